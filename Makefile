@@ -1,0 +1,44 @@
+GO ?= go
+GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+PACKAGES = ./...
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: postgres
+postgres:
+	@sh tools/install-postgres.sh
+
+.PHONY: demo
+demo: postgres ## Start a private server, load a shop and walk through the library
+	$(GO) run ./cmd/smrt-demo
+
+.PHONY: test
+test: postgres ## Run all tests: plain, and in pgx's other modes with a pool of one
+	$(GO) test $(PACKAGES)
+	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(GO) test ./query/... ./repo/... ./internal/crud/... ./internal/plan/...
+	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(GO) test ./query/... ./repo/... ./internal/crud/... ./internal/plan/...
+	$(GO) test -race $(PACKAGES)
+
+.PHONY: race
+race: postgres ## Run all tests under the race detector
+	$(GO) test -race $(PACKAGES)
+
+.PHONY: lint
+lint: ## Check style and the import table
+	$(GOLANGCI) run
+
+.PHONY: bench
+bench: postgres ## Run the benchmarks, each beside its hand-written twin
+	$(GO) test -run '^$$' -bench . -benchmem ./repo
+
+.PHONY: generate
+generate: postgres ## Compile queries/ with sqlc, against a server of its own
+	$(GO) run ./internal/shop/generate
+
+.PHONY: verify
+verify: postgres ## Fail if generated code is stale or go.mod is untidy
+	$(GO) run ./internal/shop/generate -check
+	$(GO) mod tidy -diff
+	$(GO) vet $(PACKAGES)

@@ -1,0 +1,171 @@
+package meta
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Array is one column of many entities, or a list of values, as an argument
+// that is a PostgreSQL array. It reads the entities where they lie; the only
+// allocation is the Array itself.
+type Array struct {
+	column *Column
+	base   unsafe.Pointer
+	stride uintptr
+	n      int
+	rows   []int // nil: all n, in order
+}
+
+// NewArray is the column of n entities that lie stride bytes apart from base;
+// of those with the given indexes, if rows is not nil. It refuses the first
+// value that [Column.Arg] refuses.
+func NewArray(c *Column, base unsafe.Pointer, stride uintptr, n int, rows []int) (*Array, error) {
+	a := &Array{column: c, base: base, stride: stride, n: n, rows: rows}
+	if rows != nil {
+		a.n = len(rows)
+	}
+	switch c.Encode {
+	case KindString, KindTime, KindJSON, KindStrings:
+	default:
+		return a, nil // nothing to check
+	}
+	for i := range a.n {
+		if _, err := c.Arg(a.at(i)); err != nil {
+			return nil, AtRow(err, a.row(i))
+		}
+	}
+	return a, nil
+}
+
+func (a *Array) row(i int) int {
+	if a.rows != nil {
+		return a.rows[i]
+	}
+	return i
+}
+
+func (a *Array) at(i int) unsafe.Pointer {
+	return unsafe.Add(a.base, uintptr(a.row(i))*a.stride)
+}
+
+// Dimensions implements pgtype.ArrayGetter.
+func (a *Array) Dimensions() []pgtype.ArrayDimension { return dimensions(a.n) }
+
+// Index implements pgtype.ArrayGetter.
+func (a *Array) Index(i int) any {
+	v, _ := a.column.Arg(a.at(i)) // checked by NewArray
+	return v
+}
+
+// IndexType implements pgtype.ArrayGetter.
+func (a *Array) IndexType() any {
+	switch a.column.Encode {
+	case KindBool:
+		return (*boolArg)(nil)
+	case KindInt16:
+		return (*int16Arg)(nil)
+	case KindInt32:
+		return (*int32Arg)(nil)
+	case KindInt64:
+		return (*int64Arg)(nil)
+	case KindFloat32:
+		return (*float32Arg)(nil)
+	case KindFloat64:
+		return (*float64Arg)(nil)
+	case KindString:
+		return (*stringArg)(nil)
+	case KindTime:
+		return (*timeArg)(nil)
+	case KindUUID:
+		return (*uuidArg)(nil)
+	case KindJSON:
+		return (*jsonArg)(nil)
+	case KindStrings:
+		return (*stringsArg)(nil)
+	case KindBytes:
+		return []byte(nil)
+	}
+	return reflect.Zero(a.column.Type).Interface()
+}
+
+// TextValue gives the array literal, for text format and for element types
+// that pgx does not know, such as enums.
+func (a *Array) TextValue() (pgtype.Text, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i := range a.n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		s, null, err := Text(a.Index(i))
+		switch {
+		case err != nil:
+			return pgtype.Text{}, fmt.Errorf("column %q: %w", a.column.Name, err)
+		case null:
+			b.WriteString("NULL")
+		default:
+			quoteElement(&b, s)
+		}
+	}
+	b.WriteByte('}')
+	return text(b.String())
+}
+
+// String gives the number of elements, for tracers.
+func (a *Array) String() string { return fmt.Sprintf("%d values of %s", a.n, a.column.Name) }
+
+// AsText is an array whose elements are the literals of other values, for the
+// column types that only the server can read.
+type AsText struct{ *Array }
+
+// Index implements pgtype.ArrayGetter.
+func (a AsText) Index(i int) any {
+	s, null, err := Text(a.Array.Index(i))
+	if null || err != nil {
+		return nil
+	}
+	return s
+}
+
+// IndexType implements pgtype.ArrayGetter.
+func (a AsText) IndexType() any { return "" }
+
+// HasText tells whether the values of c can be written as literals here.
+func (c *Column) HasText() bool {
+	return c.Encode != KindOther || c.Type.Implements(valuerType)
+}
+
+// Text returns the literal of an argument.
+func Text(v any) (s string, null bool, err error) {
+	switch v := v.(type) {
+	case nil:
+		return "", true, nil
+	case pgtype.TextValuer:
+		t, err := v.TextValue()
+		return t.String, !t.Valid, err
+	case string:
+		return v, false, nil
+	case []byte:
+		return fmt.Sprintf(`\x%x`, v), false, nil
+	case time.Time:
+		return (*timeArg)(&v).String(), false, nil
+	case driver.Valuer:
+		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+			return "", true, nil
+		}
+		dv, err := v.Value()
+		if err != nil {
+			return "", false, err
+		}
+		return Text(dv)
+	case int64, float64, bool:
+		return fmt.Sprint(v), false, nil
+	}
+	return "", false, fmt.Errorf("a value of type %T has no text form", v)
+}

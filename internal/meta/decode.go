@@ -1,0 +1,404 @@
+package meta
+
+import (
+	"encoding/binary"
+	"math"
+	"reflect"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Target is where one column of a result goes: a column and how far the struct
+// that it belongs to lies inside the row.
+type Target struct {
+	Column *Column
+	Base   uintptr
+}
+
+// Decoder reads the rows of one result into structs. It is used for one result
+// and then dropped; what it learns of the result's types costs a comparison
+// for each column.
+type Decoder struct {
+	table  string
+	skip   int // leading columns that are not this decoder's
+	steps  []step
+	buffer [maxInline]step // the steps of most tables, without an allocation
+	arena  arena
+	single bool
+	values slab
+}
+
+const maxInline = 16
+
+type op uint8
+
+const (
+	opScan op = iota // pgx's codecs
+	opBool
+	opInt16
+	opInt32
+	opInt64
+	opFloat32
+	opFloat64
+	opText
+	opJSONB
+	opBytes
+	opTimestamp
+	opDate
+	opUUID
+)
+
+type step struct {
+	offset uintptr
+	column *Column
+	op     op
+	wire   uint8 // bytes on the wire of a number
+	plan   pgtype.ScanPlan
+	loc    *time.Location
+}
+
+// Init readies d for rows, whose columns go to targets in order. With single
+// the strings of the first row share one allocation of exactly their size.
+func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single bool) {
+	d.single = single
+	d.InitFrom(table, targets, rows, 0)
+}
+
+// InitFrom is Init for rows whose first skip columns go elsewhere.
+func (d *Decoder) InitFrom(table string, targets []Target, rows pgx.Rows, skip int) {
+	d.table, d.skip = table, skip
+	d.steps = d.buffer[:0]
+	if len(targets) > maxInline {
+		d.steps = make([]step, 0, len(targets))
+	}
+	types, fields := rows.TypeMap(), rows.FieldDescriptions()[skip:]
+	for i := range targets {
+		t := &targets[i]
+		s := step{offset: t.Base + t.Column.Offset, column: t.Column}
+		s.resolve(types, &fields[i])
+		d.steps = append(d.steps, s)
+	}
+}
+
+// resolve chooses how the values of a field are read. Whatever is not certain
+// is left to pgx: opScan is the zero value.
+func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
+	if s.column.Kind == KindString && f.Format == pgtype.TextFormatCode {
+		s.op = opText // any type in text format
+		return
+	}
+	if f.Format != pgtype.BinaryFormatCode {
+		return
+	}
+	switch s.column.Kind {
+	case KindBool:
+		if f.DataTypeOID == pgtype.BoolOID {
+			s.op = opBool
+		}
+	case KindInt16, KindInt32, KindInt64:
+		s.resolveInt(f.DataTypeOID)
+	case KindFloat32:
+		if f.DataTypeOID == pgtype.Float4OID {
+			s.op = opFloat32
+		}
+	case KindFloat64:
+		switch f.DataTypeOID {
+		case pgtype.Float4OID:
+			s.op, s.wire = opFloat64, 4
+		case pgtype.Float8OID:
+			s.op, s.wire = opFloat64, 8
+		}
+	case KindString:
+		switch f.DataTypeOID {
+		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID, pgtype.NameOID:
+			s.op = opText
+		}
+	case KindJSON:
+		s.resolveJSON(f.DataTypeOID)
+	case KindBytes:
+		if f.DataTypeOID == pgtype.ByteaOID {
+			s.op = opBytes
+		} else {
+			s.resolveJSON(f.DataTypeOID)
+		}
+	case KindTime:
+		s.resolveTime(types, f.DataTypeOID)
+	case KindUUID:
+		if f.DataTypeOID == pgtype.UUIDOID {
+			s.op = opUUID
+		}
+	}
+}
+
+func (s *step) resolveInt(oid uint32) {
+	var field uint8
+	var o op
+	switch s.column.Kind {
+	case KindInt16:
+		field, o = 2, opInt16
+	case KindInt32:
+		field, o = 4, opInt32
+	default:
+		field, o = 8, opInt64
+	}
+	switch oid {
+	case pgtype.Int2OID:
+		s.wire = 2
+	case pgtype.Int4OID:
+		s.wire = 4
+	case pgtype.Int8OID:
+		s.wire = 8
+	default:
+		return
+	}
+	if s.wire <= field { // a narrower field is pgx's to check
+		s.op = o
+	}
+}
+
+func (s *step) resolveJSON(oid uint32) {
+	switch oid {
+	case pgtype.JSONOID:
+		s.op = opBytes
+	case pgtype.JSONBOID:
+		s.op = opJSONB
+	}
+}
+
+// resolveTime honours the location that a program may have set on the codecs
+// of its connections.
+func (s *step) resolveTime(types *pgtype.Map, oid uint32) {
+	switch oid {
+	case pgtype.DateOID:
+		s.op = opDate
+	case pgtype.TimestampOID:
+		t, _ := types.TypeForOID(oid)
+		if c, ok := t.Codec.(*pgtype.TimestampCodec); ok && c.ScanLocation == nil {
+			s.op, s.loc = opTimestamp, time.UTC
+		}
+	case pgtype.TimestamptzOID:
+		t, _ := types.TypeForOID(oid)
+		if c, ok := t.Codec.(*pgtype.TimestamptzCodec); ok {
+			s.op, s.loc = opTimestamp, c.ScanLocation
+			if s.loc == nil {
+				s.loc = time.Local
+			}
+		}
+	}
+}
+
+// Row decodes the current row of rows into the struct at p.
+func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
+	values := rows.RawValues()[d.skip:]
+	if d.single {
+		d.reserve(values)
+	}
+	for i := range d.steps {
+		s := &d.steps[i]
+		src := values[i]
+		if src == nil {
+			if !s.column.Nullable {
+				return d.fault(s, smrt.ErrNullValue)
+			}
+			if s.op != opScan {
+				s.setNull(unsafe.Add(p, s.offset))
+				continue
+			}
+		}
+		dst := unsafe.Add(p, s.offset)
+		if s.op == opScan {
+			if err := d.scan(rows, i, s, src, dst); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.column.Ptr {
+			dst = d.values.pointee(s, dst)
+		}
+		if !d.decode(s, src, dst) {
+			return d.slow(rows, i, s, src, p)
+		}
+	}
+	return nil
+}
+
+// setNull clears the field at dst, which is a pointer or a slice of bytes. It
+// may hold an older value: writes read columns back into their entity.
+func (s *step) setNull(dst unsafe.Pointer) {
+	if s.column.Ptr {
+		*(*unsafe.Pointer)(dst) = nil
+		return
+	}
+	*(*[]byte)(dst) = nil
+}
+
+// reserve sizes the arena for one row.
+func (d *Decoder) reserve(values [][]byte) {
+	n := 0
+	for i := range d.steps {
+		if d.steps[i].op == opText {
+			n += len(values[i])
+		}
+	}
+	d.arena.reserve(n)
+	d.single = false
+}
+
+// decode stores the value src at dst. It reports false for what it does not
+// know, such as an infinite date.
+func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
+	switch s.op {
+	case opBool:
+		*(*bool)(dst) = src[0] != 0
+	case opInt16:
+		*(*int16)(dst) = int16(readInt(src, s.wire))
+	case opInt32:
+		*(*int32)(dst) = int32(readInt(src, s.wire))
+	case opInt64:
+		*(*int64)(dst) = readInt(src, s.wire)
+	case opFloat32:
+		*(*float32)(dst) = math.Float32frombits(binary.BigEndian.Uint32(src))
+	case opFloat64:
+		if s.wire == 4 {
+			*(*float64)(dst) = float64(math.Float32frombits(binary.BigEndian.Uint32(src)))
+		} else {
+			*(*float64)(dst) = math.Float64frombits(binary.BigEndian.Uint64(src))
+		}
+	case opText:
+		*(*string)(dst) = d.arena.string(src)
+	case opBytes:
+		*(*[]byte)(dst) = append(make([]byte, 0, len(src)), src...)
+	case opJSONB:
+		if src[0] != 1 {
+			return false
+		}
+		*(*[]byte)(dst) = append(make([]byte, 0, len(src)-1), src[1:]...)
+	case opTimestamp:
+		return readTime(src, s.loc, (*time.Time)(dst))
+	case opDate:
+		return readDate(src, (*time.Time)(dst))
+	case opUUID:
+		copy((*[16]byte)(dst)[:], src)
+	}
+	return true
+}
+
+func readInt(src []byte, wire uint8) int64 {
+	switch wire {
+	case 2:
+		return int64(int16(binary.BigEndian.Uint16(src)))
+	case 4:
+		return int64(int32(binary.BigEndian.Uint32(src)))
+	}
+	return int64(binary.BigEndian.Uint64(src))
+}
+
+// PostgreSQL counts microseconds and days from 2000-01-01.
+const (
+	epochSeconds    = 946684800
+	microsPerSecond = 1_000_000
+)
+
+func readTime(src []byte, loc *time.Location, dst *time.Time) bool {
+	us := int64(binary.BigEndian.Uint64(src))
+	if us == math.MaxInt64 || us == math.MinInt64 {
+		return false
+	}
+	sec, frac := us/microsPerSecond, us%microsPerSecond
+	*dst = time.Unix(epochSeconds+sec, frac*1000).In(loc)
+	return true
+}
+
+func readDate(src []byte, dst *time.Time) bool {
+	days := int32(binary.BigEndian.Uint32(src))
+	if days == math.MaxInt32 || days == math.MinInt32 {
+		return false
+	}
+	*dst = time.Date(2000, 1, 1+int(days), 0, 0, 0, 0, time.UTC)
+	return true
+}
+
+// scan leaves a value to pgx's codecs.
+func (d *Decoder) scan(rows pgx.Rows, i int, s *step, src []byte, dst unsafe.Pointer) error {
+	field := reflect.NewAt(s.column.Type, dst).Interface()
+	if s.plan == nil {
+		f := &rows.FieldDescriptions()[d.skip+i]
+		s.plan = rows.TypeMap().PlanScan(f.DataTypeOID, f.Format, field)
+	}
+	if err := s.plan.Scan(src, field); err != nil {
+		e := d.fault(s, smrt.ErrOutOfRange)
+		e.Reason = "the column's value does not fit a field of type " + s.column.Type.String()
+		e.Cause = err
+		return e
+	}
+	return nil
+}
+
+// slow is for the values that decode does not know.
+func (d *Decoder) slow(rows pgx.Rows, i int, s *step, src []byte, p unsafe.Pointer) error {
+	dst := unsafe.Add(p, s.offset)
+	switch s.op {
+	case opTimestamp, opDate:
+		e := d.fault(s, smrt.ErrOutOfRange)
+		e.Reason = "an infinite date does not fit time.Time: use pgtype.Timestamptz or pgtype.Date"
+		return e
+	}
+	return d.scan(rows, i, s, src, dst)
+}
+
+func (d *Decoder) fault(s *step, sentinel error) *smrt.ValueError {
+	return &smrt.ValueError{Table: d.table, Column: s.column.Name, Row: -1, Offset: -1, Err: sentinel}
+}
+
+// slab allocates what pointer fields point to, several at a time once a result
+// has several rows: a nullable column costs a row a fraction of an allocation.
+// A pointee that is kept keeps at most slabSize others.
+type slab struct {
+	int64s  []int64
+	int32s  []int32
+	times   []time.Time
+	strings []string
+	rows    int
+}
+
+const slabSize = 64
+
+func (b *slab) pointee(s *step, field unsafe.Pointer) unsafe.Pointer {
+	var v unsafe.Pointer
+	switch s.column.Kind {
+	case KindInt64:
+		v = unsafe.Pointer(take(&b.int64s, b.grow()))
+	case KindInt32:
+		v = unsafe.Pointer(take(&b.int32s, b.grow()))
+	case KindTime:
+		v = unsafe.Pointer(take(&b.times, b.grow()))
+	case KindString:
+		v = unsafe.Pointer(take(&b.strings, b.grow()))
+	default:
+		v = reflect.New(s.column.Type.Elem()).UnsafePointer()
+	}
+	*(*unsafe.Pointer)(field) = v
+	return v
+}
+
+// grow doubles the size of the next chunk with what was asked for so far, so
+// that a result of one row allocates no more than it needs.
+func (b *slab) grow() int {
+	b.rows++
+	return min(b.rows, slabSize)
+}
+
+func take[V any](chunk *[]V, size int) *V {
+	if len(*chunk) == 0 {
+		*chunk = make([]V, size)
+	}
+	v := &(*chunk)[0]
+	*chunk = (*chunk)[1:]
+	return v
+}

@@ -1,0 +1,356 @@
+package meta
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unsafe"
+)
+
+// Kind is the shape of a field whose values are decoded and encoded here.
+// Everything else is KindOther and left to pgx's codecs.
+type Kind uint8
+
+// The kinds with a plan of their own.
+const (
+	KindOther Kind = iota
+	KindBool
+	KindInt16
+	KindInt32
+	KindInt64
+	KindFloat32
+	KindFloat64
+	KindString
+	KindBytes
+	KindTime
+	KindUUID
+	KindJSON
+	KindStrings
+)
+
+// Column is one field of a struct that is a column.
+type Column struct {
+	Name     string
+	Quoted   string // Name as an SQL identifier
+	Index    int    // position in Struct.Columns
+	Offset   uintptr
+	Type     reflect.Type // of the field
+	Kind     Kind         // how the value, or the value pointed to, is decoded
+	Encode   Kind         // how it is encoded: an sqlc enum scans itself but has no Valuer
+	Ptr      bool         // the field is a pointer to a value of these kinds
+	Nullable bool         // the field can hold a NULL
+}
+
+// Struct describes the columns of a Go struct.
+type Struct struct {
+	Type    reflect.Type
+	Columns []*Column
+	fields  map[fieldKey][]*Column
+}
+
+type fieldKey struct {
+	offset uintptr
+	typ    reflect.Type
+}
+
+// structs caches Of by type. It only grows with the number of struct types
+// that a program declares.
+var structs sync.Map // reflect.Type -> *Struct
+
+// Of describes t, which must be a struct.
+func Of(t reflect.Type) (*Struct, error) {
+	if s, ok := structs.Load(t); ok {
+		return s.(*Struct), nil
+	}
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%s is not a struct", t)
+	}
+	s := &Struct{Type: t, fields: map[fieldKey][]*Column{}}
+	if err := s.add(t, 0); err != nil {
+		return nil, err
+	}
+	if len(s.Columns) == 0 {
+		return nil, fmt.Errorf("%s has no exported field that could be a column", t)
+	}
+	seen := map[string]bool{}
+	for _, c := range s.Columns {
+		if seen[c.Name] {
+			return nil, fmt.Errorf("%s has two fields for column %q", t, c.Name)
+		}
+		seen[c.Name] = true
+	}
+	actual, _ := structs.LoadOrStore(t, s)
+	return actual.(*Struct), nil
+}
+
+func (s *Struct) add(t reflect.Type, base uintptr) error {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, tagged := f.Tag.Lookup("db")
+		tag, _, _ = strings.Cut(tag, ",")
+		if tag == "-" {
+			continue
+		}
+		if f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !isValue(f.Type) {
+			if err := s.add(f.Type, base+f.Offset); err != nil {
+				return err
+			}
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		if tag == "" && !isValue(f.Type) {
+			return fmt.Errorf("%s.%s: a field of type %s is a column only with a tag db:\"name\"; tag it db:\"-\" if it is not a column",
+				t, f.Name, f.Type)
+		}
+		if tag == "" {
+			tag = SnakeCase(f.Name)
+		}
+		if err := CheckIdent(tag); err != nil {
+			return fmt.Errorf("%s.%s: %w", t, f.Name, err)
+		}
+		c := newColumn(tag, f.Type, base+f.Offset)
+		c.Index = len(s.Columns)
+		s.Columns = append(s.Columns, c)
+		key := fieldKey{c.Offset, c.Type}
+		s.fields[key] = append(s.fields[key], c)
+	}
+	return nil
+}
+
+// NewColumn describes a field that is not part of a Struct, such as a computed
+// column of a view.
+func NewColumn(name string, t reflect.Type, offset uintptr) *Column {
+	return newColumn(name, t, offset)
+}
+
+// ColumnFor describes a value of type V that is no field.
+func ColumnFor[V any](name string) *Column { return newColumn(name, reflect.TypeFor[V](), 0) }
+
+func newColumn(name string, t reflect.Type, offset uintptr) *Column {
+	c := &Column{Name: name, Quoted: Quote(name), Offset: offset, Type: t, Nullable: holdsNull(t)}
+	value := t
+	if t.Kind() == reflect.Pointer {
+		c.Ptr, value = true, t.Elem()
+	}
+	kind := kindOf(value)
+	if c.Ptr && (kind == KindBytes || kind == KindStrings || kind == KindJSON) {
+		kind = KindOther // a pointer to a slice: two ways of being NULL, left to pgx
+	}
+	exact := value == timeType || value == rawJSONType
+	if exact || !implementsScan(value) {
+		c.Kind = kind
+	}
+	if exact || !value.Implements(valuerType) && !hasPgxValue(value) {
+		c.Encode = kind
+	}
+	return c
+}
+
+// ByName returns the column called name, or nil.
+func (s *Struct) ByName(name string) *Column {
+	for _, c := range s.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Field finds the column whose address an accessor returned: field points into
+// the struct at entity and has type t.
+func (s *Struct) Field(entity, field unsafe.Pointer, t reflect.Type) (*Column, error) {
+	offset, err := s.Offset(entity, field)
+	if err != nil {
+		return nil, err
+	}
+	switch cs := s.fields[fieldKey{offset, t}]; len(cs) {
+	case 1:
+		return cs[0], nil
+	case 0:
+		return nil, fmt.Errorf("the field of type %s that the accessor returns is not a column of %s", t, s.Type)
+	default:
+		return nil, fmt.Errorf("the accessor's field in %s is ambiguous: %q and %q share their place", s.Type, cs[0].Name, cs[1].Name)
+	}
+}
+
+// Offset returns how far field lies behind entity.
+func (s *Struct) Offset(entity, field unsafe.Pointer) (uintptr, error) {
+	return Offset(s.Type, entity, field)
+}
+
+// Offset returns how far field lies behind entity, a value of type t.
+func Offset(t reflect.Type, entity, field unsafe.Pointer) (uintptr, error) {
+	if field == nil {
+		return 0, fmt.Errorf("an accessor of %s returned nil: it must return the address of a field of its argument", t)
+	}
+	offset := uintptr(field) - uintptr(entity)
+	if uintptr(field) < uintptr(entity) || offset >= t.Size() && t.Size() > 0 {
+		return 0, fmt.Errorf("an accessor of %s must return the address of a field of its argument", t)
+	}
+	return offset, nil
+}
+
+var (
+	scannerType = reflect.TypeFor[sql.Scanner]()
+	valuerType  = reflect.TypeFor[driver.Valuer]()
+	timeType    = reflect.TypeFor[time.Time]()
+	rawJSONType = reflect.TypeFor[json.RawMessage]()
+)
+
+func kindOf(t reflect.Type) Kind {
+	switch {
+	case t == timeType:
+		return KindTime
+	case t == rawJSONType:
+		return KindJSON
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return KindBool
+	case reflect.Int16:
+		return KindInt16
+	case reflect.Int32:
+		return KindInt32
+	case reflect.Int64:
+		return KindInt64
+	case reflect.Int:
+		if t.Size() == 8 {
+			return KindInt64
+		}
+		return KindInt32
+	case reflect.Float32:
+		return KindFloat32
+	case reflect.Float64:
+		return KindFloat64
+	case reflect.String:
+		return KindString
+	case reflect.Slice:
+		switch {
+		case t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "":
+			return KindBytes
+		case t.Elem() == reflect.TypeFor[string]():
+			return KindStrings
+		}
+	case reflect.Array:
+		if t.Len() == 16 && t.Elem().Kind() == reflect.Uint8 {
+			return KindUUID
+		}
+	}
+	return KindOther
+}
+
+// implementsScan tells whether *t decides by itself how it is read: a
+// database/sql Scanner, or one of pgx's many (ScanText, ScanUUID, ...).
+func implementsScan(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	if p.Implements(scannerType) {
+		return true
+	}
+	return hasMethod(p, "Scan", "SetDimensions")
+}
+
+// hasPgxValue tells whether t has one of pgx's value methods (TextValue,
+// Int64Value, ...) or is an array or range of its own.
+func hasPgxValue(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	for i := range p.NumMethod() {
+		m := p.Method(i)
+		if strings.HasSuffix(m.Name, "Value") && m.Type.NumIn() == 1 && m.Type.NumOut() == 2 {
+			return true
+		}
+	}
+	return hasMethod(p, "", "Dimensions", "IsNull")
+}
+
+// hasMethod tells whether t has a method with the prefix that takes one
+// argument and returns an error, or one of the names.
+func hasMethod(t reflect.Type, prefix string, names ...string) bool {
+	errorType := reflect.TypeFor[error]()
+	for i := range t.NumMethod() {
+		m := t.Method(i)
+		if slices.Contains(names, m.Name) {
+			return true
+		}
+		if prefix != "" && strings.HasPrefix(m.Name, prefix) && m.Type.NumIn() == 2 && m.Type.NumOut() == 1 && m.Type.Out(0) == errorType {
+			return true
+		}
+	}
+	return false
+}
+
+// isValue tells whether a field of type t is a column without being told so by
+// a tag: everything but the shapes that relations have (a struct, a pointer to
+// one, a slice or map of them), unless the type reads itself.
+func isValue(t reflect.Type) bool {
+	if t == timeType || t == rawJSONType || implementsScan(t) {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return t.PkgPath() == "github.com/jackc/pgx/v5/pgtype" || t.PkgPath() == "net" || t.PkgPath() == "net/netip"
+	case reflect.Pointer:
+		return isValue(t.Elem())
+	case reflect.Slice, reflect.Array:
+		return isValue(t.Elem())
+	case reflect.Map, reflect.Chan, reflect.Func, reflect.Interface:
+		return t.PkgPath() == "github.com/jackc/pgx/v5/pgtype"
+	}
+	return true
+}
+
+// holdsNull tells whether a value of type t can represent NULL.
+func holdsNull(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	}
+	return t != timeType && implementsScan(t)
+}
+
+// SnakeCase gives the column name of a field without a tag: CustomerID becomes
+// customer_id, HTTPStatus http_status.
+func SnakeCase(name string) string {
+	var b strings.Builder
+	rs := []rune(name)
+	for i, r := range rs {
+		if unicode.IsUpper(r) && i > 0 {
+			startsWord := !unicode.IsUpper(rs[i-1]) || (i+1 < len(rs) && unicode.IsLower(rs[i+1]))
+			if startsWord && rs[i-1] != '_' {
+				b.WriteByte('_')
+			}
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// Quote returns name as a quoted SQL identifier.
+func Quote(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// maxIdent is the longest identifier PostgreSQL keeps; it cuts longer ones
+// silently, so that two of them could become one.
+const maxIdent = 63
+
+// CheckIdent refuses what cannot be an identifier.
+func CheckIdent(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("an identifier is empty")
+	case strings.ContainsRune(name, 0):
+		return fmt.Errorf("identifier %q contains a NUL byte", name)
+	case len(name) > maxIdent:
+		return fmt.Errorf("identifier %q is longer than %d bytes", name, maxIdent)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package meta
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unsafe"
+)
+
+// Order is one term of an ORDER BY.
+type Order struct {
+	Column *Column
+	Desc   bool
+	Nulls  Nulls
+}
+
+// Nulls says where NULLs stand in an order.
+type Nulls uint8
+
+// Where NULLs stand. PostgreSQL's default is last when ascending and first when
+// descending.
+const (
+	NullsDefault Nulls = iota
+	NullsFirst
+	NullsLast
+)
+
+// First tells whether NULLs come first.
+func (o Order) First() bool {
+	return o.Nulls == NullsFirst || o.Nulls == NullsDefault && o.Desc
+}
+
+// KeyPart ties a part of a composite key to its column.
+type KeyPart struct {
+	Column *Column
+	Offset uintptr // inside the key
+}
+
+// Table is what was declared of one table. It is not changed once built.
+type Table struct {
+	Name   string // as declared, for messages
+	Quoted string // as an SQL name
+	Struct *Struct
+
+	Key          []KeyPart // empty: no key
+	KeyByServer  bool      // a zero key is left to the server
+	ReadOnly     bool      // views
+	SoftDelete   *Column
+	CreatedAt    *Column
+	UpdatedAt    *Column
+	Version      *Column
+	DefaultOrder []Order
+
+	Computed []*Column // never written, read back
+	Defaults []*Column // left to the server when zero, and read back then
+	ReadBack []*Column // written, and read back
+}
+
+// SetName parses a table name, which is one or two identifiers with a dot
+// between them, taken literally: "Sales.Order Lines" is "Sales"."Order Lines".
+func (t *Table) SetName(name string) error {
+	t.Name = name
+	parts := strings.Split(name, ".")
+	if len(parts) > 2 {
+		return fmt.Errorf("table name %q has more than two parts", name)
+	}
+	for i, part := range parts {
+		if err := CheckIdent(part); err != nil {
+			return err
+		}
+		parts[i] = Quote(part)
+	}
+	t.Quoted = strings.Join(parts, ".")
+	return nil
+}
+
+// Check refuses a definition that contradicts itself. The key is of type k.
+func (t *Table) Check(k reflect.Type) error {
+	var size uintptr
+	for _, part := range t.Key {
+		size += part.Column.Type.Size()
+		if part.Column.Nullable && part.Column.Ptr {
+			return fmt.Errorf("key column %q must not be a pointer: a key is never NULL", part.Column.Name)
+		}
+	}
+	if len(t.Key) > 1 && size > k.Size() {
+		return fmt.Errorf("the parts of the key overlap in %s", k)
+	}
+	for i, part := range t.Key {
+		for _, other := range t.Key[:i] {
+			if part.Column == other.Column || part.Offset == other.Offset {
+				return fmt.Errorf("key column %q is named twice", part.Column.Name)
+			}
+		}
+	}
+	for _, k := range t.Key {
+		switch k.Column {
+		case t.SoftDelete, t.CreatedAt, t.UpdatedAt, t.Version:
+			return fmt.Errorf("column %q is part of the key and cannot have a role besides", k.Column.Name)
+		}
+	}
+	if v := t.Version; v != nil {
+		switch {
+		case v.Ptr, v.Encode != KindInt16 && v.Encode != KindInt32 && v.Encode != KindInt64:
+			return fmt.Errorf("version column %q must be an integer", v.Name)
+		case len(t.Key) == 0:
+			return errors.New("a version column needs a key")
+		}
+	}
+	return nil
+}
+
+// IsKey tells whether c is part of the key.
+func (t *Table) IsKey(c *Column) bool {
+	for _, k := range t.Key {
+		if k.Column == c {
+			return true
+		}
+	}
+	return false
+}
+
+// KeyOf copies the key of the entity at p to the key at key.
+func (t *Table) KeyOf(p, key unsafe.Pointer) {
+	for _, k := range t.Key {
+		dst := reflect.NewAt(k.Column.Type, unsafe.Add(key, k.Offset)).Elem()
+		dst.Set(reflect.NewAt(k.Column.Type, unsafe.Add(p, k.Column.Offset)).Elem())
+	}
+}
+
+// Targets are the columns of the table's own struct, in order.
+func (t *Table) Targets() []Target { return TargetsOf(t.Struct.Columns, 0) }
+
+// TargetsOf are columns of a struct that lies base bytes inside the row.
+func TargetsOf(columns []*Column, base uintptr) []Target {
+	ts := make([]Target, len(columns))
+	for i, c := range columns {
+		ts[i] = Target{Column: c, Base: base}
+	}
+	return ts
+}
+
+// List joins the quoted names of columns.
+func List(columns []*Column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Quoted
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,138 @@
+// Package pgerr translates what pgx and PostgreSQL report into smrt's errors.
+// It decides by SQLSTATE and never reads message text.
+package pgerr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Op is what was being done when an error occurred.
+type Op string
+
+// Wrap says which operation on which table failed, and gives the error its
+// type. It returns nil for nil. The text of the result contains no argument.
+func Wrap(op Op, table string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var done *failure
+	if errors.As(err, &done) {
+		return err // translated already
+	}
+	return &failure{op: op, table: table, err: translate(op, table, err)}
+}
+
+// failure is an error with its place.
+type failure struct {
+	op    Op
+	table string
+	err   error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s %s: %v", f.op, f.table, f.err) }
+func (f *failure) Unwrap() error { return f.err }
+
+func translate(op Op, table string, err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg):
+		return server(op, table, pg)
+	case errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, smrt.ErrNotFound):
+		return smrt.ErrNotFound
+	case IsEncode(err):
+		return &hidden{text: "an argument does not fit the type of its column", err: err}
+	}
+	return err
+}
+
+// wrapError is the type of the errors that pgx makes with fmt.Errorf. Those
+// about arguments quote them.
+var wrapError = reflect.TypeOf(fmt.Errorf("%w", context.Canceled))
+
+// IsEncode tells whether err is pgx's refusal to encode an argument. pgx has
+// no type for it: it is the one error that is made by fmt.Errorf around
+// another and is neither of the server, nor the network, nor the context.
+func IsEncode(err error) bool {
+	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
+	switch {
+	case reflect.TypeOf(err) != wrapError:
+		return false
+	case errors.As(err, &pg), errors.As(err, &connect), pgconn.SafeToRetry(err), pgconn.Timeout(err):
+		return false
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):
+		return false
+	}
+	return true
+}
+
+// hidden is an error whose own text may contain a value.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (h *hidden) Error() string { return h.text }
+func (h *hidden) Unwrap() error { return h.err }
+
+// constraintKinds by SQLSTATE, PostgreSQL's class 23.
+var constraintKinds = map[string]smrt.Kind{
+	"23502": smrt.NotNull, "23503": smrt.ForeignKey, "23505": smrt.Unique, "23514": smrt.Check, "23P01": smrt.Exclusion,
+}
+
+// conditions names the SQLSTATEs whose messages quote values, with the
+// sentinel that fits.
+var conditions = map[string]struct {
+	text     string
+	sentinel error
+}{
+	"21000": {"two rows of the call have the same key", smrt.ErrDuplicateInBatch},
+	"22001": {"a text is longer than its column allows", smrt.ErrOutOfRange},
+	"22003": {"a number is out of its column's range", smrt.ErrOutOfRange},
+	"22008": {"a date or time is out of its column's range", smrt.ErrOutOfRange},
+	"22007": {"a text is not a date or time", nil},
+	"22021": {"a text contains bytes that the database's encoding does not have", smrt.ErrInvalidText},
+	"22P02": {"a text is not a value of its column's type", nil},
+	"22P05": {"a JSON document contains a character that the database's encoding does not have", smrt.ErrInvalidJSON},
+	"22030": {"a JSON document names a key twice", smrt.ErrInvalidJSON},
+	"22032": {"a text is not a JSON document", smrt.ErrInvalidJSON},
+}
+
+func server(op Op, table string, pg *pgconn.PgError) error {
+	if kind, ok := constraintKinds[pg.Code]; ok {
+		return constraint(op, table, kind, pg)
+	}
+	if c, ok := conditions[pg.Code]; ok {
+		if c.sentinel == nil {
+			return &hidden{text: c.text + " (SQLSTATE " + pg.Code + ")", err: pg}
+		}
+		return &smrt.ValueError{Row: -1, Offset: -1, Reason: c.text, Err: c.sentinel, Cause: pg}
+	}
+	if pg.Code[:2] == "22" {
+		return &hidden{text: "a value was refused by the database (SQLSTATE " + pg.Code + ")", err: pg}
+	}
+	return pg
+}
+
+func constraint(op Op, table string, kind smrt.Kind, pg *pgconn.PgError) error {
+	e := &smrt.ConstraintError{Kind: kind, Table: pg.TableName, Constraint: pg.ConstraintName, Err: pg}
+	if pg.ColumnName != "" {
+		e.Columns = []string{pg.ColumnName}
+	}
+	if kind == smrt.ForeignKey {
+		e.Direction = smrt.MissingParent
+		if op == "delete" || pg.TableName != table {
+			e.Direction = smrt.StillReferenced
+		}
+	}
+	return e
+}

@@ -1,0 +1,76 @@
+package plan
+
+import (
+	"container/list"
+	"sync"
+)
+
+// DefaultCacheSize is how many shapes a table's cache holds unless told
+// otherwise. A service has as many shapes as it has call sites that build
+// queries, times the optional clauses it really combines.
+const DefaultCacheSize = 512
+
+// Stats is what a plan cache did since the program began.
+type Stats struct {
+	Size      int    // shapes held now
+	Capacity  int    // shapes held at the most
+	Hits      uint64 // queries answered from the cache
+	Misses    uint64 // queries that squirrel rendered
+	Evictions uint64 // shapes dropped to make room: many mean that the capacity is too small
+}
+
+// cache is a bounded LRU of rendered shapes.
+type cache struct {
+	mu       sync.Mutex
+	capacity int
+	byKey    map[string]*list.Element
+	recent   *list.List // of *entry, most recently used first
+	stats    Stats
+}
+
+type entry struct {
+	key  string
+	plan *rendered
+}
+
+func newCache(capacity int) *cache {
+	return &cache{capacity: capacity, byKey: map[string]*list.Element{}, recent: list.New()}
+}
+
+// get finds the plan of a shape. The key is not kept.
+func (c *cache) get(key []byte) *rendered {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.byKey[string(key)] // does not allocate
+	if !ok {
+		c.stats.Misses++
+		return nil
+	}
+	c.stats.Hits++
+	c.recent.MoveToFront(e)
+	return e.Value.(*entry).plan
+}
+
+// put adds a plan, unless another goroutine was faster.
+func (c *cache) put(key []byte, p *rendered) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.byKey[string(key)]; ok {
+		return
+	}
+	k := string(key)
+	c.byKey[k] = c.recent.PushFront(&entry{k, p})
+	for c.recent.Len() > c.capacity {
+		oldest := c.recent.Remove(c.recent.Back()).(*entry)
+		delete(c.byKey, oldest.key)
+		c.stats.Evictions++
+	}
+}
+
+func (c *cache) snapshot() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Size, s.Capacity = c.recent.Len(), c.capacity
+	return s
+}

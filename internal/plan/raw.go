@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/smrt-go/smrt"
+)
+
+// splitRaw translates a fragment with $1, $2, ... into squirrel's form, where
+// every argument is a ? and a ? that is meant is written twice. It returns the
+// arguments in the order in which they occur, counted from 0.
+//
+// It follows PostgreSQL's lexical rules for quoted text, so that a $1 inside a
+// string stays one.
+func splitRaw(sql string, args int) (string, []int, error) {
+	var b strings.Builder
+	var order []int
+	used := make([]bool, args)
+	for i := 0; i < len(sql); {
+		end, err := skipQuoted(sql, i)
+		if err != nil {
+			return "", nil, err
+		}
+		if end > i {
+			b.WriteString(escape(sql[i:end]))
+			i = end
+			continue
+		}
+		switch {
+		case sql[i] == '?':
+			b.WriteString("??")
+		case sql[i] == '$' && i+1 < len(sql) && isDigit(sql[i+1]):
+			n := 0
+			for i++; i < len(sql) && isDigit(sql[i]); i++ {
+				n = min(n*10+int(sql[i]-'0'), 1<<20)
+			}
+			if n < 1 || n > args {
+				return "", nil, badRaw(sql, "$%d has no argument: %d given", n, args)
+			}
+			used[n-1] = true
+			order = append(order, n-1)
+			b.WriteByte('?')
+			continue
+		default:
+			b.WriteByte(sql[i])
+		}
+		i++
+	}
+	for i, u := range used {
+		if !u {
+			return "", nil, badRaw(sql, "argument %d is not used: write $%d in the fragment", i+1, i+1)
+		}
+	}
+	return b.String(), order, nil
+}
+
+func badRaw(sql, format string, args ...any) error {
+	return &smrt.QueryError{Reason: fmt.Sprintf("fragment %q: ", sql) + fmt.Sprintf(format, args...)}
+}
+
+// skipQuoted returns the end of the quoted text that begins at i, or i if none
+// does. Comments are refused: one could swallow the rest of the statement.
+func skipQuoted(sql string, i int) (int, error) {
+	rest := sql[i:]
+	switch {
+	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/*"):
+		return 0, badRaw(sql, "comments do not belong in a fragment: use Comment or Hint of the query")
+	case rest[0] == ';':
+		return 0, badRaw(sql, "a fragment is not a statement: remove the semicolon")
+	case rest[0] == '\'':
+		return closing(sql, i, '\'', escapes(sql, i))
+	case rest[0] == '"':
+		return closing(sql, i, '"', false)
+	case rest[0] == '$' && (i == 0 || !isWord(sql[i-1])):
+		tag := dollarTag(rest)
+		if tag == "" {
+			return i, nil
+		}
+		n := strings.Index(rest[len(tag):], tag)
+		if n < 0 {
+			return 0, badRaw(sql, "the quoted text that begins at byte %d does not end", i)
+		}
+		return i + 2*len(tag) + n, nil
+	}
+	return i, nil
+}
+
+// escapes tells whether the string that opens at i is an E'...' string.
+func escapes(sql string, i int) bool {
+	return i > 0 && (sql[i-1] == 'E' || sql[i-1] == 'e') && (i == 1 || !isWord(sql[i-2]))
+}
+
+func closing(sql string, i int, quote byte, backslash bool) (int, error) {
+	for j := i + 1; j < len(sql); j++ {
+		switch {
+		case backslash && sql[j] == '\\':
+			j++
+		case sql[j] == quote && j+1 < len(sql) && sql[j+1] == quote:
+			j++
+		case sql[j] == quote:
+			return j + 1, nil
+		}
+	}
+	return 0, badRaw(sql, "the quoted text that begins at byte %d does not end", i)
+}
+
+// dollarTag returns the opening $tag$ of s, or "".
+func dollarTag(s string) string {
+	for j := 1; j < len(s); j++ {
+		if s[j] == '$' {
+			return s[:j+1]
+		}
+		if !isWord(s[j]) || j == 1 && isDigit(s[j]) {
+			return ""
+		}
+	}
+	return ""
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isWord(c byte) bool {
+	return c == '_' || c >= 0x80 || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// escape protects literal question marks from squirrel, which reads them as
+// placeholders wherever they stand.
+func escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }

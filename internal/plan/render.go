@@ -1,0 +1,287 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	sq "github.com/Masterminds/squirrel"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// index stands for an argument while squirrel renders: what comes back in
+// squirrel's argument list says which placeholder is which argument.
+type index int
+
+// renderer walks a request in the order of builder, so that its counter names
+// the same arguments.
+type renderer struct {
+	next int
+	err  error
+}
+
+// render turns a shape into SQL. Everything that reaches squirrel as text is
+// an identifier from the table's declaration or a constant of the program, with
+// question marks escaped; placeholders are numbered once, at the end.
+func render(t *Table, r *Request, args int) (*rendered, error) {
+	w := &renderer{}
+	var statement sq.Sqlizer
+	switch r.Verb {
+	case Update:
+		statement = w.update(t, r)
+	case Delete:
+		statement = w.delete(t, r)
+	default:
+		statement = w.query(t, r)
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	sql, indexes, err := statement.ToSql()
+	if err != nil {
+		return nil, &smrt.QueryError{Reason: err.Error()}
+	}
+	return &rendered{sql: strings.TrimSpace(sql), perm: permutation(indexes, args)}, nil
+}
+
+// permutation is nil when every argument is used once, in order.
+func permutation(indexes []any, args int) []int {
+	perm := make([]int, len(indexes))
+	inOrder := len(indexes) == args
+	for i, x := range indexes {
+		perm[i] = int(x.(index))
+		inOrder = inOrder && perm[i] == i
+	}
+	if inOrder {
+		return nil
+	}
+	return perm
+}
+
+func (w *renderer) arg() index {
+	w.next++
+	return index(w.next - 1)
+}
+
+func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
+	s := r.Spec
+	list := escape(r.List)
+	bounded := s.HasLimit || s.HasOffset
+	if r.Verb == Count && !bounded {
+		list = "count(*)"
+	} else if r.Verb == Count || r.Verb == Exists {
+		list = "1"
+	}
+	q := sq.Select(list).From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	for _, c := range w.conditions(t, r) {
+		q = q.Where(c)
+	}
+	if r.Verb == GroupBy {
+		q = q.GroupBy("1").OrderBy("1")
+	}
+	if r.Verb == Select || bounded {
+		for _, o := range t.order(s) {
+			q = q.OrderBy(orderTerm(o))
+		}
+	}
+	if s.HasLimit {
+		q = q.Suffix("LIMIT ?", w.arg())
+	}
+	if s.HasOffset {
+		q = q.Suffix("OFFSET ?", w.arg())
+	}
+	if s.Lock != NoLock {
+		q = q.Suffix(locks[s.Lock] + waits[s.Wait])
+	}
+	switch {
+	case r.Verb == Count && bounded:
+		q = q.Prefix("SELECT count(*) FROM (").Suffix(") AS counted")
+	case r.Verb == Exists:
+		q = q.Prefix("SELECT EXISTS (").Suffix(")")
+	}
+	return q.PlaceholderFormat(sq.Dollar)
+}
+
+// prefix is what stands in front of the statement. pg_hint_plan reads the
+// first comment only, and only with a plus sign.
+func (w *renderer) prefix(s *Spec) string {
+	var parts []string
+	for _, c := range []struct{ open, text string }{{"/*+ ", s.Hint}, {"/* ", s.Comment}} {
+		if c.text == "" {
+			continue
+		}
+		if strings.Contains(c.text, "*/") || strings.Contains(c.text, "/*") {
+			w.err = &smrt.QueryError{Reason: "a comment or hint must not contain the marks of a comment"}
+		}
+		parts = append(parts, c.open+escape(c.text)+" */")
+	}
+	return strings.Join(parts, " ")
+}
+
+func (w *renderer) update(t *Table, r *Request) sq.Sqlizer {
+	q := sq.Update(escape(t.Quoted))
+	for i := range r.Sets {
+		q = q.Set(escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
+	}
+	for _, c := range w.conditions(t, r) {
+		q = q.Where(c)
+	}
+	if r.List != "" {
+		q = q.Suffix("RETURNING " + escape(r.List))
+	}
+	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
+}
+
+func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
+	q := sq.Delete(escape(t.Quoted))
+	for _, c := range w.conditions(t, r) {
+		q = q.Where(c)
+	}
+	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
+}
+
+func (w *renderer) set(s *Set) sq.Sqlizer {
+	name := escape(s.Column.Quoted)
+	switch s.Op {
+	case SetNull:
+		return sq.Expr("NULL")
+	case SetDefault:
+		return sq.Expr("DEFAULT")
+	case SetNow:
+		return sq.Expr("now()")
+	case SetAdd:
+		return sq.Expr(name+" + ?", w.arg())
+	case SetRaw:
+		return w.raw(s.SQL, len(s.Args))
+	}
+	return sq.Expr("?", w.arg())
+}
+
+// conditions are the terms of the WHERE clause. A part that renders to nothing
+// is never handed to squirrel, which would write an AND without its side.
+func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
+	var out []sq.Sqlizer
+	if t.SoftDelete != nil {
+		switch r.Spec.Deleted {
+		case WithoutDeleted:
+			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NULL"))
+		case OnlyDeleted:
+			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
+		}
+	}
+	nodes := r.Spec.Where
+	if r.AndThen != nil {
+		nodes = append(slices.Clip(nodes), *r.AndThen)
+	}
+	for i := range nodes {
+		kid := w.node(&nodes[i])
+		switch nodes[i].truth() {
+		case always:
+		case never:
+			out = append(out, sq.Expr("false"))
+		default:
+			out = append(out, kid)
+		}
+	}
+	return out
+}
+
+func (w *renderer) node(n *Node) sq.Sqlizer {
+	switch n.Op {
+	case True:
+		return sq.Expr("true")
+	case False:
+		return sq.Expr("false")
+	case And, Or:
+		return w.junction(n)
+	case Not:
+		kid := w.node(&n.Kids[0])
+		if mayBeNull(n) {
+			return sq.Expr("(?) IS NOT TRUE", kid)
+		}
+		return sq.Expr("NOT (?)", kid)
+	case Raw:
+		return sq.Expr("(?)", w.raw(n.SQL, len(n.Args)))
+	}
+	sql := strings.ReplaceAll(templates[n.Op], "%", escape(n.Column.Quoted))
+	args := make([]any, operands(n.Op))
+	for i := range args {
+		args[i] = w.arg()
+	}
+	return sq.Expr(sql, args...)
+}
+
+// junction renders AND and OR without the kids that do not matter. The kids
+// left out are walked all the same, for the count of arguments.
+func (w *renderer) junction(n *Node) sq.Sqlizer {
+	var parts []sq.Sqlizer
+	neutral := always
+	if n.Op == Or {
+		neutral = never
+	}
+	for i := range n.Kids {
+		kid := w.node(&n.Kids[i])
+		switch n.Kids[i].truth() {
+		case neutral:
+		case unknown:
+			parts = append(parts, kid)
+		case always:
+			parts = append(parts, sq.Expr("true"))
+		case never:
+			parts = append(parts, sq.Expr("false"))
+		}
+	}
+	switch {
+	case len(parts) == 0 && neutral == always:
+		return sq.Expr("true")
+	case len(parts) == 0:
+		return sq.Expr("false")
+	case n.Op == And:
+		return sq.And(parts)
+	}
+	return sq.Or(parts)
+}
+
+// mayBeNull tells whether a predicate can be neither true nor false.
+func mayBeNull(n *Node) bool {
+	switch n.Op {
+	case True, False, IsNull, NotNull, Distinct:
+		return false
+	case Raw, JSONHasKey, JSONPathEq, JSONPathText, In, NotIn, ArrayHas:
+		return true
+	case And, Or, Not:
+		return slices.ContainsFunc(n.Kids, func(k Node) bool { return mayBeNull(&k) })
+	}
+	return n.Column.Nullable
+}
+
+// raw renders a fragment. An argument used twice has two placeholders.
+func (w *renderer) raw(sql string, args int) sq.Sqlizer {
+	first := w.next
+	w.next += args
+	text, order, err := splitRaw(sql, args)
+	if err != nil {
+		w.err = err
+		return sq.Expr("true")
+	}
+	used := make([]any, len(order))
+	for i, o := range order {
+		used[i] = index(first + o)
+	}
+	return sq.Expr(text, used...)
+}
+
+func orderTerm(o meta.Order) string {
+	term := escape(o.Column.Quoted)
+	if o.Desc {
+		term += " DESC"
+	}
+	switch o.Nulls {
+	case meta.NullsFirst:
+		term += " NULLS FIRST"
+	case meta.NullsLast:
+		term += " NULLS LAST"
+	}
+	return term
+}

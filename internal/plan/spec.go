@@ -1,0 +1,217 @@
+package plan
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// Op is what a Node does.
+type Op uint8
+
+// The operators.
+const (
+	True Op = iota
+	False
+	And
+	Or
+	Not
+	Raw
+	IsNull
+	NotNull
+	Eq
+	Ne
+	Distinct
+	Lt
+	Le
+	Gt
+	Ge
+	In
+	NotIn
+	Between
+	Like
+	ILike
+	ArrayHas
+	ArrayContains
+	ArrayWithin
+	Overlaps
+	JSONContains
+	JSONHasKey
+	JSONPathEq
+	JSONPathText
+	RangeContains
+	Matches
+)
+
+// templates are the operators on a column: % stands for the column, ? for an
+// argument.
+var templates = [...]string{
+	IsNull:        "% IS NULL",
+	NotNull:       "% IS NOT NULL",
+	Eq:            "% = ?",
+	Ne:            "% <> ?",
+	Distinct:      "% IS DISTINCT FROM ?",
+	Lt:            "% < ?",
+	Le:            "% <= ?",
+	Gt:            "% > ?",
+	Ge:            "% >= ?",
+	In:            "% = ANY(?)",
+	NotIn:         "% <> ALL(?)",
+	Between:       "% BETWEEN ? AND ?",
+	Like:          "% LIKE ?",
+	ILike:         "% ILIKE ?",
+	ArrayHas:      "? = ANY(%)",
+	ArrayContains: "% @> ?",
+	ArrayWithin:   "% <@ ?",
+	Overlaps:      "% && ?",
+	JSONContains:  "% @> ?::jsonb",
+	JSONHasKey:    "jsonb_exists(%, ?)",
+	JSONPathEq:    "% #> ?::text[] = ?::jsonb",
+	JSONPathText:  "% #>> ?::text[] = ?",
+	RangeContains: "% @> ?",
+	Matches:       "% @@ websearch_to_tsquery(?::regconfig, ?)",
+}
+
+// Node is a predicate.
+type Node struct {
+	Op     Op
+	Column *meta.Column
+	A, B   any // operands
+	Kids   []Node
+	SQL    string // of a Raw node, with $1, $2, ...
+	Args   []any  // of a Raw node
+	Err    error
+}
+
+// SetOp is how a column is assigned.
+type SetOp uint8
+
+// The ways to assign.
+const (
+	SetValue SetOp = iota
+	SetNull
+	SetDefault
+	SetNow
+	SetAdd
+	SetRaw
+)
+
+// Set is an assignment.
+type Set struct {
+	Op     SetOp
+	Column *meta.Column
+	A      any
+	SQL    string
+	Args   []any
+	Err    error
+}
+
+// Lock is a row lock.
+type Lock uint8
+
+// The row locks, weakest first.
+const (
+	NoLock Lock = iota
+	ForKeyShare
+	ForShare
+	ForNoKeyUpdate
+	ForUpdate
+)
+
+var locks = [...]string{
+	ForKeyShare: "FOR KEY SHARE", ForShare: "FOR SHARE",
+	ForNoKeyUpdate: "FOR NO KEY UPDATE", ForUpdate: "FOR UPDATE",
+}
+
+// Wait is what to do about rows that are locked.
+type Wait uint8
+
+// What to do about locked rows.
+const (
+	Block Wait = iota
+	NoWait
+	SkipLocked
+)
+
+var waits = [...]string{Block: "", NoWait: " NOWAIT", SkipLocked: " SKIP LOCKED"}
+
+// Deleted says which rows of a soft-deleted table are meant.
+type Deleted uint8
+
+// Which rows are meant.
+const (
+	WithoutDeleted Deleted = iota
+	WithDeleted
+	OnlyDeleted
+)
+
+// Spec is a query without its table.
+type Spec struct {
+	Where     []Node
+	Order     []meta.Order
+	Limit     int64
+	Offset    int64
+	HasLimit  bool
+	HasOffset bool
+	Unordered bool // not even the table's default order
+	Unbounded bool
+	Lock      Lock
+	Wait      Wait
+	Deleted   Deleted
+	Mode      pgx.QueryExecMode // 0: the connection's
+	Comment   string
+	Hint      string
+	Err       error
+}
+
+// truth is what is known of a predicate without looking at rows.
+type truth int8
+
+const (
+	unknown truth = iota
+	always
+	never
+)
+
+// truth reduces n as far as its constants allow.
+func (n *Node) truth() truth {
+	switch n.Op {
+	case True:
+		return always
+	case False:
+		return never
+	case And:
+		return reduce(n.Kids, always, never)
+	case Or:
+		return reduce(n.Kids, never, always)
+	case Not:
+		switch n.Kids[0].truth() {
+		case always:
+			return never
+		case never:
+			return always
+		}
+	}
+	return unknown
+}
+
+// reduce combines predicates of which none is empty, and one that is dominant
+// decides.
+func reduce(kids []Node, empty, dominant truth) truth {
+	all := empty
+	for i := range kids {
+		switch kids[i].truth() {
+		case dominant:
+			return dominant
+		case unknown:
+			all = unknown
+		}
+	}
+	return all
+}
+
+// Vacuous tells whether the predicate holds for every row.
+func (s *Spec) Vacuous() bool { return reduce(s.Where, always, never) == always }
+
+// Empty tells whether the predicate holds for no row.
+func (s *Spec) Empty() bool { return reduce(s.Where, always, never) == never }

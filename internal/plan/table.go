@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// Table is a declared table with the plans of the queries seen on it. It is
+// safe for concurrent use.
+type Table struct {
+	*meta.Table
+	cache *cache
+}
+
+// NewTable gives t a plan cache of the given capacity, DefaultCacheSize if 0.
+func NewTable(t *meta.Table, capacity int) *Table {
+	if capacity <= 0 {
+		capacity = DefaultCacheSize
+	}
+	return &Table{Table: t, cache: newCache(capacity)}
+}
+
+// CacheStats tells how the plan cache is used.
+func (t *Table) CacheStats() Stats { return t.cache.snapshot() }
+
+// Verb is what a statement does.
+type Verb uint8
+
+// The verbs.
+const (
+	Select Verb = iota
+	Count
+	Exists
+	GroupBy
+	Update
+	Delete
+)
+
+// Request is everything a statement is made of.
+type Request struct {
+	Verb    Verb
+	List    string // select list, or RETURNING list of writes; a constant of the program
+	Spec    *Spec
+	Sets    []Set
+	AndThen *Node // an additional condition, such as the position of a page
+}
+
+// Statement is SQL with its arguments, ready to run.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// rendered is a shape's SQL, and which of the collected arguments its
+// placeholders stand for, in order.
+type rendered struct {
+	sql  string
+	perm []int
+}
+
+// keyBuffer is the size of the stack buffer for keys: enough for about twenty
+// predicates, so that looking a plan up allocates nothing.
+const keyBuffer = 256
+
+// Build returns the statement of r. It checks every argument, so that a bad
+// one is refused before a connection is taken.
+func (t *Table) Build(r *Request) (Statement, error) {
+	if err := t.check(r); err != nil {
+		return Statement{}, err
+	}
+	var buffer [keyBuffer]byte
+	b := builder{key: buffer[:0], args: make([]any, 0, 8)}
+	b.request(t, r)
+	if b.err != nil {
+		return Statement{}, b.err
+	}
+	p := t.cache.get(b.key)
+	if p == nil {
+		var err error
+		if p, err = render(t, r, len(b.args)); err != nil {
+			return Statement{}, err
+		}
+		t.cache.put(b.key, p)
+	}
+	return Statement{SQL: p.sql, Args: p.arrange(b.args)}, nil
+}
+
+// arrange puts the arguments in the order of the placeholders.
+func (p *rendered) arrange(args []any) []any {
+	if p.perm == nil {
+		return args
+	}
+	out := make([]any, len(p.perm))
+	for i, j := range p.perm {
+		out[i] = args[j]
+	}
+	return out
+}
+
+func (t *Table) check(r *Request) error {
+	s := r.Spec
+	switch {
+	case s.Err != nil:
+		return s.Err
+	case s.HasLimit && s.Limit < 0:
+		return &smrt.QueryError{Reason: "Limit must not be negative"}
+	case s.HasOffset && s.Offset < 0:
+		return &smrt.QueryError{Reason: "Offset must not be negative"}
+	}
+	if s.Deleted != WithoutDeleted && t.SoftDelete == nil {
+		return &smrt.QueryError{Reason: "WithDeleted and OnlyDeleted need a table declared with SoftDelete"}
+	}
+	if r.Verb != Update && r.Verb != Delete {
+		return nil
+	}
+	switch {
+	case s.HasLimit || s.HasOffset || len(s.Order) > 0 || s.Lock != NoLock:
+		return &smrt.QueryError{Reason: "an update or delete takes a predicate only, no order, limit, offset or lock"}
+	case s.Vacuous() && !s.Unbounded:
+		return smrt.ErrUnboundedWrite
+	}
+	return nil
+}
+
+// order returns the order that applies: the query's, else the table's.
+func (t *Table) order(s *Spec) []meta.Order {
+	if len(s.Order) > 0 || s.Unordered {
+		return s.Order
+	}
+	return t.DefaultOrder
+}
+
+// builder collects the key and the arguments of a request in one walk.
+type builder struct {
+	key  []byte
+	args []any
+	err  error
+}
+
+func (b *builder) byte(c byte)    { b.key = append(b.key, c) }
+func (b *builder) arg(v any)      { b.args = append(b.args, v) }
+func (b *builder) column(i int)   { b.key = binary.AppendUvarint(b.key, uint64(i)) }
+func (b *builder) text(s string)  { b.column(len(s)); b.key = append(b.key, s...) }
+func (b *builder) fail(err error) { b.err = cmp.Or(b.err, err) }
+
+func (b *builder) request(t *Table, r *Request) {
+	s := r.Spec
+	b.byte(byte(r.Verb))
+	b.text(r.List)
+	for i := range r.Sets {
+		b.byte('s')
+		b.set(&r.Sets[i])
+	}
+	b.byte(byte(s.Deleted))
+	for i := range s.Where {
+		b.byte('w')
+		b.node(&s.Where[i])
+	}
+	if r.AndThen != nil {
+		b.byte('a')
+		b.node(r.AndThen)
+	}
+	if r.Verb == Select || s.HasLimit || s.HasOffset {
+		for _, o := range t.order(s) {
+			b.byte('o')
+			b.column(o.Column.Index)
+			b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
+		}
+	}
+	b.byte('l')
+	b.byte(boolByte(s.HasLimit)<<1 | boolByte(s.HasOffset))
+	if s.HasLimit {
+		b.arg(s.Limit)
+	}
+	if s.HasOffset {
+		b.arg(s.Offset)
+	}
+	b.byte(byte(s.Lock)<<4 | byte(s.Wait))
+	b.text(s.Hint)
+	b.text(s.Comment)
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (b *builder) node(n *Node) {
+	if n.Err != nil {
+		b.fail(n.Err)
+		return
+	}
+	b.byte(byte(n.Op))
+	switch n.Op {
+	case True, False:
+		return
+	case And, Or, Not:
+		b.column(len(n.Kids))
+		for i := range n.Kids {
+			b.node(&n.Kids[i])
+		}
+		return
+	case Raw:
+		b.text(n.SQL)
+		b.column(len(n.Args))
+		b.args = append(b.args, n.Args...)
+		return
+	}
+	b.column(n.Column.Index)
+	if c := operands(n.Op); c > 0 {
+		b.value(n.Column, n.A)
+		if c > 1 {
+			b.value(n.Column, n.B)
+		}
+	}
+}
+
+func (b *builder) value(c *meta.Column, v any) {
+	if err := c.CheckValue(v); err != nil {
+		b.fail(err)
+	}
+	b.arg(v)
+}
+
+func (b *builder) set(s *Set) {
+	if s.Err != nil {
+		b.fail(s.Err)
+		return
+	}
+	b.byte(byte(s.Op))
+	b.column(s.Column.Index)
+	switch s.Op {
+	case SetValue, SetAdd:
+		b.value(s.Column, s.A)
+	case SetRaw:
+		b.text(s.SQL)
+		b.column(len(s.Args))
+		b.args = append(b.args, s.Args...)
+	}
+}
+
+// operands is how many arguments an operator on a column takes.
+func operands(op Op) int {
+	switch op {
+	case IsNull, NotNull:
+		return 0
+	case Between, JSONPathEq, JSONPathText, Matches:
+		return 2
+	}
+	return 1
+}
+
+// Clone returns a copy of s to which conditions and orders can be appended
+// without touching s.
+func (s *Spec) Clone() *Spec {
+	c := *s
+	c.Where = slices.Clip(c.Where)
+	c.Order = slices.Clip(c.Order)
+	return &c
+}

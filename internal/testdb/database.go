@@ -1,0 +1,89 @@
+package testdb
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// CreateDatabase makes a database, as a copy of template if that is not empty.
+func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
+	sqlText := "create database " + quoteName(name)
+	if template != "" {
+		sqlText += " template " + quoteName(template)
+	}
+	if err := s.exec(ctx, sqlText); err != nil {
+		return fmt.Errorf("create database %s: %w", name, err)
+	}
+	return nil
+}
+
+// DropDatabase removes a database, breaking the connections to it.
+func (s *Server) DropDatabase(ctx context.Context, name string) error {
+	if err := s.exec(ctx, "drop database if exists "+quoteName(name)+" with (force)"); err != nil {
+		return fmt.Errorf("drop database %s: %w", name, err)
+	}
+	return nil
+}
+
+// sealTemplate closes a database to connections, so that it can be copied at any time. Whoever filled it may still be
+// disconnecting, which CREATE DATABASE would wait for in steps of 100 ms.
+func (s *Server) sealTemplate(ctx context.Context, name string) error {
+	return s.withAdmin(ctx, func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, "alter database "+quoteName(name)+" with allow_connections false"); err != nil {
+			return err
+		}
+		for {
+			var left int
+			err := conn.QueryRow(ctx, `select count(pg_terminate_backend(pid))
+				from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, name).Scan(&left)
+			if err != nil || left == 0 {
+				return err
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	})
+}
+
+func (s *Server) exec(ctx context.Context, sqlText string) error {
+	return s.withAdmin(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sqlText)
+		return err
+	})
+}
+
+// withAdmin runs fn on a connection to the maintenance database. It is opened each time, 2 ms, because a kept one
+// would have to be mended after each stop and kill of the server.
+func (s *Server) withAdmin(ctx context.Context, fn func(*pgx.Conn) error) error {
+	ctx, cancel := withTimeout(ctx, 30*time.Second)
+	defer cancel()
+	dsn := s.external
+	if dsn == "" {
+		dsn = s.DSN("postgres")
+	}
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return fn(conn)
+}
+
+// replaceDatabase returns dsn, a URL or a list of key=value pairs, with another database.
+func replaceDatabase(dsn, database string) string {
+	if !strings.Contains(dsn, "://") {
+		return dsn + " dbname='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(database) + "'"
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return dsn // connecting reports what is wrong with it
+	}
+	u.Path = "/" + database
+	return u.String()
+}
+
+func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }

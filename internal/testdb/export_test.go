@@ -1,0 +1,32 @@
+package testdb
+
+import "os"
+
+// Bridges for the external tests.
+var (
+	LeaveOut        = leaveOut
+	ReplaceDatabase = replaceDatabase
+	VersionIn       = versionIn
+	BinaryDirs      = binaryDirs
+)
+
+// Dir returns the sandbox's directory.
+func (s *Server) Dir() string { return s.sandbox.dir }
+
+// SharedDir returns the directory of the server that Pool uses.
+func SharedDir() string { return shared.host.Dir() }
+
+// CanReach reports whether a user who is neither root nor the directory's owner may enter it.
+func CanReach(dir string) bool {
+	nobody := &owner{uid: 65534, gid: 65534}
+	return nobody.canReach(dir)
+}
+
+// ServerRunsAs returns the user id of the servers.
+func ServerRunsAs() (int, error) {
+	own, err := serverOwner()
+	if own == nil {
+		return os.Getuid(), err
+	}
+	return int(own.uid), err
+}

@@ -1,0 +1,253 @@
+package testdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/internal/testdb"
+)
+
+// itemsApplied counts how often the schema's Apply ran.
+var itemsApplied atomic.Int32
+
+var items = testdb.Schema{Name: "items", Apply: func(ctx context.Context, dsn string) error {
+	itemsApplied.Add(1)
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "create table items (id bigint primary key, name text); insert into items values (1, 'first')")
+	return err
+}}
+
+func TestPoolGivesEachTestItsOwnDatabase(t *testing.T) {
+	for i := range 6 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			pool := testdb.Pool(t, items)
+			if _, err := pool.Exec(t.Context(), "insert into items values (2, 'mine')"); err != nil {
+				t.Fatal(err)
+			}
+			if n := queryOne[int](t, pool, "select count(*) from items"); n != 2 {
+				t.Errorf("%d items, want the schema's and mine", n)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := itemsApplied.Load(); n != 1 {
+			t.Errorf("the schema was applied %d times, want once", n)
+		}
+	})
+}
+
+func TestPoolDropsItsDatabase(t *testing.T) {
+	tb := &fakeTB{}
+	pool := testdb.Pool(tb, items)
+	name := queryOne[string](t, pool, "select current_database()")
+	tb.end()
+	if tb.failed {
+		t.Fatal("the check of a clean test fired:", tb.errors)
+	}
+	if err := pool.Ping(t.Context()); err == nil {
+		t.Error("the pool is still open")
+	}
+	other := testdb.Pool(t, testdb.Empty)
+	if n := queryOne[int](t, other, "select count(*) from pg_database where datname = $1", name); n != 0 {
+		t.Errorf("database %s is still there", name)
+	}
+}
+
+func TestPoolDefaults(t *testing.T) {
+	t.Setenv("SMRT_TEST_EXEC_MODE", "")
+	t.Setenv("SMRT_TEST_MAX_CONNS", "")
+	pool := testdb.Pool(t, testdb.Empty)
+	cfg := pool.Config()
+	if cfg.MaxConns != 4 || cfg.MinConns != 0 {
+		t.Errorf("max %d, min %d, want 4 and 0", cfg.MaxConns, cfg.MinConns)
+	}
+	if mode := cfg.ConnConfig.DefaultQueryExecMode; mode != pgx.QueryExecModeCacheStatement {
+		t.Errorf("exec mode %v, want cache statement", mode)
+	}
+	if zone := queryOne[string](t, pool, "show timezone"); zone != "UTC" {
+		t.Errorf("timezone %s, want UTC", zone)
+	}
+	if path := queryOne[string](t, pool, "show search_path"); path != `"$user", public` {
+		t.Errorf("search_path %s, want PostgreSQL's own", path)
+	}
+}
+
+func TestPoolOptions(t *testing.T) {
+	t.Setenv("SMRT_TEST_EXEC_MODE", "exec")
+	t.Setenv("SMRT_TEST_MAX_CONNS", "9")
+	var connected []string
+	note := func(text string) testdb.Option {
+		return testdb.AfterConnect(func(context.Context, *pgx.Conn) error {
+			connected = append(connected, text)
+			return nil
+		})
+	}
+	pool := testdb.Pool(t, items, testdb.MaxConns(2), testdb.ExecMode(pgx.QueryExecModeCacheDescribe),
+		testdb.SearchPath(""), note("a"), note("b"), testdb.Configure(func(cfg *pgxpool.Config) {
+			cfg.ConnConfig.RuntimeParams["application_name"] = "options"
+		}))
+
+	cfg := pool.Config()
+	if cfg.MaxConns != 2 || cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheDescribe {
+		t.Errorf("the environment won over the test: %d, %v", cfg.MaxConns, cfg.ConnConfig.DefaultQueryExecMode)
+	}
+	if name := queryOne[string](t, pool, "show application_name"); name != "options" {
+		t.Errorf("application_name %q: Configure was not used", name)
+	}
+	if got := strings.Join(connected, ""); got != "ab" {
+		t.Errorf("functions after connect ran as %q, want ab", got)
+	}
+	if _, err := pool.Exec(t.Context(), "select from items"); err == nil {
+		t.Error("the search path trap did not catch an unqualified name")
+	}
+	if n := queryOne[int](t, pool, "select count(*) from public.items"); n != 1 {
+		t.Errorf("%d items, want 1", n)
+	}
+}
+
+func TestAfterConnectStopsAtTheFirstError(t *testing.T) {
+	broken := errors.New("broken")
+	pool := testdb.Pool(t, testdb.Empty,
+		testdb.AfterConnect(func(context.Context, *pgx.Conn) error { return broken }),
+		testdb.AfterConnect(func(context.Context, *pgx.Conn) error {
+			t.Error("the second function ran")
+			return nil
+		}))
+	if err := pool.Ping(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("got %v, want the error of the first function", err)
+	}
+}
+
+func TestPoolReadsTheMatrixFromTheEnvironment(t *testing.T) {
+	t.Setenv("SMRT_TEST_MAX_CONNS", "7")
+	for name, want := range map[string]pgx.QueryExecMode{
+		"cache_statement": pgx.QueryExecModeCacheStatement,
+		"cache_describe":  pgx.QueryExecModeCacheDescribe,
+		"describe_exec":   pgx.QueryExecModeDescribeExec,
+		"exec":            pgx.QueryExecModeExec,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("SMRT_TEST_EXEC_MODE", name)
+			pool := testdb.Pool(t, testdb.Empty)
+			if got := pool.Config().ConnConfig.DefaultQueryExecMode; got != want {
+				t.Errorf("exec mode %v, want %v", got, want)
+			}
+			if got := testdb.ExecModeName(); got != name {
+				t.Errorf("name %q, want %q", got, name)
+			}
+			if n := pool.Config().MaxConns; n != 7 {
+				t.Errorf("%d connections, want 7", n)
+			}
+			if n := queryOne[int](t, pool, "select $1::int + 1", 41); n != 42 {
+				t.Errorf("%d, want 42", n)
+			}
+		})
+	}
+}
+
+func TestPoolRefusesAWrongEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"SMRT_TEST_EXEC_MODE": "simple_protocol",
+		"SMRT_TEST_MAX_CONNS": "many",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			tb := &fakeTB{}
+			if pool := testdb.Pool(tb, testdb.Empty); pool != nil || !reported(tb.fatals, name, value) {
+				t.Errorf("got pool %v and %q, want a message about %s=%s", pool, tb.fatals, name, value)
+			}
+			tb.end()
+		})
+	}
+}
+
+func TestPoolReportsABrokenSchemaToEachTest(t *testing.T) {
+	broken := testdb.Schema{Name: "broken", Apply: func(context.Context, string) error {
+		return errors.New("migration 7 is wrong")
+	}}
+	for range 2 {
+		tb := &fakeTB{}
+		if testdb.Pool(tb, broken); !reported(tb.fatals, "schema broken", "migration 7 is wrong") {
+			t.Errorf("got %q, want schema and reason", tb.fatals)
+		}
+		tb.end()
+	}
+}
+
+// A schema whose connections are still open must not make each copy wait or fail.
+func TestPoolCopiesASchemaThatKeepsAConnection(t *testing.T) {
+	var kept *pgx.Conn
+	keeping := testdb.Schema{Name: "keeping", Apply: func(ctx context.Context, dsn string) (err error) {
+		kept, err = pgx.Connect(ctx, dsn)
+		return err
+	}}
+	begin := time.Now()
+	testdb.Pool(t, keeping)
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("the copy took %v: it waited for the connection", took)
+	}
+	kept.Close(t.Context())
+}
+
+func TestExamplePool(t *testing.T) {
+	pool, done := testdb.ExamplePool(items, testdb.MaxConns(1))
+	if n := queryOne[int](t, pool, "select count(*) from items"); n != 1 || pool.Config().MaxConns != 1 {
+		t.Errorf("%d items, %d connections, want 1 and 1", n, pool.Config().MaxConns)
+	}
+	done()
+
+	pool, done = testdb.ExamplePool(testdb.Empty)
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if message := panicOf(done); !strings.Contains(message, "still acquired") {
+		t.Errorf("an example that leaks a connection panics with %q", message)
+	}
+	conn.Release()
+
+	t.Setenv("SMRT_TEST_MAX_CONNS", "0")
+	if message := panicOf(func() { testdb.ExamplePool(testdb.Empty) }); !strings.Contains(message, "SMRT_TEST_MAX_CONNS") {
+		t.Errorf("an example without a pool panics with %q", message)
+	}
+}
+
+func BenchmarkPool(b *testing.B) {
+	for b.Loop() {
+		_, done := testdb.ExamplePool(items)
+		done()
+	}
+}
+
+func panicOf(fn func()) (message string) {
+	defer func() { message = fmt.Sprint(recover()) }()
+	fn()
+	return ""
+}
+
+// queryer is what has one query method: pool, connection, transaction.
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func queryOne[T any](t *testing.T, q queryer, sql string, args ...any) T {
+	t.Helper()
+	var value T
+	if err := q.QueryRow(t.Context(), sql, args...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return value
+}

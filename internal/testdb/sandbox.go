@@ -1,0 +1,126 @@
+package testdb
+
+import (
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+//go:embed watchdog.sh
+var watchdogScript string
+
+// maxSocketPath is the longest path of a unix socket that every supported system accepts (macOS 103, Linux 107).
+const maxSocketPath = 103
+
+// sandbox is a temporary directory with servers in it, and the watchdog that ends both. There is one way out, taken
+// by a tidy close, a panic and a SIGKILL alike: the pipe to the watchdog closes.
+type sandbox struct {
+	dir      string
+	owner    *owner
+	watchdog *exec.Cmd
+	pipe     io.Closer
+
+	mu       sync.Mutex
+	live     map[*process]struct{}
+	standbys int
+
+	once sync.Once
+	err  error
+}
+
+func newSandbox() (*sandbox, error) {
+	own, err := serverOwner()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(baseDir(own), "smrt-pg-"+rand.Text()[:10])
+	b := &sandbox{dir: dir, owner: own, live: map[*process]struct{}{}}
+	// First the one who removes the directory, then the directory: no moment to die in between and leave it behind.
+	if err := b.guard(); err != nil {
+		return nil, fmt.Errorf("start the watchdog: %w", err)
+	}
+	for _, path := range []string{dir, b.pidFile("")} {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			b.close()
+			return nil, fmt.Errorf("make the server's directory: %w", err)
+		}
+		if err := own.give(path); err != nil {
+			b.close()
+			return nil, fmt.Errorf("make the server's directory: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// baseDir returns where sandboxes go: the system's temporary directory, unless the server's user cannot reach it or
+// socket paths would become too long.
+func baseDir(own *owner) string {
+	base := os.TempDir()
+	socket := filepath.Join(base, "smrt-pg-0123456789", "standby99", ".s.PGSQL.5432")
+	if len(socket) > maxSocketPath || !own.canReach(base) {
+		return "/tmp"
+	}
+	return base
+}
+
+// guard starts the watchdog, in a session of its own so that neither Ctrl-C nor a hang-up of the terminal reaches it.
+// Its output goes nowhere: an inherited one would keep "go test" waiting for it.
+func (b *sandbox) guard() error {
+	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "smrt-watchdog", b.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	b.watchdog, b.pipe = cmd, pipe
+	return nil
+}
+
+// close ends all servers of the sandbox, removes its directory, and returns when both are done.
+func (b *sandbox) close() error {
+	b.once.Do(func() {
+		live := b.processes()
+		for _, proc := range live {
+			proc.signal(syscall.SIGCONT) // what is frozen would take five seconds to end
+		}
+		b.pipe.Close()
+		if err := b.watchdog.Wait(); err != nil {
+			b.err = fmt.Errorf("remove the server in %s: %w", b.dir, err)
+			return
+		}
+		for _, proc := range live {
+			<-proc.done
+		}
+	})
+	return b.err
+}
+
+func (b *sandbox) processes() []*process {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var live []*process
+	for proc := range b.live {
+		live = append(live, proc)
+	}
+	return live
+}
+
+// nextStandby returns a name that no other standby of the sandbox has had.
+func (b *sandbox) nextStandby() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.standbys++
+	return fmt.Sprintf("standby%d", b.standbys)
+}
+
+// pidFile returns the file in which the process of that name announces its pid, the directory of all if name is empty.
+func (b *sandbox) pidFile(name string) string { return filepath.Join(b.dir, "pids", name) }

@@ -1,0 +1,138 @@
+package testdb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"go.uber.org/goleak"
+)
+
+// Main runs a package's tests, stops the server if one was started, and, if the tests passed, fails when goroutines
+// are left over. It returns the exit code:
+//
+//	func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
+func Main(m interface{ Run() int }) int {
+	code := m.Run()
+	if err := closeShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "testdb:", err)
+		code = max(code, 1)
+	}
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, "testdb: goroutines outlive the tests:", err)
+		return 1
+	}
+	return 0
+}
+
+// Schema is what a template database holds. Databases are copied from it, which takes a fraction of the time of
+// migrating each.
+type Schema struct {
+	// Name identifies the schema within a test binary: two of the same name are taken to be the same.
+	Name string
+
+	// Apply fills the empty database it is given. It runs once per server. Nil leaves the database empty.
+	Apply func(ctx context.Context, dsn string) error
+}
+
+// Empty is the schema with nothing in it.
+var Empty = Schema{Name: "empty"}
+
+// host is the server that all databases of this process live on.
+type host struct {
+	*Server
+	run string // prefix of this process's databases
+
+	mu        sync.Mutex
+	count     int
+	templates map[string]*template
+}
+
+type template struct {
+	once sync.Once
+	err  error
+}
+
+// shared is the process's server, started by the first test that asks for a database. It is a variable of the package
+// because tests have no common place to keep it in.
+var shared struct {
+	sync.Mutex
+	host *host
+	err  error // a server that did not start once is not tried again by each test
+}
+
+func sharedHost(ctx context.Context) (*host, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.host != nil || shared.err != nil {
+		return shared.host, shared.err
+	}
+	h := &host{run: "smrt_" + strings.ToLower(rand.Text()[:8]), templates: map[string]*template{}}
+	if dsn := os.Getenv("SMRT_TEST_DSN"); dsn != "" {
+		h.Server = &Server{name: "external", external: dsn}
+	} else {
+		h.Server, shared.err = Start(ctx, Config{})
+	}
+	if shared.err == nil {
+		shared.host = h
+	}
+	return shared.host, shared.err
+}
+
+func closeShared() error {
+	shared.Lock()
+	defer shared.Unlock()
+	h := shared.host
+	shared.host = nil
+	if h == nil {
+		return nil
+	}
+	var errs []error
+	if h.external != "" {
+		for name := range h.templates {
+			errs = append(errs, h.DropDatabase(context.Background(), h.templateName(name)))
+		}
+	}
+	return errors.Join(append(errs, h.Close())...)
+}
+
+// newDatabase copies the schema's template, which it makes if this is the first copy, and returns the name.
+func (h *host) newDatabase(ctx context.Context, schema Schema) (string, error) {
+	h.mu.Lock()
+	h.count++
+	name := fmt.Sprintf("%s_%d", h.run, h.count)
+	tmpl := h.templates[schema.Name]
+	if tmpl == nil {
+		tmpl = &template{}
+		h.templates[schema.Name] = tmpl
+	}
+	h.mu.Unlock()
+	if schema.Apply == nil {
+		return name, h.CreateDatabase(ctx, name, "template0")
+	}
+	tmpl.once.Do(func() { tmpl.err = h.makeTemplate(ctx, schema) })
+	if tmpl.err != nil {
+		return "", fmt.Errorf("schema %s: %w", schema.Name, tmpl.err)
+	}
+	return name, h.CreateDatabase(ctx, name, h.templateName(schema.Name))
+}
+
+func (h *host) makeTemplate(ctx context.Context, schema Schema) error {
+	name := h.templateName(schema.Name)
+	if err := h.CreateDatabase(ctx, name, "template0"); err != nil {
+		return err
+	}
+	if err := schema.Apply(ctx, h.DSN(name)); err != nil {
+		return err
+	}
+	return h.sealTemplate(ctx, name)
+}
+
+func (h *host) templateName(schema string) string { return h.run + "_template_" + schema }

@@ -1,0 +1,239 @@
+package query
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"slices"
+	"unsafe"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Column is a column of the entity T whose values compare as V. Columns are
+// immutable and belong in package variables.
+type Column[T, V any] struct {
+	column *meta.Column
+	elem   *meta.Column // a V by itself, for lists
+}
+
+// Col declares the column behind the field that field returns the address of.
+// The field may belong to an embedded struct. V is the type of the field: for a
+// field that is a pointer, see [NullCol].
+//
+// It panics if the result is not the address of a column of its argument.
+func Col[T, V any](field func(*T) *V) Column[T, V] {
+	return Column[T, V]{column: resolve[T, V](field), elem: element[V]()}
+}
+
+// NullCol declares a column that can be NULL, behind a pointer field. Its
+// operands are plain values; IsNull asks for NULL.
+func NullCol[T, V any](field func(*T) **V) Column[T, V] {
+	return Column[T, V]{column: resolve[T, *V](field), elem: element[V]()}
+}
+
+func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
+
+// resolve finds the column of an accessor by calling it on an entity and
+// looking where the address it returns lies.
+func resolve[T, F any](field func(*T) *F) *meta.Column {
+	s, err := meta.Of(reflect.TypeFor[T]())
+	if err != nil {
+		panic(fmt.Sprintf("smrt: %v", err))
+	}
+	var entity T
+	c, err := s.Field(unsafe.Pointer(&entity), unsafe.Pointer(field(&entity)), reflect.TypeFor[F]())
+	if err != nil {
+		panic(fmt.Sprintf("smrt: %v", err))
+	}
+	return c
+}
+
+// Name returns the column's name in the database.
+func (c Column[T, V]) Name() string { return c.column.Name }
+
+// Meta is for smrt's own packages.
+func (c Column[T, V]) Meta() *meta.Column { return c.column }
+
+func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: v}}
+}
+
+// null tells whether v stands for NULL: a nil pointer, or a type of its own
+// with a Valid field that is false, such as sql.NullString or pgtype.Int4.
+func (c Column[T, V]) null(v V) bool {
+	if !c.elem.Nullable {
+		return false
+	}
+	return isNull(any(v))
+}
+
+func isNull(v any) bool {
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return rv.IsNil()
+	}
+	if valuer, ok := v.(driver.Valuer); ok {
+		dv, err := valuer.Value()
+		return err == nil && dv == nil
+	}
+	return false
+}
+
+// Eq matches rows whose column equals v. If v is a nil pointer, or a null
+// value of database/sql or pgtype, it matches rows where the column is NULL.
+func (c Column[T, V]) Eq(v V) Predicate[T] {
+	if c.null(v) {
+		return c.IsNull()
+	}
+	return c.node(plan.Eq, v)
+}
+
+// Ne matches exactly the rows that Eq does not match. So if the column can be
+// NULL, rows where it is NULL are matched too, as a Go programmer expects of
+// !=, and unlike SQL's <>.
+func (c Column[T, V]) Ne(v V) Predicate[T] {
+	switch {
+	case c.null(v):
+		return c.IsNotNull()
+	case c.column.Nullable:
+		return c.node(plan.Distinct, v)
+	}
+	return c.node(plan.Ne, v)
+}
+
+// Lt matches rows whose column is less than v. NULL is not less than anything.
+func (c Column[T, V]) Lt(v V) Predicate[T] { return c.node(plan.Lt, v) }
+
+// Le matches rows whose column is less than or equal to v, never NULL.
+func (c Column[T, V]) Le(v V) Predicate[T] { return c.node(plan.Le, v) }
+
+// Gt matches rows whose column is greater than v, never NULL.
+func (c Column[T, V]) Gt(v V) Predicate[T] { return c.node(plan.Gt, v) }
+
+// Ge matches rows whose column is greater than or equal to v, never NULL.
+func (c Column[T, V]) Ge(v V) Predicate[T] { return c.node(plan.Ge, v) }
+
+// Between matches rows whose column is at least low and at most high, both
+// included, never NULL. If low is greater than high, nothing matches.
+func (c Column[T, V]) Between(low, high V) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: low, B: high}}
+}
+
+// IsNull matches rows where the column is NULL.
+func (c Column[T, V]) IsNull() Predicate[T] { return c.node(plan.IsNull, nil) }
+
+// IsNotNull matches rows where the column is not NULL.
+func (c Column[T, V]) IsNotNull() Predicate[T] { return c.node(plan.NotNull, nil) }
+
+// In matches rows whose column equals one of vs, which are sent as one array
+// whatever their number. With no vs nothing matches, and no statement is sent.
+// A nil among vs matches NULL.
+func (c Column[T, V]) In(vs ...V) Predicate[T] {
+	values := c.withoutNulls(vs)
+	list := c.list(plan.In, values)
+	switch {
+	case len(values) == len(vs):
+		return list
+	case len(values) == 0:
+		return c.IsNull()
+	}
+	return Or(list, c.IsNull())
+}
+
+// NotIn matches exactly the rows that In does not match; with no vs, all rows.
+// Rows where the column is NULL are matched unless a nil is among vs.
+func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
+	values := c.withoutNulls(vs)
+	list := c.list(plan.NotIn, values)
+	switch {
+	case len(values) < len(vs):
+		return And(list, c.IsNotNull())
+	case len(vs) > 0 && c.column.Nullable:
+		return Or(list, c.IsNull())
+	}
+	return list
+}
+
+func (c Column[T, V]) withoutNulls(vs []V) []V {
+	if !c.elem.Nullable || !slices.ContainsFunc(vs, c.null) {
+		return vs
+	}
+	return slices.DeleteFunc(slices.Clone(vs), c.null)
+}
+
+// list is a predicate on an array of values. The values are copied: a query
+// does not change when its caller's slice does.
+func (c Column[T, V]) list(op plan.Op, vs []V) Predicate[T] {
+	if len(vs) == 0 {
+		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
+	}
+	vs = slices.Clone(vs)
+	array, err := meta.NewArray(c.elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
+	if err != nil {
+		err = meta.InColumn(err, c.column.Name)
+	}
+	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: array, Err: err}}
+}
+
+// Asc orders by the column, smallest first, NULLs last.
+func (c Column[T, V]) Asc() Order[T] { return Order[T]{meta.Order{Column: c.column}} }
+
+// Desc orders by the column, greatest first, NULLs first.
+func (c Column[T, V]) Desc() Order[T] { return Order[T]{meta.Order{Column: c.column, Desc: true}} }
+
+// Set assigns v to the column, also if v is a zero value. A nil assigns NULL.
+func (c Column[T, V]) Set(v V) Assignment[T] {
+	if c.null(v) {
+		return c.SetNull()
+	}
+	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: v}}
+}
+
+// SetNull assigns NULL to the column.
+func (c Column[T, V]) SetNull() Assignment[T] {
+	return Assignment[T]{plan.Set{Op: plan.SetNull, Column: c.column}}
+}
+
+// SetDefault assigns the column's default, as declared in the database.
+func (c Column[T, V]) SetDefault() Assignment[T] {
+	return Assignment[T]{plan.Set{Op: plan.SetDefault, Column: c.column}}
+}
+
+// Add adds v to the column: stock = stock + v. A negative v subtracts. The
+// column's type must have the operator: numbers and, with a pgtype.Interval,
+// dates do.
+func (c Column[T, V]) Add(v V) Assignment[T] {
+	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: v}}
+}
+
+// SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
+// constant only, with arguments for $1, $2, ...
+func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
+	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: args}}
+}
+
+// Assignment gives a column a value in a patch. T is the entity.
+type Assignment[T any] struct{ set plan.Set }
+
+// Meta is for smrt's own packages.
+func (a Assignment[T]) Meta() plan.Set { return a.set }
+
+// Order is one term of an ORDER BY.
+type Order[T any] struct{ order meta.Order }
+
+// NullsFirst puts rows where the column is NULL first.
+func (o Order[T]) NullsFirst() Order[T] {
+	o.order.Nulls = meta.NullsFirst
+	return o
+}
+
+// NullsLast puts rows where the column is NULL last.
+func (o Order[T]) NullsLast() Order[T] {
+	o.order.Nulls = meta.NullsLast
+	return o
+}

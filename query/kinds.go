@@ -1,0 +1,204 @@
+package query
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// TextColumn is a column of text, with searches besides comparisons.
+type TextColumn[T any, V ~string] struct{ Column[T, V] }
+
+// Text declares a column of text.
+func Text[T any, V ~string](field func(*T) *V) TextColumn[T, V] {
+	return TextColumn[T, V]{Col(field)}
+}
+
+// NullText declares a column of text that can be NULL, behind a pointer field.
+// None of the searches matches NULL.
+func NullText[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
+	return TextColumn[T, V]{NullCol(field)}
+}
+
+// likeEscaper makes a text match itself in a LIKE pattern.
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// pattern matches text literally, with the given wildcards around it. The
+// empty text matches whatever there is.
+func (c TextColumn[T, V]) pattern(op plan.Op, before, text, after string) Predicate[T] {
+	if text == "" {
+		if c.column.Nullable {
+			return c.IsNotNull()
+		}
+		return Predicate[T]{plan.Node{Op: plan.True}}
+	}
+	return c.node(op, before+likeEscaper.Replace(text)+after)
+}
+
+// HasPrefix matches rows whose text begins with prefix. The characters %, _ and
+// \ stand for themselves.
+func (c TextColumn[T, V]) HasPrefix(prefix string) Predicate[T] {
+	return c.pattern(plan.Like, "", prefix, "%")
+}
+
+// HasSuffix matches rows whose text ends with suffix, taken literally.
+func (c TextColumn[T, V]) HasSuffix(suffix string) Predicate[T] {
+	return c.pattern(plan.Like, "%", suffix, "")
+}
+
+// Contains matches rows whose text contains part, taken literally.
+func (c TextColumn[T, V]) Contains(part string) Predicate[T] {
+	return c.pattern(plan.Like, "%", part, "%")
+}
+
+// ContainsFold is Contains without regard to case.
+func (c TextColumn[T, V]) ContainsFold(part string) Predicate[T] {
+	return c.pattern(plan.ILike, "%", part, "%")
+}
+
+// Like matches rows whose text matches an SQL pattern, in which % stands for
+// any text, _ for any character and \ escapes. A pattern must not end in an
+// unescaped \.
+func (c TextColumn[T, V]) Like(pattern string) Predicate[T] { return c.like(plan.Like, pattern) }
+
+// ILike is Like without regard to case.
+func (c TextColumn[T, V]) ILike(pattern string) Predicate[T] { return c.like(plan.ILike, pattern) }
+
+func (c TextColumn[T, V]) like(op plan.Op, pattern string) Predicate[T] {
+	p := c.node(op, pattern)
+	if trailing := len(pattern) - len(strings.TrimRight(pattern, `\`)); trailing%2 == 1 {
+		p.node.Err = &smrt.QueryError{Reason: "the pattern for column " + c.Name() + ` ends in a \ that escapes nothing: double it`}
+	}
+	return p
+}
+
+// ArrayColumn is a column that is an array of E.
+type ArrayColumn[T, E any] struct{ Column[T, []E] }
+
+// Array declares a column that is an array.
+func Array[T, E any](field func(*T) *[]E) ArrayColumn[T, E] {
+	return ArrayColumn[T, E]{Col(field)}
+}
+
+// Has matches rows whose array has the element v.
+func (c ArrayColumn[T, E]) Has(v E) Predicate[T] { return c.node(plan.ArrayHas, v) }
+
+// ContainsAll matches rows whose array contains every element of vs; with no
+// vs, all rows whose array is not NULL.
+func (c ArrayColumn[T, E]) ContainsAll(vs ...E) Predicate[T] {
+	if len(vs) == 0 {
+		return c.IsNotNull()
+	}
+	return c.array(plan.ArrayContains, vs)
+}
+
+// Overlaps matches rows whose array has an element in common with vs; with no
+// vs, none.
+func (c ArrayColumn[T, E]) Overlaps(vs ...E) Predicate[T] {
+	if len(vs) == 0 {
+		return Predicate[T]{plan.Node{Op: plan.False}}
+	}
+	return c.array(plan.Overlaps, vs)
+}
+
+// Within matches rows whose array has no element but those of vs; with no vs,
+// rows whose array is empty.
+func (c ArrayColumn[T, E]) Within(vs ...E) Predicate[T] { return c.array(plan.ArrayWithin, vs) }
+
+func (c ArrayColumn[T, E]) array(op plan.Op, vs []E) Predicate[T] {
+	return c.node(op, append([]E{}, vs...))
+}
+
+// JSONColumn is a column of type jsonb.
+type JSONColumn[T, V any] struct{ Column[T, V] }
+
+// JSON declares a column of type jsonb. The field may be a json.RawMessage, a
+// []byte, or any type that encoding/json reads.
+func JSON[T, V any](field func(*T) *V) JSONColumn[T, V] { return JSONColumn[T, V]{Col(field)} }
+
+// Contains matches rows whose document contains the JSON encoding of v, in the
+// sense of PostgreSQL's @> operator, which a GIN index serves.
+func (c JSONColumn[T, V]) Contains(v any) Predicate[T] {
+	p := c.node(plan.JSONContains, nil)
+	p.node.A, p.node.Err = c.encode(v)
+	return p
+}
+
+// HasKey matches rows whose document is an object with the key, or an array
+// with that string.
+func (c JSONColumn[T, V]) HasKey(key string) Predicate[T] { return c.node(plan.JSONHasKey, key) }
+
+// PathEq matches rows in whose document the value at path equals the JSON
+// encoding of v. The path is bound as an argument, never part of the SQL text.
+func (c JSONColumn[T, V]) PathEq(v any, path ...string) Predicate[T] {
+	p := c.node(plan.JSONPathEq, append([]string{}, path...))
+	p.node.B, p.node.Err = c.encode(v)
+	return p
+}
+
+// PathText matches rows in whose document the value at path, as text, is text.
+func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.column, A: append([]string{}, path...), B: text}}
+}
+
+func (c JSONColumn[T, V]) encode(v any) (any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, &smrt.ValueError{Column: c.Name(), Row: -1, Offset: -1, Err: smrt.ErrInvalidJSON, Cause: err,
+			Reason: "a value of type " + reflect.TypeOf(v).String() + " cannot be encoded"}
+	}
+	if err := c.column.CheckValue(json.RawMessage(b)); err != nil {
+		return nil, err
+	}
+	return string(b), nil
+}
+
+// RangeColumn is a column that is a range of E.
+type RangeColumn[T, E any] struct {
+	Column[T, pgtype.Range[E]]
+}
+
+// Range declares a column that is a range.
+func Range[T, E any](field func(*T) *pgtype.Range[E]) RangeColumn[T, E] {
+	return RangeColumn[T, E]{Col(field)}
+}
+
+// Has matches rows whose range contains v.
+func (c RangeColumn[T, E]) Has(v E) Predicate[T] {
+	point := pgtype.Range[E]{Lower: v, Upper: v, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true}
+	return c.Contains(point)
+}
+
+// Contains matches rows whose range contains all of r.
+func (c RangeColumn[T, E]) Contains(r pgtype.Range[E]) Predicate[T] {
+	return c.node(plan.RangeContains, r)
+}
+
+// Overlaps matches rows whose range has a point in common with r.
+func (c RangeColumn[T, E]) Overlaps(r pgtype.Range[E]) Predicate[T] {
+	return c.node(plan.Overlaps, r)
+}
+
+// SearchColumn is a column of type tsvector.
+type SearchColumn[T, V any] struct {
+	Column[T, V]
+	config string
+}
+
+// Search declares a column of type tsvector whose text was parsed with a text
+// search configuration, such as "english" or "simple".
+func Search[T, V any](config constant, field func(*T) *V) SearchColumn[T, V] {
+	return SearchColumn[T, V]{Col(field), string(config)}
+}
+
+// Matches matches rows that a web search for words finds: words must all
+// occur, "quoted words" in this order, or means either, - excludes. No input
+// is a syntax error; one without words matches nothing.
+func (c SearchColumn[T, V]) Matches(words string) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: plan.Matches, Column: c.column, A: c.config, B: words}}
+}

@@ -1,0 +1,241 @@
+package query
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Table describes a table whose rows are read into T and found by keys of type
+// K. It holds no connection: it belongs in a package variable and serves any
+// number of databases. It is safe for concurrent use.
+type Table[T any, K comparable] struct{ plan *plan.Table }
+
+// NoKey is the key type of tables and views that have none. Operations that
+// need a key answer smrt.ErrNoKey.
+type NoKey struct{ _ struct{} }
+
+// TableOption declares a property of a table once, for every operation.
+type TableOption[T any] struct {
+	apply func(*definition) error
+}
+
+type definition struct {
+	table     *meta.Table
+	cacheSize int
+}
+
+// NewTable describes a table with a key of one column. The name is taken
+// literally, with an optional schema before a dot: "Sales.Order Lines".
+//
+// Columns are the exported fields of T, named by the tag db:"name" or else by
+// the field's name in snake case; those of embedded structs are included. A
+// field that is a struct, or a slice or pointer to structs, is a column only if
+// it is tagged; db:"-" leaves a field out.
+//
+// A zero integer key is left to the database when a row is created, and read
+// back. A zero key of another type is refused with smrt.ErrZeroKey, unless
+// [KeyByDatabase] is given.
+//
+// It panics if the declaration contradicts itself or T.
+func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
+	part := KeyPart[T, K]{column: resolve[T, K](key)}
+	return newTable[T, K](name, []KeyPart[T, K]{part}, false, options)
+}
+
+// NewCompositeTable describes a table with a key of two to four columns. K is a
+// struct with a field for each, tied to the columns by [Part]:
+//
+//	query.NewCompositeTable("inventory", query.Key[Inventory, InventoryKey]{
+//		query.Part(func(i *Inventory) *int64 { return &i.WarehouseID }, func(k *InventoryKey) *int64 { return &k.WarehouseID }),
+//		query.Part(func(i *Inventory) *int64 { return &i.ProductID }, func(k *InventoryKey) *int64 { return &k.ProductID }),
+//	})
+//
+// All of K must be covered. It panics like [NewTable].
+func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options ...TableOption[T]) *Table[T, K] {
+	if len(key) < 2 || len(key) > 4 {
+		panic(fmt.Sprintf("smrt: table %q: a composite key has 2 to 4 parts, not %d", name, len(key)))
+	}
+	return newTable[T, K](name, key, false, options)
+}
+
+// NewKeylessTable describes a table whose rows have no key, such as a log: rows
+// can be created and queried.
+func NewKeylessTable[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
+	return newTable[T, NoKey](name, nil, false, options)
+}
+
+// NewView describes a view, or a table that is only read. Writes answer
+// smrt.ErrReadOnly.
+func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
+	return newTable[T, NoKey](name, nil, true, options)
+}
+
+// Key is the parts of a composite key, in the order of the index.
+type Key[T any, K comparable] []KeyPart[T, K]
+
+// KeyPart is one column of a key.
+type KeyPart[T any, K comparable] struct {
+	column *meta.Column
+	offset uintptr
+}
+
+// Part ties a column of T to the field of K that holds it. The compiler checks
+// that they have the same type.
+func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
+	var key K
+	offset, err := meta.Offset(reflect.TypeFor[K](), unsafe.Pointer(&key), unsafe.Pointer(field(&key)))
+	if err != nil {
+		panic(fmt.Sprintf("smrt: %v", err))
+	}
+	return KeyPart[T, K]{column: resolve[T, V](column), offset: offset}
+}
+
+func newTable[T any, K comparable](name string, key []KeyPart[T, K], readOnly bool, options []TableOption[T]) *Table[T, K] {
+	d := definition{table: &meta.Table{ReadOnly: readOnly}}
+	fail := func(err error) {
+		if err != nil {
+			panic(fmt.Sprintf("smrt: table %q: %v", name, err))
+		}
+	}
+	s, err := meta.Of(reflect.TypeFor[T]())
+	fail(err)
+	d.table.Struct = s
+	fail(d.table.SetName(name))
+	for _, part := range key {
+		d.table.Key = append(d.table.Key, meta.KeyPart{Column: part.column, Offset: part.offset})
+	}
+	d.table.KeyByServer = len(key) == 1 && isInteger(key[0].column)
+	for _, o := range options {
+		fail(o.apply(&d))
+	}
+	fail(d.table.Check(reflect.TypeFor[K]()))
+	return &Table[T, K]{plan.NewTable(d.table, d.cacheSize)}
+}
+
+func isInteger(c *meta.Column) bool {
+	return !c.Ptr && (c.Encode == meta.KindInt64 || c.Encode == meta.KindInt32 || c.Encode == meta.KindInt16)
+}
+
+func option[T any](apply func(*meta.Table)) TableOption[T] {
+	return TableOption[T]{func(d *definition) error {
+		apply(d.table)
+		return nil
+	}}
+}
+
+// SoftDelete declares the column that says when a row was deleted: Delete sets
+// it, and no operation sees the row any more unless the query says WithDeleted
+// or OnlyDeleted.
+func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
+	c := resolve[T, *time.Time](field)
+	return option[T](func(t *meta.Table) { t.SoftDelete = c })
+}
+
+// CreatedAt declares the column that says when a row was created. It is set by
+// the database's clock unless the entity has a time already, and never changed
+// by an update.
+func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
+	c := resolve[T, time.Time](field)
+	return option[T](func(t *meta.Table) { t.CreatedAt = c })
+}
+
+// UpdatedAt declares the column that says when a row was last changed. Every
+// write sets it by the database's clock and reads it back.
+func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
+	c := resolve[T, time.Time](field)
+	return option[T](func(t *meta.Table) { t.UpdatedAt = c })
+}
+
+// Version declares an integer column that counts the changes of a row. An
+// update of a whole row succeeds only if the row still has the entity's
+// version (else smrt.ErrStale), and every write increments it.
+func Version[T any, V int16 | int32 | int64 | int](field func(*T) *V) TableOption[T] {
+	c := resolve[T, V](field)
+	return option[T](func(t *meta.Table) { t.Version = c })
+}
+
+// DefaultOrder declares the order of queries that do not name one.
+func DefaultOrder[T any](terms ...Order[T]) TableOption[T] {
+	return option[T](func(t *meta.Table) {
+		for _, o := range terms {
+			t.DefaultOrder = append(t.DefaultOrder, o.order)
+		}
+	})
+}
+
+// AnyColumn is a column of T of whatever type.
+type AnyColumn[T any] interface {
+	Name() string
+	Meta() *meta.Column
+	entity(*T)
+}
+
+func (c Column[T, V]) entity(*T) {}
+
+func columnsOf[T any](columns []AnyColumn[T]) []*meta.Column {
+	cs := make([]*meta.Column, len(columns))
+	for i, c := range columns {
+		cs[i] = c.Meta()
+	}
+	return cs
+}
+
+// Computed declares columns that the database computes, such as generated
+// columns. They are never written; whatever a statement made of them comes
+// back with it.
+func Computed[T any](columns ...AnyColumn[T]) TableOption[T] {
+	return option[T](func(t *meta.Table) { t.Computed = append(t.Computed, columnsOf(columns)...) })
+}
+
+// Default declares columns with a default in the database. A zero value is
+// left to it when a row is created, and read back.
+func Default[T any](columns ...AnyColumn[T]) TableOption[T] {
+	return option[T](func(t *meta.Table) { t.Defaults = append(t.Defaults, columnsOf(columns)...) })
+}
+
+// ReadBack declares columns that the database may change when they are
+// written, by a trigger for instance. They come back with every write.
+func ReadBack[T any](columns ...AnyColumn[T]) TableOption[T] {
+	return option[T](func(t *meta.Table) { t.ReadBack = append(t.ReadBack, columnsOf(columns)...) })
+}
+
+// KeyByDatabase declares that the database assigns keys which are zero, as it
+// does for a uuid with a default. It is the rule for integer keys.
+func KeyByDatabase[T any]() TableOption[T] {
+	return option[T](func(t *meta.Table) { t.KeyByServer = true })
+}
+
+// KeyByClient declares that the program assigns the keys: a zero key is
+// refused with smrt.ErrZeroKey, for integers too.
+func KeyByClient[T any]() TableOption[T] {
+	return option[T](func(t *meta.Table) { t.KeyByServer = false })
+}
+
+// PlanCacheSize sets how many shapes of queries the table remembers. Default:
+// 512.
+func PlanCacheSize[T any](n int) TableOption[T] {
+	return TableOption[T]{func(d *definition) error {
+		if n < 1 {
+			return fmt.Errorf("PlanCacheSize must be at least 1, not %d", n)
+		}
+		d.cacheSize = n
+		return nil
+	}}
+}
+
+// Name returns the name the table was declared with.
+func (t *Table[T, K]) Name() string { return t.plan.Name }
+
+// CacheStats is what a plan cache did since the program began.
+type CacheStats = plan.Stats
+
+// CacheStats tells how the table's plan cache is used.
+func (t *Table[T, K]) CacheStats() CacheStats { return t.plan.CacheStats() }
+
+// Plan is for smrt's own packages.
+func (t *Table[T, K]) Plan() *plan.Table { return t.plan }

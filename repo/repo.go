@@ -1,0 +1,208 @@
+package repo
+
+import (
+	"context"
+	"iter"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/query"
+)
+
+// Repository reads and writes the entities T of one table, whose keys are of
+// type K. It is two words and a pointer: cheap to make, copy and bind to a
+// transaction. It is safe for concurrent use if its handle is.
+type Repository[T any, K comparable] struct {
+	Reader[T, T]
+}
+
+// Option configures a repository.
+type Option func(*settings)
+
+type settings struct{ cursorSecret []byte }
+
+// CursorSecret makes the cursors of pages unforgeable: they carry a message
+// authentication code made with the secret. Without it, a cursor that was
+// changed by accident is recognised; one made on purpose is not, and can do no
+// more than start a page at a place of its maker's choice.
+func CursorSecret(secret []byte) Option {
+	return func(s *settings) { s.cursorSecret = append([]byte{}, secret...) }
+}
+
+// New returns the repository of a table on a handle: a pool, a connection or a
+// transaction.
+func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
+	core := crud.Of(table.Plan())
+	r := Reader[T, T]{db: db, core: core, rows: core.Self}
+	for _, o := range options {
+		o(&r.settings)
+	}
+	return &Repository[T, K]{r}
+}
+
+// With returns the same repository on another handle, such as a transaction:
+//
+//	products.With(tx).Update(ctx, product)
+func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
+	bound := *r
+	bound.db = db
+	return &bound
+}
+
+// Get returns the row with the key, or smrt.ErrNotFound.
+func (r *Repository[T, K]) Get(ctx context.Context, key K) (*T, error) {
+	v := new(T)
+	if err := r.core.Get(ctx, r.db, r.rows, unsafe.Pointer(&key), unsafe.Pointer(v)); err != nil {
+		return nil, r.core.Fail("get", err)
+	}
+	return v, nil
+}
+
+// GetMany returns the rows with the keys, in the order of the keys, in one
+// statement whatever their number. The result has an entry for each key: nil
+// where there is no such row, and the same pointer where a key is given twice.
+func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) {
+	found := make(map[K]*T, len(keys))
+	var chunk slab[T]
+	err := r.core.GetMany(ctx, r.db, r.rows, rowsOf(keys), func() unsafe.Pointer { return chunk.next(len(keys)) })
+	if err != nil {
+		return nil, r.core.Fail("get", err)
+	}
+	for v := range chunk.all() {
+		var key K
+		r.core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+		found[key] = v
+	}
+	out := make([]*T, len(keys))
+	for i, key := range keys {
+		out[i] = found[key]
+	}
+	return out, nil
+}
+
+// Key returns the key of an entity.
+func (r *Repository[T, K]) Key(v *T) K {
+	var key K
+	r.core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+	return key
+}
+
+// Reader reads the rows of a table of T as values of R: the entity itself, or
+// a view of it (see [View] and [Select]). Queries are always on T. It is safe
+// for concurrent use if its handle is.
+type Reader[T, R any] struct {
+	db   smrt.DB
+	core *crud.Core
+	rows *crud.Projection
+	settings
+}
+
+// With returns the same reader on another handle.
+func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
+	bound := *r
+	bound.db = db
+	return &bound
+}
+
+// Find returns the rows that match. With no match the slice is empty and the
+// error nil.
+func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T]) ([]R, error) {
+	out, err := r.find(ctx, q.Spec(), nil)
+	return out, r.core.Fail("find", err)
+}
+
+func (r *Reader[T, R]) find(ctx context.Context, s *plan.Spec, and *plan.Node) ([]R, error) {
+	out := make([]R, 0, capacity(s))
+	err := r.core.Query(ctx, r.db, r.rows, s, and, func() unsafe.Pointer {
+		var zero R
+		out = append(out, zero)
+		return unsafe.Pointer(&out[len(out)-1])
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// maxPrealloc bounds what is allocated before a row has been seen.
+const maxPrealloc = 128
+
+// capacity guesses the number of rows of a query.
+func capacity(s *plan.Spec) int {
+	if s.HasLimit && s.Limit >= 0 {
+		return int(min(s.Limit, maxPrealloc))
+	}
+	return 0
+}
+
+// First returns the first row that matches, or smrt.ErrNotFound. Without an
+// order in the query or the table's declaration, rows are ordered by key, so
+// that the answer does not depend on chance.
+func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) {
+	q = q.Limit(1)
+	out, err := r.find(ctx, r.core.Ordered(q.Spec()), nil)
+	return only(r, "first", out, err)
+}
+
+// One returns the only row that matches, smrt.ErrNotFound if there is none, or
+// smrt.ErrTooManyRows if there are several.
+func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T]) (*R, error) {
+	q = q.Limit(2)
+	out, err := r.find(ctx, q.Spec(), nil)
+	return only(r, "one", out, err)
+}
+
+func only[T, R any](r *Reader[T, R], op string, out []R, err error) (*R, error) {
+	switch {
+	case err != nil:
+	case len(out) == 0:
+		err = smrt.ErrNotFound
+	case len(out) > 1:
+		err = smrt.ErrTooManyRows
+	default:
+		return &out[0], nil
+	}
+	return nil, r.core.Fail(crud.Op(op), err)
+}
+
+// Count returns how many rows match. A limit and an offset count.
+func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
+	n, err := r.core.Count(ctx, r.db, q.Spec())
+	return n, r.core.Fail("count", err)
+}
+
+// Exists tells whether a row matches.
+func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
+	ok, err := r.core.Exists(ctx, r.db, q.Spec())
+	return ok, r.core.Fail("exists", err)
+}
+
+// Stream reads the rows that match one by one, in constant memory:
+//
+//	for product, err := range products.Stream(ctx, q) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// An error ends the stream. A connection is in use until the loop ends, which
+// it may do early: the server is then asked to stop (inside a transaction,
+// which that would abort, the remaining rows are read and dropped).
+func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T]) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		var v R
+		next := func() unsafe.Pointer {
+			var zero R
+			v = zero
+			return unsafe.Pointer(&v)
+		}
+		err := r.core.Stream(ctx, r.db, r.rows, q.Spec(), next, func() bool { return yield(v, nil) })
+		if err != nil {
+			var zero R
+			yield(zero, r.core.Fail("stream", err))
+		}
+	}
+}

@@ -1,0 +1,105 @@
+#!/bin/sh
+# Makes sure that this machine has the programs of a PostgreSQL server, which tests and demo start for themselves.
+# It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
+# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+prefix=${SMRT_SEARCH_PREFIX:-} # goes before absolute paths; for the tests of this script
+
+has_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
+
+found() {
+	if [ -n "${SMRT_PG_BIN:-}" ]; then
+		has_server "$SMRT_PG_BIN"
+		return
+	fi
+	for program in postgres initdb pg_ctl; do
+		path=$(command -v "$program") || continue
+		has_server "$(dirname "$(readlink -f "$path" || echo "$path")")" && return 0
+	done
+	if command -v pg_config >/dev/null && has_server "$(pg_config --bindir 2>/dev/null)"; then
+		return 0
+	fi
+	if [ -n "${XDG_CACHE_HOME:-}" ]; then
+		cache=$XDG_CACHE_HOME
+	elif [ "$(id -u)" = 0 ]; then
+		cache=$prefix/var/cache
+	else
+		cache=$HOME/.cache
+	fi
+	for dir in \
+		"$prefix"/usr/lib/postgresql/*/bin \
+		"$prefix"/usr/pgsql-*/bin \
+		"$prefix"/usr/libexec/postgresql* \
+		"$prefix"/opt/homebrew/opt/postgresql*/bin \
+		"$prefix"/usr/local/opt/postgresql*/bin \
+		"$prefix"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin \
+		"$prefix"/Applications/Postgres.app/Contents/Versions/*/bin \
+		"$cache"/smrt/postgresql/*/bin; do
+		has_server "$dir" && return 0
+	done
+	return 1
+}
+
+say() { echo "install-postgres: $*" >&2; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+# The packages create a cluster and start it, which nobody asked for; policy-rc.d is how Debian lets one say no to the
+# start. One that exists is not touched.
+with_apt() {
+	command -v apt-get >/dev/null || return 1
+	as_root true 2>/dev/null || return 1
+	say "installing PostgreSQL with apt-get"
+	policy=$prefix/usr/sbin/policy-rc.d
+	[ -e "$policy" ] && policy=
+	if [ -n "$policy" ]; then
+		trap 'as_root rm -f "$policy"' EXIT
+		trap 'exit 1' HUP INT TERM
+		as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$0" && chmod 755 "$0"' "$policy"
+	fi
+	as_root apt-get update >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y postgresql postgresql-contrib >&2
+	status=$?
+	if [ -n "$policy" ]; then
+		as_root rm -f "$policy"
+		trap - EXIT HUP INT TERM
+	fi
+	return $status
+}
+
+with_brew() {
+	command -v brew >/dev/null || return 1
+	say "installing PostgreSQL with brew"
+	brew install postgresql@17 >&2
+}
+
+with_go() {
+	command -v go >/dev/null || return 1
+	say "downloading PostgreSQL into the cache of this user"
+	go run -C "$here/postgres" . >&2
+}
+
+[ -n "${SMRT_TEST_DSN:-}" ] && exit 0
+found && exit 0
+if [ -n "${SMRT_PG_BIN:-}" ]; then
+	say "SMRT_PG_BIN is $SMRT_PG_BIN, which has no programs postgres and initdb. Correct it, or unset it to have" \
+		"PostgreSQL looked for in the usual places and installed if it is in none."
+	exit 1
+fi
+for way in with_apt with_brew with_go; do
+	$way && found && exit 0
+done
+say "PostgreSQL is not installed, and none of the ways to install it worked: apt-get needs root or sudo without a" \
+	"password, brew needs Homebrew, the download needs Go and the internet. Install the package of the PostgreSQL" \
+	"server (postgresql and postgresql-contrib on Debian and Ubuntu, postgresql@17 of Homebrew, postgresql-server" \
+	"and postgresql-contrib elsewhere); a service need not be started. If it is in an unusual place, set SMRT_PG_BIN" \
+	"to the directory of its programs; to use a running server, set SMRT_TEST_DSN."
+exit 1
