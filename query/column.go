@@ -1,7 +1,6 @@
 package query
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"reflect"
 	"slices"
@@ -66,22 +65,7 @@ func (c Column[T, V]) null(v V) bool {
 	if !c.elem.Nullable {
 		return false
 	}
-	return isNull(any(v))
-}
-
-func isNull(v any) bool {
-	rv := reflect.ValueOf(v)
-	switch rv.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return rv.IsNil()
-	}
-	if valuer, ok := v.(driver.Valuer); ok {
-		dv, err := valuer.Value()
-		return err == nil && dv == nil
-	}
-	return false
+	return plan.Nil(v)
 }
 
 // Eq matches rows whose column equals v. If v is a nil pointer, or a null

@@ -35,12 +35,14 @@ func CursorSecret(secret []byte) Option {
 // transaction.
 func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
 	core := crud.Of(table.Plan())
-	r := Reader[T, T]{db: db, core: core, rows: core.Self}
+	r := Reader[T, T]{db: db, core: core, rows: core.Self, entity: itself}
 	for _, o := range options {
 		o(&r.settings)
 	}
 	return &Repository[T, K]{r}
 }
+
+func itself(p unsafe.Pointer) unsafe.Pointer { return p }
 
 // With returns the same repository on another handle, such as a transaction:
 //
@@ -97,6 +99,10 @@ type Reader[T, R any] struct {
 	core *crud.Core
 	rows *crud.Projection
 	settings
+
+	// entity finds the entity inside an R, which a page's cursors are made of.
+	// It is nil where R does not hold one.
+	entity func(unsafe.Pointer) unsafe.Pointer
 }
 
 // With returns the same reader on another handle.

@@ -326,3 +326,38 @@ func (c *Core) Exists(ctx context.Context, db smrt.DB, s *plan.Spec) (ok bool, e
 	err = c.Scalar(ctx, db, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
 	return ok, err
 }
+
+// Aggregate selects one expression over the rows that match into dst, a pointer
+// to a pointer that is nil for NULL.
+func (c *Core) Aggregate(ctx context.Context, db smrt.DB, expr string, s *plan.Spec, dst any) error {
+	if err := checkAggregate(s); err != nil {
+		return err
+	}
+	return c.Scalar(ctx, db, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst)
+}
+
+// GroupBy selects a list by the groups of its first column.
+func (c *Core) GroupBy(ctx context.Context, db smrt.DB, list string, targets []meta.Target, s *plan.Spec, next func() unsafe.Pointer) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	if err := checkAggregate(s); err != nil {
+		return err
+	}
+	st, err := c.Build(&plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
+	if err != nil || s.Empty() {
+		return c.named(err)
+	}
+	rows, err := db.Query(ctx, st.SQL, withMode(s, st.Args)...)
+	if err != nil {
+		return c.explainSpec(ctx, db, err, s)
+	}
+	return c.each(rows, targets, next)
+}
+
+func checkAggregate(s *plan.Spec) error {
+	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock || len(s.Order) > 0 {
+		return &smrt.QueryError{Reason: "an aggregate takes a predicate only, no order, limit, offset or lock"}
+	}
+	return nil
+}

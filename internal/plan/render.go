@@ -203,6 +203,8 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		return sq.Expr("NOT (?)", kid)
 	case Raw:
 		return sq.Expr("(?)", w.raw(n.SQL, len(n.Args)))
+	case RowGt, RowLt:
+		return w.rows(n)
 	}
 	sql := strings.ReplaceAll(templates[n.Op], "%", escape(n.Column.Quoted))
 	args := make([]any, operands(n.Op))
@@ -210,6 +212,19 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		args[i] = w.arg()
 	}
 	return sq.Expr(sql, args...)
+}
+
+// rows renders a comparison of rows.
+func (w *renderer) rows(n *Node) sq.Sqlizer {
+	names, marks, args := make([]string, len(n.Kids)), make([]string, len(n.Kids)), make([]any, len(n.Kids))
+	for i := range n.Kids {
+		names[i], marks[i], args[i] = escape(n.Kids[i].Column.Quoted), "?", w.arg()
+	}
+	op := ">"
+	if n.Op == RowLt {
+		op = "<"
+	}
+	return sq.Expr("("+strings.Join(names, ", ")+") "+op+" ("+strings.Join(marks, ", ")+")", args...)
 }
 
 // junction renders AND and OR without the kids that do not matter. The kids

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"io"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -41,6 +44,9 @@ const (
 	JSONPathText
 	RangeContains
 	Matches
+	RowGt   // (a, b) > (?, ?), of Operand kids
+	RowLt   // (a, b) < (?, ?)
+	Operand // one column and its value in a row comparison
 )
 
 // templates are the operators on a column: % stands for the column, ? for an
@@ -215,3 +221,32 @@ func (s *Spec) Vacuous() bool { return reduce(s.Where, always, never) == always 
 
 // Empty tells whether the predicate holds for no row.
 func (s *Spec) Empty() bool { return reduce(s.Where, always, never) == never }
+
+// Fingerprint writes what n means, values included, so that two predicates
+// with the same fingerprint match the same rows.
+func (n *Node) Fingerprint(w io.Writer) {
+	name := ""
+	if n.Column != nil {
+		name = n.Column.Name
+	}
+	fmt.Fprintf(w, "%d %q %q %d %d(", n.Op, name, n.SQL, len(n.Args), len(n.Kids))
+	for _, v := range append([]any{n.A, n.B}, n.Args...) {
+		fingerprint(w, v)
+	}
+	for i := range n.Kids {
+		n.Kids[i].Fingerprint(w)
+	}
+	fmt.Fprint(w, ")")
+}
+
+func fingerprint(w io.Writer, v any) {
+	text, null, err := meta.Text(v)
+	switch {
+	case null:
+		fmt.Fprint(w, "-")
+	case err != nil:
+		fmt.Fprintf(w, "%T %+v", v, v)
+	default:
+		fmt.Fprintf(w, "%d:%s", len(text), text)
+	}
+}

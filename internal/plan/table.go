@@ -36,6 +36,7 @@ const (
 	Count
 	Exists
 	GroupBy
+	Aggregate
 	Update
 	Delete
 )
@@ -200,7 +201,7 @@ func (b *builder) node(n *Node) {
 	switch n.Op {
 	case True, False:
 		return
-	case And, Or, Not:
+	case And, Or, Not, RowGt, RowLt:
 		b.column(len(n.Kids))
 		for i := range n.Kids {
 			b.node(&n.Kids[i])

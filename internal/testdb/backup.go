@@ -65,26 +65,25 @@ func (s *Server) copyData(ctx context.Context, from string) error {
 	return s.copyEntry(filepath.Join(from, controlFile), filepath.Join(s.dataDir(), controlFile), false)
 }
 
-// leaveOut reports whether a file belongs to the running server and not to its data. The list is that of the manual,
-// under "Backing Up the Data Directory". Of the log only the history of timelines is copied; the rest is streamed.
+// leaveOut reports whether a file or directory belongs to the running server and not to its data. The list is that of
+// the manual, under "Backing Up the Data Directory". Of the log only the history of timelines is copied; the rest is
+// streamed.
 func leaveOut(name string, isDir bool) bool {
-	if isDir {
-		return false
-	}
 	switch name {
 	case "postmaster.pid", "postmaster.opts", "standby.signal", "recovery.signal", "backup_label", controlFile:
 		return true
 	}
-	dir, file := filepath.Split(name)
-	top, _, _ := strings.Cut(dir, "/")
+	top, below, _ := strings.Cut(name, "/")
+	if below == "" {
+		return false
+	}
 	switch top {
 	case "pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans":
-		return true
+		return true // the directory itself stays, empty
 	case "pg_wal":
-		return !strings.HasSuffix(file, ".history")
+		return !isDir && !strings.HasSuffix(name, ".history")
 	}
-	return strings.HasPrefix(file, "pg_internal.init") || strings.HasPrefix(file, "pgsql_tmp") ||
-		strings.Contains(dir, "pgsql_tmp")
+	return strings.Contains(name, "/pg_internal.init") || strings.Contains(name, "/pgsql_tmp")
 }
 
 func (s *Server) copyEntry(from, to string, isDir bool) error {

@@ -1,2 +1,48 @@
 // Package testdb gives tests, examples and the demo a real PostgreSQL without any set-up.
+//
+// # A database per test
+//
+// A package's tests need one line in TestMain, and one in each test that talks to PostgreSQL:
+//
+//	func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
+//
+//	func TestOrders(t *testing.T) {
+//		pool := testdb.Pool(t, schema)
+//		...
+//	}
+//
+// The first such test of a package starts a server, 0.6 s; each gets a database of its own, copied in 25 ms from a
+// template that the [Schema] filled once, so tests may run in parallel and leave their data as it is. A server per
+// package rather than one for all: sharing one among the processes of "go test ./..." would save half a second each,
+// and cost locks, counting of users, and somebody to end it.
+//
+// # What is checked afterwards
+//
+// A test fails when it ends with a connection of its pool still acquired, or with a transaction open in its database,
+// whoever opened it. [Main] fails the package when goroutines outlive the tests; it cannot tell whose they are, because
+// tests run in parallel.
+//
+// # What is left behind
+//
+// Nothing. Everything of a server is below one temporary directory. A watchdog, a small shell script in a session of
+// its own, waits for the end of a pipe that only this process holds open; then it ends the server and removes the
+// directory. So it is all the same whether a test passes, fails, panics, exits, times out, is interrupted by Ctrl-C or
+// killed.
+//
+// # Servers to break
+//
+// [Start] makes a server, [Server.Standby] a streaming copy of it. Both can be stopped, killed, frozen and started
+// again; replay on a standby can be paused and delayed; a standby can be promoted. [Primary] does the same for a test.
+//
+// # Environment
+//
+//	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries
+//	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_..., by a role that
+//	                    may do so; tests that need Primary are skipped. A test binary that is killed leaves its
+//	                    databases there, as nothing else can be left to drop them.
+//	SMRT_TEST_EXEC_MODE how pgx sends statements where the test does not say: cache_statement, cache_describe,
+//	                    describe_exec or exec
+//	SMRT_TEST_MAX_CONNS size of pools where the test does not say
+//
+// Linux and macOS are supported. Root may run tests: the server itself runs as user postgres, or else nobody.
 package testdb

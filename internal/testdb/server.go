@@ -47,8 +47,8 @@ type Server struct {
 	dir      string // holds data, log and socket
 	bin      string
 	sandbox  *sandbox
-	standby  bool   // made by Standby: the sandbox belongs to another server
-	external string // DSN of a server that was not started here; the fields above are then empty
+	upstream *Server // what a standby streams from; nil for the server that the sandbox was made for
+	external string  // DSN of a server that was not started here; the fields above are then empty
 
 	mu   sync.Mutex
 	proc *process
@@ -114,7 +114,7 @@ func (c Config) settings() map[string]string {
 		"wal_level":             "logical",
 		"max_wal_senders":       "10",
 		"max_replication_slots": "10",
-		// A standby stopped for a while finds what it missed without a slot.
+		// For a standby that follows another server than before, whose slot comes too late; see Follow.
 		"wal_keep_size":             "256MB",
 		"hot_standby":               "on",
 		"max_prepared_transactions": "10",
@@ -279,12 +279,13 @@ func (s *Server) Close() error {
 	if s.external != "" {
 		return nil
 	}
-	if !s.standby {
+	if s.upstream == nil {
 		return s.sandbox.close()
 	}
 	if err := s.Kill(); err != nil {
 		return err
 	}
+	s.leave(s.upstream)
 	return os.RemoveAll(s.dir)
 }
 

@@ -36,27 +36,31 @@ func (s *Server) Standby(ctx context.Context, cfg StandbyConfig) (*Server, error
 	defer cancel()
 	name := s.sandbox.nextStandby()
 	standby := &Server{
-		name: name, dir: filepath.Join(s.sandbox.dir, name), bin: s.bin, sandbox: s.sandbox, standby: true,
+		name: name, dir: filepath.Join(s.sandbox.dir, name), bin: s.bin, sandbox: s.sandbox, upstream: s,
 	}
 	if cfg.Name == "" {
 		cfg.Name = name
 	}
-	if err := standby.follow(ctx, s, cfg); err != nil {
+	if err := standby.build(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), standby.Close())
 	}
 	return standby, nil
 }
 
-// follow makes the standby's data and starts it.
-func (s *Server) follow(ctx context.Context, primary *Server, cfg StandbyConfig) error {
+// build makes the standby's data and starts it.
+func (s *Server) build(ctx context.Context, cfg StandbyConfig) error {
 	if err := s.makeDir(); err != nil {
 		return err
 	}
-	if err := s.copyFrom(ctx, primary); err != nil {
+	if err := s.reserve(ctx, s.upstream); err != nil {
+		return err
+	}
+	if err := s.copyFrom(ctx, s.upstream); err != nil {
 		return err
 	}
 	settings := map[string]string{
-		"primary_conninfo":         primary.conninfo(cfg.Name),
+		"primary_conninfo":         s.upstream.conninfo(cfg.Name),
+		"primary_slot_name":        s.name,
 		"recovery_min_apply_delay": milliseconds(cfg.ReplayDelay),
 	}
 	maps.Copy(settings, cfg.Settings)
@@ -73,7 +77,33 @@ func (s *Server) follow(ctx context.Context, primary *Server, cfg StandbyConfig)
 	if cfg.ReplayDelay > 0 {
 		return nil
 	}
-	return s.WaitForReplay(ctx, primary)
+	return s.WaitForReplay(ctx, s.upstream)
+}
+
+// reserve makes the upstream server keep what the standby has not received yet, for the time of the copy and of later
+// stops. Without it a busy server would soon have removed that.
+func (s *Server) reserve(ctx context.Context, upstream *Server) error {
+	return upstream.withAdmin(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "select pg_create_physical_replication_slot($1, true)", s.name)
+		return err
+	})
+}
+
+// leave ends what reserve began. Errors do not matter: a server that cannot be asked is on its way out itself.
+func (s *Server) leave(upstream *Server) {
+	if upstream.PID() == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	upstream.waitFor(ctx, "the end of streaming", func(ctx context.Context, conn *pgx.Conn) (gone bool, err error) {
+		if _, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+			where slot_name = $1 and not active`, s.name); err != nil {
+			return false, err
+		}
+		err = conn.QueryRow(ctx, "select not exists (select from pg_replication_slots where slot_name = $1)", s.name).Scan(&gone)
+		return gone, err
+	})
 }
 
 // conninfo is how a standby reaches the server.
@@ -110,7 +140,15 @@ func (s *Server) DelayReplay(ctx context.Context, delay time.Duration) error {
 
 // Follow lets the standby stream from another server, as after a failover.
 func (s *Server) Follow(ctx context.Context, primary *Server) error {
-	return s.alterSystem(ctx, "primary_conninfo", primary.conninfo(s.name))
+	if err := s.reserve(ctx, primary); err != nil {
+		return fmt.Errorf("%s: follow %s: %w", s.name, primary.name, err)
+	}
+	if err := s.alterSystem(ctx, "primary_conninfo", primary.conninfo(s.name)); err != nil {
+		return err
+	}
+	s.leave(s.upstream)
+	s.upstream = primary
+	return nil
 }
 
 // Promote makes the standby a primary, and returns when it accepts writes.

@@ -1,0 +1,321 @@
+package crud
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Keyset pages: the place of a row in a total order is the values it has in
+// the order's columns. A page begins behind a place and never counts rows, so
+// page 1,000 costs what page 1 costs, and rows that come or go in between
+// neither repeat nor hide others (Markus Winand, "We need tool support for
+// keyset pagination").
+
+// TotalOrder is the order of s completed by the key, so that no two rows are
+// equal in it.
+func (c *Core) TotalOrder(s *plan.Spec) ([]meta.Order, error) {
+	if len(c.Key) == 0 {
+		return nil, smrt.ErrNoKey
+	}
+	order := s.Order
+	if len(order) == 0 && !s.Unordered {
+		order = c.DefaultOrder
+	}
+	total := append([]meta.Order{}, order...)
+	for _, k := range c.Key {
+		named := false
+		for _, o := range order {
+			named = named || o.Column == k.Column
+		}
+		if !named {
+			desc := len(order) > 0 && order[len(order)-1].Desc // so that one index serves all
+			total = append(total, meta.Order{Column: k.Column, Desc: desc})
+		}
+	}
+	return total, nil
+}
+
+// Backwards is the order from the last row to the first.
+func Backwards(order []meta.Order) []meta.Order {
+	out := make([]meta.Order, len(order))
+	for i, o := range order {
+		nulls := meta.NullsFirst
+		if o.First() {
+			nulls = meta.NullsLast
+		}
+		out[i] = meta.Order{Column: o.Column, Desc: !o.Desc, Nulls: nulls}
+		if !o.Column.Nullable {
+			out[i].Nulls = meta.NullsDefault
+		}
+	}
+	return out
+}
+
+// Behind is the condition that a row comes after a place in an order.
+//
+// If all columns point the same way and none can be NULL it is a comparison of
+// rows, which an index answers in one descent. Otherwise it is the expansion
+// (a > x) OR (a = x AND (b > y OR ...)), with a >= x in front for the index.
+func Behind(order []meta.Order, place []any) plan.Node {
+	uniform := len(order) > 1
+	for i, o := range order {
+		uniform = uniform && o.Desc == order[0].Desc && !o.Column.Nullable && place[i] != nil
+	}
+	if uniform {
+		return rowComparison(order, place)
+	}
+	behind := after(order[0], place[0])
+	if len(order) == 1 {
+		return behind
+	}
+	rest := Behind(order[1:], place[1:])
+	expanded := plan.Node{Op: plan.Or, Kids: []plan.Node{
+		behind,
+		{Op: plan.And, Kids: []plan.Node{same(order[0], place[0]), rest}},
+	}}
+	if order[0].Column.Nullable {
+		return expanded
+	}
+	bound := plan.Node{Op: plan.Ge, Column: order[0].Column, A: place[0]}
+	if order[0].Desc {
+		bound.Op = plan.Le
+	}
+	return plan.Node{Op: plan.And, Kids: []plan.Node{bound, expanded}}
+}
+
+func rowComparison(order []meta.Order, place []any) plan.Node {
+	n := plan.Node{Op: plan.RowGt}
+	if order[0].Desc {
+		n.Op = plan.RowLt
+	}
+	for i, o := range order {
+		n.Kids = append(n.Kids, plan.Node{Op: plan.Operand, Column: o.Column, A: place[i]})
+	}
+	return n
+}
+
+func same(o meta.Order, v any) plan.Node {
+	if v == nil {
+		return plan.Node{Op: plan.IsNull, Column: o.Column}
+	}
+	return plan.Node{Op: plan.Eq, Column: o.Column, A: v}
+}
+
+// after is the condition that a row comes strictly after v in one column.
+func after(o meta.Order, v any) plan.Node {
+	switch {
+	case v == nil && o.First(): // all but the NULLs come after
+		return plan.Node{Op: plan.NotNull, Column: o.Column}
+	case v == nil:
+		return plan.Node{Op: plan.False}
+	}
+	beyond := plan.Node{Op: plan.Gt, Column: o.Column, A: v}
+	if o.Desc {
+		beyond.Op = plan.Lt
+	}
+	if !o.Column.Nullable || o.First() {
+		return beyond
+	}
+	return plan.Node{Op: plan.Or, Kids: []plan.Node{beyond, {Op: plan.IsNull, Column: o.Column}}}
+}
+
+// A cursor is: version, sum of the query, sum of the order, values, code of
+// all that. Each value is its JSON with its length in front, 0 for NULL.
+const (
+	cursorVersion = 1
+	sumSize       = 8
+	macSize       = 16
+)
+
+// EncodeCursor names the place of the entity at p.
+func (c *Core) EncodeCursor(secret []byte, s *plan.Spec, order []meta.Order, p unsafe.Pointer) (string, error) {
+	b := append([]byte{cursorVersion}, c.sums(s, order)...)
+	for _, o := range order {
+		v := o.Column.Value(p)
+		if isNil(v) {
+			b = binary.AppendUvarint(b, 0)
+			continue
+		}
+		j, err := json.Marshal(v)
+		if err != nil {
+			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %T has no JSON form", o.Column.Name, v)}
+		}
+		b = append(binary.AppendUvarint(b, uint64(len(j))), j...)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(b, mac(secret, b)...)), nil
+}
+
+func isNil(v any) bool {
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return rv.IsNil()
+	}
+	if valuer, ok := v.(interface{ IsNull() bool }); ok {
+		return valuer.IsNull()
+	}
+	return plan.Nil(v)
+}
+
+// DecodeCursor returns the place that a cursor names, after making sure that
+// it was made by this query in this order.
+func (c *Core) DecodeCursor(secret []byte, s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) < 1+2*sumSize+macSize || b[0] != cursorVersion {
+		return nil, &smrt.CursorError{Reason: "malformed"}
+	}
+	body, code := b[:len(b)-macSize], b[len(b)-macSize:]
+	if !hmac.Equal(code, mac(secret, body)) {
+		return nil, &smrt.CursorError{Reason: "tampered"}
+	}
+	sums := c.sums(s, order)
+	switch {
+	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
+		return nil, &smrt.CursorError{Reason: "other query"}
+	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
+		return nil, &smrt.CursorError{Reason: "other order"}
+	}
+	return decodePlace(order, body[1+2*sumSize:])
+}
+
+func decodePlace(order []meta.Order, b []byte) ([]any, error) {
+	malformed := &smrt.CursorError{Reason: "malformed"}
+	place := make([]any, len(order))
+	for i, o := range order {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, malformed
+		}
+		b = b[size:]
+		if n == 0 {
+			continue
+		}
+		v := reflect.New(o.Column.Type)
+		if err := json.Unmarshal(b[:n], v.Interface()); err != nil {
+			return nil, malformed
+		}
+		place[i] = v.Elem().Interface()
+		b = b[n:]
+	}
+	if len(b) > 0 {
+		return nil, malformed
+	}
+	return place, nil
+}
+
+// mac authenticates a cursor. Without a secret it is a checksum.
+func mac(secret, body []byte) []byte {
+	h := hmac.New(sha256.New, secret)
+	h.Write(body)
+	return h.Sum(nil)[:macSize]
+}
+
+// sums identify the query, values included, and the order.
+func (c *Core) sums(s *plan.Spec, order []meta.Order) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%d\x00", c.Quoted, s.Deleted)
+	for i := range s.Where {
+		s.Where[i].Fingerprint(h)
+	}
+	query := h.Sum(nil)[:sumSize]
+	h = sha256.New()
+	for _, o := range order {
+		fmt.Fprintf(h, "%s\x00%t\x00%t\x00", o.Column.Name, o.Desc, o.First())
+	}
+	return append(query, h.Sum(nil)[:sumSize]...)
+}
+
+// PageSpec is the query of one page: its rows and one more, which tells
+// whether there is another page.
+func PageSpec(s *plan.Spec, order []meta.Order, size int) *plan.Spec {
+	page := s.Clone()
+	page.Order, page.Unordered = order, false
+	page.Limit, page.HasLimit = int64(size)+1, true
+	return page
+}
+
+// CheckPage refuses what a page cannot be.
+func CheckPage(ctx context.Context, s *plan.Spec, size, maxSize int) error {
+	switch {
+	case ctx == nil:
+		return smrt.ErrNilContext
+	case size < 1 || size > maxSize:
+		return &smrt.PageError{What: "size", Min: 1, Max: maxSize}
+	case s.HasLimit || s.HasOffset:
+		return &smrt.QueryError{Reason: "a page has its own limit: remove Limit and Offset from the query"}
+	}
+	return nil
+}
+
+// Window is one page to be read.
+type Window struct {
+	Spec      *plan.Spec
+	Behind    *plan.Node // nil: from the start
+	Backwards bool       // the rows come last first
+
+	core    *Core
+	secret  []byte
+	query   *plan.Spec
+	order   []meta.Order
+	resumed bool // there are rows on the side that was left
+}
+
+// Window prepares a page.
+func (c *Core) Window(ctx context.Context, s *plan.Spec, secret []byte, size, maxSize int, after, before string) (*Window, error) {
+	if err := CheckPage(ctx, s, size, maxSize); err != nil {
+		return nil, err
+	}
+	if after != "" && before != "" {
+		return nil, &smrt.QueryError{Reason: "a page is after one place or before another: set After or Before, not both"}
+	}
+	order, err := c.TotalOrder(s)
+	if err != nil {
+		return nil, err
+	}
+	w := &Window{core: c, secret: secret, query: s, order: order, Backwards: before != "", resumed: after != "" || before != ""}
+	direction := order
+	if w.Backwards {
+		direction = Backwards(order)
+	}
+	w.Spec = PageSpec(s, direction, size)
+	if !w.resumed {
+		return w, nil
+	}
+	place, err := c.DecodeCursor(secret, s, order, after+before)
+	if err != nil {
+		return nil, err
+	}
+	behind := Behind(direction, place)
+	w.Behind = &behind
+	return w, nil
+}
+
+// Cursors returns the cursors of the pages around one whose first and last
+// entities are given. With more, rows follow in the direction that was read.
+func (w *Window) Cursors(more bool, first, last unsafe.Pointer) (next, prev string, err error) {
+	follows, precedes := more, w.resumed
+	if w.Backwards {
+		follows, precedes = w.resumed, more
+	}
+	if follows {
+		if next, err = w.core.EncodeCursor(w.secret, w.query, w.order, last); err != nil {
+			return "", "", err
+		}
+	}
+	if precedes {
+		prev, err = w.core.EncodeCursor(w.secret, w.query, w.order, first)
+	}
+	return next, prev, err
+}

@@ -1,0 +1,9 @@
+package query
+
+// Page says which page of a query's rows to read. With neither After nor
+// Before it is the first one.
+type Page struct {
+	Size   int    // rows on a page
+	After  string // the Next of another page
+	Before string // the Prev of another page
+}

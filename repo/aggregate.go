@@ -1,0 +1,101 @@
+package repo
+
+import (
+	"context"
+	"database/sql"
+	"reflect"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/query"
+)
+
+// Source is a repository or a reader of T.
+type Source[T any] interface {
+	source() (smrt.DB, *crud.Core)
+	entityType(*T)
+}
+
+func (r *Reader[T, R]) source() (smrt.DB, *crud.Core) { return r.db, r.core }
+func (r *Reader[T, R]) entityType(*T)                 {}
+
+// Sum adds an integer column up over the rows that match. It is not valid if no
+// row has a value, which is not the same as a sum of 0. A sum outside the range
+// of an int64 answers smrt.ErrOutOfRange.
+func Sum[T any, V int16 | int32 | int64 | int](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[int64], error) {
+	return aggregate[int64](ctx, from, "sum", column.Meta(), "::bigint", q)
+}
+
+// SumFloat adds a column of floating point numbers up. It is not valid if no
+// row has a value.
+func SumFloat[T any, V float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
+	return aggregate[float64](ctx, from, "sum", column.Meta(), "::float8", q)
+}
+
+// Avg is the mean of a column over the rows that match. It is not valid if no
+// row has a value.
+func Avg[T any, V int16 | int32 | int64 | int | float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
+	return aggregate[float64](ctx, from, "avg", column.Meta(), "::float8", q)
+}
+
+// Min is the least value of a column over the rows that match. It is not valid
+// if no row has a value.
+func Min[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
+	return aggregate[V](ctx, from, "min", column.Meta(), "", q)
+}
+
+// Max is the greatest value of a column over the rows that match. It is not
+// valid if no row has a value.
+func Max[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
+	return aggregate[V](ctx, from, "max", column.Meta(), "", q)
+}
+
+// aggregate selects one value. A limit is refused: the server would apply it to
+// the single row of the result.
+func aggregate[A, T any](ctx context.Context, from Source[T], function string, c *meta.Column, cast string, q query.Query[T]) (sql.Null[A], error) {
+	db, core := from.source()
+	var p *A
+	err := core.Aggregate(ctx, db, function+"("+c.Quoted+")"+cast, q.Spec(), &p)
+	if err != nil || p == nil {
+		return sql.Null[A]{}, core.Fail(crud.Op(function), err)
+	}
+	return sql.Null[A]{V: *p, Valid: true}, nil
+}
+
+// Group is the number of rows that have a value.
+type Group[V any] struct {
+	Value sql.Null[V] // not valid: the rows where the column is NULL
+	Count int64
+}
+
+// CountBy counts the rows that match by their value in a column, in the order
+// of the values, NULL last.
+func CountBy[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) ([]Group[V], error) {
+	db, core := from.source()
+	type row struct {
+		value *V
+		count int64
+	}
+	targets := []meta.Target{
+		{Column: meta.NewColumn(column.Name(), reflect.TypeFor[*V](), unsafe.Offsetof(row{}.value))},
+		{Column: meta.NewColumn("count", reflect.TypeFor[int64](), unsafe.Offsetof(row{}.count))},
+	}
+	var rows []row
+	err := core.GroupBy(ctx, db, column.Meta().Quoted+", count(*)", targets, q.Spec(), func() unsafe.Pointer {
+		rows = append(rows, row{})
+		return unsafe.Pointer(&rows[len(rows)-1])
+	})
+	if err != nil {
+		return nil, core.Fail("count", err)
+	}
+	groups := make([]Group[V], len(rows))
+	for i, r := range rows {
+		groups[i].Count = r.count
+		if r.value != nil {
+			groups[i].Value = sql.Null[V]{V: *r.value, Valid: true}
+		}
+	}
+	return groups, nil
+}
