@@ -42,11 +42,22 @@ func resolve[T, F any](field func(*T) *F) *meta.Column {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
 	var entity T
-	c, err := s.Field(unsafe.Pointer(&entity), unsafe.Pointer(field(&entity)), reflect.TypeFor[F]())
+	c, err := s.Field(unsafe.Pointer(&entity), unsafe.Pointer(call(field, &entity)), reflect.TypeFor[F]())
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
 	return c
+}
+
+// call explains the panic of an accessor that follows a pointer: the entity it
+// is given is zero.
+func call[T, F any](field func(*T) *F, entity *T) *F {
+	defer func() {
+		if r := recover(); r != nil {
+			panic(fmt.Sprintf("smrt: an accessor of %T must return the address of a field of its argument: it panicked: %v", *entity, r))
+		}
+	}()
+	return field(entity)
 }
 
 // Name returns the column's name in the database.
@@ -119,6 +130,9 @@ func (c Column[T, V]) IsNotNull() Predicate[T] { return c.node(plan.NotNull, nil
 // A nil among vs matches NULL.
 func (c Column[T, V]) In(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
+	if c.elem.IsArray() {
+		return c.each(vs)
+	}
 	list := c.list(plan.In, values)
 	switch {
 	case len(values) == len(vs):
@@ -133,6 +147,9 @@ func (c Column[T, V]) In(vs ...V) Predicate[T] {
 // Rows where the column is NULL are matched unless a nil is among vs.
 func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
+	if c.elem.IsArray() {
+		return Not(c.each(vs))
+	}
 	list := c.list(plan.NotIn, values)
 	switch {
 	case len(values) < len(vs):
@@ -141,6 +158,15 @@ func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 		return Or(list, c.IsNull())
 	}
 	return list
+}
+
+// each is In for arrays: PostgreSQL has no arrays of arrays.
+func (c Column[T, V]) each(vs []V) Predicate[T] {
+	equal := make([]Predicate[T], len(vs))
+	for i, v := range vs {
+		equal[i] = c.Eq(v)
+	}
+	return Or(equal...)
 }
 
 func (c Column[T, V]) withoutNulls(vs []V) []V {
@@ -189,8 +215,8 @@ func (c Column[T, V]) SetDefault() Assignment[T] {
 }
 
 // Add adds v to the column: stock = stock + v. A negative v subtracts. The
-// column's type must have the operator: numbers and, with a pgtype.Interval,
-// dates do.
+// column's type must have the operator, as numbers do. For dates see
+// [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
 func (c Column[T, V]) Add(v V) Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: v}}
 }
@@ -198,7 +224,7 @@ func (c Column[T, V]) Add(v V) Assignment[T] {
 // SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: args}}
+	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: slices.Clone(args)}}
 }
 
 // Assignment gives a column a value in a patch. T is the entity.

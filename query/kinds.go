@@ -170,8 +170,9 @@ func Range[T, E any](field func(*T) *pgtype.Range[E]) RangeColumn[T, E] {
 
 // Has matches rows whose range contains v.
 func (c RangeColumn[T, E]) Has(v E) Predicate[T] {
-	point := pgtype.Range[E]{Lower: v, Upper: v, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true}
-	return c.Contains(point)
+	// As a range of one point, because the server takes an argument whose type
+	// it is not told for a range.
+	return c.Contains(pgtype.Range[E]{Lower: v, Upper: v, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true})
 }
 
 // Contains matches rows whose range contains all of r.

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
@@ -40,10 +42,10 @@ func nodes[T any](ps []Predicate[T]) []plan.Node {
 
 // Raw is a condition in SQL, with $1, $2, ... for args. The text must be a
 // constant of the program: values reach the server as arguments only. It is put
-// in parentheses; columns are named as in the database. Comments and
-// semicolons are refused.
+// in parentheses, and its own must match; columns are named as in the database.
+// Comments and semicolons are refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: args}}
+	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: slices.Clone(args)}}
 }
 
 // Query says which rows of T to read, and how. It is a value: every method
@@ -114,6 +116,9 @@ type Wait plan.Wait
 // Lock locks the rows that are read.
 func (q Query[T]) Lock(l Lock, w Wait) Query[T] {
 	q.spec.Lock, q.spec.Wait = plan.Lock(l), plan.Wait(w)
+	if l > ForUpdate || w > SkipLocked {
+		q.spec.Err = &smrt.QueryError{Reason: "Lock takes the constants of this package only"}
+	}
 	return q
 }
 

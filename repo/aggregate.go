@@ -59,7 +59,7 @@ func aggregate[A, T any](ctx context.Context, from Source[T], function string, c
 	var p *A
 	err := core.Aggregate(ctx, db, function+"("+c.Quoted+")"+cast, q.Spec(), &p)
 	if err != nil || p == nil {
-		return sql.Null[A]{}, core.Fail(crud.Op(function), err)
+		return sql.Null[A]{}, core.Fail(ctx, db, crud.Op(function), err)
 	}
 	return sql.Null[A]{V: *p, Valid: true}, nil
 }
@@ -88,7 +88,7 @@ func CountBy[T, V any](ctx context.Context, from Source[T], column query.Column[
 		return unsafe.Pointer(&rows[len(rows)-1])
 	})
 	if err != nil {
-		return nil, core.Fail("count", err)
+		return nil, core.Fail(ctx, db, "count", err)
 	}
 	groups := make([]Group[V], len(rows))
 	for i, r := range rows {

@@ -30,7 +30,7 @@ type Page[R any] struct {
 // to [MaxPageSize] answers smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page) (*Page[R], error) {
 	out, err := r.page(ctx, &q, p)
-	return out, r.core.Fail("page", err)
+	return out, r.core.Fail(ctx, r.db, "page", err)
 }
 
 func (r *Reader[T, R]) page(ctx context.Context, q *query.Query[T], p query.Page) (*Page[R], error) {
@@ -84,13 +84,13 @@ func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number,
 		err = &smrt.PageError{What: "number", Min: 1, Max: maxNumber}
 	}
 	if err != nil {
-		return nil, r.core.Fail("page", err)
+		return nil, r.core.Fail(ctx, r.db, "page", err)
 	}
 	out := &OffsetPage[R]{Number: number, Size: size}
 	if out.Total, err = r.core.Count(ctx, r.db, spec); err != nil {
-		return nil, r.core.Fail("page", err)
+		return nil, r.core.Fail(ctx, r.db, "page", err)
 	}
 	q = q.Limit(size).Offset((number - 1) * size)
 	out.Items, err = r.find(ctx, r.core.Ordered(q.Spec()), nil)
-	return out, r.core.Fail("page", err)
+	return out, r.core.Fail(ctx, r.db, "page", err)
 }

@@ -57,7 +57,7 @@ func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 func (r *Repository[T, K]) Get(ctx context.Context, key K) (*T, error) {
 	v := new(T)
 	if err := r.core.Get(ctx, r.db, r.rows, unsafe.Pointer(&key), unsafe.Pointer(v)); err != nil {
-		return nil, r.core.Fail("get", err)
+		return nil, r.core.Fail(ctx, r.db, "get", err)
 	}
 	return v, nil
 }
@@ -70,7 +70,7 @@ func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) 
 	var chunk slab[T]
 	err := r.core.GetMany(ctx, r.db, r.rows, rowsOf(keys), func() unsafe.Pointer { return chunk.next(len(keys)) })
 	if err != nil {
-		return nil, r.core.Fail("get", err)
+		return nil, r.core.Fail(ctx, r.db, "get", err)
 	}
 	for v := range chunk.all() {
 		var key K
@@ -116,7 +116,7 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 // error nil.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T]) ([]R, error) {
 	out, err := r.find(ctx, q.Spec(), nil)
-	return out, r.core.Fail("find", err)
+	return out, r.core.Fail(ctx, r.db, "find", err)
 }
 
 func (r *Reader[T, R]) find(ctx context.Context, s *plan.Spec, and *plan.Node) ([]R, error) {
@@ -149,7 +149,7 @@ func capacity(s *plan.Spec) int {
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) {
 	q = q.Limit(1)
 	out, err := r.find(ctx, r.core.Ordered(q.Spec()), nil)
-	return only(r, "first", out, err)
+	return only(ctx, r, "first", out, err)
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
@@ -157,10 +157,10 @@ func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) 
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T]) (*R, error) {
 	q = q.Limit(2)
 	out, err := r.find(ctx, q.Spec(), nil)
-	return only(r, "one", out, err)
+	return only(ctx, r, "one", out, err)
 }
 
-func only[T, R any](r *Reader[T, R], op string, out []R, err error) (*R, error) {
+func only[T, R any](ctx context.Context, r *Reader[T, R], op crud.Op, out []R, err error) (*R, error) {
 	switch {
 	case err != nil:
 	case len(out) == 0:
@@ -170,19 +170,19 @@ func only[T, R any](r *Reader[T, R], op string, out []R, err error) (*R, error) 
 	default:
 		return &out[0], nil
 	}
-	return nil, r.core.Fail(crud.Op(op), err)
+	return nil, r.core.Fail(ctx, r.db, op, err)
 }
 
 // Count returns how many rows match. A limit and an offset count.
 func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
 	n, err := r.core.Count(ctx, r.db, q.Spec())
-	return n, r.core.Fail("count", err)
+	return n, r.core.Fail(ctx, r.db, "count", err)
 }
 
 // Exists tells whether a row matches.
 func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
 	ok, err := r.core.Exists(ctx, r.db, q.Spec())
-	return ok, r.core.Fail("exists", err)
+	return ok, r.core.Fail(ctx, r.db, "exists", err)
 }
 
 // Stream reads the rows that match one by one, in constant memory:
@@ -208,7 +208,7 @@ func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T]) iter.Seq2[R
 		err := r.core.Stream(ctx, r.db, r.rows, q.Spec(), next, func() bool { return yield(v, nil) })
 		if err != nil {
 			var zero R
-			yield(zero, r.core.Fail("stream", err))
+			yield(zero, r.core.Fail(ctx, r.db, "stream", err))
 		}
 	}
 }

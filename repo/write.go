@@ -12,14 +12,14 @@ import (
 // Create inserts the entity's row. What the database decided - a key, defaults,
 // times, computed columns - is read back into the entity by the same statement.
 func (r *Repository[T, K]) Create(ctx context.Context, v *T) error {
-	return r.core.Fail("create", r.core.Insert(ctx, r.db, unsafe.Pointer(v)))
+	return r.core.Fail(ctx, r.db, "create", r.core.Insert(ctx, r.db, unsafe.Pointer(v)))
 }
 
 // CreateMany inserts the rows of all entities in one statement, or none, and
 // reads back into each what the database decided. There is no limit to their
 // number.
 func (r *Repository[T, K]) CreateMany(ctx context.Context, vs []T) error {
-	return r.core.Fail("create", r.core.InsertMany(ctx, r.db, rowsOf(vs), nil, nil))
+	return r.core.Fail(ctx, r.db, "create", r.core.InsertMany(ctx, r.db, rowsOf(vs), nil, nil))
 }
 
 // Outcome is what an upsert did with a row.
@@ -48,7 +48,7 @@ func outcomeOf(inserted bool) Outcome {
 func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]) (Outcome, error) {
 	n, inserted, err := r.core.Upsert(ctx, r.db, unsafe.Pointer(v), conflict(c))
 	if err != nil || n == 0 {
-		return Unchanged, r.core.Fail("upsert", err)
+		return Unchanged, r.core.Fail(ctx, r.db, "upsert", err)
 	}
 	return outcomeOf(inserted), nil
 }
@@ -62,7 +62,7 @@ func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Confl
 		outcomes[i] = outcomeOf(inserted)
 	})
 	if err != nil {
-		return nil, r.core.Fail("upsert", err)
+		return nil, r.core.Fail(ctx, r.db, "upsert", err)
 	}
 	return outcomes, nil
 }
@@ -77,7 +77,7 @@ func conflict[T any](c query.Conflict[T]) *crud.Conflict {
 // the table has a version column, smrt.ErrStale if the row was changed since
 // the entity was read.
 func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
-	return r.core.Fail("update", r.core.Update(ctx, r.db, unsafe.Pointer(v)))
+	return r.core.Fail(ctx, r.db, "update", r.core.Update(ctx, r.db, unsafe.Pointer(v)))
 }
 
 // UpdateMany writes the whole rows of all entities, each with its own values,
@@ -86,7 +86,7 @@ func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
 // that names them, and the others are written all the same.
 func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error) {
 	n, err := r.core.UpdateMany(ctx, r.db, rowsOf(vs))
-	return n, r.core.Fail("update", err)
+	return n, r.core.Fail(ctx, r.db, "update", err)
 }
 
 // Patch assigns columns of the row with the key, and no others:
@@ -96,7 +96,7 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 // Zero values are written like any other. It answers smrt.ErrNotFound if there
 // is no such row.
 func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assignment[T]) error {
-	return r.core.Fail("patch", r.core.Patch(ctx, r.db, unsafe.Pointer(&key), assignments(sets)))
+	return r.core.Fail(ctx, r.db, "patch", r.core.Patch(ctx, r.db, unsafe.Pointer(&key), assignments(sets)))
 }
 
 func assignments[T any](sets []query.Assignment[T]) []plan.Set {
@@ -112,25 +112,25 @@ func assignments[T any](sets []query.Assignment[T]) []plan.Set {
 // unless it is marked Unbounded.
 func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) (int64, error) {
 	n, err := r.core.UpdateWhere(ctx, r.db, q.Spec(), assignments(sets))
-	return n, r.core.Fail("update", err)
+	return n, r.core.Fail(ctx, r.db, "update", err)
 }
 
 // Delete deletes the row with the key: softly, if the table was declared with
 // SoftDelete. It answers smrt.ErrNotFound if there is no such row.
 func (r *Repository[T, K]) Delete(ctx context.Context, key K) error {
-	return r.core.Fail("delete", r.core.Delete(ctx, r.db, unsafe.Pointer(&key), false))
+	return r.core.Fail(ctx, r.db, "delete", r.core.Delete(ctx, r.db, unsafe.Pointer(&key), false))
 }
 
 // HardDelete deletes the row with the key for good, deleted softly before or
 // not.
 func (r *Repository[T, K]) HardDelete(ctx context.Context, key K) error {
-	return r.core.Fail("delete", r.core.Delete(ctx, r.db, unsafe.Pointer(&key), true))
+	return r.core.Fail(ctx, r.db, "delete", r.core.Delete(ctx, r.db, unsafe.Pointer(&key), true))
 }
 
 // Restore takes the soft delete of a row back. If another row has taken its
 // place in a unique index since, it answers smrt.ErrConflict.
 func (r *Repository[T, K]) Restore(ctx context.Context, key K) error {
-	return r.core.Fail("restore", r.core.Restore(ctx, r.db, unsafe.Pointer(&key)))
+	return r.core.Fail(ctx, r.db, "restore", r.core.Restore(ctx, r.db, unsafe.Pointer(&key)))
 }
 
 // DeleteMany deletes the rows with the keys in one statement, softly where that
@@ -138,7 +138,7 @@ func (r *Repository[T, K]) Restore(ctx context.Context, key K) error {
 // error.
 func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, error) {
 	n, err := r.core.DeleteMany(ctx, r.db, rowsOf(keys), false)
-	return n, r.core.Fail("delete", err)
+	return n, r.core.Fail(ctx, r.db, "delete", err)
 }
 
 // DeleteWhere deletes all rows that match, softly where that is declared, and
@@ -146,12 +146,12 @@ func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, err
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
 	n, err := r.core.DeleteWhere(ctx, r.db, q.Spec(), false)
-	return n, r.core.Fail("delete", err)
+	return n, r.core.Fail(ctx, r.db, "delete", err)
 }
 
 // HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
 // add OnlyDeleted to the query.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
 	n, err := r.core.DeleteWhere(ctx, r.db, q.Spec(), true)
-	return n, r.core.Fail("delete", err)
+	return n, r.core.Fail(ctx, r.db, "delete", err)
 }

@@ -443,6 +443,9 @@ func (c *Core) Upsert(ctx context.Context, db smrt.DB, p unsafe.Pointer, x *Conf
 	if err := x.check(c); err != nil {
 		return 0, false, err
 	}
+	if _, err := c.columnTypes(ctx, db); err != nil { // the statement depends on whether the table is partitioned
+		return 0, false, err
+	}
 	var buffer [96]byte
 	shape, err := c.insertShape(append(buffer[:0], 'i'), p)
 	if err != nil {

@@ -80,3 +80,21 @@ func (x *Conflict) columns(c *Core) []*meta.Column {
 	}
 	return cols
 }
+
+// inserted is an expression that tells whether a row of the result is new. A
+// row that an upsert updated has been locked by it, which shows in xmax. The
+// rows of a partitioned table do not show their xmax; there, a row is new if
+// the statement's snapshot has none like it. If another transaction inserts
+// the row between the snapshot and the conflict, that says "inserted" of a row
+// that was updated.
+func (x *Conflict) inserted(c *Core) string {
+	ref := c.tableRef()
+	if !c.partitioned.Load() {
+		return "(" + ref + "xmax = 0)"
+	}
+	same := make([]string, len(x.Target))
+	for i, col := range x.Target {
+		same[i] = "before." + col.Quoted + " = " + ref + col.Quoted
+	}
+	return "NOT EXISTS (SELECT 1 FROM " + c.Quoted + " AS before WHERE " + strings.Join(same, " AND ") + ")"
+}

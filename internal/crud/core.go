@@ -27,8 +27,11 @@ type Core struct {
 	mutable  []*meta.Column // what an update of a whole row writes
 	returned []*meta.Column // what an update reads back
 
-	shapes shapes
-	types  atomic.Pointer[map[string]columnType] // nil until looked up
+	shapes      shapes
+	types       atomic.Pointer[map[string]columnType] // nil until looked up
+	partitioned atomic.Bool                           // known with types
+
+	constraints sync.Map // name of a constraint -> []string, its columns
 }
 
 // Projection is what is read of a row and where it goes.
@@ -111,8 +114,13 @@ func (c *Core) Project(list string, targets []meta.Target) *Projection {
 	}
 }
 
-// Fail wraps err with the operation and the table.
-func (c *Core) Fail(op pgerr.Op, err error) error { return pgerr.Wrap(op, c.Name, err) }
+// Fail gives err its type and says what failed. It returns nil for nil.
+func (c *Core) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
+	if err == nil {
+		return nil
+	}
+	return pgerr.Wrap(op, c.Name, c.withColumns(ctx, db, err))
+}
 
 // NeedKey refuses operations that need a key on tables without one.
 func (c *Core) NeedKey(ctx context.Context) error {

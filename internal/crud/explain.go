@@ -109,7 +109,8 @@ const columnTypesSQL = `WITH RECURSIVE t AS (
 	UNION ALL
 	SELECT t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname)
+SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname),
+	(SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1::text))
 FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace WHERE typtype <> 'd'`
 
 // columnTypes looks the types of the columns up, once.
@@ -126,9 +127,11 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 	for rows.Next() {
 		var name string
 		var t columnType
-		if err := rows.Scan(&name, &t.base, &t.name); err != nil {
+		var partitioned bool
+		if err := rows.Scan(&name, &t.base, &t.name, &partitioned); err != nil {
 			return nil, err
 		}
+		c.partitioned.Store(partitioned)
 		switch t.base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
 			t.text = true
@@ -158,4 +161,38 @@ func (c *Core) forgetTypes(err error) {
 	case "42804", "42704", "42883", "42703", "22003":
 		c.types.Store(nil)
 	}
+}
+
+// constraintColumnsSQL finds the columns of a constraint, or of a unique index
+// that is none, by its name.
+const constraintColumnsSQL = `SELECT coalesce(array_agg(a.attname::text ORDER BY k.n), '{}')
+FROM (SELECT rel, keys FROM (
+		SELECT c.conrelid AS rel, c.conkey AS keys, 1 AS rank FROM pg_catalog.pg_constraint c
+		WHERE c.conname = $3::text AND c.conkey IS NOT NULL
+		UNION ALL
+		SELECT i.indrelid, i.indkey::int2[], 2 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+		WHERE x.relname = $3::text) found
+	JOIN pg_catalog.pg_class t ON t.oid = found.rel JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
+	WHERE s.nspname = $1::text AND t.relname = $2::text ORDER BY rank LIMIT 1) f
+CROSS JOIN LATERAL unnest(f.keys) WITH ORDINALITY AS k(att, n)
+JOIN pg_catalog.pg_attribute a ON a.attrelid = f.rel AND a.attnum = k.att`
+
+// withColumns adds to a violated constraint the columns it is on. They are
+// looked up once for each constraint; in a transaction, which the violation has
+// aborted, they cannot be, and the error names the constraint only.
+func (c *Core) withColumns(ctx context.Context, db smrt.DB, err error) error {
+	pg, ok := pgerr.NeedsColumns(err)
+	if !ok || ctx.Err() != nil {
+		return err
+	}
+	key := pg.SchemaName + "." + pg.TableName + "." + pg.ConstraintName
+	names, ok := c.constraints.Load(key)
+	if !ok {
+		var columns []string
+		if lookupErr := db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&columns); lookupErr != nil {
+			return err
+		}
+		names, _ = c.constraints.LoadOrStore(key, columns)
+	}
+	return &pgerr.Columns{Names: names.([]string), Err: err}
 }

@@ -153,7 +153,7 @@ func (c *Core) finishInsert(b *strings.Builder, p insertParts, x *Conflict) *sta
 	st := &statement{columns: p.args}
 	if x != nil {
 		b.WriteString(x.sql(c))
-		b.WriteString(" RETURNING (" + c.tableRef() + "xmax = 0), " + meta.List(c.Struct.Columns))
+		b.WriteString(" RETURNING " + x.inserted(c) + ", " + meta.List(c.Struct.Columns))
 		st.returned = c.Targets()
 	} else if len(p.back) > 0 {
 		b.WriteString(" RETURNING " + meta.List(p.back))

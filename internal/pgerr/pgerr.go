@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -45,7 +46,7 @@ func translate(op Op, table string, err error) error {
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg):
-		return server(op, table, pg)
+		return server(op, table, err, pg)
 	case errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, smrt.ErrNotFound):
 		return smrt.ErrNotFound
 	case IsEncode(err):
@@ -64,6 +65,10 @@ var wrapError = reflect.TypeOf(fmt.Errorf("%w", context.Canceled))
 func IsEncode(err error) bool {
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
+	var batch pgx.ErrPreprocessingBatch
+	if errors.As(err, &batch) {
+		err = errors.Unwrap(batch)
+	}
 	switch {
 	case reflect.TypeOf(err) != wrapError:
 		return false
@@ -107,9 +112,9 @@ var conditions = map[string]struct {
 	"22032": {"a text is not a JSON document", smrt.ErrInvalidJSON},
 }
 
-func server(op Op, table string, pg *pgconn.PgError) error {
+func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if kind, ok := constraintKinds[pg.Code]; ok {
-		return constraint(op, table, kind, pg)
+		return constraint(op, table, kind, err, pg)
 	}
 	if c, ok := conditions[pg.Code]; ok {
 		if c.sentinel == nil {
@@ -123,16 +128,43 @@ func server(op Op, table string, pg *pgconn.PgError) error {
 	return pg
 }
 
-func constraint(op Op, table string, kind smrt.Kind, pg *pgconn.PgError) error {
+func constraint(op Op, table string, kind smrt.Kind, err error, pg *pgconn.PgError) error {
 	e := &smrt.ConstraintError{Kind: kind, Table: pg.TableName, Constraint: pg.ConstraintName, Err: pg}
-	if pg.ColumnName != "" {
+	var known *Columns
+	switch {
+	case pg.ColumnName != "":
 		e.Columns = []string{pg.ColumnName}
+	case errors.As(err, &known):
+		e.Columns = known.Names
 	}
 	if kind == smrt.ForeignKey {
 		e.Direction = smrt.MissingParent
-		if op == "delete" || pg.TableName != table {
+		if op == "delete" || pg.TableName != table[strings.LastIndexByte(table, '.')+1:] {
 			e.Direction = smrt.StillReferenced
 		}
 	}
 	return e
+}
+
+// Columns is a violated constraint with the columns it is on, which the server
+// does not report with the error.
+type Columns struct {
+	Names []string
+	Err   error
+}
+
+func (c *Columns) Error() string { return c.Err.Error() }
+
+// Unwrap gives the server's error.
+func (c *Columns) Unwrap() error { return c.Err }
+
+// NeedsColumns returns the server's error if it is about a constraint whose
+// columns it does not name.
+func NeedsColumns(err error) (*pgconn.PgError, bool) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.ConstraintName == "" || pg.ColumnName != "" {
+		return nil, false
+	}
+	_, ok := constraintKinds[pg.Code]
+	return pg, ok
 }

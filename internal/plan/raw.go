@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/smrt-go/smrt"
 )
@@ -14,9 +15,13 @@ import (
 // It follows PostgreSQL's lexical rules for quoted text, so that a $1 inside a
 // string stays one.
 func splitRaw(sql string, args int) (string, []int, error) {
+	if err := checkText(sql); err != nil {
+		return "", nil, err
+	}
 	var b strings.Builder
 	var order []int
 	used := make([]bool, args)
+	depth := 0
 	for i := 0; i < len(sql); {
 		end, err := skipQuoted(sql, i)
 		if err != nil {
@@ -31,21 +36,38 @@ func splitRaw(sql string, args int) (string, []int, error) {
 		case sql[i] == '?':
 			b.WriteString("??")
 		case sql[i] == '$' && i+1 < len(sql) && isDigit(sql[i+1]):
-			n := 0
+			start, n := i, 0
 			for i++; i < len(sql) && isDigit(sql[i]); i++ {
 				n = min(n*10+int(sql[i]-'0'), 1<<20)
 			}
 			if n < 1 || n > args {
 				return "", nil, badRaw(sql, "$%d has no argument: %d given", n, args)
 			}
+			if start > 0 && (isWord(sql[start-1]) || sql[start-1] == '$') || i < len(sql) && isWord(sql[i]) {
+				return "", nil, badRaw(sql, "$%d touches a word: put a space between them", n)
+			}
 			used[n-1] = true
 			order = append(order, n-1)
 			b.WriteByte('?')
+			if i < len(sql) && (sql[i] == '?' || sql[i] == '$') {
+				b.WriteByte(' ') // two marks in a row would be read as one that is meant
+			}
 			continue
+		case sql[i] == '(':
+			depth++
+			b.WriteByte('(')
+		case sql[i] == ')':
+			if depth--; depth < 0 {
+				return "", nil, badRaw(sql, "the parenthesis at byte %d closes nothing", i)
+			}
+			b.WriteByte(')')
 		default:
 			b.WriteByte(sql[i])
 		}
 		i++
+	}
+	if depth > 0 {
+		return "", nil, badRaw(sql, "a parenthesis is not closed")
 	}
 	for i, u := range used {
 		if !u {
@@ -53,6 +75,18 @@ func splitRaw(sql string, args int) (string, []int, error) {
 		}
 	}
 	return b.String(), order, nil
+}
+
+// checkText refuses a fragment that has nothing in it, or what no statement may
+// have: a NUL would end it, for the server, in its middle.
+func checkText(sql string) error {
+	switch {
+	case strings.TrimSpace(sql) == "":
+		return badRaw(sql, "it is empty")
+	case strings.IndexByte(sql, 0) >= 0 || !utf8.ValidString(sql):
+		return badRaw(sql, "a NUL byte or invalid UTF-8 cannot be part of a statement")
+	}
+	return nil
 }
 
 func badRaw(sql, format string, args ...any) error {

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	sq "github.com/Masterminds/squirrel"
 
@@ -110,6 +111,9 @@ func (w *renderer) prefix(s *Spec) string {
 	for _, c := range []struct{ open, text string }{{"/*+ ", s.Hint}, {"/* ", s.Comment}} {
 		if c.text == "" {
 			continue
+		}
+		if strings.IndexByte(c.text, 0) >= 0 || !utf8.ValidString(c.text) {
+			w.err = &smrt.QueryError{Reason: "a NUL byte or invalid UTF-8 cannot be part of a comment or hint"}
 		}
 		if strings.Contains(c.text, "*/") || strings.Contains(c.text, "/*") {
 			w.err = &smrt.QueryError{Reason: "a comment or hint must not contain the marks of a comment"}

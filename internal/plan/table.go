@@ -124,6 +124,17 @@ func (t *Table) check(r *Request) error {
 	case s.Vacuous() && !s.Unbounded:
 		return smrt.ErrUnboundedWrite
 	}
+	return assignedOnce(r.Sets)
+}
+
+func assignedOnce(sets []Set) error {
+	for i := range sets {
+		for j := range i {
+			if sets[i].Column == sets[j].Column {
+				return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is assigned twice"}
+			}
+		}
+	}
 	return nil
 }
 
@@ -210,7 +221,7 @@ func (b *builder) node(n *Node) {
 	case Raw:
 		b.text(n.SQL)
 		b.column(len(n.Args))
-		b.args = append(b.args, n.Args...)
+		b.raw(n.Args)
 		return
 	}
 	b.column(n.Column.Index)
@@ -229,6 +240,15 @@ func (b *builder) value(c *meta.Column, v any) {
 	b.arg(v)
 }
 
+// unknownColumn stands for the column that an argument of a fragment belongs to.
+var unknownColumn meta.Column
+
+func (b *builder) raw(args []any) {
+	for _, v := range args {
+		b.value(&unknownColumn, v)
+	}
+}
+
 func (b *builder) set(s *Set) {
 	if s.Err != nil {
 		b.fail(s.Err)
@@ -242,7 +262,7 @@ func (b *builder) set(s *Set) {
 	case SetRaw:
 		b.text(s.SQL)
 		b.column(len(s.Args))
-		b.args = append(b.args, s.Args...)
+		b.raw(s.Args)
 	}
 }
 

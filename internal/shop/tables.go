@@ -14,7 +14,7 @@ var (
 	Customers = query.NewTable("customers", func(c *Customer) *int64 { return &c.ID },
 		query.CreatedAt(func(c *Customer) *time.Time { return &c.CreatedAt }),
 		query.UpdatedAt(func(c *Customer) *time.Time { return &c.UpdatedAt }),
-		query.Default[Customer](CustomerTierColumn))
+		query.Default(CustomerTierColumn))
 
 	Categories = query.NewTable("categories", func(c *Category) *int64 { return &c.ID },
 		query.CreatedAt(func(c *Category) *time.Time { return &c.CreatedAt }),
@@ -24,8 +24,8 @@ var (
 		query.CreatedAt(func(p *Product) *time.Time { return &p.CreatedAt }),
 		query.UpdatedAt(func(p *Product) *time.Time { return &p.UpdatedAt }),
 		query.SoftDelete(func(p *Product) **time.Time { return &p.DeletedAt }),
-		query.Default[Product](Tags, Attributes),
-		query.Computed[Product](ProductSearch))
+		query.Default(Tags, Attributes),
+		query.Computed(ProductSearch))
 
 	Warehouses = query.NewTable("warehouses", func(w *Warehouse) *int64 { return &w.ID },
 		query.CreatedAt(func(w *Warehouse) *time.Time { return &w.CreatedAt }),
@@ -40,7 +40,7 @@ var (
 		query.CreatedAt(func(o *Order) *time.Time { return &o.PlacedAt }),
 		query.UpdatedAt(func(o *Order) *time.Time { return &o.UpdatedAt }),
 		query.Version(func(o *Order) *int64 { return &o.Version }),
-		query.Default[Order](Status))
+		query.Default(Status))
 
 	OrderItems = query.NewCompositeTable("order_items", query.Key[OrderItem, OrderItemKey]{
 		query.Part(func(i *OrderItem) *int64 { return &i.OrderID }, func(k *OrderItemKey) *int64 { return &k.OrderID }),

@@ -11,6 +11,7 @@ import (
 )
 
 func TestCheckFindsAnAcquiredConnection(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	conn, err := pool.Acquire(t.Context())
@@ -25,6 +26,7 @@ func TestCheckFindsAnAcquiredConnection(t *testing.T) {
 }
 
 func TestCheckFindsRowsThatWereNotClosed(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	rows, err := pool.Query(t.Context(), "select generate_series(1, 100)")
@@ -39,6 +41,7 @@ func TestCheckFindsRowsThatWereNotClosed(t *testing.T) {
 }
 
 func TestCheckFindsAnOpenTransaction(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	tx, err := pool.Begin(t.Context())
@@ -58,6 +61,7 @@ func TestCheckFindsAnOpenTransaction(t *testing.T) {
 
 // A connection beside the pool is seen by the server only.
 func TestCheckFindsATransactionBesideThePool(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	conn, err := pgx.Connect(t.Context(), pool.Config().ConnString())
@@ -79,6 +83,7 @@ func TestCheckFindsATransactionBesideThePool(t *testing.T) {
 
 // A failed test has usually left its rest lying around; that must not hide the failure.
 func TestCheckOnlyLogsWhenTheTestHasFailed(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	conn, err := pool.Acquire(t.Context())
@@ -94,6 +99,7 @@ func TestCheckOnlyLogsWhenTheTestHasFailed(t *testing.T) {
 }
 
 func TestCheckWaitsForConnectionsOnTheirWayBack(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	tx, err := pool.Begin(t.Context())
@@ -114,6 +120,7 @@ func TestCheckWaitsForConnectionsOnTheirWayBack(t *testing.T) {
 
 // A pool the test has closed itself, and a connection it has broken, are no leaks.
 func TestCheckAllowsWhatIsNoLeak(t *testing.T) {
+	t.Parallel()
 	tb := &fakeTB{}
 	pool := testdb.Pool(tb, testdb.Empty)
 	conn, err := pool.Acquire(t.Context())

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCountStatements(t *testing.T) {
+	t.Parallel()
 	var sent *testdb.Counter
 	pool := testdb.Pool(t, items, testdb.Configure(func(cfg *pgxpool.Config) {
 		sent = testdb.CountStatements(cfg)
@@ -50,6 +51,7 @@ func TestCountStatements(t *testing.T) {
 }
 
 func TestCountStatementsKeepsAnotherTracer(t *testing.T) {
+	t.Parallel()
 	first := &recordingTracer{}
 	var sent *testdb.Counter
 	pool := testdb.Pool(t, testdb.Empty, testdb.Configure(func(cfg *pgxpool.Config) {
@@ -63,6 +65,7 @@ func TestCountStatementsKeepsAnotherTracer(t *testing.T) {
 }
 
 func TestCounterIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
 	var sent *testdb.Counter
 	pool := testdb.Pool(t, testdb.Empty, testdb.Configure(func(cfg *pgxpool.Config) {
 		sent = testdb.CountStatements(cfg)

@@ -14,6 +14,7 @@ const ownDatabases = `select coalesce(string_agg(datname, ' ' order by datname),
 
 // With SMRT_TEST_DSN tests run on a server that is there already, and clean up after themselves.
 func TestExternalServer(t *testing.T) {
+	t.Parallel()
 	server := testdb.Primary(t, testdb.Config{})
 	conn := connect(t, server, "postgres")
 	for name, dsn := range map[string]string{

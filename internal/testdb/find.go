@@ -1,7 +1,6 @@
 package testdb
 
 import (
-	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +57,7 @@ func binaryDirs() []string {
 	}
 	for _, pattern := range binaryPatterns() {
 		found, _ := filepath.Glob(pattern)
-		slices.SortStableFunc(found, func(a, b string) int { return cmp.Compare(versionIn(b), versionIn(a)) })
+		slices.SortStableFunc(found, func(a, b string) int { return slices.Compare(versionIn(b), versionIn(a)) })
 		dirs = append(dirs, found...)
 	}
 	return dirs
@@ -96,17 +95,21 @@ func downloadDir() (string, error) {
 	return filepath.Join(home, ".cache", "smrt", "postgresql"), nil
 }
 
-// versionIn returns the first number in a path's variable part, 9.6 below 10 below 17.2.
-func versionIn(path string) float64 {
-	digits := strings.FieldsFunc(path, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	for _, word := range digits {
-		parts := strings.SplitN(word, ".", 3)
-		version, err := strconv.ParseFloat(strings.Join(parts[:min(len(parts), 2)], "."), 64)
-		if err == nil {
+// versionIn returns the numbers of the last part of a path that looks like a version, 9.6 or 17 or 18.3.0.
+func versionIn(path string) []int {
+	words := strings.FieldsFunc(path, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	for _, word := range slices.Backward(words) {
+		var version []int
+		for _, digits := range strings.Split(word, ".") {
+			if n, err := strconv.Atoi(digits); err == nil {
+				version = append(version, n)
+			}
+		}
+		if len(version) > 0 {
 			return version
 		}
 	}
-	return 0
+	return nil
 }
 
 // hasServer reports whether dir holds the two programs that everything here is built on.

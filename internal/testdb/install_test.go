@@ -18,7 +18,7 @@ type installation struct {
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
 	in := &installation{root: t.TempDir(), path: t.TempDir()}
-	for _, program := range []string{"sh", "cat", "chmod", "dirname", "env", "mkdir", "printf", "readlink", "rm"} {
+	for _, program := range []string{"sh", "cat", "chmod", "dirname", "env", "mkdir", "printf", "readlink", "rm", "true"} {
 		real, err := exec.LookPath(program)
 		if err != nil {
 			t.Skip(err)
@@ -70,6 +70,7 @@ func (in *installation) run(t *testing.T) (code int, output, calls string) {
 }
 
 func TestInstallDoesNothingWhenAServerIsFound(t *testing.T) {
+	t.Parallel()
 	for name, arrange := range map[string]func(*testing.T, *installation){
 		"variable": func(t *testing.T, in *installation) {
 			in.env = append(in.env, "SMRT_PG_BIN="+fakeServer(t, "bin"))
@@ -120,6 +121,7 @@ func (in *installation) server(t *testing.T, dir string) {
 const debianBin = "usr/lib/postgresql/17/bin"
 
 func TestInstallWithApt(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	// The service must not be started while the packages are installed.
 	in.program(t, "apt-get", `[ "$1" = install ] || exit 0
@@ -137,6 +139,7 @@ func TestInstallWithApt(t *testing.T) {
 }
 
 func TestInstallWithAptKeepsAPolicy(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	policy := in.root + "/usr/sbin/policy-rc.d"
 	writeScript(t, policy, "exit 104")
@@ -150,6 +153,7 @@ func TestInstallWithAptKeepsAPolicy(t *testing.T) {
 }
 
 func TestInstallWithAptAndSudo(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "id", "echo 1000")
 	in.program(t, "sudo", `shift; exec "$@"`)
@@ -163,6 +167,7 @@ func TestInstallWithAptAndSudo(t *testing.T) {
 
 // Where sudo asks for a password the next way is taken, and so is it when a way fails or brings no server.
 func TestInstallTriesOneWayAfterAnother(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "id", "echo 1000")
 	in.program(t, "sudo", "exit 1")
@@ -180,6 +185,7 @@ func TestInstallTriesOneWayAfterAnother(t *testing.T) {
 }
 
 func TestInstallGivesUpWithOneParagraph(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	for _, program := range []string{"apt-get", "brew", "go"} {
 		in.program(t, program, "exit 1")
@@ -200,6 +206,7 @@ func TestInstallGivesUpWithOneParagraph(t *testing.T) {
 }
 
 func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "apt-get", "exit 0")
 	in.env = append(in.env, "SMRT_PG_BIN=/nonexistent")

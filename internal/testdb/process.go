@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // process is a program of PostgreSQL running in a sandbox.
@@ -128,6 +129,29 @@ func (p *process) signal(sig syscall.Signal) error {
 	return errors.Join(errs...)
 }
 
+// waitGone waits until none of the processes exists. Orphans are reaped by init in its own time.
+func waitGone(pids []int, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	for _, pid := range pids {
+		for alive(pid) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("process %d survives SIGKILL", pid)
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// alive reports whether a process exists. A zombie does not count, where /proc can tell.
+func alive(pid int) bool {
+	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+		return false
+	}
+	_, state, err := readStat(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || state != "Z"
+}
+
 // processes lists pid and parent of every process that is not a zombie: from /proc where there is one, as ps is often
 // missing in containers, and from ps otherwise.
 func processes() [][2]int {
@@ -153,22 +177,24 @@ func procProcesses() [][2]int {
 	var pairs [][2]int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		// "pid (command) state parent ...", where the command may contain anything.
-		line := string(text)
-		fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
 		pid, errPID := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if len(fields) < 2 || errPID != nil || fields[0] == "Z" {
-			continue
-		}
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
+		parent, state, err := readStat(path)
+		if err == nil && errPID == nil && state != "Z" {
 			pairs = append(pairs, [2]int{pid, parent})
 		}
 	}
 	return pairs
+}
+
+// readStat reads a line "pid (command) state parent ...", where the command may contain anything.
+func readStat(path string) (parent int, state string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, "", err
+	}
+	line := string(text)
+	_, err = fmt.Sscan(line[strings.LastIndexByte(line, ')')+1:], &state, &parent)
+	return parent, state, err
 }
 
 // tail returns the end of a log for an error message.

@@ -72,7 +72,9 @@ func baseDir(own *owner) string {
 // guard starts the watchdog, in a session of its own so that neither Ctrl-C nor a hang-up of the terminal reaches it.
 // Its output goes nowhere: an inherited one would keep "go test" waiting for it.
 func (b *sandbox) guard() error {
-	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "smrt-watchdog", b.dir)
+	// By way of a variable, so that a list of processes does not show the whole script.
+	cmd := exec.Command("/bin/sh", "-c", `eval "$SMRT_WATCHDOG"`, "smrt-watchdog", b.dir)
+	cmd.Env = append(os.Environ(), "SMRT_WATCHDOG="+watchdogScript)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pipe, err := cmd.StdinPipe()
 	if err != nil {

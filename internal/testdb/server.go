@@ -299,21 +299,6 @@ func (s *Server) dataDir() string { return filepath.Join(s.dir, "data") }
 
 func (s *Server) logFile() string { return filepath.Join(s.dir, "log") }
 
-// waitGone waits until none of the processes exists. Orphans are reaped by init in its own time.
-func waitGone(pids []int, limit time.Duration) error {
-	deadline := time.Now().Add(limit)
-	for {
-		left := slices.DeleteFunc(processes(), func(pair [2]int) bool { return !slices.Contains(pids, pair[0]) })
-		if len(left) == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes survive SIGKILL", len(left))
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 // withTimeout bounds a context that has no deadline of its own.
 func withTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if _, bounded := ctx.Deadline(); bounded {

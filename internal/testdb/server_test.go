@@ -17,6 +17,7 @@ import (
 )
 
 func TestServerSettings(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{MaxConnections: 33, Settings: map[string]string{"work_mem": "7MB", "jit": "on"}})
 	conn := connect(t, s, "postgres")
 	for name, want := range map[string]string{
@@ -36,6 +37,7 @@ func TestServerSettings(t *testing.T) {
 }
 
 func TestServerIsDurableOnRequest(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{Durable: true})
 	if got := queryOne[string](t, connect(t, s, "postgres"), "show fsync"); got != "on" {
 		t.Errorf("fsync is %s, want on", got)
@@ -76,6 +78,7 @@ func TestServerReportsWhyItDoesNotStart(t *testing.T) {
 }
 
 func TestServerDatabases(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{})
 	ctx := t.Context()
 	name := `it's a "name"/%`
@@ -105,6 +108,7 @@ func TestServerDatabases(t *testing.T) {
 }
 
 func TestServerStopAndRestart(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{})
 	ctx := t.Context()
 	if err := s.CreateDatabase(ctx, "kept", ""); err != nil {
@@ -136,6 +140,7 @@ func TestServerStopAndRestart(t *testing.T) {
 }
 
 func TestServerKill(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{})
 	ctx := t.Context()
 	conn := connect(t, s, "postgres")
@@ -174,6 +179,7 @@ func TestServerKill(t *testing.T) {
 
 // The System V segment of a killed server would stay until the machine is restarted.
 func TestClosingAKilledServerFreesItsMemory(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/proc/sysvipc/shm"); err != nil {
 		t.Skip("needs /proc/sysvipc")
 	}
@@ -194,6 +200,7 @@ func TestClosingAKilledServerFreesItsMemory(t *testing.T) {
 }
 
 func TestServerFreeze(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{})
 	conn := connect(t, s, "postgres")
 	if err := s.Freeze(); err != nil {
@@ -224,13 +231,14 @@ func TestServerFreeze(t *testing.T) {
 		if err := end(); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begin); took > 3*time.Second {
+		if took := time.Since(begin); took > 4500*time.Millisecond {
 			t.Errorf("the end of a frozen server took %v", took)
 		}
 	}
 }
 
 func TestServerClose(t *testing.T) {
+	t.Parallel()
 	s := testdb.Primary(t, testdb.Config{})
 	standby, err := s.Standby(t.Context(), testdb.StandbyConfig{})
 	if err != nil {

@@ -26,27 +26,27 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}{
 		"success": {part: "pass"},
 		"failure": {part: "fail", code: 1},
-		"os.Exit": {part: "exit", code: 7, limit: 5 * time.Second},
-		"panic":   {part: "panic", code: 2, stderr: "child panics", limit: 5 * time.Second},
-		"crash":   {part: "crash", code: 2, stderr: "child crashes", limit: 5 * time.Second},
-		"SIGKILL": {part: "hang", action: signal(syscall.SIGKILL), code: -1, limit: 5 * time.Second},
-		"SIGTERM": {part: "hang", action: signal(syscall.SIGTERM), code: -1, limit: 5 * time.Second},
+		"os.Exit": {part: "exit", code: 7, limit: 20 * time.Second},
+		"panic":   {part: "panic", code: 2, stderr: "child panics", limit: 20 * time.Second},
+		"crash":   {part: "crash", code: 2, stderr: "child crashes", limit: 20 * time.Second},
+		"SIGKILL": {part: "hang", action: signal(syscall.SIGKILL), code: -1, limit: 20 * time.Second},
+		"SIGTERM": {part: "hang", action: signal(syscall.SIGTERM), code: -1, limit: 20 * time.Second},
 		"go test -timeout": {
-			part: "hang", action: signal(syscall.SIGQUIT), code: 2, stderr: "SIGQUIT", limit: 5 * time.Second,
+			part: "hang", action: signal(syscall.SIGQUIT), code: 2, stderr: "SIGQUIT", limit: 20 * time.Second,
 		},
 		"Ctrl-C": {
-			part: "hang", code: -1, limit: 5 * time.Second,
+			part: "hang", code: -1, limit: 20 * time.Second,
 			// The terminal sends it to the whole process group.
 			action: func(c *child) { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT) },
 		},
 		"hang-up of the terminal": {
-			part: "hang", code: -1, limit: 5 * time.Second,
+			part: "hang", code: -1, limit: 20 * time.Second,
 			action: func(c *child) { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGHUP) },
 		},
-		"SIGKILL with a standby": {part: "standby", action: signal(syscall.SIGKILL), code: -1, limit: 5 * time.Second},
+		"SIGKILL with a standby": {part: "standby", action: signal(syscall.SIGKILL), code: -1, limit: 20 * time.Second},
 		// A frozen server is killed when it has not ended by itself.
 		"SIGKILL with a frozen standby": {
-			part: "frozen", action: signal(syscall.SIGKILL), code: -1, limit: 15 * time.Second,
+			part: "frozen", action: signal(syscall.SIGKILL), code: -1, limit: 30 * time.Second,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // A kill finds a server in any state: not yet made, being made, starting, running.
 func TestNothingIsLeftBehindWhenKilledAtAnyMoment(t *testing.T) {
-	step := 50 * time.Millisecond
+	step := 100 * time.Millisecond
 	if testing.Short() {
 		step *= 3
 	}
@@ -84,13 +84,14 @@ func TestNothingIsLeftBehindWhenKilledAtAnyMoment(t *testing.T) {
 			time.Sleep(delay)
 			c.cmd.Process.Kill()
 			c.wait()
-			c.assertNothingLeft(t, 10*time.Second)
+			c.assertNothingLeft(t, 20*time.Second)
 		})
 	}
 }
 
 // A caller that is not root runs servers as itself.
 func TestNothingIsLeftBehindByAnUnprivilegedUser(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("every other test of this run is by an unprivileged user")
 	}
@@ -112,6 +113,7 @@ func TestNothingIsLeftBehindByAnUnprivilegedUser(t *testing.T) {
 }
 
 func TestMainReportsALeakedGoroutine(t *testing.T) {
+	t.Parallel()
 	c := startChild(t, "goroutine")
 	code := c.wait()
 	if code != 1 || !strings.Contains(c.stderr.String(), "goroutines outlive the tests") ||
@@ -122,6 +124,7 @@ func TestMainReportsALeakedGoroutine(t *testing.T) {
 }
 
 func TestMainStartsNothingThatIsNotAskedFor(t *testing.T) {
+	t.Parallel()
 	c := startChild(t, "unused", func(cmd *exec.Cmd) {
 		cmd.Env = append(cmd.Env, "SMRT_PG_BIN=/nonexistent") // a start would fail
 	})
@@ -133,6 +136,7 @@ func TestMainStartsNothingThatIsNotAskedFor(t *testing.T) {
 
 // Without PostgreSQL the user reads what to install, and no stack of anything but the example.
 func TestWithoutPostgreSQL(t *testing.T) {
+	t.Parallel()
 	c := startChild(t, "pass", func(cmd *exec.Cmd) {
 		cmd.Env = append(cmd.Env, "SMRT_PG_BIN=/nonexistent")
 	})
@@ -142,7 +146,7 @@ func TestWithoutPostgreSQL(t *testing.T) {
 	if !strings.Contains(c.stderr.String(), "PostgreSQL is not installed") {
 		t.Errorf("got %q", c.stderr.String())
 	}
-	c.assertNothingLeft(t, 5*time.Second)
+	c.assertNothingLeft(t, 20*time.Second)
 }
 
 func copyFile(t *testing.T, from, to string) {
