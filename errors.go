@@ -135,9 +135,9 @@ func (k Kind) String() string {
 type Direction uint8
 
 const (
-	// MissingParent: the row refers to a row that does not exist.
+	// MissingParent means that the row refers to a row that does not exist.
 	MissingParent Direction = iota + 1
-	// StillReferenced: other rows refer to the row that was to be deleted, or
+	// StillReferenced means that other rows refer to the row that was to be deleted, or
 	// whose key was to be changed.
 	StillReferenced
 )

@@ -28,7 +28,7 @@ RETURNING i.*;
 -- row what all the other warehouses could still send instead.
 --
 -- Here because each row is compared with an aggregate over the rows of the same product.
--- Indexes: inventory_low_idx for the low rows, inventory_product_id_idx for the others.
+-- Indexes: inventory_low_idx for the low rows, which it has in this order; inventory_product_id_idx for the others.
 SELECT w.code AS warehouse, p.id AS product_id, p.sku, p.name,
        (i.quantity - i.reserved)::integer AS available, i.reorder_at, elsewhere.available AS elsewhere
 FROM inventory AS i
@@ -40,6 +40,6 @@ CROSS JOIN LATERAL (
     WHERE o.product_id = i.product_id
       AND o.warehouse_id <> i.warehouse_id
 ) AS elsewhere
-WHERE i.quantity - i.reserved <= i.reorder_at
-ORDER BY i.quantity - i.reserved - i.reorder_at, p.id, w.code
+WHERE i.quantity - i.reserved - i.reorder_at <= 0
+ORDER BY i.quantity - i.reserved - i.reorder_at, i.product_id, i.warehouse_id
 LIMIT @max_rows;

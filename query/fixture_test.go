@@ -134,6 +134,19 @@ func period(low, high int) pgtype.Range[time.Time] {
 	return pgtype.Range[time.Time]{Lower: moment(low), Upper: moment(high), LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
 }
 
+// thingsPool is a pool whose connections know the types that pgx itself has to
+// be told of in modes that do not ask the server.
+func thingsPool(t testing.TB, opts ...testdb.Option) *pgxpool.Pool {
+	t.Helper()
+	register := testdb.AfterConnect(func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterDefaultPgType(options{}, "jsonb")
+		conn.TypeMap().RegisterDefaultPgType(pgtype.Range[int32]{}, "int4range")
+		conn.TypeMap().RegisterDefaultPgType(pgtype.Range[time.Time]{}, "tstzrange")
+		return nil
+	})
+	return testdb.Pool(t, thingsSchema, append(opts, register)...)
+}
+
 // fillThings creates four things; the last has a NULL wherever one can be.
 func fillThings(t testing.TB, pool *pgxpool.Pool) *repo.Repository[thing, int64] {
 	t.Helper()
@@ -160,8 +173,10 @@ func fillThings(t testing.TB, pool *pgxpool.Pool) *repo.Repository[thing, int64]
 		},
 		{ID: 4, Name: "", At: moment(4), Local: moment(4), UID: uid(4), Mood: "good"},
 	}
-	if err := r.CreateMany(ctx, all); err != nil {
-		t.Fatal(err)
+	for i := range all {
+		if err := r.Create(ctx, &all[i]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return r
 }

@@ -149,8 +149,10 @@ func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
 func (c JSONColumn[T, V]) encode(v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return nil, &smrt.ValueError{Column: c.Name(), Row: -1, Offset: -1, Err: smrt.ErrInvalidJSON, Cause: err,
-			Reason: "a value of type " + reflect.TypeOf(v).String() + " cannot be encoded"}
+		return nil, &smrt.ValueError{
+			Column: c.Name(), Row: -1, Offset: -1, Err: smrt.ErrInvalidJSON, Cause: err,
+			Reason: "a value of type " + reflect.TypeOf(v).String() + " cannot be encoded",
+		}
 	}
 	if err := c.column.CheckValue(json.RawMessage(b)); err != nil {
 		return nil, err

@@ -2,10 +2,10 @@ package query
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -29,15 +29,22 @@ func Or[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.Or, ps) }
 func Not[T any](p Predicate[T]) Predicate[T] { return junction(plan.Not, []Predicate[T]{p}) }
 
 func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Kids: nodes(ps)}}
+	return Predicate[T]{plan.Node{Op: op, Kids: slices.Clone(nodes(ps))}}
 }
 
+// nodes sees predicates as what they hold, without copying: a Predicate is
+// nothing but its node. So do orders and assignments.
 func nodes[T any](ps []Predicate[T]) []plan.Node {
-	ns := make([]plan.Node, len(ps))
-	for i := range ps {
-		ns[i] = ps[i].node
-	}
-	return ns
+	return unsafe.Slice((*plan.Node)(unsafe.Pointer(unsafe.SliceData(ps))), len(ps))
+}
+
+func orders[T any](terms []Order[T]) []meta.Order {
+	return unsafe.Slice((*meta.Order)(unsafe.Pointer(unsafe.SliceData(terms))), len(terms))
+}
+
+// Sets is for smrt's own packages: assignments as what they hold.
+func Sets[T any](as []Assignment[T]) []plan.Set {
+	return unsafe.Slice((*plan.Set)(unsafe.Pointer(unsafe.SliceData(as))), len(as))
 }
 
 // Raw is a condition in SQL, with $1, $2, ... for args. The text must be a
@@ -51,44 +58,36 @@ func Raw[T any](sql constant, args ...any) Predicate[T] {
 // Query says which rows of T to read, and how. It is a value: every method
 // returns a new one and leaves the old as it was, so a query may be shared
 // between goroutines and extended in several ways. The zero Query is [All].
-type Query[T any] struct{ spec plan.Spec }
+type Query[T any] struct{ spec *plan.Spec }
 
 // All is the query for every row of T, in the table's default order.
 func All[T any]() Query[T] { return Query[T]{} }
 
 // Where is the query for the rows that match all of ps.
 func Where[T any](ps ...Predicate[T]) Query[T] {
-	return Query[T]{plan.Spec{Where: nodes(ps)}}
+	return Query[T]{(*plan.Spec)(nil).And(nodes(ps))}
 }
 
 // Where adds conditions: rows must match these too.
 func (q Query[T]) Where(ps ...Predicate[T]) Query[T] {
-	q.spec.Where = append(q.spec.Where[:len(q.spec.Where):len(q.spec.Where)], nodes(ps)...)
-	return q
+	return Query[T]{q.spec.And(nodes(ps))}
 }
 
 // OrderBy sets the order, in place of the one before and of the table's
 // default. With no terms the rows come in no particular order.
 func (q Query[T]) OrderBy(terms ...Order[T]) Query[T] {
-	q.spec.Unordered = len(terms) == 0
-	q.spec.Order = make([]meta.Order, len(terms))
-	for i, t := range terms {
-		q.spec.Order[i] = t.order
-	}
-	return q
+	return Query[T]{q.spec.OrderBy(orders(terms))}
 }
 
 // Limit reads at most n rows. A negative n is an error when the query is run.
 func (q Query[T]) Limit(n int) Query[T] {
-	q.spec.Limit, q.spec.HasLimit = int64(n), true
-	return q
+	return Query[T]{q.spec.AtMost(n)}
 }
 
 // Offset skips n rows. The server reads them all the same: for pages see
 // [Page].
 func (q Query[T]) Offset(n int) Query[T] {
-	q.spec.Offset, q.spec.HasOffset = int64(n), true
-	return q
+	return Query[T]{q.spec.Skip(n)}
 }
 
 // The row locks, in the order of their strength. A lock is held to the end of
@@ -115,58 +114,45 @@ type Wait plan.Wait
 
 // Lock locks the rows that are read.
 func (q Query[T]) Lock(l Lock, w Wait) Query[T] {
-	q.spec.Lock, q.spec.Wait = plan.Lock(l), plan.Wait(w)
-	if l > ForUpdate || w > SkipLocked {
-		q.spec.Err = &smrt.QueryError{Reason: "Lock takes the constants of this package only"}
-	}
-	return q
+	return Query[T]{q.spec.Locked(plan.Lock(l), plan.Wait(w))}
 }
 
 // WithDeleted includes the rows that are soft-deleted.
 func (q Query[T]) WithDeleted() Query[T] {
-	q.spec.Deleted = plan.WithDeleted
-	return q
+	return Query[T]{q.spec.OfDeleted(plan.WithDeleted)}
 }
 
 // OnlyDeleted reads only the rows that are soft-deleted.
 func (q Query[T]) OnlyDeleted() Query[T] {
-	q.spec.Deleted = plan.OnlyDeleted
-	return q
+	return Query[T]{q.spec.OfDeleted(plan.OnlyDeleted)}
 }
 
 // Unbounded declares that an update or delete is meant to touch every row.
 // Without it, one whose predicate holds for all rows is refused with
 // smrt.ErrUnboundedWrite. It has no effect on reads.
 func (q Query[T]) Unbounded() Query[T] {
-	q.spec.Unbounded = true
-	return q
+	return Query[T]{q.spec.Boundless()}
 }
 
 // Comment puts a comment in front of the statement, where the server's log and
 // sqlcommenter find it. Each comment makes a statement of its own for the
 // server's and pgx's caches.
 func (q Query[T]) Comment(text constant) Query[T] {
-	q.spec.Comment = string(text)
-	return q
+	return Query[T]{q.spec.Headed(string(text), "")}
 }
 
 // Hint puts a hint for the extension pg_hint_plan in front of the statement:
 // Hint("IndexScan(products)").
 func (q Query[T]) Hint(text constant) Query[T] {
-	q.spec.Hint = string(text)
-	return q
+	return Query[T]{q.spec.Headed("", string(text))}
 }
 
 // ExecMode runs the query in one of pgx's modes instead of the connection's,
 // for instance pgx.QueryExecModeExec for a query whose best plan depends on
 // its arguments. The simple protocol is refused.
 func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
-	q.spec.Mode = mode
-	if mode == pgx.QueryExecModeSimpleProtocol {
-		q.spec.Err = &smrt.QueryError{Reason: "the simple protocol puts arguments into the SQL text and is never used: choose pgx.QueryExecModeExec"}
-	}
-	return q
+	return Query[T]{q.spec.InMode(mode)}
 }
 
 // Spec is for smrt's own packages. The result must not be changed.
-func (q *Query[T]) Spec() *plan.Spec { return &q.spec }
+func (q Query[T]) Spec() *plan.Spec { return q.spec.OrEmpty() }

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -20,9 +21,10 @@ type Table[T any, K comparable] struct{ plan *plan.Table }
 type NoKey struct{ _ struct{} }
 
 // TableOption declares a property of a table once, for every operation.
-type TableOption[T any] struct {
-	apply func(*definition) error
-}
+type TableOption[T any] struct{ apply setting }
+
+// setting is an option without its type.
+type setting func(*definition) error
 
 type definition struct {
 	table     *meta.Table
@@ -43,7 +45,7 @@ type definition struct {
 //
 // It panics if the declaration contradicts itself or T.
 func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
-	part := KeyPart[T, K]{column: resolve[T, K](key)}
+	part := KeyPart[T, K]{meta.KeyPart{Column: resolve[T, K](key)}}
 	return newTable[T, K](name, []KeyPart[T, K]{part}, false, options)
 }
 
@@ -79,10 +81,7 @@ func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
 type Key[T any, K comparable] []KeyPart[T, K]
 
 // KeyPart is one column of a key.
-type KeyPart[T any, K comparable] struct {
-	column *meta.Column
-	offset uintptr
-}
+type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
@@ -92,80 +91,111 @@ func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) 
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
-	return KeyPart[T, K]{column: resolve[T, V](column), offset: offset}
+	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, V](column), Offset: offset}}
 }
 
 func newTable[T any, K comparable](name string, key []KeyPart[T, K], readOnly bool, options []TableOption[T]) *Table[T, K] {
-	d := definition{table: &meta.Table{ReadOnly: readOnly}}
+	parts := unsafe.Slice((*meta.KeyPart)(unsafe.Pointer(unsafe.SliceData(key))), len(key))
+	apply := unsafe.Slice((*setting)(unsafe.Pointer(unsafe.SliceData(options))), len(options))
+	return &Table[T, K]{declare(name, reflect.TypeFor[T](), reflect.TypeFor[K](), parts, readOnly, apply)}
+}
+
+// declare is what is the same for tables of all types.
+func declare(name string, entity, key reflect.Type, parts []meta.KeyPart, readOnly bool, options []setting) *plan.Table {
+	d := definition{table: &meta.Table{ReadOnly: readOnly, Key: slices.Clone(parts)}}
 	fail := func(err error) {
 		if err != nil {
 			panic(fmt.Sprintf("smrt: table %q: %v", name, err))
 		}
 	}
-	s, err := meta.Of(reflect.TypeFor[T]())
+	s, err := meta.Of(entity)
 	fail(err)
 	d.table.Struct = s
 	fail(d.table.SetName(name))
-	for _, part := range key {
-		d.table.Key = append(d.table.Key, meta.KeyPart{Column: part.column, Offset: part.offset})
+	d.table.KeyByServer = len(parts) == 1 && isInteger(parts[0].Column)
+	for _, apply := range options {
+		fail(apply(&d))
 	}
-	d.table.KeyByServer = len(key) == 1 && isInteger(key[0].column)
-	for _, o := range options {
-		fail(o.apply(&d))
-	}
-	fail(d.table.Check(reflect.TypeFor[K]()))
-	return &Table[T, K]{plan.NewTable(d.table, d.cacheSize)}
+	fail(d.table.Check(key))
+	return plan.NewTable(d.table, d.cacheSize)
 }
 
 func isInteger(c *meta.Column) bool {
 	return !c.Ptr && (c.Encode == meta.KindInt64 || c.Encode == meta.KindInt32 || c.Encode == meta.KindInt16)
 }
 
-func option[T any](apply func(*meta.Table)) TableOption[T] {
-	return TableOption[T]{func(d *definition) error {
-		apply(d.table)
+// to makes a setting of a change to the table.
+func to(change func(*meta.Table)) setting {
+	return func(d *definition) error {
+		change(d.table)
 		return nil
-	}}
+	}
+}
+
+// The roles of columns. They are no closures inside the generic options,
+// which would be compiled once for each entity.
+func softDelete(c *meta.Column) setting { return to(func(t *meta.Table) { t.SoftDelete = c }) }
+func createdAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.CreatedAt = c }) }
+func updatedAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.UpdatedAt = c }) }
+func version(c *meta.Column) setting    { return to(func(t *meta.Table) { t.Version = c }) }
+func keyByServer(b bool) setting        { return to(func(t *meta.Table) { t.KeyByServer = b }) }
+
+func defaultOrder(order []meta.Order) setting {
+	return to(func(t *meta.Table) { t.DefaultOrder = append(t.DefaultOrder, order...) })
+}
+
+func computed(cs []*meta.Column) setting {
+	return to(func(t *meta.Table) { t.Computed = append(t.Computed, cs...) })
+}
+
+func defaults(cs []*meta.Column) setting {
+	return to(func(t *meta.Table) { t.Defaults = append(t.Defaults, cs...) })
+}
+
+func readBack(cs []*meta.Column) setting {
+	return to(func(t *meta.Table) { t.ReadBack = append(t.ReadBack, cs...) })
+}
+
+func cacheSize(n int) setting {
+	return func(d *definition) error {
+		if n < 1 {
+			return fmt.Errorf("PlanCacheSize must be at least 1, not %d", n)
+		}
+		d.cacheSize = n
+		return nil
+	}
 }
 
 // SoftDelete declares the column that says when a row was deleted: Delete sets
 // it, and no operation sees the row any more unless the query says WithDeleted
 // or OnlyDeleted.
 func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
-	c := resolve[T, *time.Time](field)
-	return option[T](func(t *meta.Table) { t.SoftDelete = c })
+	return TableOption[T]{softDelete(resolve[T, *time.Time](field))}
 }
 
 // CreatedAt declares the column that says when a row was created. It is set by
 // the database's clock unless the entity has a time already, and never changed
 // by an update.
 func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
-	c := resolve[T, time.Time](field)
-	return option[T](func(t *meta.Table) { t.CreatedAt = c })
+	return TableOption[T]{createdAt(resolve[T, time.Time](field))}
 }
 
 // UpdatedAt declares the column that says when a row was last changed. Every
 // write sets it by the database's clock and reads it back.
 func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
-	c := resolve[T, time.Time](field)
-	return option[T](func(t *meta.Table) { t.UpdatedAt = c })
+	return TableOption[T]{updatedAt(resolve[T, time.Time](field))}
 }
 
 // Version declares an integer column that counts the changes of a row. An
 // update of a whole row succeeds only if the row still has the entity's
 // version (else smrt.ErrStale), and every write increments it.
 func Version[T any, V int16 | int32 | int64 | int](field func(*T) *V) TableOption[T] {
-	c := resolve[T, V](field)
-	return option[T](func(t *meta.Table) { t.Version = c })
+	return TableOption[T]{version(resolve[T, V](field))}
 }
 
 // DefaultOrder declares the order of queries that do not name one.
 func DefaultOrder[T any](terms ...Order[T]) TableOption[T] {
-	return option[T](func(t *meta.Table) {
-		for _, o := range terms {
-			t.DefaultOrder = append(t.DefaultOrder, o.order)
-		}
-	})
+	return TableOption[T]{defaultOrder(orders(terms))}
 }
 
 // AnyColumn is a column of T of whatever type.
@@ -189,43 +219,37 @@ func columnsOf[T any](columns []AnyColumn[T]) []*meta.Column {
 // columns. They are never written; whatever a statement made of them comes
 // back with it.
 func Computed[T any](columns ...AnyColumn[T]) TableOption[T] {
-	return option[T](func(t *meta.Table) { t.Computed = append(t.Computed, columnsOf(columns)...) })
+	return TableOption[T]{computed(columnsOf(columns))}
 }
 
 // Default declares columns with a default in the database. A zero value is
 // left to it when a row is created, and read back.
 func Default[T any](columns ...AnyColumn[T]) TableOption[T] {
-	return option[T](func(t *meta.Table) { t.Defaults = append(t.Defaults, columnsOf(columns)...) })
+	return TableOption[T]{defaults(columnsOf(columns))}
 }
 
 // ReadBack declares columns that the database may change when they are
 // written, by a trigger for instance. They come back with every write.
 func ReadBack[T any](columns ...AnyColumn[T]) TableOption[T] {
-	return option[T](func(t *meta.Table) { t.ReadBack = append(t.ReadBack, columnsOf(columns)...) })
+	return TableOption[T]{readBack(columnsOf(columns))}
 }
 
 // KeyByDatabase declares that the database assigns keys which are zero, as it
 // does for a uuid with a default. It is the rule for integer keys.
 func KeyByDatabase[T any]() TableOption[T] {
-	return option[T](func(t *meta.Table) { t.KeyByServer = true })
+	return TableOption[T]{keyByServer(true)}
 }
 
 // KeyByClient declares that the program assigns the keys: a zero key is
 // refused with smrt.ErrZeroKey, for integers too.
 func KeyByClient[T any]() TableOption[T] {
-	return option[T](func(t *meta.Table) { t.KeyByServer = false })
+	return TableOption[T]{keyByServer(false)}
 }
 
 // PlanCacheSize sets how many shapes of queries the table remembers. Default:
 // 512.
 func PlanCacheSize[T any](n int) TableOption[T] {
-	return TableOption[T]{func(d *definition) error {
-		if n < 1 {
-			return fmt.Errorf("PlanCacheSize must be at least 1, not %d", n)
-		}
-		d.cacheSize = n
-		return nil
-	}}
+	return TableOption[T]{cacheSize(n)}
 }
 
 // Name returns the name the table was declared with.

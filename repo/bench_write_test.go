@@ -14,8 +14,10 @@ import (
 func newMeasurements(n int) []measurement {
 	ms := make([]measurement, n)
 	for i := range ms {
-		ms[i] = measurement{Sensor: "sensor number " + strconv.Itoa(i), Value: float64(i) / 2, Sequence: int64(i), Level: int32(i % 100),
-			At: time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC)}
+		ms[i] = measurement{
+			Sensor: "sensor number " + strconv.Itoa(i), Value: float64(i) / 2, Sequence: int64(i), Level: int32(i % 100),
+			At: time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC),
+		}
 	}
 	return ms
 }

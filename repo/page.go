@@ -3,10 +3,9 @@ package repo
 import (
 	"context"
 	"slices"
-	"unsafe"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -29,36 +28,29 @@ type Page[R any] struct {
 // its order: used with another it answers smrt.ErrBadCursor. A size outside 1
 // to [MaxPageSize] answers smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page) (*Page[R], error) {
-	out, err := r.page(ctx, &q, p)
+	out, err := r.page(ctx, q.Spec(), p)
 	return out, r.core.Fail(ctx, r.db, "page", err)
 }
 
-func (r *Reader[T, R]) page(ctx context.Context, q *query.Query[T], p query.Page) (*Page[R], error) {
-	w, err := r.core.Window(ctx, q.Spec(), r.cursorSecret, p.Size, MaxPageSize, p.After, p.Before)
+func (r *Reader[T, R]) page(ctx context.Context, s *plan.Spec, p query.Page) (*Page[R], error) {
+	w, err := r.core.Window(ctx, s, crud.PageRequest{
+		Secret: r.cursorSecret, Size: p.Size, MaxSize: MaxPageSize, After: p.After, Before: p.Before, Entity: r.entity,
+	})
 	if err != nil {
 		return nil, err
-	}
-	if r.entity == nil {
-		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
 	}
 	items, err := r.find(ctx, w.Spec, w.Behind)
 	if err != nil {
 		return nil, err
 	}
-	more := len(items) > p.Size
-	if more {
-		items = items[:p.Size]
-	}
+	var out Page[R]
+	n := min(len(items), p.Size)
+	out.Next, out.Prev, err = w.Cursors(rowsOf(items))
+	out.Items = items[:n:n]
 	if w.Backwards {
-		slices.Reverse(items)
+		slices.Reverse(out.Items)
 	}
-	out := &Page[R]{Items: items}
-	if len(items) == 0 {
-		return out, nil
-	}
-	place := func(i int) unsafe.Pointer { return r.entity(unsafe.Pointer(&items[i])) }
-	out.Next, out.Prev, err = w.Cursors(more, place(0), place(len(items)-1))
-	return out, err
+	return &out, err
 }
 
 // OffsetPage is one numbered page of a query's rows.
@@ -77,20 +69,14 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 // rows that come or go between two pages shift the others. A page behind the
 // last has no items.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int) (*OffsetPage[R], error) {
-	const maxNumber = 1_000_000
-	spec := q.Spec()
-	err := crud.CheckPage(ctx, spec, size, MaxPageSize)
-	if err == nil && (number < 1 || number > maxNumber) {
-		err = &smrt.PageError{What: "number", Min: 1, Max: maxNumber}
+	out := &OffsetPage[R]{Number: number, Size: size}
+	s, total, err := r.core.Numbered(ctx, r.db, q.Spec(), number, size, MaxPageSize)
+	if err == nil {
+		out.Total = total
+		out.Items, err = r.find(ctx, s, nil)
 	}
 	if err != nil {
 		return nil, r.core.Fail(ctx, r.db, "page", err)
 	}
-	out := &OffsetPage[R]{Number: number, Size: size}
-	if out.Total, err = r.core.Count(ctx, r.db, spec); err != nil {
-		return nil, r.core.Fail(ctx, r.db, "page", err)
-	}
-	q = q.Limit(size).Offset((number - 1) * size)
-	out.Items, err = r.find(ctx, r.core.Ordered(q.Spec()), nil)
-	return out, r.core.Fail(ctx, r.db, "page", err)
+	return out, nil
 }

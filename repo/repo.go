@@ -75,10 +75,12 @@ func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) 
 	for v := range chunk.all() {
 		var key K
 		r.core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+		r.core.CanonicalKey(unsafe.Pointer(&key))
 		found[key] = v
 	}
 	out := make([]*T, len(keys))
 	for i, key := range keys {
+		r.core.CanonicalKey(unsafe.Pointer(&key))
 		out[i] = found[key]
 	}
 	return out, nil
@@ -147,30 +149,21 @@ func capacity(s *plan.Spec) int {
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) {
-	q = q.Limit(1)
-	out, err := r.find(ctx, r.core.Ordered(q.Spec()), nil)
-	return only(ctx, r, "first", out, err)
+	return r.only(ctx, "first", r.core.Ordered(q.Spec().AtMost(1)))
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
 // smrt.ErrTooManyRows if there are several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T]) (*R, error) {
-	q = q.Limit(2)
-	out, err := r.find(ctx, q.Spec(), nil)
-	return only(ctx, r, "one", out, err)
+	return r.only(ctx, "one", q.Spec().AtMost(2))
 }
 
-func only[T, R any](ctx context.Context, r *Reader[T, R], op crud.Op, out []R, err error) (*R, error) {
-	switch {
-	case err != nil:
-	case len(out) == 0:
-		err = smrt.ErrNotFound
-	case len(out) > 1:
-		err = smrt.ErrTooManyRows
-	default:
-		return &out[0], nil
+func (r *Reader[T, R]) only(ctx context.Context, op crud.Op, s *plan.Spec) (*R, error) {
+	out, err := r.find(ctx, s, nil)
+	if err := r.core.Only(ctx, r.db, op, len(out), err); err != nil {
+		return nil, err
 	}
-	return nil, r.core.Fail(ctx, r.db, op, err)
+	return &out[0], nil
 }
 
 // Count returns how many rows match. A limit and an offset count.

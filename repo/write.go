@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/crud"
-	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -96,22 +95,14 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 // Zero values are written like any other. It answers smrt.ErrNotFound if there
 // is no such row.
 func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assignment[T]) error {
-	return r.core.Fail(ctx, r.db, "patch", r.core.Patch(ctx, r.db, unsafe.Pointer(&key), assignments(sets)))
-}
-
-func assignments[T any](sets []query.Assignment[T]) []plan.Set {
-	out := make([]plan.Set, len(sets))
-	for i := range sets {
-		out[i] = sets[i].Meta()
-	}
-	return out
+	return r.core.Fail(ctx, r.db, "patch", r.core.Patch(ctx, r.db, unsafe.Pointer(&key), query.Sets(sets)))
 }
 
 // UpdateWhere assigns columns of all rows that match and returns how many there
 // were. A query that matches every row is refused with smrt.ErrUnboundedWrite
 // unless it is marked Unbounded.
 func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) (int64, error) {
-	n, err := r.core.UpdateWhere(ctx, r.db, q.Spec(), assignments(sets))
+	n, err := r.core.UpdateWhere(ctx, r.db, q.Spec(), query.Sets(sets))
 	return n, r.core.Fail(ctx, r.db, "update", err)
 }
 

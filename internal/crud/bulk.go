@@ -37,6 +37,7 @@ type carrier struct {
 	param  string // type of the array parameter
 	cast   string // cast of an element, may be empty
 	asText bool
+	asJSON bool
 }
 
 // carriers finds the carrier of each column. It reports false if one of them
@@ -46,6 +47,8 @@ func (c *Core) carriers(types map[string]columnType, columns []*meta.Column) ([]
 	for i, col := range columns {
 		t := types[col.Name]
 		switch {
+		case t.json && col.IsDocument():
+			out[i] = carrier{param: "text[]", cast: "::" + t.name, asJSON: true}
 		case t.text && col.Encode == meta.KindString:
 			out[i] = carrier{param: "text[]"}
 		case col.Encode != meta.KindString && col.Encode != meta.KindJSON && col.Encode != meta.KindStrings && encodable(col, t.base):
@@ -84,8 +87,13 @@ func arrays(columns []*meta.Column, carriers []carrier, rows Rows, chosen []int)
 			return nil, err
 		}
 		args[i] = a
-		if carriers[i].asText {
+		switch {
+		case carriers[i].asText:
 			args[i] = meta.AsText{Array: a}
+		case carriers[i].asJSON:
+			if args[i], err = meta.NewAsJSON(a); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return args, nil
@@ -189,6 +197,9 @@ func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflic
 	if err != nil {
 		return err
 	}
+	if err := c.checkAllFit(types, rows); err != nil {
+		return err
+	}
 	var parts []part
 	for _, g := range groups {
 		more, err := c.insertGroup(types, rows, g, x)
@@ -210,7 +221,7 @@ func (c *Core) insertGroup(types map[string]columnType, rows Rows, g group, x *C
 	ip := c.insertParts(g.shape)
 	ks, ok := c.carriers(types, ip.args)
 	if !ok || len(ip.args) == 0 {
-		return c.insertSingly(rows, g, x)
+		return c.insertSingly(types, rows, g, x)
 	}
 	// The carriers depend on the types, so they are part of the shape.
 	shape := append([]byte{'b'}, g.shape...)
@@ -247,7 +258,7 @@ func (c *Core) bulkInsertSQL(p insertParts, ks []carrier, x *Conflict) *statemen
 }
 
 // insertSingly is for tables with a column whose type no array can carry.
-func (c *Core) insertSingly(rows Rows, g group, x *Conflict) ([]part, error) {
+func (c *Core) insertSingly(types map[string]columnType, rows Rows, g group, x *Conflict) ([]part, error) {
 	shape := append([]byte{'i'}, g.shape...)
 	if x != nil {
 		shape = x.shape(append(shape, 'x'))
@@ -265,7 +276,7 @@ func (c *Core) insertSingly(rows Rows, g group, x *Conflict) ([]part, error) {
 			if err != nil {
 				return nil, meta.AtRow(err, i)
 			}
-			args[k] = v
+			args[k] = spell(types[col.Name], col, v)
 		}
 		parts[j] = part{st: st, args: args, rows: chosen[j : j+1]}
 	}
@@ -418,6 +429,9 @@ func (c *Core) checkUpsert(rows Rows, x *Conflict) error {
 
 // Distinct refuses two rows with equal values in columns.
 func (c *Core) Distinct(rows Rows, columns []*meta.Column) error {
+	if len(columns) == 1 && columns[0].Kind == meta.KindInt64 && columns[0].Encode == meta.KindInt64 && !columns[0].Ptr {
+		return c.distinctInts(rows, columns[0])
+	}
 	seen := make(map[string]int, rows.N)
 	for i := range rows.N {
 		p := rows.at(i)
@@ -431,6 +445,24 @@ func (c *Core) Distinct(rows Rows, columns []*meta.Column) error {
 			return &smrt.DuplicateError{Table: c.Name, Rows: [2]int{first, i}}
 		}
 		seen[key] = i
+	}
+	return nil
+}
+
+// distinctInts is Distinct for the most common key. Numbers need no encoding:
+// 3 allocations instead of 3 for each row.
+func (c *Core) distinctInts(rows Rows, col *meta.Column) error {
+	zeroes := c.KeyByServer && len(c.Key) == 1 && c.IsKey(col) // the server will make them differ
+	seen := make(map[int64]int, rows.N)
+	for i := range rows.N {
+		n := col.Int(rows.at(i))
+		if n == 0 && zeroes {
+			continue
+		}
+		if first, ok := seen[n]; ok {
+			return &smrt.DuplicateError{Table: c.Name, Rows: [2]int{first, i}}
+		}
+		seen[n] = i
 	}
 	return nil
 }
@@ -470,6 +502,26 @@ func (c *Core) checkAllFinite(ctx context.Context, db smrt.DB, rows Rows) error 
 					return meta.AtRow(err, i)
 				}
 				break // the column takes them
+			}
+		}
+	}
+	return nil
+}
+
+// checkAllFit refuses integers that their column cannot hold. pgx would refuse
+// them too, but in a batch at the price of the connection.
+func (c *Core) checkAllFit(types map[string]columnType, rows Rows) error {
+	for _, col := range c.writable {
+		bounds, ok := ranges[types[col.Name].base]
+		if !ok || !col.WiderThan(bounds[1]) {
+			continue
+		}
+		for i := range rows.N {
+			if n := col.Int(rows.at(i)); n < bounds[0] || n > bounds[1] {
+				return &smrt.ValueError{
+					Table: c.Name, Column: col.Name, Row: i, Offset: -1, Err: smrt.ErrOutOfRange,
+					Min: fmt.Sprint(bounds[0]), Max: fmt.Sprint(bounds[1]),
+				}
 			}
 		}
 	}

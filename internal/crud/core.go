@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -157,6 +158,17 @@ func (c *Core) named(err error) error {
 	return err
 }
 
+// CanonicalKey gives equal keys equal Go values: a time is a moment, whatever
+// its location, and has microseconds.
+func (c *Core) CanonicalKey(key unsafe.Pointer) {
+	for _, part := range c.keyParts {
+		if part.Encode == meta.KindTime {
+			t := (*time.Time)(unsafe.Add(key, part.Offset))
+			*t = t.Truncate(time.Microsecond).UTC()
+		}
+	}
+}
+
 // Get reads the row with the key at key into the struct at p.
 func (c *Core) Get(ctx context.Context, db smrt.DB, pr *Projection, key, p unsafe.Pointer) error {
 	if err := c.NeedKey(ctx); err != nil {
@@ -198,7 +210,10 @@ func (c *Core) Query(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Sp
 	if rows == nil {
 		return err
 	}
-	return c.each(rows, pr.Targets, next)
+	if err := c.each(rows, pr.Targets, next); err != nil {
+		return c.explainSpec(ctx, db, err, s)
+	}
+	return nil
 }
 
 // Open runs a query. Rows and error are nil when no row can match.
@@ -262,20 +277,25 @@ func (c *Core) Stream(ctx context.Context, db smrt.DB, pr *Projection, s *plan.S
 	if rows == nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // also when the caller's loop panics
+			stop(ctx, rows)
+		}
+	}()
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
 			d.Init(c.Name, pr.Targets, rows, false)
 		}
 		if err := d.Row(rows, next()); err != nil {
-			stop(ctx, rows)
 			return err
 		}
 		if !yield() {
-			stop(ctx, rows)
 			return nil
 		}
 	}
+	ended = true
 	return rows.Err()
 }
 
@@ -319,7 +339,7 @@ func (c *Core) Count(ctx context.Context, db smrt.DB, s *plan.Spec) (n int64, er
 	if s.Lock != plan.NoLock {
 		return 0, &smrt.QueryError{Reason: "rows that are counted cannot be locked"}
 	}
-	if s.Empty() && s.Err == nil {
+	if s.Empty() && s.Err == nil && ctx != nil {
 		return 0, nil
 	}
 	err = c.Scalar(ctx, db, &plan.Request{Verb: plan.Count, Spec: s}, &n)
@@ -328,7 +348,7 @@ func (c *Core) Count(ctx context.Context, db smrt.DB, s *plan.Spec) (n int64, er
 
 // Exists tells whether a row matches.
 func (c *Core) Exists(ctx context.Context, db smrt.DB, s *plan.Spec) (ok bool, err error) {
-	if s.Empty() && s.Err == nil {
+	if s.Empty() && s.Err == nil && ctx != nil {
 		return false, nil
 	}
 	err = c.Scalar(ctx, db, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
@@ -364,8 +384,20 @@ func (c *Core) GroupBy(ctx context.Context, db smrt.DB, list string, targets []m
 }
 
 func checkAggregate(s *plan.Spec) error {
-	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock || len(s.Order) > 0 {
-		return &smrt.QueryError{Reason: "an aggregate takes a predicate only, no order, limit, offset or lock"}
+	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock {
+		return &smrt.QueryError{Reason: "an aggregate takes no limit, offset or lock"}
 	}
 	return nil
+}
+
+// Only refuses a result that is not one row.
+func (c *Core) Only(ctx context.Context, db smrt.DB, op Op, n int, err error) error {
+	switch {
+	case err != nil:
+	case n == 0:
+		err = smrt.ErrNotFound
+	case n > 1:
+		err = smrt.ErrTooManyRows
+	}
+	return c.Fail(ctx, db, op, err)
 }

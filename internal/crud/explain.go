@@ -99,6 +99,7 @@ type columnType struct {
 	base uint32 // OID; of a domain, the type below it
 	name string // qualified and quoted
 	text bool   // of the family that text casts to by itself
+	json bool   // json or jsonb
 }
 
 // columnTypesSQL follows domains down to the type that they constrain.
@@ -135,6 +136,8 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 		switch t.base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
 			t.text = true
+		case pgtype.JSONOID, pgtype.JSONBOID:
+			t.json = true
 		}
 		m[name] = t
 	}

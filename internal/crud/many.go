@@ -13,10 +13,7 @@ import (
 // UpdateMany writes the whole rows of all entities in one statement. It
 // returns the number written and the indexes of the others.
 func (c *Core) UpdateMany(ctx context.Context, db smrt.DB, rows Rows) (int64, error) {
-	if err := c.NeedKey(ctx); err != nil {
-		return 0, err
-	}
-	if err := c.writableTable(ctx); err != nil || rows.N == 0 {
+	if err := c.needWritableKey(ctx); err != nil || rows.N == 0 {
 		return 0, err
 	}
 	for i := range rows.N {
@@ -34,12 +31,23 @@ func (c *Core) UpdateMany(ctx context.Context, db smrt.DB, rows Rows) (int64, er
 	if err != nil {
 		return 0, err
 	}
+	if err := c.checkAllFit(types, rows); err != nil {
+		return 0, err
+	}
 	written := make([]bool, rows.N)
 	if err := c.updateAll(ctx, db, types, rows, written); err != nil {
 		c.forgetTypes(err)
 		return 0, c.explainRows(c.named(err), types, rows)
 	}
 	return c.count(ctx, db, rows, written)
+}
+
+// needWritableKey refuses writes by key to what is read-only or has no key.
+func (c *Core) needWritableKey(ctx context.Context) error {
+	if err := c.writableTable(ctx); err != nil {
+		return err
+	}
+	return c.NeedKey(ctx)
 }
 
 func (c *Core) keyColumns() []*meta.Column {
@@ -55,7 +63,7 @@ func (c *Core) updateAll(ctx context.Context, db smrt.DB, types map[string]colum
 	columns := c.updateColumns()
 	ks, ok := c.carriers(types, columns)
 	if !ok {
-		return c.updateSingly(ctx, db, rows, written)
+		return c.updateSingly(ctx, db, types, rows, written)
 	}
 	shape := []byte{'m'}
 	for _, k := range ks {
@@ -135,13 +143,16 @@ func (c *Core) bulkUpdateSQL(columns []*meta.Column, ks []carrier) *statement {
 
 // updateSingly is for tables with a column whose type no array can carry. The
 // statements travel in one batch.
-func (c *Core) updateSingly(ctx context.Context, db smrt.DB, rows Rows, written []bool) error {
+func (c *Core) updateSingly(ctx context.Context, db smrt.DB, types map[string]columnType, rows Rows, written []bool) error {
 	st := c.shapes.get([]byte{'u'}, c.updateSQL)
 	parts := make([]part, rows.N)
 	for i := range rows.N {
 		args, err := c.arguments(ctx, db, st.columns, rows.at(i))
 		if err != nil {
 			return meta.AtRow(err, i)
+		}
+		for k, col := range st.columns {
+			args[k] = spell(types[col.Name], col, args[k])
 		}
 		parts[i] = part{st: st, args: args}
 	}
@@ -233,14 +244,8 @@ func (c *Core) softDelete(to string) string {
 // DeleteMany deletes the rows with the given keys and returns how many there
 // were.
 func (c *Core) DeleteMany(ctx context.Context, db smrt.DB, keys Rows, hard bool) (int64, error) {
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx); err != nil || keys.N == 0 {
 		return 0, err
-	}
-	if c.ReadOnly {
-		return 0, smrt.ErrReadOnly
-	}
-	if keys.N == 0 {
-		return 0, nil
 	}
 	where, args, err := c.keyList(ctx, db, keys)
 	if err != nil {
@@ -256,16 +261,27 @@ func (c *Core) DeleteMany(ctx context.Context, db smrt.DB, keys Rows, hard bool)
 
 // Delete deletes one row.
 func (c *Core) Delete(ctx context.Context, db smrt.DB, key unsafe.Pointer, hard bool) error {
-	condition := c.keysOnly(1)
-	sql := "DELETE FROM " + c.Quoted + " WHERE " + condition
-	if c.SoftDelete != nil && !hard {
-		sql = "UPDATE " + c.Quoted + " SET " + c.softDelete("now()") + " WHERE " + condition + c.notDeleted()
+	shape := [2]byte{'k'}
+	if hard || c.SoftDelete == nil {
+		shape[1] = 'h'
 	}
-	return c.execByKey(ctx, db, key, sql)
+	st := c.shapes.get(shape[:], func() *statement { return c.deleteSQL(shape[1] == 'h') })
+	return c.execByKey(ctx, db, key, st.sql)
+}
+
+func (c *Core) deleteSQL(hard bool) *statement {
+	condition := c.keysOnly(1)
+	if hard {
+		return &statement{sql: "DELETE FROM " + c.Quoted + " WHERE " + condition}
+	}
+	return &statement{sql: "UPDATE " + c.Quoted + " SET " + c.softDelete("now()") + " WHERE " + condition + c.notDeleted()}
 }
 
 // Restore takes a soft delete back.
 func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) error {
+	if err := c.needWritableKey(ctx); err != nil {
+		return err
+	}
 	if c.SoftDelete == nil {
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
@@ -274,11 +290,8 @@ func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) erro
 }
 
 func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sql string) error {
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx); err != nil {
 		return err
-	}
-	if c.ReadOnly {
-		return smrt.ErrReadOnly
 	}
 	args, err := c.keyArgs(key)
 	if err != nil {
@@ -293,7 +306,7 @@ func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sq
 
 // Patch assigns columns of the row with the key at key.
 func (c *Core) Patch(ctx context.Context, db smrt.DB, key unsafe.Pointer, sets []plan.Set) error {
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx); err != nil {
 		return err
 	}
 	if len(sets) == 0 {
@@ -326,7 +339,25 @@ func (c *Core) UpdateWhere(ctx context.Context, db smrt.DB, s *plan.Spec, sets [
 			}
 		}
 	}
-	return c.write(ctx, db, &plan.Request{Verb: plan.Update, Spec: s, Sets: c.withOwn(sets)})
+	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: c.withOwn(sets)}
+	if err := c.checkSets(ctx, db, r); err != nil {
+		return 0, err
+	}
+	return c.write(ctx, db, r)
+}
+
+// checkSets is checkFinite for the values that an update assigns. Before that
+// it makes sure that the update may be run at all.
+func (c *Core) checkSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
+	for i := range r.Sets {
+		if s := &r.Sets[i]; meta.NotFinite(s.A) && ctx != nil && !c.ReadOnly {
+			if _, err := c.Build(r); err != nil {
+				return c.named(err)
+			}
+			return c.checkFinite(ctx, db, s.Column)
+		}
+	}
+	return nil
 }
 
 // withOwn adds the assignments that the table makes by itself.
@@ -373,6 +404,11 @@ func (c *Core) write(ctx context.Context, db smrt.DB, r *plan.Request) (int64, e
 		return 0, nil
 	}
 	tag, err := db.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	if spelled := c.spelledSets(ctx, db, err, r); spelled != nil {
+		if st, err = c.Build(spelled); err == nil {
+			tag, err = db.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+		}
+	}
 	if err != nil {
 		return 0, c.explainSets(ctx, db, err, r)
 	}

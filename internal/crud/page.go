@@ -266,34 +266,44 @@ type Window struct {
 	Backwards bool       // the rows come last first
 
 	core    *Core
-	secret  []byte
+	request PageRequest
 	query   *plan.Spec
 	order   []meta.Order
-	resumed bool // there are rows on the side that was left
+}
+
+// PageRequest says which page is wanted.
+type PageRequest struct {
+	Secret        []byte
+	Size, MaxSize int
+	After, Before string
+	Entity        func(unsafe.Pointer) unsafe.Pointer // finds the entity in a row, nil if there is none
 }
 
 // Window prepares a page.
-func (c *Core) Window(ctx context.Context, s *plan.Spec, secret []byte, size, maxSize int, after, before string) (*Window, error) {
-	if err := CheckPage(ctx, s, size, maxSize); err != nil {
+func (c *Core) Window(ctx context.Context, s *plan.Spec, r PageRequest) (*Window, error) {
+	if err := CheckPage(ctx, s, r.Size, r.MaxSize); err != nil {
 		return nil, err
 	}
-	if after != "" && before != "" {
+	switch {
+	case r.After != "" && r.Before != "":
 		return nil, &smrt.QueryError{Reason: "a page is after one place or before another: set After or Before, not both"}
+	case r.Entity == nil:
+		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
 	}
 	order, err := c.TotalOrder(s)
 	if err != nil {
 		return nil, err
 	}
-	w := &Window{core: c, secret: secret, query: s, order: order, Backwards: before != "", resumed: after != "" || before != ""}
+	w := &Window{core: c, request: r, query: s, order: order, Backwards: r.Before != ""}
 	direction := order
 	if w.Backwards {
 		direction = Backwards(order)
 	}
-	w.Spec = PageSpec(s, direction, size)
-	if !w.resumed {
+	w.Spec = PageSpec(s, direction, r.Size)
+	if r.After == "" && r.Before == "" {
 		return w, nil
 	}
-	place, err := c.DecodeCursor(secret, s, order, after+before)
+	place, err := c.DecodeCursor(r.Secret, s, order, r.After+r.Before)
 	if err != nil {
 		return nil, err
 	}
@@ -302,20 +312,41 @@ func (c *Core) Window(ctx context.Context, s *plan.Spec, secret []byte, size, ma
 	return w, nil
 }
 
-// Cursors returns the cursors of the pages around one whose first and last
-// entities are given. With more, rows follow in the direction that was read.
-func (w *Window) Cursors(more bool, first, last unsafe.Pointer) (next, prev string, err error) {
-	follows, precedes := more, w.resumed
+// Cursors returns the cursors of the pages around the one that was read.
+func (w *Window) Cursors(rows Rows) (next, prev string, err error) {
+	n := min(rows.N, w.request.Size)
+	if n == 0 {
+		return "", "", nil
+	}
+	more, resumed := rows.N > n, w.Behind != nil
+	first, last := w.request.Entity(rows.at(0)), w.request.Entity(rows.at(n-1))
+	follows, precedes := more, resumed
 	if w.Backwards {
-		follows, precedes = w.resumed, more
+		first, last = last, first
+		follows, precedes = resumed, more
 	}
 	if follows {
-		if next, err = w.core.EncodeCursor(w.secret, w.query, w.order, last); err != nil {
+		if next, err = w.core.EncodeCursor(w.request.Secret, w.query, w.order, last); err != nil {
 			return "", "", err
 		}
 	}
 	if precedes {
-		prev, err = w.core.EncodeCursor(w.secret, w.query, w.order, first)
+		prev, err = w.core.EncodeCursor(w.request.Secret, w.query, w.order, first)
 	}
 	return next, prev, err
+}
+
+// maxPageNumber is the last page that may be asked for by its number.
+const maxPageNumber = 1_000_000
+
+// Numbered prepares a page that is known by its number, and counts all rows.
+func (c *Core) Numbered(ctx context.Context, db smrt.DB, s *plan.Spec, number, size, maxSize int) (*plan.Spec, int64, error) {
+	if err := CheckPage(ctx, s, size, maxSize); err != nil {
+		return nil, 0, err
+	}
+	if number < 1 || number > maxPageNumber {
+		return nil, 0, &smrt.PageError{What: "number", Min: 1, Max: maxPageNumber}
+	}
+	total, err := c.Count(ctx, db, s)
+	return c.Ordered(s.AtMost(size).Skip((number - 1) * size)), total, err
 }

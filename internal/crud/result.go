@@ -82,6 +82,8 @@ func (c *Core) checkFinite(ctx context.Context, db smrt.DB, col *meta.Column) er
 	case "pg_catalog.float4", "pg_catalog.float8":
 		return nil
 	}
-	return &smrt.ValueError{Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange,
-		Reason: "the column takes finite numbers only"}
+	return &smrt.ValueError{
+		Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange,
+		Reason: "the column takes finite numbers only",
+	}
 }

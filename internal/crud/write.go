@@ -73,8 +73,10 @@ func (c *Core) insertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
 			how = byOne
 		case c.IsKey(col) && (len(c.Key) == 1 && col.Zero(p)):
 			if !c.KeyByServer {
-				return nil, &smrt.ValueError{Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
-					Reason: "assign a key before the row is created, or declare the table with KeyByDatabase"}
+				return nil, &smrt.ValueError{
+					Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
+					Reason: "assign a key before the row is created, or declare the table with KeyByDatabase",
+				}
 			}
 			how = byServer
 		case contains(c.Defaults, col) && col.Zero(p):
@@ -214,12 +216,18 @@ func (c *Core) run(ctx context.Context, db smrt.DB, st *statement, p unsafe.Poin
 	}
 	if len(st.returned) == 0 && head == nil {
 		tag, err := db.Exec(ctx, st.sql, args...)
+		if spelled := c.spelled(ctx, db, err, args, st.columns); spelled != nil {
+			tag, err = db.Exec(ctx, st.sql, spelled...)
+		}
 		if err != nil {
 			return 0, c.explain(ctx, db, err, args, st.columns)
 		}
 		return tag.RowsAffected(), nil
 	}
 	rows, err := db.Query(ctx, st.sql, args...)
+	if spelled := c.spelled(ctx, db, err, args, st.columns); spelled != nil {
+		rows, err = db.Query(ctx, st.sql, spelled...)
+	}
 	if err != nil {
 		return 0, c.explain(ctx, db, err, args, st.columns)
 	}
@@ -251,10 +259,10 @@ func (c *Core) arguments(ctx context.Context, db smrt.DB, columns []*meta.Column
 
 // Update writes the whole row of the entity at p.
 func (c *Core) Update(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.writableEntity(ctx, p); err != nil {
 		return err
 	}
-	if err := c.writableEntity(ctx, p); err != nil {
+	if err := c.NeedKey(ctx); err != nil {
 		return err
 	}
 	if err := c.needKeyValue(p, -1); err != nil {
@@ -276,8 +284,10 @@ func (c *Core) needKeyValue(p unsafe.Pointer, row int) error {
 			return nil
 		}
 	}
-	return &smrt.ValueError{Table: c.Name, Column: c.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
-		Reason: "the entity was not read or created before"}
+	return &smrt.ValueError{
+		Table: c.Name, Column: c.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
+		Reason: "the entity was not read or created before",
+	}
 }
 
 func (c *Core) updateSQL() *statement {

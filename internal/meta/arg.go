@@ -2,6 +2,7 @@ package meta
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,6 @@ type (
 	timeArg    time.Time
 	uuidArg    [16]byte
 	jsonArg    json.RawMessage
-	stringsArg []string
 )
 
 func text(s string) (pgtype.Text, error) { return pgtype.Text{String: s, Valid: true}, nil }
@@ -120,25 +120,6 @@ func (a *jsonArg) String() string                  { return string(*a) }
 // MarshalJSON keeps encoding/json from seeing a slice of bytes.
 func (a *jsonArg) MarshalJSON() ([]byte, error) { return *a, nil }
 
-func (a *stringsArg) TextValue() (pgtype.Text, error) { return text(a.String()) }
-func (a *stringsArg) Dimensions() []pgtype.ArrayDimension {
-	return dimensions(len(*a))
-}
-func (a *stringsArg) Index(i int) any { return (*stringArg)(&(*a)[i]) }
-func (a *stringsArg) IndexType() any  { return (*stringArg)(nil) }
-func (a *stringsArg) String() string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, s := range *a {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		quoteElement(&b, s)
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
 func dimensions(n int) []pgtype.ArrayDimension {
 	if n == 0 {
 		return []pgtype.ArrayDimension{}
@@ -205,7 +186,7 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 		}
 		return j, c.checkJSON(*j)
 	case KindStrings:
-		ss := (*stringsArg)(field)
+		ss := (*[]string)(field)
 		if *ss == nil {
 			return nil, nil
 		}
@@ -223,11 +204,20 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 // as the operand of a predicate.
 func (c *Column) CheckValue(v any) error {
 	switch v := v.(type) {
+	case *Array:
+		return nil // NewArray checked it
+	case sql.NullString:
+		return c.checkText(v.String)
+	case pgtype.Text:
+		return c.checkText(v.String)
 	case string:
 		return c.checkText(v)
 	case time.Time:
 		return c.checkTime(v)
 	case json.RawMessage:
+		if v == nil {
+			return nil
+		}
 		return c.checkJSON(v)
 	case []string:
 		for _, s := range v {
@@ -363,6 +353,20 @@ func (c *Column) Int(p unsafe.Pointer) int64 {
 	return *(*int64)(field)
 }
 
+// WiderThan tells whether the column is an integer, not behind a pointer, that
+// can be greater than limit.
+func (c *Column) WiderThan(limit int64) bool {
+	switch {
+	case c.Ptr:
+		return false
+	case c.Encode == KindInt64:
+		return limit < math.MaxInt64
+	case c.Encode == KindInt32:
+		return limit < math.MaxInt32
+	}
+	return false
+}
+
 // Value returns the column of the entity at p, copied.
 func (c *Column) Value(p unsafe.Pointer) any {
 	return reflect.NewAt(c.Type, unsafe.Add(p, c.Offset)).Elem().Interface()
@@ -385,6 +389,23 @@ func (c *Column) NotFinite(p unsafe.Pointer) bool {
 		f = *(*float64)(field)
 	default:
 		return false
+	}
+	return math.IsNaN(f) || math.IsInf(f, 0)
+}
+
+// NotFinite tells whether an operand is a NaN or an infinity.
+func NotFinite(v any) bool {
+	var f float64
+	switch v := v.(type) {
+	case float64:
+		f = v
+	case float32:
+		f = float64(v)
+	case *float64:
+		if v == nil {
+			return false
+		}
+		f = *v
 	}
 	return math.IsNaN(f) || math.IsInf(f, 0)
 }

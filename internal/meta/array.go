@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
 )
 
 // Array is one column of many entities, or a list of values, as an argument
@@ -87,7 +89,7 @@ func (a *Array) IndexType() any {
 	case KindJSON:
 		return (*jsonArg)(nil)
 	case KindStrings:
-		return (*stringsArg)(nil)
+		return (*[]string)(nil)
 	case KindBytes:
 		return []byte(nil)
 	}
@@ -136,6 +138,64 @@ func (a AsText) Index(i int) any {
 // IndexType implements pgtype.ArrayGetter.
 func (a AsText) IndexType() any { return "" }
 
+// AsJSON is an array whose elements are the JSON of other values, for columns
+// of type json and jsonb.
+type AsJSON struct{ *Array }
+
+// Index implements pgtype.ArrayGetter.
+func (a AsJSON) Index(i int) any {
+	s, null, err := JSON(a.column.Value(a.at(i)))
+	if null || err != nil {
+		return nil // the values were encoded once before
+	}
+	return s
+}
+
+// IndexType implements pgtype.ArrayGetter.
+func (a AsJSON) IndexType() any { return "" }
+
+// TextValue gives the array literal.
+func (a AsJSON) TextValue() (pgtype.Text, error) { return joined(a.n, a.Index) }
+
+// NewAsJSON encodes a's values once, so that none fails later.
+func NewAsJSON(a *Array) (AsJSON, error) {
+	for i := range a.n {
+		if _, _, err := JSON(a.column.Value(a.at(i))); err != nil {
+			fault := a.column.fault(smrt.ErrInvalidJSON)
+			fault.Row, fault.Cause = a.row(i), err
+			fault.Reason = "a value of type " + a.column.Type.String() + " cannot be encoded"
+			return AsJSON{}, fault
+		}
+	}
+	return AsJSON{a}, nil
+}
+
+// TextValue gives the array literal.
+func (a AsText) TextValue() (pgtype.Text, error) { return joined(a.n, a.Index) }
+
+func joined(n int, index func(int) any) (pgtype.Text, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if s, ok := index(i).(string); ok {
+			quoteElement(&b, s)
+		} else {
+			b.WriteString("NULL")
+		}
+	}
+	b.WriteByte('}')
+	return text(b.String())
+}
+
+// IsDocument tells whether pgx writes the values of c to a json column by
+// encoding/json.
+func (c *Column) IsDocument() bool {
+	return c.Encode == KindStrings || c.Encode == KindOther && !c.Type.Implements(valuerType) && !hasPgxValue(c.Type)
+}
+
 // HasText tells whether the values of c can be written as literals here.
 func (c *Column) HasText() bool {
 	return c.Encode != KindOther || c.Type.Implements(valuerType)
@@ -167,5 +227,5 @@ func Text(v any) (s string, null bool, err error) {
 	case int64, float64, bool:
 		return fmt.Sprint(v), false, nil
 	}
-	return "", false, fmt.Errorf("a value of type %T has no text form", v)
+	return literal(v)
 }

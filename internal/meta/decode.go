@@ -27,8 +27,9 @@ type Target struct {
 type Decoder struct {
 	table  string
 	skip   int // leading columns that are not this decoder's
-	steps  []step
-	buffer [maxInline]step // the steps of most tables, without an allocation
+	n      int // number of steps
+	buffer [maxInline]step
+	more   []step // in place of buffer, for wider rows
 	arena  arena
 	single bool
 	values slab
@@ -73,17 +74,26 @@ func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single boo
 // InitFrom is Init for rows whose first skip columns go elsewhere.
 func (d *Decoder) InitFrom(table string, targets []Target, rows pgx.Rows, skip int) {
 	d.table, d.skip = table, skip
-	d.steps = d.buffer[:0]
-	if len(targets) > maxInline {
-		d.steps = make([]step, 0, len(targets))
+	d.n = len(targets)
+	if d.n > maxInline {
+		d.more = make([]step, d.n)
 	}
+	steps := d.steps()
 	types, fields := rows.TypeMap(), rows.FieldDescriptions()[skip:]
 	for i := range targets {
 		t := &targets[i]
-		s := step{offset: t.Base + t.Column.Offset, column: t.Column}
-		s.resolve(types, &fields[i])
-		d.steps = append(d.steps, s)
+		steps[i] = step{offset: t.Base + t.Column.Offset, column: t.Column}
+		steps[i].resolve(types, &fields[i])
 	}
+}
+
+// steps returns the steps. They are no field of their own: a decoder that
+// pointed into itself would live on the heap, 1 KB for each result.
+func (d *Decoder) steps() []step {
+	if d.more != nil {
+		return d.more
+	}
+	return d.buffer[:d.n]
 }
 
 // resolve chooses how the values of a field are read. Whatever is not certain
@@ -199,8 +209,9 @@ func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
 	if d.single {
 		d.reserve(values)
 	}
-	for i := range d.steps {
-		s := &d.steps[i]
+	steps := d.steps()
+	for i := range steps {
+		s := &steps[i]
 		src := values[i]
 		if src == nil {
 			if !s.column.Nullable {
@@ -241,8 +252,8 @@ func (s *step) setNull(dst unsafe.Pointer) {
 // reserve sizes the arena for one row.
 func (d *Decoder) reserve(values [][]byte) {
 	n := 0
-	for i := range d.steps {
-		if d.steps[i].op == opText {
+	for i, s := range d.steps() {
+		if s.op == opText {
 			n += len(values[i])
 		}
 	}

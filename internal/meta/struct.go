@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unsafe"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Kind is the shape of a field whose values are decoded and encoded here.
@@ -155,6 +157,11 @@ func newColumn(name string, t reflect.Type, offset uintptr) *Column {
 	return c
 }
 
+// IsArray tells whether the values of c are arrays to PostgreSQL.
+func (c *Column) IsArray() bool {
+	return c.Encode == KindStrings || c.Encode == KindOther && c.Type.Kind() == reflect.Slice && !c.Type.Implements(valuerType)
+}
+
 // ByName returns the column called name, or nil.
 func (s *Struct) ByName(name string) *Column {
 	for _, c := range s.Columns {
@@ -200,10 +207,11 @@ func Offset(t reflect.Type, entity, field unsafe.Pointer) (uintptr, error) {
 }
 
 var (
-	scannerType = reflect.TypeFor[sql.Scanner]()
-	valuerType  = reflect.TypeFor[driver.Valuer]()
-	timeType    = reflect.TypeFor[time.Time]()
-	rawJSONType = reflect.TypeFor[json.RawMessage]()
+	scannerType  = reflect.TypeFor[sql.Scanner]()
+	valuerType   = reflect.TypeFor[driver.Valuer]()
+	timeType     = reflect.TypeFor[time.Time]()
+	durationType = reflect.TypeFor[time.Duration]()
+	rawJSONType  = reflect.TypeFor[json.RawMessage]()
 )
 
 func kindOf(t reflect.Type) Kind {
@@ -212,6 +220,8 @@ func kindOf(t reflect.Type) Kind {
 		return KindTime
 	case t == rawJSONType:
 		return KindJSON
+	case t == durationType, t.PkgPath() == "net":
+		return KindOther // an interval and addresses to pgx, whatever lies below
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -249,43 +259,52 @@ func kindOf(t reflect.Type) Kind {
 }
 
 // implementsScan tells whether *t decides by itself how it is read: a
-// database/sql Scanner, or one of pgx's many (ScanText, ScanUUID, ...).
+// database/sql Scanner, or one of pgx's many.
 func implementsScan(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	if p.Implements(scannerType) {
-		return true
-	}
-	return hasMethod(p, "Scan", "SetDimensions")
+	return implementsAny(t, scanners)
 }
 
 // hasPgxValue tells whether t has one of pgx's value methods (TextValue,
-// Int64Value, ...) or is an array or range of its own.
+// Int64Value, ...), or is an array or range of its own.
 func hasPgxValue(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	for i := range p.NumMethod() {
-		m := p.Method(i)
-		if strings.HasSuffix(m.Name, "Value") && m.Type.NumIn() == 1 && m.Type.NumOut() == 2 {
-			return true
-		}
-	}
-	return hasMethod(p, "", "Dimensions", "IsNull")
+	return implementsAny(t, valuers)
 }
 
-// hasMethod tells whether t has a method with the prefix that takes one
-// argument and returns an error, or one of the names.
-func hasMethod(t reflect.Type, prefix string, names ...string) bool {
-	errorType := reflect.TypeFor[error]()
-	for i := range t.NumMethod() {
-		m := t.Method(i)
-		if slices.Contains(names, m.Name) {
-			return true
-		}
-		if prefix != "" && strings.HasPrefix(m.Name, prefix) && m.Type.NumIn() == 2 && m.Type.NumOut() == 1 && m.Type.Out(0) == errorType {
-			return true
-		}
-	}
-	return false
+func implementsAny(t reflect.Type, interfaces []reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return slices.ContainsFunc(interfaces, p.Implements)
 }
+
+// The interfaces by which a type reads and writes itself. They are named one by
+// one: looking methods up with reflect.Type.Method would make the linker keep
+// every method of every type of a program, 124 KB for each repository.
+var (
+	scanners = []reflect.Type{
+		scannerType,
+		reflect.TypeFor[pgtype.ArraySetter](), reflect.TypeFor[pgtype.BitsScanner](), reflect.TypeFor[pgtype.BoolScanner](),
+		reflect.TypeFor[pgtype.BoxScanner](), reflect.TypeFor[pgtype.BytesScanner](), reflect.TypeFor[pgtype.CircleScanner](),
+		reflect.TypeFor[pgtype.CompositeIndexScanner](), reflect.TypeFor[pgtype.DateScanner](), reflect.TypeFor[pgtype.Float64Scanner](),
+		reflect.TypeFor[pgtype.HstoreScanner](), reflect.TypeFor[pgtype.Int64Scanner](), reflect.TypeFor[pgtype.IntervalScanner](),
+		reflect.TypeFor[pgtype.LineScanner](), reflect.TypeFor[pgtype.LsegScanner](), reflect.TypeFor[pgtype.NetipPrefixScanner](),
+		reflect.TypeFor[pgtype.NumericScanner](), reflect.TypeFor[pgtype.PathScanner](), reflect.TypeFor[pgtype.PointScanner](),
+		reflect.TypeFor[pgtype.PolygonScanner](), reflect.TypeFor[pgtype.RangeScanner](), reflect.TypeFor[pgtype.TIDScanner](),
+		reflect.TypeFor[pgtype.TSVectorScanner](), reflect.TypeFor[pgtype.TextScanner](), reflect.TypeFor[pgtype.TimeScanner](),
+		reflect.TypeFor[pgtype.TimestampScanner](), reflect.TypeFor[pgtype.TimestamptzScanner](), reflect.TypeFor[pgtype.UUIDScanner](),
+		reflect.TypeFor[pgtype.Uint32Scanner](), reflect.TypeFor[pgtype.Uint64Scanner](),
+	}
+	valuers = []reflect.Type{
+		reflect.TypeFor[pgtype.ArrayGetter](), reflect.TypeFor[pgtype.BitsValuer](), reflect.TypeFor[pgtype.BoolValuer](),
+		reflect.TypeFor[pgtype.BoxValuer](), reflect.TypeFor[pgtype.BytesValuer](), reflect.TypeFor[pgtype.CircleValuer](),
+		reflect.TypeFor[pgtype.CompositeIndexGetter](), reflect.TypeFor[pgtype.DateValuer](), reflect.TypeFor[pgtype.Float64Valuer](),
+		reflect.TypeFor[pgtype.HstoreValuer](), reflect.TypeFor[pgtype.Int64Valuer](), reflect.TypeFor[pgtype.IntervalValuer](),
+		reflect.TypeFor[pgtype.LineValuer](), reflect.TypeFor[pgtype.LsegValuer](), reflect.TypeFor[pgtype.NetipPrefixValuer](),
+		reflect.TypeFor[pgtype.NumericValuer](), reflect.TypeFor[pgtype.PathValuer](), reflect.TypeFor[pgtype.PointValuer](),
+		reflect.TypeFor[pgtype.PolygonValuer](), reflect.TypeFor[pgtype.RangeValuer](), reflect.TypeFor[pgtype.TIDValuer](),
+		reflect.TypeFor[pgtype.TSVectorValuer](), reflect.TypeFor[pgtype.TextValuer](), reflect.TypeFor[pgtype.TimeValuer](),
+		reflect.TypeFor[pgtype.TimestampValuer](), reflect.TypeFor[pgtype.TimestamptzValuer](), reflect.TypeFor[pgtype.UUIDValuer](),
+		reflect.TypeFor[pgtype.Uint32Valuer](), reflect.TypeFor[pgtype.Uint64Valuer](),
+	}
+)
 
 // isValue tells whether a field of type t is a column without being told so by
 // a tag: everything but the shapes that relations have (a struct, a pointer to

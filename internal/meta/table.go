@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -84,6 +85,9 @@ func (t *Table) Check(k reflect.Type) error {
 			return fmt.Errorf("key column %q must not be a pointer: a key is never NULL", part.Column.Name)
 		}
 	}
+	if len(t.Key) > 1 && k.Kind() != reflect.Struct {
+		return fmt.Errorf("a composite key must be a struct, not %s", k)
+	}
 	if len(t.Key) > 1 && size > k.Size() {
 		return fmt.Errorf("the parts of the key overlap in %s", k)
 	}
@@ -91,6 +95,13 @@ func (t *Table) Check(k reflect.Type) error {
 		for _, other := range t.Key[:i] {
 			if part.Column == other.Column || part.Offset == other.Offset {
 				return fmt.Errorf("key column %q is named twice", part.Column.Name)
+			}
+		}
+	}
+	if len(t.Key) > 1 {
+		for i := range k.NumField() {
+			if f := k.Field(i); !slices.ContainsFunc(t.Key, func(part KeyPart) bool { return part.Offset == f.Offset }) {
+				return fmt.Errorf("the key does not cover field %s of %s", f.Name, k)
 			}
 		}
 	}

@@ -44,7 +44,10 @@ func (f *failure) Unwrap() error { return f.err }
 
 func translate(op Op, table string, err error) error {
 	var pg *pgconn.PgError
+	var explained *smrt.ValueError
 	switch {
+	case errors.As(err, &explained):
+		return err
 	case errors.As(err, &pg):
 		return server(op, table, err, pg)
 	case errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, smrt.ErrNotFound):

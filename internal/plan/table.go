@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"encoding/binary"
-	"slices"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -63,9 +62,13 @@ type rendered struct {
 	perm []int
 }
 
-// keyBuffer is the size of the stack buffer for keys: enough for about twenty
-// predicates, so that looking a plan up allocates nothing.
-const keyBuffer = 256
+// scratch is what most requests need to be looked up: a key of about twenty
+// predicates, and their arguments. The arguments escape to pgx, and the
+// compiler takes the key for escaping with them, so both share one allocation.
+type scratch struct {
+	key  [256]byte
+	args [8]any
+}
 
 // Build returns the statement of r. It checks every argument, so that a bad
 // one is refused before a connection is taken.
@@ -73,8 +76,8 @@ func (t *Table) Build(r *Request) (Statement, error) {
 	if err := t.check(r); err != nil {
 		return Statement{}, err
 	}
-	var buffer [keyBuffer]byte
-	b := builder{key: buffer[:0], args: make([]any, 0, 8)}
+	var space scratch
+	b := builder{key: space.key[:0], args: space.args[:0]}
 	b.request(t, r)
 	if b.err != nil {
 		return Statement{}, b.err
@@ -237,7 +240,7 @@ func (b *builder) value(c *meta.Column, v any) {
 	if err := c.CheckValue(v); err != nil {
 		b.fail(err)
 	}
-	b.arg(v)
+	b.arg(meta.Operand(v))
 }
 
 // unknownColumn stands for the column that an argument of a fragment belongs to.
@@ -275,13 +278,4 @@ func operands(op Op) int {
 		return 2
 	}
 	return 1
-}
-
-// Clone returns a copy of s to which conditions and orders can be appended
-// without touching s.
-func (s *Spec) Clone() *Spec {
-	c := *s
-	c.Where = slices.Clip(c.Where)
-	c.Order = slices.Clip(c.Order)
-	return &c
 }

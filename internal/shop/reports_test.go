@@ -71,8 +71,11 @@ func TestCustomerCohorts(t *testing.T) {
 
 	december, january := date(2024, time.December, 1), date(2025, time.January, 1)
 	want := []cohort{
-		{december, 0, 1}, {december, 2, 1}, {december, 13, 1},
-		{january, 0, 2}, {january, 1, 1},
+		{december, 0, 1},
+		{december, 2, 1},
+		{december, 13, 1},
+		{january, 0, 2},
+		{january, 1, 1},
 	}
 	// A day within a month means all of the month.
 	equal(t, "cohorts", cohorts(t, f.Queries, in(2024, time.December, 20)), want)

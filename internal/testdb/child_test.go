@@ -99,7 +99,8 @@ func startChild(t *testing.T, part string, change ...func(*exec.Cmd)) *child {
 	}
 	c := &child{cmd: exec.Command(binary), tmp: tmp}
 	c.cmd.Dir = tmp
-	c.cmd.Env = append(os.Environ(), "SMRT_TESTDB_CHILD="+part, "TMPDIR="+tmp, "GORACE=atexit_sleep_ms=0")
+	c.cmd.Env = append(os.Environ(),
+		"SMRT_TESTDB_CHILD="+part, "TMPDIR="+tmp, "SMRT_TEST_DSN=", "GORACE=atexit_sleep_ms=0")
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Stderr = &c.stderr
 	for _, fn := range change {

@@ -13,9 +13,6 @@ var (
 // Dir returns the sandbox's directory.
 func (s *Server) Dir() string { return s.sandbox.dir }
 
-// SharedDir returns the directory of the server that Pool uses.
-func SharedDir() string { return shared.host.Dir() }
-
 // CanReach reports whether a user who is neither root nor the directory's owner may enter it.
 func CanReach(dir string) bool {
 	nobody := &owner{uid: 65534, gid: 65534}

@@ -26,7 +26,8 @@ func TestExternalServer(t *testing.T) {
 
 			c := startChild(t, "hang", use)
 			c.awaitReady(t)
-			if got := queryOne[string](t, conn, ownDatabases); strings.Count(got, " ") != 1 || !strings.Contains(got, "_template_items") {
+			got := queryOne[string](t, conn, ownDatabases)
+			if strings.Count(got, " ") != 1 || !strings.Contains(got, "_template_items") {
 				t.Errorf("while the test runs there are %q, want a template and a database", got)
 			}
 			if len(c.processes(t)) > 1 {

@@ -21,6 +21,7 @@ func (f *fakeTB) Cleanup(fn func()) { f.cleanups = append(f.cleanups, fn) }
 func (f *fakeTB) Logf(format string, args ...any) {
 	f.logs = append(f.logs, fmt.Sprintf(format, args...))
 }
+
 func (f *fakeTB) Skipf(format string, args ...any) {
 	f.skips = append(f.skips, fmt.Sprintf(format, args...))
 }

@@ -28,7 +28,9 @@ func TestFindBinariesReportsWhatToInstall(t *testing.T) {
 		t.Fatalf("got %#v, want a NotInstalledError of /nonexistent", err)
 	}
 	text := err.Error()
-	for _, word := range []string{"/nonexistent", "tools/install-postgres.sh", "apt-get", "brew", "SMRT_PG_BIN", "SMRT_TEST_DSN"} {
+	for _, word := range []string{
+		"/nonexistent", "tools/install-postgres.sh", "apt-get", "brew", "SMRT_PG_BIN", "SMRT_TEST_DSN",
+	} {
 		if !strings.Contains(text, word) {
 			t.Errorf("the message does not mention %s", word)
 		}

@@ -1,6 +1,7 @@
 package testdb_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,8 @@ func (in *installation) run(t *testing.T) (code int, output, calls string) {
 	cmd := exec.Command("/bin/sh", script)
 	cmd.Env = in.env
 	text, err := cmd.CombinedOutput()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	noted, _ := os.ReadFile(filepath.Join(in.root, "calls"))
@@ -210,7 +212,8 @@ func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
 	in := newInstallation(t)
 	in.program(t, "apt-get", "exit 0")
 	in.env = append(in.env, "SMRT_PG_BIN=/nonexistent")
-	if code, output, calls := in.run(t); code != 1 || calls != "" || !strings.Contains(output, "SMRT_PG_BIN is /nonexistent") {
+	code, output, calls := in.run(t)
+	if code != 1 || calls != "" || !strings.Contains(output, "SMRT_PG_BIN is /nonexistent") {
 		t.Errorf("exit code %d, called %q, wrote %q, want 1, nothing, and the reason", code, calls, output)
 	}
 }

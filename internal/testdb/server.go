@@ -162,7 +162,7 @@ func (s *Server) launch(ctx context.Context) error {
 	for !s.ready(proc.cmd.Process.Pid) {
 		select {
 		case <-proc.done:
-			return fmt.Errorf("%s server: %w\n%s", s.name, proc.err, tail(s.logFile()))
+			return fmt.Errorf("%s server: %s\n%s", s.name, proc.cmd.ProcessState, tail(s.logFile()))
 		case <-ctx.Done():
 			return fmt.Errorf("%s server is not ready: %w\n%s", s.name, ctx.Err(), tail(s.logFile()))
 		case <-time.After(2 * time.Millisecond):

@@ -101,7 +101,8 @@ func (s *Server) leave(upstream *Server) {
 			where slot_name = $1 and not active`, s.name); err != nil {
 			return false, err
 		}
-		err = conn.QueryRow(ctx, "select not exists (select from pg_replication_slots where slot_name = $1)", s.name).Scan(&gone)
+		err = conn.QueryRow(ctx, `select not exists (select from pg_replication_slots
+			where slot_name = $1)`, s.name).Scan(&gone)
 		return gone, err
 	})
 }

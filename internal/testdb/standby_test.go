@@ -30,10 +30,12 @@ func TestStandbyStreams(t *testing.T) {
 	if n := countRows(t, read); n != 2 {
 		t.Errorf("after replay %d rows, want 2", n)
 	}
-	if _, err := read.Exec(t.Context(), "insert into t values (9)"); err == nil || !strings.Contains(err.Error(), "25006") {
+	_, err := read.Exec(t.Context(), "insert into t values (9)")
+	if err == nil || !strings.Contains(err.Error(), "25006") {
 		t.Errorf("a write on the standby: %v, want read only transaction", err)
 	}
-	if got := queryOne[string](t, write, "select string_agg(application_name, ',') from pg_stat_replication"); got != "it's one" {
+	const receivers = "select string_agg(application_name, ',') from pg_stat_replication"
+	if got := queryOne[string](t, write, receivers); got != "it's one" {
 		t.Errorf("the primary streams to %q", got)
 	}
 	if got := queryOne[string](t, read, "show work_mem"); got != "9MB" {

@@ -1,4 +1,4 @@
-package repo_test
+package crud_test
 
 import (
 	"context"
@@ -35,8 +35,9 @@ func TestJSONTypes(t *testing.T) {
 			typed[[]settings](sqlType, nil, []settings{}, []settings{dark, {}}),
 			typed[map[string]int](sqlType, nil, map[string]int{}, map[string]int{"a": 1}),
 			typed[map[string]any](sqlType, nil, map[string]any{"a": "b", "c": []any{1.5, nil}}),
-			typed[[]byte](sqlType, nil, []byte(`{"a": 1}`)),
-			typed[*json.RawMessage](sqlType, nil, ref(json.RawMessage(`[1, 2]`))),
+			typeNeeded(typed[[]byte](sqlType, nil, []byte(`{"a": 1}`))),
+			typeNeeded(typed[[]string](sqlType, nil, []string{}, []string{"a", `"`})),
+			typed[*json.RawMessage](sqlType, nil, new(json.RawMessage(`[1]`))),
 			typed[string](sqlType, `{"a": 1}`, `[1]`),
 		)
 	}
@@ -51,13 +52,13 @@ func TestArrayTypes(t *testing.T) {
 	inModes(t, testdb.Empty, []typeCase{
 		typed[[]string]("text[]", nil, []string{}, texts),
 		typed[[]string]("varchar(10)[]", nil, []string{}, texts),
-		typed[[]*string]("text[]", nil, []*string{}, []*string{nil, ref("NULL"), ref("")}),
+		typed[[]*string]("text[]", nil, []*string{}, []*string{nil, new("NULL"), new("")}),
 		typed[[]label]("text[]", nil, []label{}, []label{"a", `"`}),
 		typed[[]int32]("integer[]", nil, []int32{}, []int32{1, -2, 3}),
 		typed[[]int64]("bigint[]", nil, []int64{}, []int64{1, -2, 3}),
 		typed[[]int]("integer[]", nil, []int{}, []int{1, 2}),
 		typed[[]int16]("smallint[]", nil, []int16{}, []int16{1, 2}),
-		typed[[]*int32]("integer[]", nil, []*int32{nil, ref[int32](1)}),
+		typed[[]*int32]("integer[]", nil, []*int32{nil, new(int32(1))}),
 		typed[[][]int32]("integer[][]", nil, [][]int32{{1, 2}, {3, 4}}, [][]int32{{5}}),
 		typed[[]bool]("boolean[]", nil, []bool{}, []bool{true, false}),
 		typed[[]float64]("double precision[]", nil, []float64{0.5, 1e300}),
@@ -68,7 +69,7 @@ func TestArrayTypes(t *testing.T) {
 		typed[pgtype.Array[int32]]("integer[]", pgtype.Array[int32]{},
 			pgtype.Array[int32]{Elements: []int32{1, 2}, Dims: []pgtype.ArrayDimension{{Length: 2, LowerBound: 1}}, Valid: true}),
 		typed[pgtype.FlatArray[string]]("text[]", nil, pgtype.FlatArray[string]{"a", "b"}),
-		typed[*[]int32]("integer[]", nil, ref([]int32{1, 2})),
+		typed[*[]int32]("integer[]", nil, new([]int32{1, 2})),
 		typed[[]pgtype.Numeric]("numeric[]", nil, []pgtype.Numeric{{NaN: true, Valid: true}, {}}),
 	})
 }
@@ -92,7 +93,8 @@ func TestRangeTypes(t *testing.T) {
 			pgtype.Range[int32]{Lower: 1, Upper: 5, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}),
 		typed[times]("tstzrange", times{}, hours),
 		typed[pgtype.Range[time.Time]]("tstzrange", pgtype.Range[time.Time]{}, pgtype.Range[time.Time]{
-			Lower: at(1).Time, Upper: at(2).Time, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}),
+			Lower: at(1).Time, Upper: at(2).Time, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true,
+		}),
 		typed[pgtype.Multirange[ints]]("int4multirange", nil, pgtype.Multirange[ints]{}, pgtype.Multirange[ints]{some, more}),
 		typed[[]ints]("int4range[]", nil, []ints{some, {}}),
 	})
@@ -203,18 +205,19 @@ func TestUserTypes(t *testing.T) {
 	t.Parallel()
 	inModes(t, userTypes, []typeCase{
 		typed[mood]("mood", "happy", "sad", `so "so"`),
-		typed[*mood]("mood", nil, ref(mood("sad"))),
+		typed[*mood]("mood", nil, new(mood("sad"))),
 		typed[moodDB]("mood", "happy", "sad", `so "so"`),
-		typed[*moodDB]("mood", nil, ref(moodDB("sad"))),
+		typed[*moodDB]("mood", nil, new(moodDB("sad"))),
 		typed[nullMood]("mood", nullMood{}, nullMood{Mood: "sad", Valid: true}),
 		typed[string](`other."Odd Name"`, "A", "b"),
 		typed[int32]("small", 1, 99),
 		typed[int32]("smaller", 1, 9),
-		typed[*int64]("smaller", nil, ref[int64](9)),
+		typed[*int64]("smaller", nil, new(int64(9))),
 		typed[string]("word", "", "a"),
 		typed[[]string]("words", nil, []string{}, []string{"a", `"`}),
 		typed[json.RawMessage]("document", nil, json.RawMessage(`{"a": 1}`)),
-		typed[settings]("document", settings{Theme: "dark"}),
+		typed[settings]("document", settings{Theme: "dark"}, settings{}),
+		typeNeeded(typed[time.Duration]("bigint", 0, time.Hour)),
 		typed[csv]("text", nil, csv{"a", "b"}),
 		typed[cents]("bigint", cents{}, cents{199}),
 		typed[*cents]("bigint", nil, &cents{199}),
@@ -241,7 +244,7 @@ func register(ctx context.Context, conn *pgx.Conn) error {
 
 func TestRegisteredTypes(t *testing.T) {
 	t.Parallel()
-	here, nowhere := place{City: `a "b", (c)`, Zip: ref[int32](1)}, place{}
+	here, nowhere := place{City: `a "b", (c)`, Zip: new(int32(1))}, place{}
 	inModes(t, userTypes, []typeCase{
 		typed[mood]("mood", "happy", "sad"),
 		typed[moodDB]("mood", "happy", "sad"),

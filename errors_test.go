@@ -1,0 +1,106 @@
+package smrt_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+)
+
+var pgError = &pgconn.PgError{Code: "23505", Detail: "Key (email)=(secret) already exists."}
+
+// TestErrorTypes proves of each type of error which sentinels it answers to,
+// also when wrapped, and what it says.
+func TestErrorTypes(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		is   []error
+		text string
+	}{
+		"not found":     {smrt.ErrNotFound, []error{smrt.ErrNotFound, pgx.ErrNoRows}, "not found"},
+		"too many rows": {smrt.ErrTooManyRows, []error{smrt.ErrTooManyRows, pgx.ErrTooManyRows}, "more than one row matches"},
+		"unique": {
+			&smrt.ConstraintError{Kind: smrt.Unique, Table: "customers", Constraint: "customers_email_key", Columns: []string{"email"}, Err: pgError},
+			[]error{smrt.ErrConflict, pgError},
+			`unique constraint "customers_email_key" of table "customers" violated (email)`,
+		},
+		"exclusion": {
+			&smrt.ConstraintError{Kind: smrt.Exclusion, Table: "bookings", Constraint: "no_overlap"},
+			[]error{smrt.ErrConflict},
+			`exclusion constraint "no_overlap" of table "bookings" violated`,
+		},
+		"missing parent": {
+			&smrt.ConstraintError{Kind: smrt.ForeignKey, Table: "orders", Constraint: "fk", Direction: smrt.MissingParent},
+			[]error{smrt.ErrForeignKey},
+			`foreign key constraint "fk" of table "orders" violated: the referenced row does not exist`,
+		},
+		"still referenced": {
+			&smrt.ConstraintError{Kind: smrt.ForeignKey, Table: "orders", Constraint: "fk", Direction: smrt.StillReferenced},
+			[]error{smrt.ErrForeignKey},
+			`foreign key constraint "fk" of table "orders" violated: the row is still referenced`,
+		},
+		"not null": {
+			&smrt.ConstraintError{Kind: smrt.NotNull, Table: "orders", Columns: []string{"note"}},
+			[]error{smrt.ErrNotNull},
+			`not null constraint of table "orders" violated (note)`,
+		},
+		"check": {
+			&smrt.ConstraintError{Kind: smrt.Check, Table: "orders", Constraint: "positive"},
+			[]error{smrt.ErrCheck},
+			`check constraint "positive" of table "orders" violated`,
+		},
+		"value": {
+			&smrt.ValueError{Table: "orders", Column: "total", Row: 3, Min: "0", Max: "9", Offset: -1, Err: smrt.ErrOutOfRange, Cause: pgError},
+			[]error{smrt.ErrOutOfRange, pgError},
+			`value out of range: column "total" of "orders", row 3 of the call, allowed 0 to 9`,
+		},
+		"text": {
+			&smrt.ValueError{Table: "orders", Row: -1, Offset: 5, Reason: "it contains a NUL byte", Err: smrt.ErrInvalidText},
+			[]error{smrt.ErrInvalidText},
+			`invalid text: table "orders", at byte 5: it contains a NUL byte`,
+		},
+		"stale": {&smrt.StaleError{Table: "orders", Have: 2}, []error{smrt.ErrStale}, `table "orders": read it again`},
+		"incomplete": {
+			&smrt.IncompleteError{Table: "orders", Rows: []int{2, 5}, Err: smrt.ErrStale},
+			[]error{smrt.ErrStale},
+			`2 rows of the call not written to "orders", the first is row 2`,
+		},
+		"duplicate": {&smrt.DuplicateError{Table: "orders", Rows: [2]int{1, 4}}, []error{smrt.ErrDuplicateInBatch}, `table "orders", rows 1 and 4`},
+		"query":     {&smrt.QueryError{Reason: "no columns"}, []error{smrt.ErrBadQuery}, "bad query: no columns"},
+		"page":      {&smrt.PageError{What: "size", Min: 1, Max: 10}, []error{smrt.ErrBadPage}, "bad page: size must be between 1 and 10"},
+		"cursor":    {&smrt.CursorError{Reason: "malformed"}, []error{smrt.ErrBadCursor}, "bad cursor: malformed: start again from the first page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrapped := fmt.Errorf("outside: %w", c.err)
+			for _, target := range c.is {
+				if !errors.Is(wrapped, target) {
+					t.Errorf("does not answer to %v", target)
+				}
+			}
+			if !strings.Contains(c.err.Error(), c.text) {
+				t.Errorf("says %q, want %q in it", c.err, c.text)
+			}
+			if strings.Contains(c.err.Error(), "secret") {
+				t.Errorf("repeats a value: %q", c.err)
+			}
+		})
+	}
+}
+
+// TestKindsHaveNames proves that no kind or direction prints as a number.
+func TestKindsHaveNames(t *testing.T) {
+	for kind, want := range map[fmt.Stringer]string{
+		smrt.Unique: "unique", smrt.Exclusion: "exclusion", smrt.ForeignKey: "foreign key",
+		smrt.NotNull: "not null", smrt.Check: "check", smrt.Kind(99): "unknown",
+		smrt.Direction(99): "unknown direction",
+	} {
+		if got := kind.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package meta
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Literals are for values that pgx cannot encode because it does not know the
+// type they are for: in exec mode, and for domains.
+
+// textMaps lends maps of pgx's own types, which cost much to make and are not
+// safe for concurrent use.
+var textMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
+
+// literal is Text for the types that have to be looked at.
+func literal(v any) (s string, null bool, err error) {
+	types := textMaps.Get().(*pgtype.Map)
+	b, err := types.Encode(0, pgtype.TextFormatCode, v, make([]byte, 0, 32))
+	textMaps.Put(types)
+	if err == nil {
+		return string(b), b == nil, nil
+	}
+	switch v := v.(type) {
+	case pgtype.RangeValuer:
+		return rangeLiteral(v)
+	case pgtype.MultirangeGetter:
+		return multirangeLiteral(v)
+	}
+	rv := reflect.ValueOf(v)
+	switch rv.Kind() {
+	case reflect.Pointer:
+		if rv.IsNil() {
+			return "", true, nil
+		}
+		return Text(rv.Elem().Interface())
+	case reflect.Array:
+		if kindOf(rv.Type()) == KindUUID {
+			var id uuidArg
+			reflect.Copy(reflect.ValueOf(&id).Elem(), rv)
+			return id.String(), false, nil
+		}
+	case reflect.Slice:
+		return arrayLiteral(rv)
+	case reflect.String:
+		return rv.String(), false, nil
+	case reflect.Bool:
+		return strconv.FormatBool(rv.Bool()), false, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.FormatInt(rv.Int(), 10), false, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return strconv.FormatUint(rv.Uint(), 10), false, nil
+	case reflect.Float32, reflect.Float64:
+		return formatFloat(rv.Float(), rv.Type().Bits()), false, nil
+	}
+	return "", false, fmt.Errorf("a value of type %T has no text form", v)
+}
+
+func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
+	if rv.IsNil() {
+		return "", true, nil
+	}
+	var b strings.Builder
+	b.WriteByte('{')
+	for i := range rv.Len() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		elem := rv.Index(i).Interface()
+		s, null, err := Text(elem)
+		switch {
+		case err != nil:
+			return "", false, err
+		case null:
+			b.WriteString("NULL")
+		case isNested(rv.Index(i).Type()):
+			b.WriteString(s)
+		default:
+			quoteElement(&b, s)
+		}
+	}
+	b.WriteByte('}')
+	return b.String(), false, nil
+}
+
+// isNested tells whether an element of type t is an array inside an array.
+func isNested(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 && !t.Implements(valuerType)
+}
+
+func rangeLiteral(r pgtype.RangeValuer) (s string, null bool, err error) {
+	if r.IsNull() {
+		return "", true, nil
+	}
+	var b strings.Builder
+	below, above := r.BoundTypes()
+	if below == pgtype.Empty {
+		return "empty", false, nil
+	}
+	low, high := r.Bounds()
+	b.WriteByte(map[bool]byte{true: '[', false: '('}[below == pgtype.Inclusive])
+	for i, bound := range []any{low, high} {
+		if i == 1 {
+			b.WriteByte(',')
+		}
+		if []pgtype.BoundType{below, above}[i] == pgtype.Unbounded {
+			continue
+		}
+		s, _, err := Text(bound)
+		if err != nil {
+			return "", false, err
+		}
+		quoteElement(&b, s)
+	}
+	b.WriteByte(map[bool]byte{true: ']', false: ')'}[above == pgtype.Inclusive])
+	return b.String(), false, nil
+}
+
+func multirangeLiteral(m pgtype.MultirangeGetter) (s string, null bool, err error) {
+	if m.IsNull() {
+		return "", true, nil
+	}
+	ranges := make([]string, m.Len())
+	for i := range ranges {
+		if ranges[i], _, err = Text(m.Index(i)); err != nil {
+			return "", false, err
+		}
+	}
+	return "{" + strings.Join(ranges, ",") + "}", false, nil
+}
+
+// JSON returns the JSON of a value for a json column. A nil pointer, slice or
+// map is NULL, as it is to pgx.
+func JSON(v any) (s string, null bool, err error) {
+	switch rv := reflect.ValueOf(v); rv.Kind() {
+	case reflect.Invalid:
+		return "", true, nil
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		if rv.IsNil() {
+			return "", true, nil
+		}
+	}
+	b, err := json.Marshal(v)
+	return string(b), false, err
+}
+
+// Operand returns an operand outside an entity as an argument: as it is, but
+// for the type that pgx takes for a uuid only where it knows that it is one.
+func Operand(v any) any {
+	if id, ok := v.(*[16]byte); ok && id != nil {
+		return (*uuidArg)(id)
+	}
+	if _, ok := v.([16]byte); !ok {
+		return v
+	}
+	id := v.([16]byte) // not above: its address escapes, so every operand would pay an allocation
+	return (*uuidArg)(&id)
+}
+
+// NeedsType tells whether pgx can encode v only where it knows the type of the
+// column, and v has a literal for where it does not.
+func NeedsType(v any) bool {
+	switch v.(type) {
+	case pgtype.RangeValuer, pgtype.MultirangeGetter:
+	default:
+		if reflect.ValueOf(v).Kind() != reflect.Slice {
+			return false
+		}
+	}
+	types := textMaps.Get().(*pgtype.Map)
+	defer textMaps.Put(types)
+	_, known := types.TypeForValue(v)
+	return !known
+}

@@ -1,0 +1,4 @@
+package plan
+
+// SplitRaw is the scanner of fragments.
+var SplitRaw = splitRaw

@@ -1,0 +1,135 @@
+package query_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smrt-go/smrt/query"
+)
+
+type (
+	plain struct {
+		ID   int64
+		Name string
+		At   time.Time
+		Rev  int32
+	}
+	other  struct{ ID int64 }
+	tagged struct {
+		ID    int64
+		Other *other
+	}
+	ptrKey   struct{ ID *int64 }
+	twice    struct{ A, ID int64 }
+	sameName struct {
+		ID int64
+		B  int64 `db:"id"`
+	}
+	noColumns struct{ hidden int } //nolint:unused // that is the point
+	badTag    struct {
+		ID int64 `db:"a_name_that_is_longer_than_the_sixty_three_bytes_which_postgresql_keeps"`
+	}
+	pair  struct{ A, B int64 }
+	short struct{ A int64 }
+)
+
+var global int64
+
+func TestBadDefinitionsPanic(t *testing.T) {
+	id := func(p *plain) *int64 { return &p.ID }
+	part := query.Part(func(t *twice) *int64 { return &t.A }, func(k *pair) *int64 { return &k.A })
+	for name, c := range map[string]struct {
+		define func()
+		want   string
+	}{
+		"nil accessor result":  {func() { query.Col(func(*plain) *int64 { return nil }) }, "returned nil"},
+		"a global":             {func() { query.Col(func(*plain) *int64 { return &global }) }, "address of a field of its argument"},
+		"another entity":       {func() { query.Col(func(*plain) *int64 { return &new(other).ID }) }, "address of a field of its argument"},
+		"behind a pointer":     {func() { query.Col(func(t *ptrKey) *int64 { return &(*twice)(nil).ID }) }, "address of a field of its argument"},
+		"not a column":         {func() { query.Col(func(p *plain) *plain { return p }) }, "not a column"},
+		"nil function":         {func() { query.Col[plain, int64](nil) }, "panicked"},
+		"not a struct":         {func() { query.Col(func(i *int64) *int64 { return i }) }, "not a struct"},
+		"relation without tag": {func() { query.Col(func(t *tagged) *int64 { return &t.ID }) }, `a column only with a tag db:"name"`},
+		"no columns":           {func() { query.NewKeylessTable[noColumns]("x") }, "no exported field"},
+		"one column twice":     {func() { query.NewTable("x", func(s *sameName) *int64 { return &s.ID }) }, `two fields for column "id"`},
+		"column name too long": {func() { query.NewKeylessTable[badTag]("x") }, "longer than 63 bytes"},
+		"no name":              {func() { query.NewTable("", id) }, "empty"},
+		"no name after schema": {func() { query.NewTable("a.", id) }, "empty"},
+		"three names":          {func() { query.NewTable("a.b.c", id) }, "more than two parts"},
+		"NUL in name":          {func() { query.NewTable("a\x00", id) }, "NUL"},
+		"long name":            {func() { query.NewTable(strings.Repeat("ü", 32), id) }, "longer than 63 bytes"},
+		"pointer key":          {func() { query.NewTable("x", func(p *ptrKey) **int64 { return &p.ID }) }, "must not be a pointer"},
+		"cache size":           {func() { query.NewTable("x", id, query.PlanCacheSize[plain](0)) }, "PlanCacheSize"},
+		"key is created at": {func() {
+			query.NewTable("x", func(p *plain) *time.Time { return &p.At }, query.CreatedAt(func(p *plain) *time.Time { return &p.At }))
+		}, "part of the key"},
+		"key is version":      {func() { query.NewTable("x", id, query.Version(id)) }, "part of the key"},
+		"version without key": {func() { query.NewKeylessTable("x", query.Version(func(p *plain) *int32 { return &p.Rev })) }, "needs a key"},
+		"one part":            {func() { query.NewCompositeTable("x", query.Key[twice, pair]{part}) }, "2 to 4 parts"},
+		"five parts":          {func() { query.NewCompositeTable("x", query.Key[twice, pair]{part, part, part, part, part}) }, "2 to 4 parts"},
+		"the same part twice": {func() { query.NewCompositeTable("x", query.Key[twice, pair]{part, part}) }, "named twice"},
+		"parts share a field": {func() {
+			query.NewCompositeTable("x", query.Key[twice, pair]{part, query.Part(func(t *twice) *int64 { return &t.ID }, func(k *pair) *int64 { return &k.A })})
+		}, "named twice"},
+		"key too small": {func() {
+			query.NewCompositeTable("x", query.Key[twice, short]{query.Part(func(t *twice) *int64 { return &t.A }, func(k *short) *int64 { return &k.A }), query.Part(func(t *twice) *int64 { return &t.ID }, func(k *short) *int64 { return &k.A })})
+		}, ""},
+		"part outside the key":  {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return &global }) }, "address of a field of its argument"},
+		"part of nothing":       {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return nil }) }, "returned nil"},
+		"column outside entity": {func() { query.Part(func(*twice) *int64 { return &global }, func(k *pair) *int64 { return &k.A }) }, "address of a field of its argument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				text := fmt.Sprint(recover())
+				if !strings.HasPrefix(text, "smrt: ") || !strings.Contains(text, c.want) {
+					t.Errorf("panic %q, want %q", text, c.want)
+				}
+			}()
+			c.define()
+		})
+	}
+}
+
+func TestCompositeKeyMustBeCovered(t *testing.T) {
+	type triple struct{ A, B, C int64 }
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text, "does not cover") {
+			t.Errorf("panic %q", text)
+		}
+	}()
+	query.NewCompositeTable("x", query.Key[twice, triple]{
+		query.Part(func(t *twice) *int64 { return &t.A }, func(k *triple) *int64 { return &k.A }),
+		query.Part(func(t *twice) *int64 { return &t.ID }, func(k *triple) *int64 { return &k.B }),
+	})
+}
+
+func TestDefinitions(t *testing.T) {
+	table := query.NewTable("Sales.Order Lines", func(p *plain) *int64 { return &p.ID })
+	if table.Name() != "Sales.Order Lines" || table.Plan().Quoted != `"Sales"."Order Lines"` || table.CacheStats().Capacity != 512 {
+		t.Errorf("%q %q %+v", table.Name(), table.Plan().Quoted, table.CacheStats())
+	}
+	if !table.Plan().KeyByServer || query.NewTable("x", func(p *plain) *string { return &p.Name }).Plan().KeyByServer {
+		t.Error("integer keys are the database's, others are not")
+	}
+	if query.NewTable("x", func(p *plain) *int64 { return &p.ID }, query.KeyByClient[plain]()).Plan().KeyByServer {
+		t.Error("KeyByClient")
+	}
+	if !query.NewTable("x", func(p *plain) *string { return &p.Name }, query.KeyByDatabase[plain]()).Plan().KeyByServer {
+		t.Error("KeyByDatabase")
+	}
+	if view := query.NewView[plain]("x"); !view.Plan().ReadOnly || len(view.Plan().Key) > 0 {
+		t.Error("NewView")
+	}
+	type embedded struct {
+		plain
+		Extra string `db:"more"`
+	}
+	if c := query.Col(func(e *embedded) *string { return &e.Name }); c.Name() != "name" {
+		t.Error(c.Name())
+	}
+	if c := query.Col(func(e *embedded) *string { return &e.Extra }); c.Name() != "more" {
+		t.Error(c.Name())
+	}
+}

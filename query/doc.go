@@ -1,0 +1,97 @@
+// Package query says what is there and what to read: tables, typed columns,
+// predicates, orders and row locks, as values that need no connection.
+//
+// # Tables
+//
+// A table is described once, in a package variable, by its name and by a
+// function that returns the address of the key:
+//
+//	var Products = query.NewTable("products", func(p *Product) *int64 { return &p.ID },
+//		query.UpdatedAt(func(p *Product) *time.Time { return &p.UpdatedAt }),
+//		query.SoftDelete(func(p *Product) **time.Time { return &p.DeletedAt }))
+//
+// Product is any struct; each exported field is a column, named by its db tag or
+// in snake case. [NewCompositeTable] is for keys of several columns,
+// [NewKeylessTable] and [NewView] are for what has none. A definition that
+// contradicts itself panics when the program starts.
+//
+// # Columns
+//
+// Columns are declared in the same way. The compiler knows from then on to which
+// entity a column belongs and what it can be compared with:
+//
+//	var (
+//		Price  = query.Col(func(p *Product) *int64 { return &p.PriceCents })
+//		Name   = query.Text(func(p *Product) *string { return &p.Name })
+//		Weight = query.NullCol(func(p *Product) **int32 { return &p.WeightGrams })
+//	)
+//
+// [Text] columns can be searched; [Array], [JSON], [Range] and [Search] have the
+// operators of their types.
+//
+// # Queries
+//
+// A [Query] is made of predicates, an order and bounds, and run by a repository
+// (package repo):
+//
+//	q := query.Where(Price.Lt(10_00), query.Or(Name.HasPrefix("Tea"), Weight.IsNull())).
+//		OrderBy(Price.Asc()).
+//		Limit(20)
+//	cheap, err := products.Find(ctx, q)
+//
+// A query is a value: every method returns a new one and leaves the old as it
+// was. So a base query can be shared between goroutines and be extended in
+// several ways:
+//
+//	visible := query.Where(Stock.Gt(0))
+//	cheap := visible.Where(Price.Lt(5_00))
+//	latest := visible.OrderBy(Created.Desc()).Limit(10)
+//
+// Lists have any length: In binds one array, never a placeholder for each value.
+//
+// # Assignments
+//
+// Patch and UpdateWhere of a repository assign columns. Zero values are values:
+//
+//	err := products.Patch(ctx, id, Stock.Add(-1), Name.Set(""), Weight.SetNull())
+//
+// # NULL
+//
+// Predicates mean what they would mean in Go. Eq of a nil asks for NULL; Ne,
+// NotIn and [Not] match exactly the rows that Eq, In and the predicate do not,
+// including rows where the column is NULL. A NULL is neither less nor greater
+// than anything, is part of no list unless a nil is, and is found by no search.
+// SQL itself answers "unknown" in these cases and leaves the rows out on both
+// sides.
+//
+// Orders put NULLs where PostgreSQL does, last when ascending and first when
+// descending, unless NullsFirst or NullsLast says otherwise.
+//
+// # SQL of your own
+//
+// What the operators do not cover is written in SQL, with $1, $2, ... for
+// arguments:
+//
+//	query.Where(query.Raw[Product]("price_cents < $1 * cost_cents", 1.2))
+//	Price.SetExpr("greatest(price_cents - $1, 0)", 50)
+//
+// # Safety
+//
+// No value becomes part of the SQL text: values travel as arguments, table and
+// column names come from the declarations, and parameters that take SQL accept
+// constants of the program only, so that a text put together at run time does
+// not compile. Fragments may contain neither comments nor semicolons and stay
+// inside their parentheses. Text that PostgreSQL cannot store, times it does not
+// know and broken JSON are refused before a connection is taken.
+//
+// An update or delete whose predicate holds for every row, for example because a
+// list turned out empty, answers smrt.ErrUnboundedWrite, unless the query says
+// [Query.Unbounded]. One that holds for no row sends no statement.
+//
+// # Plans
+//
+// The SQL of a query depends on its shape, not on its values. Each table keeps
+// the texts of the shapes it has seen, so rendering costs as much as looking a
+// key up, and PostgreSQL and pgx see few different statements. [Table.CacheStats]
+// tells how well that works; [PlanCacheSize] makes room for more shapes.
+package query

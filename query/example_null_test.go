@@ -1,0 +1,43 @@
+package query_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// Ne and Not match rows where the column is NULL, as != does in Go.
+func ExampleNullText() {
+	ctx := context.Background()
+	pool, done := testdb.ExamplePool(shop.Schema)
+	defer done()
+	customers := repo.New(pool, shop.Customers)
+	phone := query.NullText(func(c *shop.Customer) **string { return &c.Phone })
+
+	number := "+44 20"
+	if err := customers.CreateMany(ctx, []shop.Customer{
+		{Name: "Ada", Email: "ada@example.com", Country: "GB", Phone: &number},
+		{Name: "Grace", Email: "grace@example.com", Country: "US"},
+	}); err != nil {
+		panic(err)
+	}
+
+	for _, p := range []query.Predicate[shop.Customer]{
+		phone.Eq("+44 20"), phone.Ne("+44 20"), phone.IsNull(), query.Not(phone.HasPrefix("+1")),
+	} {
+		n, err := customers.Count(ctx, query.Where(p))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(n)
+	}
+	// Output:
+	// 1
+	// 1
+	// 1
+	// 2
+}

@@ -1,0 +1,77 @@
+package repo_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/smrt-go/smrt/internal/testdb"
+)
+
+// newCountedBench is a bench whose allocations can be counted.
+func newCountedBench(t *testing.T) *bench {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the race detector allocates by itself")
+	}
+	if mode := testdb.ExecModeName(); mode != "cache_statement" {
+		t.Skipf("mode %s: pgx describes statements or encodes texts anew for each call, which hides what is counted here", mode)
+	}
+	return newBench(t)
+}
+
+// count is the number of allocations of a run, once everything is warm.
+func count(t *testing.T, run func() error) float64 {
+	t.Helper()
+	for range 8 {
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return allocations(run)
+}
+
+func TestGetAllocatesLittle(t *testing.T) {
+	s := newCountedBench(t)
+	const limit = 7
+	if n := count(t, s.get()); n > limit {
+		t.Errorf("Get allocates %v times, more than %d; by hand: %v", n, limit, count(t, s.getByHand()))
+	}
+}
+
+func TestReadingManyRowsAllocatesATenth(t *testing.T) {
+	s := newCountedBench(t)
+	ours, hand := count(t, s.read1000()), count(t, s.read1000ByHand())
+	if ours > hand/10 {
+		t.Errorf("reading 1,000 rows allocates %v times, by hand %v", ours, hand)
+	}
+}
+
+// TestRepeatedQueryCostsLittle compares a query built at run time with constant
+// SQL whose rows are scanned the same way: both find nothing, so that rows cost
+// neither anything.
+func TestRepeatedQueryCostsLittle(t *testing.T) {
+	s := newCountedBench(t)
+	ours, hand := s.find(0), s.findByHand(0)
+	const limit = 6
+	if n, m := count(t, ours), count(t, hand); n > m+limit {
+		t.Errorf("a repeated query allocates %v times, constant SQL %v: more than %d apart", n, m, limit)
+	}
+	const runs = 400
+	times := [2][]time.Duration{}
+	for range runs {
+		for i, run := range []func() error{ours, hand} {
+			start := time.Now()
+			if err := run(); err != nil {
+				t.Fatal(err)
+			}
+			times[i] = append(times[i], time.Since(start))
+		}
+	}
+	// About 1 us is expected; the bound leaves room for a busy machine and yet
+	// catches squirrel on every call, which costs 7 us on an idle one.
+	a, b := median(times[0]), median(times[1])
+	t.Logf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
+	if a > b*1.25+5000 {
+		t.Errorf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
+	}
+}

@@ -1,0 +1,61 @@
+package repo_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// Offer is a product with what a page shows besides.
+type Offer struct {
+	shop.Product
+	Gross int64
+}
+
+// Read rows with columns that an expression computes. Queries are those of the
+// entity.
+func ExampleView() {
+	ctx := context.Background()
+	pool, done := testdb.ExamplePool(shop.Schema)
+	defer done()
+	newShelf(ctx, pool, 3)
+	products := repo.New(pool, shop.Products)
+
+	offers := repo.View(products, func(o *Offer) *shop.Product { return &o.Product },
+		repo.Computed(func(o *Offer) *int64 { return &o.Gross }, "price_cents * 121 / 100"))
+
+	found, err := offers.Find(ctx, query.Where(shop.Price.Ge(2_00)).OrderBy(shop.Price.Asc()))
+	if err != nil {
+		panic(err)
+	}
+	for _, o := range found {
+		fmt.Println(o.Name, o.PriceCents, o.Gross)
+	}
+	// Output:
+	// P2 200 242
+	// P3 300 363
+}
+
+// Read only some columns, where rows are wide.
+func ExampleSelect() {
+	ctx := context.Background()
+	pool, done := testdb.ExamplePool(shop.Schema)
+	defer done()
+	newShelf(ctx, pool, 3)
+	products := repo.New(pool, shop.Products)
+
+	type Label struct {
+		SKU   string
+		Stock int32
+	}
+	labels, err := repo.Select[Label](products).Find(ctx, query.Where(shop.Stock.Gt(0)).OrderBy(shop.SKU.Asc()))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(labels)
+	// Output: [{P2 1} {P3 2}]
+}
