@@ -1,0 +1,42 @@
+package main
+
+// chapters is the tour, in an order that teaches.
+var chapters = []chapter{
+	{"Reading", []step{
+		{"Get one row by its key", "A table is described once, by accessor functions; the key's type comes from there.", getByKey},
+		{"A missing row", "It is an error to branch on, and satisfies errors.Is(err, pgx.ErrNoRows) too.", getMissing},
+		{"Find with a filter made at run time", "A query is a value: conditions are added as they are asked for. Values never enter the text.", findFiltered},
+		{"First and One", "First takes the first of many; One insists that there is only one.", firstAndOne},
+		{"Count and Exists", "Deleted products are not there: the table was declared with SoftDelete.", countAndExists},
+		{"Sum and CountBy", "Aggregates have the column's type; a sum of no rows is not valid, which is not 0.", sumAndCountBy},
+		{"Get many rows by key", "One statement whatever their number, in the order asked for, with nil where there is none.", getMany},
+	}},
+	{"Reading much", []step{
+		{"Pages forwards and back", "Each page begins where a cursor says, so the last one costs as much as the first.", pages},
+		{"Stream every order line", "Rows come one by one; memory does not grow with their number.", streamLines},
+		{"A view with a computed column", "The rows of Product, read into a struct that embeds it and has more.", viewWithNetPrice},
+		{"Select fewer columns", "The struct says which ones.", selectColumns},
+	}},
+	{"Writing", []step{
+		{"Create", "Key, times and defaults are read back by the same statement.", create},
+		{"Create 1,000 rows", "One statement over arrays; the keys come back in the order of the slice. Arrays need the columns' types, once.", createMany},
+		{"Upsert", "It tells what it did.", upsert},
+		{"Upsert many", "A table with a composite key; it tells what became of each row.", upsertMany},
+		{"Patch", "Writes the columns named and no others; the server does the arithmetic.", patch},
+		{"Update many rows, each with its own values", "One statement; the rows' new times are read back.", updateMany},
+		{"Update all rows that match", "The same predicates serve reads and writes.", updateWhere},
+		{"Delete softly, and restore", "The row stays for the orders that refer to it, and can come back.", softDelete},
+	}},
+	{"What is refused", []step{
+		{"A delete without a condition", "A filter that turned out empty does not empty the table; nothing is sent.", refusedDelete},
+		{"An update of a stale row", "Two people read an order; the second to write is told.", staleUpdate},
+		{"A violated constraint", "The error is typed: it names the constraint and its columns, and no values.", constraint},
+	}},
+	{"SQL by hand, transactions and replicas", []step{
+		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
+		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
+		{"Both in one transaction", "products.With(tx) is the same repository on another handle.", transaction},
+		{"Read your write on the standby", "Any handle will do: here a pool on the standby, once that has replayed the write.", readOnStandby},
+		{"What the plan cache did", "Each shape of query was rendered once in this tour, and then found by its structure.", planCache},
+	}},
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+func getByKey(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	product, err := products.Get(ctx, 42)
+	if err != nil {
+		return err
+	}
+	out.stop(1)
+
+	out.tell("%s, %s, %d in stock", product.Name, euros(product.PriceCents), product.Stock)
+	out.check(product.ID == 42, "product %d was read, want 42", product.ID)
+	out.expect(ctx, "its price", product.PriceCents, "select price_cents from products where id = 42")
+	out.sends(1)
+	return nil
+}
+
+func getMissing(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	_, err := products.Get(ctx, 987_654_321)
+	out.stop(0)
+
+	out.tellError(err, smrt.ErrNotFound)
+	out.check(errors.Is(err, pgx.ErrNoRows), "the error is %v, want pgx.ErrNoRows", err)
+	return nil
+}
+
+// filter is what a visitor of the shop may have asked for; zero values mean no choice.
+type filter struct {
+	maxPrice int64
+	inStock  bool
+	keyword  string
+}
+
+func findFiltered(ctx context.Context, s *stage, out *outcome) error {
+	pool, asked := s.pool, filter{maxPrice: 20_00, inStock: true, keyword: "weekend"}
+	out.start()
+	products := repo.New(pool, shop.Products)
+	q := query.All[shop.Product]().OrderBy(shop.Price.Desc(), shop.ProductID.Asc()).Limit(20)
+	if asked.maxPrice > 0 {
+		q = q.Where(shop.Price.Le(asked.maxPrice))
+	}
+	if asked.inStock {
+		q = q.Where(shop.Stock.Gt(0))
+	}
+	if asked.keyword != "" {
+		q = q.Where(shop.Tags.Has(asked.keyword))
+	}
+	found, err := products.Find(ctx, q)
+	if err != nil {
+		return err
+	}
+	out.stop(int64(len(found)))
+
+	for _, product := range found[:min(3, len(found))] {
+		out.tell("%-60s %12s", product.Name, euros(product.PriceCents))
+	}
+	out.check(len(found) > 0, "nothing was found")
+	for _, p := range found {
+		out.check(p.PriceCents <= asked.maxPrice && p.Stock > 0, "product %d does not match", p.ID)
+	}
+	out.expect(ctx, "rows", int64(len(found)), `select count(*) from (select from products where deleted_at is null
+		and price_cents <= 2000 and stock > 0 and 'weekend' = any (tags) limit 20) as found`)
+	return nil
+}
+
+func firstAndOne(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products, customers := repo.New(pool, shop.Products), repo.New(pool, shop.Customers)
+	dearest, err := products.First(ctx, query.All[shop.Product]().OrderBy(shop.Price.Desc()))
+	if err != nil {
+		return err
+	}
+	somebody, err := customers.Get(ctx, 7)
+	if err != nil {
+		return err
+	}
+	same, err := customers.One(ctx, query.Where(shop.CustomerEmail.Eq(somebody.Email)))
+	if err != nil {
+		return err
+	}
+	out.stop(3)
+
+	out.tell("dearest: %s, %s", dearest.Name, euros(dearest.PriceCents))
+	out.tell("the one with that address: %s", same.Name)
+	out.expect(ctx, "greatest price", dearest.PriceCents, "select max(price_cents) from products where deleted_at is null")
+	out.check(same.ID == 7, "customer %d was read, want 7", same.ID)
+	return nil
+}
+
+func countAndExists(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	onSale, err := products.Count(ctx, query.All[shop.Product]())
+	if err != nil {
+		return err
+	}
+	all, err := products.Count(ctx, query.All[shop.Product]().WithDeleted())
+	if err != nil {
+		return err
+	}
+	free, err := products.Exists(ctx, query.Where(shop.Price.Eq(0)))
+	if err != nil {
+		return err
+	}
+	out.stop(3)
+
+	out.tell("%s on sale, %s with those deleted; one for nothing: %t", thousands(onSale), thousands(all), free)
+	out.check(all == int64(out.size.Products), "%d products, but %d were loaded", all, out.size.Products)
+	out.expect(ctx, "on sale", onSale, "select count(*) from products where deleted_at is null")
+	out.check(!free, "a product has no price")
+	return nil
+}
+
+func sumAndCountBy(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	orders := repo.New(pool, shop.Orders)
+	valid := query.Where(shop.Status.Ne(shop.OrderCancelled))
+	revenue, err := repo.Sum(ctx, orders, shop.Total, valid)
+	if err != nil {
+		return err
+	}
+	states, err := repo.CountBy(ctx, orders, shop.Status, query.All[shop.Order]())
+	if err != nil {
+		return err
+	}
+	out.stop(int64(1 + len(states)))
+
+	out.tell("revenue: %s", euros(revenue.V))
+	sum := int64(0)
+	for _, state := range states {
+		out.tell("%-10s %9s", state.Value.V, thousands(state.Count))
+		sum += state.Count
+	}
+	out.expect(ctx, "revenue", revenue.V, "select sum(total_cents) from orders where status <> 'cancelled'")
+	out.check(sum == int64(out.size.Orders), "the states add up to %d orders, want %d", sum, out.size.Orders)
+	return nil
+}
+
+func getMany(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	some, err := products.GetMany(ctx, []int64{99, 4, 987_654_321, 4, 501})
+	if err != nil {
+		return err
+	}
+	out.stop(3)
+
+	for i, product := range some {
+		if product == nil {
+			out.tell("%d: nil", i)
+			continue
+		}
+		out.tell("%d: product %3d, %s", i, product.ID, product.Name)
+	}
+	out.check(len(some) == 5 && some[2] == nil && some[1] == some[3], "the rows are not in the order of the keys")
+	for i, want := range []int64{99, 4, 0, 4, 501} {
+		out.check(keyOf(some[i]) == want, "row %d has the key %d, want %d", i, keyOf(some[i]), want)
+	}
+	out.sends(1)
+	return nil
+}
+
+// keyOf is the key of a product, 0 if there is none.
+func keyOf(p *shop.Product) int64 {
+	if p == nil {
+		return 0
+	}
+	return p.ID
+}

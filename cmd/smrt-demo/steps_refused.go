@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+func refusedDelete(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	var keep []int64 // was to be filled from somewhere
+	_, err := products.DeleteWhere(ctx, query.Where(shop.ProductID.NotIn(keep...)))
+	out.stop(0)
+
+	out.tellError(err, smrt.ErrUnboundedWrite)
+	out.sends(0)
+	return nil
+}
+
+func staleUpdate(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	orders := repo.New(pool, shop.Orders)
+	mine, err := orders.Get(ctx, 1)
+	if err != nil {
+		return err
+	}
+	yours, err := orders.Get(ctx, 1)
+	if err != nil {
+		return err
+	}
+	mine.Note = new("ring twice")
+	err = orders.Update(ctx, mine)
+	if err != nil {
+		return err
+	}
+	yours.Note = new("leave it with the neighbours")
+	err = orders.Update(ctx, yours)
+	out.stop(1)
+
+	out.tellError(err, smrt.ErrStale)
+	out.check(mine.Version == yours.Version+1, "versions %d and %d", mine.Version, yours.Version)
+	out.expect(ctx, "rows", 1, "select count(*) from orders where id = 1 and note = 'ring twice'")
+	return nil
+}
+
+func constraint(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	twin := shop.Product{CategoryID: 5, SKU: "DEMO-000001", Name: "Kettle", PriceCents: 29_99}
+	conflict := products.Create(ctx, &twin)
+	negative := products.Patch(ctx, 42, shop.Price.Set(-1))
+	out.stop(0)
+
+	out.tellError(conflict, smrt.ErrConflict)
+	out.tellError(negative, smrt.ErrCheck)
+	var violated *smrt.ConstraintError
+	if errors.As(conflict, &violated) {
+		out.tell("kind %s, table %s, constraint %s", violated.Kind, violated.Table, violated.Constraint)
+	}
+	out.check(violated != nil && violated.Constraint == "products_sku_key", "the constraint is not named")
+	return nil
+}

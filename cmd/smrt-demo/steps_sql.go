@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/shop/seed"
+	"github.com/smrt-go/smrt/internal/shop/shopdb"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+func search(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	queries := shopdb.New(pool)
+	found, err := queries.SearchProducts(ctx, shopdb.SearchProductsParams{
+		Words: "quiet kettle or quiet pan", MaxRows: 3,
+	})
+	if err != nil {
+		return err
+	}
+	out.stop(int64(len(found)))
+
+	out.check(len(found) == 3, "%d rows, want 3", len(found))
+	for _, p := range found {
+		out.tell("%-60s %12s", p.Name, euros(p.PriceCents))
+		out.check(strings.Contains(p.Name, "quiet"), "%s is not quiet", p.Name)
+	}
+	return nil
+}
+
+func treeAndTopSellers(ctx context.Context, s *stage, out *outcome) error {
+	pool, root := s.pool, int64(1)
+	out.start()
+	queries := shopdb.New(pool)
+	tree, err := queries.CategoryTree(ctx, &root)
+	if err != nil {
+		return err
+	}
+	best, err := queries.TopSellers(ctx, shopdb.TopSellersParams{
+		Places: 1, Since: seed.Epoch.AddDate(0, -1, 0), Until: seed.Epoch,
+	})
+	if err != nil {
+		return err
+	}
+	out.stop(int64(len(tree) + len(best)))
+
+	for _, node := range tree[:min(5, len(tree))] {
+		out.tell("%s%s", strings.Repeat("  ", int(node.Depth)), node.Name)
+	}
+	out.check(len(best) > 0, "nothing was sold")
+	for _, b := range best[:min(3, len(best))] {
+		out.tell("%-22s %-56s %5d sold", b.Category, b.Product, b.Pieces)
+	}
+	out.expect(ctx, "children of the root", depthCount(tree, 1), "select count(*) from categories where parent_id = 1")
+	return nil
+}
+
+func depthCount(tree []shopdb.CategoryTreeRow, depth int32) (n int64) {
+	for _, node := range tree {
+		if node.Depth == depth {
+			n++
+		}
+	}
+	return n
+}
+
+func transaction(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	kettle, err := repo.New(pool, shop.Products).One(ctx, query.Where(shop.SKU.Eq("DEMO-000001")))
+	if err != nil {
+		return err
+	}
+	order := shop.Order{CustomerID: 7, TotalCents: kettle.PriceCents}
+	out.start()
+	products := repo.New(pool, shop.Products)
+	orders, items := repo.New(pool, shop.Orders), repo.New(pool, shop.OrderItems)
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := orders.With(tx).Create(ctx, &order); err != nil {
+			return err
+		}
+		line := shop.OrderItem{
+			OrderID: order.ID, LineNo: 1, ProductID: kettle.ID,
+			Quantity: 1, UnitPriceCents: kettle.PriceCents,
+		}
+		if err := items.With(tx).Create(ctx, &line); err != nil {
+			return err
+		}
+		if err := products.With(tx).Patch(ctx, kettle.ID, shop.Stock.Add(-1)); err != nil {
+			return err
+		}
+		_, err := shopdb.New(tx).ReserveStock(ctx, shopdb.ReserveStockParams{
+			ProductID: kettle.ID, Quantity: 1,
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	out.stop(4)
+
+	out.tell("order %d, %s, version %d", order.ID, order.Status, order.Version)
+	out.expect(ctx, "lines", 1, "select count(*) from order_items where order_id = $1", order.ID)
+	out.expect(ctx, "stock", int64(kettle.Stock)-1, "select stock from products where id = $1", kettle.ID)
+	out.expect(ctx, "reserved", 1, "select sum(reserved) from inventory where product_id = $1", kettle.ID)
+	out.sends(6)
+	return nil
+}
+
+// readOnly is the SQLSTATE of a write on a standby.
+const readOnly = "25006"
+
+func readOnStandby(ctx context.Context, s *stage, out *outcome) error {
+	pool, replica, primary, standby := s.pool, s.replica, s.primary, s.standby
+	out.start()
+	products := repo.New(pool, shop.Products)
+	err := products.Patch(ctx, 42, shop.Stock.Set(4711))
+	if err != nil {
+		return err
+	}
+	err = standby.WaitForReplay(ctx, primary)
+	if err != nil {
+		return err
+	}
+	product, err := products.With(replica).Get(ctx, 42)
+	if err != nil {
+		return err
+	}
+	refused := products.With(replica).Patch(ctx, 42, shop.Stock.Set(0))
+	out.stop(2)
+
+	out.tell("%d in stock, says the standby", product.Stock)
+	out.tell("a write there: %v", refused)
+	out.check(product.Stock == 4711, "the standby says %d", product.Stock)
+	var refusal *pgconn.PgError
+	out.check(errors.As(refused, &refusal) && refusal.Code == readOnly, "the error is %v", refused)
+	var inRecovery bool
+	err = s.replica.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&inRecovery)
+	out.check(err == nil && inRecovery, "that was no standby: %v", err)
+	return nil
+}
+
+func planCache(ctx context.Context, s *stage, out *outcome) error {
+	pool := s.pool
+	out.start()
+	products := repo.New(pool, shop.Products)
+	before := shop.Products.CacheStats()
+	for cents := range int64(1000) {
+		_, err := products.Exists(ctx, query.Where(shop.Price.Eq(cents)))
+		if err != nil {
+			return err
+		}
+	}
+	after := shop.Products.CacheStats()
+	out.stop(1000)
+
+	out.tell("in the loop: %s hits, %s misses", thousands(after.Hits-before.Hits), thousands(after.Misses-before.Misses))
+	out.tell("in the tour: %s hits, %s misses, %d of %d shapes held", thousands(after.Hits), thousands(after.Misses),
+		after.Size, after.Capacity)
+	out.check(after.Hits-before.Hits == 1000 && after.Misses == before.Misses, "the shape was not found again")
+	out.sends(1000)
+	return nil
+}
