@@ -1,41 +1,35 @@
 package query
 
-import "github.com/smrt-go/smrt/internal/meta"
+import "github.com/smrt-go/smrt/internal/plan"
 
 // Conflict says what an upsert does when a row exists already.
-type Conflict[T any] struct {
-	target, update []*meta.Column
-	where          string
-	nothing        bool
-}
+type Conflict[T any] struct{ c plan.Conflict }
 
 // OnConflict names the columns of the unique index or key by which an existing
 // row is recognised. Unless told otherwise, all other columns of the row are
 // updated, except the key and the time of creation.
 func OnConflict[T any](columns ...AnyColumn[T]) Conflict[T] {
-	return Conflict[T]{target: columnsOf(columns)}
+	return Conflict[T]{plan.Conflict{Target: columnsOf(columns)}}
 }
 
 // Where names the predicate of a partial unique index: for an index WHERE
 // deleted_at IS NULL it is Where("deleted_at IS NULL").
 func (c Conflict[T]) Where(sql constant) Conflict[T] {
-	c.where = string(sql)
+	c.c.Where = string(sql)
 	return c
 }
 
 // Update names the columns that an existing row gets, instead of all.
 func (c Conflict[T]) Update(columns ...AnyColumn[T]) Conflict[T] {
-	c.update = columnsOf(columns)
+	c.c.Update = columnsOf(columns)
 	return c
 }
 
 // DoNothing leaves existing rows alone.
 func (c Conflict[T]) DoNothing() Conflict[T] {
-	c.nothing = true
+	c.c.Nothing = true
 	return c
 }
 
 // Meta is for smrt's own packages.
-func (c Conflict[T]) Meta() (target []*meta.Column, where string, update []*meta.Column, nothing bool) {
-	return c.target, c.where, c.update, c.nothing
-}
+func (c Conflict[T]) Meta() *plan.Conflict { return &c.c }

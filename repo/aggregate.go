@@ -18,7 +18,7 @@ type Source[T any] interface {
 	entityType(*T)
 }
 
-func (r *Reader[T, R]) source() (smrt.DB, *crud.Core) { return r.db, r.core }
+func (r *Reader[T, R]) source() (smrt.DB, *crud.Core) { return r.at.DB, r.at.Core }
 func (r *Reader[T, R]) entityType(*T)                 {}
 
 // Sum adds an integer column up over the rows that match. It is not valid if no

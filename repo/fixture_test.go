@@ -90,8 +90,6 @@ var (
 	docRank     = query.Col(func(d *document) *int32 { return &d.Rank })
 	docDoubled  = query.Col(func(d *document) *int32 { return &d.Doubled })
 	docVersion  = query.Col(func(d *document) *int64 { return &d.Version })
-	tileX       = query.Col(func(p *tile) *int32 { return &p.X })
-	tileY       = query.Col(func(p *tile) *int32 { return &p.Y })
 	voucherCode = query.Col(func(k *voucher) *string { return &k.Code })
 	eventText   = query.Text(func(e *event) *string { return &e.Message })
 

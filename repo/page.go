@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/smrt-go/smrt/internal/crud"
-	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -28,18 +27,13 @@ type Page[R any] struct {
 // its order: used with another it answers smrt.ErrBadCursor. A size outside 1
 // to [MaxPageSize] answers smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page) (*Page[R], error) {
-	out, err := r.page(ctx, q.Spec(), p)
-	return out, r.core.Fail(ctx, r.db, "page", err)
-}
-
-func (r *Reader[T, R]) page(ctx context.Context, s *plan.Spec, p query.Page) (*Page[R], error) {
-	w, err := r.core.Window(ctx, s, crud.PageRequest{
+	w, err := r.at.Window(ctx, q.Spec(), crud.PageRequest{
 		Secret: r.cursorSecret, Size: p.Size, MaxSize: MaxPageSize, After: p.After, Before: p.Before, Entity: r.entity,
 	})
 	if err != nil {
 		return nil, err
 	}
-	items, err := r.find(ctx, w.Spec, w.Behind)
+	items, err := r.find(ctx, "page", w.Spec, w.Behind)
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +63,13 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 // rows that come or go between two pages shift the others. A page behind the
 // last has no items.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int) (*OffsetPage[R], error) {
-	out := &OffsetPage[R]{Number: number, Size: size}
-	s, total, err := r.core.Numbered(ctx, r.db, q.Spec(), number, size, MaxPageSize)
-	if err == nil {
-		out.Total = total
-		out.Items, err = r.find(ctx, s, nil)
-	}
+	s, total, err := r.at.Numbered(ctx, q.Spec(), number, size, MaxPageSize)
 	if err != nil {
-		return nil, r.core.Fail(ctx, r.db, "page", err)
+		return nil, err
 	}
-	return out, nil
+	items, err := r.find(ctx, "page", s, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &OffsetPage[R]{Items: items, Number: number, Size: size, Total: total}, nil
 }

@@ -35,7 +35,7 @@ func CursorSecret(secret []byte) Option {
 // transaction.
 func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
 	core := crud.Of(table.Plan())
-	r := Reader[T, T]{db: db, core: core, rows: core.Self, entity: itself}
+	r := Reader[T, T]{at: crud.Bound{DB: db, Core: core, Rows: core.Self}, entity: itself}
 	for _, o := range options {
 		o(&r.settings)
 	}
@@ -49,15 +49,15 @@ func itself(p unsafe.Pointer) unsafe.Pointer { return p }
 //	products.With(tx).Update(ctx, product)
 func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 	bound := *r
-	bound.db = db
+	bound.at.DB = db
 	return &bound
 }
 
 // Get returns the row with the key, or smrt.ErrNotFound.
 func (r *Repository[T, K]) Get(ctx context.Context, key K) (*T, error) {
 	v := new(T)
-	if err := r.core.Get(ctx, r.db, r.rows, unsafe.Pointer(&key), unsafe.Pointer(v)); err != nil {
-		return nil, r.core.Fail(ctx, r.db, "get", err)
+	if err := r.at.Get(ctx, unsafe.Pointer(&key), unsafe.Pointer(v)); err != nil {
+		return nil, err
 	}
 	return v, nil
 }
@@ -66,22 +66,11 @@ func (r *Repository[T, K]) Get(ctx context.Context, key K) (*T, error) {
 // statement whatever their number. The result has an entry for each key: nil
 // where there is no such row, and the same pointer where a key is given twice.
 func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) {
-	found := make(map[K]*T, len(keys))
-	var chunk slab[T]
-	err := r.core.GetMany(ctx, r.db, r.rows, rowsOf(keys), func() unsafe.Pointer { return chunk.next(len(keys)) })
-	if err != nil {
-		return nil, r.core.Fail(ctx, r.db, "get", err)
-	}
-	for v := range chunk.all() {
-		var key K
-		r.core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
-		r.core.CanonicalKey(unsafe.Pointer(&key))
-		found[key] = v
-	}
 	out := make([]*T, len(keys))
-	for i, key := range keys {
-		r.core.CanonicalKey(unsafe.Pointer(&key))
-		out[i] = found[key]
+	pointers := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(out))), len(out))
+	chunk := func(n int) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(make([]T, n))) }
+	if err := r.at.GetMany(ctx, rowsOf(keys), unsafe.Sizeof(*new(T)), chunk, pointers); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -89,7 +78,7 @@ func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) 
 // Key returns the key of an entity.
 func (r *Repository[T, K]) Key(v *T) K {
 	var key K
-	r.core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+	r.at.Core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
 	return key
 }
 
@@ -97,9 +86,7 @@ func (r *Repository[T, K]) Key(v *T) K {
 // a view of it (see [View] and [Select]). Queries are always on T. It is safe
 // for concurrent use if its handle is.
 type Reader[T, R any] struct {
-	db   smrt.DB
-	core *crud.Core
-	rows *crud.Projection
+	at crud.Bound
 	settings
 
 	// entity finds the entity inside an R, which a page's cursors are made of.
@@ -110,20 +97,19 @@ type Reader[T, R any] struct {
 // With returns the same reader on another handle.
 func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 	bound := *r
-	bound.db = db
+	bound.at.DB = db
 	return &bound
 }
 
 // Find returns the rows that match. With no match the slice is empty and the
 // error nil.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T]) ([]R, error) {
-	out, err := r.find(ctx, q.Spec(), nil)
-	return out, r.core.Fail(ctx, r.db, "find", err)
+	return r.find(ctx, "find", q.Spec(), nil)
 }
 
-func (r *Reader[T, R]) find(ctx context.Context, s *plan.Spec, and *plan.Node) ([]R, error) {
+func (r *Reader[T, R]) find(ctx context.Context, op crud.Op, s *plan.Spec, and *plan.Node) ([]R, error) {
 	out := make([]R, 0, capacity(s))
-	err := r.core.Query(ctx, r.db, r.rows, s, and, func() unsafe.Pointer {
+	err := r.at.Collect(ctx, op, s, and, func() unsafe.Pointer {
 		var zero R
 		out = append(out, zero)
 		return unsafe.Pointer(&out[len(out)-1])
@@ -149,7 +135,7 @@ func capacity(s *plan.Spec) int {
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) {
-	return r.only(ctx, "first", r.core.Ordered(q.Spec().AtMost(1)))
+	return r.only(ctx, "first", r.at.Core.Ordered(q.Spec().AtMost(1)))
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
@@ -159,8 +145,11 @@ func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T]) (*R, error) {
 }
 
 func (r *Reader[T, R]) only(ctx context.Context, op crud.Op, s *plan.Spec) (*R, error) {
-	out, err := r.find(ctx, s, nil)
-	if err := r.core.Only(ctx, r.db, op, len(out), err); err != nil {
+	out, err := r.find(ctx, op, s, nil)
+	if err == nil {
+		err = r.at.Only(ctx, op, len(out))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &out[0], nil
@@ -168,14 +157,12 @@ func (r *Reader[T, R]) only(ctx context.Context, op crud.Op, s *plan.Spec) (*R, 
 
 // Count returns how many rows match. A limit and an offset count.
 func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
-	n, err := r.core.Count(ctx, r.db, q.Spec())
-	return n, r.core.Fail(ctx, r.db, "count", err)
+	return r.at.Count(ctx, q.Spec())
 }
 
 // Exists tells whether a row matches.
 func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
-	ok, err := r.core.Exists(ctx, r.db, q.Spec())
-	return ok, r.core.Fail(ctx, r.db, "exists", err)
+	return r.at.Exists(ctx, q.Spec())
 }
 
 // Stream reads the rows that match one by one, in constant memory:
@@ -198,10 +185,10 @@ func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T]) iter.Seq2[R
 			v = zero
 			return unsafe.Pointer(&v)
 		}
-		err := r.core.Stream(ctx, r.db, r.rows, q.Spec(), next, func() bool { return yield(v, nil) })
+		err := r.at.Stream(ctx, q.Spec(), next, func() bool { return yield(v, nil) })
 		if err != nil {
 			var zero R
-			yield(zero, r.core.Fail(ctx, r.db, "stream", err))
+			yield(zero, err)
 		}
 	}
 }

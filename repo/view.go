@@ -30,16 +30,16 @@ func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, c
 	if err != nil {
 		panic(fmt.Sprintf("smrt: view %T: %v", v, err))
 	}
-	list := r.rows.List
-	targets := meta.TargetsOf(r.core.Struct.Columns, base)
+	list := r.at.Rows.List
+	targets := meta.TargetsOf(r.at.Core.Struct.Columns, base)
 	for _, c := range computed {
 		list += ", (" + c.sql + ")"
 		targets = append(targets, meta.Target{Column: c.column})
 	}
 	return &Reader[T, V]{
-		db: r.db, core: r.core, settings: r.settings,
-		rows:   r.core.Project(list, targets),
-		entity: func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) },
+		at:       r.at.As(list, targets),
+		settings: r.settings,
+		entity:   func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) },
 	}
 }
 
@@ -84,14 +84,14 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 	}
 	names := make([]string, len(s.Columns))
 	for i, c := range s.Columns {
-		of := r.core.Struct.ByName(c.Name)
+		of := r.at.Core.Struct.ByName(c.Name)
 		if of == nil || of.Type != c.Type {
-			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.core.Name, r.core.Struct.Type))
+			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.at.Core.Name, r.at.Core.Struct.Type))
 		}
 		names[i] = c.Quoted
 	}
 	return &Reader[T, V]{
-		db: r.db, core: r.core, settings: r.settings,
-		rows: r.core.Project(strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0)),
+		at:       r.at.As(strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0)),
+		settings: r.settings,
 	}
 }

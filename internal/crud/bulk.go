@@ -405,6 +405,9 @@ func targetKey(columns []*meta.Column, p unsafe.Pointer) string {
 	var b []byte
 	for _, col := range columns {
 		v, _ := col.Arg(p) // checked before
+		if col.Encode == meta.KindTime && v != nil {
+			v = col.Moment(p) // whatever its location
+		}
 		s, null, err := meta.Text(v)
 		if err != nil {
 			s = fmt.Sprint(v)

@@ -6,15 +6,11 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 )
 
 // Conflict says what an upsert does about rows that exist.
-type Conflict struct {
-	Target  []*meta.Column
-	Where   string // predicate of a partial unique index
-	Update  []*meta.Column
-	Nothing bool
-}
+type Conflict plan.Conflict
 
 // check refuses what PostgreSQL would, before it is asked.
 func (x *Conflict) check(c *Core) error {

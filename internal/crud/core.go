@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -156,17 +155,6 @@ func (c *Core) named(err error) error {
 		return &named
 	}
 	return err
-}
-
-// CanonicalKey gives equal keys equal Go values: a time is a moment, whatever
-// its location, and has microseconds.
-func (c *Core) CanonicalKey(key unsafe.Pointer) {
-	for _, part := range c.keyParts {
-		if part.Encode == meta.KindTime {
-			t := (*time.Time)(unsafe.Add(key, part.Offset))
-			*t = t.Truncate(time.Microsecond).UTC()
-		}
-	}
 }
 
 // Get reads the row with the key at key into the struct at p.
@@ -388,16 +376,4 @@ func checkAggregate(s *plan.Spec) error {
 		return &smrt.QueryError{Reason: "an aggregate takes no limit, offset or lock"}
 	}
 	return nil
-}
-
-// Only refuses a result that is not one row.
-func (c *Core) Only(ctx context.Context, db smrt.DB, op Op, n int, err error) error {
-	switch {
-	case err != nil:
-	case n == 0:
-		err = smrt.ErrNotFound
-	case n > 1:
-		err = smrt.ErrTooManyRows
-	}
-	return c.Fail(ctx, db, op, err)
 }

@@ -431,3 +431,13 @@ func InColumn(err error, column string) error {
 	}
 	return err
 }
+
+// Moment returns the column of the entity at p, which must be a time, as the
+// server keeps it: microseconds of UTC.
+func (c *Column) Moment(p unsafe.Pointer) time.Time {
+	field := unsafe.Add(p, c.Offset)
+	if c.Ptr {
+		field = *(*unsafe.Pointer)(field)
+	}
+	return (*time.Time)(field).Truncate(time.Microsecond).UTC()
+}

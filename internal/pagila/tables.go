@@ -11,9 +11,8 @@ import (
 // Rating is the enum mpaa_rating.
 type Rating string
 
-// The rows of Pagila's tables and views.
 type (
-	// Actor is a row of table actor.
+	// Actor is a row of the table actor, as the types below are of theirs.
 	Actor struct {
 		ActorID    int32
 		FirstName  string
