@@ -34,30 +34,19 @@ func NullCol[T, V any](field func(*T) **V) Column[T, V] {
 
 func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
 
-// resolve finds the column of an accessor by calling it on an entity and
-// looking where the address it returns lies.
+// resolve finds the column of an accessor.
 func resolve[T, F any](field func(*T) *F) *meta.Column {
-	s, err := meta.Of(reflect.TypeFor[T]())
-	if err != nil {
-		panic(fmt.Sprintf("smrt: %v", err))
-	}
-	var entity T
-	c, err := s.Field(unsafe.Pointer(&entity), unsafe.Pointer(call(field, &entity)), reflect.TypeFor[F]())
+	return must(meta.Resolve(reflect.TypeFor[T](), reflect.TypeFor[F](), func(p unsafe.Pointer) unsafe.Pointer {
+		return unsafe.Pointer(field((*T)(p)))
+	}))
+}
+
+// must panics: a wrong declaration is a mistake in the program.
+func must(c *meta.Column, err error) *meta.Column {
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
 	return c
-}
-
-// call explains the panic of an accessor that follows a pointer: the entity it
-// is given is zero.
-func call[T, F any](field func(*T) *F, entity *T) *F {
-	defer func() {
-		if r := recover(); r != nil {
-			panic(fmt.Sprintf("smrt: an accessor of %T must return the address of a field of its argument: it panicked: %v", *entity, r))
-		}
-	}()
-	return field(entity)
 }
 
 // Name returns the column's name in the database.

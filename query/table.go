@@ -86,8 +86,7 @@ type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
 func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
-	var key K
-	offset, err := meta.Offset(reflect.TypeFor[K](), unsafe.Pointer(&key), unsafe.Pointer(field(&key)))
+	offset, err := meta.Locate(reflect.TypeFor[K](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*K)(p))) })
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
@@ -95,6 +94,7 @@ func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) 
 }
 
 func newTable[T any, K comparable](name string, key []KeyPart[T, K], readOnly bool, options []TableOption[T]) *Table[T, K] {
+	// Parts and options hold nothing but what declare takes.
 	parts := unsafe.Slice((*meta.KeyPart)(unsafe.Pointer(unsafe.SliceData(key))), len(key))
 	apply := unsafe.Slice((*setting)(unsafe.Pointer(unsafe.SliceData(options))), len(options))
 	return &Table[T, K]{declare(name, reflect.TypeFor[T](), reflect.TypeFor[K](), parts, readOnly, apply)}

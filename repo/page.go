@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -27,9 +26,7 @@ type Page[R any] struct {
 // its order: used with another it answers smrt.ErrBadCursor. A size outside 1
 // to [MaxPageSize] answers smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page) (*Page[R], error) {
-	w, err := r.at.Window(ctx, q.Spec(), crud.PageRequest{
-		Secret: r.cursorSecret, Size: p.Size, MaxSize: MaxPageSize, After: p.After, Before: p.Before, Entity: r.entity,
-	})
+	w, err := r.at.Window(ctx, q.Spec(), p.Size, MaxPageSize, p.After, p.Before)
 	if err != nil {
 		return nil, err
 	}

@@ -19,30 +19,31 @@ type Repository[T any, K comparable] struct {
 }
 
 // Option configures a repository.
-type Option func(*settings)
-
-type settings struct{ cursorSecret []byte }
+type Option func(*crud.Bound)
 
 // CursorSecret makes the cursors of pages unforgeable: they carry a message
 // authentication code made with the secret. Without it, a cursor that was
 // changed by accident is recognised; one made on purpose is not, and can do no
 // more than start a page at a place of its maker's choice.
 func CursorSecret(secret []byte) Option {
-	return func(s *settings) { s.cursorSecret = append([]byte{}, secret...) }
+	secret = append([]byte{}, secret...)
+	return func(b *crud.Bound) { b.Secret = secret }
 }
 
 // New returns the repository of a table on a handle: a pool, a connection or a
 // transaction.
 func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
-	core := crud.Of(table.Plan())
-	r := Reader[T, T]{at: crud.Bound{DB: db, Core: core, Rows: core.Self}, entity: itself}
-	for _, o := range options {
-		o(&r.settings)
-	}
-	return &Repository[T, K]{r}
+	return &Repository[T, K]{Reader[T, T]{at: bind(db, table.Plan(), options)}}
 }
 
-func itself(p unsafe.Pointer) unsafe.Pointer { return p }
+func bind(db smrt.DB, t *plan.Table, options []Option) crud.Bound {
+	core := crud.Of(t)
+	b := crud.Bound{DB: db, Core: core, Rows: core.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
+	for _, apply := range options {
+		apply(&b)
+	}
+	return b
+}
 
 // With returns the same repository on another handle, such as a transaction:
 //
@@ -85,14 +86,7 @@ func (r *Repository[T, K]) Key(v *T) K {
 // Reader reads the rows of a table of T as values of R: the entity itself, or
 // a view of it (see [View] and [Select]). Queries are always on T. It is safe
 // for concurrent use if its handle is.
-type Reader[T, R any] struct {
-	at crud.Bound
-	settings
-
-	// entity finds the entity inside an R, which a page's cursors are made of.
-	// It is nil where R does not hold one.
-	entity func(unsafe.Pointer) unsafe.Pointer
-}
+type Reader[T, R any] struct{ at crud.Bound }
 
 // With returns the same reader on another handle.
 func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {

@@ -25,10 +25,9 @@ import (
 // Views are made once, where the repository is, and bound with With. View
 // panics if entity does not return the address of a field of its argument.
 func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, computed ...ComputedColumn[V]) *Reader[T, V] {
-	var v V
-	base, err := meta.Offset(reflect.TypeFor[V](), unsafe.Pointer(&v), unsafe.Pointer(entity(&v)))
+	base, err := meta.Locate(reflect.TypeFor[V](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(entity((*V)(p))) })
 	if err != nil {
-		panic(fmt.Sprintf("smrt: view %T: %v", v, err))
+		panic(fmt.Sprintf("smrt: view: %v", err))
 	}
 	list := r.at.Rows.List
 	targets := meta.TargetsOf(r.at.Core.Struct.Columns, base)
@@ -37,9 +36,7 @@ func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, c
 		targets = append(targets, meta.Target{Column: c.column})
 	}
 	return &Reader[T, V]{
-		at:       r.at.As(list, targets),
-		settings: r.settings,
-		entity:   func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) },
+		at: r.at.As(list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
 	}
 }
 
@@ -57,8 +54,7 @@ type constant string
 // expression over the table's columns. The text must be a constant. It panics
 // if field does not return the address of a field of its argument.
 func Computed[V, F any](field func(*V) *F, sql constant) ComputedColumn[V] {
-	var v V
-	offset, err := meta.Offset(reflect.TypeFor[V](), unsafe.Pointer(&v), unsafe.Pointer(field(&v)))
+	offset, err := meta.Locate(reflect.TypeFor[V](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) })
 	if err != nil {
 		panic(fmt.Sprintf("smrt: computed column %q: %v", string(sql), err))
 	}
@@ -91,7 +87,6 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 		names[i] = c.Quoted
 	}
 	return &Reader[T, V]{
-		at:       r.at.As(strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0)),
-		settings: r.settings,
+		at: r.at.As(strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
 	}
 }

@@ -17,6 +17,11 @@ type Bound struct {
 	DB   smrt.DB
 	Core *Core
 	Rows *Projection
+
+	// Entity finds the entity in a row, which the cursors of pages are made
+	// of. It is nil where a row does not hold one.
+	Entity meta.Accessor
+	Secret []byte // of cursors
 }
 
 func (b *Bound) fail(ctx context.Context, op Op, err error) error {
@@ -27,8 +32,10 @@ func (b *Bound) fail(ctx context.Context, op Op, err error) error {
 }
 
 // As is b with another projection.
-func (b *Bound) As(list string, targets []meta.Target) Bound {
-	return Bound{DB: b.DB, Core: b.Core, Rows: b.Core.Project(list, targets)}
+func (b *Bound) As(list string, targets []meta.Target, entity meta.Accessor) Bound {
+	as := *b
+	as.Rows, as.Entity = b.Core.Project(list, targets), entity
+	return as
 }
 
 // Get reads the row with the key at key into the struct at p.
@@ -81,8 +88,8 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, next func() unsafe.Poi
 }
 
 // Window prepares a page.
-func (b *Bound) Window(ctx context.Context, s *plan.Spec, r PageRequest) (*Window, error) {
-	w, err := b.Core.Window(ctx, s, r)
+func (b *Bound) Window(ctx context.Context, s *plan.Spec, size, maxSize int, after, before string) (*Window, error) {
+	w, err := b.Core.Window(ctx, s, PageRequest{b.Secret, size, maxSize, after, before, b.Entity})
 	return w, b.fail(ctx, "page", err)
 }
 

@@ -276,7 +276,7 @@ type PageRequest struct {
 	Secret        []byte
 	Size, MaxSize int
 	After, Before string
-	Entity        func(unsafe.Pointer) unsafe.Pointer // finds the entity in a row, nil if there is none
+	Entity        meta.Accessor // finds the entity in a row, nil if there is none
 }
 
 // Window prepares a page.

@@ -172,35 +172,46 @@ func (s *Struct) ByName(name string) *Column {
 	return nil
 }
 
-// Field finds the column whose address an accessor returned: field points into
-// the struct at entity and has type t.
-func (s *Struct) Field(entity, field unsafe.Pointer, t reflect.Type) (*Column, error) {
-	offset, err := s.Offset(entity, field)
+// Accessor is a function from the address of a struct to that of one of its
+// fields.
+type Accessor func(unsafe.Pointer) unsafe.Pointer
+
+// Resolve finds the column of t, of type f, that an accessor leads to, by
+// calling it on a zero t and looking where the address it returns lies.
+func Resolve(t, f reflect.Type, access Accessor) (*Column, error) {
+	s, err := Of(t)
 	if err != nil {
 		return nil, err
 	}
-	switch cs := s.fields[fieldKey{offset, t}]; len(cs) {
+	offset, err := Locate(t, access)
+	if err != nil {
+		return nil, err
+	}
+	switch cs := s.fields[fieldKey{offset, f}]; len(cs) {
 	case 1:
 		return cs[0], nil
 	case 0:
-		return nil, fmt.Errorf("the field of type %s that the accessor returns is not a column of %s", t, s.Type)
+		return nil, fmt.Errorf("the field of type %s that the accessor returns is not a column of %s", f, t)
 	default:
-		return nil, fmt.Errorf("the accessor's field in %s is ambiguous: %q and %q share their place", s.Type, cs[0].Name, cs[1].Name)
+		return nil, fmt.Errorf("the accessor's field in %s is ambiguous: %q and %q share their place", t, cs[0].Name, cs[1].Name)
 	}
 }
 
-// Offset returns how far field lies behind entity.
-func (s *Struct) Offset(entity, field unsafe.Pointer) (uintptr, error) {
-	return Offset(s.Type, entity, field)
-}
-
-// Offset returns how far field lies behind entity, a value of type t.
-func Offset(t reflect.Type, entity, field unsafe.Pointer) (uintptr, error) {
+// Locate returns how far behind the start of a t the field lies that an
+// accessor leads to.
+func Locate(t reflect.Type, access Accessor) (offset uintptr, err error) {
+	defer func() {
+		if r := recover(); r != nil { // it followed a pointer, which is nil in a zero t
+			err = fmt.Errorf("an accessor of %s must return the address of a field of its argument: it panicked: %v", t, r)
+		}
+	}()
+	zero := reflect.New(t).UnsafePointer()
+	field := access(zero)
 	if field == nil {
 		return 0, fmt.Errorf("an accessor of %s returned nil: it must return the address of a field of its argument", t)
 	}
-	offset := uintptr(field) - uintptr(entity)
-	if uintptr(field) < uintptr(entity) || offset >= t.Size() && t.Size() > 0 {
+	offset = uintptr(field) - uintptr(zero)
+	if uintptr(field) < uintptr(zero) || offset >= t.Size() && t.Size() > 0 {
 		return 0, fmt.Errorf("an accessor of %s must return the address of a field of its argument", t)
 	}
 	return offset, nil

@@ -107,26 +107,24 @@ func TestOfRefuses(t *testing.T) {
 	}
 }
 
-func TestField(t *testing.T) {
-	s, err := meta.Of(reflect.TypeFor[entity]())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e entity
-	at := func(p unsafe.Pointer, typ reflect.Type) string {
-		c, err := s.Field(unsafe.Pointer(&e), p, typ)
+func TestResolve(t *testing.T) {
+	at := func(typ reflect.Type, access func(*entity) unsafe.Pointer) string {
+		c, err := meta.Resolve(reflect.TypeFor[entity](), typ, func(p unsafe.Pointer) unsafe.Pointer { return access((*entity)(p)) })
 		if err != nil {
 			return err.Error()
 		}
 		return c.Name
 	}
+	integer, big := reflect.TypeFor[int](), reflect.TypeFor[int64]()
+	var none *entity
 	for want, got := range map[string]string{
-		"id":                      at(unsafe.Pointer(&e.ID), reflect.TypeFor[int64]()),
-		"name":                    at(unsafe.Pointer(&e.Name), reflect.TypeFor[string]()),
-		"label":                   at(unsafe.Pointer(&e.Label), reflect.TypeFor[*label]()),
-		"not a column":            at(unsafe.Pointer(&e.private), reflect.TypeFor[int]()),
-		"returned nil":            at(nil, reflect.TypeFor[int]()),
-		"a field of its argument": at(unsafe.Pointer(new(int64)), reflect.TypeFor[int64]()),
+		"id":                      at(big, func(e *entity) unsafe.Pointer { return unsafe.Pointer(&e.ID) }),
+		"name":                    at(reflect.TypeFor[string](), func(e *entity) unsafe.Pointer { return unsafe.Pointer(&e.Name) }),
+		"label":                   at(reflect.TypeFor[*label](), func(e *entity) unsafe.Pointer { return unsafe.Pointer(&e.Label) }),
+		"not a column":            at(integer, func(e *entity) unsafe.Pointer { return unsafe.Pointer(&e.private) }),
+		"returned nil":            at(integer, func(*entity) unsafe.Pointer { return nil }),
+		"a field of its argument": at(big, func(*entity) unsafe.Pointer { return unsafe.Pointer(new(int64)) }),
+		"panicked":                at(big, func(*entity) unsafe.Pointer { return unsafe.Pointer(&[]int64{none.ID}[0]) }),
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q", got, want)
