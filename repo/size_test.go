@@ -87,7 +87,7 @@ func TestProgramTextPerEntity(t *testing.T) {
 	}
 	// The budget is 6 KB; this is a bound on growth, a little above what the
 	// thirty methods and a call of each take today.
-	const entities, limit = 50, 11 << 10
+	const entities, limit = 50, 10 << 10
 	one, many := textSize(t, 1), textSize(t, 1+entities)
 	each := (many - one) / entities
 	t.Logf("%d bytes of text for each entity", each)
