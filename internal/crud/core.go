@@ -75,7 +75,7 @@ func newCore(t *plan.Table) *Core {
 		c.keyParts = append(c.keyParts, &part)
 	}
 	c.returned = c.readBack(t.UpdatedAt, t.Version)
-	c.where = c.keysOnly(1) + c.notDeleted()
+	c.where = c.keysOnly() + c.notDeleted()
 	c.Self = c.Project(meta.List(t.Struct.Columns), t.Targets())
 	return c
 }
@@ -96,11 +96,11 @@ func (c *Core) readBack(more ...*meta.Column) []*meta.Column {
 	return out
 }
 
-// keysOnly matches the key as arguments from $first on, deleted or not.
-func (c *Core) keysOnly(first int) string {
+// keysOnly matches the key as the first arguments, deleted or not.
+func (c *Core) keysOnly() string {
 	terms := make([]string, len(c.Key))
 	for i, k := range c.Key {
-		terms[i] = k.Column.Quoted + " = $" + strconv.Itoa(first+i)
+		terms[i] = k.Column.Quoted + " = $" + strconv.Itoa(i+1)
 	}
 	return strings.Join(terms, " AND ")
 }
@@ -133,9 +133,9 @@ func (c *Core) NeedKey(ctx context.Context) error {
 	return nil
 }
 
-// keyArgs returns the key at key as arguments, with room for one more.
+// keyArgs returns the key at key as arguments.
 func (c *Core) keyArgs(key unsafe.Pointer) ([]any, error) {
-	args := make([]any, len(c.keyParts), len(c.keyParts)+1)
+	args := make([]any, len(c.keyParts))
 	for i, part := range c.keyParts {
 		v, err := part.Arg(key)
 		if err != nil {
@@ -194,7 +194,7 @@ func (c *Core) one(rows pgx.Rows, targets []meta.Target, p unsafe.Pointer) error
 
 // Query runs a query and reads its rows to where next says.
 func (c *Core) Query(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Spec, and *plan.Node, next func() unsafe.Pointer) error {
-	rows, err := c.Open(ctx, db, pr.List, s, and)
+	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.Select, List: pr.List, Spec: s, AndThen: and})
 	if rows == nil {
 		return err
 	}
@@ -204,18 +204,18 @@ func (c *Core) Query(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Sp
 	return nil
 }
 
-// Open runs a query. Rows and error are nil when no row can match.
-func (c *Core) Open(ctx context.Context, db smrt.DB, list string, s *plan.Spec, and *plan.Node) (pgx.Rows, error) {
+// open runs a query. Rows and error are nil when no row can match.
+func (c *Core) open(ctx context.Context, db smrt.DB, r *plan.Request) (pgx.Rows, error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
 	}
-	st, err := c.Build(&plan.Request{Verb: plan.Select, List: list, Spec: s, AndThen: and})
-	if err != nil || s.Empty() {
+	st, err := c.Build(r)
+	if err != nil || r.Spec.Empty() {
 		return nil, c.named(err)
 	}
-	rows, err := db.Query(ctx, st.SQL, withMode(s, st.Args)...)
+	rows, err := db.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
 	if err != nil {
-		return nil, c.explainSpec(ctx, db, err, s)
+		return nil, c.explainSpec(ctx, db, err, r.Spec)
 	}
 	return rows, nil
 }
@@ -261,7 +261,7 @@ func (c *Core) Scalar(ctx context.Context, db smrt.DB, r *plan.Request, dst ...a
 // Stream reads rows one by one into the struct that next gives, until yield
 // says stop.
 func (c *Core) Stream(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Spec, next func() unsafe.Pointer, yield func() bool) error {
-	rows, err := c.Open(ctx, db, pr.List, s, nil)
+	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.Select, List: pr.List, Spec: s})
 	if rows == nil {
 		return err
 	}
@@ -354,19 +354,12 @@ func (c *Core) Aggregate(ctx context.Context, db smrt.DB, expr string, s *plan.S
 
 // GroupBy selects a list by the groups of its first column.
 func (c *Core) GroupBy(ctx context.Context, db smrt.DB, list string, targets []meta.Target, s *plan.Spec, next func() unsafe.Pointer) error {
-	if ctx == nil {
-		return smrt.ErrNilContext
-	}
 	if err := checkAggregate(s); err != nil {
 		return err
 	}
-	st, err := c.Build(&plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
-	if err != nil || s.Empty() {
-		return c.named(err)
-	}
-	rows, err := db.Query(ctx, st.SQL, withMode(s, st.Args)...)
-	if err != nil {
-		return c.explainSpec(ctx, db, err, s)
+	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
+	if rows == nil {
+		return err
 	}
 	return c.each(rows, targets, next)
 }

@@ -270,7 +270,7 @@ func (c *Core) Delete(ctx context.Context, db smrt.DB, key unsafe.Pointer, hard 
 }
 
 func (c *Core) deleteSQL(hard bool) *statement {
-	condition := c.keysOnly(1)
+	condition := c.keysOnly()
 	if hard {
 		return &statement{sql: "DELETE FROM " + c.Quoted + " WHERE " + condition}
 	}
@@ -286,7 +286,7 @@ func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) erro
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
 	return c.execByKey(ctx, db, key,
-		"UPDATE "+c.Quoted+" SET "+c.softDelete("NULL")+" WHERE "+c.keysOnly(1)+" AND "+c.SoftDelete.Quoted+" IS NOT NULL")
+		"UPDATE "+c.Quoted+" SET "+c.softDelete("NULL")+" WHERE "+c.keysOnly()+" AND "+c.SoftDelete.Quoted+" IS NOT NULL")
 }
 
 func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sql string) error {
