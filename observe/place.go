@@ -1,0 +1,166 @@
+package observe
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// depth is how many frames of the user's code make a call site. The innermost alone would not do: where all statements
+// go through a method of the user's own repository, or through a helper, all its callers would be one site. With many,
+// each path through a handler would be a site of its own, and a recursive function a new one at each level. Three tell
+// the callers of a helper and of its wrapper apart, and a recursion looks the same from its third level on.
+const depth = 3
+
+// place is a call site: return addresses in the user's code, from inside out; zeros where there are fewer.
+type place [depth]uintptr
+
+// kind is what a frame means for the search of the call site.
+type kind uint8
+
+const (
+	user    kind = iota
+	library      // pgx, smrt, sqlc's output
+	neutral      // runtime and other packages that call back
+	handle       // the user's, but named like a method of a handle: perhaps a wrapper between smrt and pgx
+	sender       // pgx's connection, from which the tracer was called
+)
+
+// places finds call sites. It remembers the kinds of frames, because naming one takes longer than walking the stack; it
+// grows no larger than there are calls in the program.
+type places struct {
+	mu    sync.RWMutex
+	kinds map[uintptr]kind
+}
+
+// locate returns the call site of the statement that is being sent by this goroutine. It is not ok if there is none:
+// smrt sent it from a goroutine of its own.
+func (p *places) locate() (place, bool) {
+	// Most stacks have their three frames of user code among the first 32; walking on to the server's accept loop
+	// would only cost time.
+	var near [32]uintptr
+	n := runtime.Callers(3, near[:]) // without Callers, locate and the tracer's hook
+	at, found := p.search(near[:n])
+	if found < depth && n == len(near) {
+		var far [256]uintptr
+		at, found = p.search(far[:runtime.Callers(3, far[:])])
+	}
+	return at, found > 0
+}
+
+// search takes the user's frames from a stack and returns how many it found.
+func (p *places) search(stack []uintptr) (at place, found int) {
+	sent := false
+	wrappers := 0 // frames in at that may be wrappers of a handle
+	for _, pc := range stack {
+		k := p.kindOf(pc)
+		if !sent { // what stands between pgx and this tracer are other tracers
+			sent = k == sender
+			continue
+		}
+		switch k {
+		case library, sender:
+			if wrappers > 0 && wrappers == found { // called by smrt or sqlc: not where the program asks
+				at, found, wrappers = place{}, 0, 0
+			}
+			continue
+		case neutral:
+			continue
+		case handle:
+			if wrappers == found {
+				wrappers++
+			}
+		}
+		at[found] = pc
+		found++
+		if found == depth {
+			break
+		}
+	}
+	return at, found
+}
+
+func (p *places) kindOf(pc uintptr) kind {
+	p.mu.RLock()
+	k, ok := p.kinds[pc]
+	p.mu.RUnlock()
+	if ok {
+		return k
+	}
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	k = classify(frame.Function, frame.File)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kinds == nil {
+		p.kinds = map[uintptr]kind{}
+	}
+	p.kinds[pc] = k
+	return k
+}
+
+const (
+	pgxModule  = "github.com/jackc/pgx"
+	smrtModule = "github.com/smrt-go/smrt"
+)
+
+// programs are packages of smrt that use it as anybody would.
+var programs = []string{"internal/shop", "internal/pagila", "cmd/", "examples/", "bench"}
+
+// callers are packages that call back into the program, or begin a goroutine. They say nothing about who asks.
+var callers = map[string]bool{
+	"runtime": true, "reflect": true, "sync": true, "iter": true, "slices": true, "maps": true, "context": true,
+	"time": true, "testing": true, "golang.org/x/sync/errgroup": true, "golang.org/x/sync/singleflight": true,
+}
+
+// classify tells what a frame is by the full name of its function and its file.
+func classify(function, file string) kind {
+	pkg, name := split(function)
+	switch {
+	case callers[pkg]:
+		return neutral
+	case within(pkg, pgxModule):
+		if strings.HasPrefix(name, "(*Conn).") {
+			return sender
+		}
+		return library
+	case strings.HasSuffix(file, ".sql.go"): // what sqlc generates; who calls it is the site
+		return library
+	case within(pkg, smrtModule) && !strings.HasSuffix(file, "_test.go"):
+		rest := strings.TrimPrefix(pkg, smrtModule+"/")
+		for _, p := range programs {
+			if strings.HasPrefix(rest, p) {
+				return ofUser(name)
+			}
+		}
+		return library
+	}
+	return ofUser(name)
+}
+
+// ofUser tells methods that look like a handle's from other functions of the user.
+func ofUser(name string) kind {
+	switch name[strings.LastIndex(name, ".")+1:] {
+	case "Query", "QueryRow", "Exec":
+		return handle
+	}
+	return user
+}
+
+// split cuts the full name of a function behind its package.
+func split(function string) (pkg, name string) {
+	from := strings.LastIndex(function, "/") + 1
+	if i := strings.IndexByte(function, '['); i >= 0 && i < from { // a slash among type arguments
+		from = strings.LastIndex(function[:i], "/") + 1
+	}
+	dot := strings.IndexByte(function[from:], '.')
+	if dot < 0 {
+		return function, ""
+	}
+	return function[:from+dot], function[from+dot+1:]
+}
+
+// within tells whether a package belongs to a module.
+func within(pkg, module string) bool {
+	rest, ok := strings.CutPrefix(pkg, module)
+	return ok && (rest == "" || rest[0] == '/')
+}

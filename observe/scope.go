@@ -1,0 +1,238 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/mark"
+)
+
+type (
+	scopeKey  struct{}
+	chargeKey struct{} // what the statement that is running was charged to: *statement or *site
+)
+
+// Option says what a scope looks for. [NPlusOne] is one.
+type Option interface{ configure(*scope) }
+
+// WithScope starts a scope: what is sent under the returned context, by whatever goroutine, is looked at together. A
+// scope is one request, one job or one test. Without options it looks for [NPlusOne] with its defaults.
+//
+// A scope within a scope counts by itself, and what it finds is reported to both. So a test that makes a hundred
+// requests is not one of a hundred repetitions, and yet fails for what one of its requests did.
+//
+// A scope ends when nobody uses the context any more; there is nothing to close.
+func WithScope(ctx context.Context, options ...Option) context.Context {
+	s := &scope{parent: scopeOf(ctx), statements: map[string]*statement{}, sites: map[siteID]*site{}}
+	NPlusOne{}.configure(s)
+	for _, o := range options {
+		o.configure(s)
+	}
+	return context.WithValue(mark.Renew(ctx), scopeKey{}, s)
+}
+
+func scopeOf(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+// Deliberate returns a context under which nothing is counted: for a loop that is meant as it is.
+//
+//	for _, id := range ids { // one by one, so that each holds its lock only briefly
+//		err := accounts.Delete(observe.Deliberate(ctx), id)
+//	}
+func Deliberate(ctx context.Context) context.Context { return mark.Deliberate(ctx) }
+
+// scope counts what was sent under its context. Its maps hold no more than max entries each.
+type scope struct {
+	parent *scope // nil outside of others
+	policy Policy
+	limit  int
+	max    int
+
+	mu         sync.Mutex
+	statements map[string]*statement
+	full       bool // no new statements are taken
+	sites      map[siteID]*site
+	retries    int // failures after which a whole transaction may be sent again
+	found      map[foundID]bool
+	findings   []*site // in the order in which they were found
+}
+
+// statement is a text and how often it was sent. The first time it is only remembered.
+type statement struct {
+	text    string
+	sent    int
+	located bool // a site refers to it
+}
+
+// site is a statement and a place that repeated it.
+//
+// It does not refer to its scope: a scope around many others keeps their findings, and shall not keep all they counted.
+type site struct {
+	statement *statement
+	at        place
+	repeats   atomic.Int64
+	reported  bool // guarded by the scope's mu
+}
+
+type siteID struct {
+	statement *statement
+	at        place
+}
+
+type foundID struct {
+	text string
+	at   place
+}
+
+// maxText is the length from which on a text is not worth keeping: it was assembled with its values.
+const maxText = 32 << 10
+
+// see counts a statement. It is nil if the statement is none of those that are counted.
+func (s *scope) see(text string) (st *statement, repeated bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st = s.statements[text]
+	if st == nil {
+		if !counted(text) || !s.room() {
+			return nil, false
+		}
+		st = &statement{text: text}
+		s.statements[text] = st
+	}
+	st.sent++
+	return st, st.sent > 1
+}
+
+// room tells whether one more statement can be kept. What was sent only once makes room for what comes now: a loop
+// sends its statements soon again. If that helps little, the statements are as many as the loops, and no more are taken.
+func (s *scope) room() bool {
+	if s.full || len(s.statements) < s.max {
+		return !s.full
+	}
+	for text, st := range s.statements {
+		if !st.located && st.sent <= 1 {
+			delete(s.statements, text)
+		}
+	}
+	s.full = len(s.statements) > s.max*3/4
+	return !s.full
+}
+
+// charge counts a repetition at its place, and tells whether that is the one too many.
+func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := siteID{st, at}
+	c = s.sites[id]
+	if c == nil {
+		if len(s.sites) >= s.max {
+			return nil, false
+		}
+		c = &site{statement: st, at: at}
+		s.sites[id] = c
+		st.located = true
+	}
+	repeats := c.repeats.Add(1)
+	// After a failed transaction everything before the failure is sent again, so the limit holds for each try: whoever
+	// repeats a statement r times in each of n tries is reported if r is above the limit.
+	if c.reported || repeats <= int64(s.limit*(1+s.retries)) {
+		return c, false
+	}
+	c.reported = true
+	return c, true
+}
+
+// report tells the policies of this scope and of those around it, each once.
+func (s *scope) report(ctx context.Context, c *site) {
+	f := c.finding()
+	for ; s != nil; s = s.parent {
+		if s.claim(c) {
+			s.policy(ctx, f)
+		}
+	}
+}
+
+// claim notes a finding, and is false if the same was noted before or there are too many: a scope around many others
+// may live as long as the program.
+func (s *scope) claim(c *site) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := foundID{c.statement.text, c.at}
+	if s.found[id] || len(s.findings) >= s.max {
+		return false
+	}
+	if s.found == nil {
+		s.found = map[foundID]bool{}
+	}
+	s.found[id] = true
+	s.findings = append(s.findings, c)
+	return true
+}
+
+// failed takes back what a statement was charged to, if it was.
+func (s *scope) failed(charged any, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c := charged.(type) {
+	case *statement:
+		c.sent--
+	case *site:
+		c.repeats.Add(-1)
+	}
+	if triedAgain(err) {
+		s.retries++
+	}
+}
+
+// triedAgain tells whether programs answer an error by doing everything again: serialization failures, deadlocks,
+// locks that were not available, servers that shut down or were no primary any more, broken connections.
+func triedAgain(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	}
+	switch pg.Code {
+	case "25006", "55P03", "57P01", "57P02", "57P03":
+		return true
+	}
+	return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08")
+}
+
+// verbs begin the statements that are counted. Others control transactions, sessions and cursors: a cursor is read by
+// repeating FETCH, and a transaction in a loop is found by what is sent within.
+var verbs = map[string]bool{
+	"select": true, "insert": true, "update": true, "delete": true, "merge": true, "with": true, "values": true,
+	"table": true, "call": true,
+}
+
+// counted tells whether repeating a statement can be one too many. The catalog is read by smrt and others when they
+// meet a table for the first time.
+func counted(text string) bool {
+	return len(text) <= maxText && verbs[verb(text)] && !strings.Contains(text, "FROM pg_catalog.")
+}
+
+// verb returns the first word of a statement in lower case, behind comments and parentheses.
+func verb(text string) string {
+	for {
+		text = strings.TrimLeft(text, " \t\r\n(")
+		switch {
+		case strings.HasPrefix(text, "--"):
+			_, text, _ = strings.Cut(text, "\n")
+		case strings.HasPrefix(text, "/*"):
+			_, text, _ = strings.Cut(text, "*/")
+		default:
+			n := 0
+			for n < len(text) && (text[n]|0x20) >= 'a' && (text[n]|0x20) <= 'z' {
+				n++
+			}
+			return strings.ToLower(text[:n])
+		}
+	}
+}
