@@ -36,13 +36,18 @@ func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
 
 // resolve finds the column of an accessor.
 func resolve[T, F any](field func(*T) *F) *meta.Column {
-	return must(meta.Resolve(reflect.TypeFor[T](), reflect.TypeFor[F](), func(p unsafe.Pointer) unsafe.Pointer {
-		return unsafe.Pointer(field((*T)(p)))
-	}))
+	return columnAt((*T)(nil), (*F)(nil), accessor(field))
 }
 
-// must panics: a wrong declaration is a mistake in the program.
-func must(c *meta.Column, err error) *meta.Column {
+// accessor is field without its types.
+func accessor[T, F any](field func(*T) *F) meta.Accessor {
+	return func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*T)(p))) }
+}
+
+// columnAt is resolve without types: entity and field are nil pointers to them.
+// It panics, because a wrong declaration is a mistake in the program.
+func columnAt(entity, field any, access meta.Accessor) *meta.Column {
+	c, err := meta.Resolve(reflect.TypeOf(entity).Elem(), reflect.TypeOf(field).Elem(), access)
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
@@ -56,7 +61,7 @@ func (c Column[T, V]) Name() string { return c.column.Name }
 func (c Column[T, V]) Meta() *meta.Column { return c.column }
 
 func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: v}}
+	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Own(v)}}
 }
 
 // null tells whether v stands for NULL: a nil pointer, or a type of its own
@@ -105,7 +110,7 @@ func (c Column[T, V]) Ge(v V) Predicate[T] { return c.node(plan.Ge, v) }
 // Between matches rows whose column is at least low and at most high, both
 // included, never NULL. If low is greater than high, nothing matches.
 func (c Column[T, V]) Between(low, high V) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: low, B: high}}
+	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: plan.Own(low), B: plan.Own(high)}}
 }
 
 // IsNull matches rows where the column is NULL.
@@ -172,6 +177,7 @@ func (c Column[T, V]) list(op plan.Op, vs []V) Predicate[T] {
 		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
 	}
 	vs = slices.Clone(vs)
+	plan.OwnAll(vs)
 	array, err := meta.NewArray(c.elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
 	if err != nil {
 		err = meta.InColumn(err, c.column.Name)
@@ -190,7 +196,7 @@ func (c Column[T, V]) Set(v V) Assignment[T] {
 	if c.null(v) {
 		return c.SetNull()
 	}
-	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: v}}
+	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: plan.Own(v)}}
 }
 
 // SetNull assigns NULL to the column.
@@ -207,13 +213,13 @@ func (c Column[T, V]) SetDefault() Assignment[T] {
 // column's type must have the operator, as numbers do. For dates see
 // [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
 func (c Column[T, V]) Add(v V) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: v}}
+	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Own(v)}}
 }
 
 // SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: slices.Clone(args)}}
+	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: plan.OwnArgs(args)}}
 }
 
 // Assignment gives a column a value in a patch. T is the entity.

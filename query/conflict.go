@@ -3,33 +3,31 @@ package query
 import "github.com/smrt-go/smrt/internal/plan"
 
 // Conflict says what an upsert does when a row exists already.
-type Conflict[T any] struct{ c plan.Conflict }
+type Conflict[T any] struct{ conflict *plan.Conflict }
 
 // OnConflict names the columns of the unique index or key by which an existing
 // row is recognised. Unless told otherwise, all other columns of the row are
 // updated, except the key and the time of creation.
 func OnConflict[T any](columns ...AnyColumn[T]) Conflict[T] {
-	return Conflict[T]{plan.Conflict{Target: columnsOf(columns)}}
+	return Conflict[T]{&plan.Conflict{Target: columnsOf(columns)}}
 }
 
 // Where names the predicate of a partial unique index: for an index WHERE
-// deleted_at IS NULL it is Where("deleted_at IS NULL").
+// deleted_at IS NULL it is Where("deleted_at IS NULL"). It is a fragment like
+// that of [Raw], without arguments.
 func (c Conflict[T]) Where(sql constant) Conflict[T] {
-	c.c.Where = string(sql)
-	return c
+	return Conflict[T]{c.conflict.If(string(sql))}
 }
 
 // Update names the columns that an existing row gets, instead of all.
 func (c Conflict[T]) Update(columns ...AnyColumn[T]) Conflict[T] {
-	c.c.Update = columnsOf(columns)
-	return c
+	return Conflict[T]{c.conflict.Updating(columnsOf(columns))}
 }
 
 // DoNothing leaves existing rows alone.
 func (c Conflict[T]) DoNothing() Conflict[T] {
-	c.c.Nothing = true
-	return c
+	return Conflict[T]{c.conflict.DoingNothing()}
 }
 
-// Meta is for smrt's own packages.
-func (c Conflict[T]) Meta() *plan.Conflict { return &c.c }
+// Meta is for smrt's own packages. It is nil for the zero Conflict.
+func (c Conflict[T]) Meta() *plan.Conflict { return c.conflict }

@@ -18,6 +18,12 @@ type constant string
 // Predicate is a condition on rows of T.
 type Predicate[T any] struct{ node plan.Node }
 
+// PredicateOf is for smrt's own packages.
+func PredicateOf[T any](n plan.Node) Predicate[T] { return Predicate[T]{n} }
+
+// OrderOf is for smrt's own packages.
+func OrderOf[T any](o meta.Order) Order[T] { return Order[T]{o} }
+
 // And matches rows that match all of ps; with no ps, all rows.
 func And[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.And, ps) }
 
@@ -35,16 +41,16 @@ func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
 // nodes sees predicates as what they hold, without copying: a Predicate is
 // nothing but its node. So do orders and assignments.
 func nodes[T any](ps []Predicate[T]) []plan.Node {
-	return unsafe.Slice((*plan.Node)(unsafe.Pointer(unsafe.SliceData(ps))), len(ps))
+	return *(*[]plan.Node)(unsafe.Pointer(&ps))
 }
 
 func orders[T any](terms []Order[T]) []meta.Order {
-	return unsafe.Slice((*meta.Order)(unsafe.Pointer(unsafe.SliceData(terms))), len(terms))
+	return *(*[]meta.Order)(unsafe.Pointer(&terms))
 }
 
 // Sets is for smrt's own packages: assignments as what they hold.
 func Sets[T any](as []Assignment[T]) []plan.Set {
-	return unsafe.Slice((*plan.Set)(unsafe.Pointer(unsafe.SliceData(as))), len(as))
+	return *(*[]plan.Set)(unsafe.Pointer(&as))
 }
 
 // Raw is a condition in SQL, with $1, $2, ... for args. The text must be a
@@ -52,7 +58,7 @@ func Sets[T any](as []Assignment[T]) []plan.Set {
 // in parentheses, and its own must match; columns are named as in the database.
 // Comments and semicolons are refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: slices.Clone(args)}}
+	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: plan.OwnArgs(args)}}
 }
 
 // Query says which rows of T to read, and how. It is a value: every method
@@ -154,5 +160,6 @@ func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
 	return Query[T]{q.spec.InMode(mode)}
 }
 
-// Spec is for smrt's own packages. The result must not be changed.
-func (q Query[T]) Spec() *plan.Spec { return q.spec.OrEmpty() }
+// Spec is for smrt's own packages. The result must not be changed; nil is the
+// query for all rows.
+func (q Query[T]) Spec() *plan.Spec { return q.spec }

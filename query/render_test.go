@@ -4,14 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/shop/shopdb"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -99,6 +104,36 @@ func TestGoldenSQL(t *testing.T) {
 	}
 }
 
+// TestEnumsAreNotNull compares an enum as sqlc writes it: it scans itself, but
+// has no place for NULL, while its nullable form has.
+func TestEnumsAreNotNull(t *testing.T) {
+	type customer struct {
+		ID   int64
+		Tier shopdb.NullCustomerTier `db:"tier"`
+	}
+	nullable := query.NewTable("customers", func(c *customer) *int64 { return &c.ID })
+	tier := query.Col(func(c *customer) *shopdb.NullCustomerTier { return &c.Tier })
+	gold := shopdb.NullCustomerTier{CustomerTier: "gold", Valid: true}
+	for want, build := range map[string]func() (plan.Statement, error){
+		`SELECT id FROM "customers" WHERE "tier" <> $1`: func() (plan.Statement, error) {
+			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.Ne("gold")).Spec()})
+		},
+		`SELECT id FROM "customers" WHERE "tier" <> ALL($1)`: func() (plan.Statement, error) {
+			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.NotIn("gold")).Spec()})
+		},
+		`SELECT id FROM "customers" WHERE "tier" IS DISTINCT FROM $1`: func() (plan.Statement, error) {
+			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(gold)).Spec()})
+		},
+		`SELECT id FROM "customers" WHERE "tier" IS NOT NULL`: func() (plan.Statement, error) {
+			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(shopdb.NullCustomerTier{})).Spec()})
+		},
+	} {
+		if st, err := build(); err != nil || st.SQL != want {
+			t.Errorf("got %s: %v\nwant %s", st.SQL, err, want)
+		}
+	}
+}
+
 // TestQueriesAreValues extends one query in several ways at once, which must
 // neither race nor show in the query or in each other.
 func TestQueriesAreValues(t *testing.T) {
@@ -130,14 +165,79 @@ func TestQueriesAreValues(t *testing.T) {
 	}
 }
 
-// TestOperandsAreCopied changes the slices that predicates were made of.
+// TestOperandsAreCopied changes what predicates were made of.
 func TestOperandsAreCopied(t *testing.T) {
+	blob, tags, word, at := []byte("b"), []string{"t"}, "w", time.Unix(1, 0)
+	texts, blobs, args := [][]string{{"t"}}, [][]byte{[]byte("b")}, []any{[]byte("b")}
+	type row struct {
+		ID    int64
+		Blobs [][]byte
+	}
+	blobsOf := query.Array(func(r *row) *[][]byte { return &r.Blobs })
+	rows := query.NewTable("rows", func(r *row) *int64 { return &r.ID })
+	specs := map[string]func() plan.Statement{}
+	for name, p := range map[string]query.Predicate[thing]{
+		"eq":       thingBlob.Eq(blob),
+		"ne":       thingTags.Ne(tags),
+		"between":  thingBlob.Between(blob, blob),
+		"pointer":  query.Col(func(t *thing) **string { return &t.Nick }).Gt(&word),
+		"time":     query.Col(func(t *thing) **time.Time { return &t.MaybeAt }).Eq(&at),
+		"in":       thingBlob.In(blobs...),
+		"in texts": thingTags.In(texts...),
+		"raw":      query.Raw[thing]("blob = $1", args...),
+	} {
+		q := query.Where(p)
+		specs[name] = func() plan.Statement { return rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()}) }
+	}
+	nested := query.Where(blobsOf.Eq(blobs))
+	specs["nested"] = func() plan.Statement {
+		st, err := rows.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: nested.Spec()})
+		if err != nil {
+			t.Error(err)
+		}
+		return st
+	}
+	sets := []plan.Set{thingBlob.Set(blob).Meta(), thingTags.SetExpr("$1", tags).Meta()}
+	all := query.All[thing]().Unbounded()
+	specs["set"] = func() plan.Statement {
+		return rendered(t, plan.Request{Verb: plan.Update, Spec: all.Spec(), Sets: sets})
+	}
+	before := map[string]string{}
+	for name, build := range specs {
+		before[name] = spelled(build().Args)
+	}
+	blob[0], tags[0], word, at = 'x', "x", "x", time.Unix(9, 0)
+	texts[0][0], blobs[0][0], args[0].([]byte)[0] = "x", 'x', 'x'
+	for name, build := range specs {
+		if after := spelled(build().Args); after != before[name] {
+			t.Errorf("%s: the arguments were %s and became %s", name, before[name], after)
+		}
+	}
+
 	r := fillThings(t, thingsPool(t))
 	in, tags, args, path := []int64{1, 2}, []string{"fruit"}, []any{1}, []string{"a"}
 	ps := []query.Predicate[thing]{thingID.In(in...), thingTags.Has("fruit")}
 	q := query.Where(ps...).Where(thingTags.ContainsAll(tags...), query.Raw[thing]("id = $1", args...), thingDoc.PathEq(1, path...))
 	in[0], tags[0], args[0], path[0], ps[0] = 9, "x", 9, "x", thingID.Eq(9)
 	wantIDs(t, "query", find(t, r, q), 1)
+}
+
+// spelled are arguments with what they refer to.
+func spelled(args []any) string {
+	var b strings.Builder
+	for _, v := range args {
+		if a, ok := v.(*meta.Array); ok {
+			for i := range a.Len() {
+				b.WriteString(spelled([]any{a.Index(i)}))
+			}
+			continue
+		}
+		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer {
+			v = rv.Elem().Interface()
+		}
+		fmt.Fprintf(&b, "%v;", v)
+	}
+	return b.String()
 }
 
 func TestPlanCache(t *testing.T) {

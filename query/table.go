@@ -45,8 +45,7 @@ type definition struct {
 //
 // It panics if the declaration contradicts itself or T.
 func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
-	part := KeyPart[T, K]{meta.KeyPart{Column: resolve[T, K](key)}}
-	return newTable[T, K](name, []KeyPart[T, K]{part}, false, options)
+	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), accessor(key), settings(options)))
 }
 
 // NewCompositeTable describes a table with a key of two to four columns. K is a
@@ -62,19 +61,20 @@ func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options 
 	if len(key) < 2 || len(key) > 4 {
 		panic(fmt.Sprintf("smrt: table %q: a composite key has 2 to 4 parts, not %d", name, len(key)))
 	}
-	return newTable[T, K](name, key, false, options)
+	parts := *(*[]meta.KeyPart)(unsafe.Pointer(&key)) // a KeyPart holds nothing else
+	return table[T, K](declare(name, (*T)(nil), (*K)(nil), parts, false, settings(options)))
 }
 
 // NewKeylessTable describes a table whose rows have no key, such as a log: rows
 // can be created and queried.
 func NewKeylessTable[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
-	return newTable[T, NoKey](name, nil, false, options)
+	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, false, settings(options)))
 }
 
 // NewView describes a view, or a table that is only read. Writes answer
 // smrt.ErrReadOnly.
 func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
-	return newTable[T, NoKey](name, nil, true, options)
+	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, true, settings(options)))
 }
 
 // Key is the parts of a composite key, in the order of the index.
@@ -86,29 +86,54 @@ type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
 func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
+	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, V](column), Offset: place[K, V](field)}}
+}
+
+// place is where in K a field lies.
+func place[K, V any](field func(*K) *V) uintptr {
 	offset, err := meta.Locate(reflect.TypeFor[K](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*K)(p))) })
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
-	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, V](column), Offset: offset}}
+	return offset
 }
 
-func newTable[T any, K comparable](name string, key []KeyPart[T, K], readOnly bool, options []TableOption[T]) *Table[T, K] {
-	// Parts and options hold nothing but what declare takes.
-	parts := unsafe.Slice((*meta.KeyPart)(unsafe.Pointer(unsafe.SliceData(key))), len(key))
-	apply := unsafe.Slice((*setting)(unsafe.Pointer(unsafe.SliceData(options))), len(options))
-	return &Table[T, K]{declare(name, reflect.TypeFor[T](), reflect.TypeFor[K](), parts, readOnly, apply)}
+// NullPart is [Part] for a column that can be NULL, in a foreign key of several
+// columns: a row with a NULL in one of them names no row. The key of a table
+// has no such part.
+func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func(*K) *V) KeyPart[T, K] {
+	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, *V](column), Offset: place[K, V](field)}}
+}
+
+// Meta is for smrt's own packages.
+func (k KeyPart[T, K]) Meta() meta.KeyPart { return k.part }
+
+// table gives a table its types back.
+func table[T any, K comparable](t *untyped) *Table[T, K] { return (*Table[T, K])(unsafe.Pointer(t)) }
+
+// untyped is what every Table is.
+type untyped struct{ plan *plan.Table }
+
+// settings sees options as what they hold, without copying.
+func settings[T any](options []TableOption[T]) []setting {
+	return *(*[]setting)(unsafe.Pointer(&options))
+}
+
+// declareSimple declares a table with a key of one column. Entity and key are
+// nil pointers to their types.
+func declareSimple(name string, entity, key any, column meta.Accessor, options []setting) *untyped {
+	return declare(name, entity, key, []meta.KeyPart{{Column: columnAt(entity, key, column)}}, false, options)
 }
 
 // declare is what is the same for tables of all types.
-func declare(name string, entity, key reflect.Type, parts []meta.KeyPart, readOnly bool, options []setting) *plan.Table {
+func declare(name string, entity, key any, parts []meta.KeyPart, readOnly bool, options []setting) *untyped {
 	d := definition{table: &meta.Table{ReadOnly: readOnly, Key: slices.Clone(parts)}}
 	fail := func(err error) {
 		if err != nil {
 			panic(fmt.Sprintf("smrt: table %q: %v", name, err))
 		}
 	}
-	s, err := meta.Of(entity)
+	s, err := meta.Of(reflect.TypeOf(entity).Elem())
 	fail(err)
 	d.table.Struct = s
 	fail(d.table.SetName(name))
@@ -116,8 +141,10 @@ func declare(name string, entity, key reflect.Type, parts []meta.KeyPart, readOn
 	for _, apply := range options {
 		fail(apply(&d))
 	}
-	fail(d.table.Check(key))
-	return plan.NewTable(d.table, d.cacheSize)
+	keyType := reflect.TypeOf(key).Elem()
+	d.table.KeySize, d.table.KeyType = keyType.Size(), keyType
+	fail(d.table.Check(keyType))
+	return &untyped{plan.NewTable(d.table, d.cacheSize)}
 }
 
 func isInteger(c *meta.Column) bool {

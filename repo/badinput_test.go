@@ -223,6 +223,7 @@ type ratio struct {
 
 var (
 	ratios     = query.NewTable("ratios", func(r *ratio) *int64 { return &r.ID })
+	ratioID    = query.Col(func(r *ratio) *int64 { return &r.ID })
 	ratioCount = query.Col(func(r *ratio) *int64 { return &r.Count })
 	ratioShare = query.Col(func(r *ratio) *float64 { return &r.Share })
 )
@@ -271,9 +272,16 @@ func TestBadNumbers(t *testing.T) {
 			},
 		},
 		{
-			name: "integer, in", want: smrt.ErrOutOfRange,
+			name: "integer, in", want: smrt.ErrOutOfRange, column: "count", row: -1, offset: -1, min: low, max: high,
 			call: func(ctx context.Context, s *store) error {
-				_, err := s.ratios(ctx).Find(ctx, query.Where(ratioCount.In(1, big)))
+				_, err := s.ratios(ctx).Find(ctx, query.Where(ratioID.In(1, big), ratioCount.In(1, big)))
+				return err
+			},
+		},
+		{
+			name: "integer, not in", want: smrt.ErrOutOfRange, column: "count", row: -1, offset: -1, min: low, max: high,
+			call: func(ctx context.Context, s *store) error {
+				_, err := s.ratios(ctx).DeleteWhere(ctx, query.Where(ratioID.In(1), query.Not(ratioCount.NotIn(1, -big-1))))
 				return err
 			},
 		},

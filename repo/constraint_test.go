@@ -50,7 +50,7 @@ var constraintCases = []constraintCase{
 		name: "missing parent", sentinel: smrt.ErrForeignKey, constraint: "products_category_id_fkey", columns: []string{"category_id"},
 		direction: smrt.MissingParent,
 		write: func(ctx context.Context, pool *pgxpool.Pool, p shop.Product) error {
-			return repo.New(pool, shop.Products).Patch(ctx, p.ID, shop.ProductCategory.Set(987654321))
+			return repo.New(pool, shop.Products).Patch(ctx, p.ID, shop.ProductCategoryID.Set(987654321))
 		},
 	},
 	{

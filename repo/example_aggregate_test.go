@@ -36,7 +36,7 @@ func ExampleSum() {
 	}
 	fmt.Println(none.Valid)
 
-	groups, err := repo.CountBy(ctx, products, shop.ProductCategory, inStock)
+	groups, err := repo.CountBy(ctx, products, shop.ProductCategoryID, inStock)
 	if err != nil {
 		panic(err)
 	}

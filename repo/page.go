@@ -2,13 +2,15 @@ package repo
 
 import (
 	"context"
-	"slices"
+	"unsafe"
 
+	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 )
 
 // MaxPageSize is the largest page.
-const MaxPageSize = 10_000
+const MaxPageSize = crud.MaxPageSize
 
 // Page is one page of a query's rows.
 type Page[R any] struct {
@@ -25,23 +27,9 @@ type Page[R any] struct {
 // directions and NULLs will do. A cursor belongs to a query with its values and
 // its order: used with another it answers smrt.ErrBadCursor. A size outside 1
 // to [MaxPageSize] answers smrt.ErrBadPage.
-func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page) (*Page[R], error) {
-	w, err := r.at.Window(ctx, q.Spec(), p.Size, MaxPageSize, p.After, p.Before)
-	if err != nil {
-		return nil, err
-	}
-	items, err := r.find(ctx, "page", w.Spec, w.Behind)
-	if err != nil {
-		return nil, err
-	}
-	var out Page[R]
-	n := min(len(items), p.Size)
-	out.Next, out.Prev, err = w.Cursors(rowsOf(items))
-	out.Items = items[:n:n]
-	if w.Backwards {
-		slices.Reverse(out.Items)
-	}
-	return &out, err
+func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
+	page, err := page(ctx, &r.at, q.Spec(), p, preload.Untyped(loads))
+	return (*Page[R])(unsafe.Pointer(page)), err
 }
 
 // OffsetPage is one numbered page of a query's rows.
@@ -59,14 +47,7 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 // simple way for short lists: a page costs as much as all pages before it, and
 // rows that come or go between two pages shift the others. A page behind the
 // last has no items.
-func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int) (*OffsetPage[R], error) {
-	s, total, err := r.at.Numbered(ctx, q.Spec(), number, size, MaxPageSize)
-	if err != nil {
-		return nil, err
-	}
-	items, err := r.find(ctx, "page", s, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &OffsetPage[R]{Items: items, Number: number, Size: size, Total: total}, nil
+func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
+	page, err := pageNumber(ctx, &r.at, q.Spec(), number, size, preload.Untyped(loads))
+	return (*OffsetPage[R])(unsafe.Pointer(page)), err
 }

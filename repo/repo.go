@@ -8,6 +8,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -33,14 +34,13 @@ func CursorSecret(secret []byte) Option {
 // New returns the repository of a table on a handle: a pool, a connection or a
 // transaction.
 func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
-	return &Repository[T, K]{Reader[T, T]{at: bind(db, table.Plan(), options)}}
+	return (*Repository[T, K])(unsafe.Pointer(bind(db, table.Plan(), options)))
 }
 
-func bind(db smrt.DB, t *plan.Table, options []Option) crud.Bound {
-	core := crud.Of(t)
-	b := crud.Bound{DB: db, Core: core, Rows: core.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
+func bind(db smrt.DB, t *plan.Table, options []Option) *crud.Bound {
+	b := crud.Bind(db, t)
 	for _, apply := range options {
-		apply(&b)
+		apply(b)
 	}
 	return b
 }
@@ -49,31 +49,21 @@ func bind(db smrt.DB, t *plan.Table, options []Option) crud.Bound {
 //
 //	products.With(tx).Update(ctx, product)
 func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
-	bound := *r
-	bound.at.DB = db
-	return &bound
+	return (*Repository[T, K])(unsafe.Pointer(r.at.With(db)))
 }
 
 // Get returns the row with the key, or smrt.ErrNotFound.
-func (r *Repository[T, K]) Get(ctx context.Context, key K) (*T, error) {
-	v := new(T)
-	if err := r.at.Get(ctx, unsafe.Pointer(&key), unsafe.Pointer(v)); err != nil {
-		return nil, err
-	}
-	return v, nil
+func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load[T]) (*T, error) {
+	v, err := get(ctx, &r.at, unsafe.Pointer(&key), preload.Untyped(loads))
+	return (*T)(v), err
 }
 
 // GetMany returns the rows with the keys, in the order of the keys, in one
 // statement whatever their number. The result has an entry for each key: nil
 // where there is no such row, and the same pointer where a key is given twice.
-func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K) ([]*T, error) {
-	out := make([]*T, len(keys))
-	pointers := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(out))), len(out))
-	chunk := func(n int) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(make([]T, n))) }
-	if err := r.at.GetMany(ctx, rowsOf(keys), unsafe.Sizeof(*new(T)), chunk, pointers); err != nil {
-		return nil, err
-	}
-	return out, nil
+func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...preload.Load[T]) ([]*T, error) {
+	vs, err := getMany(ctx, &r.at, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), preload.Untyped(loads))
+	return *(*[]*T)(unsafe.Pointer(&vs)), err
 }
 
 // Key returns the key of an entity.
@@ -86,67 +76,40 @@ func (r *Repository[T, K]) Key(v *T) K {
 // Reader reads the rows of a table of T as values of R: the entity itself, or
 // a view of it (see [View] and [Select]). Queries are always on T. It is safe
 // for concurrent use if its handle is.
+//
+// All work is done by the core, which knows types at run time only. What it
+// returns is the memory of a T, a []R or a Page[R], and the methods here do no
+// more than say so: a method adds little more to a program than a call costs.
+// That both sides have the same layout is tested.
 type Reader[T, R any] struct{ at crud.Bound }
 
 // With returns the same reader on another handle.
 func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
-	bound := *r
-	bound.at.DB = db
-	return &bound
+	return (*Reader[T, R])(unsafe.Pointer(r.at.With(db)))
 }
 
 // Find returns the rows that match. With no match the slice is empty and the
-// error nil.
-func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T]) ([]R, error) {
-	return r.find(ctx, "find", q.Spec(), nil)
-}
-
-func (r *Reader[T, R]) find(ctx context.Context, op crud.Op, s *plan.Spec, and *plan.Node) ([]R, error) {
-	out := make([]R, 0, capacity(s))
-	err := r.at.Collect(ctx, op, s, and, func() unsafe.Pointer {
-		var zero R
-		out = append(out, zero)
-		return unsafe.Pointer(&out[len(out)-1])
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// maxPrealloc bounds what is allocated before a row has been seen.
-const maxPrealloc = 128
-
-// capacity guesses the number of rows of a query.
-func capacity(s *plan.Spec) int {
-	if s.HasLimit && s.Limit >= 0 {
-		return int(min(s.Limit, maxPrealloc))
-	}
-	return 0
+// error nil. Relations that loads name are loaded into the rows, each in one
+// statement whatever the number of rows; see package preload. Every other
+// method that reads rows takes loads likewise.
+func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
+	vs, err := find(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	return *(*[]R)(unsafe.Pointer(&vs)), err
 }
 
 // First returns the first row that matches, or smrt.ErrNotFound. Without an
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
-func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T]) (*R, error) {
-	return r.only(ctx, "first", r.at.Core.Ordered(q.Spec().AtMost(1)))
+func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
+	v, err := first(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	return (*R)(v), err
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
 // smrt.ErrTooManyRows if there are several.
-func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T]) (*R, error) {
-	return r.only(ctx, "one", q.Spec().AtMost(2))
-}
-
-func (r *Reader[T, R]) only(ctx context.Context, op crud.Op, s *plan.Spec) (*R, error) {
-	out, err := r.find(ctx, op, s, nil)
-	if err == nil {
-		err = r.at.Only(ctx, op, len(out))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &out[0], nil
+func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
+	v, err := one(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	return (*R)(v), err
 }
 
 // Count returns how many rows match. A limit and an offset count.
@@ -171,18 +134,13 @@ func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, erro
 // An error ends the stream. A connection is in use until the loop ends, which
 // it may do early: the server is then asked to stop (inside a transaction,
 // which that would abort, the remaining rows are read and dropped).
-func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T]) iter.Seq2[R, error] {
+//
+// With loads the rows are read in chunks of some hundred, through a cursor in a
+// transaction of its own (in a savepoint inside another one), so that one
+// connection is enough. Outside a transaction all rows and what is loaded with
+// them are of one instant.
+func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		var v R
-		next := func() unsafe.Pointer {
-			var zero R
-			v = zero
-			return unsafe.Pointer(&v)
-		}
-		err := r.at.Stream(ctx, q.Spec(), next, func() bool { return yield(v, nil) })
-		if err != nil {
-			var zero R
-			yield(zero, err)
-		}
+		stream(ctx, &r.at, q.Spec(), preload.Untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
 	}
 }

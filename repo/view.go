@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 )
 
 // View reads the rows of a repository into structs that embed the entity:
@@ -36,7 +37,7 @@ func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, c
 		targets = append(targets, meta.Target{Column: c.column})
 	}
 	return &Reader[T, V]{
-		at: r.at.As(list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
+		at: *r.at.As(reflect.TypeFor[V](), list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
 	}
 }
 
@@ -51,10 +52,14 @@ type ComputedColumn[V any] struct {
 type constant string
 
 // Computed declares that a field of the view V receives the value of an SQL
-// expression over the table's columns. The text must be a constant. It panics
-// if field does not return the address of a field of its argument.
+// expression over the table's columns. The text is a fragment like that of
+// [query.Raw], without arguments. It panics if it is not, or if field does not
+// return the address of a field of its argument.
 func Computed[V, F any](field func(*V) *F, sql constant) ComputedColumn[V] {
 	offset, err := meta.Locate(reflect.TypeFor[V](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) })
+	if err == nil {
+		err = plan.CheckFragment(string(sql))
+	}
 	if err != nil {
 		panic(fmt.Sprintf("smrt: computed column %q: %v", string(sql), err))
 	}
@@ -87,6 +92,6 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 		names[i] = c.Quoted
 	}
 	return &Reader[T, V]{
-		at: r.at.As(strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
+		at: *r.at.As(s.Type, strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
 	}
 }

@@ -18,7 +18,7 @@ func (r *Repository[T, K]) Create(ctx context.Context, v *T) error {
 // reads back into each what the database decided. There is no limit to their
 // number.
 func (r *Repository[T, K]) CreateMany(ctx context.Context, vs []T) error {
-	return r.at.InsertMany(ctx, rowsOf(vs))
+	return r.at.InsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
 }
 
 // Outcome is what an upsert did with a row.
@@ -37,7 +37,7 @@ func (o Outcome) String() string { return [...]string{"unchanged", "inserted", "
 // outcomes sees the core's outcomes as this package's, which are the same
 // bytes.
 func outcomes(os []crud.Outcome) []Outcome {
-	return unsafe.Slice((*Outcome)(unsafe.Pointer(unsafe.SliceData(os))), len(os))
+	return *(*[]Outcome)(unsafe.Pointer(&os))
 }
 
 // Upsert inserts the entity's row, or updates the row that it conflicts with.
@@ -52,7 +52,7 @@ func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]
 // of each. Two entities with the same conflict target are refused with
 // smrt.ErrDuplicateInBatch.
 func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Conflict[T]) ([]Outcome, error) {
-	os, err := r.at.UpsertMany(ctx, rowsOf(vs), c.Meta())
+	os, err := r.at.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Meta())
 	return outcomes(os), err
 }
 
@@ -69,7 +69,7 @@ func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
 // because they do not exist or are stale, the error is a *smrt.IncompleteError
 // that names them, and the others are written all the same.
 func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error) {
-	return r.at.UpdateMany(ctx, rowsOf(vs))
+	return r.at.UpdateMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
 }
 
 // Patch assigns columns of the row with the key, and no others:
@@ -111,18 +111,18 @@ func (r *Repository[T, K]) Restore(ctx context.Context, key K) error {
 // is declared, and returns how many there were. Keys without a row are no
 // error.
 func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, error) {
-	return r.at.DeleteMany(ctx, rowsOf(keys))
+	return r.at.DeleteMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
 }
 
 // DeleteWhere deletes all rows that match, softly where that is declared, and
 // returns how many there were. A query that matches every row is refused with
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Spec(), false)
+	return r.at.DeleteWhere(ctx, q.Spec())
 }
 
 // HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
 // add OnlyDeleted to the query.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Spec(), true)
+	return r.at.HardDeleteWhere(ctx, q.Spec())
 }

@@ -193,6 +193,12 @@ func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflic
 	if err := c.checkAllFinite(ctx, db, rows); err != nil {
 		return err
 	}
+	copied := false
+	if x == nil {
+		if copied, err = c.copies(ctx, db, groups, rows.N); err != nil {
+			return err
+		}
+	}
 	types, err := c.columnTypes(ctx, db)
 	if err != nil {
 		return err
@@ -200,6 +206,25 @@ func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflic
 	if err := c.checkAllFit(types, rows); err != nil {
 		return err
 	}
+	if copied {
+		err = c.copyIn(ctx, db, rows)
+	}
+	if !copied || mistyped(err) {
+		if again := c.insertGroups(ctx, db, types, rows, groups, x, outcome); !aborted(again) || !copied {
+			err = again
+		}
+	}
+	if err != nil {
+		c.forgetTypes(err)
+		return c.explainRows(err, types, rows)
+	}
+	return nil
+}
+
+// insertGroups sends the statements for the rows of all shapes.
+func (c *Core) insertGroups(ctx context.Context, db smrt.DB, types map[string]columnType, rows Rows, groups []group,
+	x *Conflict, outcome func(int, bool),
+) error {
 	var parts []part
 	for _, g := range groups {
 		more, err := c.insertGroup(types, rows, g, x)
@@ -208,12 +233,7 @@ func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflic
 		}
 		parts = append(parts, more...)
 	}
-	err = c.send(ctx, db, rows, parts, x, outcome)
-	if err != nil {
-		c.forgetTypes(err)
-		return c.explainRows(err, types, rows)
-	}
-	return nil
+	return c.send(ctx, db, rows, parts, x, outcome)
 }
 
 // insertGroup makes the statements for the rows of one shape.
@@ -404,21 +424,26 @@ func (c *Core) copyEntity(dst, src unsafe.Pointer) {
 func targetKey(columns []*meta.Column, p unsafe.Pointer) string {
 	var b []byte
 	for _, col := range columns {
-		v, _ := col.Arg(p) // checked before
-		if col.Encode == meta.KindTime && v != nil {
-			v = col.Moment(p) // whatever its location
-		}
-		s, null, err := meta.Text(v)
-		if err != nil {
-			s = fmt.Sprint(v)
-		}
-		if null {
-			b = append(b, 0)
-			continue
-		}
-		b = append(binary.AppendUvarint(append(b, 1), uint64(len(s))), s...)
+		b = AppendKey(b, col, p)
 	}
 	return string(b)
+}
+
+// AppendKey encodes the value of a column of the entity at p, so that equal
+// values, and only those, are equal.
+func AppendKey(b []byte, col *meta.Column, p unsafe.Pointer) []byte {
+	v, _ := col.Arg(p) // checked before
+	if col.Encode == meta.KindTime && v != nil {
+		v = col.Moment(p) // whatever its location
+	}
+	s, null, err := meta.Text(v)
+	if err != nil {
+		s = fmt.Sprint(v)
+	}
+	if null {
+		return append(b, 0)
+	}
+	return append(binary.AppendUvarint(append(b, 1), uint64(len(s))), s...)
 }
 
 // checkUpsert refuses two rows with the same conflict target, which PostgreSQL

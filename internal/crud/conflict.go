@@ -14,6 +14,9 @@ type Conflict plan.Conflict
 
 // check refuses what PostgreSQL would, before it is asked.
 func (x *Conflict) check(c *Core) error {
+	if x.Err != nil {
+		return x.Err
+	}
 	if len(x.Target) == 0 {
 		return &smrt.QueryError{Reason: "an upsert needs the columns of the unique index that it may conflict with"}
 	}

@@ -3,6 +3,7 @@ package crud
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type Projection struct {
 	List    string // select list
 	Get     string // SELECT by key
 	Targets []meta.Target
+	structs // that rows are read into
 }
 
 // cores holds the Core of each table, so that making a repository is cheap
@@ -76,7 +78,7 @@ func newCore(t *plan.Table) *Core {
 	}
 	c.returned = c.readBack(t.UpdatedAt, t.Version)
 	c.where = c.keysOnly() + c.notDeleted()
-	c.Self = c.Project(meta.List(t.Struct.Columns), t.Targets())
+	c.Self = c.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
 	return c
 }
 
@@ -105,9 +107,10 @@ func (c *Core) keysOnly() string {
 	return strings.Join(terms, " AND ")
 }
 
-// Project makes a projection of a select list.
-func (c *Core) Project(list string, targets []meta.Target) *Projection {
+// Project makes a projection of a select list to structs of type row.
+func (c *Core) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
 	return &Projection{
+		structs: structsOf(row),
 		List:    list,
 		Targets: targets,
 		Get:     "SELECT " + list + " FROM " + c.Quoted + " WHERE " + c.where,
@@ -157,39 +160,43 @@ func (c *Core) named(err error) error {
 	return err
 }
 
-// Get reads the row with the key at key into the struct at p.
-func (c *Core) Get(ctx context.Context, db smrt.DB, pr *Projection, key, p unsafe.Pointer) error {
+// Get reads the row with the key at key into a new struct.
+func (c *Core) Get(ctx context.Context, db smrt.DB, pr *Projection, key unsafe.Pointer) (unsafe.Pointer, error) {
 	if err := c.NeedKey(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	args, err := c.keyArgs(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := db.Query(ctx, pr.Get, args...)
 	if err != nil {
-		return c.explain(ctx, db, err, args, c.keyParts)
+		return nil, c.explain(ctx, db, err, args, c.keyParts)
 	}
-	return c.one(rows, pr.Targets, p)
+	return c.one(rows, pr)
 }
 
 // one reads the only row of a result.
-func (c *Core) one(rows pgx.Rows, targets []meta.Target, p unsafe.Pointer) error {
+func (c *Core) one(rows pgx.Rows, pr *Projection) (unsafe.Pointer, error) {
 	if !rows.Next() {
 		rows.Close()
 		if err := rows.Err(); err != nil {
-			return err
+			return nil, err
 		}
-		return smrt.ErrNotFound
+		return nil, smrt.ErrNotFound
 	}
 	var d meta.Decoder
-	d.Init(c.Name, targets, rows, true)
+	d.Init(c.Name, pr.Targets, rows, true)
+	p := pr.one()
 	err := d.Row(rows, p)
 	rows.Close()
-	if err != nil {
-		return err
+	if err == nil {
+		err = rows.Err()
 	}
-	return rows.Err()
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Query runs a query and reads its rows to where next says.
@@ -324,6 +331,7 @@ func (c *Core) Ordered(s *plan.Spec) *plan.Spec {
 
 // Count counts the rows that match.
 func (c *Core) Count(ctx context.Context, db smrt.DB, s *plan.Spec) (n int64, err error) {
+	s = s.OrEmpty()
 	if s.Lock != plan.NoLock {
 		return 0, &smrt.QueryError{Reason: "rows that are counted cannot be locked"}
 	}
@@ -336,6 +344,7 @@ func (c *Core) Count(ctx context.Context, db smrt.DB, s *plan.Spec) (n int64, er
 
 // Exists tells whether a row matches.
 func (c *Core) Exists(ctx context.Context, db smrt.DB, s *plan.Spec) (ok bool, err error) {
+	s = s.OrEmpty()
 	if s.Empty() && s.Err == nil && ctx != nil {
 		return false, nil
 	}
@@ -365,6 +374,7 @@ func (c *Core) GroupBy(ctx context.Context, db smrt.DB, list string, targets []m
 }
 
 func checkAggregate(s *plan.Spec) error {
+	s = s.OrEmpty()
 	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock {
 		return &smrt.QueryError{Reason: "an aggregate takes no limit, offset or lock"}
 	}

@@ -54,6 +54,7 @@ func (c *Core) explainSpec(ctx context.Context, db smrt.DB, err error, s *plan.S
 	}
 	var args []any
 	var columns []*meta.Column
+	s = s.OrEmpty()
 	for i := range s.Where {
 		operands(&s.Where[i], func(col *meta.Column, v any) {
 			args, columns = append(args, v), append(columns, col)
@@ -63,6 +64,9 @@ func (c *Core) explainSpec(ctx context.Context, db smrt.DB, err error, s *plan.S
 }
 
 func operands(n *plan.Node, visit func(*meta.Column, any)) {
+	if n.Link != nil {
+		return // the columns are another table's
+	}
 	for i := range n.Kids {
 		operands(&n.Kids[i], visit)
 	}
@@ -72,6 +76,11 @@ func operands(n *plan.Node, visit func(*meta.Column, any)) {
 	case plan.Between:
 		visit(n.Column, n.A)
 		visit(n.Column, n.B)
+	case plan.In, plan.NotIn:
+		list, _ := n.A.(*meta.Array)
+		for i := range list.Len() {
+			visit(n.Column, list.Index(i))
+		}
 	}
 }
 
@@ -100,9 +109,13 @@ type columnType struct {
 	name string // qualified and quoted
 	text bool   // of the family that text casts to by itself
 	json bool   // json or jsonb
+
+	copyable bool // COPY does to the column's table what INSERT does
 }
 
-// columnTypesSQL follows domains down to the type that they constrain.
+// columnTypesSQL follows domains down to the type that they constrain. The last
+// column tells whether COPY does the same as INSERT: it refuses tables with
+// policies, ignores rules, and writes identity columns that are always generated.
 const columnTypesSQL = `WITH RECURSIVE t AS (
 	SELECT a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
@@ -110,9 +123,11 @@ const columnTypesSQL = `WITH RECURSIVE t AS (
 	UNION ALL
 	SELECT t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname),
-	(SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1::text))
-FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace WHERE typtype <> 'd'`
+SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname), c.relkind = 'p',
+	c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
+		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped)
+FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
+JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1::text) WHERE typtype <> 'd'`
 
 // columnTypes looks the types of the columns up, once.
 func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnType, error) {
@@ -129,7 +144,7 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 		var name string
 		var t columnType
 		var partitioned bool
-		if err := rows.Scan(&name, &t.base, &t.name, &partitioned); err != nil {
+		if err := rows.Scan(&name, &t.base, &t.name, &partitioned, &t.copyable); err != nil {
 			return nil, err
 		}
 		c.partitioned.Store(partitioned)

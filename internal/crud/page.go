@@ -33,6 +33,11 @@ func (c *Core) TotalOrder(s *plan.Spec) ([]meta.Order, error) {
 	if len(order) == 0 && !s.Unordered {
 		order = c.DefaultOrder
 	}
+	for _, o := range order {
+		if o.Expr != nil {
+			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by a number of related rows, which is no column: use PageNumber"}
+		}
+	}
 	total := append([]meta.Order{}, order...)
 	for _, k := range c.Key {
 		named := false
@@ -281,6 +286,7 @@ type PageRequest struct {
 
 // Window prepares a page.
 func (c *Core) Window(ctx context.Context, s *plan.Spec, r PageRequest) (*Window, error) {
+	s = s.OrEmpty()
 	if err := CheckPage(ctx, s, r.Size, r.MaxSize); err != nil {
 		return nil, err
 	}
@@ -341,6 +347,7 @@ const maxPageNumber = 1_000_000
 
 // Numbered prepares a page that is known by its number, and counts all rows.
 func (c *Core) Numbered(ctx context.Context, db smrt.DB, s *plan.Spec, number, size, maxSize int) (*plan.Spec, int64, error) {
+	s = s.OrEmpty()
 	if err := CheckPage(ctx, s, size, maxSize); err != nil {
 		return nil, 0, err
 	}

@@ -25,7 +25,7 @@ func unreadable[V any](sqlType, value string, want error) typeCase {
 		ctx := t.Context()
 		row := func() unsafe.Pointer { return c.rows(1).UnsafePointer() }
 		ids := []int64{7}
-		get := c.Get(ctx, pool, c.Self, unsafe.Pointer(&ids[0]), row())
+		_, get := c.Get(ctx, pool, c.Self, unsafe.Pointer(&ids[0]))
 		find := c.Query(ctx, pool, c.Self, &plan.Spec{}, nil, row)
 		many := c.GetMany(ctx, pool, c.Self, bulk(reflect.ValueOf(ids)), row)
 		stream := c.Stream(ctx, pool, c.Self, &plan.Spec{}, row, func() bool { return true })

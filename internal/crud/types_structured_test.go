@@ -2,6 +2,7 @@ package crud_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
@@ -221,6 +222,37 @@ func TestUserTypes(t *testing.T) {
 		typed[csv]("text", nil, csv{"a", "b"}),
 		typed[cents]("bigint", cents{}, cents{199}),
 		typed[*cents]("bigint", nil, &cents{199}),
+	})
+}
+
+// citext is a type that no program knows by its OID: an extension's.
+var citext = testdb.Schema{Name: "citext", Apply: func(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "CREATE EXTENSION citext")
+	return errors.Join(err, conn.Close(ctx))
+}}
+
+func TestExtensionTypes(t *testing.T) {
+	t.Parallel()
+	var available bool
+	ask := "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citext')"
+	if err := testdb.Pool(t, testdb.Empty).QueryRow(t.Context(), ask).Scan(&available); err != nil {
+		t.Fatal(err)
+	}
+	if !available {
+		t.Skip("this PostgreSQL comes without citext")
+	}
+	texts := []string{"", "Mixed Case", "ÄÖ", `q"u\o'te`, "NULL", "{a,b}"}
+	inModes(t, citext, []typeCase{
+		typed("citext", texts...),
+		typed[mood]("citext", "Happy", "sad"),
+		typed[*string]("citext", nil, new(""), new("Mixed")),
+		typed[sql.NullString]("citext", sql.NullString{}, sql.NullString{String: "Mixed", Valid: true}),
+		typed[pgtype.Text]("citext", pgtype.Text{}, pgtype.Text{String: "Mixed", Valid: true}),
+		typed[[]string]("citext[]", nil, []string{}, []string{"Mixed", `"`}),
 	})
 }
 

@@ -178,10 +178,11 @@ func (c *cells) holds(t *testing.T, after string, ids []int64, values []reflect.
 	t.Helper()
 	ctx := t.Context()
 	for i := range ids {
-		got := c.rows(1).Index(0)
-		if err := c.Get(ctx, c.pool, c.Self, unsafe.Pointer(&ids[i]), got.Addr().UnsafePointer()); err != nil {
+		p, err := c.Get(ctx, c.pool, c.Self, unsafe.Pointer(&ids[i]))
+		if err != nil {
 			t.Fatalf("%s: get: %v", after, err)
 		}
+		got := reflect.NewAt(c.entity, p).Elem()
 		check(t, after+", Get", got.Field(1), values[i])
 		plain := reflect.New(c.v.Type)
 		if err := c.pool.QueryRow(ctx, "SELECT v FROM "+c.Quoted+" WHERE id = $1", ids[i]).Scan(plain.Interface()); err != nil {

@@ -22,6 +22,7 @@ type Array struct {
 	stride uintptr
 	n      int
 	rows   []int // nil: all n, in order
+	places []unsafe.Pointer
 }
 
 // NewArray is the column of n entities that lie stride bytes apart from base;
@@ -32,17 +33,28 @@ func NewArray(c *Column, base unsafe.Pointer, stride uintptr, n int, rows []int)
 	if rows != nil {
 		a.n = len(rows)
 	}
-	switch c.Encode {
+	return a, a.check()
+}
+
+// check refuses the first value that [Column.Arg] refuses.
+func (a *Array) check() error {
+	switch a.column.Encode {
 	case KindString, KindTime, KindJSON, KindStrings:
 	default:
-		return a, nil // nothing to check
+		return nil // nothing to check
 	}
 	for i := range a.n {
-		if _, err := c.Arg(a.at(i)); err != nil {
-			return nil, AtRow(err, a.row(i))
+		if _, err := a.column.Arg(a.at(i)); err != nil {
+			return AtRow(err, a.row(i))
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// NewArrayAt is the column of the entities at the given addresses.
+func NewArrayAt(c *Column, places []unsafe.Pointer) (*Array, error) {
+	a := &Array{column: c, n: len(places), places: places}
+	return a, a.check()
 }
 
 func (a *Array) row(i int) int {
@@ -53,8 +65,14 @@ func (a *Array) row(i int) int {
 }
 
 func (a *Array) at(i int) unsafe.Pointer {
+	if a.places != nil {
+		return a.places[i]
+	}
 	return unsafe.Add(a.base, uintptr(a.row(i))*a.stride)
 }
+
+// Len is the number of elements.
+func (a *Array) Len() int { return a.n }
 
 // Dimensions implements pgtype.ArrayGetter.
 func (a *Array) Dimensions() []pgtype.ArrayDimension { return dimensions(a.n) }

@@ -28,6 +28,8 @@ type Decoder struct {
 	table  string
 	skip   int // leading columns that are not this decoder's
 	n      int // number of steps
+	types  *pgtype.Map
+	fields []pgconn.FieldDescription
 	buffer [maxInline]step
 	more   []step // in place of buffer, for wider rows
 	arena  arena
@@ -53,6 +55,7 @@ const (
 	opTimestamp
 	opDate
 	opUUID
+	opTSVector
 )
 
 type step struct {
@@ -73,13 +76,18 @@ func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single boo
 
 // InitFrom is Init for rows whose first skip columns go elsewhere.
 func (d *Decoder) InitFrom(table string, targets []Target, rows pgx.Rows, skip int) {
-	d.table, d.skip = table, skip
+	d.skip = skip
+	d.InitFields(table, targets, rows.TypeMap(), rows.FieldDescriptions()[skip:])
+}
+
+// InitFields readies d for values with the given types and formats.
+func (d *Decoder) InitFields(table string, targets []Target, types *pgtype.Map, fields []pgconn.FieldDescription) {
+	d.table, d.types, d.fields = table, types, fields
 	d.n = len(targets)
 	if d.n > maxInline {
 		d.more = make([]step, d.n)
 	}
 	steps := d.steps()
-	types, fields := rows.TypeMap(), rows.FieldDescriptions()[skip:]
 	for i := range targets {
 		t := &targets[i]
 		steps[i] = step{offset: t.Base + t.Column.Offset, column: t.Column}
@@ -143,6 +151,10 @@ func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
 		if f.DataTypeOID == pgtype.UUIDOID {
 			s.op = opUUID
 		}
+	case KindTSVector:
+		if f.DataTypeOID == pgtype.TSVectorOID {
+			s.op = opTSVector
+		}
 	}
 }
 
@@ -205,7 +217,11 @@ func (s *step) resolveTime(types *pgtype.Map, oid uint32) {
 
 // Row decodes the current row of rows into the struct at p.
 func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
-	values := rows.RawValues()[d.skip:]
+	return d.Values(rows.RawValues()[d.skip:], p)
+}
+
+// Values decodes one value for each target into the struct at p.
+func (d *Decoder) Values(values [][]byte, p unsafe.Pointer) error {
 	if d.single {
 		d.reserve(values)
 	}
@@ -224,7 +240,7 @@ func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
 		}
 		dst := unsafe.Add(p, s.offset)
 		if s.op == opScan {
-			if err := d.scan(rows, i, s, src, dst); err != nil {
+			if err := d.scan(i, s, src, dst); err != nil {
 				return err
 			}
 			continue
@@ -233,7 +249,7 @@ func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
 			dst = d.values.pointee(s, dst)
 		}
 		if !d.decode(s, src, dst) {
-			return d.slow(rows, i, s, src, p)
+			return d.slow(i, s, src, p)
 		}
 	}
 	return nil
@@ -242,11 +258,14 @@ func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
 // setNull clears the field at dst, which is a pointer or a slice of bytes. It
 // may hold an older value: writes read columns back into their entity.
 func (s *step) setNull(dst unsafe.Pointer) {
-	if s.column.Ptr {
+	switch {
+	case s.column.Ptr:
 		*(*unsafe.Pointer)(dst) = nil
-		return
+	case s.op == opTSVector:
+		*(*pgtype.TSVector)(dst) = pgtype.TSVector{}
+	default:
+		*(*[]byte)(dst) = nil
 	}
-	*(*[]byte)(dst) = nil
 }
 
 // reserve sizes the arena for one row.
@@ -296,6 +315,8 @@ func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
 		return readDate(src, (*time.Time)(dst))
 	case opUUID:
 		copy((*[16]byte)(dst)[:], src)
+	case opTSVector:
+		return d.tsvector(src, (*pgtype.TSVector)(dst))
 	}
 	return true
 }
@@ -336,11 +357,11 @@ func readDate(src []byte, dst *time.Time) bool {
 }
 
 // scan leaves a value to pgx's codecs.
-func (d *Decoder) scan(rows pgx.Rows, i int, s *step, src []byte, dst unsafe.Pointer) error {
+func (d *Decoder) scan(i int, s *step, src []byte, dst unsafe.Pointer) error {
 	field := reflect.NewAt(s.column.Type, dst).Interface()
 	if s.plan == nil {
-		f := &rows.FieldDescriptions()[d.skip+i]
-		s.plan = rows.TypeMap().PlanScan(f.DataTypeOID, f.Format, field)
+		f := &d.fields[i]
+		s.plan = d.types.PlanScan(f.DataTypeOID, f.Format, field)
 	}
 	if err := s.plan.Scan(src, field); err != nil {
 		e := d.fault(s, smrt.ErrOutOfRange)
@@ -352,7 +373,7 @@ func (d *Decoder) scan(rows pgx.Rows, i int, s *step, src []byte, dst unsafe.Poi
 }
 
 // slow is for the values that decode does not know.
-func (d *Decoder) slow(rows pgx.Rows, i int, s *step, src []byte, p unsafe.Pointer) error {
+func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 	dst := unsafe.Add(p, s.offset)
 	switch s.op {
 	case opTimestamp, opDate:
@@ -360,7 +381,7 @@ func (d *Decoder) slow(rows pgx.Rows, i int, s *step, src []byte, p unsafe.Point
 		e.Reason = "an infinite date does not fit time.Time: use pgtype.Timestamptz or pgtype.Date"
 		return e
 	}
-	return d.scan(rows, i, s, src, dst)
+	return d.scan(i, s, src, dst)
 }
 
 func (d *Decoder) fault(s *step, sentinel error) *smrt.ValueError {

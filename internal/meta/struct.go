@@ -35,6 +35,7 @@ const (
 	KindUUID
 	KindJSON
 	KindStrings
+	KindTSVector // decoded only
 )
 
 // Column is one field of a struct that is a column.
@@ -151,6 +152,9 @@ func newColumn(name string, t reflect.Type, offset uintptr) *Column {
 	if exact || !implementsScan(value) {
 		c.Kind = kind
 	}
+	if t == tsvectorType {
+		c.Kind = KindTSVector
+	}
 	if exact || !value.Implements(valuerType) && !hasPgxValue(value) {
 		c.Encode = kind
 	}
@@ -223,6 +227,7 @@ var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
 	rawJSONType  = reflect.TypeFor[json.RawMessage]()
+	tsvectorType = reflect.TypeFor[pgtype.TSVector]()
 )
 
 func kindOf(t reflect.Type) Kind {
@@ -342,8 +347,32 @@ func holdsNull(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
 		return true
+	case reflect.Struct:
+		return t != timeType && implementsScan(t)
 	}
-	return t != timeType && implementsScan(t)
+	return implementsScan(t) && takesNull(t)
+}
+
+// takesNull tells whether a type that scans itself, such as an enum of sqlc,
+// takes NULL for a value. A number or text has no place for it, but a type may
+// choose one, such as the empty text. It is asked, because a comparison with <>
+// leaves out rows with NULL.
+func takesNull(t reflect.Type) (takes bool) {
+	scanner, ok := reflect.New(t).Interface().(sql.Scanner)
+	if !ok {
+		return true
+	}
+	defer func() {
+		if recover() != nil {
+			takes = true
+		}
+	}()
+	if v, ok := reflect.Zero(t).Interface().(driver.Valuer); ok {
+		if zero, err := v.Value(); zero == nil && err == nil {
+			return true
+		}
+	}
+	return scanner.Scan(nil) == nil
 }
 
 // SnakeCase gives the column name of a field without a tag: CustomerID becomes

@@ -1,7 +1,10 @@
 package meta_test
 
 import (
+	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -195,5 +198,60 @@ func TestArenaOfOneRow(t *testing.T) {
 	a.Reserve(meta.MaxChunk + 1)
 	if a.String(b) != "0123456789" {
 		t.Error("too much to reserve")
+	}
+}
+
+type (
+	enum   string   // as sqlc writes them: NULL is an error
+	loose  string   // NULL is read as the empty text
+	blank  string   // the empty text is written as NULL
+	wild   int32    // panics
+	digest [20]byte // takes NULL, as the uuids of several packages do
+)
+
+func (e *enum) Scan(src any) error {
+	s, ok := src.(string)
+	if !ok {
+		return errors.New("not a text")
+	}
+	*e = enum(s)
+	return nil
+}
+
+func (l *loose) Scan(any) error { return nil }
+
+func (b *blank) Scan(src any) error { return (*enum)(b).Scan(src) }
+
+func (b blank) Value() (driver.Value, error) {
+	if b == "" {
+		return nil, nil
+	}
+	return string(b), nil
+}
+
+func (w *wild) Scan(src any) error {
+	*w = src.(wild)
+	return nil
+}
+
+func (d *digest) Scan(any) error { return nil }
+
+// TestNullable looks for the types that can represent NULL.
+func TestNullable(t *testing.T) {
+	for want, types := range map[bool][]reflect.Type{
+		true: {
+			reflect.TypeFor[*int](), reflect.TypeFor[[]byte](), reflect.TypeFor[json.RawMessage](), reflect.TypeFor[sql.NullString](),
+			reflect.TypeFor[sql.Null[int]](), reflect.TypeFor[pgtype.Int4](), reflect.TypeFor[pgtype.UUID](), reflect.TypeFor[*enum](),
+			reflect.TypeFor[loose](), reflect.TypeFor[blank](), reflect.TypeFor[wild](), reflect.TypeFor[digest](),
+		},
+		false: {
+			reflect.TypeFor[int](), reflect.TypeFor[string](), reflect.TypeFor[[16]byte](), reflect.TypeFor[time.Time](), reflect.TypeFor[enum](),
+		},
+	} {
+		for _, typ := range types {
+			if c := meta.NewColumn("c", typ, 0); c.Nullable != want {
+				t.Errorf("%s: %t", typ, c.Nullable)
+			}
+		}
 	}
 }

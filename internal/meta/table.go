@@ -14,7 +14,11 @@ type Order struct {
 	Column *Column
 	Desc   bool
 	Nulls  Nulls
+	Expr   Expr // in place of a column
 }
+
+// Expr is an expression that package plan renders.
+type Expr interface{ Expression() }
 
 // Nulls says where NULLs stand in an order.
 type Nulls uint8
@@ -45,8 +49,10 @@ type Table struct {
 	Struct *Struct
 
 	Key          []KeyPart // empty: no key
-	KeyByServer  bool      // a zero key is left to the server
-	ReadOnly     bool      // views
+	KeySize      uintptr   // of a key's Go type
+	KeyType      reflect.Type
+	KeyByServer  bool // a zero key is left to the server
+	ReadOnly     bool // views
 	SoftDelete   *Column
 	CreatedAt    *Column
 	UpdatedAt    *Column

@@ -125,6 +125,9 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 		}
 		return &smrt.ValueError{Row: -1, Offset: -1, Reason: c.text, Err: c.sentinel, Cause: pg}
 	}
+	if pg.Code == "25006" {
+		return fmt.Errorf("%w: %w", smrt.ErrReadOnly, pg)
+	}
 	if pg.Code[:2] == "22" {
 		return &hidden{text: "a value was refused by the database (SQLSTATE " + pg.Code + ")", err: pg}
 	}

@@ -8,6 +8,13 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
+// CheckFragment refuses a fragment without arguments that could be more than
+// the expression it stands for.
+func CheckFragment(sql string) error {
+	_, _, err := splitRaw(sql, 0)
+	return err
+}
+
 // splitRaw translates a fragment with $1, $2, ... into squirrel's form, where
 // every argument is a ? and a ? that is meant is written twice. It returns the
 // arguments in the order in which they occur, counted from 0.
@@ -28,7 +35,7 @@ func splitRaw(sql string, args int) (string, []int, error) {
 			return "", nil, err
 		}
 		if end > i {
-			b.WriteString(escape(sql[i:end]))
+			b.WriteString(Escape(sql[i:end]))
 			i = end
 			continue
 		}
@@ -160,4 +167,5 @@ func isWord(c byte) bool {
 
 // escape protects literal question marks from squirrel, which reads them as
 // placeholders wherever they stand.
-func escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }
+// Escape keeps a question mark in sql from being taken for an argument.
+func Escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }

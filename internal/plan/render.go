@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,15 +19,17 @@ type index int
 // renderer walks a request in the order of builder, so that its counter names
 // the same arguments.
 type renderer struct {
-	next int
-	err  error
+	next  int
+	scope string // what qualifies the columns of the row that conditions are about
+	depth int    // of subqueries
+	err   error
 }
 
 // render turns a shape into SQL. Everything that reaches squirrel as text is
 // an identifier from the table's declaration or a constant of the program, with
 // question marks escaped; placeholders are numbered once, at the end.
 func render(t *Table, r *Request, args int) (*rendered, error) {
-	w := &renderer{}
+	w := &renderer{scope: t.Quoted}
 	var statement sq.Sqlizer
 	switch r.Verb {
 	case Update:
@@ -67,14 +70,21 @@ func (w *renderer) arg() index {
 
 func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	s := r.Spec
-	list := escape(r.List)
+	list := Escape(r.List)
 	bounded := s.HasLimit || s.HasOffset
 	if r.Verb == Count && !bounded {
 		list = "count(*)"
 	} else if r.Verb == Count || r.Verb == Exists {
 		list = "1"
 	}
-	q := sq.Select(list).From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	q := sq.Select(list).From(Escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	closed := func(q sq.SelectBuilder) sq.SelectBuilder { return q }
+	if r.Frame != nil {
+		q, closed = w.framed(q, r.Frame)
+	}
+	for i, sub := range r.Subs {
+		q = q.Column(sq.Expr("? AS smrt_s"+strconv.Itoa(i), w.sub(sub)))
+	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
@@ -83,7 +93,7 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	}
 	if r.Verb == Select || bounded {
 		for _, o := range t.order(s) {
-			q = q.OrderBy(orderTerm(o))
+			q = q.OrderByClause(w.orderTerm(o))
 		}
 	}
 	if s.HasLimit {
@@ -101,7 +111,7 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	case r.Verb == Exists:
 		q = q.Prefix("SELECT EXISTS (").Suffix(")")
 	}
-	return q.PlaceholderFormat(sq.Dollar)
+	return closed(q).PlaceholderFormat(sq.Dollar)
 }
 
 // prefix is what stands in front of the statement. pg_hint_plan reads the
@@ -118,27 +128,27 @@ func (w *renderer) prefix(s *Spec) string {
 		if strings.Contains(c.text, "*/") || strings.Contains(c.text, "/*") {
 			w.err = &smrt.QueryError{Reason: "a comment or hint must not contain the marks of a comment"}
 		}
-		parts = append(parts, c.open+escape(c.text)+" */")
+		parts = append(parts, c.open+Escape(c.text)+" */")
 	}
 	return strings.Join(parts, " ")
 }
 
 func (w *renderer) update(t *Table, r *Request) sq.Sqlizer {
-	q := sq.Update(escape(t.Quoted))
+	q := sq.Update(Escape(t.Quoted))
 	for i := range r.Sets {
-		q = q.Set(escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
+		q = q.Set(Escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
 	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
 	if r.List != "" {
-		q = q.Suffix("RETURNING " + escape(r.List))
+		q = q.Suffix("RETURNING " + Escape(r.List))
 	}
 	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
 }
 
 func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
-	q := sq.Delete(escape(t.Quoted))
+	q := sq.Delete(Escape(t.Quoted))
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
@@ -146,7 +156,7 @@ func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
 }
 
 func (w *renderer) set(s *Set) sq.Sqlizer {
-	name := escape(s.Column.Quoted)
+	name := Escape(s.Column.Quoted)
 	switch s.Op {
 	case SetNull:
 		return sq.Expr("NULL")
@@ -169,9 +179,9 @@ func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	if t.SoftDelete != nil {
 		switch r.Spec.Deleted {
 		case WithoutDeleted:
-			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NULL"))
+			out = append(out, sq.Expr(Escape(t.SoftDelete.Quoted)+" IS NULL"))
 		case OnlyDeleted:
-			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
+			out = append(out, sq.Expr(Escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
 		}
 	}
 	nodes := r.Spec.Where
@@ -209,8 +219,10 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		return sq.Expr("(?)", w.raw(n.SQL, len(n.Args)))
 	case RowGt, RowLt:
 		return w.rows(n)
+	case Related, Counted:
+		return w.related(n)
 	}
-	sql := strings.ReplaceAll(templates[n.Op], "%", escape(n.Column.Quoted))
+	sql := strings.ReplaceAll(templates[n.Op], "%", Escape(n.Column.Quoted))
 	args := make([]any, operands(n.Op))
 	for i := range args {
 		args[i] = w.arg()
@@ -222,7 +234,7 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 func (w *renderer) rows(n *Node) sq.Sqlizer {
 	names, marks, args := make([]string, len(n.Kids)), make([]string, len(n.Kids)), make([]any, len(n.Kids))
 	for i := range n.Kids {
-		names[i], marks[i], args[i] = escape(n.Kids[i].Column.Quoted), "?", w.arg()
+		names[i], marks[i], args[i] = Escape(n.Kids[i].Column.Quoted), "?", w.arg()
 	}
 	op := ">"
 	if n.Op == RowLt {
@@ -265,7 +277,7 @@ func (w *renderer) junction(n *Node) sq.Sqlizer {
 // mayBeNull tells whether a predicate can be neither true nor false.
 func mayBeNull(n *Node) bool {
 	switch n.Op {
-	case True, False, IsNull, NotNull, Distinct:
+	case True, False, IsNull, NotNull, Distinct, Related, Counted:
 		return false
 	case Raw, JSONHasKey, JSONPathEq, JSONPathText, In, NotIn, ArrayHas:
 		return true
@@ -291,16 +303,24 @@ func (w *renderer) raw(sql string, args int) sq.Sqlizer {
 	return sq.Expr(text, used...)
 }
 
-func orderTerm(o meta.Order) string {
-	term := escape(o.Column.Quoted)
+func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
+	if o.Expr != nil {
+		return sq.Expr("?"+Direction(o), w.node(o.Expr.(*Node)))
+	}
+	return sq.Expr(Escape(o.Column.Quoted) + Direction(o))
+}
+
+// Direction is what follows the column in a term of an order.
+func Direction(o meta.Order) string {
+	direction := ""
 	if o.Desc {
-		term += " DESC"
+		direction = " DESC"
 	}
 	switch o.Nulls {
 	case meta.NullsFirst:
-		term += " NULLS FIRST"
+		direction += " NULLS FIRST"
 	case meta.NullsLast:
-		term += " NULLS LAST"
+		direction += " NULLS LAST"
 	}
-	return term
+	return direction
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,6 +48,8 @@ const (
 	RowGt   // (a, b) > (?, ?), of Operand kids
 	RowLt   // (a, b) < (?, ?)
 	Operand // one column and its value in a row comparison
+	Related // there is a row that Link leads to and that matches all Kids
+	Counted // the number of such rows; compared with A, if SQL is an operator
 )
 
 // templates are the operators on a column: % stands for the column, ? for an
@@ -86,8 +89,12 @@ type Node struct {
 	Kids   []Node
 	SQL    string // of a Raw node, with $1, $2, ...
 	Args   []any  // of a Raw node
+	Link   *Link  // of a Related or Counted node
 	Err    error
 }
+
+// Expression implements meta.Expr.
+func (*Node) Expression() {}
 
 // SetOp is how a column is assigned.
 type SetOp uint8
@@ -217,10 +224,10 @@ func reduce(kids []Node, empty, dominant truth) truth {
 }
 
 // Vacuous tells whether the predicate holds for every row.
-func (s *Spec) Vacuous() bool { return reduce(s.Where, always, never) == always }
+func (s *Spec) Vacuous() bool { return reduce(s.OrEmpty().Where, always, never) == always }
 
 // Empty tells whether the predicate holds for no row.
-func (s *Spec) Empty() bool { return reduce(s.Where, always, never) == never }
+func (s *Spec) Empty() bool { return reduce(s.OrEmpty().Where, always, never) == never }
 
 // Fingerprint writes what n means, values included, so that two predicates
 // with the same fingerprint match the same rows.
@@ -228,6 +235,9 @@ func (n *Node) Fingerprint(w io.Writer) {
 	name := ""
 	if n.Column != nil {
 		name = n.Column.Name
+	}
+	if l := n.Link; l != nil {
+		name = l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
 	}
 	fmt.Fprintf(w, "%d %q %q %d %d(", n.Op, name, n.SQL, len(n.Args), len(n.Kids))
 	for _, v := range append([]any{n.A, n.B}, n.Args...) {

@@ -44,9 +44,11 @@ const (
 type Request struct {
 	Verb    Verb
 	List    string // select list, or RETURNING list of writes; a constant of the program
-	Spec    *Spec
+	Spec    *Spec  // nil: all rows
 	Sets    []Set
 	AndThen *Node // an additional condition, such as the position of a page
+	Frame   *Frame
+	Subs    []*Sub // further columns, called s0, s1, ...
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -73,6 +75,7 @@ type scratch struct {
 // Build returns the statement of r. It checks every argument, so that a bad
 // one is refused before a connection is taken.
 func (t *Table) Build(r *Request) (Statement, error) {
+	r.Spec = r.Spec.OrEmpty()
 	if err := t.check(r); err != nil {
 		return Statement{}, err
 	}
@@ -165,7 +168,13 @@ func (b *builder) fail(err error) { b.err = cmp.Or(b.err, err) }
 func (b *builder) request(t *Table, r *Request) {
 	s := r.Spec
 	b.byte(byte(r.Verb))
+	if r.Frame != nil {
+		b.frame(r.Frame)
+	}
 	b.text(r.List)
+	for _, s := range r.Subs {
+		b.sub(s)
+	}
 	for i := range r.Sets {
 		b.byte('s')
 		b.set(&r.Sets[i])
@@ -181,9 +190,7 @@ func (b *builder) request(t *Table, r *Request) {
 	}
 	if r.Verb == Select || s.HasLimit || s.HasOffset {
 		for _, o := range t.order(s) {
-			b.byte('o')
-			b.column(o.Column.Index)
-			b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
+			b.orderTerm(o)
 		}
 	}
 	b.byte('l')
@@ -197,6 +204,17 @@ func (b *builder) request(t *Table, r *Request) {
 	b.byte(byte(s.Lock)<<4 | byte(s.Wait))
 	b.text(s.Hint)
 	b.text(s.Comment)
+}
+
+func (b *builder) orderTerm(o meta.Order) {
+	b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
+	if o.Expr != nil {
+		b.byte('e')
+		b.node(o.Expr.(*Node))
+		return
+	}
+	b.byte('o')
+	b.column(o.Column.Index)
 }
 
 func boolByte(b bool) byte {
@@ -225,6 +243,9 @@ func (b *builder) node(n *Node) {
 		b.text(n.SQL)
 		b.column(len(n.Args))
 		b.raw(n.Args)
+		return
+	case Related, Counted:
+		b.link(n)
 		return
 	}
 	b.column(n.Column.Index)

@@ -66,6 +66,11 @@ var (
 		query.KeyByDatabase[Cart](),
 		query.CreatedAt(func(c *Cart) *time.Time { return &c.CreatedAt }),
 		query.UpdatedAt(func(c *Cart) *time.Time { return &c.UpdatedAt }))
+
+	CartItems = query.NewCompositeTable("cart_items", query.Key[CartItem, CartItemKey]{
+		query.Part(func(i *CartItem) *pgtype.UUID { return &i.CartID }, func(k *CartItemKey) *pgtype.UUID { return &k.CartID }),
+		query.Part(func(i *CartItem) *int64 { return &i.ProductID }, func(k *CartItemKey) *int64 { return &k.ProductID }),
+	}, query.CreatedAt(func(i *CartItem) *time.Time { return &i.AddedAt }))
 )
 
 // The columns that queries use.
@@ -76,21 +81,21 @@ var (
 	CustomerPhone      = query.NullText(func(c *Customer) **string { return &c.Phone })
 	CustomerTierColumn = query.Col(func(c *Customer) *CustomerTier { return &c.Tier })
 
-	CategoryID     = query.Col(func(c *Category) *int64 { return &c.ID })
-	CategoryParent = query.NullCol(func(c *Category) **int64 { return &c.ParentID })
-	CategorySlug   = query.Text(func(c *Category) *string { return &c.Slug })
+	CategoryID       = query.Col(func(c *Category) *int64 { return &c.ID })
+	CategoryParentID = query.NullCol(func(c *Category) **int64 { return &c.ParentID })
+	CategorySlug     = query.Text(func(c *Category) *string { return &c.Slug })
 
-	ProductID       = query.Col(func(p *Product) *int64 { return &p.ID })
-	ProductCategory = query.Col(func(p *Product) *int64 { return &p.CategoryID })
-	SKU             = query.Text(func(p *Product) *string { return &p.SKU })
-	ProductName     = query.Text(func(p *Product) *string { return &p.Name })
-	Price           = query.Col(func(p *Product) *int64 { return &p.PriceCents })
-	Stock           = query.Col(func(p *Product) *int32 { return &p.Stock })
-	Weight          = query.NullCol(func(p *Product) **int32 { return &p.WeightGrams })
-	Tags            = query.Array(func(p *Product) *[]string { return &p.Tags })
-	Attributes      = query.JSON(func(p *Product) *json.RawMessage { return &p.Attributes })
-	ProductCreated  = query.Col(func(p *Product) *time.Time { return &p.CreatedAt })
-	ProductSearch   = query.Search("english", func(p *Product) *pgtype.TSVector { return &p.Search })
+	ProductID         = query.Col(func(p *Product) *int64 { return &p.ID })
+	ProductCategoryID = query.Col(func(p *Product) *int64 { return &p.CategoryID })
+	SKU               = query.Text(func(p *Product) *string { return &p.SKU })
+	ProductName       = query.Text(func(p *Product) *string { return &p.Name })
+	Price             = query.Col(func(p *Product) *int64 { return &p.PriceCents })
+	Stock             = query.Col(func(p *Product) *int32 { return &p.Stock })
+	Weight            = query.NullCol(func(p *Product) **int32 { return &p.WeightGrams })
+	Tags              = query.Array(func(p *Product) *[]string { return &p.Tags })
+	Attributes        = query.JSON(func(p *Product) *json.RawMessage { return &p.Attributes })
+	ProductCreated    = query.Col(func(p *Product) *time.Time { return &p.CreatedAt })
+	ProductSearch     = query.Search("english", func(p *Product) *pgtype.TSVector { return &p.Search })
 
 	InventoryWarehouse = query.Col(func(i *Inventory) *int64 { return &i.WarehouseID })
 	InventoryProduct   = query.Col(func(i *Inventory) *int64 { return &i.ProductID })

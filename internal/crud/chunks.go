@@ -1,0 +1,121 @@
+package crud
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Found describes the structs of a slice that b returned.
+func (b *Bound) Found(s Slice) Rows { return b.Rows.rows(s) }
+
+// cursors numbers the cursors of a program, so that one stream may run inside
+// another in one transaction.
+var cursors atomic.Uint64
+
+// Chunks reads the rows that match in chunks of size, lets fill complete each
+// chunk on the same connection, and hands its rows to yield. An error ends the
+// stream; it comes with a zero struct.
+//
+// A plain result cannot be left waiting on a connection while others are read
+// on it. A cursor can, and needs a transaction.
+func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows Rows) error, yield func(unsafe.Pointer, error) bool) {
+	err := refused
+	if err == nil {
+		err = b.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool { return yield(p, nil) })
+	}
+	if err != nil {
+		yield(b.Rows.one(), err)
+	}
+}
+
+func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, Rows) error, yield func(unsafe.Pointer) bool) (err error) {
+	fail := func(err error) error { return b.fail(ctx, "stream", err) }
+	if ctx == nil {
+		return fail(smrt.ErrNilContext)
+	}
+	st, err := b.Core.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})
+	if err != nil || s.OrEmpty().Empty() {
+		return fail(b.Core.named(err))
+	}
+	tx, err := begin(ctx, b.DB, s.OrEmpty())
+	if err != nil {
+		return fail(err)
+	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx) // the error that led here is the one to report
+	}()
+
+	name := "smrt_" + strconv.FormatUint(cursors.Add(1), 10)
+	// Statements with a name in them are not worth a place in pgx's cache, and what a FETCH returns depends on the cursor.
+	const once = pgx.QueryExecModeDescribeExec
+	if _, err := tx.Exec(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, append([]any{once}, st.Args...)...); err != nil {
+		return fail(b.Core.explainSpec(ctx, tx, err, s))
+	}
+	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(size)+" FROM "+name
+	for more := true; more; {
+		rows, err := tx.Query(ctx, fetch, once)
+		if err != nil {
+			return fail(err)
+		}
+		chunk := list{structs: &b.Rows.structs}
+		chunk.start(size)
+		if err := b.Core.each(rows, b.Rows.Targets, chunk.next); err != nil {
+			return fail(err)
+		}
+		more = chunk.len == size
+		found := b.Rows.rows(chunk.Slice)
+		if err := fill(on, found); err != nil {
+			return err
+		}
+		for i := range found.N {
+			if !yield(found.at(i)) {
+				more = false
+				break
+			}
+		}
+	}
+	if _, err := tx.Exec(ctx, "CLOSE "+name, once); err != nil {
+		return fail(err)
+	}
+	done = true
+	return fail(tx.Commit(ctx))
+}
+
+// endTimeout is how long ending a transaction may take when the call it
+// belongs to has been given up.
+const endTimeout = 5 * time.Second
+
+// begin starts the transaction of a cursor: one snapshot for all rows, where
+// that can be chosen and nothing is locked. Inside a transaction it is a
+// savepoint.
+func begin(ctx context.Context, db smrt.DB, s *plan.Spec) (pgx.Tx, error) {
+	if db, ok := db.(interface {
+		BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
+	}); ok {
+		var options pgx.TxOptions
+		if s.Lock == plan.NoLock {
+			options = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+		}
+		return db.BeginTx(ctx, options)
+	}
+	if db, ok := db.(interface {
+		Begin(context.Context) (pgx.Tx, error)
+	}); ok {
+		return db.Begin(ctx)
+	}
+	return nil, &smrt.QueryError{Reason: "a stream with loads needs a handle that can begin a transaction"}
+}

@@ -1,0 +1,124 @@
+package crud
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// leastCopied is the number of rows from which they are sent by COPY, if none
+// of their columns comes back. It is never slower then, and up to three times
+// as fast; ARCHITECTURE.md has the figures. Below, the statements around the
+// COPY make it slower for narrow tables.
+const leastCopied = 10_000
+
+// copied are the types of columns to which a COPY can carry values of a kind.
+// They are those for which pgx refuses no value that was checked here: it would
+// do so amid the COPY, and the server's answer to that says nothing of a value.
+var copied = map[meta.Kind][]uint32{
+	meta.KindBool:    {pgtype.BoolOID},
+	meta.KindInt16:   {pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID},
+	meta.KindInt32:   {pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID},
+	meta.KindInt64:   {pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID},
+	meta.KindFloat32: {pgtype.Float4OID, pgtype.Float8OID},
+	meta.KindFloat64: {pgtype.Float8OID},
+	meta.KindString:  {pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID},
+	meta.KindBytes:   {pgtype.ByteaOID},
+	meta.KindTime:    {pgtype.TimestamptzOID},
+	meta.KindUUID:    {pgtype.UUIDOID},
+	meta.KindJSON:    {pgtype.JSONOID, pgtype.JSONBOID},
+	meta.KindStrings: {pgtype.TextArrayOID, pgtype.VarcharArrayOID},
+}
+
+// copies tells whether rows of one shape can be inserted by COPY: there are
+// enough of them, the server decides nothing that must come back, and the table
+// takes from a COPY exactly what it takes from an INSERT.
+//
+// The catalog is asked each time: a table could have got a policy or a rule, and
+// a declaration serves several databases. Compared with the rows it costs
+// nothing.
+func (c *Core) copies(ctx context.Context, db smrt.DB, groups []group, n int) (bool, error) {
+	if n < leastCopied || len(groups) > 1 || len(c.insertParts(groups[0].shape).back) > 0 {
+		return false, nil
+	}
+	c.types.Store(nil)
+	types, err := c.columnTypes(ctx, db)
+	return err == nil && !slices.ContainsFunc(c.writable, func(col *meta.Column) bool {
+		t := types[col.Name]
+		return !t.copyable || !slices.Contains(copied[col.Encode], t.base)
+	}), err
+}
+
+// copyIn creates the rows of all entities by COPY.
+func (c *Core) copyIn(ctx context.Context, db smrt.DB, rows Rows) error {
+	in := incoming{n: rows.N, next: -1, values: make([]any, len(c.writable))}
+	names := make([]string, len(c.writable))
+	for i, col := range c.writable {
+		array, err := meta.NewArray(col, rows.Base, rows.Size, rows.N, nil)
+		if err != nil {
+			return c.named(err)
+		}
+		names[i] = col.Name
+		in.columns = append(in.columns, array)
+		if col.Encode == meta.KindJSON {
+			in.columns[i] = meta.AsText{Array: array}
+		}
+	}
+	_, err := db.CopyFrom(ctx, strings.Split(c.Name, "."), names, &in)
+	return err
+}
+
+// mistyped tells whether the server could not read what was copied. pgx encodes
+// rows for the types that the connection saw when it first copied to the table,
+// and does not notice that they were altered since. None of the types that are
+// copied can be read as another by mistake. Nothing was inserted, so it can be
+// done the other way, unless in a transaction, which is aborted.
+func mistyped(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "22P03", "08P01", "42804": // the length of a number, the elements of an array
+		return true
+	case "22P02", "XX000": // json and jsonb
+		return true
+	}
+	return false
+}
+
+func aborted(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "25P02"
+}
+
+// incoming is entities as the source of a COPY.
+type incoming struct {
+	columns []interface{ Index(i int) any }
+	n, next int
+	values  []any
+}
+
+// Next implements pgx.CopyFromSource, as do the others.
+func (in *incoming) Next() bool {
+	in.next++
+	return in.next < in.n
+}
+
+// Values are those of the next row. pgx encodes them before it asks again.
+func (in *incoming) Values() ([]any, error) {
+	for i, column := range in.columns {
+		in.values[i] = column.Index(in.next)
+	}
+	return in.values, nil
+}
+
+// Err is nil: all values were checked before.
+func (in *incoming) Err() error { return nil }

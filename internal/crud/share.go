@@ -1,0 +1,186 @@
+package crud
+
+import (
+	"context"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/batch"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// Sharing says how reads by key share statements. The zero value is for those
+// that do not.
+type Sharing struct {
+	MaxInFlight int
+	MaxBatch    int
+}
+
+// DefaultSharing holds where nothing is said.
+var DefaultSharing = Sharing{MaxInFlight: 2, MaxBatch: 1000}
+
+// sharer is where the reads by key of one table on one handle meet. While few
+// are under way each goes its own way; those that have to wait travel together.
+// It knows no handle, so it keeps none alive.
+type sharer struct {
+	*batch.Gate
+	core *Core
+	off  atomic.Bool // the keys of this table cannot travel together
+}
+
+func newSharer(c *Core, s Sharing) *sharer {
+	sh := &sharer{core: c}
+	sh.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Run: sh.run})
+	return sh
+}
+
+// meeting returns where a read by key meets others, nil if it goes alone. What
+// a read demands beyond its key, such as to see a certain write, belongs here:
+// it may only meet those who demand the same.
+func (b *Bound) meeting(ctx context.Context) *sharer {
+	if b.shared == nil || b.Rows != b.Core.Self || ctx == nil || b.shared.off.Load() {
+		return nil
+	}
+	return b.shared
+}
+
+// leave ends a read that the caller has made by itself.
+func (s *sharer) leave() {
+	if s != nil {
+		s.Leave()
+	}
+}
+
+// meet reads the rows with the keys together with others, or returns no rows
+// where the caller has to read by itself, which ends with leave. Owned keys are
+// nobody else's to change.
+func (b *Bound) meet(ctx context.Context, keys Rows, owned bool) (found []unsafe.Pointer, at *sharer, err error) {
+	s := b.meeting(ctx)
+	if s == nil || s.Enter() {
+		return nil, s, nil
+	}
+	if !s.core.mayShare(keys) {
+		return nil, nil, nil
+	}
+	if !owned {
+		keys = s.core.copyKeys(keys)
+	}
+	r := &read{db: b.DB, keys: keys}
+	r.Size, r.Payload = keys.N, r
+	turn, err := s.Join(ctx, &r.Call)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case turn:
+		return nil, s, nil
+	case r.err == errAlone: //nolint:errorlint // this very value is the sign
+		return nil, nil, nil
+	}
+	return r.found, nil, r.err
+}
+
+// read is one caller's part of a batch.
+type read struct {
+	batch.Call
+	db    smrt.DB
+	keys  Rows
+	found []unsafe.Pointer // a struct for each key, nil where there is no row
+	err   error
+}
+
+var (
+	// errAlone tells a caller that its read could not be shared: it reads by
+	// itself, and so finds out what is wrong.
+	errAlone = errors.New("must be read alone")
+
+	// errUncarried means that the keys of a table cannot travel in arrays.
+	errUncarried = errors.New("the key has a type that arrays cannot carry")
+)
+
+// copyKeys is for keys that the caller may change once it has gone, while its
+// batch is under way.
+func (c *Core) copyKeys(keys Rows) Rows {
+	of := structsOf(c.KeyType)
+	from := Slice{data: keys.Base, len: keys.N, cap: keys.N}
+	var to Slice
+	of.grow(&to, keys.N)
+	to.len = keys.N
+	reflect.Copy(of.value(&to), of.value(&from))
+	return of.rows(to)
+}
+
+// mayShare tells whether others need not suffer from the keys: a statement with
+// a key that is known to be out of range, say, would fail for all.
+func (c *Core) mayShare(keys Rows) bool {
+	for i := range keys.N {
+		if !c.sharable(keys.at(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Core) sharable(key unsafe.Pointer) bool {
+	for _, part := range c.keyParts {
+		if !isInt(part) {
+			if _, err := part.Arg(key); err != nil {
+				return false
+			}
+			continue
+		}
+		if v := part.Int(key); v < math.MinInt16 || v > math.MaxInt16 {
+			if types := c.types.Load(); types != nil {
+				bounds, ok := ranges[(*types)[part.Name].base]
+				if ok && (v < bounds[0] || v > bounds[1]) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func isInt(c *meta.Column) bool {
+	return c.Encode == meta.KindInt64 || c.Encode == meta.KindInt32 || c.Encode == meta.KindInt16
+}
+
+// run reads what the callers of a batch want. Where the reason of a failure may
+// be the key or the row of one of them, they all read alone.
+func (s *sharer) run(ctx context.Context, calls []*batch.Call) {
+	w := &wanted{core: s.core, reads: make([]*read, len(calls))}
+	for i, c := range calls {
+		w.reads[i] = c.Payload.(*read)
+	}
+	err := w.fetch(ctx)
+	switch {
+	case err == nil:
+		return
+	case err == errUncarried: //nolint:errorlint // this very value is the sign
+		s.off.Store(true)
+		err = errAlone
+	case concernsOne(err):
+		err = errAlone
+	}
+	for _, r := range w.reads {
+		r.err = err
+	}
+}
+
+// concernsOne tells whether an error may be about the key or the row of one of
+// several callers.
+func concernsOne(err error) bool {
+	var value *smrt.ValueError
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "22") // data exceptions
+	}
+	return errors.As(err, &value) || pgerr.IsEncode(err)
+}

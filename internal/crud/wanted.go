@@ -1,0 +1,223 @@
+package crud
+
+import (
+	"context"
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// wanted is what the callers of a batch want: their reads, and who wants each
+// of the different keys.
+type wanted struct {
+	core   *Core
+	reads  []*read
+	places []unsafe.Pointer // the different keys
+	first  []int32          // for each of them, the head of a chain of wants
+	wants  []want
+}
+
+// want is one key of one caller.
+type want struct {
+	read, at int32
+	next     int32 // another want of the same key, or -1
+}
+
+// fetch reads the rows, each into a struct of its own for each caller.
+func (w *wanted) fetch(ctx context.Context) error {
+	if c := w.core; len(c.keyParts) == 1 && isInt(c.keyParts[0]) {
+		return w.byNumber(ctx)
+	}
+	return w.byPosition(ctx)
+}
+
+// db is the handle: all reads that meet have the same.
+func (w *wanted) db() smrt.DB { return w.reads[0].db }
+
+// collect finds the different keys. Equal keys of one caller are neighbours in
+// their chain.
+func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 {
+	total := 0
+	for _, r := range w.reads {
+		total += r.keys.N
+	}
+	byKey := make(map[K]int32, total)
+	w.places = make([]unsafe.Pointer, 0, total)
+	w.first = make([]int32, 0, total)
+	w.wants = make([]want, 0, total)
+	found := make([]unsafe.Pointer, total)
+	for i, r := range w.reads {
+		if r.keys.N == 1 {
+			r.found, found = found[:1:1], found[1:]
+		} else { // which the caller keeps
+			r.found = make([]unsafe.Pointer, r.keys.N)
+		}
+		for at := range r.keys.N {
+			place := r.keys.at(at)
+			key := keyOf(place)
+			k, known := byKey[key]
+			if !known {
+				k = int32(len(w.places))
+				byKey[key] = k
+				w.places = append(w.places, place)
+				w.first = append(w.first, -1)
+			}
+			w.wants = append(w.wants, want{read: int32(i), at: int32(at), next: w.first[k]})
+			w.first[k] = int32(len(w.wants) - 1)
+		}
+	}
+	return byKey
+}
+
+// byNumber reads by a list of numbers, which are equal here if they are equal
+// to the server. So a row tells by its key who wants it.
+func (w *wanted) byNumber(ctx context.Context) error {
+	c := w.core
+	byKey := collect(w, c.keyParts[0].Int)
+	keys, err := meta.NewArrayAt(c.keyParts[0], w.places)
+	if err != nil {
+		return err
+	}
+	rows, err := w.db().Query(ctx, c.byNumber(), keys)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	key := c.Key[0].Column
+	var d meta.Decoder
+	for first := true; rows.Next(); first = false {
+		if first {
+			d.Init(c.Name, c.Self.Targets, rows, true)
+		}
+		p := c.Self.one()
+		d.Apart()
+		if err := d.Row(rows, p); err != nil {
+			return err
+		}
+		if k, ok := byKey[key.Int(p)]; ok {
+			if err := w.deliver(&d, rows, k, p); err != nil {
+				return err
+			}
+		}
+	}
+	return rows.Err()
+}
+
+// byPosition reads by rows of keys that the server compares with its own, and
+// that carry the position that tells who wants them: only the server knows
+// which texts are equal by a collation, say.
+func (w *wanted) byPosition(ctx context.Context) error {
+	c := w.core
+	types, err := c.columnTypes(ctx, w.db())
+	if err != nil {
+		return err
+	}
+	ks, ok := c.carriers(types, c.keyParts)
+	for _, part := range c.keyParts {
+		// As text, which is how it travels, it would be compared differently.
+		ok = ok && types[part.Name].base != pgtype.BPCharOID
+	}
+	if !ok {
+		return errUncarried
+	}
+	collect(w, func(p unsafe.Pointer) string { return targetKey(c.keyParts, p) })
+	args := make([]any, len(ks))
+	for i, part := range c.keyParts {
+		a, err := meta.NewArrayAt(part, w.places)
+		if err != nil {
+			return err
+		}
+		t := KeyTable{carriers: ks}
+		if args[i], err = t.Arg(i, a); err != nil {
+			return err
+		}
+	}
+	rows, err := w.db().Query(ctx, c.byPosition(ks), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var d meta.Decoder
+	for first := true; rows.Next(); first = false {
+		if first {
+			d.InitFrom(c.Name, c.Self.Targets, rows, 1)
+		}
+		k, err := position(rows)
+		if err != nil {
+			return err
+		}
+		if err := w.deliver(&d, rows, k, nil); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// deliver gives the current row to those who want key k. Each gets a struct of
+// its own; the first gets p, if the row is there already. Of several rows with
+// one key, which a view may have, the first counts, as it does alone.
+func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Pointer) error {
+	last := int32(-1)
+	for n := w.first[k]; n >= 0; n = w.wants[n].next {
+		to := &w.wants[n]
+		r := w.reads[to.read]
+		if r.found[to.at] != nil {
+			return nil
+		}
+		if to.read != last && last >= 0 || p == nil {
+			p = w.core.Self.one()
+			d.Apart()
+			if err := d.Row(rows, p); err != nil {
+				return err
+			}
+		}
+		last = to.read
+		r.found[to.at] = p
+	}
+	return nil
+}
+
+// position reads the first column of a row, which counts from 1.
+func position(rows pgx.Rows) (int32, error) {
+	src := rows.RawValues()[0]
+	if rows.FieldDescriptions()[0].Format == pgtype.BinaryFormatCode {
+		return int32(binary.BigEndian.Uint64(src)) - 1, nil
+	}
+	n, err := strconv.ParseInt(string(src), 10, 32)
+	return int32(n) - 1, err
+}
+
+// byNumber is the statement that reads by a list of numbers. It is that of
+// GetMany.
+func (c *Core) byNumber() string {
+	return c.shapes.get([]byte{'n'}, func() *statement {
+		return &statement{sql: "SELECT " + c.Self.List + " FROM " + c.Quoted + " WHERE " +
+			c.Key[0].Column.Quoted + " = ANY($1)" + c.notDeleted()}
+	}).sql
+}
+
+// byPosition is the statement that reads by rows of keys.
+func (c *Core) byPosition(ks []carrier) string {
+	shape := []byte{'g'}
+	for _, k := range ks {
+		shape = append(append(shape, k.param...), k.cast...)
+	}
+	return c.shapes.get(shape, func() *statement {
+		from, exprs := unnest(ks, true)
+		on := make([]string, len(ks))
+		for i, k := range c.Key {
+			on[i] = "t." + k.Column.Quoted + " = " + exprs[i]
+		}
+		// The table is a row of its own here, so that its columns may have
+		// the names of the others. The server sees through that.
+		return &statement{sql: "SELECT u.ord, t.* FROM " + from + " JOIN (SELECT " + c.Self.List + " FROM " + c.Quoted +
+			" WHERE true" + c.notDeleted() + ") AS t ON " + strings.Join(on, " AND ")}
+	}).sql
+}

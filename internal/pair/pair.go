@@ -1,0 +1,71 @@
+// Package pair measures an operation beside the same one written by hand. The
+// two alternate, operation by operation, so that whatever disturbs the machine
+// disturbs both.
+package pair
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Twin is the same operation written by hand.
+type Twin struct {
+	Name string
+	Run  func() error
+}
+
+// warm is how often each side runs before it is measured: statements are then
+// prepared, and past the server's five custom plans.
+const warm = 8
+
+// Compare runs ours and its twins in turn, and reports our median time and
+// allocations, the twins' allocations, and x-<twin>: the ratio of the median
+// times, below 1 where ours is faster.
+func Compare(b *testing.B, ours func() error, twins ...Twin) {
+	b.Helper()
+	sides := append([]Twin{{"ours", ours}}, twins...)
+	for range warm {
+		for _, s := range sides {
+			if err := s.Run(); err != nil {
+				b.Fatal(s.Name, ": ", err)
+			}
+		}
+	}
+	times := make([][]time.Duration, len(sides))
+	for i := range sides {
+		times[i] = make([]time.Duration, 0, b.N)
+	}
+	b.ResetTimer()
+	for n := range b.N {
+		for k := range sides {
+			i := (n + k) % len(sides) // none is always the first
+			start := time.Now()
+			err := sides[i].Run()
+			times[i] = append(times[i], time.Since(start))
+			if err != nil {
+				b.Fatal(sides[i].Name, ": ", err)
+			}
+		}
+	}
+	b.StopTimer()
+	our := median(times[0])
+	b.ReportMetric(our, "ns/op")
+	b.ReportMetric(Allocations(ours), "our-allocs/op")
+	for i, s := range sides[1:] {
+		b.ReportMetric(our/median(times[i+1]), "x-"+s.Name)
+		b.ReportMetric(Allocations(s.Run), s.Name+"-allocs/op")
+	}
+}
+
+// Allocations is how many allocations a run makes.
+func Allocations(run func() error) float64 {
+	return testing.AllocsPerRun(allocationRuns, func() { _ = run() })
+}
+
+const allocationRuns = 20
+
+func median(ds []time.Duration) float64 {
+	slices.Sort(ds)
+	return float64(ds[len(ds)/2])
+}

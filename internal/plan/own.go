@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Own returns v, or a copy if v refers to memory that its owner may change: a
+// query keeps its operands until it is run.
+func Own(v any) any {
+	switch v := v.(type) {
+	case nil, bool, int, int16, int32, int64, float32, float64, string, time.Time:
+		return v
+	}
+	rv := reflect.ValueOf(v)
+	if c := own(rv); c != rv {
+		return c.Interface()
+	}
+	return v
+}
+
+func own(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		ownElements(c)
+		return c
+	case reflect.Pointer:
+		// Other types may not be made for copies of their values.
+		if v.IsNil() || v.Elem().Kind() == reflect.Struct && v.Type().Elem() != reflect.TypeFor[time.Time]() {
+			return v
+		}
+		c := reflect.New(v.Type().Elem())
+		c.Elem().Set(own(v.Elem()))
+		if c.Type() != v.Type() {
+			return c.Convert(v.Type())
+		}
+		return c
+	}
+	return v
+}
+
+// ownElements copies what the elements of a slice refer to.
+func ownElements(slice reflect.Value) {
+	switch slice.Type().Elem().Kind() {
+	case reflect.Slice, reflect.Pointer:
+	default:
+		return
+	}
+	for i := range slice.Len() {
+		slice.Index(i).Set(own(slice.Index(i)))
+	}
+}
+
+// OwnAll copies what the elements of vs, a slice, refer to, in their place.
+func OwnAll(vs any) { ownElements(reflect.ValueOf(vs)) }
+
+// OwnArgs is a copy of the arguments of a fragment.
+func OwnArgs(args []any) []any {
+	args = slices.Clone(args)
+	for i, v := range args {
+		args[i] = Own(v)
+	}
+	return args
+}

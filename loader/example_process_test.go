@@ -1,0 +1,55 @@
+package loader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/loader"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// One loader for the process: requests that come in at the same time share
+// statements. Here products are found by their SKU.
+func ExampleNew() {
+	ctx := context.Background()
+	pool, done := testdb.ExamplePool(shop.Schema)
+	defer done()
+	_, stock := newShelves(ctx, pool, 200)
+	products := repo.New(pool, shop.Products)
+
+	var calls atomic.Int64
+	bySKU := loader.New(func(ctx context.Context, skus []string) (map[string]shop.Product, error) {
+		calls.Add(1)
+		rows, err := products.Find(ctx, query.Where(shop.SKU.In(skus...)))
+		found := make(map[string]shop.Product, len(rows))
+		for _, p := range rows {
+			found[p.SKU] = p
+		}
+		return found, err
+	})
+
+	var requests sync.WaitGroup
+	for _, wanted := range stock {
+		requests.Go(func() {
+			p, err := bySKU.Load(ctx, wanted.SKU)
+			if err != nil || p.ID != wanted.ID {
+				panic(fmt.Sprint(p, err))
+			}
+		})
+	}
+	requests.Wait()
+	fmt.Println("at most a tenth of the calls:", calls.Load() <= int64(len(stock)/10))
+
+	_, err := bySKU.Load(ctx, "no such thing")
+	fmt.Println(errors.Is(err, smrt.ErrNotFound))
+	// Output:
+	// at most a tenth of the calls: true
+	// true
+}

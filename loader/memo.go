@@ -1,0 +1,147 @@
+package loader
+
+import (
+	"context"
+	"sync"
+
+	"github.com/smrt-go/smrt"
+)
+
+// memo is what a loader remembers. Those who ask for a key that is being asked
+// for wait for that answer.
+type memo[K comparable, V any] struct {
+	mu      sync.Mutex
+	entries map[K]*entry[V]
+}
+
+// entry is what is known of a key. Its fields may be read once done is closed.
+type entry[V any] struct {
+	done  chan struct{}
+	value V
+	err   error // smrt.ErrNotFound, or another one, which is not remembered
+	again bool  // nobody knows: the one who asked has gone
+}
+
+// look returns what is known of a key without waiting.
+func (m *memo[K, V]) look(key K) (v V, known bool, err error) {
+	m.mu.Lock()
+	e := m.entries[key]
+	m.mu.Unlock()
+	if e == nil {
+		return v, false, nil
+	}
+	select {
+	case <-e.done:
+		return e.value, !e.again, e.err
+	default:
+		return v, false, nil
+	}
+}
+
+// values returns the values of keys. It asks for those that nobody has asked
+// for yet, and then waits for the others: whoever waits has answered first, so
+// that two of them never wait for each other.
+func (m *memo[K, V]) values(ctx context.Context, keys []K, ask Func[K, V]) (map[K]V, error) {
+	values := make(map[K]V, len(keys))
+	for len(keys) > 0 {
+		entries, mine := m.claim(keys)
+		if len(mine) > 0 {
+			if err := m.answer(ctx, mine, ask); err != nil {
+				return nil, err
+			}
+		}
+		var again []K
+		for i, e := range entries {
+			select {
+			case <-e.done:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			switch {
+			case e.again:
+				again = append(again, keys[i])
+			case e.err == nil:
+				values[keys[i]] = e.value
+			case e.err != smrt.ErrNotFound: //nolint:errorlint // this very value is the memo's own sign
+				return nil, e.err
+			}
+		}
+		keys = again
+	}
+	return values, nil
+}
+
+// claim returns the entry of each key, and those that the caller has to answer.
+func (m *memo[K, V]) claim(keys []K) (entries []*entry[V], mine map[K]*entry[V]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	entries = make([]*entry[V], len(keys))
+	for i, key := range keys {
+		e := m.entries[key]
+		if e == nil {
+			e = &entry[V]{done: make(chan struct{})}
+			m.entries[key] = e
+			if mine == nil {
+				mine = make(map[K]*entry[V], len(keys)-i)
+			}
+			mine[key] = e
+		}
+		entries[i] = e
+	}
+	return entries, mine
+}
+
+// answer settles the entries in mine. If the caller has gone, or panics, the
+// others are told to ask by themselves.
+func (m *memo[K, V]) answer(ctx context.Context, mine map[K]*entry[V], ask Func[K, V]) (err error) {
+	var values map[K]V
+	answered := false
+	defer func() { m.settle(mine, values, err, !answered || err != nil && ctx.Err() != nil) }()
+	keys := make([]K, 0, len(mine))
+	for key := range mine {
+		keys = append(keys, key)
+	}
+	values, err = ask(ctx, keys)
+	answered = true
+	return err
+}
+
+func (m *memo[K, V]) settle(mine map[K]*entry[V], values map[K]V, err error, again bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, e := range mine {
+		v, ok := values[key]
+		switch e.again = again; {
+		case err != nil:
+			e.err = err
+		case !ok:
+			e.err = smrt.ErrNotFound
+		default:
+			e.value = v
+		}
+		if (again || err != nil) && m.entries[key] == e {
+			delete(m.entries, key)
+		}
+		close(e.done)
+	}
+}
+
+func (m *memo[K, V]) prime(key K, value V) {
+	e := &entry[V]{done: make(chan struct{}), value: value}
+	close(e.done)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[key] = e
+}
+
+func (m *memo[K, V]) clear(key K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, key)
+}
+
+func (m *memo[K, V]) clearAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.entries)
+}

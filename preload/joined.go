@@ -1,0 +1,138 @@
+package preload
+
+import (
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// joined picks the loads that travel in the statement of their parents, and
+// makes a column of each: first the numbers, then the arrays of records.
+func joined(loads []*load) (picked []*load, subs []*plan.Sub) {
+	for _, numbers := range []bool{true, false} {
+		for _, l := range loads {
+			if l.inside && (l.into >= toCount) == numbers {
+				picked, subs = append(picked, l), append(subs, l.sub())
+			}
+		}
+	}
+	return picked, subs
+}
+
+// sub is l as a column of its parents.
+func (l *load) sub() *plan.Sub {
+	switch l.into {
+	case toCount:
+		n := l.node(plan.Counted)
+		return &plan.Sub{Number: &n}
+	case toExists:
+		n := l.node(plan.Related)
+		return &plan.Sub{Number: &n}
+	}
+	s := &plan.Sub{
+		Link:    &plan.Link{Table: l.child, Outer: columnsOf(l.outer), Inner: columnsOf(l.inner), Deleted: l.spec.Deleted},
+		Payload: l.shape.payload, Columns: l.shape.columns, Spec: l.spec, Subs: l.subs,
+	}
+	if l.via != nil {
+		s.On = &plan.Link{Table: l.child, Outer: columnsOf(l.via.right), Inner: columnsOf(l.inner), Deleted: l.spec.Deleted}
+		s.Link = &plan.Link{Table: l.via.table, Outer: columnsOf(l.outer), Inner: columnsOf(l.via.left)}
+	}
+	if !l.single || l.limited() {
+		s.Order = order(l.child, l.spec)
+	}
+	return s
+}
+
+// riders are the joined loads of some rows, while those are read.
+type riders struct {
+	numbers []meta.Target // in the rows
+	works   []*work       // of the arrays
+	refused bool          // the arrays came in text form
+	n       int32         // rows read
+}
+
+func newRiders(loads []*load) *riders {
+	r := &riders{}
+	for _, l := range loads {
+		switch l.into {
+		case toCount:
+			r.numbers = append(r.numbers, meta.Target{Column: countColumn, Base: l.offset})
+		case toExists:
+			r.numbers = append(r.numbers, meta.Target{Column: existsColumn, Base: l.offset})
+		default:
+			r.works = append(r.works, newWork(&job{load: l}))
+		}
+	}
+	return r
+}
+
+var existsColumn = meta.ColumnFor[bool]("exists")
+
+// check looks at the columns of the arrays before the first row is read.
+func (r *riders) check(fields []pgconn.FieldDescription) {
+	for _, f := range fields {
+		r.refused = r.refused || f.Format != pgtype.BinaryFormatCode
+	}
+}
+
+// row reads the arrays of one row.
+func (r *riders) row(types *pgtype.Map, values [][]byte) error {
+	r.n++
+	if r.refused {
+		return nil
+	}
+	for i, w := range r.works {
+		if err := w.embed(types, r.n-1, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// embed reads the rows of one parent from an array.
+func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
+	if _, err := w.records.Open(src); err != nil {
+		return err
+	}
+	targets := len(w.load.shape.targets) + len(w.riders.numbers)
+	for {
+		values, err := w.records.Next()
+		if values == nil || err != nil {
+			return err
+		}
+		if w.found.s.len == 0 {
+			w.decoder.InitFields(w.load.child.Name, w.targets(), types, w.records.Fields[:targets])
+		}
+		if err := w.decoder.Values(values[:targets], w.found.next()); err != nil {
+			return err
+		}
+		w.of = append(w.of, parent)
+		if err := w.riders.row(types, values[targets:]); err != nil {
+			return err
+		}
+	}
+}
+
+// finish gives the joined rows to parents, and tells what is to be loaded.
+func (r *riders) finish(parents rows) ([]job, error) {
+	var next []job
+	for _, w := range r.works {
+		if r.refused {
+			next = append(next, job{load: w.load, parents: parents, fields: parents, offset: w.load.offset})
+			continue
+		}
+		w.parents, w.fields, w.offset = parents, parents, w.load.offset
+		w.groups = groups{index: &index{n: r.n}, of: make([]int32, r.n)}
+		for i := range w.groups.of {
+			w.groups.of[i] = int32(i)
+		}
+		more, err := w.finish()
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, more...)
+	}
+	return next, nil
+}

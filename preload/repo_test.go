@@ -1,0 +1,173 @@
+package preload_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/preload"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// TestEveryReadTakesLoads reads one author with each method of a repository,
+// and compares what was loaded.
+func TestEveryReadTakesLoads(t *testing.T) {
+	withBooks := preload.Many(authorBooks, func(a *author) *[]book { return &a.Books })
+	handles(t, func(t *testing.T, l *library, db smrt.DB) {
+		ctx := t.Context()
+		as := repo.New(db, authors)
+		wells := query.Where(authorName.Eq("Wells"))
+		reads := map[string]func() (*author, error){
+			"get":  func() (*author, error) { return as.Get(ctx, "we", withBooks) },
+			"find": func() (*author, error) { vs, err := as.Find(ctx, wells, withBooks); return &vs[0], err },
+			"get many": func() (*author, error) {
+				vs, err := as.GetMany(ctx, []string{"none", "we", "we"}, withBooks)
+				return vs[1], err
+			},
+			"first": func() (*author, error) { return as.First(ctx, wells, withBooks) },
+			"one":   func() (*author, error) { return as.One(ctx, wells, withBooks) },
+			"page": func() (*author, error) {
+				p, err := as.Page(ctx, wells, query.Page{Size: 5}, withBooks)
+				return &p.Items[0], err
+			},
+			"page number": func() (*author, error) {
+				p, err := as.PageNumber(ctx, wells, 1, 5, withBooks)
+				return &p.Items[0], err
+			},
+			"stream": func() (*author, error) {
+				for a, err := range as.Stream(ctx, wells, withBooks) {
+					return &a, err
+				}
+				return nil, errors.New("the stream was empty")
+			},
+		}
+		for name, read := range reads {
+			a, err := read()
+			noError(t, err)
+			wantSame(t, name, join(a.Books, func(b *book) string { return b.Title }), "Invisible Lost")
+		}
+	})
+}
+
+// TestStreamInChunks reads more rows than a chunk holds, on one connection, and
+// checks that the rows of each chunk have their relations.
+func TestStreamInChunks(t *testing.T) {
+	l := newLibrary(t, testdb.MaxConns(1))
+	ctx := t.Context()
+	_, err := l.pool.Exec(ctx, `INSERT INTO authors SELECT 'a' || i, 'A' || i FROM generate_series(1, 1200) AS i;
+		INSERT INTO books (author, title, pages) SELECT 'a' || i, 'B' || i, i FROM generate_series(1, 1200) AS i`)
+	noError(t, err)
+	withBooks := preload.Many(authorBooks, func(a *author) *[]book { return &a.Books })
+	as := repo.New(l.pool, authors)
+	l.sent.Reset()
+	n := 0
+	for a, err := range as.Stream(ctx, query.Where(authorName.HasPrefix("A")), withBooks) {
+		noError(t, err)
+		if len(a.Books) != 1 || a.Books[0].Title[1:] != a.Name[1:] {
+			t.Fatalf("%s has the books %v", a.Name, a.Books)
+		}
+		n++
+	}
+	wantSame(t, "authors", n, 1200)
+	wantSame(t, "statements", strings.Count(strings.Join(l.sent.Statements(), "\n"), "FROM \"books\""), 3)
+
+	t.Run("ends early", func(t *testing.T) {
+		for _, err := range as.Stream(ctx, query.All[author](), withBooks) {
+			noError(t, err)
+			break
+		}
+		wantSame(t, "count afterwards", value1(as.Count(ctx, query.All[author]()))(t), 1203)
+	})
+	t.Run("nested in a transaction", func(t *testing.T) {
+		tx := value1(l.pool.Begin(ctx))(t)
+		defer tx.Rollback(ctx)
+		in, pairs := as.With(tx), 0
+		for _, err := range in.Stream(ctx, query.Where(authorName.In("A1", "A2")), withBooks) {
+			noError(t, err)
+			for _, err := range in.Stream(ctx, query.Where(authorName.In("A1", "A2")), withBooks) {
+				noError(t, err)
+				pairs++
+			}
+		}
+		wantSame(t, "pairs", pairs, 4)
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var last error
+		for _, err := range as.Stream(ctx, query.All[author](), withBooks) {
+			cancel()
+			last = err
+		}
+		wantError(t, "stream", last, context.Canceled)
+	})
+	t.Run("panics", func(t *testing.T) {
+		defer func() { wantSame(t, "panic", recover(), any("in the loop")) }()
+		for range as.Stream(ctx, query.All[author](), withBooks) {
+			panic("in the loop")
+		}
+	})
+}
+
+func TestFilters(t *testing.T) {
+	l := newLibrary(t)
+	ctx := t.Context()
+	titles := func(ps ...query.Predicate[book]) string {
+		t.Helper()
+		return join(value1(repo.New(l.pool, books).Find(ctx, query.Where(ps...).OrderBy(bookID.Asc())))(t), func(b *book) string { return b.Title })
+	}
+	wantSame(t, "by author", titles(bookAuthor.Has(authorName.Eq("Wells"))), "Invisible Lost")
+	wantSame(t, "without author", titles(bookAuthor.HasNot()), "Anonymous")
+	wantSame(t, "sequels", titles(bookSequelOf.Has()), "Tombs")
+	wantSame(t, "with sequels", titles(bookSequels.Has()), "Earthsea")
+	wantSame(t, "with deleted sequels", titles(bookSequels.WithDeleted().Has()), "Earthsea Tombs")
+	wantSame(t, "on a shelf", titles(bookShelf.Has()), "Earthsea Tombs Invisible")
+	wantSame(t, "tagged", titles(bookWords.Has(tagWord.Eq("short"))), "Tombs Anonymous")
+	wantSame(t, "not tagged", titles(bookWords.HasNot()), "Lost")
+	wantSame(t, "two words", titles(bookWords.Count().Ge(2)), "Tombs")
+	wantSame(t, "lent for a fine", titles(bookLoans.Has(loanFines.Has(fineCents.Gt(200)))), "Earthsea")
+	wantSame(t, "one or the other", titles(query.Or(bookLoans.Count().Eq(1), bookPages.Lt(80))), "Invisible Lost")
+	wantSame(t, "nothing matches", titles(bookWords.Has(tagWord.In())), "")
+	wantSame(t, "everything matches", titles(bookWords.HasNot(tagWord.In())), "Earthsea Tombs Invisible Anonymous Lost")
+	wantSame(t, "raw", titles(bookLoans.Has(query.Raw[loan]("days % $1 = 0", 14))), "Earthsea")
+
+	byLoans := value1(repo.New(l.pool, books).Find(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc(), bookWords.Count(tagWord.Ne("short")).Asc(), bookID.Desc())))(t)
+	wantSame(t, "order", join(byLoans, func(b *book) string { return b.Title }), "Earthsea Invisible Lost Anonymous Tombs")
+	n := value1(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), bookPages.Add(1)))(t)
+	wantSame(t, "updated", n, 2)
+	_, err := repo.New(l.pool, books).Page(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc()), query.Page{Size: 1})
+	wantError(t, "page", err, smrt.ErrBadQuery)
+	wantSame(t, "counted", value1(repo.New(l.pool, books).Count(ctx, query.Where(bookLoans.Has())))(t), 2)
+
+	as := value1(repo.New(l.pool, authors).Find(ctx, query.Where(authorPupils.Has(authorPupils.Has())).OrderBy(authorName.Asc())))(t)
+	wantSame(t, "grandmothers", join(as, func(a *author) string { return a.Name }), "Le Guin")
+	as = value1(repo.New(l.pool, authors).Find(ctx, query.Where(authorMentor.Has(authorBooks.Count(bookPages.Gt(100)).Gt(1)))))(t)
+	wantSame(t, "pupils of the productive", join(as, func(a *author) string { return a.Name }), "Wells")
+}
+
+func TestDepthIsLimited(t *testing.T) {
+	type node struct {
+		shop.Category
+		Children []shop.Category
+	}
+	type four struct {
+		shop.Category
+		Parent *struct {
+			shop.Category
+			Parent *struct {
+				shop.Category
+				Parent *struct {
+					shop.Category
+					Parent *shop.Category
+				}
+			}
+		}
+	}
+	_ = node{}
+	_ = four{}
+}

@@ -1,0 +1,159 @@
+package preload
+
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// shape is how a related row becomes an R: the entity itself, a struct that
+// holds the entity, or one that names some of its columns.
+type shape struct {
+	row     reflect.Type
+	columns []*meta.Column // what is read of the related table
+	payload []*meta.Column // what is read of the join table
+	targets []meta.Target  // where it goes: the payload, then the columns
+	keys    []field        // where the row holds the columns that tie it to its parent; nil: nowhere
+}
+
+// shapeOf finds out what row is to the rows that l leads to.
+func shapeOf(l *link, row reflect.Type) shape {
+	s := shape{row: row}
+	tied := l.inner
+	if l.via != nil {
+		tied = l.via.left
+		if base, ok := holds(row, l.via.table.Struct.Type); ok && row != l.child.Struct.Type {
+			s.payload = l.via.table.Struct.Columns
+			s.targets = meta.TargetsOf(s.payload, base)
+			s.keys = moved(tied, base)
+		}
+	}
+	base, ok := holds(row, l.child.Struct.Type)
+	if ok {
+		s.columns = l.child.Struct.Columns
+		s.targets = append(s.targets, meta.TargetsOf(s.columns, base)...)
+		if l.via == nil {
+			s.keys = moved(tied, base)
+		}
+		return s
+	}
+	some, err := meta.Of(row)
+	if err != nil {
+		panic(fmt.Sprintf("smrt: relation %s: %v", l, err))
+	}
+	for _, c := range some.Columns {
+		of := l.child.Struct.ByName(c.Name)
+		if of == nil || of.Type != c.Type {
+			panic(fmt.Sprintf("smrt: relation %s: %s is not the entity, holds none, and its field for column %q is not one of the entity's with the same type",
+				l, row, c.Name))
+		}
+		s.columns = append(s.columns, of)
+		s.targets = append(s.targets, meta.Target{Column: c})
+	}
+	return s
+}
+
+// holds finds the entity in a row: the row itself, or one field of it.
+func holds(row, entity reflect.Type) (offset uintptr, ok bool) {
+	if row == entity {
+		return 0, true
+	}
+	if row.Kind() != reflect.Struct {
+		return 0, false
+	}
+	for _, embedded := range []bool{true, false} { // what is embedded is meant rather than what is not
+		for i := range row.NumField() {
+			f := row.Field(i)
+			if f.Anonymous != embedded || f.Type.Kind() != reflect.Struct {
+				continue
+			}
+			if f.Type == entity {
+				return f.Offset, true
+			}
+			if inner, ok := holds(f.Type, entity); ok && embedded {
+				return f.Offset + inner, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// moved are fields of a struct that lies base bytes inside a row.
+func moved(fs []field, base uintptr) []field {
+	out := make([]field, len(fs))
+	for i, f := range fs {
+		c := *f.column
+		c.Offset += base
+		out[i] = f
+		out[i].column = &c
+	}
+	return out
+}
+
+// rows are structs that lie one behind the other, or anywhere.
+type rows struct {
+	base   unsafe.Pointer
+	size   uintptr
+	n      int
+	places []unsafe.Pointer
+}
+
+func (r *rows) at(i int) unsafe.Pointer {
+	if r.places != nil {
+		return r.places[i]
+	}
+	return unsafe.Add(r.base, uintptr(i)*r.size)
+}
+
+// groups are the parents by their keys.
+type groups struct {
+	*index
+	of     []int32          // the group of each parent, -1: it has no key
+	places []unsafe.Pointer // the first parent of each group
+}
+
+// group finds the groups of parents, whose keys lie where fs say.
+func group(fs []field, parents *rows) groups {
+	g := groups{index: newIndex(fs, parents.n), of: make([]int32, parents.n)}
+	g.places = make([]unsafe.Pointer, 0, parents.n)
+	for i := range parents.n {
+		p := parents.at(i)
+		g.of[i] = g.group(fs, p, true)
+		if int(g.n) > len(g.places) {
+			g.places = append(g.places, p)
+		}
+	}
+	return g
+}
+
+// arguments are the keys as one array for each column.
+func (g *groups) arguments(fs []field) ([]*meta.Array, error) {
+	out := make([]*meta.Array, len(fs))
+	for i := range fs {
+		a, err := meta.NewArrayAt(fs[i].column, g.places)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = a
+	}
+	return out, nil
+}
+
+// order is the order in which a parent's rows come: the relation's, the
+// table's, or that of the key.
+func order(t *plan.Table, s *plan.Spec) []meta.Order {
+	switch {
+	case len(s.Order) > 0 || s.Unordered:
+		return s.Order
+	case len(t.DefaultOrder) > 0:
+		return t.DefaultOrder
+	}
+	var terms []meta.Order
+	for _, k := range t.Key {
+		terms = append(terms, meta.Order{Column: k.Column})
+	}
+	return terms
+}

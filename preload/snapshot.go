@@ -1,0 +1,290 @@
+package preload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Pool is a handle that lends connections, as a *pgxpool.Pool does.
+type Pool interface {
+	smrt.DB
+	Acquire(ctx context.Context) (*pgxpool.Conn, error)
+}
+
+// Snapshot runs fn with a handle on which all reads see the database at one
+// and the same instant, whatever is committed meanwhile, so that parents and
+// what is loaded with them belong together:
+//
+//	err := preload.Snapshot(ctx, pool, func(db smrt.DB) error {
+//		orders, err = views.With(db).Find(ctx, q, withLines)
+//		return err
+//	})
+//
+// The handle may be used by several goroutines, and loads on it run in
+// parallel: on up to [MaxParallel] connections whose transactions share one
+// exported snapshot (pg_export_snapshot). A second connection is a bonus: where
+// the pool has none to spare, one does all. It is for reading only, ends with
+// fn, and must not be used afterwards. Rows must be closed before fn returns.
+func Snapshot(ctx context.Context, pool Pool, fn func(db smrt.DB) error) (err error) {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	s := &snapshot{pool: pool, free: make(chan *pgxpool.Conn, MaxParallel)}
+	defer func() {
+		err = errors.Join(err, s.end(ctx))
+	}()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("smrt: snapshot: %w", err)
+	}
+	s.conns = append(s.conns, conn)
+	if s.id, err = export(ctx, conn); err != nil {
+		return fmt.Errorf("smrt: snapshot: %w", err)
+	}
+	s.free <- conn
+	return fn(s)
+}
+
+// begin starts each transaction of a snapshot.
+const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+// export begins a transaction and exports its snapshot, in one round trip.
+func export(ctx context.Context, conn *pgxpool.Conn) (id string, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	batch.Queue("SELECT pg_export_snapshot()").QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
+	return id, conn.SendBatch(ctx, batch).Close()
+}
+
+// join begins a transaction on an exported snapshot, in one round trip.
+func join(ctx context.Context, conn *pgxpool.Conn, id string) error {
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	// The statement takes no parameter. The name is the server's own, of digits, letters and dashes.
+	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")
+	return conn.SendBatch(ctx, batch).Close()
+}
+
+// snapshot is the handle of [Snapshot].
+type snapshot struct {
+	pool Pool
+	id   string
+	free chan *pgxpool.Conn
+
+	mu     sync.Mutex
+	conns  []*pgxpool.Conn // all that were opened
+	asking int             // how many are being opened
+	ended  bool
+}
+
+var errSnapshotEnded = errors.New("smrt: the snapshot has ended")
+
+// patience is how long the pool is asked for a further connection. Waiting
+// longer could be forever: several snapshots may each hold one connection and
+// wait for the others'.
+const patience = 5 * time.Millisecond
+
+// take borrows a connection: one that is free, else a further one, else the
+// first that becomes free.
+func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	select {
+	case conn := <-s.free:
+		return conn, nil
+	default:
+	}
+	conn, err := s.another(ctx)
+	if conn != nil || err != nil {
+		return conn, err
+	}
+	select {
+	case conn := <-s.free:
+		return conn, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *snapshot) usable() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errSnapshotEnded
+	}
+	return nil
+}
+
+// another opens a further connection, if there may be one and the pool has it.
+func (s *snapshot) another(ctx context.Context) (*pgxpool.Conn, error) {
+	s.mu.Lock()
+	if len(s.conns)+s.asking >= MaxParallel {
+		s.mu.Unlock()
+		return nil, nil
+	}
+	s.asking++
+	s.mu.Unlock()
+
+	brief, cancel := context.WithTimeout(ctx, patience)
+	conn, err := s.pool.Acquire(brief)
+	cancel()
+	if err == nil {
+		if err = join(ctx, conn, s.id); err != nil {
+			conn.Release() // the pool drops it if it is in a transaction
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking--
+	if err != nil {
+		return nil, nil //nolint:nilerr // it was a bonus
+	}
+	s.conns = append(s.conns, conn)
+	return conn, nil
+}
+
+func (s *snapshot) give(conn *pgxpool.Conn) { s.free <- conn }
+
+// endTimeout is how long ending the transactions may take.
+const endTimeout = 5 * time.Second
+
+// end ends the transactions. Nothing was written, so there is nothing to
+// commit.
+func (s *snapshot) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	var left error
+	for _, conn := range s.conns {
+		if conn.Conn().PgConn().IsBusy() {
+			left = errors.New("smrt: snapshot: rows were left open")
+		} else if !conn.Conn().IsClosed() {
+			_, _ = conn.Exec(ctx, "ROLLBACK") // if it fails the pool drops the connection
+		}
+		conn.Release()
+	}
+	return left
+}
+
+func (s *snapshot) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	conn, err := s.take(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer s.give(conn)
+	return conn.Exec(ctx, sql, args...)
+}
+
+func (s *snapshot) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	conn, err := s.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The rows of a *pgx.Conn: those of a pool's connection are the same without giving it back.
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		s.give(conn)
+		return rows, err
+	}
+	return &lentRows{Rows: rows, give: func() { s.give(conn) }}, nil
+}
+
+func (s *snapshot) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := s.Query(ctx, sql, args...)
+	return &lentRow{rows: rows, err: err}
+}
+
+func (s *snapshot) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	conn, err := s.take(ctx)
+	if err != nil {
+		return failedBatch{err}
+	}
+	return &lentBatch{BatchResults: conn.SendBatch(ctx, b), give: func() { s.give(conn) }}
+}
+
+func (s *snapshot) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, fmt.Errorf("smrt: copy: %w: a snapshot is for reading", smrt.ErrReadOnly)
+}
+
+// lentRows give their connection back when they are closed.
+type lentRows struct {
+	pgx.Rows
+	give func()
+}
+
+func (r *lentRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r *lentRows) Close() {
+	r.Rows.Close()
+	if r.give != nil {
+		r.give()
+		r.give = nil
+	}
+}
+
+// lentRow is the first row of a result.
+type lentRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+func (r *lentRow) Scan(dst ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dst...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
+
+// lentBatch gives its connection back when it is closed.
+type lentBatch struct {
+	pgx.BatchResults
+	give func()
+}
+
+func (b *lentBatch) Close() error {
+	err := b.BatchResults.Close()
+	if b.give != nil {
+		b.give()
+		b.give = nil
+	}
+	return err
+}
+
+// failedBatch is the result of a batch that was not sent.
+type failedBatch struct{ err error }
+
+func (b failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
+func (b failedBatch) Query() (pgx.Rows, error)         { return nil, b.err }
+func (b failedBatch) QueryRow() pgx.Row                { return &lentRow{err: b.err} }
+func (b failedBatch) Close() error                     { return b.err }
+func (b failedBatch) Tx() pgx.Tx                       { return nil }

@@ -1,0 +1,189 @@
+package preload_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/preload"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// balance writes a state of which every part carries the same number: the
+// pages of a book, the days of its loans and the cents of their fines.
+func balance(ctx context.Context, pool *pgxpool.Pool, n int) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		batch.Queue("UPDATE books SET pages = $1 WHERE id = 1", n) // and other writers wait
+		batch.Queue("UPDATE loans SET days = $1 WHERE book = 1", n)
+		batch.Queue("UPDATE fines SET cents = $1 WHERE loan IN (SELECT id FROM loans WHERE book = 1)", n)
+		return tx.SendBatch(ctx, batch).Close()
+	})
+}
+
+type balancedBook struct {
+	book
+	Lent []loanView
+}
+
+var balanced = preload.Many(bookLoans, func(v *balancedBook) *[]loanView { return &v.Lent },
+	preload.Many(loanFines, func(l *loanView) *[]cents { return &l.Fines }))
+
+// mixed tells whether a book and what was loaded with it are of two states.
+func mixed(v *balancedBook) bool {
+	for _, l := range v.Lent {
+		if l.Days != v.Pages {
+			return true
+		}
+		for _, f := range l.Fines {
+			if f.Cents != v.Pages {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readWhileWriting reads the graph n times while writers write, and counts the
+// reads that mix two states.
+func readWhileWriting(t *testing.T, l *library, n int, read func(context.Context) (*balancedBook, error)) (mixes int) {
+	t.Helper()
+	noError(t, balance(t.Context(), l.pool, 1))
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			for n := 2; ctx.Err() == nil; n++ {
+				if err := balance(ctx, l.pool, n); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	defer writers.Wait()
+	defer stop()
+	seen := map[int32]bool{}
+	for range n {
+		v, err := read(t.Context())
+		noError(t, err)
+		wantSame(t, "loans", len(v.Lent), 3)
+		seen[v.Pages] = true
+		if mixed(v) {
+			mixes++
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %d states were seen: the writers did not write", len(seen))
+	}
+	return mixes
+}
+
+func TestSnapshotIsOneInstant(t *testing.T) {
+	l := newLibrary(t, testdb.MaxConns(8))
+	views := repo.View(repo.New(l.pool, books), func(v *balancedBook) *book { return &v.book })
+	first := query.Where(bookID.Eq(1))
+	mixes := readWhileWriting(t, l, 1000, func(ctx context.Context) (v *balancedBook, err error) {
+		err = preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
+			v, err = views.With(db).One(ctx, first, balanced)
+			return err
+		})
+		return v, err
+	})
+	wantSame(t, "mixed reads", mixes, 0)
+
+	// The control: without the snapshot the same reads do mix states.
+	mixes = readWhileWriting(t, l, 1000, func(ctx context.Context) (*balancedBook, error) { return views.One(ctx, first, balanced) })
+	if mixes == 0 {
+		t.Error("without a snapshot no read mixed two states: the test shows nothing")
+	}
+	t.Logf("without a snapshot %d of 1,000 reads mixed two states", mixes)
+}
+
+func TestSnapshotReadsInParallel(t *testing.T) {
+	l := newLibrary(t, testdb.MaxConns(4))
+	ctx := t.Context()
+	start := time.Now()
+	noError(t, preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, err := db.Exec(ctx, "SELECT pg_sleep(0.3)"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		return nil
+	}))
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("four reads of 0.3 s took %v", d)
+	}
+}
+
+// TestSnapshotsShareASmallPool runs many snapshots on few connections: none
+// may wait for connections that the others hold.
+func TestSnapshotsShareASmallPool(t *testing.T) {
+	for _, conns := range []int32{1, 3} {
+		t.Run(fmt.Sprint(conns), func(t *testing.T) {
+			l := newLibrary(t, testdb.MaxConns(conns))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					for range 10 {
+						err := preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
+							vs := make([]bookView, 0, 5)
+							bs, err := repo.New(db, books).Find(ctx, query.All[book]())
+							for _, b := range bs {
+								vs = append(vs, bookView{book: b})
+							}
+							return errors.Join(err, preload.Fill(ctx, db, vs, wholeBook...))
+						})
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+func TestSnapshotOfMistakes(t *testing.T) {
+	l := newLibrary(t)
+	ctx := t.Context()
+	var kept smrt.DB
+	noError(t, preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
+		kept = db
+		var n int
+		noError(t, db.QueryRow(ctx, "SELECT count(*) FROM books").Scan(&n))
+		wantSame(t, "books", n, 6)
+		wantError(t, "write", repo.New(db, tags).Create(ctx, &tag{ID: 9, Word: "x"}), smrt.ErrReadOnly)
+		return nil
+	}))
+	if _, err := kept.Exec(ctx, "SELECT 1"); err == nil {
+		t.Error("a handle was of use after its snapshot had ended")
+	}
+	wantError(t, "error of fn", preload.Snapshot(ctx, l.pool, func(smrt.DB) error { return errors.ErrUnsupported }), errors.ErrUnsupported)
+	err := preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
+		_, err := db.Query(ctx, "SELECT generate_series(1, 100000)") // never closed
+		return err
+	})
+	if err == nil {
+		t.Error("rows that were left open went unnoticed")
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	wantError(t, "cancelled", preload.Snapshot(cancelled, l.pool, func(smrt.DB) error { return nil }), context.Canceled)
+}

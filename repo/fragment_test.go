@@ -1,0 +1,65 @@
+package repo_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// TestFragmentsAreChecked puts what is more than an expression where an
+// expression without arguments belongs.
+func TestFragmentsAreChecked(t *testing.T) {
+	a, ctx := newArchive(t), t.Context()
+	onSlug := query.OnConflict(docSlug)
+	type view struct {
+		document
+		Extra int64 `db:"-"`
+	}
+	extra := func(v *view) *int64 { return &v.Extra }
+	for name, c := range map[string]struct {
+		conflict query.Conflict[document]
+		computed func() repo.ComputedColumn[view]
+	}{
+		"comment":     {onSlug.Where("deleted_at IS NULL -- x"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "rank /* x */") }},
+		"semicolon":   {onSlug.Where("true; SELECT 1"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "1; SELECT 1") }},
+		"parenthesis": {onSlug.Where("true) OR (true"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "rank) + (1") }},
+		"open quote":  {onSlug.Where("slug = 'a"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "'a") }},
+		"argument":    {onSlug.Where("slug = $1"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "$1") }},
+		"nothing":     {onSlug.Where(" "), func() repo.ComputedColumn[view] { return repo.Computed(extra, "") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := a.statements(func() {
+				_, err := a.documents.Upsert(ctx, &document{Slug: "a"}, c.conflict)
+				wantError(t, "upsert", err, smrt.ErrBadQuery)
+				_, err = a.documents.UpsertMany(ctx, []document{{Slug: "a"}}, c.conflict.DoNothing())
+				wantError(t, "upsert many", err, smrt.ErrBadQuery)
+			})
+			wantSame(t, "statements", sent, 0)
+			defer func() {
+				if r := fmt.Sprint(recover()); !strings.HasPrefix(r, "smrt: computed column") {
+					t.Errorf("computed: %s", r)
+				}
+			}()
+			c.computed()
+		})
+	}
+	wantError(t, "no target", value2(a.documents.Upsert(ctx, &document{Slug: "a"}, query.Conflict[document]{})), smrt.ErrBadQuery)
+}
+
+func value2[V any](_ V, err error) error { return err }
+
+// TestConflictsAreValues extends one conflict in several ways.
+func TestConflictsAreValues(t *testing.T) {
+	a, ctx := newArchive(t), t.Context()
+	ds := a.add(t, "a")
+	bySlug := query.OnConflict(docSlug).Where("deleted_at IS NULL")
+	_, _ = bySlug.DoNothing(), bySlug.Update(docRank)
+	d := document{Slug: "a", Title: "new", Rank: 7}
+	outcome := value1(a.documents.Upsert(ctx, &d, bySlug))(t)
+	wantSame(t, "outcome", outcome, repo.Updated)
+	wantSame(t, "title", a.stored(t, ds[0].ID).Title, "new")
+}
