@@ -45,16 +45,17 @@ func (l *load) sub() *plan.Sub {
 	return s
 }
 
-// riders are the joined loads of some rows, while those are read.
-type riders struct {
+// carried are the joined loads of some rows, while those are read.
+type carried struct {
+	subs    []*plan.Sub
 	numbers []meta.Target // in the rows
 	works   []*work       // of the arrays
 	refused bool          // the arrays came in text form
 	n       int32         // rows read
 }
 
-func newRiders(loads []*load) *riders {
-	r := &riders{}
+func newCarried(loads []*load, subs []*plan.Sub) *carried {
+	r := &carried{subs: subs}
 	for _, l := range loads {
 		switch l.into {
 		case toCount:
@@ -70,15 +71,21 @@ func newRiders(loads []*load) *riders {
 
 var existsColumn = meta.ColumnFor[bool]("exists")
 
-// check looks at the columns of the arrays before the first row is read.
-func (r *riders) check(fields []pgconn.FieldDescription) {
+// Subs implements crud.Riders, as the methods below do.
+func (r *carried) Subs() []*plan.Sub { return r.subs }
+
+// Targets are where the numbers go.
+func (r *carried) Targets() []meta.Target { return r.numbers }
+
+// Check looks at the columns of the arrays before the first row is read.
+func (r *carried) Check(fields []pgconn.FieldDescription) {
 	for _, f := range fields {
 		r.refused = r.refused || f.Format != pgtype.BinaryFormatCode
 	}
 }
 
-// row reads the arrays of one row.
-func (r *riders) row(types *pgtype.Map, values [][]byte) error {
+// Row reads the arrays of one row.
+func (r *carried) Row(types *pgtype.Map, values [][]byte) error {
 	r.n++
 	if r.refused {
 		return nil
@@ -109,14 +116,14 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 			return err
 		}
 		w.of = append(w.of, parent)
-		if err := w.riders.row(types, values[targets:]); err != nil {
+		if err := w.riders.Row(types, values[targets:]); err != nil {
 			return err
 		}
 	}
 }
 
 // finish gives the joined rows to parents, and tells what is to be loaded.
-func (r *riders) finish(parents rows) ([]job, error) {
+func (r *carried) finish(parents rows) ([]job, error) {
 	var next []job
 	for _, w := range r.works {
 		if r.refused {

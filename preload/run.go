@@ -29,13 +29,13 @@ const MaxParallel = 4
 // If a statement fails the others are given up, and the fields of rows are
 // filled in part.
 func Fill[V any](ctx context.Context, db smrt.DB, vs []V, loads ...Load[V]) error {
-	return Run(ctx, db, Rows(unsafe.Pointer(unsafe.SliceData(vs)), unsafe.Sizeof(*new(V)), len(vs)), Untyped(loads))
+	return Run(ctx, db, Rows(unsafe.Pointer(unsafe.SliceData(vs)), unsafe.Sizeof(*new(V)), len(vs)), Untyped(loads), nil)
 }
 
 // FillAll is [Fill] for rows that lie behind pointers. A nil pointer is left
 // out.
 func FillAll[V any](ctx context.Context, db smrt.DB, vs []*V, loads ...Load[V]) error {
-	return Run(ctx, db, Places(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), Untyped(loads))
+	return Run(ctx, db, Places(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), Untyped(loads), nil)
 }
 
 // Parents is for smrt's own packages: rows that relations are loaded into.
@@ -66,19 +66,39 @@ type Loads []*load
 // Untyped is for smrt's own packages.
 func Untyped[V any](loads []Load[V]) Loads { return *(*Loads)(unsafe.Pointer(&loads)) }
 
-// Run is for smrt's own packages: it is what [Fill] does.
-func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads) error {
+// Run is for smrt's own packages: it is what [Fill] does. The joined loads of
+// riders, which may be nil, have been read with the parents.
+func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders crud.Riders) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
 	if err := loads.Check(); err != nil {
 		return err
 	}
-	jobs := make([]job, len(loads))
-	for i, l := range loads {
-		jobs[i] = job{load: l, parents: parents.rows, fields: parents.rows, offset: l.offset}
+	var jobs []job
+	if riders != nil {
+		var err error
+		if jobs, err = riders.(*carried).finish(parents.rows); err != nil {
+			return err
+		}
+	}
+	for _, l := range loads {
+		if riders == nil || !l.inside {
+			jobs = append(jobs, job{load: l, parents: parents.rows, fields: parents.rows, offset: l.offset})
+		}
 	}
 	return execute(ctx, db, jobs)
+}
+
+// Joined is for smrt's own packages: the loads that travel in the statement of
+// their parents, nil if there are none.
+func (ls Loads) Joined() crud.Riders {
+	for _, l := range ls {
+		if l != nil && l.inside {
+			return newCarried(joined(ls))
+		}
+	}
+	return nil
 }
 
 // Check refuses loads that nest too deep, before anything is sent.
@@ -246,17 +266,17 @@ type work struct {
 	sql    string // empty: there is nothing to ask
 	args   []any
 
-	found  memory  // the rows
-	of     []int32 // the group of each
-	counts []int64 // of each group, where only a number is asked for
-	riders *riders // what is loaded with the rows
+	found  memory   // the rows
+	of     []int32  // the group of each
+	counts []int64  // of each group, where only a number is asked for
+	riders *carried // what is loaded with the rows
 
 	decoder meta.Decoder
 	records meta.Records // where the rows travel with their parents
 }
 
 func newWork(j *job) *work {
-	return &work{job: j, found: newMemory(j.load.shape.row), riders: newRiders(j.load.joined)}
+	return &work{job: j, found: newMemory(j.load.shape.row), riders: newCarried(j.load.joined, j.load.subs)}
 }
 
 // targets are where the columns of a row go.
@@ -312,7 +332,7 @@ func (w *work) read(result pgx.Rows) error {
 			lead.init(result)
 			w.found.reserve(w.expected())
 			w.decoder.InitFrom(w.load.child.Name, targets, result, lead.n)
-			w.riders.check(result.FieldDescriptions()[columns:])
+			w.riders.Check(result.FieldDescriptions()[columns:])
 		}
 		if err := lead.read(result); err != nil {
 			return err
@@ -327,7 +347,7 @@ func (w *work) read(result pgx.Rows) error {
 			continue
 		}
 		w.of = append(w.of, g)
-		if err := w.riders.row(result.TypeMap(), result.RawValues()[columns:]); err != nil {
+		if err := w.riders.Row(result.TypeMap(), result.RawValues()[columns:]); err != nil {
 			return err
 		}
 	}
@@ -447,7 +467,7 @@ func (w *work) finish() ([]job, error) {
 		case found.n == 0:
 		case !l.inside:
 			next = append(next, job{load: l, parents: found, fields: found, offset: l.offset})
-		case found.n > read: // the copies would share what came with their originals
+		case l.into < toCount && found.n > read: // the copies would share what came with their originals
 			copies := rows{base: found.at(read), size: found.size, n: found.n - read}
 			next = append(next, job{load: l, parents: copies, fields: copies, offset: l.offset})
 		}

@@ -187,6 +187,20 @@ func TestWhatIsNotCopied(t *testing.T) {
 	}
 }
 
+// TestUpsertsAreNotCopied upserts as many rows as a COPY would take.
+func TestUpsertsAreNotCopied(t *testing.T) {
+	db := newCopyCounter(t, archiveSQL)
+	vs := make([]voucher, many)
+	for i := range vs {
+		vs[i].Code = strconv.Itoa(i)
+	}
+	for _, want := range []repo.Outcome{repo.Inserted, repo.Updated} {
+		outcomes := value1(repo.New(db, voucherTable).UpsertMany(t.Context(), vs, query.OnConflict(voucherCode)))(t)
+		wantSame(t, "outcome", outcomes[many-1], want)
+	}
+	wantSame(t, "copies", db.copies, 0)
+}
+
 // TestCopyAfterMigration alters columns between two calls on one connection,
 // which remembers what they were.
 func TestCopyAfterMigration(t *testing.T) {

@@ -16,18 +16,27 @@ import (
 // rows: a caller that ignores the error finds no half of an answer.
 
 func get(ctx context.Context, b *crud.Bound, key unsafe.Pointer, loads preload.Loads) (unsafe.Pointer, error) {
-	return loadOne(ctx, b, loads, func() (unsafe.Pointer, error) { return b.Get(ctx, key) })
+	if r := loads.Joined(); r != nil {
+		return loadOne(ctx, b, loads, r, func() (unsafe.Pointer, error) { return b.GetWith(ctx, key, r) })
+	}
+	return loadOne(ctx, b, loads, nil, func() (unsafe.Pointer, error) { return b.Get(ctx, key) })
 }
 
 func first(ctx context.Context, b *crud.Bound, s *plan.Spec, loads preload.Loads) (unsafe.Pointer, error) {
-	return loadOne(ctx, b, loads, func() (unsafe.Pointer, error) { return b.First(ctx, s) })
+	if r := loads.Joined(); r != nil {
+		return loadOne(ctx, b, loads, r, func() (unsafe.Pointer, error) { return b.FirstWith(ctx, s, r) })
+	}
+	return loadOne(ctx, b, loads, nil, func() (unsafe.Pointer, error) { return b.First(ctx, s) })
 }
 
 func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads preload.Loads) (unsafe.Pointer, error) {
-	return loadOne(ctx, b, loads, func() (unsafe.Pointer, error) { return b.One(ctx, s) })
+	if r := loads.Joined(); r != nil {
+		return loadOne(ctx, b, loads, r, func() (unsafe.Pointer, error) { return b.OneWith(ctx, s, r) })
+	}
+	return loadOne(ctx, b, loads, nil, func() (unsafe.Pointer, error) { return b.One(ctx, s) })
 }
 
-func loadOne(ctx context.Context, b *crud.Bound, loads preload.Loads, read func() (unsafe.Pointer, error)) (unsafe.Pointer, error) {
+func loadOne(ctx context.Context, b *crud.Bound, loads preload.Loads, r crud.Riders, read func() (unsafe.Pointer, error)) (unsafe.Pointer, error) {
 	if err := loads.Check(); err != nil {
 		return nil, err
 	}
@@ -35,7 +44,7 @@ func loadOne(ctx context.Context, b *crud.Bound, loads preload.Loads, read func(
 	if err != nil || len(loads) == 0 {
 		return p, err
 	}
-	if err := preload.Run(ctx, b.DB, preload.Places([]unsafe.Pointer{p}), loads); err != nil {
+	if err := preload.Run(ctx, b.DB, preload.Places([]unsafe.Pointer{p}), loads, r); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -49,7 +58,7 @@ func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loa
 	if err != nil || len(loads) == 0 {
 		return ps, err
 	}
-	if err := preload.Run(ctx, b.DB, preload.Places(ps), loads); err != nil {
+	if err := preload.Run(ctx, b.DB, preload.Places(ps), loads, nil); err != nil {
 		return nil, err
 	}
 	return ps, nil
@@ -59,11 +68,21 @@ func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads preload.Loads)
 	if err := loads.Check(); err != nil {
 		return crud.Slice{}, err
 	}
-	vs, err := b.Find(ctx, s)
-	if err != nil || len(loads) == 0 {
-		return vs, err
+	if len(loads) == 0 {
+		return b.Find(ctx, s)
 	}
-	if err := loadAll(ctx, b, vs, loads); err != nil {
+	var vs crud.Slice
+	var err error
+	r := loads.Joined()
+	if r != nil {
+		vs, err = b.FindWith(ctx, s, r)
+	} else {
+		vs, err = b.Find(ctx, s)
+	}
+	if err == nil {
+		err = loadAll(ctx, b, vs, loads, r)
+	}
+	if err != nil {
 		return crud.Slice{}, err
 	}
 	return vs, nil
@@ -77,7 +96,7 @@ func page(ctx context.Context, b *crud.Bound, s *plan.Spec, p query.Page, loads 
 	if err != nil || len(loads) == 0 {
 		return page, err
 	}
-	if err := loadAll(ctx, b, page.Items, loads); err != nil {
+	if err := loadAll(ctx, b, page.Items, loads, nil); err != nil {
 		return nil, err
 	}
 	return page, nil
@@ -91,15 +110,15 @@ func pageNumber(ctx context.Context, b *crud.Bound, s *plan.Spec, number, size i
 	if err != nil || len(loads) == 0 {
 		return page, err
 	}
-	if err := loadAll(ctx, b, page.Items, loads); err != nil {
+	if err := loadAll(ctx, b, page.Items, loads, nil); err != nil {
 		return nil, err
 	}
 	return page, nil
 }
 
-func loadAll(ctx context.Context, b *crud.Bound, vs crud.Slice, loads preload.Loads) error {
+func loadAll(ctx context.Context, b *crud.Bound, vs crud.Slice, loads preload.Loads, r crud.Riders) error {
 	rows := b.Found(vs)
-	return preload.Run(ctx, b.DB, preload.Rows(rows.Base, rows.Size, rows.N), loads)
+	return preload.Run(ctx, b.DB, preload.Rows(rows.Base, rows.Size, rows.N), loads, r)
 }
 
 // streamed is how many rows of a stream are loaded at a time.
@@ -111,6 +130,6 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads preload.Load
 		return
 	}
 	b.Chunks(ctx, s, streamed, loads.Check(), func(on *crud.Bound, rows crud.Rows) error {
-		return preload.Run(mark.Deliberate(ctx), on.DB, preload.Rows(rows.Base, rows.Size, rows.N), loads)
+		return preload.Run(mark.Deliberate(ctx), on.DB, preload.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

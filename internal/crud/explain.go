@@ -115,7 +115,8 @@ type columnType struct {
 
 // columnTypesSQL follows domains down to the type that they constrain. The last
 // column tells whether COPY does the same as INSERT: it refuses tables with
-// policies, ignores rules, and writes identity columns that are always generated.
+// policies and views, which have rules, ignores other rules, and writes identity
+// columns that are always generated.
 const columnTypesSQL = `WITH RECURSIVE t AS (
 	SELECT a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
@@ -124,7 +125,7 @@ const columnTypesSQL = `WITH RECURSIVE t AS (
 	SELECT t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
 SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname), c.relkind = 'p',
-	c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
+	NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
 		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped)
 FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
 JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1::text) WHERE typtype <> 'd'`

@@ -316,11 +316,7 @@ func (c *Core) Patch(ctx context.Context, db smrt.DB, key unsafe.Pointer, sets [
 	if err != nil {
 		return err
 	}
-	spec := plan.Spec{Where: make([]plan.Node, len(args))}
-	for i, k := range c.Key {
-		spec.Where[i] = plan.Node{Op: plan.Eq, Column: k.Column, A: args[i]}
-	}
-	n, err := c.UpdateWhere(ctx, db, &spec, sets)
+	n, err := c.UpdateWhere(ctx, db, c.withKey(args), sets)
 	if err == nil && n == 0 {
 		return smrt.ErrNotFound
 	}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package preload_test
+
+const raceEnabled = false
