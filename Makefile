@@ -1,6 +1,7 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 PACKAGES = ./...
+MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./internal/crud/... ./internal/plan/...
 
 .PHONY: help
 help: ## Show this list
@@ -17,8 +18,8 @@ demo: postgres ## Start a private server, load a shop and walk through the libra
 .PHONY: test
 test: postgres ## Run all tests: plain, and in pgx's other modes with a pool of one
 	$(GO) test $(PACKAGES)
-	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(GO) test ./query/... ./repo/... ./internal/crud/... ./internal/plan/...
-	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(GO) test ./query/... ./repo/... ./internal/crud/... ./internal/plan/...
+	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(GO) test $(MODAL)
+	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(GO) test $(MODAL)
 	$(GO) test -race $(PACKAGES)
 
 .PHONY: race
@@ -31,14 +32,15 @@ lint: ## Check style and the import table
 
 .PHONY: bench
 bench: postgres ## Run the benchmarks, each beside its hand-written twin
-	$(GO) test -run '^$$' -bench . -benchmem ./repo
+	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload
 
 .PHONY: generate
 generate: postgres ## Compile queries/ with sqlc, against a server of its own
 	$(GO) run ./internal/shop/generate
 
 .PHONY: verify
-verify: postgres ## Fail if generated code is stale or go.mod is untidy
+verify: postgres ## Fail if generated code is stale, go.mod is untidy, or tests miss a rule that is broken on purpose
 	$(GO) run ./internal/shop/generate -check
 	$(GO) mod tidy -diff
 	$(GO) vet $(PACKAGES)
+	SMRT_TEST_MUTANTS=1 $(GO) test -run TestRulesAreGuarded ./preload

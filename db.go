@@ -14,8 +14,9 @@ import (
 // and hand-written queries alike.
 //
 // A DB is as safe for concurrent use as the value behind it: a pool is, a
-// single connection and a transaction are not. smrt never starts goroutines on
-// a handle by itself.
+// single connection and a transaction are not. smrt uses a handle from several
+// goroutines, to load relations, only if the handle lends connections as a pool
+// does (a method Acquire).
 //
 // The interface follows pgx; it grows only if smrt comes to need another of
 // pgx's own methods.

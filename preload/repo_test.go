@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -148,26 +147,4 @@ func TestFilters(t *testing.T) {
 	wantSame(t, "grandmothers", join(as, func(a *author) string { return a.Name }), "Le Guin")
 	as = value1(repo.New(l.pool, authors).Find(ctx, query.Where(authorMentor.Has(authorBooks.Count(bookPages.Gt(100)).Gt(1)))))(t)
 	wantSame(t, "pupils of the productive", join(as, func(a *author) string { return a.Name }), "Wells")
-}
-
-func TestDepthIsLimited(t *testing.T) {
-	type node struct {
-		shop.Category
-		Children []shop.Category
-	}
-	type four struct {
-		shop.Category
-		Parent *struct {
-			shop.Category
-			Parent *struct {
-				shop.Category
-				Parent *struct {
-					shop.Category
-					Parent *shop.Category
-				}
-			}
-		}
-	}
-	_ = node{}
-	_ = four{}
 }

@@ -141,10 +141,16 @@ type job struct {
 
 // execute runs jobs and those that follow from them.
 func execute(ctx context.Context, db smrt.DB, jobs []job) error {
-	if _, ok := db.(*snapshot); !ok && !crud.Pooled(db) {
+	if !concurrent(db) {
 		return pipelined(ctx, db, jobs)
 	}
 	return (&parallel{db: db, slots: make(chan struct{}, MaxParallel)}).run(ctx, jobs)
+}
+
+// concurrent tells whether goroutines may use db at the same time.
+func concurrent(db smrt.DB) bool {
+	_, ok := db.(*snapshot)
+	return ok || crud.Pooled(db)
 }
 
 // parallel runs jobs on connections of their own.

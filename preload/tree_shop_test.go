@@ -1,6 +1,7 @@
 package preload_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -197,10 +198,12 @@ func TestRandomTreesOfTheShop(t *testing.T) {
 }
 
 // trees is how many random trees a test compares: fewer with the race
-// detector, which makes them ten times slower.
+// detector, which makes them ten times slower, and in the further modes.
 func trees(n int) int {
-	if raceEnabled {
+	if raceEnabled || execMode() != "" {
 		return n / 10
 	}
 	return n
 }
+
+func execMode() string { return os.Getenv("SMRT_TEST_EXEC_MODE") }

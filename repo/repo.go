@@ -52,7 +52,8 @@ func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 	return (*Repository[T, K])(unsafe.Pointer(r.at.With(db)))
 }
 
-// Get returns the row with the key, or smrt.ErrNotFound.
+// Get returns the row with the key, or smrt.ErrNotFound. On a busy pool Gets
+// share statements; see [Batching].
 func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load[T]) (*T, error) {
 	v, err := get(ctx, &r.at, unsafe.Pointer(&key), preload.Untyped(loads))
 	return (*T)(v), err
@@ -61,6 +62,7 @@ func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load
 // GetMany returns the rows with the keys, in the order of the keys, in one
 // statement whatever their number. The result has an entry for each key: nil
 // where there is no such row, and the same pointer where a key is given twice.
+// On a busy pool it shares statements with others; see [Batching].
 func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...preload.Load[T]) ([]*T, error) {
 	vs, err := getMany(ctx, &r.at, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), preload.Untyped(loads))
 	return *(*[]*T)(unsafe.Pointer(&vs)), err

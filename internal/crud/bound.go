@@ -59,6 +59,7 @@ func (b *Bound) With(db smrt.DB) *Bound {
 func (b *Bound) As(row reflect.Type, list string, targets []meta.Target, entity meta.Accessor) *Bound {
 	as := *b
 	as.Rows, as.Entity = b.Core.Project(row, list, targets), entity
+	as.sharing, as.shared = Sharing{}, nil // only whole entities are shared
 	return &as
 }
 

@@ -46,7 +46,7 @@ func newSharer(c *Core, s Sharing) *sharer {
 // a read demands beyond its key, such as to see a certain write, belongs here:
 // it may only meet those who demand the same.
 func (b *Bound) meeting(ctx context.Context) *sharer {
-	if b.shared == nil || b.Rows != b.Core.Self || ctx == nil || b.shared.off.Load() {
+	if b.shared == nil || ctx == nil || b.shared.off.Load() {
 		return nil
 	}
 	return b.shared

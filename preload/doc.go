@@ -1,0 +1,79 @@
+// Package preload loads related rows: one statement for each relation,
+// whatever the number of rows it is loaded for.
+//
+// # Declare relations
+//
+// A relation is a fact about two tables, declared once beside them. Foreign
+// keys are accessor functions, checked by the compiler; they may be NULL, and
+// have several columns (see [ForeignKey]):
+//
+//	var (
+//		ProductCategory = preload.BelongsTo(Products, Categories, func(p *Product) *int64 { return &p.CategoryID })
+//		CategoryParent  = preload.BelongsTo(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
+//		OrderLines      = preload.HasMany(Orders, OrderItems, func(i *OrderItem) *int64 { return &i.OrderID })
+//		ProductTags     = preload.ManyToMany(Products, ProductTagRows, Tags,
+//			func(t *ProductTag) *int64 { return &t.ProductID }, func(t *ProductTag) *int64 { return &t.TagID })
+//	)
+//
+// # Load into fields
+//
+// [One] and [Many] say where the rows go: to a field of the entity, or of a
+// view that embeds an entity which has none, such as a model of sqlc. Further
+// loads nest below. Every method of package repo that reads rows takes them:
+//
+//	type OrderView struct {
+//		Order
+//		Lines []LineView
+//	}
+//	type LineView struct {
+//		OrderItem
+//		Product *Product
+//	}
+//
+//	withLines := preload.Many(OrderLines, func(o *OrderView) *[]LineView { return &o.Lines },
+//		preload.One(LineProduct, func(l *LineView) **Product { return &l.Product }))
+//
+//	orders, err := views.Find(ctx, q, withLines) // three statements for any number of orders
+//
+// A related row may be read as the entity, as a struct that holds it, or as a
+// struct that names some of its columns, with the same types. Behind a join
+// table, a struct that holds the row of the join table too receives it.
+//
+// [Count] and [Exists] load a number in place of the rows. [Maybe] tells a row
+// that is missing from one that was not loaded; a slice is nil only if it was
+// not loaded.
+//
+// # Load for rows from anywhere
+//
+// [Fill] loads into rows that were read in another way, by a query of sqlc for
+// instance. Without a field to load into, a relation itself returns slices
+// aligned with the parents:
+//
+//	err := preload.Fill(ctx, pool, orders, withLines)
+//	categories, err := ProductCategory.Load(ctx, pool, products) // []*Category, one for each product
+//
+// # Choose rows
+//
+// A relation is a value. Conditions, an order and a limit for each parent make
+// a new one:
+//
+//	latest := CustomerOrders.OrderBy(PlacedAt.Desc()).Limit(3)
+//
+// # Filter by relation
+//
+// Parents are found, counted and ordered by their related rows, by EXISTS and
+// count(*), so that no row comes twice:
+//
+//	query.Where(ProductCategory.Has(CategorySlug.Eq("tea")), ProductReviews.Count(Rating.Ge(4)).Gt(10))
+//
+// # How it runs
+//
+// Keys are sent once each, as one array, and rows are given to their parents in
+// time linear in both. On a pool, loads that do not wait for one another run in
+// parallel, at most [MaxParallel] statements at a time; the first error cancels
+// the rest. On a transaction or a connection, all loads of one level travel in
+// one round trip. [ToOne.Joined] reads related rows in their parents' own
+// statement. [Snapshot] lets parents and related rows be of one instant.
+//
+// Loads nest [DefaultMaxDepth] deep, unless [Load.MaxDepth] allows more.
+package preload

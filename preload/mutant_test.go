@@ -1,0 +1,81 @@
+package preload_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRulesAreGuarded breaks rules of the package on purpose, one at a time,
+// and sees a test fail for each: the source is replaced for one run of the
+// tests, by the compiler's overlay.
+func TestRulesAreGuarded(t *testing.T) {
+	if os.Getenv("SMRT_TEST_MUTANTS") == "" {
+		t.Skip("compiles the tests once for each rule: make verify sets SMRT_TEST_MUTANTS")
+	}
+	for _, m := range []struct {
+		rule, file, from, to string
+		caught               string // the test that notices
+	}{
+		{
+			"keys are sent once", "key.go",
+			"	g, ok := x.ints[k]\n", "	g, ok := int32(0), false\n",
+			"TestKeysAreSentOnce",
+		},
+		{
+			"parents with one key do not share their rows", "run.go",
+			"from = w.found.repeat(from, n)", "_ = n",
+			"TestParentsWithOneKey",
+		},
+		{
+			"appending to one parent's rows leaves the next one's alone", "memory.go",
+			"len: n, cap: n}", "len: n, cap: n + 1}",
+			"TestParentsWithOneKey",
+		},
+		{
+			"siblings never run at the same time on a transaction", "run.go",
+			"	if !concurrent(db) {\n", "	if false {\n",
+			"TestFill",
+		},
+		{
+			"no more than MaxParallel statements at a time", "run.go",
+			"make(chan struct{}, MaxParallel)", "make(chan struct{}, 100)",
+			"TestSiblingsRunInParallel",
+		},
+		{
+			"a deep graph is refused before anything is sent", "run.go",
+			"if l.height > l.maxDepth {", "if false {",
+			"TestDepthIsLimited",
+		},
+		{
+			"all statements of a snapshot see the exported one", "snapshot.go",
+			`	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")`, "	_ = strings.ReplaceAll",
+			"TestSnapshotIsOneInstant",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) {
+			source, err := os.ReadFile(m.file)
+			noError(t, err)
+			broken := strings.Replace(string(source), m.from, m.to, 1)
+			if broken == string(source) {
+				t.Fatalf("%s does not contain %q", m.file, m.from)
+			}
+			dir := t.TempDir()
+			mutant, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+			noError(t, os.WriteFile(mutant, []byte(broken), 0o600))
+			original, err := filepath.Abs(m.file)
+			noError(t, err)
+			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}})
+			noError(t, err)
+			noError(t, os.WriteFile(overlay, replace, 0o600))
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", overlay, "-run", "^"+m.caught+"$", ".")
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: "+m.caught) {
+				t.Errorf("%s did not notice: %v\n%s", m.caught, err, out)
+			}
+		})
+	}
+}
