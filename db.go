@@ -15,8 +15,7 @@ import (
 //
 // A DB is as safe for concurrent use as the value behind it: a pool is, a
 // single connection and a transaction are not. smrt uses a handle from several
-// goroutines, to load relations, only if the handle lends connections as a pool
-// does (a method Acquire).
+// goroutines only if it is a [Pool].
 //
 // The interface follows pgx; it grows only if smrt comes to need another of
 // pgx's own methods.
@@ -39,9 +38,18 @@ type DB interface {
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
 
+// Pool is a DB that lends connections, as a *pgxpool.Pool does. It is safe for
+// concurrent use.
+type Pool interface {
+	DB
+
+	// Acquire lends a connection, which is given back with its Release.
+	Acquire(ctx context.Context) (*pgxpool.Conn, error)
+}
+
 var (
-	_ DB = (*pgxpool.Pool)(nil)
-	_ DB = (*pgxpool.Conn)(nil)
-	_ DB = (*pgx.Conn)(nil)
-	_ DB = pgx.Tx(nil)
+	_ Pool = (*pgxpool.Pool)(nil)
+	_ DB   = (*pgxpool.Conn)(nil)
+	_ DB   = (*pgx.Conn)(nil)
+	_ DB   = pgx.Tx(nil)
 )

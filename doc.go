@@ -20,7 +20,8 @@
 //
 // A [DB] is a *pgxpool.Pool, a connection or a transaction of pgx, as it is. The
 // code that sqlc generates takes the same handles, so both run in one
-// transaction. smrt opens no connections and starts no goroutines.
+// transaction. smrt opens no connections, and starts goroutines only while
+// somebody waits for them.
 //
 // # Errors
 //

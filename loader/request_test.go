@@ -185,6 +185,23 @@ func TestPrimeAndClear(t *testing.T) {
 	}
 }
 
+// What fails is forgotten, but not what was primed meanwhile.
+func TestPrimeWhileAKeyIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		broken := errors.New("broken")
+		s.fail = func([]int) error { return broken }
+		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		before := load(t.Context(), l, 2)
+		l.Prime(2, "primed")
+		close(s.release)
+		want(t, "the older one", before, "", broken)
+		if v, err := l.Load(t.Context(), 2); v != "primed" || err != nil {
+			t.Errorf("got %q, %v", v, err)
+		}
+	})
+}
+
 // A Load after Clear does not get what an older one is still asking for, and
 // what comes of that does not replace what was primed.
 func TestClearWhileAKeyIsUnderWay(t *testing.T) {

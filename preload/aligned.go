@@ -58,9 +58,12 @@ func aligned(ctx context.Context, db smrt.DB, r *relation, into target, parents,
 // nest completes a load with those below it.
 func (l *load) nest(nested []*load, holder reflect.Type) {
 	l.nested, l.core, l.height = nested, crud.Of(l.child), 1
-	for _, n := range nested {
+	for i, n := range nested {
 		if n == nil {
 			l.refuse(holder, "a nested load is the zero Load")
+		}
+		if o := Loads(nested[:i]).into(n.offset); o != nil {
+			l.refuse(holder, "two nested loads, of %s and of %s, go into the same field", o.link, n.link)
 		}
 		l.height = max(l.height, n.height+1)
 	}

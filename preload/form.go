@@ -321,6 +321,9 @@ func without(terms []meta.Order, group []*meta.Column) []meta.Order {
 
 // request is the statement with the keys of g.
 func (l *load) request(f *form, g *groups) (*plan.Request, error) {
+	if err := l.spec.Check(); err != nil { // the form may have taken the limit out of it
+		return nil, err
+	}
 	arrays, err := g.arguments(l.keys)
 	if err != nil {
 		return nil, err

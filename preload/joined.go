@@ -1,6 +1,9 @@
 package preload
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -100,6 +103,9 @@ func (r *carried) Row(types *pgtype.Map, values [][]byte) error {
 
 // embed reads the rows of one parent from an array.
 func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
+	if w.refused {
+		return nil
+	}
 	if _, err := w.records.Open(src); err != nil {
 		return err
 	}
@@ -111,8 +117,15 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 		}
 		if w.found.s.len == 0 {
 			w.decoder.InitFields(w.load.child.Name, w.targets(), types, w.records.Fields[:targets])
+			w.foreign = foreign(types, w.records.Fields[:targets])
+		}
+		if w.refused = !w.legible(values); w.refused {
+			return nil
 		}
 		if err := w.decoder.Values(values[:targets], w.found.next()); err != nil {
+			if w.refused = w.foreign != nil; w.refused {
+				return nil
+			}
 			return err
 		}
 		w.of = append(w.of, parent)
@@ -122,12 +135,55 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 	}
 }
 
+// foreign are the columns whose types pgx does not know. By themselves they
+// would come in text form; in a record everything comes in binary form, and a
+// domain is not its base type.
+func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) []int {
+	var out []int
+	for i := range fields {
+		if _, ok := types.TypeForOID(fields[i].DataTypeOID); !ok {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// firstOwn is the first OID that the server gives to types that are not its own.
+const firstOwn = 16384
+
+// legible tells whether the foreign columns of a record can be read as they
+// are: integers, of which a wrong length is noticed later, and the labels of
+// enums and other texts, whose binary form is the text. No text has the bytes
+// that a version, a length or a number begins with.
+func (w *work) legible(values [][]byte) bool {
+	for _, i := range w.foreign {
+		if w.records.Fields[i].DataTypeOID < firstOwn {
+			return false
+		}
+		switch w.load.shape.targets[i].Column.Encode {
+		case meta.KindInt16, meta.KindInt32, meta.KindInt64:
+		case meta.KindString:
+			if bytes.ContainsFunc(values[i], func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// without tells whether l, which is joined, has to be loaded by a statement of
+// its own after all. That cannot begin before the rows lie where they will stay.
+func (r *carried) without(l *load) bool {
+	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })
+}
+
 // finish gives the joined rows to parents, and tells what is to be loaded.
 func (r *carried) finish(parents rows) ([]job, error) {
 	var next []job
 	for _, w := range r.works {
-		if r.refused {
-			next = append(next, job{load: w.load, parents: parents, fields: parents, offset: w.load.offset})
+		if r.refused || w.refused {
 			continue
 		}
 		w.parents, w.fields, w.offset = parents, parents, w.load.offset

@@ -119,7 +119,7 @@ func newLoad(r *relation, into target, holder, row reflect.Type, field meta.Acce
 	l := &load{relation: r, into: into, maxDepth: DefaultMaxDepth}
 	base, ok := holds(holder, r.parent)
 	if !ok {
-		l.refuse(holder, "it is neither %s nor a struct with a field of that type", r.parent)
+		l.refuse(holder, "it is neither %s nor a struct with one field of that type", r.parent)
 	}
 	offset, err := meta.Locate(holder, field)
 	if err != nil {

@@ -76,14 +76,15 @@ func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders c
 		return err
 	}
 	var jobs []job
-	if riders != nil {
+	joined, _ := riders.(*carried)
+	if joined != nil {
 		var err error
-		if jobs, err = riders.(*carried).finish(parents.rows); err != nil {
+		if jobs, err = joined.finish(parents.rows); err != nil {
 			return err
 		}
 	}
 	for _, l := range loads {
-		if riders == nil || !l.inside {
+		if joined == nil || !l.inside || joined.without(l) {
 			jobs = append(jobs, job{load: l, parents: parents.rows, fields: parents.rows, offset: l.offset})
 		}
 	}
@@ -103,12 +104,25 @@ func (ls Loads) Joined() crud.Riders {
 
 // Check refuses loads that nest too deep, before anything is sent.
 func (ls Loads) Check() error {
-	for _, l := range ls {
+	for i, l := range ls {
 		if l == nil {
 			return &smrt.QueryError{Reason: "the zero Load loads nothing: make it with preload.One or preload.Many"}
 		}
 		if l.height > l.maxDepth {
 			return &DepthError{Depth: l.height, Max: l.maxDepth, Relation: l.link.String()}
+		}
+		if o := ls[:i].into(l.offset); o != nil {
+			return &smrt.QueryError{Reason: fmt.Sprintf("two loads, of %s and of %s, go into the same field", o.link, l.link)}
+		}
+	}
+	return nil
+}
+
+// into is the load that goes into the field at offset, or nil.
+func (ls Loads) into(offset uintptr) *load {
+	for _, l := range ls {
+		if l.offset == offset {
+			return l
 		}
 	}
 	return nil
@@ -256,7 +270,7 @@ func send(ctx context.Context, db smrt.DB, works []*work) error {
 		failed, in = err, w
 	}
 	if err := results.Close(); failed == nil {
-		failed = err
+		failed, in = err, works[0]
 	}
 	if failed != nil {
 		return in.load.core.Fail(ctx, db, "preload", failed)
@@ -279,6 +293,8 @@ type work struct {
 
 	decoder meta.Decoder
 	records meta.Records // where the rows travel with their parents
+	foreign []int        // columns of a record whose type is not known
+	refused bool         // the records cannot be read
 }
 
 func newWork(j *job) *work {
@@ -471,7 +487,7 @@ func (w *work) finish() ([]job, error) {
 	for _, l := range w.load.nested {
 		switch {
 		case found.n == 0:
-		case !l.inside:
+		case !l.inside || w.riders.without(l):
 			next = append(next, job{load: l, parents: found, fields: found, offset: l.offset})
 		case l.into < toCount && found.n > read: // the copies would share what came with their originals
 			copies := rows{base: found.at(read), size: found.size, n: found.n - read}

@@ -47,7 +47,7 @@ func shapeOf(l *link, row reflect.Type) shape {
 	for _, c := range some.Columns {
 		of := l.child.Struct.ByName(c.Name)
 		if of == nil || of.Type != c.Type {
-			panic(fmt.Sprintf("smrt: relation %s: %s is not the entity, holds none, and its field for column %q is not one of the entity's with the same type",
+			panic(fmt.Sprintf("smrt: relation %s: %s is not the entity, does not hold it once, and its field for column %q is not one of the entity's with the same type",
 				l, row, c.Name))
 		}
 		s.columns = append(s.columns, of)
@@ -56,7 +56,8 @@ func shapeOf(l *link, row reflect.Type) shape {
 	return s
 }
 
-// holds finds the entity in a row: the row itself, or one field of it.
+// holds finds the entity in a row: the row itself, or one field of it. Of two
+// fields neither is meant.
 func holds(row, entity reflect.Type) (offset uintptr, ok bool) {
 	if row == entity {
 		return 0, true
@@ -71,11 +72,18 @@ func holds(row, entity reflect.Type) (offset uintptr, ok bool) {
 				continue
 			}
 			if f.Type == entity {
-				return f.Offset, true
+				if ok {
+					return 0, false
+				}
+				offset, ok = f.Offset, true
+				continue
 			}
 			if inner, ok := holds(f.Type, entity); ok && embedded {
 				return f.Offset + inner, true
 			}
+		}
+		if ok {
+			return offset, true
 		}
 	}
 	return 0, false

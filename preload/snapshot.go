@@ -15,12 +15,6 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// Pool is a handle that lends connections, as a *pgxpool.Pool does.
-type Pool interface {
-	smrt.DB
-	Acquire(ctx context.Context) (*pgxpool.Conn, error)
-}
-
 // Snapshot runs fn with a handle on which all reads see the database at one
 // and the same instant, whatever is committed meanwhile, so that parents and
 // what is loaded with them belong together:
@@ -35,7 +29,7 @@ type Pool interface {
 // exported snapshot (pg_export_snapshot). A second connection is a bonus: where
 // the pool has none to spare, one does all. It is for reading only, ends with
 // fn, and must not be used afterwards. Rows must be closed before fn returns.
-func Snapshot(ctx context.Context, pool Pool, fn func(db smrt.DB) error) (err error) {
+func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err error) {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
@@ -77,7 +71,7 @@ func join(ctx context.Context, conn *pgxpool.Conn, id string) error {
 
 // snapshot is the handle of [Snapshot].
 type snapshot struct {
-	pool Pool
+	pool smrt.Pool
 	id   string
 	free chan *pgxpool.Conn
 

@@ -38,10 +38,10 @@ func TestEveryRuleHasItsTest(t *testing.T) {
 	}
 }
 
-// declaredTests are the names of the test functions of the public packages.
+// declaredTests are the names of the test functions of all packages.
 func declaredTests(t *testing.T) map[string]bool {
 	t.Helper()
-	files := value1(filepath.Glob("../*/*_test.go"))(t)
+	files := append(value1(filepath.Glob("../*/*_test.go"))(t), value1(filepath.Glob("../internal/*/*_test.go"))(t)...)
 	tests := map[string]bool{}
 	for _, name := range files {
 		file := value1(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))(t)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/smrt-go/smrt/internal/mark"
 )
 
 // Config says how a gate works.
@@ -17,6 +19,12 @@ type Config struct {
 	// MaxSize is how large a batch gets, in what [Call.Size] counts. A call
 	// that is larger by itself travels alone.
 	MaxSize int
+
+	// Patience is how long a batch waits for a call to return before it leaves
+	// all the same, in flight beyond MaxInFlight; 0: for ever. Calls that hang,
+	// on a connection that is dead without saying so, then delay the others
+	// and do not stop them.
+	Patience time.Duration
 
 	// Gather makes a call wait for others that are about to be made: the
 	// goroutines that can run get a chance to, before a batch leaves. Nothing
@@ -50,6 +58,10 @@ type Gate struct {
 
 const crowded = 1 << 32
 
+// DefaultPatience is longer than a read by key takes, also to another
+// continent, and shorter than what a request usually may take.
+const DefaultPatience = 500 * time.Millisecond
+
 // New returns a gate.
 func New(c Config) *Gate {
 	g := &Gate{Config: c, limit: int64(c.MaxInFlight)}
@@ -59,6 +71,7 @@ func New(c Config) *Gate {
 	if g.Values == nil {
 		g.Values = context.Background()
 	}
+	g.Values = mark.Deliberate(g.Values) // a batch is no sign of a missing one
 	return g
 }
 
@@ -67,10 +80,8 @@ type Call struct {
 	Size    int // how much of a batch it takes, at least 1
 	Payload any // what Run knows it by
 
-	ctx         context.Context
-	deadline    time.Time
-	hasDeadline bool
-	at          int // place in its group
+	ctx context.Context
+	at  int // place in its group
 }
 
 // group is calls that travel together.
@@ -82,6 +93,7 @@ type group struct {
 	ctx    context.Context
 	cancel context.CancelFunc // nil where the context cannot end
 	left   int                // callers that have gone since it was sent
+	timer  *time.Timer        // of its patience, nil without
 	panic  *PanicError
 }
 
@@ -127,16 +139,19 @@ func (g *Gate) Join(ctx context.Context, c *Call) (turn bool, err error) {
 		return false, err
 	}
 	c.ctx = ctx
-	c.deadline, c.hasDeadline = ctx.Deadline()
 	gr := g.enqueue(c)
 	if gr == nil {
 		return true, nil
 	}
-	select {
-	case <-gr.done:
-	case <-ctx.Done():
-		if g.withdraw(gr, c) {
-			return false, ctx.Err()
+	if end := ctx.Done(); end == nil {
+		<-gr.done // at half the price of a select
+	} else {
+		select {
+		case <-gr.done:
+		case <-end:
+			if g.withdraw(gr, c) {
+				return false, ctx.Err()
+			}
 		}
 	}
 	if gr.panic != nil {
@@ -163,6 +178,9 @@ func (g *Gate) enqueue(c *Call) *group {
 	gr := &group{done: make(chan struct{}), calls: make([]*Call, 0, g.usual)}
 	gr.add(c)
 	g.queue = append(g.queue, gr)
+	if g.Patience > 0 && !took {
+		gr.timer = time.AfterFunc(g.Patience, func() { g.overdue(gr) })
+	}
 	if took {
 		if len(g.queue) == 1 {
 			g.state.Add(crowded)
@@ -208,8 +226,17 @@ func (g *Gate) next() *group {
 	}
 	gr := g.queue[0]
 	g.queue[0] = nil
-	g.remove(0)
 	g.usual = len(gr.calls)
+	return g.depart(0, gr)
+}
+
+// depart lets group i leave. It returns nil if the group is one call, which its
+// caller makes.
+func (g *Gate) depart(i int, gr *group) *group {
+	g.remove(i)
+	if gr.timer != nil {
+		gr.timer.Stop()
+	}
 	gr.sent = true
 	if gr.turn() {
 		close(gr.done) // the slot is its caller's
@@ -217,6 +244,22 @@ func (g *Gate) next() *group {
 	}
 	gr.ctx, gr.cancel = g.contextFor(gr.calls)
 	return gr
+}
+
+// overdue lets a group leave that has waited for too long, in a slot of its
+// own.
+func (g *Gate) overdue(gr *group) {
+	g.mu.Lock()
+	if gr.sent || len(gr.calls) == 0 {
+		g.mu.Unlock()
+		return
+	}
+	g.state.Add(1)
+	departed := g.depart(slices.Index(g.queue, gr), gr)
+	g.mu.Unlock()
+	if departed != nil {
+		g.work(departed)
+	}
 }
 
 // remove takes group i out of the queue.
@@ -233,23 +276,24 @@ func (g *Gate) remove(i int) {
 }
 
 // contextFor ends at the latest deadline of the callers. It has none if one of
-// them has none, and it cannot end at all if one of them would wait for ever.
+// them has none, and it cannot end at all if one of them waits for ever.
 func (g *Gate) contextFor(calls []*Call) (context.Context, context.CancelFunc) {
-	var latest time.Time
-	limited := true
 	for _, c := range calls {
 		if c.ctx.Done() == nil {
 			return g.Values, nil
 		}
-		limited = limited && c.hasDeadline
-		if c.deadline.After(latest) {
-			latest = c.deadline
+	}
+	var latest time.Time
+	for _, c := range calls {
+		deadline, ok := c.ctx.Deadline()
+		if !ok {
+			return context.WithCancel(g.Values)
+		}
+		if deadline.After(latest) {
+			latest = deadline
 		}
 	}
-	if limited {
-		return context.WithDeadline(g.Values, latest)
-	}
-	return context.WithCancel(g.Values)
+	return context.WithDeadline(g.Values, latest)
 }
 
 // work sends groups until none waits. Its first one is gr, or what waits once
@@ -320,6 +364,9 @@ func (g *Gate) withdraw(gr *group, c *Call) bool {
 	gr.size -= c.Size
 	if last == 0 {
 		g.remove(slices.Index(g.queue, gr))
+		if gr.timer != nil {
+			gr.timer.Stop()
+		}
 	}
 	return true
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/batch"
+	"github.com/smrt-go/smrt/internal/mark"
 )
 
 // The tests run in bubbles: synctest.Wait returns when every goroutine waits
@@ -228,6 +229,43 @@ func TestSizesCount(t *testing.T) {
 
 // The batches leave in the order in which they were begun, and nobody who comes
 // later overtakes those who wait.
+func TestCallsThatHangDoNotStopTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(batch.Config{MaxInFlight: 1, MaxSize: 100, Patience: time.Second})
+		hung := l.start(t.Context(), 1)
+		second, third := l.start(t.Context(), 2), l.start(t.Context(), 3)
+		time.Sleep(999 * time.Millisecond)
+		l.wantSent(t, []int{1})
+		time.Sleep(time.Millisecond)
+		l.wantSent(t, []int{1}, []int{2, 3})
+		fourth := l.start(t.Context(), 4)
+		time.Sleep(time.Second)
+		l.wantSent(t, []int{1}, []int{2, 3}, []int{4})
+		l.end(t)
+		for i, result := range []<-chan error{hung, second, third, fourth} {
+			wantResult(t, fmt.Sprint("call ", i+1), result, nil)
+		}
+	})
+}
+
+func TestPatienceEndsWithTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(batch.Config{MaxInFlight: 1, MaxSize: 100, Patience: time.Second})
+		l.start(t.Context(), 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := l.start(ctx, 2)
+		cancel()
+		wantResult(t, "the one that left", gone, context.Canceled)
+		second := l.start(t.Context(), 3)
+		l.release <- struct{}{} // the first returns, and the one that waits goes
+		l.wantSent(t, []int{1}, []int{3})
+		time.Sleep(2 * time.Second)
+		l.wantSent(t, []int{1}, []int{3})
+		l.end(t)
+		wantResult(t, "the one that waited", second, nil)
+	})
+}
+
 func TestNobodyStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(batch.Config{MaxInFlight: 1, MaxSize: 2})
@@ -402,6 +440,9 @@ func TestContextOfABatch(t *testing.T) {
 				l.release <- struct{}{}
 				synctest.Wait()
 				ctx := l.contexts[1]
+				if !mark.IsDeliberate(ctx) {
+					t.Error("the batch could be taken for one call of many")
+				}
 				if ctx.Value(key{}) != "the gate's" {
 					t.Errorf("the batch sees the value %v", ctx.Value(key{}))
 				}
@@ -535,6 +576,9 @@ func TestGatherRespectsTheLimits(t *testing.T) {
 			go l.do(t.Context(), i)
 		}
 		synctest.Wait()
+		if len(l.sent) != 2 {
+			t.Errorf("%d batches are under way, want 2", len(l.sent))
+		}
 		l.end(t)
 		total := 0
 		for _, sent := range l.sent {

@@ -27,11 +27,14 @@ var cursors atomic.Uint64
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
 func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows Rows) error, yield func(unsafe.Pointer, error) bool) {
-	err := refused
+	err, left := refused, false
 	if err == nil {
-		err = b.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool { return yield(p, nil) })
+		err = b.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool {
+			left = !yield(p, nil)
+			return !left
+		})
 	}
-	if err != nil {
+	if err != nil && !left { // who left the loop has all that was asked for
 		yield(b.Rows.one(), err)
 	}
 }

@@ -5,19 +5,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// Pooled tells whether goroutines may use db at the same time. A handle says so
-// by lending connections, as a pool does; a connection or a transaction does
-// not.
+// Pooled tells whether goroutines may use db at the same time: whether it lends
+// connections. A connection and a transaction do not.
 func Pooled(db smrt.DB) bool {
-	_, ok := db.(interface {
-		Acquire(context.Context) (*pgxpool.Conn, error)
-	})
+	_, ok := db.(smrt.Pool)
 	return ok
 }
 

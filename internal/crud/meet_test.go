@@ -2,6 +2,7 @@ package crud_test
 
 import (
 	"context"
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ type (
 	// wrapper is a handle of another package that has a pool.
 	wrapper struct {
 		*pgxpool.Pool
-		more []int // not comparable
+		_ []int // not comparable
 	}
 )
 
@@ -108,6 +109,8 @@ func TestWhoMeetsWhom(t *testing.T) {
 		"a table without a key":          {b: crud.Bind(one, keylesss.Plan())},
 		"other options":                  {b: sharing(bind(one), crud.Sharing{MaxInFlight: 9, MaxBatch: 9}), shares: true},
 		"no sharing":                     {b: sharing(bind(one), crud.Sharing{})},
+		"a view":                         {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil)},
+		"a view, bound again":            {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil).With(one)},
 		"no sharing, bound again":        {b: sharing(bind(one), crud.Sharing{}).With(other)},
 		"other options, and back to one": {b: sharing(sharing(bind(one), crud.Sharing{MaxInFlight: 9, MaxBatch: 9}), crud.DefaultSharing), shares: true, us: true},
 	} {

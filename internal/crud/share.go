@@ -38,7 +38,7 @@ type sharer struct {
 
 func newSharer(c *Core, s Sharing) *sharer {
 	sh := &sharer{core: c}
-	sh.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Run: sh.run})
+	sh.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Patience: batch.DefaultPatience, Run: sh.run})
 	return sh
 }
 

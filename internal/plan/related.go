@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	sq "github.com/Masterminds/squirrel"
@@ -53,9 +54,11 @@ func (w *renderer) args(n int) []any {
 	return out
 }
 
-// links is the key of a link.
+// links is the key of a link. The table's name would not do: the columns of
+// another declaration have other numbers, and may say nothing of soft deletion.
 func (b *builder) links(l *Link) {
-	b.text(l.Table.Quoted)
+	b.fail(l.Table.checkDeleted(l.Deleted))
+	b.key = binary.AppendUvarint(b.key, l.Table.id)
 	b.byte(byte(l.Deleted))
 	b.column(len(l.Inner))
 	for i := range l.Inner {

@@ -40,6 +40,7 @@ func (b *builder) sub(s *Sub) {
 		b.node(s.Number)
 		return
 	}
+	b.fail(s.Spec.Check())
 	b.links(s.Link)
 	if s.On != nil {
 		b.byte('+')

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"encoding/binary"
+	"sync/atomic"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -13,14 +14,17 @@ import (
 type Table struct {
 	*meta.Table
 	cache *cache
+	id    uint64 // tells it from other declarations of the same table
 }
+
+var tables atomic.Uint64
 
 // NewTable gives t a plan cache of the given capacity, DefaultCacheSize if 0.
 func NewTable(t *meta.Table, capacity int) *Table {
 	if capacity <= 0 {
 		capacity = DefaultCacheSize
 	}
-	return &Table{Table: t, cache: newCache(capacity)}
+	return &Table{Table: t, cache: newCache(capacity), id: tables.Add(1)}
 }
 
 // CacheStats tells how the plan cache is used.
@@ -110,16 +114,8 @@ func (p *rendered) arrange(args []any) []any {
 
 func (t *Table) check(r *Request) error {
 	s := r.Spec
-	switch {
-	case s.Err != nil:
-		return s.Err
-	case s.HasLimit && s.Limit < 0:
-		return &smrt.QueryError{Reason: "Limit must not be negative"}
-	case s.HasOffset && s.Offset < 0:
-		return &smrt.QueryError{Reason: "Offset must not be negative"}
-	}
-	if s.Deleted != WithoutDeleted && t.SoftDelete == nil {
-		return &smrt.QueryError{Reason: "WithDeleted and OnlyDeleted need a table declared with SoftDelete"}
+	if err := cmp.Or(s.Check(), t.checkDeleted(s.Deleted)); err != nil {
+		return err
 	}
 	if r.Verb != Update && r.Verb != Delete {
 		return nil
@@ -131,6 +127,26 @@ func (t *Table) check(r *Request) error {
 		return smrt.ErrUnboundedWrite
 	}
 	return assignedOnce(r.Sets)
+}
+
+// Check refuses what is wrong with s for any table.
+func (s *Spec) Check() error {
+	switch {
+	case s.Err != nil:
+		return s.Err
+	case s.HasLimit && s.Limit < 0:
+		return &smrt.QueryError{Reason: "Limit must not be negative"}
+	case s.HasOffset && s.Offset < 0:
+		return &smrt.QueryError{Reason: "Offset must not be negative"}
+	}
+	return nil
+}
+
+func (t *Table) checkDeleted(d Deleted) error {
+	if d != WithoutDeleted && t.SoftDelete == nil {
+		return &smrt.QueryError{Reason: "WithDeleted and OnlyDeleted need a table declared with SoftDelete"}
+	}
+	return nil
 }
 
 func assignedOnce(sets []Set) error {
