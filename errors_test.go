@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -70,10 +71,31 @@ func TestErrorTypes(t *testing.T) {
 			[]error{smrt.ErrStale},
 			`2 rows of the call not written to "orders", the first is row 2`,
 		},
-		"duplicate": {&smrt.DuplicateError{Table: "orders", Rows: [2]int{1, 4}}, []error{smrt.ErrDuplicateInBatch}, `table "orders", rows 1 and 4`},
-		"query":     {&smrt.QueryError{Reason: "no columns"}, []error{smrt.ErrBadQuery}, "bad query: no columns"},
-		"page":      {&smrt.PageError{What: "size", Min: 1, Max: 10}, []error{smrt.ErrBadPage}, "bad page: size must be between 1 and 10"},
-		"cursor":    {&smrt.CursorError{Reason: "malformed"}, []error{smrt.ErrBadCursor}, "bad cursor: malformed: start again from the first page"},
+		"duplicate":                  {&smrt.DuplicateError{Table: "orders", Rows: [2]int{1, 4}}, []error{smrt.ErrDuplicateInBatch}, `table "orders", rows 1 and 4`},
+		"query":                      {&smrt.QueryError{Reason: "no columns"}, []error{smrt.ErrBadQuery}, "bad query: no columns"},
+		"transaction that has ended": {smrt.ErrTxDone, []error{smrt.ErrTxDone, pgx.ErrTxClosed}, "the transaction has ended"},
+		"commit in doubt": {
+			&smrt.CommitUnknownError{Err: pgError},
+			[]error{smrt.ErrCommitUnknown, pgError},
+			"the outcome of the commit is unknown: look for its effects before running it again",
+		},
+		"keyed commit in doubt":   {&smrt.CommitUnknownError{Key: "secret", Err: pgError}, []error{smrt.ErrCommitUnknown}, "run it again with the same key"},
+		"tracked commit in doubt": {&smrt.CommitUnknownError{XID: "77", Err: pgError}, []error{smrt.ErrCommitUnknown}, "what became of transaction 77"},
+		"retries": {
+			&smrt.RetryError{Attempts: 3, Elapsed: time.Second, Limit: "attempts", Err: pgError},
+			[]error{smrt.ErrRetriesExhausted, pgError},
+			"retries exhausted: limit of attempts reached after 3 attempts in 1s",
+		},
+		"aborted": {&smrt.AbortedError{Err: pgError}, []error{smrt.ErrTxAborted, pgError}, "aborted by an earlier error: return it"},
+		"options": {&smrt.OptionsError{Option: "Key", Reason: "is too long"}, []error{smrt.ErrBadOptions}, "bad options: Key is too long"},
+		"pipeline": {
+			&smrt.PipelineError{Errors: []error{smrt.ErrNotRun, nil, pgError}},
+			[]error{smrt.ErrNotRun, pgError},
+			"2 of 3 steps of the pipeline failed, because of step 2",
+		},
+		"pipeline without errors": {&smrt.PipelineError{}, nil, "no step failed"},
+		"page":                    {&smrt.PageError{What: "size", Min: 1, Max: 10}, []error{smrt.ErrBadPage}, "bad page: size must be between 1 and 10"},
+		"cursor":                  {&smrt.CursorError{Reason: "malformed"}, []error{smrt.ErrBadCursor}, "bad cursor: malformed: start again from the first page"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wrapped := fmt.Errorf("outside: %w", c.err)

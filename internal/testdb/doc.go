@@ -34,6 +34,11 @@
 // [Start] makes a server, [Server.Standby] a streaming copy of it. Both can be stopped, killed, frozen and started
 // again; replay on a standby can be paused and delayed; a standby can be promoted. [Primary] does the same for a test.
 //
+// # Networks to break
+//
+// [LinkConnections] puts a [Link] under a pool's connections. It can be slow, see [Latency], and it can cut a connection
+// after a chosen byte, keep a COMMIT from the server or its answer from the client, and forge the answer.
+//
 // # Environment
 //
 //	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries

@@ -1,0 +1,70 @@
+package scope_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/scope"
+)
+
+// face is a handle that stands for another.
+type face struct{ smrt.DB }
+
+func (f face) Unwrap() smrt.DB { return f.DB }
+
+// uncomparable is a handle that == panics on.
+type uncomparable struct {
+	smrt.DB
+	_ []int
+}
+
+type ring struct{ smrt.DB }
+
+func (r *ring) Unwrap() smrt.DB { return r }
+
+// TestCheck proves which handles are refused under a transaction.
+func TestCheck(t *testing.T) {
+	a, b, c := &pgx.Conn{}, &pgx.Conn{}, &pgx.Conn{}
+	outer := scope.With(t.Context(), &scope.Scope{Root: a})
+	inner := scope.With(outer, &scope.Scope{Parent: scope.Of(outer), Root: b, Also: c})
+	strange := uncomparable{DB: a}
+	for what, x := range map[string]struct {
+		ctx  context.Context
+		db   smrt.DB
+		want error
+	}{
+		"outside":            {t.Context(), a, nil},
+		"root":               {outer, a, smrt.ErrTxBypass},
+		"face of the root":   {outer, face{face{a}}, smrt.ErrTxBypass},
+		"another handle":     {outer, b, nil},
+		"inner root":         {inner, b, smrt.ErrTxBypass},
+		"also":               {inner, c, smrt.ErrTxBypass},
+		"root of the outer":  {inner, a, smrt.ErrTxBypass},
+		"detached":           {scope.With(inner, nil), a, nil},
+		"cannot be compared": {scope.With(t.Context(), &scope.Scope{Root: strange}), strange, nil},
+		"face of itself":     {outer, &ring{}, nil},
+		"no handle":          {outer, nil, nil},
+		"nil context":        {nil, a, smrt.ErrNilContext},
+	} {
+		if err := scope.Check(x.ctx, x.db); !errors.Is(err, x.want) {
+			t.Errorf("%s: got %v, want %v", what, err, x.want)
+		}
+	}
+}
+
+// TestCheckCosts proves that a check outside of transactions takes no memory.
+func TestCheckCosts(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var db smrt.DB = &pgx.Conn{}
+	inside := scope.With(ctx, &scope.Scope{Root: &pgx.Conn{}})
+	for what, ctx := range map[string]context.Context{"outside": ctx, "inside": inside} {
+		if n := testing.AllocsPerRun(100, func() { _ = scope.Check(ctx, db) }); n != 0 {
+			t.Errorf("%s: %v allocations", what, n)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package txn
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// MarkersSQL creates the table that transactions with a key write to; put it
+// into a migration. A row must be kept for longer than anybody may come back
+// with its key: delete those older than a day, say, by attempt_at.
+const MarkersSQL = `CREATE TABLE smrt_txn_markers (
+	key        text PRIMARY KEY,
+	token      text NOT NULL,
+	attempt_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ON smrt_txn_markers (attempt_at);`
+
+// markerWait bounds how long the marker of an attempt waits for that of
+// another which has not ended, where neither the options nor the session bound
+// it. It is an odd number so as not to be taken for a setting of the session.
+const markerWait = "5001ms"
+
+// identity is what a transaction is known by after its connection is lost.
+type identity struct {
+	xid, system, epoch string
+	timeline           int64
+}
+
+// identifySQL reads the identity. pg_xact_status can be trusted only as long as
+// the server has not recovered from a crash: ids given out before it are given
+// out again after it, because nothing makes them durable before a commit. The
+// start of the server alone does not tell, as it survives the death of a
+// backend; recovery resets the statistics too.
+const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_control_checkpoint.timeline_id::bigint,
+	pg_postmaster_start_time()::text || ' ' || coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '')
+	FROM pg_control_system(), pg_control_checkpoint()`
+
+// begin starts an attempt. applied means that the marker was there already.
+func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
+	s = &session{options: &r.options, began: r.retry.last}
+	s.outer.s = s
+	if r.plain() {
+		s.tx, err = r.beginPlain(ctx)
+	} else {
+		applied, err = r.beginBatch(ctx, s)
+	}
+	if s.tx != nil {
+		s.conn = s.tx.Conn()
+	}
+	if err == nil {
+		s.quiet = s.began
+		return s, applied, nil
+	}
+	if s.tx != nil {
+		if pgerr.FaultOf(err) == pgerr.NotPrimary {
+			s.destroy(ctx)
+		}
+		s.rollback(ctx)
+	}
+	return nil, false, err
+}
+
+// plain tells whether BEGIN is all there is to send.
+func (r *run) plain() bool {
+	return (r.options.Key == "" || r.options.off&offMarker != 0) && !r.options.TrackID
+}
+
+// modal is a handle that can begin transactions with options.
+type modal interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// beginPlain sends BEGIN, with the settings in the same text: it is the only
+// statement that pgx sends as text, so that several can be one.
+func (r *run) beginPlain(ctx context.Context) (pgx.Tx, error) {
+	modes, settings := r.options.modes(), r.options.settings()
+	if len(settings) > 0 {
+		modes.BeginQuery = beginText(modes, settings)
+	}
+	if db, ok := r.db.(modal); ok {
+		return db.BeginTx(ctx, modes)
+	}
+	if modes != (pgx.TxOptions{}) {
+		return nil, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("cannot be used on a %T, which has no BeginTx", r.db)}
+	}
+	return r.db.Begin(ctx)
+}
+
+// beginText is BEGIN as pgx writes it, followed by settings. All of it is made
+// of names in this package and of numbers.
+func beginText(modes pgx.TxOptions, settings []setting) string {
+	var b strings.Builder
+	b.WriteString("begin")
+	if modes.IsoLevel != "" {
+		b.WriteString(" isolation level " + string(modes.IsoLevel))
+	}
+	if modes.AccessMode != "" {
+		b.WriteString(" " + string(modes.AccessMode))
+	}
+	if modes.DeferrableMode != "" {
+		b.WriteString(" " + string(modes.DeferrableMode))
+	}
+	for _, s := range settings {
+		b.WriteString("; set local " + s.name + " = " + strconv.FormatInt(s.value.Milliseconds(), 10))
+	}
+	return b.String()
+}
+
+// sender is a handle that takes BEGIN and more in one round trip.
+type sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// beginBatch sends BEGIN together with statements that have arguments. On a
+// handle that cannot do that it takes a second round trip.
+func (r *run) beginBatch(ctx context.Context, s *session) (applied bool, err error) {
+	b := &pgx.Batch{}
+	db, together := r.db.(sender)
+	if together {
+		b.BeginTx(r.options.modes())
+	} else if s.tx, err = r.beginPlain(ctx); err != nil {
+		return false, err
+	} else {
+		db = s.tx
+	}
+	r.queue(b, s, &applied)
+	results := db.SendBatch(ctx, b)
+	if together {
+		_, err = results.Exec() // BEGIN
+	}
+	if closing := results.Close(); err == nil {
+		err = closing
+	}
+	if together {
+		s.tx = results.Tx()
+		if s.tx == nil && err == nil {
+			return false, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf(
+				"cannot be used on a %T, whose SendBatch does not begin transactions: it must return pgx's BatchResults, or pass on their Tx", r.db)}
+		}
+	}
+	return applied, r.explainMarker(err)
+}
+
+// queue adds what follows BEGIN.
+func (r *run) queue(b *pgx.Batch, s *session, applied *bool) {
+	o := &r.options
+	if settings := o.settings(); len(settings) > 0 {
+		names, values := make([]string, len(settings)), make([]string, len(settings))
+		for i, s := range settings {
+			names[i], values[i] = s.name, strconv.FormatInt(s.value.Milliseconds(), 10)
+		}
+		b.Queue("SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)", names, values)
+	}
+	if o.TrackID {
+		b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&s.identity.xid) })
+		b.Queue(identifySQL).QueryRow(s.identity.scan)
+	}
+	if o.Key == "" || o.off&offMarker != 0 {
+		return
+	}
+	if o.LockTimeout == 0 {
+		b.Queue("SELECT set_config('lock_timeout', $1, true) WHERE current_setting('lock_timeout') = '0'", markerWait)
+	}
+	b.Queue("INSERT INTO "+o.Markers.Sanitize()+" (key, token) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", o.Key, r.token).
+		Exec(func(tag pgconn.CommandTag) error {
+			*applied = tag.RowsAffected() == 0
+			return nil
+		})
+	if o.LockTimeout == 0 {
+		b.Queue("SELECT set_config('lock_timeout', '0', true) WHERE current_setting('lock_timeout') = $1", markerWait)
+	}
+}
+
+func (id *identity) scan(row pgx.Row) error { return row.Scan(&id.system, &id.timeline, &id.epoch) }
+
+// The SQLSTATE of a table that does not exist.
+const undefinedTable = "42P01"
+
+func (r *run) explainMarker(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == undefinedTable && r.options.Key != "" {
+		return errors.Join(&smrt.OptionsError{
+			Option: "Key", Reason: fmt.Sprintf("needs the table %s, which does not exist: create it as in txn.MarkersSQL", r.options.Markers.Sanitize()),
+		}, err)
+	}
+	return err
+}
+
+// ours tells whether the marker that is there is that of an attempt of this
+// Run: then a doubted commit took place.
+func (r *run) ours(ctx context.Context, s *session) (bool, error) {
+	var token string
+	err := s.tx.QueryRow(ctx, "SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", r.options.Key).Scan(&token)
+	return err == nil && token == r.token, err
+}
+
+// newToken returns what tells the markers of one Run from those of others.
+func newToken() string { return rand.Text() }
+
+// connected is a handle whose connection is at hand.
+type connected interface{ PgConn() *pgconn.PgConn }
+
+// checkIdle refuses a connection that is in a transaction: BEGIN would be
+// ignored there, and COMMIT end somebody else's transaction.
+func checkIdle(db Beginner) error {
+	var conn connected
+	switch db := db.(type) {
+	case connected: // a *pgx.Conn
+		conn = db
+	case interface{ Conn() *pgx.Conn }: // a connection of a pool
+		if c := db.Conn(); c != nil {
+			conn = c
+		}
+	}
+	if conn != nil && conn.PgConn().TxStatus() != 'I' {
+		return smrt.ErrTxOpen
+	}
+	return nil
+}

@@ -1,0 +1,370 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// message is the wire format of what a server sends.
+func message(m pgproto3.BackendMessage) []byte {
+	b, err := m.Encode(nil)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var (
+	idle = message(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+
+	// completionUnknown is SQLSTATE 40003.
+	completionUnknown = append(message(&pgproto3.ErrorResponse{
+		Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "40003", Message: "statement completion unknown",
+	}), idle...)
+
+	notReplicated = message(&pgproto3.NoticeResponse{
+		Severity: "WARNING", SeverityUnlocalized: "WARNING", Code: "01000", Routine: "SyncRepWaitForLSN",
+		Message: "canceling wait for synchronous replication due to user request",
+	})
+)
+
+// answers are what can come back for a COMMIT, made out of a real server's
+// answer (T2).
+var answers = map[string]struct {
+	fault   testdb.Fault
+	applied bool
+	want    error // without a key
+	flagged bool
+}{
+	"applied, then closed":      {testdb.Fault{}, true, smrt.ErrCommitUnknown, false},
+	"closed before it was sent": {testdb.Fault{Withhold: true}, true, nil, false}, // certain, and repeated
+	"closed after a rollback":   {testdb.Fault{Instead: "rollback"}, false, smrt.ErrCommitUnknown, false},
+	"ROLLBACK":                  {testdb.Fault{Instead: "rollback", Answer: same}, false, pgx.ErrTxCommitRollback, false},
+	"committed with a warning":  {testdb.Fault{Answer: func(a []byte) []byte { return append(notReplicated, a...) }}, true, nil, true},
+	"40003, applied":            {testdb.Fault{Answer: func([]byte) []byte { return completionUnknown }}, true, smrt.ErrCommitUnknown, false},
+	"40003, not applied":        {testdb.Fault{Instead: "rollback", Answer: func([]byte) []byte { return completionUnknown }}, false, smrt.ErrCommitUnknown, false},
+}
+
+func same(a []byte) []byte { return a }
+
+const forgeries = 100
+
+// TestForgedAnswers is T2: whatever happens to a COMMIT and its answer, with a
+// key the transaction is applied exactly once, and without one what is reported
+// is true.
+func TestForgedAnswers(t *testing.T) {
+	for what, c := range answers {
+		c.fault.Sent, c.fault.Received, c.fault.Statement = -1, -1, "commit"
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			b := newBank(t, testdb.MaxConns(1))
+			for i := range forgeries {
+				var result txn.Result
+				b.link.Arm(c.fault)
+				err := txn.Run(t.Context(), b, add(1, 1), txn.Options{Result: &result})
+				if !errors.Is(err, c.want) {
+					t.Fatalf("without a key: got %v, want %v", err, c.want)
+				}
+				fired := b.link.Disarm()
+				wantSame(t, "happened", fired, true)
+				wantSame(t, "flagged", result.NotReplicated, c.flagged)
+				wantSame(t, "doubts", result.Doubts > 0, c.want == smrt.ErrCommitUnknown) //nolint:errorlint // a sentinel of the table
+				n := one[int64](t, b, "SELECT balance FROM accounts WHERE id = 1") - 1000
+				wantSame(t, "applied without a key", n, map[bool]int64{true: 1}[c.applied])
+				noError(t, reset(b))
+
+				if c.want == pgx.ErrTxCommitRollback { //nolint:errorlint // likewise
+					continue // a certain outcome, which a key does not change
+				}
+				key := fmt.Sprint(what, i)
+				b.link.Arm(c.fault)
+				noError(t, txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}))
+				wantSame(t, "happened with a key", b.link.Disarm(), true)
+				wantError(t, "again", txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}), smrt.ErrAlreadyApplied)
+				wantSame(t, "applied with a key", b.balance(t, 1), 1001)
+				noError(t, reset(b))
+			}
+		})
+	}
+}
+
+func reset(b *bank) error {
+	_, err := b.Exec(context.Background(), "UPDATE accounts SET balance = 1000 WHERE id = 1")
+	return err
+}
+
+// TestForgedAnswersControl repeats a doubted commit without a marker.
+func TestForgedAnswersControl(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
+	noError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(txn.Options{Key: "k"}, txn.OffMarker|txn.OffDoubt)))
+	wantSame(t, "applied twice", b.balance(t, 1), 1002)
+}
+
+// transfer is a transaction of four statements.
+func transfer(key string) txn.Func {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		for _, step := range []txn.Func{add(1, -1), add(2, 1), add(3, 0)} {
+			if err := step(ctx, tx); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "INSERT INTO ledger VALUES ($1, 1, 2, 1)", key)
+		return err
+	}
+}
+
+// TestCutAtEveryByte is T3: the connection is cut after each fifth byte in each
+// direction, or each one with SMRT_TEST_FAULT. What is reported is true, and with a key it is success.
+func TestCutAtEveryByte(t *testing.T) {
+	for _, keyed := range []bool{false, true} {
+		for _, sending := range []bool{true, false} {
+			t.Run(fmt.Sprintf("keyed=%v,sending=%v", keyed, sending), func(t *testing.T) {
+				t.Parallel()
+				b := newBank(t, testdb.MaxConns(1))
+				doubts, n, steps := 0, 0, 5
+				if os.Getenv("SMRT_TEST_FAULT") != "" {
+					steps = 1
+				}
+				for ; ; n += steps {
+					if !cutAt(t, b, n, keyed, sending, &doubts) {
+						break
+					}
+				}
+				t.Logf("%d bytes, %d commits in doubt", n, doubts)
+				if doubts == 0 || n < 100 {
+					t.Errorf("%d bytes with %d doubts prove nothing", n, doubts)
+				}
+			})
+		}
+	}
+}
+
+// cutAt runs a transaction whose connection is cut after n bytes, and tells
+// whether it was.
+func cutAt(t *testing.T, b *bank, n int, keyed, sending bool, doubts *int) (cut bool) {
+	t.Helper()
+	key := fmt.Sprint("k", n)
+	var result txn.Result
+	o := txn.Options{Result: &result, MaxAttempts: 1}
+	if keyed {
+		o.Key, o.MaxAttempts = key, 10
+	}
+	undone := o
+	undone.MaxAttempts = 10 // the connection of the last cut may still be in the pool
+	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		noError(t, transfer(key)(ctx, tx))
+		return errOwn // everything is prepared now, so that the transaction alone is cut
+	}, undone)
+	wantError(t, "warm", err, errOwn)
+	f := testdb.Fault{Sent: -1, Received: -1}
+	if sending {
+		f.Sent = n
+	} else {
+		f.Received = n
+	}
+	b.link.Arm(f)
+	err = txn.Run(t.Context(), b, transfer(key), o)
+	cut = b.link.Disarm()
+
+	applied := 0
+	for { // the server may not have noticed yet that the client is gone
+		applied = one[int](t, b, "SELECT count(*) FROM ledger WHERE key = $1", key)
+		open := one[int](t, b, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'")
+		if again := one[int](t, b, "SELECT count(*) FROM ledger WHERE key = $1", key); open == 0 && again == applied {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	switch {
+	case err == nil && applied == 1:
+	case errors.Is(err, smrt.ErrCommitUnknown) && !keyed && applied <= 1:
+		*doubts++
+	case err != nil && !keyed && applied == 0:
+	default:
+		t.Fatalf("cut after %d bytes: reported %v, applied %d times", n, err, applied)
+	}
+	if keyed {
+		*doubts += result.Doubts
+		if !errors.Is(txn.Run(t.Context(), b, transfer(key), o), smrt.ErrAlreadyApplied) {
+			t.Fatalf("cut after %d bytes: the key does not tell that it was applied", n)
+		}
+	}
+	return cut
+}
+
+// TestWriteSkew is T4: pairs of transactions that each read what the other
+// writes. At isolation level serializable one of each pair is repeated, and what
+// both rely on holds.
+func TestWriteSkew(t *testing.T) {
+	const pairs = 500
+	b := newBank(t, testdb.MaxConns(2))
+	broken, retries := writeSkew(t, b, pairs, pgx.Serializable)
+	wantSame(t, "pairs that broke the rule", broken, 0)
+	if retries < pairs {
+		t.Errorf("%d retries of %d pairs prove nothing", retries, pairs)
+	}
+	broken, _ = writeSkew(t, b, 20, pgx.RepeatableRead)
+	if broken != 20 {
+		t.Errorf("control at repeatable read: %d of 20 pairs broke the rule, want all", broken)
+	}
+}
+
+// writeSkew lets both of each pair withdraw 1,500 from accounts that together
+// hold 2,000, after seeing that it is there.
+func writeSkew(t *testing.T, b *bank, pairs int, level pgx.TxIsoLevel) (broken, retries int) {
+	t.Helper()
+	for range pairs {
+		_, err := b.Exec(t.Context(), "UPDATE accounts SET balance = 1000 WHERE id IN (1, 2)")
+		noError(t, err)
+		var both sync.WaitGroup
+		both.Add(2)
+		var runs atomic.Int32
+		var pair sync.WaitGroup
+		for id := range int64(2) {
+			pair.Go(func() {
+				first := true
+				err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+					runs.Add(1)
+					var sum int64
+					err := tx.QueryRow(ctx, "SELECT sum(balance)::bigint FROM accounts WHERE id IN ($1, $2)", 1, 2).Scan(&sum)
+					if first { // both have read before either writes
+						first = false
+						both.Done()
+						both.Wait()
+					}
+					if err != nil || sum < 1500 {
+						return err
+					}
+					return add(id+1, -1500)(ctx, tx)
+				}, txn.Options{Isolation: level})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		pair.Wait()
+		retries += int(runs.Load()) - 2
+		if one[int64](t, b, "SELECT sum(balance)::bigint FROM accounts WHERE id IN (1, 2)") < 0 {
+			broken++
+		}
+	}
+	return broken, retries
+}
+
+// TestHotRow is T5: many goroutines increment one row. No increment is lost, and
+// backoff keeps them from meeting again and again.
+func TestHotRow(t *testing.T) {
+	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
+		t.Run(string(level), func(t *testing.T) {
+			b := newBank(t, testdb.MaxConns(16))
+			attempts, p99 := hotRow(t, b, 64, 100, txn.Options{Isolation: level, MaxAttempts: 100, MaxElapsed: time.Minute})
+			t.Logf("%.2f attempts each, p99 %v", attempts, p99)
+			wantSame(t, "value", b.balance(t, 1), 1000+6400)
+			if attempts > 4 {
+				t.Errorf("%.2f attempts each, want at most 4", attempts)
+			}
+			if p99 > 2*time.Second && !raceEnabled {
+				t.Errorf("p99 is %v, want at most 2s", p99)
+			}
+		})
+	}
+	b := newBank(t, testdb.MaxConns(16))
+	hotRow(t, b, 16, 50, txn.Options{Isolation: pgx.ReadCommitted})
+	if b.balance(t, 1) == 1000+800 {
+		t.Error("control at read committed: no increment was lost")
+	}
+}
+
+// hotRow reads, adds and writes, in goroutines.
+func hotRow(t *testing.T, b *bank, goroutines, each int, o txn.Options) (attempts float64, p99 time.Duration) {
+	t.Helper()
+	var mu sync.Mutex
+	var took []time.Duration
+	var runs atomic.Int64
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			for range each {
+				start := time.Now()
+				err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+					runs.Add(1)
+					var balance int64
+					if err := tx.QueryRow(ctx, "SELECT balance FROM accounts WHERE id = $1", 1).Scan(&balance); err != nil {
+						return err
+					}
+					_, err := tx.Exec(ctx, "UPDATE accounts SET balance = $2 WHERE id = $1", 1, balance+1)
+					return err
+				}, o)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				took = append(took, time.Since(start))
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(took)
+	if len(took) == 0 {
+		return 0, 0
+	}
+	return float64(runs.Load()) / float64(len(took)), took[len(took)*99/100]
+}
+
+// TestCancelAroundCommit is T7: contexts end around COMMIT, and it is always
+// known what became of the transaction.
+func TestCancelAroundCommit(t *testing.T) {
+	b := newBank(t)
+	committed, unknown := cancelAround(t, b, 2000, txn.Options{})
+	wantSame(t, "unknown outcomes", unknown, 0)
+	wantSame(t, "balance", b.balance(t, 1), 1000+int64(committed))
+	t.Logf("%d of 2000 committed", committed)
+	if committed == 0 || committed == 2000 {
+		t.Error("the contexts ended too early or too late to prove anything")
+	}
+	b.link.Delay(time.Millisecond) // so that COMMIT takes a good part of the time
+	if _, unknown = cancelAround(t, b, 100, txn.Without(txn.Options{}, txn.OffDetached)); unknown == 0 {
+		t.Error("control with COMMIT under the caller's context: no outcome was unknown")
+	}
+	b.link.Delay(0)
+}
+
+func cancelAround(t *testing.T, b *bank, n int, o txn.Options) (committed, unknown int) {
+	t.Helper()
+	for range n {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(10*time.Millisecond))))
+		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+			err := add(1, 1)(ctx, tx)
+			if deadline, _ := ctx.Deadline(); err == nil && time.Until(deadline) > 0 && rand.IntN(2) == 0 {
+				time.Sleep(time.Until(deadline) - time.Duration(rand.Int64N(int64(time.Millisecond))))
+			}
+			return err
+		}, o)
+		switch {
+		case err == nil:
+			committed++
+		case errors.Is(err, smrt.ErrCommitUnknown):
+			unknown++
+		}
+		cancel()
+	}
+	return committed, unknown
+}

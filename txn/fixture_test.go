@@ -1,0 +1,115 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// The bank is a small schema: accounts, what was transferred between them, and
+// the markers of transactions with a key.
+const bankSQL = `
+CREATE TABLE accounts (id bigint PRIMARY KEY, balance bigint NOT NULL, kind text NOT NULL DEFAULT 'checking') WITH (fillfactor = 50);
+CREATE TABLE ledger (
+	key text NOT NULL, source bigint NOT NULL, target bigint NOT NULL, amount bigint NOT NULL);
+CREATE TABLE names (name text PRIMARY KEY);
+INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, 50) AS i;
+` + txn.MarkersSQL
+
+var bankSchema = testdb.Schema{Name: "bank", Apply: func(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, bankSQL, pgx.QueryExecModeSimpleProtocol)
+	return errors.Join(err, conn.Close(ctx))
+}}
+
+// bank is a fresh bank with what was sent to it, and the link to it.
+type bank struct {
+	*pgxpool.Pool
+	sent *testdb.Counter
+	link *testdb.Link
+}
+
+func newBank(tb testing.TB, opts ...testdb.Option) *bank {
+	tb.Helper()
+	b := &bank{}
+	opts = append(opts, testdb.Configure(func(cfg *pgxpool.Config) {
+		b.sent = testdb.CountStatements(cfg)
+		b.link = testdb.LinkConnections(cfg)
+		cfg.ConnConfig.OnNotice = txn.WatchCommits(cfg.ConnConfig.OnNotice)
+	}))
+	b.Pool = testdb.Pool(tb, bankSchema, opts...)
+	return b
+}
+
+// add is a closure that adds to a balance.
+func add(id, amount int64) txn.Func {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE accounts SET balance = balance + $2 WHERE id = $1", id, amount)
+		return err
+	}
+}
+
+// name is a statement that inserts a name.
+func name(ctx context.Context, db smrt.DB, name string) error {
+	_, err := db.Exec(ctx, "INSERT INTO names VALUES ($1)", name)
+	return err
+}
+
+// names are all names, in order.
+func (b *bank) names(tb testing.TB) string {
+	tb.Helper()
+	return one[string](tb, b.Pool, "SELECT coalesce(string_agg(name, ' ' ORDER BY name), '') FROM names")
+}
+
+func (b *bank) balance(tb testing.TB, id int64) int64 {
+	tb.Helper()
+	return one[int64](tb, b.Pool, "SELECT balance FROM accounts WHERE id = $1", id)
+}
+
+// one is the only value of a query.
+func one[V any](tb testing.TB, db smrt.DB, sql string, args ...any) V {
+	tb.Helper()
+	var v V
+	noError(tb, db.QueryRow(context.Background(), sql, args...).Scan(&v))
+	return v
+}
+
+func noError(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func wantError(tb testing.TB, what string, err error, wants ...error) {
+	tb.Helper()
+	for _, want := range wants {
+		if !errors.Is(err, want) {
+			tb.Errorf("%s: got error %v, want %v", what, err, want)
+		}
+	}
+}
+
+func wantSame[V comparable](tb testing.TB, what string, got, want V) {
+	tb.Helper()
+	if got != want {
+		tb.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// nothing is a closure that does nothing.
+func nothing(context.Context, pgx.Tx) error { return nil }
+
+var errOwn = errors.New("own error of the closure")
+
+func execMode(mode pgx.QueryExecMode) testdb.Option { return testdb.ExecMode(mode) }

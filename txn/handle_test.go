@@ -1,0 +1,269 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// TestConcurrentUse lets goroutines use one transaction: each call succeeds or
+// answers the typed error, the wire stays in order, and the race detector is
+// silent.
+func TestConcurrentUse(t *testing.T) {
+	b := newBank(t)
+	var refused, done int
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 50 {
+					var n int
+					err := tx.QueryRow(ctx, "SELECT $1::int", 7).Scan(&n)
+					mu.Lock()
+					switch {
+					case err == nil && n == 7:
+						done++
+					case errors.Is(err, smrt.ErrTxConcurrentUse):
+						refused++
+					default:
+						t.Errorf("got %d, %v", n, err)
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		return nil
+	}))
+	t.Logf("%d done, %d refused", done, refused)
+	wantSame(t, "done at all", done > 0, true)
+	wantSame(t, "refused at all", refused > 0, true)
+}
+
+// TestOpenResults proves that a transaction whose rows or batch are open does
+// nothing else, with every method.
+func TestOpenResults(t *testing.T) {
+	b := newBank(t)
+	open := map[string]func(context.Context, pgx.Tx) func(){
+		"rows": func(ctx context.Context, tx pgx.Tx) func() {
+			rows, err := tx.Query(ctx, "SELECT id FROM accounts")
+			noError(t, err)
+			wantSame(t, "a row", rows.Next(), true)
+			return rows.Close
+		},
+		"row": func(ctx context.Context, tx pgx.Tx) func() {
+			row := tx.QueryRow(ctx, "SELECT 1")
+			return func() { noError(t, row.Scan(new(int))) }
+		},
+		"batch": func(ctx context.Context, tx pgx.Tx) func() {
+			batch := &pgx.Batch{}
+			batch.Queue("SELECT 1")
+			results := tx.SendBatch(ctx, batch)
+			return func() { noError(t, results.Close()) }
+		},
+	}
+	for what, begin := range open {
+		t.Run(what, func(t *testing.T) {
+			noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+				end := begin(ctx, tx)
+				for method, err := range methods(ctx, tx) {
+					wantError(t, method, err, smrt.ErrTxConcurrentUse)
+				}
+				end()
+				return add(1, 1)(ctx, tx)
+			}))
+			err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { begin(ctx, tx); return nil })
+			wantError(t, "left open", err, smrt.ErrTxConcurrentUse)
+			err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { begin(ctx, tx); return errOwn })
+			wantError(t, "left open with an error", err, errOwn)
+		})
+	}
+	wantSame(t, "balance", b.balance(t, 1), 1003)
+	wantSame(t, "connections opened", b.Stat().NewConnsCount(), 1)
+}
+
+// methods calls every method that sends something.
+func methods(ctx context.Context, tx pgx.Tx) map[string]error {
+	_, exec := tx.Exec(ctx, "SELECT 1")
+	rows, query := tx.Query(ctx, "SELECT 1")
+	rows.Close()
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT 1")
+	_, copied := tx.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
+	_, prepared := tx.Prepare(ctx, "p", "SELECT 1")
+	_, begun := tx.Begin(ctx)
+	return map[string]error{
+		"Exec": exec, "Query": query, "Rows": rows.Err(), "QueryRow": tx.QueryRow(ctx, "SELECT 1").Scan(new(int)),
+		"SendBatch": tx.SendBatch(ctx, batch).Close(), "CopyFrom": copied, "Prepare": prepared, "Begin": begun,
+		"Run": txn.Run(ctx, tx, nothing), "Savepoint": txn.Run(ctx, tx, nothing, txn.Options{Nested: txn.Savepoint}),
+	}
+}
+
+// TestHandleAfterEnd proves that a handle that was kept does nothing.
+func TestHandleAfterEnd(t *testing.T) {
+	b := newBank(t)
+	var tx pgx.Tx
+	var inside context.Context
+	var rows pgx.Rows
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, x pgx.Tx) (err error) {
+		tx, inside = x, ctx
+		rows, err = x.Query(ctx, "SELECT id FROM accounts")
+		rows.Close()
+		return err
+	}))
+	for method, err := range methods(t.Context(), tx) {
+		wantError(t, method, err, smrt.ErrTxDone, pgx.ErrTxClosed)
+	}
+	wantError(t, "hook", txn.AfterCommit(inside, func(context.Context) {}), smrt.ErrTxDone)
+	wantSame(t, "rows", rows.Next(), false)
+	noError(t, rows.Err())
+}
+
+// TestStrayGoroutine lets a goroutine go on when its closure has returned: it is
+// waited for and then cut off, and the pool is none the worse.
+func TestStrayGoroutine(t *testing.T) {
+	b := newBank(t)
+	stray := make(chan error, 1)
+	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		started := make(chan struct{})
+		go func() {
+			close(started)
+			_, err := tx.Exec(ctx, "SELECT pg_sleep($1)", 2)
+			stray <- err
+		}()
+		<-started
+		for { // until the goroutine is in its call
+			if _, err := tx.Exec(ctx, "SELECT 1"); err != nil {
+				return nil //nolint:nilerr // in use, as is wanted
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}, txn.Options{CommitTimeout: 50 * time.Millisecond, MaxAttempts: 1})
+	if err == nil {
+		t.Error("a transaction that was in use was committed")
+	}
+	if err := <-stray; err == nil {
+		t.Error("the stray statement was not cut off")
+	}
+	noError(t, txn.Run(t.Context(), b, add(1, 1)))
+}
+
+// TestHandleReads reads through the handle in every way.
+func TestHandleReads(t *testing.T) {
+	b := newBank(t)
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT id FROM accounts ORDER BY id LIMIT 3")
+		noError(t, err)
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		noError(t, err)
+		wantSame(t, "ids", len(ids), 3)
+
+		rows, err = tx.Query(ctx, "SELECT id FROM accounts")
+		noError(t, err)
+		rows.Next()
+		values, err := rows.Values()
+		noError(t, err)
+		wantSame(t, "values", len(values), 1)
+		if err := rows.Scan(new(bool)); err == nil {
+			t.Error("a number was scanned into a bool")
+		}
+		rows.Close() // the error has closed them, and the transaction goes on
+
+		wantError(t, "no row", tx.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
+		if err := tx.QueryRow(ctx, "SELECT 1").Scan(new(pgtype.DriverBytes)); err == nil {
+			t.Error("memory of the driver was given away")
+		}
+		batch := &pgx.Batch{}
+		batch.Queue("SELECT 1")
+		batch.Queue("SELECT id FROM accounts WHERE id = $1", 4)
+		batch.Queue("SELECT id FROM accounts WHERE id = $1", 5)
+		results := tx.SendBatch(ctx, batch)
+		_, err = results.Exec()
+		noError(t, err)
+		var id int64
+		noError(t, results.QueryRow().Scan(&id))
+		wantSame(t, "id of the batch", id, 4)
+		noError(t, results.Close())
+		noError(t, results.Close())
+
+		n, err := tx.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows([][]any{{"copied"}}))
+		noError(t, err)
+		wantSame(t, "copied", n, 1)
+		objects := tx.LargeObjects()
+		oid, err := objects.Create(ctx, 0)
+		noError(t, err)
+		object, err := objects.Open(ctx, oid, pgx.LargeObjectModeRead)
+		noError(t, err)
+		_, err = object.Read(make([]byte, 1))
+		wantError(t, "empty object", err, io.EOF)
+		_, err = tx.Prepare(ctx, "mine", "SELECT 2")
+		noError(t, err)
+		wantSame(t, "prepared", one[int](t, tx, "mine"), 2)
+		wantSame(t, "connection", tx.Conn().PgConn().TxStatus(), byte('T'))
+		return nil
+	}))
+}
+
+// TestBypass proves that the handle of an open transaction is refused under the
+// context of its closure, and only there.
+func TestBypass(t *testing.T) {
+	b, other := newBank(t), newBank(t)
+	guarded, elsewhere := txn.Guard(b), txn.Guard(other)
+	check := func(ctx context.Context, what string, want error) {
+		t.Helper()
+		batch := &pgx.Batch{}
+		batch.Queue("SELECT 1")
+		_, exec := guarded.Exec(ctx, "SELECT 1")
+		rows, query := guarded.Query(ctx, "SELECT 1")
+		rows.Close()
+		_, copied := guarded.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
+		tx, begun := guarded.Begin(ctx)
+		if begun == nil {
+			noError(t, tx.Rollback(ctx))
+		}
+		for method, err := range map[string]error{
+			"Exec": exec, "Query": query, "QueryRow": guarded.QueryRow(ctx, "SELECT 1").Scan(new(int)),
+			"SendBatch": guarded.SendBatch(ctx, batch).Close(), "CopyFrom": copied, "Begin": begun,
+			"Pipeline": txn.Pipeline(ctx, b), "repository": scope.Check(ctx, b),
+		} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s, %s: got %v, want %v", what, method, err, want)
+			}
+		}
+		noError(t, name(ctx, elsewhere, what))
+	}
+	check(t.Context(), "outside", nil)
+	noError(t, txn.Run(t.Context(), guarded, func(ctx context.Context, tx pgx.Tx) error {
+		check(ctx, "inside", smrt.ErrTxBypass)
+		check(txn.Detach(ctx), "detached", nil)
+		noError(t, scope.Check(ctx, tx))
+		noError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return add(1, 1)(ctx, tx) })) // joins
+		return txn.Run(ctx, other, func(ctx context.Context, _ pgx.Tx) error {
+			check2 := scope.Check(ctx, b)
+			wantError(t, "inside of another database's", check2, smrt.ErrTxBypass)
+			return nil
+		})
+	}))
+	check(t.Context(), "afterwards", nil)
+	wantSame(t, "balance", b.balance(t, 1), 1001)
+	wantSame(t, "detach outside", txn.Detach(t.Context()), t.Context())
+	_, err := txn.Guard(onlyDB{b}).Begin(t.Context())
+	wantError(t, "begin on a handle that cannot", err, smrt.ErrBadOptions)
+	tx, err := txn.Guard(struct {
+		smrt.DB
+		txn.Beginner
+	}{b, plainBeginner{b}}).Begin(t.Context())
+	noError(t, err)
+	noError(t, tx.Rollback(t.Context()))
+}

@@ -1,0 +1,161 @@
+package txn
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/scope"
+)
+
+// hook is what to do after a transaction. One of commit and rollback is set.
+type hook struct {
+	commit, rollback func(context.Context)
+	undone           bool // its savepoint was rolled back
+}
+
+// AfterCommit lets fn run once the outermost transaction of ctx is known to be
+// committed, and the connection is free again. It does not run if the
+// transaction, or the savepoint it was registered in, is rolled back, nor if the
+// attempt is repeated, nor if the outcome of the commit remains unknown. Between
+// commit and hook the process may die: what must not be lost belongs into the
+// transaction.
+//
+// Hooks run in the order they were registered, on the goroutine of Run, under
+// the context that was given to Run. If one panics the others run nevertheless,
+// and then Run panics.
+//
+// The error is smrt.ErrNoTx if ctx is not the context of a closure, or if the
+// transaction was begun by hand and nobody says how it ends; see [Adopt].
+func AfterCommit(ctx context.Context, fn func(context.Context)) error {
+	return register(ctx, hook{commit: fn}, fn)
+}
+
+// AfterRollback lets fn run once what was done in this attempt is known to be
+// undone: because the transaction was rolled back, or repeated, or because the
+// savepoint that fn was registered in was rolled back. In the last case, too,
+// it runs after the end of the outermost transaction. It is for undoing what
+// the closure did outside of the database.
+//
+// The error is smrt.ErrNoTx if ctx is not the context of a closure.
+func AfterRollback(ctx context.Context, fn func(context.Context)) error {
+	return register(ctx, hook{rollback: fn}, fn)
+}
+
+func register(ctx context.Context, k hook, fn func(context.Context)) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	if fn == nil {
+		return &smrt.OptionsError{Option: "hook", Reason: "must not be nil"}
+	}
+	h := current(ctx)
+	if h == nil || h.s.foreign && !h.s.adopted {
+		return smrt.ErrNoTx
+	}
+	if h.over.Load() || h.s.use.Load() == isEnded {
+		return smrt.ErrTxDone
+	}
+	h.s.mu.Lock()
+	h.s.hooks = append(h.s.hooks, k)
+	h.s.mu.Unlock()
+	return nil
+}
+
+// current returns the innermost transaction of ctx.
+func current(ctx context.Context) *handle {
+	if sc := scope.Of(ctx); sc != nil {
+		h, _ := sc.Tx.(*handle)
+		return h
+	}
+	return nil
+}
+
+// marked returns how many hooks there are.
+func (s *session) marked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.hooks)
+}
+
+// undone notes that everything since mark was rolled back.
+func (s *session) undone(mark int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := mark; i < len(s.hooks); i++ {
+		s.hooks[i].undone = true
+	}
+}
+
+// after runs the hooks that fit the outcome.
+func (s *session) after(ctx context.Context, committed bool) {
+	s.mu.Lock()
+	hooks := s.hooks
+	s.hooks = nil
+	s.mu.Unlock()
+	if len(hooks) > 0 {
+		runHooks(ctx, hooks, committed)
+	}
+}
+
+func runHooks(ctx context.Context, hooks []hook, committed bool) {
+	for i, k := range hooks {
+		fn := k.rollback
+		if committed && !k.undone {
+			fn = k.commit
+		}
+		if fn == nil {
+			continue
+		}
+		func() {
+			returned := false
+			defer func() {
+				if !returned { // a panic, or Goexit: the others first
+					runHooks(ctx, hooks[i+1:], committed)
+				}
+			}()
+			fn(ctx)
+			returned = true
+		}()
+	}
+}
+
+// Adopted is a transaction that was begun by hand. See [Adopt].
+type Adopted struct {
+	s   *session
+	ctx context.Context
+}
+
+// Adopt makes a transaction that was begun by hand the outermost one: hooks
+// registered under the returned context wait for it, and Run on db or on tx
+// makes savepoints in it. Whoever ends the transaction says so with Committed or
+// RolledBack.
+//
+// It is also how to test hooks, and whatever else calls Run, without leaving
+// rows behind:
+//
+//	tx, _ := pool.Begin(ctx)
+//	defer tx.Rollback(ctx)
+//	ctx, outer := txn.Adopt(ctx, pool, tx)
+//	err := shop.PlaceOrder(ctx, ...) // calls txn.Run(ctx, pool, ...)
+//	outer.Committed()                // runs the hooks, commits nothing
+func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopted) {
+	s := foreign(tx, &Options{})
+	s.adopted = true
+	return scope.With(ctx, &scope.Scope{
+		Parent: scope.Of(ctx), Root: scope.Root(db), Also: tx, Tx: &s.outer,
+	}), &Adopted{s: s, ctx: ctx}
+}
+
+// Committed runs the hooks that wait for a commit. A second call, also of
+// RolledBack, does nothing.
+func (a *Adopted) Committed() { a.finish(true) }
+
+// RolledBack runs the hooks that wait for a rollback.
+func (a *Adopted) RolledBack() { a.finish(false) }
+
+func (a *Adopted) finish(committed bool) {
+	a.s.end()
+	a.s.after(a.ctx, committed)
+}

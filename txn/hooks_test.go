@@ -1,0 +1,179 @@
+package txn_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// trace notes which hooks ran.
+type trace struct{ ran []string }
+
+func (tr *trace) hooks(tb testing.TB, ctx context.Context, name string) {
+	tb.Helper()
+	noError(tb, txn.AfterCommit(ctx, func(context.Context) { tr.ran = append(tr.ran, "+"+name) }))
+	noError(tb, txn.AfterRollback(ctx, func(context.Context) { tr.ran = append(tr.ran, "-"+name) }))
+}
+
+func (tr *trace) take() string {
+	ran := strings.Join(tr.ran, " ")
+	tr.ran = nil
+	return ran
+}
+
+// TestHooks proves that hooks follow the outermost outcome, and that of the
+// savepoint they were registered in.
+func TestHooks(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	outer := func(result error, nesting txn.Nesting, innerResult error) txn.Func {
+		return func(ctx context.Context, tx pgx.Tx) error {
+			tr.hooks(t, ctx, "a")
+			_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+				tr.hooks(t, ctx, "b")
+				return innerResult
+			}, txn.Options{Nested: nesting})
+			tr.hooks(t, ctx, "c")
+			wantSame(t, "inside", tr.take(), "")
+			return result
+		}
+	}
+	for _, c := range []struct {
+		what string
+		fn   txn.Func
+		want string
+	}{
+		{"joined and committed", outer(nil, txn.Join, nil), "+a +b +c"},
+		{"joined and rolled back", outer(errOwn, txn.Join, nil), "-a -b -c"},
+		{"savepoint and all committed", outer(nil, txn.Savepoint, nil), "+a +b +c"},
+		{"savepoint rolled back", outer(nil, txn.Savepoint, errOwn), "+a -b +c"},
+		{"all rolled back", outer(errOwn, txn.Savepoint, nil), "-a -b -c"},
+		{"savepoint by hand", func(ctx context.Context, tx pgx.Tx) error {
+			tr.hooks(t, ctx, "a")
+			return ignore(pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { tr.hooks(t, ctx, "b"); return errOwn }))
+		}, "+a -b"},
+	} {
+		_ = txn.Run(t.Context(), b, c.fn)
+		wantSame(t, c.what, tr.take(), c.want)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { tr.hooks(t, ctx, "a"); panic("x") })
+	}()
+	wantSame(t, "panic", tr.take(), "-a")
+}
+
+func ignore(error) error { return nil }
+
+// TestHooksOfAttempts proves that hooks of an attempt that is repeated run as
+// those of a rollback, before the next one.
+func TestHooksOfAttempts(t *testing.T) {
+	b := newBank(t)
+	tr := &trace{}
+	n := 0
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		n++
+		tr.hooks(t, ctx, strings.Repeat("i", n))
+		if n < 3 {
+			return serializationFailure(ctx, tx)
+		}
+		return nil
+	}))
+	wantSame(t, "hooks", tr.take(), "-i -ii +iii")
+}
+
+// TestHooksOfDoubtedCommit proves that hooks wait until a commit is known, and
+// do not run if it never is.
+func TestHooksOfDoubtedCommit(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	hooked := func(ctx context.Context, tx pgx.Tx) error { tr.hooks(t, ctx, "a"); return add(1, 1)(ctx, tx) }
+	lost := testdb.Fault{Sent: -1, Received: -1, Statement: "commit"}
+	undone := lost
+	undone.Instead = "rollback"
+
+	b.link.Arm(lost)
+	wantError(t, "without a key", txn.Run(t.Context(), b, hooked), smrt.ErrCommitUnknown)
+	wantSame(t, "unknown", tr.take(), "")
+	b.link.Arm(lost)
+	noError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "lost"}))
+	wantSame(t, "answer lost", tr.take(), "+a")
+	b.link.Arm(undone)
+	noError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "undone"}))
+	wantSame(t, "not committed, and repeated", tr.take(), "-a +a")
+	wantSame(t, "balance", b.balance(t, 1), 1003)
+}
+
+// TestHooksUseThePool proves that hooks run when the connection is free, and
+// under a context that is in no transaction.
+func TestHooksUseThePool(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	db := txn.Guard(b)
+	noError(t, txn.Run(t.Context(), db, func(ctx context.Context, tx pgx.Tx) error {
+		return txn.AfterCommit(ctx, func(ctx context.Context) { noError(t, name(ctx, db, "hook")) })
+	}))
+	wantSame(t, "names", b.names(t), "hook")
+}
+
+// TestHookPanics proves that a hook's panic neither keeps others from running
+// nor is hidden.
+func TestHookPanics(t *testing.T) {
+	b := newBank(t)
+	tr := &trace{}
+	func() {
+		defer func() { wantSame(t, "panic", recover(), any("hook")) }()
+		_ = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			noError(t, txn.AfterCommit(ctx, func(context.Context) { panic("hook") }))
+			tr.hooks(t, ctx, "a")
+			return add(1, 1)(ctx, tx)
+		})
+	}()
+	wantSame(t, "others", tr.take(), "+a")
+	wantSame(t, "balance", b.balance(t, 1), 1001)
+}
+
+// TestHooksRefused proves where hooks cannot be registered.
+func TestHooksRefused(t *testing.T) {
+	hook := func(context.Context) {}
+	wantError(t, "no transaction", txn.AfterCommit(t.Context(), hook), smrt.ErrNoTx)
+	wantError(t, "no transaction", txn.AfterRollback(t.Context(), hook), smrt.ErrNoTx)
+	wantError(t, "nil hook", txn.AfterCommit(t.Context(), nil), smrt.ErrBadOptions)
+	wantError(t, "nil context", txn.AfterCommit(nil, hook), smrt.ErrNilContext) //nolint:staticcheck // that is tested
+}
+
+// TestAdopt runs code that calls Run on the pool inside a transaction by hand,
+// which is how hooks are tested without leaving rows behind.
+func TestAdopt(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	for _, committed := range []bool{true, false} {
+		tx, err := b.Begin(t.Context())
+		noError(t, err)
+		ctx, outer := txn.Adopt(t.Context(), b, tx)
+		noError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+			tr.hooks(t, ctx, "a")
+			return name(ctx, tx, "a")
+		}))
+		wantSame(t, "failed", isCode(txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
+			tr.hooks(t, ctx, "b")
+			return name(ctx, tx, "a")
+		}), "23505"), true)
+		wantSame(t, "inside", tr.take(), "")
+		if committed {
+			outer.Committed()
+			outer.RolledBack() // does nothing any more
+			wantSame(t, "committed", tr.take(), "+a -b")
+		} else {
+			outer.RolledBack()
+			wantSame(t, "rolled back", tr.take(), "-a -b")
+		}
+		noError(t, tx.Rollback(t.Context()))
+	}
+	wantSame(t, "names", b.names(t), "")
+}

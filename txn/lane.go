@@ -1,0 +1,156 @@
+package txn
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+)
+
+// laneDB is a lane as its step sees it.
+type laneDB lane
+
+var _ smrt.DB = (*laneDB)(nil)
+
+// do waits for the result of a statement.
+func (l *laneDB) do(ctx context.Context, r *request) answer {
+	if ctx == nil {
+		return answer{err: smrt.ErrNilContext}
+	}
+	if err := ctx.Err(); err != nil {
+		return answer{err: err}
+	}
+	if !l.busy.TryLock() {
+		return answer{err: smrt.ErrTxConcurrentUse}
+	}
+	defer l.busy.Unlock()
+	if l.over {
+		return answer{err: smrt.ErrTxDone}
+	}
+	r.args = withoutModes(r.args)
+	l.ask <- r
+	return <-l.turn
+}
+
+// withoutModes drops what a batch does not take: how a statement is to be sent.
+func withoutModes(args []any) []any {
+	for len(args) > 0 {
+		switch args[0].(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			args = args[1:]
+		default:
+			return args
+		}
+	}
+	return args
+}
+
+func (l *laneDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	a := l.do(ctx, &request{sql: sql, args: args})
+	return a.tag, a.err
+}
+
+func (l *laneDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	a := l.do(ctx, &request{sql: sql, args: args, rows: true})
+	if a.err != nil {
+		return noRows(a.err), a.err
+	}
+	return a.rows, nil
+}
+
+func (l *laneDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := l.Query(ctx, sql, args...)
+	if err != nil {
+		return failedRow{err}
+	}
+	return batchRow{rows}
+}
+
+// errInPipeline refuses what cannot be sent together with other statements.
+var errInPipeline = &smrt.QueryError{Reason: "a step of a pipeline takes single statements only: use the handle itself for batches and COPY"}
+
+func (l *laneDB) SendBatch(_ context.Context, b *pgx.Batch) pgx.BatchResults {
+	return pgx.FailedBatchResults(b, errInPipeline)
+}
+
+func (l *laneDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errInPipeline
+}
+
+// laneRows are rows of a batch. They scan by themselves: an error in scanning
+// would otherwise be one of the batch, and hide the results behind it.
+type laneRows struct {
+	inner  pgx.Rows
+	closed bool
+	err    error
+}
+
+var _ pgx.Rows = (*laneRows)(nil)
+
+func (r *laneRows) Close() {
+	if !r.closed {
+		r.closed = true
+		r.inner.Close()
+	}
+}
+
+func (r *laneRows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.inner.Err()
+}
+
+func (r *laneRows) Next() bool {
+	if r.closed {
+		return false
+	}
+	if r.inner.Next() {
+		return true
+	}
+	r.closed = true
+	return false
+}
+
+func (r *laneRows) Scan(dst ...any) error {
+	if r.closed {
+		return smrt.ErrTxDone
+	}
+	var err error
+	if own, ok := rowScanner(dst); ok {
+		err = own.ScanRow(r)
+	} else {
+		err = pgx.ScanRow(r.inner.TypeMap(), r.inner.FieldDescriptions(), r.inner.RawValues(), dst...)
+	}
+	if err != nil {
+		r.err = err
+		r.Close()
+	}
+	return err
+}
+
+func rowScanner(dst []any) (pgx.RowScanner, bool) {
+	if len(dst) != 1 {
+		return nil, false
+	}
+	own, ok := dst[0].(pgx.RowScanner)
+	return own, ok
+}
+
+func (r *laneRows) Values() ([]any, error) {
+	if r.closed {
+		return nil, smrt.ErrTxDone
+	}
+	return r.inner.Values()
+}
+
+func (r *laneRows) RawValues() [][]byte                          { return r.inner.RawValues() }
+func (r *laneRows) CommandTag() pgconn.CommandTag                { return r.inner.CommandTag() }
+func (r *laneRows) FieldDescriptions() []pgconn.FieldDescription { return r.inner.FieldDescriptions() }
+func (r *laneRows) TypeMap() *pgtype.Map                         { return r.inner.TypeMap() }
+
+// Conn gives no connection: the one behind it is in the middle of a batch.
+func (r *laneRows) Conn() *pgx.Conn { return nil }

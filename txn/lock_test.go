@@ -1,0 +1,86 @@
+package txn_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// TestLock proves that a lock excludes, family by family and key by key, until
+// the transaction ends.
+func TestLock(t *testing.T) {
+	b := newBank(t)
+	jobs, mails := txn.NewLock[int64]("jobs"), txn.NewLock[int64]("mails")
+	try := func(ctx context.Context, lock func(context.Context, pgx.Tx) (bool, error)) bool {
+		t.Helper()
+		var got bool
+		noError(t, txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) (err error) {
+			got, err = lock(ctx, tx)
+			return err
+		}))
+		return got
+	}
+	first := func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 1) }
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		noError(t, jobs.Acquire(ctx, tx, 1, 3))
+		noError(t, mails.AcquireShared(ctx, tx, 1))
+		noError(t, jobs.Acquire(ctx, tx)) // nothing
+		wantSame(t, "held", try(ctx, first), false)
+		wantSame(t, "another key", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 2) }), true)
+		wantSame(t, "shared", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.TryShared(ctx, tx, 1) }), true)
+		wantSame(t, "exclusive", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.Try(ctx, tx, 1) }), false)
+		err := txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
+			return jobs.Acquire(ctx, tx, 3)
+		}, txn.Options{LockTimeout: 10 * time.Millisecond})
+		wantError(t, "wait", err, smrt.ErrLockTimeout)
+		return nil
+	}))
+	wantSame(t, "free afterwards", try(t.Context(), first), true)
+	wantError(t, "no transaction", jobs.Acquire(t.Context(), nil, 1), smrt.ErrNoTx)
+	_, err := jobs.Try(nil, nil, 1) //nolint:staticcheck // that is tested
+	wantError(t, "nil context", err, smrt.ErrNilContext)
+}
+
+// TestLockOrder takes overlapping sets of locks in any order from many
+// goroutines: none waits for another that waits for it.
+func TestLockOrder(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(8))
+	lock := txn.NewLock[string]("order")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 40 {
+				keys := []string{"a", "b", "c", "d", "a"}
+				rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+				err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+					return lock.Acquire(ctx, tx, keys...)
+				}, txn.Options{MaxAttempts: 1})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestLockNumbers pins the numbers of keys, on which programs of different
+// versions have to agree, and proves that different names have different ones.
+func TestLockNumbers(t *testing.T) {
+	got := slices.Concat(txn.Numbers("f", []int64{1}), txn.Numbers("f", []string{"1"}), txn.Numbers("f", [][16]byte{{15: 1}}),
+		txn.Numbers("f", []int16{-1}), txn.Numbers("f1", []string{""}), txn.Numbers("", []string{"f1"}))
+	wantSame(t, "int", txn.Numbers("f", []int{1})[0], got[0])
+	wantSame(t, "ascending, each once", slices.IsSorted(txn.Numbers("f", []int{3, 1, 2, 1})) && len(txn.Numbers("f", []int{3, 1, 2, 1})) == 3, true)
+	slices.Sort(got)
+	wantSame(t, "different", len(slices.Compact(got)), 6)
+	wantSame(t, "pinned", txn.Numbers("jobs", []int64{1})[0], 4152857650487556481)
+}

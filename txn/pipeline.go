@@ -1,0 +1,234 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/scope"
+)
+
+// Step is one of the things that a [Pipeline] does. It may use any code that
+// takes a handle, such as a query made by sqlc.
+type Step = func(ctx context.Context, db smrt.DB) error
+
+// Pipeline runs steps that do not need each other's results, with as many round
+// trips as the longest of them has statements: the first statements of all steps
+// are sent together, then the second ones, and so on. What a step reads is
+// there when the statement returns, as always.
+//
+//	err := txn.Pipeline(ctx, tx,
+//		func(ctx context.Context, db smrt.DB) (err error) { product, err = shopdb.New(db).GetProduct(ctx, id); return },
+//		func(ctx context.Context, db smrt.DB) error { return shopdb.New(db).TouchCart(ctx, cart) },
+//	)
+//
+// Steps take turns, one at a time, so they need no locks; between two statements
+// of one step others go on.
+//
+// The statements of a round trip take effect together: in a transaction as
+// everything does, on a pool because the server runs them in one. So if a
+// statement fails the others of its round trip are not run, or undone, and their
+// steps answer smrt.ErrNotRun. The error is a *smrt.PipelineError, which has
+// that of each step.
+//
+// A handle given to a step takes no COPY and no batches, is used by one
+// goroutine at a time, and only until the step returns.
+func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	if db == nil {
+		return &smrt.OptionsError{Option: "db", Reason: "must not be nil"}
+	}
+	for i, step := range steps {
+		if step == nil {
+			return &smrt.OptionsError{Option: "steps", Reason: fmt.Sprintf("must not be nil: step %d is", i)}
+		}
+	}
+	if err := scope.Check(ctx, db); err != nil {
+		return err
+	}
+	lanes := make([]*lane, len(steps))
+	for i, step := range steps {
+		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request)}
+		go lanes[i].run(ctx, step)
+	}
+	finish(ctx, db, lanes)
+	failed := &smrt.PipelineError{Errors: make([]error, len(lanes))}
+	ok := true
+	for i, l := range lanes {
+		if l.err == nil {
+			l.err = l.undone
+		}
+		failed.Errors[i] = l.err
+		ok = ok && l.err == nil
+	}
+	if ok {
+		return nil
+	}
+	return failed
+}
+
+// request is a statement that a step waits for.
+type request struct {
+	sql  string
+	args []any
+	rows bool
+}
+
+// answer is what it is given.
+type answer struct {
+	rows *laneRows
+	tag  pgconn.CommandTag
+	err  error
+}
+
+// lane is a step and its handle. The step runs on a goroutine, but only while
+// the lane has its turn, which it gives back with a request or at its end; it
+// never touches the connection beyond the rows it was given.
+type lane struct {
+	turn chan answer
+	ask  chan *request // nil at the end
+
+	busy     sync.Mutex // a statement is under way
+	over     bool       // the step has returned; guarded by busy
+	wants    *request   // nil when the step has returned
+	open     *laneRows  // given with the last answer
+	err      error      // of the step
+	undone   error      // of a round trip it took part in
+	panicked any
+	exited   bool // by runtime.Goexit
+}
+
+func (l *lane) run(ctx context.Context, step Step) {
+	<-l.turn
+	returned := false
+	defer func() {
+		if !returned {
+			l.panicked = recover()
+			l.exited = l.panicked == nil
+		}
+		l.busy.Lock()
+		l.over = true
+		l.busy.Unlock()
+		l.ask <- nil
+	}()
+	l.err = step(ctx, (*laneDB)(l))
+	returned = true
+}
+
+// resume lets the step go on until it wants something.
+func (l *lane) resume(a answer) {
+	l.open = a.rows
+	l.turn <- a
+	l.wants = <-l.ask
+	if l.open != nil {
+		l.open.Close() // a step that left them open loses them
+	}
+}
+
+// finish runs steps to their end. If one panics, the others are told that their
+// statements were not run, so that all goroutines end; then the panic goes on
+// here.
+func finish(ctx context.Context, db smrt.DB, lanes []*lane) {
+	var broken *lane
+	start := func(l *lane, a answer) {
+		if broken != nil && a.err == nil && a.rows == nil {
+			a.err = smrt.ErrNotRun
+		}
+		l.resume(a)
+		if broken == nil && (l.panicked != nil || l.exited) {
+			broken = l
+		}
+	}
+	for _, l := range lanes {
+		start(l, answer{})
+	}
+	for {
+		var waiting []*lane
+		for _, l := range lanes {
+			if l.wants != nil {
+				waiting = append(waiting, l)
+			}
+		}
+		if len(waiting) == 0 {
+			break
+		}
+		if broken == nil {
+			roundTrip(ctx, db, waiting, start)
+			continue
+		}
+		for _, l := range waiting {
+			l.resume(answer{err: smrt.ErrNotRun})
+		}
+	}
+	switch {
+	case broken == nil:
+	case broken.exited:
+		runtime.Goexit()
+	default:
+		panic(broken.panicked)
+	}
+}
+
+// roundTrip sends what the lanes wait for. Each lane reads its result while the
+// batch is open: the types that values are read with belong to the connection.
+func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lane, answer)) {
+	b := &pgx.Batch{}
+	for _, l := range waiting {
+		b.Queue(l.wants.sql, l.wants.args...)
+	}
+	results := db.SendBatch(ctx, b)
+	var failed error
+	culprit := -1
+	for i, l := range waiting {
+		if failed != nil {
+			start(l, answer{err: notRun(failed)})
+			continue
+		}
+		a, failure := read(results, l.wants)
+		start(l, a)
+		if a.rows != nil {
+			failure = a.rows.inner.Err()
+		}
+		if failure != nil {
+			failed, culprit = failure, i
+		}
+	}
+	if err := results.Close(); err != nil && failed == nil {
+		failed = err
+	}
+	if failed == nil {
+		return
+	}
+	for i, l := range waiting { // also those that had been answered before
+		if i != culprit {
+			l.undone = notRun(failed)
+		}
+	}
+}
+
+func read(results pgx.BatchResults, r *request) (a answer, failure error) {
+	if !r.rows {
+		a.tag, a.err = results.Exec()
+		return a, a.err
+	}
+	inner, err := results.Query()
+	if err != nil {
+		return answer{err: err}, err
+	}
+	return answer{rows: &laneRows{inner: inner}}, nil
+}
+
+// notRunError is smrt.ErrNotRun with the reason.
+type notRunError struct{ cause error }
+
+func notRun(cause error) error { return &notRunError{cause} }
+
+func (e *notRunError) Error() string   { return smrt.ErrNotRun.Error() + ": " + e.cause.Error() }
+func (e *notRunError) Unwrap() []error { return []error{smrt.ErrNotRun, e.cause} }

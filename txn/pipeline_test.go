@@ -1,0 +1,189 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// count is a step that counts names.
+func count(n *int) txn.Step {
+	return func(ctx context.Context, db smrt.DB) error {
+		return db.QueryRow(ctx, "SELECT count(*) FROM names").Scan(n)
+	}
+}
+
+// TestPipeline proves that steps share round trips, each with its own result.
+func TestPipeline(t *testing.T) {
+	b := newBank(t)
+	steps := func(n *int, ids *[]int64, deleted *int64) []txn.Step {
+		return []txn.Step{
+			func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "a") },
+			count(n),
+			func(ctx context.Context, db smrt.DB) error {
+				rows, err := db.Query(ctx, "SELECT id FROM accounts WHERE id <= $1 ORDER BY id", 3)
+				if err != nil {
+					return err
+				}
+				*ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+				return err
+			},
+			func(ctx context.Context, db smrt.DB) error { // a second statement, which depends on the first
+				var id int64
+				if err := db.QueryRow(ctx, "SELECT max(id) FROM accounts").Scan(&id); err != nil {
+					return err
+				}
+				tag, err := db.Exec(ctx, "DELETE FROM accounts WHERE id = $1", id)
+				*deleted = tag.RowsAffected()
+				return err
+			},
+			func(ctx context.Context, db smrt.DB) error { return nil },
+		}
+	}
+	for range 2 { // the second time everything is prepared
+		_, err := b.Exec(t.Context(), "TRUNCATE names")
+		noError(t, err)
+		var n int
+		var ids []int64
+		var deleted int64
+		b.sent.Reset()
+		noError(t, txn.Pipeline(t.Context(), b, steps(&n, &ids, &deleted)...))
+		wantSame(t, "round trips", b.sent.Sends(), 2)
+		wantSame(t, "names", n, 1)
+		wantSame(t, "ids", len(ids), 3)
+		wantSame(t, "deleted", deleted, 1)
+	}
+	noError(t, txn.Pipeline(t.Context(), b))
+	wantError(t, "rolled back", txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		var n int
+		noError(t, txn.Pipeline(ctx, tx, count(&n), func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "b") }))
+		wantSame(t, "in a transaction", n, 1)
+		return errOwn
+	}), errOwn)
+}
+
+// TestPipelineFails proves that what is reported of each step is what became of
+// it, on a pool and in a transaction.
+func TestPipelineFails(t *testing.T) {
+	b := newBank(t)
+	var n int
+	steps := []txn.Step{
+		func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "before") },
+		func(ctx context.Context, db smrt.DB) error { _, err := db.Exec(ctx, "SELECT 1/$1::int", 0); return err },
+		func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "behind") },
+		count(&n),
+		func(context.Context, smrt.DB) error { return nil },
+	}
+	err := txn.Pipeline(t.Context(), b, steps...)
+	var failed *smrt.PipelineError
+	if !errors.As(err, &failed) {
+		t.Fatalf("got %v", err)
+	}
+	for i, want := range []error{smrt.ErrNotRun, nil, smrt.ErrNotRun, smrt.ErrNotRun} {
+		wantSame(t, "failed at all", failed.Errors[i] != nil, true)
+		wantSame(t, "not run", errors.Is(failed.Errors[i], smrt.ErrNotRun), want != nil)
+		wantSame(t, "cause", isCode(failed.Errors[i], "22012"), true)
+	}
+	wantSame(t, "step without statements", failed.Errors[4], nil)
+	wantSame(t, "names", b.names(t), "")
+
+	wantSame(t, "in a transaction", isCode(txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		return txn.Pipeline(ctx, tx, steps...)
+	}), "22012"), true)
+
+	// A step that fails by itself keeps nobody else's statement from its effect.
+	err = txn.Pipeline(t.Context(), b, func(ctx context.Context, db smrt.DB) error {
+		return db.QueryRow(ctx, "SELECT 'text'").Scan(new(int))
+	}, func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "kept") })
+	if !errors.As(err, &failed) || failed.Errors[0] == nil || failed.Errors[1] != nil {
+		t.Errorf("got %v", err)
+	}
+	wantSame(t, "names", b.names(t), "kept")
+	err = txn.Pipeline(t.Context(), b, func(ctx context.Context, db smrt.DB) error {
+		_, err := db.Exec(ctx, "SELECT $1::int", "no number")
+		return err
+	}, count(&n))
+	if !errors.As(err, &failed) || failed.Errors[0] == nil || failed.Errors[1] == nil {
+		t.Errorf("argument that cannot be sent: got %v", err)
+	}
+}
+
+// TestPipelineMisuse proves that what a step must not do is an error or harmless.
+func TestPipelineMisuse(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	var kept smrt.DB
+	var n int
+	err := txn.Pipeline(t.Context(), b,
+		func(ctx context.Context, db smrt.DB) error {
+			kept = db
+			batch := &pgx.Batch{}
+			batch.Queue("SELECT 1")
+			wantError(t, "batch", db.SendBatch(ctx, batch).Close(), smrt.ErrBadQuery)
+			_, err := db.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
+			wantError(t, "COPY", err, smrt.ErrBadQuery)
+			_, err = db.Query(ctx, "SELECT id FROM accounts") // left open
+			noError(t, err)
+			rows, err := db.Query(ctx, "SELECT id FROM accounts", pgx.QueryExecModeExec)
+			noError(t, err)
+			wantSame(t, "next", rows.Next(), true)
+			_, err = rows.Values()
+			noError(t, err)
+			wantSame(t, "raw", len(rows.RawValues()), 1)
+			wantSame(t, "connection", rows.Conn(), nil)
+			rows.Close()
+			wantSame(t, "tag", rows.CommandTag().Select(), true)
+			wantError(t, "scan after close", rows.Scan(new(int)), smrt.ErrTxDone)
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			_, err = db.Exec(ended, "SELECT 1")
+			wantError(t, "ended context", err, context.Canceled)
+			_, err = db.Exec(nil, "SELECT 1") //nolint:staticcheck // that is tested
+			wantError(t, "nil context", err, smrt.ErrNilContext)
+			wantError(t, "no row", db.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
+			return nil
+		},
+		func(ctx context.Context, db smrt.DB) error { // two goroutines
+			errs := make([]error, 2)
+			var both sync.WaitGroup
+			for i := range errs {
+				both.Go(func() { _, errs[i] = db.Exec(ctx, "SELECT 1") })
+			}
+			both.Wait()
+			for _, err := range errs {
+				if err != nil {
+					wantError(t, "goroutine", err, smrt.ErrTxConcurrentUse)
+				}
+			}
+			return nil
+		}, count(&n))
+	noError(t, err)
+	_, err = kept.Exec(t.Context(), "SELECT 1")
+	wantError(t, "afterwards", err, smrt.ErrTxDone)
+	wantError(t, "nil step", txn.Pipeline(t.Context(), b, nil), smrt.ErrBadOptions)
+	wantError(t, "nil handle", txn.Pipeline(t.Context(), nil), smrt.ErrBadOptions)
+	wantError(t, "nil context", txn.Pipeline(nil, b), smrt.ErrNilContext) //nolint:staticcheck // that is tested
+
+	func() {
+		defer func() { wantSame(t, "panic", recover(), any("step")) }()
+		_ = txn.Pipeline(t.Context(), b, count(&n), func(context.Context, smrt.DB) error { panic("step") }, count(&n))
+	}()
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = txn.Pipeline(t.Context(), b, count(&n), func(ctx context.Context, db smrt.DB) error {
+			_, _ = db.Exec(ctx, "SELECT 1")
+			runtime.Goexit()
+			return nil
+		})
+		t.Error("the pipeline went on")
+	}()
+	<-exited
+}

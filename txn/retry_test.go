@@ -1,0 +1,234 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// failing is a closure that fails n times before it succeeds.
+func failing(n int, fail func(ctx context.Context, tx pgx.Tx) error) (txn.Func, *int) {
+	runs := new(int)
+	return func(ctx context.Context, tx pgx.Tx) error {
+		*runs++
+		if *runs <= n {
+			return fail(ctx, tx)
+		}
+		return add(1, 1)(ctx, tx)
+	}, runs
+}
+
+func raise(code string) func(ctx context.Context, tx pgx.Tx) error {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '`+code+`'; END $$`)
+		return err
+	}
+}
+
+// TestRetried proves which errors repeat a closure and which do not.
+func TestRetried(t *testing.T) {
+	b := newBank(t)
+	race := txn.Options{MayRace: true}
+	for what, c := range map[string]struct {
+		fail func(context.Context, pgx.Tx) error
+		o    txn.Options
+		runs int
+	}{
+		"serialization failure":     {raise("40001"), txn.Options{}, 3},
+		"deadlock":                  {raise("40P01"), txn.Options{}, 3},
+		"another error returned":    {func(ctx context.Context, tx pgx.Tx) error { _ = raise("40001")(ctx, tx); return errOwn }, txn.Options{}, 3},
+		"no error returned":         {func(ctx context.Context, tx pgx.Tx) error { _ = raise("40001")(ctx, tx); return nil }, txn.Options{}, 3},
+		"read-only server":          {raise("25006"), txn.Options{}, 3},
+		"read-only by option":       {raise("25006"), txn.Options{ReadOnly: true}, 1},
+		"connection killed":         {terminate, txn.Options{}, 3},
+		"unique":                    {raise("23505"), txn.Options{}, 1},
+		"unique that may race":      {raise("23505"), race, 3},
+		"exclusion that may race":   {raise("23P01"), race, 3},
+		"unique when serializable":  {raise("23505"), txn.Options{Isolation: pgx.Serializable}, 3},
+		"check":                     {raise("23514"), race, 1},
+		"syntax":                    {raise("42601"), race, 1},
+		"own error":                 {func(context.Context, pgx.Tx) error { return errOwn }, race, 1},
+		"own error and a conflict":  {func(ctx context.Context, tx pgx.Tx) error { return errors.Join(errOwn, raise("40001")(ctx, tx)) }, txn.Options{}, 3},
+		"deadline of its own":       {func(context.Context, pgx.Tx) error { return context.DeadlineExceeded }, txn.Options{}, 1},
+		"connection closed by hand": {func(ctx context.Context, tx pgx.Tx) error { return tx.Conn().Close(ctx) }, txn.Options{}, 3},
+	} {
+		t.Run(what, func(t *testing.T) {
+			fn, runs := failing(2, c.fail)
+			var result txn.Result
+			c.o.Result = &result
+			err := txn.Run(t.Context(), b, fn, c.o)
+			wantSame(t, "runs", *runs, c.runs)
+			wantSame(t, "attempts", result.Attempts, c.runs)
+			if c.runs > 1 && !c.o.ReadOnly {
+				noError(t, err)
+			} else if err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+// terminate lets the server end the connection.
+func terminate(ctx context.Context, tx pgx.Tx) error {
+	_ = tx.QueryRow(ctx, "SELECT pg_terminate_backend(pg_backend_pid())").Scan(new(bool))
+	_, err := tx.Exec(ctx, "SELECT 1")
+	return err
+}
+
+// TestDeadlock lets two transactions deadlock: both succeed.
+func TestDeadlock(t *testing.T) {
+	b := newBank(t)
+	first := make(chan struct{})
+	second := make(chan error, 1)
+	go func() {
+		n := 0
+		second <- txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			if err := add(2, 1)(ctx, tx); err != nil {
+				return err
+			}
+			if n++; n == 1 {
+				close(first)
+				time.Sleep(20 * time.Millisecond)
+			}
+			return add(1, 1)(ctx, tx)
+		})
+	}()
+	<-first
+	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		if err := add(1, 1)(ctx, tx); err != nil {
+			return err
+		}
+		return add(2, 1)(ctx, tx)
+	}))
+	noError(t, <-second)
+	wantSame(t, "balances", b.balance(t, 1)+b.balance(t, 2), 2004)
+}
+
+// TestStalePlan changes a table under statements that are prepared: inside a
+// transaction only a new one helps.
+func TestStalePlan(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1), execMode(pgx.QueryExecModeCacheStatement))
+	runs := 0
+	read := func(ctx context.Context, tx pgx.Tx) error {
+		runs++
+		rows, err := tx.Query(ctx, "SELECT * FROM names WHERE name = $1", "x")
+		rows.Close()
+		return errors.Join(err, rows.Err())
+	}
+	noError(t, txn.Run(t.Context(), b, read))
+	for i, column := range []string{"a", "b"} {
+		_, err := b.Exec(t.Context(), "ALTER TABLE names ADD COLUMN "+column+" text")
+		noError(t, err)
+		runs = 0
+		if i == 0 {
+			noError(t, txn.Run(t.Context(), b, read))
+			wantSame(t, "runs", runs, 2)
+			continue
+		}
+		err = txn.Run(t.Context(), b, read, txn.Options{MaxAttempts: 1})
+		wantError(t, "control with one attempt", err, smrt.ErrRetriesExhausted)
+		wantSame(t, "is what PostgreSQL says", isCode(err, "0A000"), true)
+	}
+}
+
+// TestLimits proves each limit of retries, and that it is named.
+func TestLimits(t *testing.T) {
+	b := newBank(t)
+	soon, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	spent := txn.NewBudget(0, time.Minute)
+	fn, _ := failing(100, raise("40001"))
+	wantError(t, "first use of the budget", txn.Run(t.Context(), b, fn, txn.Options{Budget: spent}), smrt.ErrRetriesExhausted)
+	for limit, c := range map[string]struct {
+		ctx  context.Context
+		o    txn.Options
+		runs int // 0 for any
+	}{
+		"attempts": {t.Context(), txn.Options{MaxAttempts: 3}, 3},
+		"time":     {t.Context(), txn.Options{MaxAttempts: 100, MaxElapsed: 50 * time.Millisecond}, 0},
+		"deadline": {soon, txn.Options{MaxAttempts: 100}, 0},
+		"budget":   {t.Context(), txn.Options{Budget: spent}, 1},
+	} {
+		t.Run(limit, func(t *testing.T) {
+			fn, runs := failing(1000, raise("40001"))
+			err := txn.Run(c.ctx, b, fn, c.o)
+			var given *smrt.RetryError
+			if !errors.As(err, &given) || given.Limit != limit || !isCode(err, "40001") || !errors.Is(err, smrt.ErrRetriesExhausted) {
+				t.Fatalf("got %v", err)
+			}
+			wantSame(t, "attempts", given.Attempts, *runs)
+			if c.runs != 0 {
+				wantSame(t, "runs", *runs, c.runs)
+			}
+		})
+	}
+}
+
+// TestBudget proves that a budget follows the calls.
+func TestBudget(t *testing.T) {
+	b := newBank(t)
+	budget := txn.NewBudget(0.5, 10*time.Second)
+	run := func(n int) error {
+		fn, _ := failing(n, raise("40001"))
+		return txn.Run(t.Context(), b, fn, txn.Options{Budget: budget})
+	}
+	wantError(t, "more retries than calls", run(6), smrt.ErrRetriesExhausted)
+	for range 20 {
+		noError(t, run(0))
+	}
+	noError(t, run(3))
+
+	short := txn.NewBudget(0, 0) // ten milliseconds
+	for range 2 {
+		fn, _ := failing(3, raise("40001"))
+		noError(t, txn.Run(t.Context(), b, fn, txn.Options{Budget: short}))
+		time.Sleep(15 * time.Millisecond)
+	}
+}
+
+// TestServerRestarts proves that a transaction waits for a server that comes
+// back, and that one attempt means one.
+func TestServerRestarts(t *testing.T) {
+	server := testdb.Primary(t, testdb.Config{})
+	noError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
+	pool := poolOn(t, server)
+	noError(t, txn.Run(t.Context(), pool, add(1, 1)))
+	noError(t, server.Kill())
+	if err := txn.Run(t.Context(), pool, add(1, 1), txn.Options{MaxAttempts: 1}); err == nil {
+		t.Error("a server that is gone took a transaction")
+	}
+	back := make(chan error, 1)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		back <- server.Restart(context.Background())
+	}()
+	noError(t, txn.Run(t.Context(), pool, add(1, 1)))
+	noError(t, <-back)
+	wantSame(t, "balance", one[int](t, pool, "SELECT balance FROM accounts WHERE id = 1"), 1002)
+
+	noError(t, server.Kill())
+	err := txn.Run(t.Context(), pool, add(1, 1), txn.Options{MaxElapsed: 100 * time.Millisecond})
+	wantError(t, "server that stays away", err, smrt.ErrRetriesExhausted)
+	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("got %v, want what the network said", err)
+	}
+}
+
+// TestDemotedPrimary makes the server read-only under a pool: its connections
+// are dropped, so that new ones can find the new primary.
+func TestDemotedPrimary(t *testing.T) {
+	b := newBank(t)
+	_, err := b.Exec(t.Context(), "SET default_transaction_read_only = on") // of one connection
+	noError(t, err)
+	before := b.Stat().NewConnsCount()
+	noError(t, txn.Run(t.Context(), b, add(1, 1)))
+	wantSame(t, "connections opened", b.Stat().NewConnsCount(), before+1)
+}
