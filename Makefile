@@ -1,7 +1,7 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 PACKAGES = ./...
-MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./internal/crud/... ./internal/plan/...
+MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./txn/... ./internal/crud/... ./internal/plan/...
 
 .PHONY: help
 help: ## Show this list
@@ -26,13 +26,17 @@ test: postgres ## Run all tests: plain, and in pgx's other modes with a pool of 
 race: postgres ## Run all tests under the race detector
 	$(GO) test -race $(PACKAGES)
 
+.PHONY: test-fault
+test-fault: postgres ## Run the tests that break servers and connections for minutes
+	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestKill|TestCutAtEveryByte' -v ./txn
+
 .PHONY: lint
 lint: ## Check style and the import table
 	$(GOLANGCI) run
 
 .PHONY: bench
 bench: postgres ## Run the benchmarks, each beside its hand-written twin
-	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload
+	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn
 
 .PHONY: generate
 generate: postgres ## Compile queries/ with sqlc, against a server of its own

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Load returns the row that each parent leads to, in the order of parents: nil
@@ -44,8 +45,8 @@ func rowsOf[V any](vs []V) rows {
 
 // aligned loads a relation into fields that are not the parents' own.
 func aligned(ctx context.Context, db smrt.DB, r *relation, into target, parents, fields rows, nested []*load) error {
-	if ctx == nil {
-		return smrt.ErrNilContext
+	if err := scope.Check(ctx, db); err != nil {
+		return err
 	}
 	l := &load{relation: r, into: into, keys: r.outer, shape: shapeOf(r.link, r.child.Struct.Type), maxDepth: DefaultMaxDepth}
 	l.nest(nested, r.parent)
@@ -68,8 +69,8 @@ func (l *load) nest(nested []*load, holder reflect.Type) {
 		l.height = max(l.height, n.height+1)
 	}
 	for _, o := range l.spec.Order {
-		if o.Expr != nil && (l.via != nil || l.limited()) {
-			l.refuse(holder, "rows that are limited for each parent, or reached through a join table, can be ordered by columns only")
+		if o.Expr != nil && (l.via != nil || l.byNumber()) {
+			l.refuse(holder, "rows that are limited for each parent, reached through a join table, or named by a key of text can be ordered by columns only")
 		}
 	}
 	l.joined, l.subs = joined(nested)

@@ -15,11 +15,16 @@ import (
 // relation are rendered by package plan; what is around them is here:
 //
 //	rows:            SELECT ... FROM child WHERE fk = ANY(keys)
-//	rows, limited:   SELECT ... FROM unnest(keys) CROSS JOIN LATERAL (SELECT ... FROM child WHERE fk = key LIMIT n)
+//	rows, by number: SELECT ... FROM unnest(keys) CROSS JOIN LATERAL (SELECT ... FROM child WHERE fk = key LIMIT n)
 //	through a table: SELECT ... FROM via JOIN (SELECT ... FROM child) ON ... WHERE fk = ANY(keys)
 //	both:            SELECT ... FROM unnest(keys) CROSS JOIN LATERAL (the one above, LIMIT n)
 //	count:           SELECT fk, count(*) FROM (the rows) GROUP BY fk
 //	exists:          SELECT ordinal FROM unnest(keys) WHERE EXISTS (the rows of key)
+//
+// By number means that a row comes with the number of its key in place of the
+// key: where a limit is for each parent, and where only the server knows which
+// keys are equal. Whatever the forms add to the names of a query begins with
+// smrt_, which no declared name does.
 type form struct {
 	list          string
 	spec          *plan.Spec
@@ -43,7 +48,30 @@ const (
 
 // needsTypes tells whether the keys travel as rows of an unnest.
 func (l *load) needsTypes() bool {
-	return len(l.outer) > 1 || l.into == toExists || l.limited()
+	return len(l.outer) > 1 || l.into == toExists || l.byNumber()
+}
+
+// byNumber tells whether rows come with the number of their parent's key.
+func (l *load) byNumber() bool {
+	tied := l.inner
+	if l.via != nil {
+		tied = l.via.left
+	}
+	return l.limited() || !exact(tied)
+}
+
+// exact tells whether values are equal to the server if and only if they are
+// to Go. Texts are not: citext and collations compare in their own way, char
+// has blanks at its end, and numbers have several spellings.
+func exact(fs []field) bool {
+	for _, f := range fs {
+		switch f.value.Encode {
+		case meta.KindInt16, meta.KindInt32, meta.KindInt64, meta.KindUUID:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // limited tells whether each parent has a limit of its own.
@@ -83,8 +111,8 @@ func (l *load) form(keys *crud.KeyTable) *form {
 		l.existsForm(f)
 	case l.via != nil:
 		l.throughForm(f)
-	case l.limited():
-		l.limitedForm(f)
+	case l.byNumber():
+		l.numberedForm(f)
 	default:
 		l.directForm(f)
 	}
@@ -120,13 +148,22 @@ func (l *load) leading() []field {
 	return l.inner
 }
 
-// limitedForm asks for each parent's rows by themselves.
-func (l *load) limitedForm(f *form) {
+// numbered is the FROM item of the keys with their numbers.
+func (f *form) numbered() string {
+	return f.keys.From + " WITH ORDINALITY AS smrt_k(" + f.keys.Names() + ", ord)"
+}
+
+// numberedForm asks for the rows of each parent's key by themselves.
+func (l *load) numberedForm(f *form) {
 	terms := order(l.child, l.spec)
-	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.subs)) + " FROM " + f.keys.From + " WITH ORDINALITY AS smrt_k(" + f.keys.Names() + ", ord) CROSS JOIN LATERAL ("
+	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.subs)) +
+		" FROM " + f.numbered() + " CROSS JOIN LATERAL ("
 	f.place, f.ordinal = inBefore, true
 	f.list = named("smrt_r", l.shape.columns) + ordering(terms)
-	f.spec = l.spec.OrderBy(terms)
+	f.spec = l.spec.OrderBy(nil)
+	if l.limited() {
+		f.spec = l.spec.OrderBy(terms)
+	}
 	f.condition = f.equal("", columnsOf(l.inner))
 	f.after = ") AS smrt_r ORDER BY smrt_k.ord" + orderedBy(", smrt_r.", terms)
 }
@@ -140,7 +177,7 @@ func (l *load) throughForm(f *form) {
 	f.spec.HasLimit = false
 	through := " FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
 	joined := ") AS smrt_r ON " + pairs(right)
-	if !l.limited() {
+	if !l.byNumber() {
 		f.lead = l.leading()
 		selected := append(qualified("smrt_j.", columnsOf(f.lead)), qualified("smrt_j.", l.shape.payload)...)
 		f.before = "SELECT " + strings.Join(append(selected, numbered("smrt_r.smrt_r", len(l.shape.columns))...), ", ") +
@@ -158,11 +195,14 @@ func (l *load) throughForm(f *form) {
 	inner = append(inner, numbered("smrt_r.smrt_s", len(l.subs))...)
 	inner = append(inner, numbered("smrt_r.smrt_o", len(terms))...)
 	f.before = "SELECT smrt_k.ord" + aliases(", smrt_l.smrt_p", len(l.shape.payload)) + aliases(", smrt_l.smrt_r", len(l.shape.columns)) +
-		aliases(", smrt_l.smrt_s", len(l.subs)) + " FROM " + f.keys.From + " WITH ORDINALITY AS smrt_k(" + f.keys.Names() + ", ord) CROSS JOIN LATERAL (SELECT " +
-		strings.Join(inner, ", ") + through
-	f.place, f.ordinal, f.limit = inBefore, true, []any{l.spec.Limit}
-	f.after = joined + " WHERE " + f.equal("smrt_j.", left) + l.alive() + orderedBy(" ORDER BY smrt_r.", terms) +
-		" LIMIT ?) AS smrt_l ORDER BY smrt_k.ord" + orderedBy(", smrt_l.", terms)
+		aliases(", smrt_l.smrt_s", len(l.subs)) + " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + through
+	f.place, f.ordinal = inBefore, true
+	f.after = joined + " WHERE " + f.equal("smrt_j.", left) + l.alive()
+	if l.limited() {
+		f.limit = []any{l.spec.Limit}
+		f.after += orderedBy(" ORDER BY smrt_r.", terms) + " LIMIT ?"
+	}
+	f.after += ") AS smrt_l ORDER BY smrt_k.ord" + orderedBy(", smrt_l.", terms)
 }
 
 // countForm counts the rows of each parent.
@@ -170,6 +210,10 @@ func (l *load) countForm(f *form) {
 	f.spec = l.spec.OrderBy(nil)
 	f.spec.HasLimit = false
 	f.list = named("smrt_k", columnsOf(l.inner))
+	if l.byNumber() {
+		l.numberedCount(f)
+		return
+	}
 	if l.via == nil {
 		f.lead = l.inner
 		by := aliases(", smrt_r.smrt_k", len(l.inner))[2:]
@@ -186,12 +230,26 @@ func (l *load) countForm(f *form) {
 		f.among("smrt_j.", columnsOf(l.via.left), false) + l.alive() + " GROUP BY " + by
 }
 
+// numberedCount counts the rows of each parent's key by themselves.
+func (l *load) numberedCount(f *form) {
+	f.place, f.ordinal = inBefore, true
+	f.before = "SELECT smrt_k.ord, count(*) FROM " + f.numbered() + " CROSS JOIN LATERAL ("
+	if l.via == nil {
+		f.condition = f.equal("", columnsOf(l.inner))
+		f.after = ") AS smrt_r GROUP BY smrt_k.ord"
+		return
+	}
+	f.before += "SELECT 1 FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
+	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.via.right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.via.left)) + l.alive() +
+		") AS smrt_l GROUP BY smrt_k.ord"
+}
+
 // existsForm finds the parents that have a row.
 func (l *load) existsForm(f *form) {
 	f.spec = l.spec.OrderBy(nil)
 	f.spec.HasLimit = false
 	f.place, f.ordinal = inBefore, true
-	f.before = "SELECT smrt_k.ord FROM " + f.keys.From + " WITH ORDINALITY AS smrt_k(" + f.keys.Names() + ", ord) WHERE EXISTS ("
+	f.before = "SELECT smrt_k.ord FROM " + f.numbered() + " WHERE EXISTS ("
 	if l.via == nil {
 		f.list, f.after = "1", ")"
 		f.condition = f.equal("", columnsOf(l.inner))

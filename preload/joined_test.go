@@ -115,21 +115,65 @@ func BenchmarkJoined(b *testing.B) {
 	}
 }
 
-// TestKeysAreGoValues shows what becomes of a key that is equal to the
-// database only.
-func TestKeysAreGoValues(t *testing.T) {
-	type pet struct{ Name, Owner string }
+// TestKeysCompareAsTheServerDoes loads by keys that are equal to the server and
+// not byte by byte, in every form of a load.
+func TestKeysCompareAsTheServerDoes(t *testing.T) {
 	type owner struct{ Name string }
-	owners := query.NewTable("owners", func(o *owner) *string { return &o.Name })
-	pets := query.NewTable("pets", func(p *pet) *string { return &p.Name })
-	petOwner := preload.BelongsTo(pets, owners, func(p *pet) *string { return &p.Owner })
-	pool := testdb.Pool(t, testdb.Schema{})
-	_, err := pool.Exec(t.Context(), `CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-		CREATE TABLE owners (name text COLLATE loose PRIMARY KEY); INSERT INTO owners VALUES ('Ann'), ('Bob')`, pgx.QueryExecModeSimpleProtocol)
-	if err != nil {
-		t.Skipf("the server has no ICU collations: %v", err)
+	type pet struct{ Name, Owner string }
+	type bond struct{ Pet, Owner string }
+	type bondKey struct{ Pet, Owner string }
+	for name, types := range map[string][2]string{
+		"collation": {"text COLLATE loose", "text COLLATE loose"},
+		"citext":    {"citext", "citext"},
+		"char":      {"char(5)", "char(9)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			owners := query.NewTable("owners", func(o *owner) *string { return &o.Name })
+			pets := query.NewTable("pets", func(p *pet) *string { return &p.Name })
+			bonds := query.NewCompositeTable("bonds", query.Key[bond, bondKey]{
+				query.Part(func(b *bond) *string { return &b.Pet }, func(k *bondKey) *string { return &k.Pet }),
+				query.Part(func(b *bond) *string { return &b.Owner }, func(k *bondKey) *string { return &k.Owner }),
+			})
+			petOwner := preload.BelongsTo(pets, owners, func(p *pet) *string { return &p.Owner })
+			ownerPets := preload.HasMany(owners, pets, func(p *pet) *string { return &p.Owner })
+			friends := preload.ManyToMany(owners, bonds, pets, func(b *bond) *string { return &b.Owner }, func(b *bond) *string { return &b.Pet })
+			ctx := t.Context()
+			pool := testdb.Pool(t, testdb.Schema{})
+			for _, sql := range []string{
+				`CREATE EXTENSION IF NOT EXISTS citext`,
+				`CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
+			} {
+				if _, err := pool.Exec(ctx, sql); err != nil {
+					t.Skip(err)
+				}
+			}
+			other := "BOB"
+			if name == "char" {
+				other = "Bob"
+			}
+			_, err := pool.Exec(ctx, fmt.Sprintf(`CREATE TABLE owners (name %[1]s PRIMARY KEY); INSERT INTO owners VALUES ('Ann'), ('Bob');
+				CREATE TABLE pets (name text PRIMARY KEY, owner %[2]s); INSERT INTO pets VALUES ('cat', '%[3]s'), ('dog', 'Bob'), ('eel', 'Ann');
+				CREATE TABLE bonds (pet text, owner %[2]s, PRIMARY KEY (pet, owner)); INSERT INTO bonds SELECT name, owner FROM pets`, types[0], types[1], other),
+				pgx.QueryExecModeSimpleProtocol)
+			noError(t, err)
+			ps := value1(repo.New(pool, pets).Find(ctx, query.All[pet]()))(t)
+			os := value1(repo.New(pool, owners).Find(ctx, query.All[owner]()))(t)
+			for i, o := range value1(petOwner.Load(ctx, pool, ps))(t) {
+				if o == nil {
+					t.Fatalf("%s has no owner", ps[i].Name)
+				}
+			}
+			lengths := func(r preload.ToMany[owner, pet]) string {
+				return join(value1(r.Load(ctx, pool, os))(t), func(ps *[]pet) string { return fmt.Sprint(len(*ps)) })
+			}
+			wantSame(t, "pets", lengths(ownerPets), "1 2")
+			wantSame(t, "one pet", lengths(ownerPets.Limit(1)), "1 1")
+			wantSame(t, "friends", lengths(friends), "1 2")
+			wantSame(t, "one friend", lengths(friends.Limit(1)), "1 1")
+			wantSame(t, "number of pets", fmt.Sprint(value1(ownerPets.LoadCounts(ctx, pool, os))(t)), "[1 2]")
+			wantSame(t, "number of friends", fmt.Sprint(value1(friends.LoadCounts(ctx, pool, os))(t)), "[1 2]")
+			wantSame(t, "any pets", fmt.Sprint(value1(ownerPets.LoadExists(ctx, pool, os))(t)), "[true true]")
+			wantSame(t, "found by pets", value1(repo.New(pool, owners).Count(ctx, query.Where(ownerPets.Count().Eq(2))))(t), 1)
+		})
 	}
-	got := value1(petOwner.Load(t.Context(), pool, []pet{{Owner: "Ann"}, {Owner: "bob"}}))(t)
-	wantSame(t, "owner", got[0].Name, "Ann")
-	wantSame(t, "owner in other letters", got[1], nil)
 }

@@ -95,7 +95,7 @@ func Exists[V, P, C any](r ToMany[P, C], field func(*V) *bool) Load[V] {
 }
 
 // MaxDepth allows loads to nest n deep below the rows that are loaded into, in
-// place of [DefaultMaxDepth].
+// place of [DefaultMaxDepth]. It is that of the outermost load that counts.
 func (l Load[V]) MaxDepth(n int) Load[V] {
 	c := l.load.copied()
 	c.maxDepth = n

@@ -66,6 +66,9 @@ func TestToOne(t *testing.T) {
 			}
 			return (*s).Label
 		}), "one-one one-two one-one - - one-one")
+		fs := value1(repo.New(db, fines).Find(t.Context(), query.Where(fineCents.In(1, 210)).OrderBy(fineCents.Asc())))(t)
+		lent := value1(fineLoan.Load(t.Context(), db, fs))(t)
+		wantSame(t, "loans", fmt.Sprint(lent[0] == nil, lent[1].Days), "true 21")
 		before := value1(bookSequelOf.Load(t.Context(), db, bs))(t)
 		wantSame(t, "sequels", join(before, func(b **book) string {
 			if *b == nil {

@@ -200,10 +200,9 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 // parents are few, such as one, or the network is slow. Rows that several
 // parents lead to are then not shared.
 //
-// It applies to Find, First, One and Get of a repository, and to loads below
-// others. Where the parents are read in another way, or the connection's exec
-// mode has results in text form, the rows are loaded by a statement of their
-// own.
+// It is a wish: a statement of their own is sent where it cannot be, which is
+// for the parents of Page, Stream, GetMany and Fill, in exec mode, whose results
+// are texts, and for columns of types that pgx does not know.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.within(true)} }
 
 // Joined loads the rows in the statement that reads their parents; see

@@ -85,7 +85,7 @@ func TestNothingThere(t *testing.T) {
 	l.sent.Reset()
 	noError(t, preload.Fill[bookView](ctx, l.pool, nil, wholeBook...))
 	noError(t, preload.Fill(ctx, l.pool, []bookView{{}}))
-	noError(t, preload.FillAll(ctx, l.pool, []*bookView{nil}, wholeBook...))
+	noError(t, preload.FillPointers(ctx, l.pool, []*bookView{nil}, wholeBook...))
 	wantSame(t, "statements", l.sent.Len(), 0)
 
 	// A book with no author and no shelf asks for neither.
@@ -211,7 +211,8 @@ func TestRefusedLoads(t *testing.T) {
 			preload.One(bookAuthor, func(v *struct {
 				book
 				X *fine
-			}) **fine {
+			},
+			) **fine {
 				return &v.X
 			})
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // MaxParallel is how many statements of one call run at the same time, each on
@@ -32,9 +33,9 @@ func Fill[V any](ctx context.Context, db smrt.DB, vs []V, loads ...Load[V]) erro
 	return Run(ctx, db, Rows(unsafe.Pointer(unsafe.SliceData(vs)), unsafe.Sizeof(*new(V)), len(vs)), Untyped(loads), nil)
 }
 
-// FillAll is [Fill] for rows that lie behind pointers. A nil pointer is left
+// FillPointers is [Fill] for rows that lie behind pointers. A nil pointer is left
 // out.
-func FillAll[V any](ctx context.Context, db smrt.DB, vs []*V, loads ...Load[V]) error {
+func FillPointers[V any](ctx context.Context, db smrt.DB, vs []*V, loads ...Load[V]) error {
 	return Run(ctx, db, Places(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), Untyped(loads), nil)
 }
 
@@ -69,8 +70,8 @@ func Untyped[V any](loads []Load[V]) Loads { return *(*Loads)(unsafe.Pointer(&lo
 // Run is for smrt's own packages: it is what [Fill] does. The joined loads of
 // riders, which may be nil, have been read with the parents.
 func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders crud.Riders) error {
-	if ctx == nil {
-		return smrt.ErrNilContext
+	if err := scope.Check(ctx, db); err != nil {
+		return err
 	}
 	if err := loads.Check(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Snapshot runs fn with a handle on which all reads see the database at one
@@ -29,11 +30,13 @@ import (
 // exported snapshot (pg_export_snapshot). A second connection is a bonus: where
 // the pool has none to spare, one does all. It is for reading only, ends with
 // fn, and must not be used afterwards. Rows must be closed before fn returns.
+// What is not bound to the handle, with With for instance, reads outside of the
+// snapshot.
 func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err error) {
-	if ctx == nil {
-		return smrt.ErrNilContext
+	if err := scope.Check(ctx, pool); err != nil {
+		return fmt.Errorf("smrt: snapshot: %w", err)
 	}
-	s := &snapshot{pool: pool, free: make(chan *pgxpool.Conn, MaxParallel)}
+	s := &snapshot{pool: pool, free: make(chan *pgxpool.Conn, MaxParallel), lost: make(chan struct{})}
 	defer func() {
 		err = errors.Join(err, s.end(ctx))
 	}()
@@ -41,7 +44,7 @@ func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (e
 	if err != nil {
 		return fmt.Errorf("smrt: snapshot: %w", err)
 	}
-	s.conns = append(s.conns, conn)
+	s.conns, s.live = append(s.conns, conn), 1
 	if s.id, err = export(ctx, conn); err != nil {
 		return fmt.Errorf("smrt: snapshot: %w", err)
 	}
@@ -75,13 +78,19 @@ type snapshot struct {
 	id   string
 	free chan *pgxpool.Conn
 
+	lost chan struct{} // closed when no connection is left
+
 	mu     sync.Mutex
 	conns  []*pgxpool.Conn // all that were opened
+	live   int             // those of them that are not broken
 	asking int             // how many are being opened
 	ended  bool
 }
 
-var errSnapshotEnded = errors.New("smrt: the snapshot has ended")
+var (
+	errSnapshotEnded = errors.New("smrt: the snapshot has ended")
+	errSnapshotLost  = errors.New("smrt: the snapshot's connections were lost")
+)
 
 // patience is how long the pool is asked for a further connection. Waiting
 // longer could be forever: several snapshots may each hold one connection and
@@ -106,6 +115,8 @@ func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
 	select {
 	case conn := <-s.free:
 		return conn, nil
+	case <-s.lost:
+		return nil, errSnapshotLost
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -114,8 +125,11 @@ func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
 func (s *snapshot) usable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	switch {
+	case s.ended:
 		return errSnapshotEnded
+	case s.live == 0:
+		return errSnapshotLost
 	}
 	return nil
 }
@@ -145,10 +159,24 @@ func (s *snapshot) another(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, nil //nolint:nilerr // it was a bonus
 	}
 	s.conns = append(s.conns, conn)
+	s.live++
 	return conn, nil
 }
 
-func (s *snapshot) give(conn *pgxpool.Conn) { s.free <- conn }
+// give takes a connection back. One that broke is of no more use: its
+// transaction has ended, and a new one cannot join the snapshot once the
+// exporting one is gone.
+func (s *snapshot) give(conn *pgxpool.Conn) {
+	if !conn.Conn().IsClosed() {
+		s.free <- conn
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live--; s.live == 0 {
+		close(s.lost)
+	}
+}
 
 // endTimeout is how long ending the transactions may take.
 const endTimeout = 5 * time.Second

@@ -79,20 +79,30 @@ var (
 
 // pagilaEntities is Pagila as random trees know it.
 func pagilaEntities() []*entity {
-	film := &entity{name: "film", key: "film_id", roots: 1000, id: func(v any) int64 { return int64(v.(*filmTree).FilmID) },
-		find: finder(pagila.Films, func(v *filmTree) *pagila.Film { return &v.Film }, filmID)}
+	film := &entity{
+		name: "film", key: "film_id", roots: 1000, id: func(v any) int64 { return int64(v.(*filmTree).FilmID) },
+		find: finder(pagila.Films, func(v *filmTree) *pagila.Film { return &v.Film }, filmID),
+	}
 	language := &entity{name: "language", key: "language_id", id: func(v any) int64 { return int64(v.(*languageTree).LanguageID) }}
-	actor := &entity{name: "actor", key: "actor_id", roots: 200, id: func(v any) int64 { return int64(v.(*actorTree).Actor.ActorID) },
-		find: finder(pagila.Actors, func(v *actorTree) *pagila.Actor { return &v.Actor }, actorID)}
+	actor := &entity{
+		name: "actor", key: "actor_id", roots: 200, id: func(v any) int64 { return int64(v.(*actorTree).Actor.ActorID) },
+		find: finder(pagila.Actors, func(v *actorTree) *pagila.Actor { return &v.Actor }, actorID),
+	}
 	genre := &entity{name: "category", key: "category_id", id: func(v any) int64 { return int64(v.(*pagila.Category).CategoryID) }}
 	inventory := &entity{name: "inventory", key: "inventory_id", id: func(v any) int64 { return int64(v.(*copyTree).InventoryID) }}
-	rental := &entity{name: "rental", key: "rental_id", roots: 16000, id: func(v any) int64 { return int64(v.(*rentalTree).RentalID) },
-		find: finder(pagila.Rentals, func(v *rentalTree) *pagila.Rental { return &v.Rental }, rentalID)}
-	renter := &entity{name: "customer", key: "customer_id", roots: 599, id: func(v any) int64 { return int64(v.(*renterTree).CustomerID) },
-		find: finder(pagila.Customers, func(v *renterTree) *pagila.Customer { return &v.Customer }, renterID)}
+	rental := &entity{
+		name: "rental", key: "rental_id", roots: 16000, id: func(v any) int64 { return int64(v.(*rentalTree).RentalID) },
+		find: finder(pagila.Rentals, func(v *rentalTree) *pagila.Rental { return &v.Rental }, rentalID),
+	}
+	renter := &entity{
+		name: "customer", key: "customer_id", roots: 599, id: func(v any) int64 { return int64(v.(*renterTree).CustomerID) },
+		find: finder(pagila.Customers, func(v *renterTree) *pagila.Customer { return &v.Customer }, renterID),
+	}
 	address := &entity{name: "address", key: "address_id", id: func(v any) int64 { return int64(v.(*addressTree).AddressID) }}
-	city := &entity{name: "city", key: "city_id", roots: 600, id: func(v any) int64 { return int64(v.(*cityTree).CityID) },
-		find: finder(pagila.Cities, func(v *cityTree) *pagila.City { return &v.City }, cityID)}
+	city := &entity{
+		name: "city", key: "city_id", roots: 600, id: func(v any) int64 { return int64(v.(*cityTree).CityID) },
+		find: finder(pagila.Cities, func(v *cityTree) *pagila.City { return &v.City }, cityID),
+	}
 	country := &entity{name: "country", key: "country_id", id: func(v any) int64 { return int64(v.(*pagila.Country).CountryID) }}
 
 	someFilms := []choice[query.Predicate[pagila.Film]]{

@@ -80,21 +80,29 @@ type (
 
 // shopEntities is the shop as random trees know it.
 func shopEntities() []*entity {
-	product := &entity{name: "products", key: "id", alive: "%.deleted_at IS NULL", roots: 60,
+	product := &entity{
+		name: "products", key: "id", alive: "%.deleted_at IS NULL", roots: 60,
 		id:   func(v any) int64 { return v.(*productTree).ID },
-		find: finder(shop.Products, func(v *productTree) *shop.Product { return &v.Product }, shop.ProductID)}
-	category := &entity{name: "categories", key: "id", roots: 15,
+		find: finder(shop.Products, func(v *productTree) *shop.Product { return &v.Product }, shop.ProductID),
+	}
+	category := &entity{
+		name: "categories", key: "id", roots: 15,
 		id:   func(v any) int64 { return v.(*categoryTree).ID },
-		find: finder(shop.Categories, func(v *categoryTree) *shop.Category { return &v.Category }, shop.CategoryID)}
+		find: finder(shop.Categories, func(v *categoryTree) *shop.Category { return &v.Category }, shop.CategoryID),
+	}
 	review := &entity{name: "reviews", key: "id", id: func(v any) int64 { return v.(*reviewTree).ID }}
 	tag := &entity{name: "tags", key: "id", id: func(v any) int64 { return v.(*tagTree).Tag.ID }}
 	stock := &entity{name: "inventory", key: "warehouse_id", id: func(v any) int64 { return v.(*shop.Inventory).WarehouseID }}
-	customer := &entity{name: "customers", key: "id", roots: 20,
+	customer := &entity{
+		name: "customers", key: "id", roots: 20,
 		id:   func(v any) int64 { return v.(*customerTree).ID },
-		find: finder(shop.Customers, func(v *customerTree) *shop.Customer { return &v.Customer }, shop.CustomerID)}
-	order := &entity{name: "orders", key: "id", roots: 50,
+		find: finder(shop.Customers, func(v *customerTree) *shop.Customer { return &v.Customer }, shop.CustomerID),
+	}
+	order := &entity{
+		name: "orders", key: "id", roots: 50,
 		id:   func(v any) int64 { return v.(*orderTree).ID },
-		find: finder(shop.Orders, func(v *orderTree) *shop.Order { return &v.Order }, shop.OrderID)}
+		find: finder(shop.Orders, func(v *orderTree) *shop.Order { return &v.Order }, shop.OrderID),
+	}
 	line := &entity{name: "order_items", key: "line_no", id: func(v any) int64 { return int64(v.(*lineTree).LineNo) }}
 
 	type (

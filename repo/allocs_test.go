@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -27,7 +28,7 @@ func count(t *testing.T, run func() error) float64 {
 			t.Fatal(err)
 		}
 	}
-	return allocations(run)
+	return pair.Allocations(run)
 }
 
 func TestGetAllocatesLittle(t *testing.T) {
@@ -69,7 +70,7 @@ func TestRepeatedQueryCostsLittle(t *testing.T) {
 	}
 	// About 1 us is expected; the bound leaves room for a busy machine and yet
 	// catches squirrel on every call, which costs 7 us on an idle one.
-	a, b := median(times[0]), median(times[1])
+	a, b := pair.Median(times[0]), pair.Median(times[1])
 	t.Logf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
 	if a > b*1.25+5000 {
 		t.Errorf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)

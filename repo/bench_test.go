@@ -2,13 +2,13 @@ package repo_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -76,53 +76,13 @@ type twin struct {
 	run  func() error
 }
 
-// compare runs ours and its twins in turn.
 func compare(b *testing.B, ours func() error, twins ...twin) {
 	b.Helper()
-	const warm = 8 // statements prepared, and past the server's five custom plans
-	sides := append([]twin{{"repo", ours}}, twins...)
-	for range warm {
-		for _, s := range sides {
-			if err := s.run(); err != nil {
-				b.Fatal(s.name, ": ", err)
-			}
-		}
+	pairs := make([]pair.Twin, len(twins))
+	for i, t := range twins {
+		pairs[i] = pair.Twin{Name: t.name, Run: t.run}
 	}
-	times := make([][]time.Duration, len(sides))
-	for i := range sides {
-		times[i] = make([]time.Duration, 0, b.N)
-	}
-	b.ResetTimer()
-	for n := range b.N {
-		for k := range sides {
-			i := (n + k) % len(sides) // none is always the first
-			start := time.Now()
-			err := sides[i].run()
-			times[i] = append(times[i], time.Since(start))
-			if err != nil {
-				b.Fatal(sides[i].name, ": ", err)
-			}
-		}
-	}
-	b.StopTimer()
-	our := median(times[0])
-	b.ReportMetric(our, "ns/op")
-	b.ReportMetric(allocations(ours), "repo-allocs/op")
-	for i, s := range sides[1:] {
-		b.ReportMetric(our/median(times[i+1]), "x-"+s.name)
-		b.ReportMetric(allocations(s.run), s.name+"-allocs/op")
-	}
-}
-
-func allocations(run func() error) float64 {
-	return testing.AllocsPerRun(allocationRuns, func() { _ = run() })
-}
-
-const allocationRuns = 20
-
-func median(ds []time.Duration) float64 {
-	slices.Sort(ds)
-	return float64(ds[len(ds)/2])
+	pair.Compare(b, ours, pairs...)
 }
 
 const (

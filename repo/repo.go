@@ -68,6 +68,15 @@ func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...prelo
 	return *(*[]*T)(unsafe.Pointer(&vs)), err
 }
 
+// LockMany is [Repository.GetMany] that locks the rows until the transaction
+// ends. Rows are locked in the order of their keys, not that of keys, so that
+// transactions which lock the same rows wait for one another and never in a
+// circle. The handle must be a transaction: on a pool it is refused.
+func (r *Repository[T, K]) LockMany(ctx context.Context, keys []K) ([]*T, error) {
+	vs, err := r.at.LockMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
+	return *(*[]*T)(unsafe.Pointer(&vs)), err
+}
+
 // Key returns the key of an entity.
 func (r *Repository[T, K]) Key(v *T) K {
 	var key K

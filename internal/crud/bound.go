@@ -99,10 +99,28 @@ func (b *Bound) getMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error
 		defer at.leave()
 	}
 	found := slab{structs: &b.Rows.structs, expect: keys.N}
-	if err := b.Core.GetMany(ctx, b.DB, b.Rows, keys, found.next); err != nil {
+	if err := b.Core.GetMany(ctx, b.DB, b.Rows, keys, "", found.next); err != nil {
 		return nil, err
 	}
 	return b.Core.match(keys, found.all), nil
+}
+
+// LockMany is GetMany that locks the rows, in the order of their keys.
+func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) ([]unsafe.Pointer, error) {
+	rows := b.Core.keys(keys, n)
+	found := slab{structs: &b.Rows.structs, expect: n}
+	err := b.Core.NeedKey(ctx, b.DB)
+	switch {
+	case err != nil:
+	case Pooled(b.DB):
+		err = &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
+	default:
+		err = b.Core.GetMany(ctx, b.DB, b.Rows, rows, b.Core.forUpdate(), found.next)
+	}
+	if err != nil {
+		return nil, b.fail(ctx, "lock", err)
+	}
+	return b.Core.match(rows, found.all), nil
 }
 
 // Find reads the rows that match.

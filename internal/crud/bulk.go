@@ -178,7 +178,7 @@ func (p *part) row(i int) int {
 // InsertMany creates the rows of all entities and reads back what the server
 // decided. With x it is an upsert, and outcome is told of each row.
 func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflict, outcome func(i int, inserted bool)) error {
-	if err := c.writableTable(ctx); err != nil || rows.N == 0 {
+	if err := c.writableTable(ctx, db); err != nil || rows.N == 0 {
 		return err
 	}
 	if x != nil {
@@ -497,7 +497,7 @@ func (c *Core) distinctInts(rows Rows, col *meta.Column) error {
 
 // Upsert creates or updates the row of one entity.
 func (c *Core) Upsert(ctx context.Context, db smrt.DB, p unsafe.Pointer, x *Conflict) (n int64, inserted bool, err error) {
-	if err := c.writableEntity(ctx, p); err != nil {
+	if err := c.writableEntity(ctx, db, p); err != nil {
 		return 0, false, err
 	}
 	if err := x.check(c); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Found describes the structs of a slice that b returned.
@@ -41,8 +42,8 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused erro
 
 func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, Rows) error, yield func(unsafe.Pointer) bool) (err error) {
 	fail := func(err error) error { return b.fail(ctx, "stream", err) }
-	if ctx == nil {
-		return fail(smrt.ErrNilContext)
+	if err := scope.Check(ctx, b.DB); err != nil {
+		return fail(err)
 	}
 	st, err := b.Core.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})
 	if err != nil || s.OrEmpty().Empty() {
@@ -120,5 +121,5 @@ func begin(ctx context.Context, db smrt.DB, s *plan.Spec) (pgx.Tx, error) {
 	}); ok {
 		return db.Begin(ctx)
 	}
-	return nil, &smrt.QueryError{Reason: "a stream with loads needs a handle that can begin a transaction"}
+	return nil, &smrt.QueryError{Reason: "a stream with loads needs a transaction of its own, which this handle cannot begin: use Find or Page"}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Core is a table with its fixed statements. It is safe for concurrent use.
@@ -126,9 +127,9 @@ func (c *Core) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
 }
 
 // NeedKey refuses operations that need a key on tables without one.
-func (c *Core) NeedKey(ctx context.Context) error {
-	if ctx == nil {
-		return smrt.ErrNilContext
+func (c *Core) NeedKey(ctx context.Context, db smrt.DB) error {
+	if err := scope.Check(ctx, db); err != nil {
+		return err
 	}
 	if len(c.Key) == 0 {
 		return smrt.ErrNoKey
@@ -162,7 +163,7 @@ func (c *Core) named(err error) error {
 
 // Get reads the row with the key at key into a new struct.
 func (c *Core) Get(ctx context.Context, db smrt.DB, pr *Projection, key unsafe.Pointer) (unsafe.Pointer, error) {
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.NeedKey(ctx, db); err != nil {
 		return nil, err
 	}
 	args, err := c.keyArgs(key)
@@ -213,8 +214,8 @@ func (c *Core) Query(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Sp
 
 // open runs a query. Rows and error are nil when no row can match.
 func (c *Core) open(ctx context.Context, db smrt.DB, r *plan.Request) (pgx.Rows, error) {
-	if ctx == nil {
-		return nil, smrt.ErrNilContext
+	if err := scope.Check(ctx, db); err != nil {
+		return nil, err
 	}
 	st, err := c.Build(r)
 	if err != nil || r.Spec.Empty() {
@@ -251,8 +252,8 @@ func (c *Core) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Poi
 
 // Scalar runs a query whose result is one row and scans it.
 func (c *Core) Scalar(ctx context.Context, db smrt.DB, r *plan.Request, dst ...any) error {
-	if ctx == nil {
-		return smrt.ErrNilContext
+	if err := scope.Check(ctx, db); err != nil {
+		return err
 	}
 	st, err := c.Build(r)
 	if err != nil {

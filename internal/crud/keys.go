@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 )
@@ -48,6 +50,12 @@ func (c *Core) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column)
 				return nil, &smrt.QueryError{Reason: "the key column " + c.Name + "." + col.Name + " has a type that arrays cannot carry"}
 			}
 			ks[i] = known[i]
+			if types[col.Name].base == pgtype.BPCharOID {
+				ks[i].cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
+			}
+			if strings.Contains(ks[i].param+ks[i].cast, "?") { // it would be taken for an argument
+				return nil, &smrt.QueryError{Reason: "the type of the key column " + c.Name + "." + col.Name + " has a question mark in its name"}
+			}
 		}
 	}
 	t := &KeyTable{carriers: ks}

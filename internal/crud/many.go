@@ -13,7 +13,7 @@ import (
 // UpdateMany writes the whole rows of all entities in one statement. It
 // returns the number written and the indexes of the others.
 func (c *Core) UpdateMany(ctx context.Context, db smrt.DB, rows Rows) (int64, error) {
-	if err := c.needWritableKey(ctx); err != nil || rows.N == 0 {
+	if err := c.needWritableKey(ctx, db); err != nil || rows.N == 0 {
 		return 0, err
 	}
 	for i := range rows.N {
@@ -43,11 +43,11 @@ func (c *Core) UpdateMany(ctx context.Context, db smrt.DB, rows Rows) (int64, er
 }
 
 // needWritableKey refuses writes by key to what is read-only or has no key.
-func (c *Core) needWritableKey(ctx context.Context) error {
-	if err := c.writableTable(ctx); err != nil {
+func (c *Core) needWritableKey(ctx context.Context, db smrt.DB) error {
+	if err := c.writableTable(ctx, db); err != nil {
 		return err
 	}
-	return c.NeedKey(ctx)
+	return c.NeedKey(ctx, db)
 }
 
 func (c *Core) keyColumns() []*meta.Column {
@@ -207,16 +207,21 @@ func (c *Core) keyList(ctx context.Context, db smrt.DB, keys Rows) (string, []an
 	return "(" + meta.List(c.keyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
 }
 
-// GetMany reads the rows with the given keys, in no particular order.
-func (c *Core) GetMany(ctx context.Context, db smrt.DB, pr *Projection, keys Rows, next func() unsafe.Pointer) error {
-	if err := c.NeedKey(ctx); err != nil || keys.N == 0 {
+// forUpdate locks rows in the order of their keys. The server locks them as
+// they leave the sort.
+func (c *Core) forUpdate() string { return " ORDER BY " + meta.List(c.keyColumns()) + " FOR UPDATE" }
+
+// GetMany reads the rows with the given keys, in no particular order unless
+// the text behind says so.
+func (c *Core) GetMany(ctx context.Context, db smrt.DB, pr *Projection, keys Rows, behind string, next func() unsafe.Pointer) error {
+	if err := c.NeedKey(ctx, db); err != nil || keys.N == 0 {
 		return err
 	}
 	where, args, err := c.keyList(ctx, db, keys)
 	if err != nil {
 		return err
 	}
-	rows, err := db.Query(ctx, "SELECT "+pr.List+" FROM "+c.Quoted+" WHERE "+where+c.notDeleted(), args...)
+	rows, err := db.Query(ctx, "SELECT "+pr.List+" FROM "+c.Quoted+" WHERE "+where+c.notDeleted()+behind, args...)
 	if err != nil {
 		return err
 	}
@@ -244,7 +249,7 @@ func (c *Core) softDelete(to string) string {
 // DeleteMany deletes the rows with the given keys and returns how many there
 // were.
 func (c *Core) DeleteMany(ctx context.Context, db smrt.DB, keys Rows, hard bool) (int64, error) {
-	if err := c.needWritableKey(ctx); err != nil || keys.N == 0 {
+	if err := c.needWritableKey(ctx, db); err != nil || keys.N == 0 {
 		return 0, err
 	}
 	where, args, err := c.keyList(ctx, db, keys)
@@ -279,7 +284,7 @@ func (c *Core) deleteSQL(hard bool) *statement {
 
 // Restore takes a soft delete back.
 func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) error {
-	if err := c.needWritableKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx, db); err != nil {
 		return err
 	}
 	if c.SoftDelete == nil {
@@ -290,7 +295,7 @@ func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) erro
 }
 
 func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sql string) error {
-	if err := c.needWritableKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx, db); err != nil {
 		return err
 	}
 	args, err := c.keyArgs(key)
@@ -306,7 +311,7 @@ func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sq
 
 // Patch assigns columns of the row with the key at key.
 func (c *Core) Patch(ctx context.Context, db smrt.DB, key unsafe.Pointer, sets []plan.Set) error {
-	if err := c.needWritableKey(ctx); err != nil {
+	if err := c.needWritableKey(ctx, db); err != nil {
 		return err
 	}
 	if len(sets) == 0 {
@@ -386,11 +391,8 @@ func (c *Core) DeleteWhere(ctx context.Context, db smrt.DB, s *plan.Spec, hard b
 }
 
 func (c *Core) write(ctx context.Context, db smrt.DB, r *plan.Request) (int64, error) {
-	switch {
-	case ctx == nil:
-		return 0, smrt.ErrNilContext
-	case c.ReadOnly:
-		return 0, smrt.ErrReadOnly
+	if err := c.writableTable(ctx, db); err != nil {
+		return 0, err
 	}
 	st, err := c.Build(r)
 	if err != nil {

@@ -42,7 +42,7 @@ func (b *Bound) OneWith(ctx context.Context, s *plan.Spec, r Riders) (unsafe.Poi
 
 // GetWith is Get with riders.
 func (b *Bound) GetWith(ctx context.Context, key unsafe.Pointer, r Riders) (unsafe.Pointer, error) {
-	if err := b.Core.NeedKey(ctx); err != nil {
+	if err := b.Core.NeedKey(ctx, b.DB); err != nil {
 		return nil, b.fail(ctx, "get", err)
 	}
 	args, err := b.Core.keyArgs(key)

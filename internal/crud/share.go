@@ -15,6 +15,7 @@ import (
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Sharing says how reads by key share statements. The zero value is for those
@@ -44,9 +45,10 @@ func newSharer(c *Core, s Sharing) *sharer {
 
 // meeting returns where a read by key meets others, nil if it goes alone. What
 // a read demands beyond its key, such as to see a certain write, belongs here:
-// it may only meet those who demand the same.
+// it may only meet those who demand the same. Under a transaction it goes alone,
+// and is refused if it should have been part of it.
 func (b *Bound) meeting(ctx context.Context) *sharer {
-	if b.shared == nil || ctx == nil || b.shared.off.Load() {
+	if b.shared == nil || ctx == nil || b.shared.off.Load() || scope.Of(ctx) != nil {
 		return nil
 	}
 	return b.shared

@@ -195,7 +195,7 @@ func (c *cells) holds(t *testing.T, after string, ids []int64, values []reflect.
 		found = append(found, c.rows(1).Index(0))
 		return found[len(found)-1].Addr().UnsafePointer()
 	}
-	if err := c.GetMany(ctx, c.pool, c.Self, bulk(reflect.ValueOf(ids)), next); err != nil {
+	if err := c.GetMany(ctx, c.pool, c.Self, bulk(reflect.ValueOf(ids)), "", next); err != nil {
 		t.Fatalf("%s: get many: %v", after, err)
 	}
 	if len(found) != len(ids) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // statement is the SQL of a write with what goes in and what comes back.
@@ -58,33 +59,43 @@ const (
 	byServer = 'd' // left out: its default applies
 	byClock  = 'n' // now()
 	byOne    = '1' // the first version
+	byRef    = 'r' // the key of another row, which the server knows
+	byNull   = 'z' // NULL for now
 )
 
 // insertShape tells how each writable column of the entity at p is written.
 func (c *Core) insertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
 	for _, col := range c.writable {
-		how := byte(byValue)
-		switch {
-		case col == c.UpdatedAt:
-			how = byClock
-		case col == c.CreatedAt && col.Zero(p):
-			how = byClock
-		case col == c.Version && col.Zero(p):
-			how = byOne
-		case c.IsKey(col) && (len(c.Key) == 1 && col.Zero(p)):
-			if !c.KeyByServer {
-				return nil, &smrt.ValueError{
-					Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
-					Reason: "assign a key before the row is created, or declare the table with KeyByDatabase",
-				}
-			}
-			how = byServer
-		case contains(c.Defaults, col) && col.Zero(p):
-			how = byServer
+		how, err := c.written(col, p)
+		if err != nil {
+			return nil, err
 		}
 		shape = append(shape, how)
 	}
 	return shape, nil
+}
+
+// written tells how one column of the entity at p is written.
+func (c *Core) written(col *meta.Column, p unsafe.Pointer) (byte, error) {
+	switch {
+	case col == c.UpdatedAt:
+		return byClock, nil
+	case col == c.CreatedAt && col.Zero(p):
+		return byClock, nil
+	case col == c.Version && col.Zero(p):
+		return byOne, nil
+	case c.IsKey(col) && (len(c.Key) == 1 && col.Zero(p)):
+		if !c.KeyByServer {
+			return 0, &smrt.ValueError{
+				Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
+				Reason: "assign a key before the row is created, or declare the table with KeyByDatabase",
+			}
+		}
+		return byServer, nil
+	case contains(c.Defaults, col) && col.Zero(p):
+		return byServer, nil
+	}
+	return byValue, nil
 }
 
 func contains(columns []*meta.Column, col *meta.Column) bool {
@@ -101,8 +112,12 @@ type insertParts struct {
 	names  []string // columns written
 	values []string // what is written: "" stands for an argument
 	args   []*meta.Column
+	refs   []*meta.Column // written as the keys of other rows
 	back   []*meta.Column // what the server decided
 }
+
+// refValue stands for the key of another row among the values.
+const refValue = "?"
 
 func (c *Core) insertParts(shape []byte) insertParts {
 	var p insertParts
@@ -121,6 +136,11 @@ func (c *Core) insertParts(shape []byte) insertParts {
 			p.values = append(p.values, "now()")
 		case byOne:
 			p.values = append(p.values, "1")
+		case byNull:
+			p.values = append(p.values, "NULL")
+		case byRef:
+			p.values = append(p.values, refValue)
+			p.refs = append(p.refs, col)
 		default:
 			p.values = append(p.values, "")
 			p.args = append(p.args, col)
@@ -174,7 +194,7 @@ func (c *Core) tableRef() string {
 // Insert creates the row of the entity at p and reads back what the server
 // decided.
 func (c *Core) Insert(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
-	if err := c.writableEntity(ctx, p); err != nil {
+	if err := c.writableEntity(ctx, db, p); err != nil {
 		return err
 	}
 	var buffer [64]byte
@@ -187,18 +207,18 @@ func (c *Core) Insert(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
 	return err
 }
 
-func (c *Core) writableTable(ctx context.Context) error {
-	switch {
-	case ctx == nil:
-		return smrt.ErrNilContext
-	case c.ReadOnly:
+func (c *Core) writableTable(ctx context.Context, db smrt.DB) error {
+	if err := scope.Check(ctx, db); err != nil {
+		return err
+	}
+	if c.ReadOnly {
 		return smrt.ErrReadOnly
 	}
 	return nil
 }
 
-func (c *Core) writableEntity(ctx context.Context, p unsafe.Pointer) error {
-	if err := c.writableTable(ctx); err != nil {
+func (c *Core) writableEntity(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
+	if err := c.writableTable(ctx, db); err != nil {
 		return err
 	}
 	if p == nil {
@@ -259,10 +279,10 @@ func (c *Core) arguments(ctx context.Context, db smrt.DB, columns []*meta.Column
 
 // Update writes the whole row of the entity at p.
 func (c *Core) Update(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
-	if err := c.writableEntity(ctx, p); err != nil {
+	if err := c.writableEntity(ctx, db, p); err != nil {
 		return err
 	}
-	if err := c.NeedKey(ctx); err != nil {
+	if err := c.NeedKey(ctx, db); err != nil {
 		return err
 	}
 	if err := c.needKeyValue(p, -1); err != nil {

@@ -408,6 +408,8 @@ func CheckIdent(name string) error {
 		return fmt.Errorf("an identifier is empty")
 	case strings.ContainsRune(name, 0):
 		return fmt.Errorf("identifier %q contains a NUL byte", name)
+	case strings.HasPrefix(name, "smrt_"):
+		return fmt.Errorf("identifier %q begins with smrt_, as the names do that statements use for themselves", name)
 	case len(name) > maxIdent:
 		return fmt.Errorf("identifier %q is longer than %d bytes", name, maxIdent)
 	}

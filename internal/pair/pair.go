@@ -49,23 +49,25 @@ func Compare(b *testing.B, ours func() error, twins ...Twin) {
 		}
 	}
 	b.StopTimer()
-	our := median(times[0])
+	our := Median(times[0])
 	b.ReportMetric(our, "ns/op")
 	b.ReportMetric(Allocations(ours), "our-allocs/op")
 	for i, s := range sides[1:] {
-		b.ReportMetric(our/median(times[i+1]), "x-"+s.Name)
+		b.ReportMetric(our/Median(times[i+1]), "x-"+s.Name)
 		b.ReportMetric(Allocations(s.Run), s.Name+"-allocs/op")
 	}
 }
 
 // Allocations is how many allocations a run makes.
 func Allocations(run func() error) float64 {
-	return testing.AllocsPerRun(allocationRuns, func() { _ = run() })
+	return testing.AllocsPerRun(AllocationRuns, func() { _ = run() })
 }
 
-const allocationRuns = 20
+// AllocationRuns is how often [Allocations] runs what it measures.
+const AllocationRuns = 20
 
-func median(ds []time.Duration) float64 {
+// Median is the middle of durations, in nanoseconds. It sorts them.
+func Median(ds []time.Duration) float64 {
 	slices.Sort(ds)
 	return float64(ds[len(ds)/2])
 }

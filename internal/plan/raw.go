@@ -165,7 +165,6 @@ func isWord(c byte) bool {
 	return c == '_' || c >= 0x80 || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// escape protects literal question marks from squirrel, which reads them as
+// Escape protects literal question marks from squirrel, which reads them as
 // placeholders wherever they stand.
-// Escape keeps a question mark in sql from being taken for an argument.
 func Escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }

@@ -1,0 +1,208 @@
+package preload_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/preload"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// The attic holds things whose types pgx does not know: by themselves they come
+// in text form, in a record they cannot.
+var atticSchema = testdb.Schema{Name: "attic", Apply: func(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, `
+CREATE TYPE mood AS ENUM ('sad', 'fine');
+CREATE DOMAIN amount AS integer;
+CREATE DOMAIN document AS jsonb;
+CREATE DOMAIN day AS date;
+CREATE TABLE boxes (id bigint PRIMARY KEY);
+CREATE TABLE things (id bigint PRIMARY KEY, box bigint, amount amount, document document, day day, cash money, mood mood, moods mood[], lsn pg_lsn, zone timetz);
+INSERT INTO boxes VALUES (1);
+INSERT INTO things VALUES (1, 1, 7, '{"a": 1}', '2020-02-03', 12.5, 'fine', '{fine,sad}', '0/10', '10:11:12+02');
+INSERT INTO things (id, box) VALUES (2, 1)`, pgx.QueryExecModeSimpleProtocol)
+	return errors.Join(err, conn.Close(ctx))
+}}
+
+type (
+	box   struct{ ID int64 }
+	thing struct {
+		ID       int64
+		Box      int64
+		Amount   *int64
+		Document []byte
+		Day      *time.Time
+		Cash     *string
+		Mood     *string
+		Moods    []string
+		Lsn      *string
+		Zone     *string
+	}
+)
+
+var (
+	boxes     = query.NewTable("boxes", func(b *box) *int64 { return &b.ID })
+	things    = query.NewTable("things", func(t *thing) *int64 { return &t.ID })
+	boxThings = preload.HasMany(boxes, things, func(t *thing) *int64 { return &t.Box })
+)
+
+// TestJoinedForeignTypes compares columns one by one, joined and not.
+func TestJoinedForeignTypes(t *testing.T) {
+	pool := testdb.Pool(t, atticSchema)
+	sameJoined(t, pool, func(v *struct{ Amount *int64 }) string { return fmt.Sprint(*v.Amount) }, "7")
+	sameJoined(t, pool, func(v *struct{ Document []byte }) string { return string(v.Document) }, `{"a": 1}`)
+	sameJoined(t, pool, func(v *struct{ Day *time.Time }) string { return v.Day.String() }, "2020-02-03 00:00:00 +0000 UTC")
+	sameJoined(t, pool, func(v *struct{ Cash *string }) string { return *v.Cash }, "$12.50")
+	sameJoined(t, pool, func(v *struct{ Mood *string }) string { return *v.Mood }, "fine")
+	sameJoined(t, pool, func(v *struct{ Moods []string }) string { return fmt.Sprint(v.Moods) }, "[fine sad]")
+	sameJoined(t, pool, func(v *struct{ Lsn *string }) string { return *v.Lsn }, "0/10")
+	sameJoined(t, pool, func(v *struct{ Zone *string }) string { return *v.Zone }, "10:11:12+02")
+}
+
+func sameJoined[R any](t *testing.T, db smrt.DB, text func(*R) string, want string) {
+	t.Helper()
+	type view struct {
+		box
+		Apart, Joined []R
+	}
+	v, err := repo.View(repo.New(db, boxes), func(v *view) *box { return &v.box }).One(t.Context(), query.All[box](),
+		preload.Many(boxThings, func(v *view) *[]R { return &v.Apart }),
+		preload.Many(boxThings.Joined(), func(v *view) *[]R { return &v.Joined }))
+	if err != nil {
+		t.Errorf("%T: %v", *new(R), err)
+		return
+	}
+	wantSame(t, fmt.Sprintf("%T apart", *new(R)), text(&v.Apart[0]), want)
+	wantSame(t, fmt.Sprintf("%T joined", *new(R)), text(&v.Joined[0]), want)
+}
+
+// readBook is a book with the words of the books that share its words.
+type readBook struct {
+	book
+	Words []readWord
+}
+
+type readWord struct {
+	tag
+	Books []wordBook
+}
+
+type wordBook struct {
+	book
+	Words []tag
+	N     int64
+}
+
+// TestJoinedInEveryMode nests joined loads below others whose rows are copied,
+// in modes where their arrays come in binary form and in one where they do not.
+func TestJoinedInEveryMode(t *testing.T) {
+	modes := []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec}
+	for _, mode := range modes {
+		l := newLibrary(t, testdb.ExecMode(mode))
+		views := repo.View(repo.New(l.pool, books), func(v *readBook) *book { return &v.book })
+		read := func(outer, middle, inner bool) string {
+			ms := []preload.ToMany[book, tag]{bookWords, bookWords}
+			back := tagBooks.OrderBy(bookTitle.Desc()).Limit(2)
+			if outer {
+				ms[0] = ms[0].Joined()
+			}
+			if middle {
+				back = back.Joined()
+			}
+			if inner {
+				ms[1] = ms[1].Joined()
+			}
+			vs, err := views.Find(t.Context(), query.All[book]().OrderBy(bookID.Asc()),
+				preload.Many(ms[0], func(v *readBook) *[]readWord { return &v.Words },
+					preload.Many(back, func(v *readWord) *[]wordBook { return &v.Books },
+						preload.Many(ms[1], func(v *wordBook) *[]tag { return &v.Words }),
+						preload.Count(ms[1], func(v *wordBook) *int64 { return &v.N }))))
+			noError(t, err)
+			return join(vs, func(v *readBook) string {
+				return v.Title + "(" + join(v.Words, func(w *readWord) string {
+					return w.Word + "(" + join(w.Books, func(b *wordBook) string { return fmt.Sprint(b.Title, b.Words, b.N) }) + ")"
+				}) + ")"
+			})
+		}
+		want := read(false, false, false)
+		for i := 1; i < 8; i++ {
+			wantSame(t, fmt.Sprint(mode, i), read(i&1 > 0, i&2 > 0, i&4 > 0), want)
+		}
+	}
+}
+
+// TestTwoDeclarationsOfOneTable asks the same of a table that was declared
+// twice: the statements of one must not be taken for those of the other.
+func TestTwoDeclarationsOfOneTable(t *testing.T) {
+	l := newLibrary(t)
+	ctx := t.Context()
+	type allBook book
+	hard := preload.HasMany(authors, query.NewTable("books", func(b *allBook) *int64 { return &b.ID }),
+		func(b *allBook) *pgtype.Text { return &b.Author })
+	as := repo.New(l.pool, authors)
+	wantSame(t, "alive", len(value1(as.Find(ctx, query.Where(authorBooks.Count().Eq(3))))(t)), 0)
+	wantSame(t, "all", len(value1(as.Find(ctx, query.Where(hard.Count().Eq(3))))(t)), 1)
+}
+
+// TestBadLoads checks that what cannot be is refused before anything is sent,
+// joined or not.
+func TestBadLoads(t *testing.T) {
+	l := newLibrary(t)
+	type view struct {
+		book
+		Words []tag
+		Lent  []loan
+	}
+	words, lent := func(v *view) *[]tag { return &v.Words }, func(v *view) *[]loan { return &v.Lent }
+	views := repo.View(repo.New(l.pool, books), func(v *view) *book { return &v.book })
+	for name, loads := range map[string][]preload.Load[view]{
+		"negative limit":                 {preload.Many(bookLoans.Limit(-1), lent)},
+		"negative limit, joined":         {preload.Many(bookLoans.Limit(-1).Joined(), lent)},
+		"negative limit, through":        {preload.Many(bookWords.Limit(-1), words)},
+		"negative limit, through joined": {preload.Many(bookWords.Limit(-1).Joined(), words)},
+		"never deleted":                  {preload.Many(bookWords.WithDeleted(), words)},
+		"never deleted, joined":          {preload.Many(bookWords.WithDeleted().Joined(), words)},
+		"one field twice":                {preload.Many(bookLoans, lent), preload.Many(bookLoans.Limit(1), lent)},
+	} {
+		_, err := views.Find(t.Context(), query.All[book](), loads...)
+		wantError(t, name, err, smrt.ErrBadQuery)
+	}
+	_, err := repo.New(l.pool, books).Find(t.Context(), query.Where(bookWords.WithDeleted().Has()))
+	wantError(t, "filter by what is never deleted", err, smrt.ErrBadQuery)
+
+	defer func() {
+		if recover() == nil {
+			t.Error("a view that holds the entity twice was accepted")
+		}
+	}()
+	type pair struct {
+		A, B book
+		By   *author
+	}
+	preload.One(bookAuthor, func(p *pair) **author { return &p.By })
+}
+
+// TestStreamLeftAfterCancel leaves a loop whose context has ended meanwhile.
+func TestStreamLeftAfterCancel(t *testing.T) {
+	l := newLibrary(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, err := range repo.New(l.pool, authors).Stream(ctx, query.All[author](), preload.Many(authorBooks, func(a *author) *[]book { return &a.Books })) {
+		noError(t, err)
+		cancel()
+		break
+	}
+}
