@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
 	"github.com/smrt-go/smrt/internal/scope"
 )
 
@@ -226,13 +227,13 @@ func (s *snapshot) Query(ctx context.Context, sql string, args ...any) (pgx.Rows
 
 func (s *snapshot) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows, err := s.Query(ctx, sql, args...)
-	return &lentRow{rows: rows, err: err}
+	return result.Row(rows, err)
 }
 
 func (s *snapshot) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	conn, err := s.take(ctx)
 	if err != nil {
-		return failedBatch{err}
+		return pgx.FailedBatchResults(b, err)
 	}
 	return &lentBatch{BatchResults: conn.SendBatch(ctx, b), give: func() { s.give(conn) }}
 }
@@ -263,30 +264,6 @@ func (r *lentRows) Close() {
 	}
 }
 
-// lentRow is the first row of a result.
-type lentRow struct {
-	rows pgx.Rows
-	err  error
-}
-
-func (r *lentRow) Scan(dst ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return pgx.ErrNoRows
-	}
-	if err := r.rows.Scan(dst...); err != nil {
-		return err
-	}
-	r.rows.Close()
-	return r.rows.Err()
-}
-
 // lentBatch gives its connection back when it is closed.
 type lentBatch struct {
 	pgx.BatchResults
@@ -301,12 +278,3 @@ func (b *lentBatch) Close() error {
 	}
 	return err
 }
-
-// failedBatch is the result of a batch that was not sent.
-type failedBatch struct{ err error }
-
-func (b failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
-func (b failedBatch) Query() (pgx.Rows, error)         { return nil, b.err }
-func (b failedBatch) QueryRow() pgx.Row                { return &lentRow{err: b.err} }
-func (b failedBatch) Close() error                     { return b.err }
-func (b failedBatch) Tx() pgx.Tx                       { return nil }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
 	"github.com/smrt-go/smrt/internal/scope"
 )
 
@@ -61,7 +62,7 @@ func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 // QueryRow runs a statement whose first row is wanted.
 func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := scope.Check(ctx, h.db); err != nil {
-		return failedRow{err}
+		return result.Row(nil, err)
 	}
 	return h.db.QueryRow(ctx, sql, args...)
 }

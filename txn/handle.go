@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
 )
 
 // handle is the transaction as a closure sees it, at one level of nesting.
@@ -63,7 +64,7 @@ func (h *handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 
 func (h *handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := h.enter(); err != nil {
-		return failedRow{err}
+		return result.Row(nil, err)
 	}
 	r := &row{inner: h.s.tx.QueryRow(ctx, sql, args...), s: h.s}
 	h.s.leaveOpen(r)
@@ -171,10 +172,6 @@ func noRows(err error) pgx.Rows {
 	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
 	return rows
 }
-
-type failedRow struct{ err error }
-
-func (r failedRow) Scan(...any) error { return r.err }
 
 // rows hold the connection until they are closed.
 type rows struct {
@@ -302,30 +299,7 @@ func (r *results) Query() (pgx.Rows, error) {
 }
 
 func (r *results) QueryRow() pgx.Row {
-	inner, err := r.Query()
-	if err != nil {
-		return failedRow{err}
-	}
-	return batchRow{inner}
-}
-
-// batchRow is the only row of a result.
-type batchRow struct{ rows pgx.Rows }
-
-func (r batchRow) Scan(dst ...any) error {
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		r.rows.Close()
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return pgx.ErrNoRows
-	}
-	if err := r.rows.Scan(dst...); err != nil {
-		return err
-	}
-	r.rows.Close()
-	return r.rows.Err()
+	return result.Row(r.Query())
 }
 
 func (r *results) Close() error {

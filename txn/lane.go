@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
 )
 
 // laneDB is a lane as its step sees it.
@@ -62,11 +63,7 @@ func (l *laneDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 }
 
 func (l *laneDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	rows, err := l.Query(ctx, sql, args...)
-	if err != nil {
-		return failedRow{err}
-	}
-	return batchRow{rows}
+	return result.Row(l.Query(ctx, sql, args...))
 }
 
 // errInPipeline refuses what cannot be sent together with other statements.

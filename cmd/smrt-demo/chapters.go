@@ -17,6 +17,11 @@ var chapters = []chapter{
 		{"A view with a computed column", "The rows of Product, read into a struct that embeds it and has more.", viewWithNetPrice},
 		{"Select fewer columns", "The struct says which ones.", selectColumns},
 	}},
+	{"Relations and crowds", []step{
+		{"Orders, their lines, products and categories", "One statement for each relation, whatever the number of orders.", loadGraph},
+		{"Filter and order by related rows", "Conditions on reviews find products; counts come back aligned with them.", filterByRelation},
+		{"200 callers read by key at once", "Reads that would wait join a statement that leaves when one returns.", shareGets},
+	}},
 	{"Writing", []step{
 		{"Create", "Key, times and defaults are read back by the same statement.", create},
 		{"Create 1,000 rows", "One statement over arrays; the keys come back in the order of the slice. Arrays need the columns' types, once.", createMany},
@@ -36,6 +41,7 @@ var chapters = []chapter{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
 		{"Both in one transaction", "products.With(tx) is the same repository on another handle.", transaction},
+		{"Once, however often it is asked for", "A key makes a transaction apply once; conflicts and lost answers are tried again.", applyOnce},
 		{"Read your write on the standby", "Any handle will do: here a pool on the standby, once that has replayed the write.", readOnStandby},
 		{"What the plan cache did", "Each shape of query was rendered once in this tour, and then found by its structure.", planCache},
 	}},

@@ -1,0 +1,32 @@
+// Package result makes what a handle of pgx returns for a row, where the handle
+// is smrt's own.
+package result
+
+import "github.com/jackc/pgx/v5"
+
+// Row is the first of rows, or err if that is not nil. Reading it closes rows.
+func Row(rows pgx.Rows, err error) pgx.Row { return &row{rows: rows, err: err} }
+
+type row struct {
+	rows pgx.Rows
+	err  error
+}
+
+func (r *row) Scan(dst ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		r.rows.Close()
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dst...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
