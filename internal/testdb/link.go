@@ -155,23 +155,15 @@ func simpleQuery(text string) []byte {
 // Read receives what the server sent, or what the fault makes of it.
 func (w *wire) Read(b []byte) (int, error) {
 	l := w.link
-	l.mu.Lock()
-	forging, forged := w.forging, len(w.forged) > 0
-	l.mu.Unlock()
-	if forging && !forged {
-		if err := w.makeAnswer(); err != nil {
-			return 0, err
-		}
-	}
-	if forging {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		n := copy(b, w.forged)
-		w.forged = w.forged[n:]
-		w.forging = len(w.forged) > 0
-		return n, nil
+	if w.isForging() {
+		return w.forgedRead(b, w.Conn)
 	}
 	n, err := w.Conn.Read(b)
+	if err == nil && w.isForging() {
+		// The statement was sent while this read waited: pgx reads in the background while a write takes long. What came
+		// is the beginning of its answer.
+		return w.forgedRead(b, io.MultiReader(bytes.NewReader(bytes.Clone(b[:n])), w.Conn))
+	}
 	l.mu.Lock()
 	wait := time.Until(w.due)
 	if f := l.fault; f != nil && l.wire == w && f.Received >= 0 && w.received+n > f.Received {
@@ -188,15 +180,42 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, err
 }
 
+func (w *wire) isForging() bool {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	return w.forging
+}
+
+// forgedRead gives out the forged answer, and makes it of the server's answer, which is read from src, if it is not
+// there yet.
+func (w *wire) forgedRead(b []byte, src io.Reader) (int, error) {
+	l := w.link
+	l.mu.Lock()
+	made := len(w.forged) > 0
+	l.mu.Unlock()
+	if !made {
+		if err := w.makeAnswer(src); err != nil {
+			return 0, err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := copy(b, w.forged)
+	w.forged = w.forged[n:]
+	w.forging = len(w.forged) > 0
+	return n, nil
+}
+
 // makeAnswer reads the server's answer to its end and forges one.
-func (w *wire) makeAnswer() error {
-	answer, err := readAnswer(w.Conn)
+func (w *wire) makeAnswer(src io.Reader) error {
+	answer, err := readAnswer(src)
 	if err != nil {
 		return err
 	}
 	l := w.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	w.forged = nil // of an earlier fault on this connection
 	if w.forge != nil {
 		w.forged = w.forge(answer)
 	}
