@@ -1,7 +1,7 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 PACKAGES = ./...
-MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./txn/... ./internal/crud/... ./internal/plan/...
+MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./internal/crud/... ./internal/plan/...
 
 .PHONY: help
 help: ## Show this list
@@ -36,7 +36,7 @@ lint: ## Check style and the import table
 
 .PHONY: bench
 bench: postgres ## Run the benchmarks, each beside its hand-written twin
-	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn
+	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit
 
 .PHONY: generate
 generate: postgres ## Compile queries/ with sqlc, against a server of its own

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/observe"
 )
 
@@ -15,7 +16,7 @@ import (
 func hooks(t testing.TB) pgx.QueryTracer {
 	t.Helper()
 	cfg, err := pgx.ParseConfig("host=nowhere")
-	noError(t, err)
+	check.NoError(t, err)
 	observe.Attach(cfg)
 	return cfg.Tracer
 }

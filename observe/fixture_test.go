@@ -128,13 +128,6 @@ func wantSite(t testing.TB, got observe.Frame, file string, line int) {
 	}
 }
 
-func noError(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // selectCategory is what users write by hand.
 const selectCategory = "SELECT name FROM categories WHERE id = $1"
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/mark"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
@@ -24,7 +25,7 @@ func TestLoopIsReportedOnce(t *testing.T) {
 	s := newStore(t, 20)
 	ctx, seen := watch(t, observe.NPlusOne{})
 	products, err := s.products.Find(ctx, query.All[shop.Product]())
-	noError(t, err)
+	check.NoError(t, err)
 	want := 0
 	for _, p := range products {
 		want = line() + 1
@@ -51,7 +52,7 @@ func TestManyAtOnceIsNotReported(t *testing.T) {
 	s := newStore(t, 20)
 	ctx, seen := watch(t, observe.NPlusOne{})
 	products, err := s.products.Find(ctx, query.All[shop.Product]())
-	noError(t, err)
+	check.NoError(t, err)
 	var keys []int64
 	for _, p := range products {
 		keys = append(keys, p.CategoryID)
@@ -61,7 +62,7 @@ func TestManyAtOnceIsNotReported(t *testing.T) {
 		t.Fatal(len(categories), err)
 	}
 	_, err = s.categories.Find(ctx, query.Where(shop.CategoryID.In(keys...)))
-	noError(t, err)
+	check.NoError(t, err)
 	seen.none(t, "many at once")
 }
 
@@ -154,7 +155,7 @@ func TestGoroutinesCountTogether(t *testing.T) {
 			return err
 		})
 	}
-	noError(t, group.Wait())
+	check.NoError(t, group.Wait())
 	f := seen.one(t)
 	wantSite(t, f.Site, "nplusone_test.go", want)
 	if len(f.Callers) != 0 {
@@ -178,16 +179,16 @@ func TestOwnRepository(t *testing.T) {
 	c := catalog{newStore(t, 3)}
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for range 5 {
-		noError(t, c.bySlug(ctx, "c0"))
+		check.NoError(t, c.bySlug(ctx, "c0"))
 	}
 	for range 5 {
-		noError(t, c.bySlug(ctx, "c1"))
+		check.NoError(t, c.bySlug(ctx, "c1"))
 	}
 	seen.none(t, "a method of two loops, each within the limit")
 	want := 0
 	for range 7 {
 		want = line() + 1
-		noError(t, c.bySlug(ctx, "c2"))
+		check.NoError(t, c.bySlug(ctx, "c2"))
 	}
 	f := seen.one(t)
 	if !strings.HasSuffix(f.Site.Function, "observe_test.catalog.bySlug") {
@@ -218,10 +219,10 @@ func TestLoopOverStream(t *testing.T) {
 	ctx, seen := watch(t, observe.NPlusOne{})
 	want := 0
 	for p, err := range s.products.Stream(ctx, query.All[shop.Product]()) {
-		noError(t, err)
+		check.NoError(t, err)
 		want = line() + 1
 		_, err = s.categories.Get(ctx, p.CategoryID)
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	wantSite(t, seen.one(t).Site, "nplusone_test.go", want)
 }
@@ -232,13 +233,13 @@ func TestWritesInALoop(t *testing.T) {
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for i := range 7 {
 		slug := fmt.Sprint("new", i)
-		noError(t, s.categories.Create(ctx, &shop.Category{Slug: slug, Name: slug}))
+		check.NoError(t, s.categories.Create(ctx, &shop.Category{Slug: slug, Name: slug}))
 	}
 	for i := range s.shelf {
-		noError(t, s.products.Update(ctx, &s.shelf[i]))
+		check.NoError(t, s.products.Update(ctx, &s.shelf[i]))
 	}
 	for _, p := range s.shelf {
-		noError(t, s.products.HardDelete(ctx, p.ID))
+		check.NoError(t, s.products.HardDelete(ctx, p.ID))
 	}
 	if len(seen.notes) != 3 {
 		t.Fatalf("%d findings, want 3", len(seen.notes))
@@ -254,7 +255,7 @@ func TestWritesInALoop(t *testing.T) {
 	for i := range many {
 		many[i].Slug, many[i].Name = fmt.Sprint("many", i), "m"
 	}
-	noError(t, s.categories.CreateMany(ctx, many))
+	check.NoError(t, s.categories.CreateMany(ctx, many))
 	seen.none(t, "CreateMany")
 }
 
@@ -279,7 +280,7 @@ func TestRawSQLAndSQLC(t *testing.T) {
 		for range 3 {
 			generated = line() + 1
 			_, err := queries.BoughtTogether(ctx, shopdb.BoughtTogetherParams{MaxRows: 1, ProductID: p.ID, MaxBuyers: 1})
-			noError(t, err)
+			check.NoError(t, err)
 		}
 	}
 	wantSite(t, seen.one(t).Site, "nplusone_test.go", generated)
@@ -289,14 +290,14 @@ func TestPreparedStatement(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	conn, err := s.pool.Acquire(t.Context())
-	noError(t, err)
+	check.NoError(t, err)
 	defer conn.Release()
 	_, err = conn.Conn().Prepare(t.Context(), "category", selectCategory)
-	noError(t, err)
+	check.NoError(t, err)
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for i := range 7 {
 		var name string
-		noError(t, conn.QueryRow(ctx, "category", s.shelf[i%3].CategoryID).Scan(&name))
+		check.NoError(t, conn.QueryRow(ctx, "category", s.shelf[i%3].CategoryID).Scan(&name))
 	}
 	if f := seen.one(t); f.SQL != selectCategory {
 		t.Errorf("the text of a prepared statement is %q", f.SQL)
@@ -310,7 +311,7 @@ func TestCommentsDoNotMakeShapes(t *testing.T) {
 		ctx, seen := watch(t, observe.NPlusOne{})
 		for i := range 7 {
 			_, err := s.pool.Exec(ctx, fmt.Sprintf(form, selectCategory, i), 1)
-			noError(t, err)
+			check.NoError(t, err)
 		}
 		if f := seen.one(t); f.SQL != selectCategory {
 			t.Errorf("text %q", f.SQL)
@@ -327,7 +328,7 @@ func TestBatchIsNotReported(t *testing.T) {
 	for _, p := range s.shelf {
 		batch.Queue(selectCategory, p.CategoryID)
 	}
-	noError(t, s.pool.SendBatch(ctx, batch).Close())
+	check.NoError(t, s.pool.SendBatch(ctx, batch).Close())
 	seen.none(t, "a batch")
 	for _, p := range s.shelf {
 		nameOf(ctx, s.pool, p.CategoryID)
@@ -341,7 +342,7 @@ func TestTransactionsInALoop(t *testing.T) {
 	s := newStore(t, 3)
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for i := range 10 {
-		noError(t, inTx(ctx, s.pool, func(tx pgx.Tx) error {
+		check.NoError(t, inTx(ctx, s.pool, func(tx pgx.Tx) error {
 			s.on(tx).get(ctx, i)
 			return nil
 		}))
@@ -390,7 +391,7 @@ func TestFailedStatementIsNotCounted(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 9)
 	ctx, seen := watch(t, observe.NPlusOne{})
-	noError(t, s.categories.Create(ctx, &shop.Category{Slug: "first", Name: "first"})) // so that all others are repeats
+	check.NoError(t, s.categories.Create(ctx, &shop.Category{Slug: "first", Name: "first"})) // so that all others are repeats
 	for i := range 10 {
 		err := s.categories.Create(ctx, &shop.Category{Slug: fmt.Sprint("c", i), Name: "next"})
 		if (err == nil) != (i == 9) {
@@ -399,7 +400,7 @@ func TestFailedStatementIsNotCounted(t *testing.T) {
 	}
 	seen.none(t, "nine conflicts")
 	for i := range 7 {
-		noError(t, s.categories.Create(ctx, &shop.Category{Slug: fmt.Sprint("free", i), Name: "next"}))
+		check.NoError(t, s.categories.Create(ctx, &shop.Category{Slug: fmt.Sprint("free", i), Name: "next"}))
 	}
 	seen.one(t)
 }

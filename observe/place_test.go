@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/observe"
@@ -33,7 +34,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 	for i := range 10 {
 		want = line() + 1
 		_, err := wrapped.categories.Get(ctx, s.shelf[i%3].CategoryID)
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	wantSite(t, seen.one(t).Site, "place_test.go", want)
 
@@ -42,7 +43,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 	for range 10 {
 		want = line() + 1
 		_, err := queries.BoughtTogether(ctx, shopdb.BoughtTogetherParams{MaxRows: 1, MaxBuyers: 1})
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	wantSite(t, seen.one(t).Site, "place_test.go", want)
 }
@@ -56,7 +57,7 @@ func TestMethodNamedLikeAHandle(t *testing.T) {
 	for range 10 {
 		want = line() + 1
 		rows, err := handleOfOwn{s.pool}.Query(ctx, selectCategory, 1)
-		noError(t, err)
+		check.NoError(t, err)
 		rows.Close()
 	}
 	f := seen.one(t)
@@ -90,7 +91,7 @@ func TestOtherTracersAreNotTheSite(t *testing.T) {
 	for i := range 10 {
 		want = line() + 1
 		_, err := s.categories.Get(ctx, s.shelf[i%3].CategoryID)
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	wantSite(t, seen.one(t).Site, "place_test.go", want)
 	if outer.heard < 10 {

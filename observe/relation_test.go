@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/observe"
@@ -54,7 +55,7 @@ func TestReportNamesTheRelation(t *testing.T) {
 	} {
 		ctx, seen := watch(t, observe.NPlusOne{})
 		for i := range 10 {
-			noError(t, c.send(ctx, s.shelf[i%3].CategoryID))
+			check.NoError(t, c.send(ctx, s.shelf[i%3].CategoryID))
 		}
 		// The shop may declare more of them, so what is asked for is one of the names.
 		all, _ := strings.CutPrefix(seen.one(t).Instead, "preload ")
@@ -76,7 +77,7 @@ func TestManyRelationsAreNotAllNamed(t *testing.T) {
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for range 10 {
 		_, err := s.pool.Exec(ctx, "SELECT id FROM warehouses WHERE name = $1", "north")
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	got := seen.one(t).Instead
 	if strings.Count(got, "declared at") != 3 || !strings.HasSuffix(got, ", or one of 2 others") {

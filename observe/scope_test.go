@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/observe"
 )
@@ -168,7 +169,7 @@ func TestNoArgumentsInReports(t *testing.T) {
 	ctx, seen := watch(t, observe.NPlusOne{})
 	for range 10 {
 		_, err := s.pool.Exec(ctx, "SELECT $1::text", "a secret")
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	if text := fmt.Sprintf("%+v %s", seen.one(t), seen.one(t)); strings.Contains(text, "secret") {
 		t.Error(text)
@@ -182,7 +183,7 @@ func TestLongTextsAreShortened(t *testing.T) {
 	long := "SELECT name,\n\t'" + strings.Repeat("ä", 1000) + "' FROM categories\nWHERE id = $1"
 	for range 10 {
 		_, err := s.pool.Exec(ctx, long, 1)
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	f := seen.one(t)
 	if f.SQL != long {
@@ -201,7 +202,7 @@ func TestBounds(t *testing.T) {
 	ctx, seen := watch(t, observe.NPlusOne{MaxStatements: 20})
 	for i := range 200 {
 		_, err := s.pool.Exec(ctx, fmt.Sprintf("SELECT %d", i))
-		noError(t, err)
+		check.NoError(t, err)
 		if n := observe.Kept(ctx); n > 20 {
 			t.Fatalf("%d statements are kept", n)
 		}
@@ -220,7 +221,7 @@ func TestBoundsOfRepeatedStatements(t *testing.T) {
 	for i := range 40 {
 		for range 3 {
 			_, err := s.pool.Exec(ctx, fmt.Sprintf("SELECT %d", i))
-			noError(t, err)
+			check.NoError(t, err)
 		}
 	}
 	if n := observe.Kept(ctx); n > 20 {
@@ -232,7 +233,7 @@ func TestBoundsOfRepeatedStatements(t *testing.T) {
 	seen.none(t, "a statement that found no room")
 	for range 10 {
 		_, err := s.pool.Exec(ctx, "SELECT 0") // known since the beginning, from a new place
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	seen.none(t, "a place that found no room")
 }
@@ -248,7 +249,7 @@ func TestTextsThatAreNotCounted(t *testing.T) {
 		ctx, seen := watch(t, observe.NPlusOne{})
 		for range 10 {
 			_, err := s.pool.Exec(ctx, sql)
-			noError(t, err)
+			check.NoError(t, err)
 		}
 		seen.none(t, sql[:6])
 	}
@@ -258,7 +259,7 @@ func TestTextsThatAreNotCounted(t *testing.T) {
 		ctx, seen := watch(t, observe.NPlusOne{})
 		for range 10 {
 			_, err := s.pool.Exec(ctx, sql)
-			noError(t, err)
+			check.NoError(t, err)
 		}
 		seen.one(t)
 	}
@@ -291,7 +292,7 @@ func TestAttachKeepsOtherTracers(t *testing.T) {
 func TestAttachBesideATracerOfTheUser(t *testing.T) {
 	t.Parallel()
 	cfg, err := pgx.ParseConfig("host=nowhere")
-	noError(t, err)
+	check.NoError(t, err)
 	observe.Attach(cfg)
 	first := cfg.Tracer
 	observe.Attach(cfg)

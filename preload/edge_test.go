@@ -2,7 +2,6 @@ package preload_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -19,12 +19,7 @@ import (
 
 // The attic holds things whose types pgx does not know: by themselves they come
 // in text form, in a record they cannot.
-var atticSchema = testdb.Schema{Name: "attic", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, `
+var atticSchema = testdb.SQL("attic", `
 CREATE TYPE mood AS ENUM ('sad', 'fine');
 CREATE DOMAIN amount AS integer;
 CREATE DOMAIN document AS jsonb;
@@ -33,9 +28,7 @@ CREATE TABLE boxes (id bigint PRIMARY KEY);
 CREATE TABLE things (id bigint PRIMARY KEY, box bigint, amount amount, document document, day day, cash money, mood mood, moods mood[], lsn pg_lsn, zone timetz);
 INSERT INTO boxes VALUES (1);
 INSERT INTO things VALUES (1, 1, 7, '{"a": 1}', '2020-02-03', 12.5, 'fine', '{fine,sad}', '0/10', '10:11:12+02');
-INSERT INTO things (id, box) VALUES (2, 1)`, pgx.QueryExecModeSimpleProtocol)
-	return errors.Join(err, conn.Close(ctx))
-}}
+INSERT INTO things (id, box) VALUES (2, 1)`)
 
 type (
 	box   struct{ ID int64 }
@@ -85,8 +78,8 @@ func sameJoined[R any](t *testing.T, db smrt.DB, text func(*R) string, want stri
 		t.Errorf("%T: %v", *new(R), err)
 		return
 	}
-	wantSame(t, fmt.Sprintf("%T apart", *new(R)), text(&v.Apart[0]), want)
-	wantSame(t, fmt.Sprintf("%T joined", *new(R)), text(&v.Joined[0]), want)
+	check.Same(t, fmt.Sprintf("%T apart", *new(R)), text(&v.Apart[0]), want)
+	check.Same(t, fmt.Sprintf("%T joined", *new(R)), text(&v.Joined[0]), want)
 }
 
 // readBook is a book with the words of the books that share its words.
@@ -130,7 +123,7 @@ func TestJoinedInEveryMode(t *testing.T) {
 					preload.Many(back, func(v *readWord) *[]wordBook { return &v.Books },
 						preload.Many(ms[1], func(v *wordBook) *[]tag { return &v.Words }),
 						preload.Count(ms[1], func(v *wordBook) *int64 { return &v.N }))))
-			noError(t, err)
+			check.NoError(t, err)
 			return join(vs, func(v *readBook) string {
 				return v.Title + "(" + join(v.Words, func(w *readWord) string {
 					return w.Word + "(" + join(w.Books, func(b *wordBook) string { return fmt.Sprint(b.Title, b.Words, b.N) }) + ")"
@@ -139,7 +132,7 @@ func TestJoinedInEveryMode(t *testing.T) {
 		}
 		want := read(false, false, false)
 		for i := 1; i < 8; i++ {
-			wantSame(t, fmt.Sprint(mode, i), read(i&1 > 0, i&2 > 0, i&4 > 0), want)
+			check.Same(t, fmt.Sprint(mode, i), read(i&1 > 0, i&2 > 0, i&4 > 0), want)
 		}
 	}
 }
@@ -153,8 +146,8 @@ func TestTwoDeclarationsOfOneTable(t *testing.T) {
 	hard := preload.HasMany(authors, query.NewTable("books", func(b *allBook) *int64 { return &b.ID }),
 		func(b *allBook) *pgtype.Text { return &b.Author })
 	as := repo.New(l.pool, authors)
-	wantSame(t, "alive", len(value1(as.Find(ctx, query.Where(authorBooks.Count().Eq(3))))(t)), 0)
-	wantSame(t, "all", len(value1(as.Find(ctx, query.Where(hard.Count().Eq(3))))(t)), 1)
+	check.Same(t, "alive", len(check.Value(as.Find(ctx, query.Where(authorBooks.Count().Eq(3))))(t)), 0)
+	check.Same(t, "all", len(check.Value(as.Find(ctx, query.Where(hard.Count().Eq(3))))(t)), 1)
 }
 
 // TestBadLoads checks that what cannot be is refused before anything is sent,
@@ -178,10 +171,10 @@ func TestBadLoads(t *testing.T) {
 		"one field twice":                {preload.Many(bookLoans, lent), preload.Many(bookLoans.Limit(1), lent)},
 	} {
 		_, err := views.Find(t.Context(), query.All[book](), loads...)
-		wantError(t, name, err, smrt.ErrBadQuery)
+		check.Error(t, name, err, smrt.ErrBadQuery)
 	}
 	_, err := repo.New(l.pool, books).Find(t.Context(), query.Where(bookWords.WithDeleted().Has()))
-	wantError(t, "filter by what is never deleted", err, smrt.ErrBadQuery)
+	check.Error(t, "filter by what is never deleted", err, smrt.ErrBadQuery)
 
 	defer func() {
 		if recover() == nil {
@@ -201,7 +194,7 @@ func TestStreamLeftAfterCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for _, err := range repo.New(l.pool, authors).Stream(ctx, query.All[author](), preload.Many(authorBooks, func(a *author) *[]book { return &a.Books })) {
-		noError(t, err)
+		check.NoError(t, err)
 		cancel()
 		break
 	}

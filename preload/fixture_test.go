@@ -1,12 +1,9 @@
 package preload_test
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -46,14 +43,7 @@ INSERT INTO fines (loan, cents) SELECT id, days * 10 FROM loans WHERE days > 7 U
 SELECT setval('books_id_seq', 100);
 `
 
-var librarySchema = testdb.Schema{Name: "library", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, librarySQL, pgx.QueryExecModeSimpleProtocol)
-	return errors.Join(err, conn.Close(ctx))
-}}
+var librarySchema = testdb.SQL("library", librarySQL)
 
 type (
 	author struct {
@@ -172,35 +162,4 @@ func newLibrary(t *testing.T, opts ...testdb.Option) *library {
 	opts = append(opts, testdb.Configure(func(cfg *pgxpool.Config) { l.sent = testdb.CountStatements(cfg) }))
 	l.pool = testdb.Pool(t, librarySchema, opts...)
 	return l
-}
-
-func noError(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantError(t testing.TB, what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got error %v, want %v", what, err, want)
-	}
-}
-
-func wantSame[V comparable](t testing.TB, what string, got, want V) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// value1 returns the value of a call, after failing the test if the call had
-// an error: value1(call())(t).
-func value1[V any](v V, err error) func(testing.TB) V {
-	return func(t testing.TB) V {
-		t.Helper()
-		noError(t, err)
-		return v
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -39,7 +40,7 @@ func TestJoined(t *testing.T) {
 			ctx := t.Context()
 			views := repo.View(repo.New(l.pool, books), func(v *bookView) *book { return &v.book })
 			q := query.All[book]().WithDeleted().OrderBy(bookID.Asc())
-			want := value1(views.Find(ctx, q, wholeBook...))(t)
+			want := check.Value(views.Find(ctx, q, wholeBook...))(t)
 			reads := map[string]func() ([]bookView, error){
 				"find":  func() ([]bookView, error) { return views.Find(ctx, q, joinedBook...) },
 				"first": func() ([]bookView, error) { v, err := views.First(ctx, q, joinedBook...); return []bookView{*v}, err },
@@ -50,17 +51,17 @@ func TestJoined(t *testing.T) {
 			}
 			for name, read := range reads {
 				l.sent.Reset()
-				got := value1(read())(t)
+				got := check.Value(read())(t)
 				if mode != pgx.QueryExecModeExec || name == "find" {
-					wantSame(t, name+": statements", l.sent.Len(), statements)
+					check.Same(t, name+": statements", l.sent.Len(), statements)
 				}
 				for i := range got {
-					wantSame(t, name, got[i].String(), want[i].String())
+					check.Same(t, name, got[i].String(), want[i].String())
 				}
 			}
 			l.sent.Reset()
-			page := value1(views.Page(ctx, q, query.Page{Size: 2}, joinedBook...))(t)
-			wantSame(t, "page", page.Items[1].String(), want[1].String())
+			page := check.Value(views.Page(ctx, q, query.Page{Size: 2}, joinedBook...))(t)
+			check.Same(t, "page", page.Items[1].String(), want[1].String())
 		})
 	}
 }
@@ -70,15 +71,15 @@ func TestJoinedGet(t *testing.T) {
 		as := repo.New(db, authors)
 		withBooks := preload.Many(authorBooks.Joined(), func(a *author) *[]book { return &a.Books })
 		l.sent.Reset()
-		a := value1(as.Get(t.Context(), "we", withBooks))(t)
-		wantSame(t, "books", join(a.Books, func(b *book) string { return b.Title }), "Invisible Lost")
+		a := check.Value(as.Get(t.Context(), "we", withBooks))(t)
+		check.Same(t, "books", join(a.Books, func(b *book) string { return b.Title }), "Invisible Lost")
 		if execMode() != "exec" {
-			wantSame(t, "statements", l.sent.Len(), 1)
+			check.Same(t, "statements", l.sent.Len(), 1)
 		}
 		_, err := as.Get(t.Context(), "none", withBooks)
-		wantError(t, "missing", err, smrt.ErrNotFound)
+		check.Error(t, "missing", err, smrt.ErrNotFound)
 		_, err = as.Get(t.Context(), "\x00", withBooks)
-		wantError(t, "bad key", err, smrt.ErrInvalidText)
+		check.Error(t, "bad key", err, smrt.ErrInvalidText)
 	})
 }
 
@@ -155,25 +156,25 @@ func TestKeysCompareAsTheServerDoes(t *testing.T) {
 				CREATE TABLE pets (name text PRIMARY KEY, owner %[2]s); INSERT INTO pets VALUES ('cat', '%[3]s'), ('dog', 'Bob'), ('eel', 'Ann');
 				CREATE TABLE bonds (pet text, owner %[2]s, PRIMARY KEY (pet, owner)); INSERT INTO bonds SELECT name, owner FROM pets`, types[0], types[1], other),
 				pgx.QueryExecModeSimpleProtocol)
-			noError(t, err)
-			ps := value1(repo.New(pool, pets).Find(ctx, query.All[pet]()))(t)
-			os := value1(repo.New(pool, owners).Find(ctx, query.All[owner]()))(t)
-			for i, o := range value1(petOwner.Load(ctx, pool, ps))(t) {
+			check.NoError(t, err)
+			ps := check.Value(repo.New(pool, pets).Find(ctx, query.All[pet]()))(t)
+			os := check.Value(repo.New(pool, owners).Find(ctx, query.All[owner]()))(t)
+			for i, o := range check.Value(petOwner.Load(ctx, pool, ps))(t) {
 				if o == nil {
 					t.Fatalf("%s has no owner", ps[i].Name)
 				}
 			}
 			lengths := func(r preload.ToMany[owner, pet]) string {
-				return join(value1(r.Load(ctx, pool, os))(t), func(ps *[]pet) string { return fmt.Sprint(len(*ps)) })
+				return join(check.Value(r.Load(ctx, pool, os))(t), func(ps *[]pet) string { return fmt.Sprint(len(*ps)) })
 			}
-			wantSame(t, "pets", lengths(ownerPets), "1 2")
-			wantSame(t, "one pet", lengths(ownerPets.Limit(1)), "1 1")
-			wantSame(t, "friends", lengths(friends), "1 2")
-			wantSame(t, "one friend", lengths(friends.Limit(1)), "1 1")
-			wantSame(t, "number of pets", fmt.Sprint(value1(ownerPets.LoadCounts(ctx, pool, os))(t)), "[1 2]")
-			wantSame(t, "number of friends", fmt.Sprint(value1(friends.LoadCounts(ctx, pool, os))(t)), "[1 2]")
-			wantSame(t, "any pets", fmt.Sprint(value1(ownerPets.LoadExists(ctx, pool, os))(t)), "[true true]")
-			wantSame(t, "found by pets", value1(repo.New(pool, owners).Count(ctx, query.Where(ownerPets.Count().Eq(2))))(t), 1)
+			check.Same(t, "pets", lengths(ownerPets), "1 2")
+			check.Same(t, "one pet", lengths(ownerPets.Limit(1)), "1 1")
+			check.Same(t, "friends", lengths(friends), "1 2")
+			check.Same(t, "one friend", lengths(friends.Limit(1)), "1 1")
+			check.Same(t, "number of pets", fmt.Sprint(check.Value(ownerPets.LoadCounts(ctx, pool, os))(t)), "[1 2]")
+			check.Same(t, "number of friends", fmt.Sprint(check.Value(friends.LoadCounts(ctx, pool, os))(t)), "[1 2]")
+			check.Same(t, "any pets", fmt.Sprint(check.Value(ownerPets.LoadExists(ctx, pool, os))(t)), "[true true]")
+			check.Same(t, "found by pets", check.Value(repo.New(pool, owners).Count(ctx, query.Where(ownerPets.Count().Eq(2))))(t), 1)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -25,7 +26,7 @@ func handles(t *testing.T, run func(t *testing.T, l *library, db smrt.DB)) {
 	})
 	t.Run("transaction", func(t *testing.T) {
 		l := newLibrary(t)
-		tx := value1(l.pool.Begin(t.Context()))(t)
+		tx := check.Value(l.pool.Begin(t.Context()))(t)
 		defer tx.Rollback(t.Context())
 		run(t, l, tx)
 	})
@@ -34,7 +35,7 @@ func handles(t *testing.T, run func(t *testing.T, l *library, db smrt.DB)) {
 // allBooks reads the books in the order of their keys.
 func allBooks(t *testing.T, db smrt.DB) []book {
 	t.Helper()
-	return value1(repo.New(db, books).Find(t.Context(), query.All[book]().WithDeleted().OrderBy(bookID.Asc())))(t)
+	return check.Value(repo.New(db, books).Find(t.Context(), query.All[book]().WithDeleted().OrderBy(bookID.Asc())))(t)
 }
 
 // join prints one word for each row.
@@ -49,8 +50,8 @@ func join[V any](vs []V, word func(*V) string) string {
 func TestToOne(t *testing.T) {
 	handles(t, func(t *testing.T, l *library, db smrt.DB) {
 		bs := allBooks(t, db)
-		names := value1(bookAuthor.Load(t.Context(), db, bs))(t)
-		wantSame(t, "authors", join(names, func(a **author) string {
+		names := check.Value(bookAuthor.Load(t.Context(), db, bs))(t)
+		check.Same(t, "authors", join(names, func(a **author) string {
 			if *a == nil {
 				return "-"
 			}
@@ -59,18 +60,18 @@ func TestToOne(t *testing.T) {
 		if names[0] != names[1] || names[0] == names[2] {
 			t.Error("books of one author should share it, and others not")
 		}
-		places := value1(bookShelf.Load(t.Context(), db, bs))(t)
-		wantSame(t, "shelves", join(places, func(s **shelf) string {
+		places := check.Value(bookShelf.Load(t.Context(), db, bs))(t)
+		check.Same(t, "shelves", join(places, func(s **shelf) string {
 			if *s == nil {
 				return "-"
 			}
 			return (*s).Label
 		}), "one-one one-two one-one - - one-one")
-		fs := value1(repo.New(db, fines).Find(t.Context(), query.Where(fineCents.In(1, 210)).OrderBy(fineCents.Asc())))(t)
-		lent := value1(fineLoan.Load(t.Context(), db, fs))(t)
-		wantSame(t, "loans", fmt.Sprint(lent[0] == nil, lent[1].Days), "true 21")
-		before := value1(bookSequelOf.Load(t.Context(), db, bs))(t)
-		wantSame(t, "sequels", join(before, func(b **book) string {
+		fs := check.Value(repo.New(db, fines).Find(t.Context(), query.Where(fineCents.In(1, 210)).OrderBy(fineCents.Asc())))(t)
+		lent := check.Value(fineLoan.Load(t.Context(), db, fs))(t)
+		check.Same(t, "loans", fmt.Sprint(lent[0] == nil, lent[1].Days), "true 21")
+		before := check.Value(bookSequelOf.Load(t.Context(), db, bs))(t)
+		check.Same(t, "sequels", join(before, func(b **book) string {
 			if *b == nil {
 				return "-"
 			}
@@ -82,48 +83,48 @@ func TestToOne(t *testing.T) {
 func TestToMany(t *testing.T) {
 	handles(t, func(t *testing.T, l *library, db smrt.DB) {
 		bs := allBooks(t, db)
-		words := value1(bookWords.Load(t.Context(), db, bs))(t)
-		wantSame(t, "words", join(words, func(ts *[]tag) string {
+		words := check.Value(bookWords.Load(t.Context(), db, bs))(t)
+		check.Same(t, "words", join(words, func(ts *[]tag) string {
 			return "[" + join(*ts, func(w *tag) string { return w.Word }) + "]"
 		}), "[fantasy] [fantasy short] [science] [short] [] [fantasy]")
-		as := value1(repo.New(db, authors).Find(t.Context(), query.All[author]().OrderBy(authorName.Asc())))(t)
+		as := check.Value(repo.New(db, authors).Find(t.Context(), query.All[author]().OrderBy(authorName.Asc())))(t)
 		titles := func(r preload.ToMany[author, book]) string {
 			t.Helper()
-			return join(value1(r.Load(t.Context(), db, as))(t), func(bs *[]book) string {
+			return join(check.Value(r.Load(t.Context(), db, as))(t), func(bs *[]book) string {
 				return "[" + join(*bs, func(b *book) string { return b.Title }) + "]"
 			})
 		}
-		wantSame(t, "books", titles(authorBooks), "[Earthsea Tombs] [] [Invisible Lost]")
-		wantSame(t, "books, latest first", titles(authorBooks.OrderBy(bookID.Desc())), "[Tombs Earthsea] [] [Lost Invisible]")
-		wantSame(t, "thick books", titles(authorBooks.Where(bookPages.Gt(160))), "[Earthsea] [] [Invisible]")
-		wantSame(t, "with deleted", titles(authorBooks.WithDeleted()), "[Earthsea Tombs Withdrawn] [] [Invisible Lost]")
-		wantSame(t, "thinnest", titles(authorBooks.OrderBy(bookPages.Asc()).Limit(1)), "[Tombs] [] [Lost]")
-		wantSame(t, "limit 0", titles(authorBooks.Limit(0)), "[] [] []")
-		counts := value1(authorBooks.LoadCounts(t.Context(), db, as))(t)
-		wantSame(t, "counts", fmt.Sprint(counts), "[2 0 2]")
-		some := value1(authorBooks.LoadExists(t.Context(), db, as))(t)
-		wantSame(t, "exists", fmt.Sprint(some), "[true false true]")
-		first := value1(authorBooks.OrderBy(bookPages.Desc()).First().Load(t.Context(), db, as))(t)
-		wantSame(t, "thickest", first[0].Title+" "+fmt.Sprint(first[1] == nil)+" "+first[2].Title, "Earthsea true Invisible")
+		check.Same(t, "books", titles(authorBooks), "[Earthsea Tombs] [] [Invisible Lost]")
+		check.Same(t, "books, latest first", titles(authorBooks.OrderBy(bookID.Desc())), "[Tombs Earthsea] [] [Lost Invisible]")
+		check.Same(t, "thick books", titles(authorBooks.Where(bookPages.Gt(160))), "[Earthsea] [] [Invisible]")
+		check.Same(t, "with deleted", titles(authorBooks.WithDeleted()), "[Earthsea Tombs Withdrawn] [] [Invisible Lost]")
+		check.Same(t, "thinnest", titles(authorBooks.OrderBy(bookPages.Asc()).Limit(1)), "[Tombs] [] [Lost]")
+		check.Same(t, "limit 0", titles(authorBooks.Limit(0)), "[] [] []")
+		counts := check.Value(authorBooks.LoadCounts(t.Context(), db, as))(t)
+		check.Same(t, "counts", fmt.Sprint(counts), "[2 0 2]")
+		some := check.Value(authorBooks.LoadExists(t.Context(), db, as))(t)
+		check.Same(t, "exists", fmt.Sprint(some), "[true false true]")
+		first := check.Value(authorBooks.OrderBy(bookPages.Desc()).First().Load(t.Context(), db, as))(t)
+		check.Same(t, "thickest", first[0].Title+" "+fmt.Sprint(first[1] == nil)+" "+first[2].Title, "Earthsea true Invisible")
 
-		ss := value1(repo.New(db, shelves).Find(t.Context(), query.All[shelf]()))(t)
-		wantSame(t, "composite counts", fmt.Sprint(value1(shelfBooks.LoadCounts(t.Context(), db, ss))(t)), "[2 1 0]")
-		wantSame(t, "composite exists", fmt.Sprint(value1(shelfBooks.LoadExists(t.Context(), db, ss))(t)), "[true true false]")
-		wantSame(t, "composite rows", join(value1(shelfBooks.Load(t.Context(), db, ss))(t), func(bs *[]book) string { return fmt.Sprint(len(*bs)) }), "2 1 0")
-		wantSame(t, "composite limited", join(value1(shelfBooks.Limit(1).Load(t.Context(), db, ss))(t), func(bs *[]book) string { return fmt.Sprint(len(*bs)) }), "1 1 0")
+		ss := check.Value(repo.New(db, shelves).Find(t.Context(), query.All[shelf]()))(t)
+		check.Same(t, "composite counts", fmt.Sprint(check.Value(shelfBooks.LoadCounts(t.Context(), db, ss))(t)), "[2 1 0]")
+		check.Same(t, "composite exists", fmt.Sprint(check.Value(shelfBooks.LoadExists(t.Context(), db, ss))(t)), "[true true false]")
+		check.Same(t, "composite rows", join(check.Value(shelfBooks.Load(t.Context(), db, ss))(t), func(bs *[]book) string { return fmt.Sprint(len(*bs)) }), "2 1 0")
+		check.Same(t, "composite limited", join(check.Value(shelfBooks.Limit(1).Load(t.Context(), db, ss))(t), func(bs *[]book) string { return fmt.Sprint(len(*bs)) }), "1 1 0")
 
-		ws := value1(repo.New(db, tags).Find(t.Context(), query.All[tag]().OrderBy(tagWord.Asc())))(t)
+		ws := check.Value(repo.New(db, tags).Find(t.Context(), query.All[tag]().OrderBy(tagWord.Asc())))(t)
 		read := func(r preload.ToMany[tag, book]) string {
 			t.Helper()
-			return join(value1(r.Load(t.Context(), db, ws))(t), func(bs *[]book) string {
+			return join(check.Value(r.Load(t.Context(), db, ws))(t), func(bs *[]book) string {
 				return "[" + join(*bs, func(b *book) string { return b.Title }) + "]"
 			})
 		}
-		wantSame(t, "books by tag", read(tagBooks), "[Earthsea Tombs] [Invisible] [Tombs Anonymous] []")
-		wantSame(t, "one book by tag", read(tagBooks.OrderBy(bookPages.Asc()).Limit(1)), "[Tombs] [Invisible] [Anonymous] []")
-		wantSame(t, "thick books by tag", read(tagBooks.Where(bookPages.Gt(100)).OrderBy(bookTitle.Desc())), "[Tombs Earthsea] [Invisible] [Tombs] []")
-		wantSame(t, "counts by tag", fmt.Sprint(value1(tagBooks.LoadCounts(t.Context(), db, ws))(t)), "[2 1 2 0]")
-		wantSame(t, "exists by tag", fmt.Sprint(value1(tagBooks.Where(bookPages.Gt(190)).LoadExists(t.Context(), db, ws))(t)), "[true false false false]")
+		check.Same(t, "books by tag", read(tagBooks), "[Earthsea Tombs] [Invisible] [Tombs Anonymous] []")
+		check.Same(t, "one book by tag", read(tagBooks.OrderBy(bookPages.Asc()).Limit(1)), "[Tombs] [Invisible] [Anonymous] []")
+		check.Same(t, "thick books by tag", read(tagBooks.Where(bookPages.Gt(100)).OrderBy(bookTitle.Desc())), "[Tombs Earthsea] [Invisible] [Tombs] []")
+		check.Same(t, "counts by tag", fmt.Sprint(check.Value(tagBooks.LoadCounts(t.Context(), db, ws))(t)), "[2 1 2 0]")
+		check.Same(t, "exists by tag", fmt.Sprint(check.Value(tagBooks.Where(bookPages.Gt(190)).LoadExists(t.Context(), db, ws))(t)), "[true false false false]")
 	})
 }
 
@@ -183,10 +184,10 @@ func TestFill(t *testing.T) {
 			vs = append(vs, bookView{book: b})
 		}
 		l.sent.Reset()
-		noError(t, preload.Fill(t.Context(), db, vs, wholeBook...))
-		wantSame(t, "statements", l.sent.Len(), 8)
+		check.NoError(t, preload.Fill(t.Context(), db, vs, wholeBook...))
+		check.Same(t, "statements", l.sent.Len(), 8)
 		if !strings.HasPrefix(t.Name(), "TestFill/pool") {
-			wantSame(t, "round trips", l.sent.Sends(), 2)
+			check.Same(t, "round trips", l.sent.Sends(), 2)
 		}
 		want := []string{
 			"Earthsea by Le Guin2 (fantasy10) lent (7 [] 14 [{140}] 21 [{210}]) 1 true after -",
@@ -197,7 +198,7 @@ func TestFill(t *testing.T) {
 			"Withdrawn by Le Guin2 (fantasy7) lent (1 []) 1 true after Tombs",
 		}
 		for i := range vs {
-			wantSame(t, "book", vs[i].String(), want[i])
+			check.Same(t, "book", vs[i].String(), want[i])
 		}
 	})
 }

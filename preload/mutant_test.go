@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
 )
 
 // TestRulesAreGuarded breaks rules of the package on purpose, one at a time,
@@ -58,19 +60,19 @@ func TestRulesAreGuarded(t *testing.T) {
 	} {
 		t.Run(m.rule, func(t *testing.T) {
 			source, err := os.ReadFile(m.file)
-			noError(t, err)
+			check.NoError(t, err)
 			broken := strings.Replace(string(source), m.from, m.to, 1)
 			if broken == string(source) {
 				t.Fatalf("%s does not contain %q", m.file, m.from)
 			}
 			dir := t.TempDir()
 			mutant, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
-			noError(t, os.WriteFile(mutant, []byte(broken), 0o600))
+			check.NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
 			original, err := filepath.Abs(m.file)
-			noError(t, err)
+			check.NoError(t, err)
 			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}})
-			noError(t, err)
-			noError(t, os.WriteFile(overlay, replace, 0o600))
+			check.NoError(t, err)
+			check.NoError(t, os.WriteFile(overlay, replace, 0o600))
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", overlay, "-run", "^"+m.caught+"$", ".")
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "--- FAIL: "+m.caught) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -47,8 +48,8 @@ func TestEveryReadTakesLoads(t *testing.T) {
 		}
 		for name, read := range reads {
 			a, err := read()
-			noError(t, err)
-			wantSame(t, name, join(a.Books, func(b *book) string { return b.Title }), "Invisible Lost")
+			check.NoError(t, err)
+			check.Same(t, name, join(a.Books, func(b *book) string { return b.Title }), "Invisible Lost")
 		}
 	})
 }
@@ -60,40 +61,40 @@ func TestStreamInChunks(t *testing.T) {
 	ctx := t.Context()
 	_, err := l.pool.Exec(ctx, `INSERT INTO authors SELECT 'a' || i, 'A' || i FROM generate_series(1, 1200) AS i;
 		INSERT INTO books (author, title, pages) SELECT 'a' || i, 'B' || i, i FROM generate_series(1, 1200) AS i`)
-	noError(t, err)
+	check.NoError(t, err)
 	withBooks := preload.Many(authorBooks, func(a *author) *[]book { return &a.Books })
 	as := repo.New(l.pool, authors)
 	l.sent.Reset()
 	n := 0
 	for a, err := range as.Stream(ctx, query.Where(authorName.HasPrefix("A")), withBooks) {
-		noError(t, err)
+		check.NoError(t, err)
 		if len(a.Books) != 1 || a.Books[0].Title[1:] != a.Name[1:] {
 			t.Fatalf("%s has the books %v", a.Name, a.Books)
 		}
 		n++
 	}
-	wantSame(t, "authors", n, 1200)
-	wantSame(t, "statements", strings.Count(strings.Join(l.sent.Statements(), "\n"), "FROM \"books\""), 3)
+	check.Same(t, "authors", n, 1200)
+	check.Same(t, "statements", strings.Count(strings.Join(l.sent.Statements(), "\n"), "FROM \"books\""), 3)
 
 	t.Run("ends early", func(t *testing.T) {
 		for _, err := range as.Stream(ctx, query.All[author](), withBooks) {
-			noError(t, err)
+			check.NoError(t, err)
 			break
 		}
-		wantSame(t, "count afterwards", value1(as.Count(ctx, query.All[author]()))(t), 1203)
+		check.Same(t, "count afterwards", check.Value(as.Count(ctx, query.All[author]()))(t), 1203)
 	})
 	t.Run("nested in a transaction", func(t *testing.T) {
-		tx := value1(l.pool.Begin(ctx))(t)
+		tx := check.Value(l.pool.Begin(ctx))(t)
 		defer tx.Rollback(ctx)
 		in, pairs := as.With(tx), 0
 		for _, err := range in.Stream(ctx, query.Where(authorName.In("A1", "A2")), withBooks) {
-			noError(t, err)
+			check.NoError(t, err)
 			for _, err := range in.Stream(ctx, query.Where(authorName.In("A1", "A2")), withBooks) {
-				noError(t, err)
+				check.NoError(t, err)
 				pairs++
 			}
 		}
-		wantSame(t, "pairs", pairs, 4)
+		check.Same(t, "pairs", pairs, 4)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -103,10 +104,10 @@ func TestStreamInChunks(t *testing.T) {
 			cancel()
 			last = err
 		}
-		wantError(t, "stream", last, context.Canceled)
+		check.Error(t, "stream", last, context.Canceled)
 	})
 	t.Run("panics", func(t *testing.T) {
-		defer func() { wantSame(t, "panic", recover(), any("in the loop")) }()
+		defer func() { check.Same(t, "panic", recover(), any("in the loop")) }()
 		for range as.Stream(ctx, query.All[author](), withBooks) {
 			panic("in the loop")
 		}
@@ -118,33 +119,33 @@ func TestFilters(t *testing.T) {
 	ctx := t.Context()
 	titles := func(ps ...query.Predicate[book]) string {
 		t.Helper()
-		return join(value1(repo.New(l.pool, books).Find(ctx, query.Where(ps...).OrderBy(bookID.Asc())))(t), func(b *book) string { return b.Title })
+		return join(check.Value(repo.New(l.pool, books).Find(ctx, query.Where(ps...).OrderBy(bookID.Asc())))(t), func(b *book) string { return b.Title })
 	}
-	wantSame(t, "by author", titles(bookAuthor.Has(authorName.Eq("Wells"))), "Invisible Lost")
-	wantSame(t, "without author", titles(bookAuthor.HasNot()), "Anonymous")
-	wantSame(t, "sequels", titles(bookSequelOf.Has()), "Tombs")
-	wantSame(t, "with sequels", titles(bookSequels.Has()), "Earthsea")
-	wantSame(t, "with deleted sequels", titles(bookSequels.WithDeleted().Has()), "Earthsea Tombs")
-	wantSame(t, "on a shelf", titles(bookShelf.Has()), "Earthsea Tombs Invisible")
-	wantSame(t, "tagged", titles(bookWords.Has(tagWord.Eq("short"))), "Tombs Anonymous")
-	wantSame(t, "not tagged", titles(bookWords.HasNot()), "Lost")
-	wantSame(t, "two words", titles(bookWords.Count().Ge(2)), "Tombs")
-	wantSame(t, "lent for a fine", titles(bookLoans.Has(loanFines.Has(fineCents.Gt(200)))), "Earthsea")
-	wantSame(t, "one or the other", titles(query.Or(bookLoans.Count().Eq(1), bookPages.Lt(80))), "Invisible Lost")
-	wantSame(t, "nothing matches", titles(bookWords.Has(tagWord.In())), "")
-	wantSame(t, "everything matches", titles(bookWords.HasNot(tagWord.In())), "Earthsea Tombs Invisible Anonymous Lost")
-	wantSame(t, "raw", titles(bookLoans.Has(query.Raw[loan]("days % $1 = 0", 14))), "Earthsea")
+	check.Same(t, "by author", titles(bookAuthor.Has(authorName.Eq("Wells"))), "Invisible Lost")
+	check.Same(t, "without author", titles(bookAuthor.HasNot()), "Anonymous")
+	check.Same(t, "sequels", titles(bookSequelOf.Has()), "Tombs")
+	check.Same(t, "with sequels", titles(bookSequels.Has()), "Earthsea")
+	check.Same(t, "with deleted sequels", titles(bookSequels.WithDeleted().Has()), "Earthsea Tombs")
+	check.Same(t, "on a shelf", titles(bookShelf.Has()), "Earthsea Tombs Invisible")
+	check.Same(t, "tagged", titles(bookWords.Has(tagWord.Eq("short"))), "Tombs Anonymous")
+	check.Same(t, "not tagged", titles(bookWords.HasNot()), "Lost")
+	check.Same(t, "two words", titles(bookWords.Count().Ge(2)), "Tombs")
+	check.Same(t, "lent for a fine", titles(bookLoans.Has(loanFines.Has(fineCents.Gt(200)))), "Earthsea")
+	check.Same(t, "one or the other", titles(query.Or(bookLoans.Count().Eq(1), bookPages.Lt(80))), "Invisible Lost")
+	check.Same(t, "nothing matches", titles(bookWords.Has(tagWord.In())), "")
+	check.Same(t, "everything matches", titles(bookWords.HasNot(tagWord.In())), "Earthsea Tombs Invisible Anonymous Lost")
+	check.Same(t, "raw", titles(bookLoans.Has(query.Raw[loan]("days % $1 = 0", 14))), "Earthsea")
 
-	byLoans := value1(repo.New(l.pool, books).Find(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc(), bookWords.Count(tagWord.Ne("short")).Asc(), bookID.Desc())))(t)
-	wantSame(t, "order", join(byLoans, func(b *book) string { return b.Title }), "Earthsea Invisible Lost Anonymous Tombs")
-	n := value1(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), bookPages.Add(1)))(t)
-	wantSame(t, "updated", n, 2)
+	byLoans := check.Value(repo.New(l.pool, books).Find(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc(), bookWords.Count(tagWord.Ne("short")).Asc(), bookID.Desc())))(t)
+	check.Same(t, "order", join(byLoans, func(b *book) string { return b.Title }), "Earthsea Invisible Lost Anonymous Tombs")
+	n := check.Value(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), bookPages.Add(1)))(t)
+	check.Same(t, "updated", n, 2)
 	_, err := repo.New(l.pool, books).Page(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc()), query.Page{Size: 1})
-	wantError(t, "page", err, smrt.ErrBadQuery)
-	wantSame(t, "counted", value1(repo.New(l.pool, books).Count(ctx, query.Where(bookLoans.Has())))(t), 2)
+	check.Error(t, "page", err, smrt.ErrBadQuery)
+	check.Same(t, "counted", check.Value(repo.New(l.pool, books).Count(ctx, query.Where(bookLoans.Has())))(t), 2)
 
-	as := value1(repo.New(l.pool, authors).Find(ctx, query.Where(authorPupils.Has(authorPupils.Has())).OrderBy(authorName.Asc())))(t)
-	wantSame(t, "grandmothers", join(as, func(a *author) string { return a.Name }), "Le Guin")
-	as = value1(repo.New(l.pool, authors).Find(ctx, query.Where(authorMentor.Has(authorBooks.Count(bookPages.Gt(100)).Gt(1)))))(t)
-	wantSame(t, "pupils of the productive", join(as, func(a *author) string { return a.Name }), "Wells")
+	as := check.Value(repo.New(l.pool, authors).Find(ctx, query.Where(authorPupils.Has(authorPupils.Has())).OrderBy(authorName.Asc())))(t)
+	check.Same(t, "grandmothers", join(as, func(a *author) string { return a.Name }), "Le Guin")
+	as = check.Value(repo.New(l.pool, authors).Find(ctx, query.Where(authorMentor.Has(authorBooks.Count(bookPages.Gt(100)).Gt(1)))))(t)
+	check.Same(t, "pupils of the productive", join(as, func(a *author) string { return a.Name }), "Wells")
 }

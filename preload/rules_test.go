@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -48,8 +49,8 @@ func TestKeysAreSentOnce(t *testing.T) {
 		b := book{ID: int64(1 + i%2*2), Author: pgtype.Text{String: []string{"le", "we"}[i%2], Valid: i%5 > 0}}
 		bs = append(bs, b)
 	}
-	value1(bookAuthor.Load(t.Context(), pool, bs))(t)
-	value1(bookLoans.Load(t.Context(), pool, bs))(t)
+	check.Value(bookAuthor.Load(t.Context(), pool, bs))(t)
+	check.Value(bookLoans.Load(t.Context(), pool, bs))(t)
 	if want := []string{"2 values of author", "2 values of id"}; !slices.Equal(tracer.args, want) {
 		t.Errorf("arguments: %q, want %q", tracer.args, want)
 	}
@@ -64,17 +65,17 @@ func TestParentsWithOneKey(t *testing.T) {
 				fines = fines.Joined()
 			}
 			vs := []bookView{{book: book{ID: 1}}, {book: book{ID: 3}}, {book: book{ID: 1}}}
-			noError(t, preload.Fill(t.Context(), l.pool, vs, preload.Many(bookLoans.OrderBy(loanDays.Asc()),
+			check.NoError(t, preload.Fill(t.Context(), l.pool, vs, preload.Many(bookLoans.OrderBy(loanDays.Asc()),
 				func(v *bookView) *[]loanView { return &v.Lent }, preload.Many(fines, func(v *loanView) *[]cents { return &v.Fines }))))
-			wantSame(t, "loans", len(vs[0].Lent), 3)
-			wantSame(t, "loans of its double", len(vs[2].Lent), 3)
+			check.Same(t, "loans", len(vs[0].Lent), 3)
+			check.Same(t, "loans of its double", len(vs[2].Lent), 3)
 			vs[0].Lent[1].Days = 99
 			vs[0].Lent[1].Fines[0].Cents = 99
-			wantSame(t, "the double's loan", vs[2].Lent[1].Days, 14)
-			wantSame(t, "the double's fine", vs[2].Lent[1].Fines[0].Cents, 140)
+			check.Same(t, "the double's loan", vs[2].Lent[1].Days, 14)
+			check.Same(t, "the double's fine", vs[2].Lent[1].Fines[0].Cents, 140)
 			vs[0].Lent = append(vs[0].Lent, loanView{})
-			wantSame(t, "another's loan", vs[1].Lent[0].Days, 7)
-			wantSame(t, "another's book", vs[1].Lent[0].Book, 3)
+			check.Same(t, "another's loan", vs[1].Lent[0].Days, 7)
+			check.Same(t, "another's book", vs[1].Lent[0].Book, 3)
 		})
 	}
 }
@@ -83,23 +84,23 @@ func TestNothingThere(t *testing.T) {
 	l := newLibrary(t)
 	ctx := t.Context()
 	l.sent.Reset()
-	noError(t, preload.Fill[bookView](ctx, l.pool, nil, wholeBook...))
-	noError(t, preload.Fill(ctx, l.pool, []bookView{{}}))
-	noError(t, preload.FillPointers(ctx, l.pool, []*bookView{nil}, wholeBook...))
-	wantSame(t, "statements", l.sent.Len(), 0)
+	check.NoError(t, preload.Fill[bookView](ctx, l.pool, nil, wholeBook...))
+	check.NoError(t, preload.Fill(ctx, l.pool, []bookView{{}}))
+	check.NoError(t, preload.FillPointers(ctx, l.pool, []*bookView{nil}, wholeBook...))
+	check.Same(t, "statements", l.sent.Len(), 0)
 
 	// A book with no author and no shelf asks for neither.
 	authorless := []book{{ID: 4}}
-	wantSame(t, "author", value1(bookAuthor.Load(ctx, l.pool, authorless))(t)[0], nil)
-	wantSame(t, "half a composite key", value1(bookShelf.Load(ctx, l.pool, []book{{Room: new(int32)}}))(t)[0], nil)
-	wantSame(t, "statements", l.sent.Len(), 0)
+	check.Same(t, "author", check.Value(bookAuthor.Load(ctx, l.pool, authorless))(t)[0], nil)
+	check.Same(t, "half a composite key", check.Value(bookShelf.Load(ctx, l.pool, []book{{Room: new(int32)}}))(t)[0], nil)
+	check.Same(t, "statements", l.sent.Len(), 0)
 
 	// An orphan, and one whose row is soft-deleted, look alike.
 	orphans := []book{{SequelOf: pgtype.Int8{Int64: 99, Valid: true}}, {SequelOf: pgtype.Int8{Int64: 6, Valid: true}}}
-	before := value1(bookSequelOf.Load(ctx, l.pool, orphans))(t)
-	wantSame(t, "orphans", fmt.Sprint(before[0] == nil, before[1] == nil), "true true")
-	before = value1(bookSequelOf.WithDeleted().Load(ctx, l.pool, orphans))(t)
-	wantSame(t, "with deleted", fmt.Sprint(before[0] == nil, before[1] == nil), "true false")
+	before := check.Value(bookSequelOf.Load(ctx, l.pool, orphans))(t)
+	check.Same(t, "orphans", fmt.Sprint(before[0] == nil, before[1] == nil), "true true")
+	before = check.Value(bookSequelOf.WithDeleted().Load(ctx, l.pool, orphans))(t)
+	check.Same(t, "with deleted", fmt.Sprint(before[0] == nil, before[1] == nil), "true false")
 }
 
 func TestLoadedIsToldFromEmpty(t *testing.T) {
@@ -116,7 +117,7 @@ func TestLoadedIsToldFromEmpty(t *testing.T) {
 		}()
 		vs[0].Before.Get()
 	}()
-	noError(t, preload.Fill(t.Context(), l.pool, vs[:1], wholeBook...))
+	check.NoError(t, preload.Fill(t.Context(), l.pool, vs[:1], wholeBook...))
 	if vs[0].Lent == nil || len(vs[0].Lent) > 0 || !vs[0].Before.Loaded() {
 		t.Error("relations without rows are not there after they were loaded")
 	}
@@ -128,10 +129,10 @@ func TestLoadedIsToldFromEmpty(t *testing.T) {
 func TestOneIsNotSeveral(t *testing.T) {
 	l := newLibrary(t)
 	_, err := l.pool.Exec(t.Context(), "INSERT INTO profiles (author, bio) VALUES ('le', 'again')")
-	noError(t, err)
+	check.NoError(t, err)
 	_, err = authorProfile.Load(t.Context(), l.pool, []author{{Code: "we"}, {Code: "le"}})
-	wantError(t, "two profiles", err, smrt.ErrTooManyRows)
-	wantSame(t, "one profile", value1(authorProfile.Load(t.Context(), l.pool, []author{{Code: "we"}}))(t)[0].Bio, "wrote too")
+	check.Error(t, "two profiles", err, smrt.ErrTooManyRows)
+	check.Same(t, "one profile", check.Value(authorProfile.Load(t.Context(), l.pool, []author{{Code: "we"}}))(t)[0].Bio, "wrote too")
 }
 
 func TestDepthIsLimited(t *testing.T) {
@@ -139,18 +140,18 @@ func TestDepthIsLimited(t *testing.T) {
 	wells := "we"
 	as := []chain{{author: author{Code: "no", Mentor: &wells}}}
 	load := preload.One(authorMentor, mentor, preload.One(authorMentor, mentor, preload.One(authorMentor, mentor)))
-	noError(t, preload.Fill(t.Context(), l.pool, as, load))
-	wantSame(t, "chain", as[0].Mentor.Name+", "+as[0].Mentor.Mentor.Name, "Wells, Le Guin")
+	check.NoError(t, preload.Fill(t.Context(), l.pool, as, load))
+	check.Same(t, "chain", as[0].Mentor.Name+", "+as[0].Mentor.Mentor.Name, "Wells, Le Guin")
 	l.sent.Reset()
 	deep := preload.One(authorMentor, mentor, load)
 	err := preload.Fill(t.Context(), l.pool, as, deep)
-	wantError(t, "four levels", err, preload.ErrTooDeep)
+	check.Error(t, "four levels", err, preload.ErrTooDeep)
 	var e *preload.DepthError
 	if !errors.As(err, &e) || e.Depth != 4 || e.Max != 3 {
 		t.Errorf("error: %+v", e)
 	}
-	wantSame(t, "statements", l.sent.Len(), 0)
-	noError(t, preload.Fill(t.Context(), l.pool, as, deep.MaxDepth(4)))
+	check.Same(t, "statements", l.sent.Len(), 0)
+	check.NoError(t, preload.Fill(t.Context(), l.pool, as, deep.MaxDepth(4)))
 }
 
 type chain struct {
@@ -164,7 +165,7 @@ func mentor(c *chain) **chain { return &c.Mentor }
 func failing(t *testing.T, pool *pgxpool.Pool, table string) {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), "ALTER TABLE "+table+" RENAME TO gone")
-	noError(t, err)
+	check.NoError(t, err)
 }
 
 func TestErrorsOfLoads(t *testing.T) {
@@ -189,21 +190,21 @@ func TestErrorsOfLoads(t *testing.T) {
 		}
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()
-		wantError(t, "cancelled", preload.Fill(cancelled, db, vs, wholeBook[1:3]...), context.Canceled)
-		wantError(t, "nil context", preload.Fill(nil, db, vs, wholeBook...), smrt.ErrNilContext) //nolint:staticcheck // the mistake is the point
+		check.Error(t, "cancelled", preload.Fill(cancelled, db, vs, wholeBook[1:3]...), context.Canceled)
+		check.Error(t, "nil context", preload.Fill(nil, db, vs, wholeBook...), smrt.ErrNilContext) //nolint:staticcheck // the mistake is the point
 	})
 }
 
 func TestRefusedLoads(t *testing.T) {
 	l := newLibrary(t)
 	ctx := t.Context()
-	wantError(t, "zero load", preload.Fill(ctx, l.pool, []author{{}}, preload.Load[author]{}), smrt.ErrBadQuery)
+	check.Error(t, "zero load", preload.Fill(ctx, l.pool, []author{{}}, preload.Load[author]{}), smrt.ErrBadQuery)
 	_, err := authorBooks.Limit(-1).Load(ctx, l.pool, []author{{Code: "le"}})
-	wantError(t, "negative limit", err, smrt.ErrBadQuery)
+	check.Error(t, "negative limit", err, smrt.ErrBadQuery)
 	_, err = authorBooks.Where(bookTitle.Eq("\x00")).Load(ctx, l.pool, []author{{Code: "le"}})
-	wantError(t, "bad value", err, smrt.ErrInvalidText)
+	check.Error(t, "bad value", err, smrt.ErrInvalidText)
 	_, err = authorBooks.Load(ctx, l.pool, []author{{Code: "a\x00"}})
-	wantError(t, "bad key", err, smrt.ErrInvalidText)
+	check.Error(t, "bad key", err, smrt.ErrInvalidText)
 	for name, declare := range map[string]func(){
 		"holder without the entity": func() { preload.One(bookAuthor, func(v *loanView) **author { return new(*author) }) },
 		"field of nothing":          func() { preload.One(bookAuthor, func(v *bookView) **author { return nil }) },
@@ -261,7 +262,7 @@ func TestSiblingsRunInParallel(t *testing.T) {
 		pool := testdb.Pool(t, librarySchema, testdb.MaxConns(conns), testdb.Configure(func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = tracer }))
 		vs := []bookView{{book: book{ID: 1, Author: pgtype.Text{String: "le", Valid: true}, SequelOf: pgtype.Int8{Int64: 2, Valid: true}}}}
 		for range 5 { // the first time each statement is prepared
-			noError(t, preload.Fill(t.Context(), pool, vs, wholeBook...))
+			check.NoError(t, preload.Fill(t.Context(), pool, vs, wholeBook...))
 		}
 		if got := tracer.most.Load(); got != want {
 			t.Errorf("pool of %d: %d statements at a time, want %d", conns, got, want)
@@ -273,7 +274,7 @@ func TestFirstErrorCancelsTheRest(t *testing.T) {
 	l := newLibrary(t, testdb.MaxConns(4))
 	_, err := l.pool.Exec(t.Context(), `ALTER TABLE tags RENAME TO gone; ALTER TABLE loans RENAME TO real_loans;
 		CREATE VIEW loans AS SELECT * FROM real_loans WHERE pg_sleep(20) IS NOT NULL`)
-	noError(t, err)
+	check.NoError(t, err)
 	vs := []bookView{{book: book{ID: 1}}}
 	start := time.Now()
 	err = preload.Fill(t.Context(), l.pool, vs, wholeBook[1], wholeBook[2])
@@ -290,16 +291,16 @@ func TestKilledBackend(t *testing.T) {
 	l := newLibrary(t, testdb.MaxConns(4))
 	ctx := t.Context()
 	vs := []bookView{{book: book{ID: 1}}}
-	noError(t, preload.Fill(ctx, l.pool, vs, wholeBook...))
-	killer := value1(pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig))(t)
+	check.NoError(t, preload.Fill(ctx, l.pool, vs, wholeBook...))
+	killer := check.Value(pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig))(t)
 	defer killer.Close(context.WithoutCancel(ctx))
 	killed := 0
 	for range 20 {
 		var n int
-		noError(t, killer.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&n))
+		check.NoError(t, killer.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&n))
 		killed += n
 		if err := preload.Fill(ctx, l.pool, vs, wholeBook...); err == nil {
-			wantSame(t, "loans", len(vs[0].Lent), 3)
+			check.Same(t, "loans", len(vs[0].Lent), 3)
 		}
 	}
 	if killed < 10 {
@@ -319,12 +320,12 @@ func TestManyParents(t *testing.T) {
 	n := 200_000
 	_, err := l.pool.Exec(t.Context(), `INSERT INTO books (author, title, pages) SELECT 'le', 'Volume ' || i, i FROM generate_series(1, 200000) AS i;
 		INSERT INTO loans (book, days) SELECT id, pages FROM books WHERE id > 100; CREATE INDEX ON loans (book); ANALYZE loans`)
-	noError(t, err)
-	bs := value1(repo.New(l.pool, books).Find(t.Context(), query.Where(bookTitle.HasPrefix("Volume"))))(t)
-	wantSame(t, "parents", len(bs), n)
+	check.NoError(t, err)
+	bs := check.Value(repo.New(l.pool, books).Find(t.Context(), query.Where(bookTitle.HasPrefix("Volume"))))(t)
+	check.Same(t, "parents", len(bs), n)
 	l.sent.Reset()
-	ls := value1(bookLoans.Load(t.Context(), l.pool, bs))(t)
-	wantSame(t, "statements", l.sent.Len(), 1)
+	ls := check.Value(bookLoans.Load(t.Context(), l.pool, bs))(t)
+	check.Same(t, "statements", l.sent.Len(), 1)
 	for i := range ls {
 		if len(ls[i]) != 1 || ls[i][0].Days != bs[i].Pages {
 			t.Fatalf("book %d of %d pages has loans %v", bs[i].ID, bs[i].Pages, ls[i])
@@ -345,9 +346,9 @@ func TestTimeIsLinear(t *testing.T) {
 		start := time.Now()
 		orders, err := views.Find(t.Context(), query.Where(shop.OrderID.Le(int64(n))), lines)
 		d := time.Since(start)
-		noError(t, err)
-		wantSame(t, "orders", len(orders), n)
-		wantSame(t, "lines", len(orders[n-1].Lines), 10)
+		check.NoError(t, err)
+		check.Same(t, "orders", len(orders), n)
+		check.Same(t, "lines", len(orders[n-1].Lines), 10)
 		return d
 	}
 	read(10000)

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/pagila"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -190,9 +191,9 @@ func TestFilmsTakeFourStatements(t *testing.T) {
 	films := repo.View(repo.New(pool, pagila.Films), func(v *filmTree) *pagila.Film { return &v.Film })
 	for _, n := range []int{1, 10, 1000} {
 		sent.Reset()
-		vs := value1(films.Find(t.Context(), query.All[pagila.Film]().OrderBy(filmID.Asc()).Limit(n), loads...))(t)
-		wantSame(t, "films", len(vs), n)
-		wantSame(t, "statements", sent.Len(), 4)
+		vs := check.Value(films.Find(t.Context(), query.All[pagila.Film]().OrderBy(filmID.Asc()).Limit(n), loads...))(t)
+		check.Same(t, "films", len(vs), n)
+		check.Same(t, "statements", sent.Len(), 4)
 		cast := 0
 		for i := range vs {
 			if vs[i].Language == nil || len(vs[i].Genres) != 1 {
@@ -201,7 +202,7 @@ func TestFilmsTakeFourStatements(t *testing.T) {
 			cast += len(vs[i].Cast)
 		}
 		if n == 1000 {
-			wantSame(t, "actors of all films", cast, 5462)
+			check.Same(t, "actors of all films", cast, 5462)
 		}
 	}
 }

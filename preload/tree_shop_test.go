@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
@@ -201,7 +202,7 @@ func TestRandomTreesOfTheShop(t *testing.T) {
 	var sent *testdb.Counter
 	pool := testdb.Pool(t, shop.Schema, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
 	_, err := pool.Exec(t.Context(), smallShopSQL, pgx.QueryExecModeSimpleProtocol)
-	noError(t, err)
+	check.NoError(t, err)
 	grow(t, pool, sent, shopEntities(), trees(6000))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -343,13 +344,13 @@ func grow(t *testing.T, pool *pgxpool.Pool, sent *testdb.Counter, entities []*en
 		}
 		var want []string
 		found, err := pool.Query(ctx, "SELECT "+plain(e, "p", tree)+where+" ORDER BY p."+e.key, keys)
-		noError(t, err)
+		check.NoError(t, err)
 		for found.Next() {
 			var line string
-			noError(t, found.Scan(&line))
+			check.NoError(t, found.Scan(&line))
 			want = append(want, line)
 		}
-		noError(t, found.Err())
+		check.NoError(t, found.Err())
 		if !slices.Equal(got, want) {
 			t.Fatalf("tree %d: %s %v %v:\ngot  %q\nwant %q", i, e.name, keys, tree, got, want)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
@@ -44,12 +45,12 @@ func newStore(t *testing.T) *store {
 	s.pool = testdb.Pool(t, shop.Schema, testdb.Configure(func(cfg *pgxpool.Config) { s.sent = testdb.CountStatements(cfg) }))
 	s.products, s.orders = repo.New(s.pool, shop.Products), repo.New(s.pool, shop.Orders)
 	ctx := t.Context()
-	noError(t, repo.New(s.pool, shop.Categories).Create(ctx, &s.category))
-	noError(t, repo.New(s.pool, shop.Customers).Create(ctx, &s.customer))
+	check.NoError(t, repo.New(s.pool, shop.Categories).Create(ctx, &s.category))
+	check.NoError(t, repo.New(s.pool, shop.Customers).Create(ctx, &s.customer))
 	s.product = s.newProduct("sku-1")
-	noError(t, s.products.Create(ctx, &s.product))
+	check.NoError(t, s.products.Create(ctx, &s.product))
 	s.order = shop.Order{CustomerID: s.customer.ID, TotalCents: 100}
-	noError(t, s.orders.Create(ctx, &s.order))
+	check.NoError(t, s.orders.Create(ctx, &s.order))
 	s.sent.Reset()
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -36,11 +37,11 @@ func TestUnboundedWritesAreRefused(t *testing.T) {
 	ctx := t.Context()
 	for name, q := range vacuous() {
 		_, err := s.products.DeleteWhere(ctx, q)
-		wantError(t, "DeleteWhere "+name, err, smrt.ErrUnboundedWrite)
+		check.Error(t, "DeleteWhere "+name, err, smrt.ErrUnboundedWrite)
 		_, err = s.products.HardDeleteWhere(ctx, q)
-		wantError(t, "HardDeleteWhere "+name, err, smrt.ErrUnboundedWrite)
+		check.Error(t, "HardDeleteWhere "+name, err, smrt.ErrUnboundedWrite)
 		_, err = s.products.UpdateWhere(ctx, q, shop.Price.Set(0))
-		wantError(t, "UpdateWhere "+name, err, smrt.ErrUnboundedWrite)
+		check.Error(t, "UpdateWhere "+name, err, smrt.ErrUnboundedWrite)
 	}
 	if n := s.sent.Len(); n > 0 {
 		t.Errorf("%d statements sent", n)
@@ -57,16 +58,16 @@ func TestEmptyListsSendNothing(t *testing.T) {
 		t.Error(found, err)
 	}
 	n, err := s.products.Count(ctx, none)
-	noError(t, err)
+	check.NoError(t, err)
 	deleted, err := s.products.DeleteWhere(ctx, none)
-	noError(t, err)
+	check.NoError(t, err)
 	removed, err := s.products.DeleteMany(ctx, nil)
-	noError(t, err)
+	check.NoError(t, err)
 	many, err := s.products.GetMany(ctx, nil)
-	noError(t, err)
-	noError(t, s.products.CreateMany(ctx, nil))
+	check.NoError(t, err)
+	check.NoError(t, s.products.CreateMany(ctx, nil))
 	_, err = s.products.First(ctx, none)
-	wantError(t, "First", err, smrt.ErrNotFound)
+	check.Error(t, "First", err, smrt.ErrNotFound)
 	if n+deleted+removed != 0 || len(many) != 0 || s.sent.Len() != 0 {
 		t.Error(n, deleted, removed, many, s.sent.Statements())
 	}
@@ -80,14 +81,14 @@ func TestLikeIsLiteral(t *testing.T) {
 	for _, name := range names {
 		p := s.newProduct("sku" + name)
 		p.Name = name
-		noError(t, s.products.Create(ctx, &p))
+		check.NoError(t, s.products.Create(ctx, &p))
 	}
 	for _, p := range []query.Predicate[shop.Product]{
 		shop.ProductName.Contains("0% a"), shop.ProductName.Contains("a_b"), shop.ProductName.Contains(`c\d`),
 		shop.ProductName.HasPrefix("100%"), shop.ProductName.HasSuffix(`\d`), shop.ProductName.ContainsFold("A_B"),
 	} {
 		found, err := s.products.Find(ctx, query.Where(p))
-		noError(t, err)
+		check.NoError(t, err)
 		if len(found) != 1 || found[0].Name != names[0] {
 			t.Errorf("found %v", found)
 		}
@@ -98,7 +99,7 @@ func TestErrorsFromTheServer(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	ctx := t.Context()
-	check := func(what string, err, sentinel error, constraint string, columns []string, d smrt.Direction) {
+	verify := func(what string, err, sentinel error, constraint string, columns []string, d smrt.Direction) {
 		t.Helper()
 		var c *smrt.ConstraintError
 		var pg *pgconn.PgError
@@ -114,23 +115,23 @@ func TestErrorsFromTheServer(t *testing.T) {
 		}
 	}
 	p := s.newProduct(secret)
-	noError(t, s.products.Create(ctx, &p))
+	check.NoError(t, s.products.Create(ctx, &p))
 	again := s.newProduct(secret)
-	check("create", s.products.Create(ctx, &again), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
-	check("create many", s.products.CreateMany(ctx, []shop.Product{s.newProduct("a"), again}), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
-	check("patch", s.products.Patch(ctx, s.product.ID, shop.SKU.Set(secret)), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
+	verify("create", s.products.Create(ctx, &again), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
+	verify("create many", s.products.CreateMany(ctx, []shop.Product{s.newProduct("a"), again}), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
+	verify("patch", s.products.Patch(ctx, s.product.ID, shop.SKU.Set(secret)), smrt.ErrConflict, "products_sku_key", []string{"sku"}, 0)
 	again.CategoryID, again.SKU = 424242, secret+"2"
-	check("parent", s.products.Create(ctx, &again), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.MissingParent)
-	check("parents", s.products.CreateMany(ctx, []shop.Product{again}), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.MissingParent)
-	check("child", repo.New(s.pool, shop.Categories).Delete(ctx, s.category.ID), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.StillReferenced)
-	check("check", s.products.Patch(ctx, s.product.ID, shop.Price.Set(-1)), smrt.ErrCheck, "products_price_cents_check", []string{"price_cents"}, 0)
+	verify("parent", s.products.Create(ctx, &again), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.MissingParent)
+	verify("parents", s.products.CreateMany(ctx, []shop.Product{again}), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.MissingParent)
+	verify("child", repo.New(s.pool, shop.Categories).Delete(ctx, s.category.ID), smrt.ErrForeignKey, "products_category_id_fkey", []string{"category_id"}, smrt.StillReferenced)
+	verify("check", s.products.Patch(ctx, s.product.ID, shop.Price.Set(-1)), smrt.ErrCheck, "products_price_cents_check", []string{"price_cents"}, 0)
 }
 
 func TestDuplicatesInOneCall(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	ctx := t.Context()
-	check := func(what string, err error) {
+	verify := func(what string, err error) {
 		t.Helper()
 		var d *smrt.DuplicateError
 		if !errors.Is(err, smrt.ErrDuplicateInBatch) || !errors.As(err, &d) || d.Rows != [2]int{1, 3} || d.Table != "products" {
@@ -142,12 +143,12 @@ func TestDuplicatesInOneCall(t *testing.T) {
 	}
 	ps := []shop.Product{s.newProduct("a"), s.newProduct(secret), s.newProduct("c"), s.newProduct(secret)}
 	_, err := s.products.UpsertMany(ctx, ps, query.OnConflict(shop.SKU).Where("deleted_at IS NULL"))
-	check("upsert", err)
+	verify("upsert", err)
 	for i := range ps {
 		ps[i].ID = []int64{11, 12, 13, 12}[i]
 	}
 	_, err = s.products.UpdateMany(ctx, ps)
-	check("update", err)
+	verify("update", err)
 	if s.sent.Len() > 0 {
 		t.Errorf("sent %q", s.sent.Statements())
 	}
@@ -163,7 +164,7 @@ func TestTwoHundredThousand(t *testing.T) {
 	for i := range rows {
 		rows[i].Count = int64(i)
 	}
-	noError(t, rs.CreateMany(ctx, rows))
+	check.NoError(t, rs.CreateMany(ctx, rows))
 	ids := make([]int64, n)
 	for i := range rows {
 		if ids[i] = rows[i].ID; rows[i].ID != rows[0].ID+int64(i) {
@@ -171,7 +172,7 @@ func TestTwoHundredThousand(t *testing.T) {
 		}
 	}
 	many, err := rs.GetMany(ctx, ids)
-	noError(t, err)
+	check.NoError(t, err)
 	for i, r := range many {
 		if r == nil || r.Count != int64(i) {
 			t.Fatalf("row %d is %v", i, r)
@@ -181,11 +182,11 @@ func TestTwoHundredThousand(t *testing.T) {
 		rows[i].Count++
 	}
 	updated, err := rs.UpdateMany(ctx, rows)
-	noError(t, err)
+	check.NoError(t, err)
 	found, err := rs.Count(ctx, query.Where(query.Col(func(r *ratio) *int64 { return &r.ID }).In(ids...), ratioCount.Gt(0)))
-	noError(t, err)
+	check.NoError(t, err)
 	deleted, err := rs.DeleteMany(ctx, ids)
-	noError(t, err)
+	check.NoError(t, err)
 	if updated != n || found != n || deleted != n {
 		t.Errorf("%d updated, %d found, %d deleted, want %d", updated, found, deleted, n)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -43,10 +44,10 @@ func (a *archive) together(t *testing.T, table string, occupy func(), reads ...f
 func (a *archive) hold(t *testing.T, table string, occupy func(), reads []func(), meanwhile func()) int {
 	t.Helper()
 	const slots = 2
-	tx := value1(a.pool.Begin(t.Context()))(t)
+	tx := check.Value(a.pool.Begin(t.Context()))(t)
 	defer tx.Rollback(context.Background())
 	_, err := tx.Exec(t.Context(), "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
-	noError(t, err)
+	check.NoError(t, err)
 	a.sent.Reset()
 	var all sync.WaitGroup
 	for range slots {
@@ -58,7 +59,7 @@ func (a *archive) hold(t *testing.T, table string, occupy func(), reads []func()
 	}
 	eventually(t, "the reads wait", func() bool { return waiting() == len(reads) })
 	meanwhile()
-	noError(t, tx.Commit(t.Context()))
+	check.NoError(t, tx.Commit(t.Context()))
 	all.Wait()
 	return a.sent.Len() - slots - 1 // and the commit
 }
@@ -115,20 +116,20 @@ func TestSharedGetsAreOneStatement(t *testing.T) {
 	for i, id := range []int64{ds[0].ID, ds[1].ID, ds[1].ID, -5, ds[2].ID, ds[0].ID, -5, ds[0].ID} {
 		reads = append(reads, func() { got[i], errs[i] = a.documents.Get(t.Context(), id) })
 	}
-	wantSame(t, "statements", a.together(t, "documents", a.occupy, reads...), 1)
+	check.Same(t, "statements", a.together(t, "documents", a.occupy, reads...), 1)
 	for i, slug := range []string{"a", "b", "b", "", "c", "a", "", "a"} {
 		if slug == "" {
-			wantError(t, "a missing row", errs[i], smrt.ErrNotFound)
-			wantSame(t, "text", errs[i].Error(), "get documents: not found")
+			check.Error(t, "a missing row", errs[i], smrt.ErrNotFound)
+			check.Same(t, "text", errs[i].Error(), "get documents: not found")
 			if got[i] != nil {
 				t.Errorf("got %v for a missing row", got[i])
 			}
 			continue
 		}
-		noError(t, errs[i])
-		wantSame(t, "slug", got[i].Slug, slug)
+		check.NoError(t, errs[i])
+		check.Same(t, "slug", got[i].Slug, slug)
 	}
-	wantSame(t, "key array", strings.Contains(strings.Join(a.sent.Statements(), ";"), "= ANY($1)"), true)
+	check.Same(t, "key array", strings.Contains(strings.Join(a.sent.Statements(), ";"), "= ANY($1)"), true)
 }
 
 // Whoever changes what it got changes nothing for others.
@@ -136,20 +137,20 @@ func TestSharedGetsShareNoMemory(t *testing.T) {
 	a := newCrowd(t)
 	note := "a note"
 	d := document{Slug: "a", Note: &note}
-	noError(t, a.documents.Create(t.Context(), &d))
+	check.NoError(t, a.documents.Create(t.Context(), &d))
 	got := make([]*document, 4)
 	var reads []func()
 	for i := range got {
 		reads = append(reads, func() { got[i], _ = a.documents.Get(t.Context(), d.ID) })
 	}
-	wantSame(t, "statements", a.together(t, "documents", a.occupy, reads...), 1)
+	check.Same(t, "statements", a.together(t, "documents", a.occupy, reads...), 1)
 	for i, one := range got {
 		for _, other := range got[i+1:] {
 			if one == other || one.Note == other.Note {
 				t.Error("two callers got the same pointer")
 			}
 		}
-		wantSame(t, "note", *one.Note, note)
+		check.Same(t, "note", *one.Note, note)
 		*one.Note, one.Slug = "changed", "changed"
 	}
 }
@@ -157,14 +158,14 @@ func TestSharedGetsShareNoMemory(t *testing.T) {
 func TestSharedGetsDoNotSeeDeletedRows(t *testing.T) {
 	a := newCrowd(t)
 	ds := a.add(t, "a", "b")
-	noError(t, a.documents.Delete(t.Context(), ds[0].ID))
+	check.NoError(t, a.documents.Delete(t.Context(), ds[0].ID))
 	errs := make([]error, 2)
 	sent := a.together(t, "documents", a.occupy,
 		func() { _, errs[0] = a.documents.Get(t.Context(), ds[0].ID) },
 		func() { _, errs[1] = a.documents.Get(t.Context(), ds[1].ID) })
-	wantSame(t, "statements", sent, 1)
-	wantError(t, "the deleted row", errs[0], smrt.ErrNotFound)
-	wantError(t, "the other row", errs[1], nil)
+	check.Same(t, "statements", sent, 1)
+	check.Error(t, "the deleted row", errs[0], smrt.ErrNotFound)
+	check.Error(t, "the other row", errs[1], nil)
 }
 
 // What a caller gets is never older than its call: a read joins only what has
@@ -228,14 +229,14 @@ func TestSharedGetIsCancelledAlone(t *testing.T) {
 		cancel()
 		select {
 		case err := <-gone:
-			wantError(t, "the cancelled one", err, context.Canceled)
+			check.Error(t, "the cancelled one", err, context.Canceled)
 		case <-time.After(5 * time.Second):
 			t.Error("the cancelled one is still waiting")
 		}
 	})
-	wantSame(t, "statements", sent, 1)
+	check.Same(t, "statements", sent, 1)
 	for _, err := range errs {
-		wantError(t, "another one", err, nil)
+		check.Error(t, "another one", err, nil)
 	}
 }
 
@@ -245,7 +246,7 @@ func TestSharedGetsHaveTheirOwnErrors(t *testing.T) {
 	a := newCrowd(t)
 	ds := a.add(t, "a", "b", "c")
 	_, err := a.pool.Exec(t.Context(), "UPDATE documents SET created_at = 'infinity' WHERE id = $1", ds[1].ID)
-	noError(t, err)
+	check.NoError(t, err)
 	got := make([]*document, 3)
 	errs := make([]error, 3)
 	var reads []func()
@@ -253,20 +254,20 @@ func TestSharedGetsHaveTheirOwnErrors(t *testing.T) {
 		reads = append(reads, func() { got[i], errs[i] = a.documents.Get(t.Context(), ds[i].ID) })
 	}
 	a.together(t, "documents", a.occupy, reads...)
-	alone := value1(a.documents.With(a.pool), nil)(t)
+	alone := check.Value(a.documents.With(a.pool), nil)(t)
 	_, want := alone.Get(t.Context(), ds[1].ID)
-	wantError(t, "a row that cannot be read", errs[1], smrt.ErrOutOfRange)
-	wantSame(t, "text", errs[1].Error(), want.Error())
+	check.Error(t, "a row that cannot be read", errs[1], smrt.ErrOutOfRange)
+	check.Same(t, "text", errs[1].Error(), want.Error())
 	for _, i := range []int{0, 2} {
-		noError(t, errs[i])
-		wantSame(t, "slug", got[i].Slug, ds[i].Slug)
+		check.NoError(t, errs[i])
+		check.Same(t, "slug", got[i].Slug, ds[i].Slug)
 	}
 }
 
 func TestSharedGetsOfKeysOutOfRange(t *testing.T) {
 	a := newCrowd(t)
 	_, err := a.pool.Exec(t.Context(), "CREATE TABLE small (id integer PRIMARY KEY, name text NOT NULL); INSERT INTO small VALUES (1, 'one')", pgx.QueryExecModeSimpleProtocol)
-	noError(t, err)
+	check.NoError(t, err)
 	type small struct {
 		ID   int64
 		Name string
@@ -285,12 +286,12 @@ func TestSharedGetsOfKeysOutOfRange(t *testing.T) {
 					_, errs[2] = smalls.Get(t.Context(), 2)
 				}
 			})
-		noError(t, errs[0])
-		noError(t, errs[1])
+		check.NoError(t, errs[0])
+		check.NoError(t, errs[1])
 		if round == 0 {
-			wantError(t, "a key that is out of range", errs[2], smrt.ErrOutOfRange)
+			check.Error(t, "a key that is out of range", errs[2], smrt.ErrOutOfRange)
 		} else {
-			wantError(t, "a missing row", errs[2], smrt.ErrNotFound)
+			check.Error(t, "a missing row", errs[2], smrt.ErrNotFound)
 		}
 	}
 }
@@ -301,19 +302,19 @@ func TestSharedGetsOfOtherKeys(t *testing.T) {
 	a := newCrowd(t)
 	t.Run("text", func(t *testing.T) {
 		vouchers := repo.New(a.pool, voucherTable)
-		noError(t, vouchers.CreateMany(t.Context(), []voucher{{"A", 1}, {"b'\"\\{}", 2}, {"", 3}}[:2]))
+		check.NoError(t, vouchers.CreateMany(t.Context(), []voucher{{"A", 1}, {"b'\"\\{}", 2}, {"", 3}}[:2]))
 		shareKeys(t, a, "vouchers", vouchers, "none", []string{"b'\"\\{}", "A", "none", "A", "a"},
 			func(v *voucher) any { return v.Uses }, []any{int32(2), int32(1), nil, int32(1), nil})
 	})
 	t.Run("composite", func(t *testing.T) {
-		noError(t, a.tiles.CreateMany(t.Context(), []tile{{1, 2, "one two"}, {2, 1, "two one"}}))
+		check.NoError(t, a.tiles.CreateMany(t.Context(), []tile{{1, 2, "one two"}, {2, 1, "two one"}}))
 		shareKeys(t, a, "tiles", a.tiles, tileKey{9, 9}, []tileKey{{2, 1}, {1, 2}, {1, 1}, {2, 1}},
 			func(v *tile) any { return v.Label }, []any{"two one", "one two", nil, "two one"})
 	})
 	t.Run("uuid", func(t *testing.T) {
 		tickets := repo.New(a.pool, ticketTable)
 		ts := []ticket{{Label: "first"}, {Label: "second"}}
-		noError(t, tickets.CreateMany(t.Context(), ts))
+		check.NoError(t, tickets.CreateMany(t.Context(), ts))
 		none := pgtype.UUID{Bytes: [16]byte{1}, Valid: true}
 		shareKeys(t, a, "tickets", tickets, none, []pgtype.UUID{ts[1].ID, none, ts[0].ID},
 			func(v *ticket) any { return v.Label }, []any{"second", nil, "first"})
@@ -392,9 +393,9 @@ func TestGetManyShares(t *testing.T) {
 		func() { one, errs[0] = a.documents.Get(t.Context(), ds[2].ID) },
 		func() { lists[0], errs[1] = a.documents.GetMany(t.Context(), keys) },
 		func() { lists[1], errs[2] = a.documents.GetMany(t.Context(), keys) })
-	wantSame(t, "statements", sent, 1)
+	check.Same(t, "statements", sent, 1)
 	for _, err := range errs {
-		noError(t, err)
+		check.NoError(t, err)
 	}
 	for _, list := range lists {
 		if len(list) != 4 || list[1] != nil || list[0] != list[3] || list[0].Slug != "c" || list[2].Slug != "a" {
@@ -414,11 +415,11 @@ func TestGetManyOfMoreThanABatch(t *testing.T) {
 	occupy := func() { _, _ = documents.Get(context.Background(), -1) }
 	var list []*document
 	sent := a.together(t, "documents", occupy,
-		func() { list = value1(documents.GetMany(t.Context(), []int64{ds[0].ID, ds[1].ID, ds[2].ID}))(t) },
-		func() { _ = value1(documents.Get(t.Context(), ds[0].ID))(t) })
-	wantSame(t, "statements", sent, 2)
-	wantSame(t, "rows", len(list), 3)
-	wantSame(t, "the last", list[2].Slug, "c")
+		func() { list = check.Value(documents.GetMany(t.Context(), []int64{ds[0].ID, ds[1].ID, ds[2].ID}))(t) },
+		func() { _ = check.Value(documents.Get(t.Context(), ds[0].ID))(t) })
+	check.Same(t, "statements", sent, 2)
+	check.Same(t, "rows", len(list), 3)
+	check.Same(t, "the last", list[2].Slug, "c")
 }
 
 // The keys are the caller's again as soon as the call has returned, although
@@ -456,18 +457,18 @@ func TestWhoSharesWithWhom(t *testing.T) {
 			}
 		}
 	}
-	wantSame(t, "made apart", a.together(t, "documents", a.occupy, get(a.pool), get(a.pool), get(a.pool)), 1)
+	check.Same(t, "made apart", a.together(t, "documents", a.occupy, get(a.pool), get(a.pool), get(a.pool)), 1)
 	same := repo.Batching(repo.BatchOptions{MaxInFlight: 2, MaxBatch: 1000})
-	wantSame(t, "with the defaults spelled out", a.together(t, "documents", a.occupy, get(a.pool, same), get(a.pool)), 1)
-	bound := func() { _ = value1(repo.New(nil, documentTable).With(a.pool).Get(context.Background(), id))(t) }
-	wantSame(t, "bound later", a.together(t, "documents", a.occupy, bound, get(a.pool)), 1)
+	check.Same(t, "with the defaults spelled out", a.together(t, "documents", a.occupy, get(a.pool, same), get(a.pool)), 1)
+	bound := func() { _ = check.Value(repo.New(nil, documentTable).With(a.pool).Get(context.Background(), id))(t) }
+	check.Same(t, "bound later", a.together(t, "documents", a.occupy, bound, get(a.pool)), 1)
 
 	// The others do not wait for anybody, and so are not there to be waited for.
 	direct := func(what string, get func()) {
 		t.Helper()
-		tx := value1(a.pool.Begin(t.Context()))(t)
+		tx := check.Value(a.pool.Begin(t.Context()))(t)
 		_, err := tx.Exec(t.Context(), "LOCK TABLE documents IN ACCESS EXCLUSIVE MODE")
-		noError(t, err)
+		check.NoError(t, err)
 		a.sent.Reset()
 		var all sync.WaitGroup
 		all.Go(a.occupy)
@@ -476,7 +477,7 @@ func TestWhoSharesWithWhom(t *testing.T) {
 		all.Go(get)
 		all.Go(get)
 		eventually(t, what+" go alone", func() bool { return a.sent.Len() >= 4 })
-		noError(t, tx.Rollback(t.Context()))
+		check.NoError(t, tx.Rollback(t.Context()))
 		all.Wait()
 	}
 	direct("gets with other options", get(a.pool, repo.Batching(repo.BatchOptions{MaxInFlight: 7})))
@@ -488,7 +489,7 @@ func TestWhoSharesWithWhom(t *testing.T) {
 		})
 	})
 	direct("gets on connections", func() {
-		conn := value1(a.pool.Acquire(context.Background()))(t)
+		conn := check.Value(a.pool.Acquire(context.Background()))(t)
 		defer conn.Release()
 		get(conn)()
 	})
@@ -515,11 +516,11 @@ func TestAbandonedBatchIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	get := func() {
 		_, err := a.documents.Get(ctx, 1)
-		wantError(t, "a cancelled get", err, context.Canceled)
+		check.Error(t, "a cancelled get", err, context.Canceled)
 	}
-	tx := value1(a.pool.Begin(t.Context()))(t)
+	tx := check.Value(a.pool.Begin(t.Context()))(t)
 	_, err := tx.Exec(t.Context(), "LOCK TABLE documents IN ACCESS EXCLUSIVE MODE")
-	noError(t, err)
+	check.NoError(t, err)
 	a.sent.Reset()
 	first, cancelFirst := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -535,7 +536,7 @@ func TestAbandonedBatchIsCancelled(t *testing.T) {
 	eventually(t, "the batch is under way", func() bool { return a.sent.Len() == 3 })
 	cancel() // the batch waits for the lock
 	all.Wait()
-	noError(t, tx.Rollback(t.Context()))
-	wantSame(t, "waiting", waiting(), 0)
+	check.NoError(t, tx.Rollback(t.Context()))
+	check.Same(t, "waiting", waiting(), 0)
 	eventually(t, "no connection is in use", func() bool { return a.pool.Stat().AcquiredConns() == 0 })
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -27,20 +28,20 @@ func TestCaseInsensitiveText(t *testing.T) {
 				t.Skip("this PostgreSQL comes without citext: ", err)
 			}
 			_, err := pool.Exec(ctx, "CREATE TABLE nicknames (name citext PRIMARY KEY, note citext NOT NULL)")
-			noError(t, err)
+			check.NoError(t, err)
 			r := repo.New(pool, table)
-			noError(t, r.CreateMany(ctx, []nickname{{"Ann", "A"}, {"bob", "B"}}))
-			count := func(p query.Predicate[nickname]) int64 { return value1(r.Count(ctx, query.Where(p)))(t) }
-			wantSame(t, "eq", count(name.Eq("ANN")), 1)
-			wantSame(t, "ne", count(note.Ne("a")), 1)
-			wantSame(t, "in", count(note.In("a", "b")), 2)
-			wantSame(t, "not in", count(note.NotIn("a", "c")), 1)
-			wantSame(t, "prefix", count(name.HasPrefix("aN")), 1)
-			wantSame(t, "get", value1(r.Get(ctx, "BOB"))(t).Name, "bob")
+			check.NoError(t, r.CreateMany(ctx, []nickname{{"Ann", "A"}, {"bob", "B"}}))
+			count := func(p query.Predicate[nickname]) int64 { return check.Value(r.Count(ctx, query.Where(p)))(t) }
+			check.Same(t, "eq", count(name.Eq("ANN")), 1)
+			check.Same(t, "ne", count(note.Ne("a")), 1)
+			check.Same(t, "in", count(note.In("a", "b")), 2)
+			check.Same(t, "not in", count(note.NotIn("a", "c")), 1)
+			check.Same(t, "prefix", count(name.HasPrefix("aN")), 1)
+			check.Same(t, "get", check.Value(r.Get(ctx, "BOB"))(t).Name, "bob")
 			n := nickname{"ANN", "new"}
-			wantSame(t, "upsert", value1(r.Upsert(ctx, &n, query.OnConflict(name)))(t), repo.Updated)
-			wantSame(t, "update many", value1(r.UpdateMany(ctx, []nickname{{"ann", "x"}, {"BOB", "y"}}))(t), 2)
-			wantSame(t, "delete many", value1(r.DeleteMany(ctx, []string{"ANN", "none"}))(t), 1)
+			check.Same(t, "upsert", check.Value(r.Upsert(ctx, &n, query.OnConflict(name)))(t), repo.Updated)
+			check.Same(t, "update many", check.Value(r.UpdateMany(ctx, []nickname{{"ann", "x"}, {"BOB", "y"}}))(t), 2)
+			check.Same(t, "delete many", check.Value(r.DeleteMany(ctx, []string{"ANN", "none"}))(t), 1)
 		})
 	}
 }

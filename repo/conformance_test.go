@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -45,46 +46,46 @@ var exercises = []struct {
 }{
 	{"create and get", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		d := document{Slug: "a"}
-		noError(t, r.Create(ctx, &d))
-		wantSame(t, "slug", value1(r.Get(ctx, d.ID))(t).Slug, "a")
+		check.NoError(t, r.Create(ctx, &d))
+		check.Same(t, "slug", check.Value(r.Get(ctx, d.ID))(t).Slug, "a")
 		_, err := r.Get(ctx, -1)
-		wantError(t, "missing", err, smrt.ErrNotFound)
+		check.Error(t, "missing", err, smrt.ErrNotFound)
 	}},
 	{"bulk", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		ds := []document{{Slug: "b"}, {Slug: "c", Title: "other shape"}}
-		noError(t, r.CreateMany(ctx, ds))
-		wantSame(t, "updated", value1(r.UpdateMany(ctx, ds))(t), 2)
-		outcomes := value1(r.UpsertMany(ctx, append(ds, document{Slug: "d"}), query.OnConflict(docSlug).Where("deleted_at IS NULL")))(t)
-		wantSame(t, "last outcome", outcomes[2], repo.Inserted)
-		wantSame(t, "aligned", value1(r.GetMany(ctx, []int64{ds[1].ID, ds[0].ID}))(t)[0].Slug, "c")
+		check.NoError(t, r.CreateMany(ctx, ds))
+		check.Same(t, "updated", check.Value(r.UpdateMany(ctx, ds))(t), 2)
+		outcomes := check.Value(r.UpsertMany(ctx, append(ds, document{Slug: "d"}), query.OnConflict(docSlug).Where("deleted_at IS NULL")))(t)
+		check.Same(t, "last outcome", outcomes[2], repo.Inserted)
+		check.Same(t, "aligned", check.Value(r.GetMany(ctx, []int64{ds[1].ID, ds[0].ID}))(t)[0].Slug, "c")
 	}},
 	{"queries", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		q := query.Where(docSlug.In("a", "b", "c", "d")).OrderBy(docSlug.Asc())
-		wantSame(t, "find", slugs(value1(r.Find(ctx, q))(t)), "abcd")
-		wantSame(t, "count", value1(r.Count(ctx, q))(t), 4)
-		page := value1(r.Page(ctx, q, query.Page{Size: 3}))(t)
-		wantSame(t, "second page", slugs(value1(r.Page(ctx, q, query.Page{Size: 3, After: page.Next}))(t).Items), "d")
-		wantSame(t, "greatest", value1(repo.Max(ctx, r, docSlug.Column, query.Where(docRank.Ge(0))))(t).V, "d")
+		check.Same(t, "find", slugs(check.Value(r.Find(ctx, q))(t)), "abcd")
+		check.Same(t, "count", check.Value(r.Count(ctx, q))(t), 4)
+		page := check.Value(r.Page(ctx, q, query.Page{Size: 3}))(t)
+		check.Same(t, "second page", slugs(check.Value(r.Page(ctx, q, query.Page{Size: 3, After: page.Next}))(t).Items), "d")
+		check.Same(t, "greatest", check.Value(repo.Max(ctx, r, docSlug.Column, query.Where(docRank.Ge(0))))(t).V, "d")
 	}},
 	{"stream, left early and used again", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		for d, err := range r.Stream(ctx, query.All[document]().OrderBy(docSlug.Asc())) {
-			noError(t, err)
-			wantSame(t, "slug", d.Slug, "a")
+			check.NoError(t, err)
+			check.Same(t, "slug", d.Slug, "a")
 			break
 		}
-		wantSame(t, "count", value1(r.Count(ctx, query.All[document]()))(t), 4)
+		check.Same(t, "count", check.Value(r.Count(ctx, query.All[document]()))(t), 4)
 	}},
 	{"lock", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
-		wantSame(t, "slug", value1(r.First(ctx, query.Where(docSlug.Eq("a")).Lock(query.ForUpdate, query.SkipLocked)))(t).Slug, "a")
+		check.Same(t, "slug", check.Value(r.First(ctx, query.Where(docSlug.Eq("a")).Lock(query.ForUpdate, query.SkipLocked)))(t).Slug, "a")
 	}},
 	{"change and delete", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
-		d := value1(r.First(ctx, query.Where(docSlug.Eq("a"))))(t)
-		noError(t, r.Update(ctx, d))
-		noError(t, r.Patch(ctx, d.ID, docRank.Add(2)))
-		noError(t, r.Delete(ctx, d.ID))
-		noError(t, r.Restore(ctx, d.ID))
-		wantSame(t, "deleted", value1(r.DeleteWhere(ctx, query.Where(docRank.Eq(2))))(t), 1)
-		wantSame(t, "purged", value1(r.HardDeleteWhere(ctx, query.All[document]().WithDeleted().Unbounded()))(t), 4)
+		d := check.Value(r.First(ctx, query.Where(docSlug.Eq("a"))))(t)
+		check.NoError(t, r.Update(ctx, d))
+		check.NoError(t, r.Patch(ctx, d.ID, docRank.Add(2)))
+		check.NoError(t, r.Delete(ctx, d.ID))
+		check.NoError(t, r.Restore(ctx, d.ID))
+		check.Same(t, "deleted", check.Value(r.DeleteWhere(ctx, query.Where(docRank.Eq(2))))(t), 1)
+		check.Same(t, "purged", check.Value(r.HardDeleteWhere(ctx, query.All[document]().WithDeleted().Unbounded()))(t), 4)
 	}},
 }
 
@@ -95,13 +96,13 @@ func TestConformance(t *testing.T) {
 	for name, open := range handles {
 		t.Run(name, func(t *testing.T) {
 			a, ctx := newArchive(t), t.Context()
-			noError(t, open(ctx, a.pool, func(db smrt.DB) error {
+			check.NoError(t, open(ctx, a.pool, func(db smrt.DB) error {
 				for _, e := range exercises {
 					t.Run(e.name, func(t *testing.T) { e.do(t, ctx, a.documents.With(db)) })
 				}
 				return a.documents.With(db).Create(ctx, &document{Slug: "kept"})
 			}))
-			wantSame(t, "rows kept", value1(a.documents.Count(ctx, query.All[document]()))(t), 1)
+			check.Same(t, "rows kept", check.Value(a.documents.Count(ctx, query.All[document]()))(t), 1)
 		})
 	}
 }
@@ -112,29 +113,29 @@ func TestWithTransaction(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	mine := errors.New("changed my mind")
 	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-		noError(t, a.documents.With(tx).Create(ctx, &document{Slug: "undone"}))
-		wantSame(t, "seen inside", value1(a.documents.With(tx).Count(ctx, query.All[document]()))(t), 1)
+		check.NoError(t, a.documents.With(tx).Create(ctx, &document{Slug: "undone"}))
+		check.Same(t, "seen inside", check.Value(a.documents.With(tx).Count(ctx, query.All[document]()))(t), 1)
 		return mine
 	})
-	wantError(t, "rollback", err, mine)
-	wantSame(t, "after a rollback", value1(a.documents.Count(ctx, query.All[document]()))(t), 0)
-	noError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+	check.Error(t, "rollback", err, mine)
+	check.Same(t, "after a rollback", check.Value(a.documents.Count(ctx, query.All[document]()))(t), 0)
+	check.NoError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 		return a.documents.With(tx).Create(ctx, &document{Slug: "kept"})
 	}))
-	wantSame(t, "after a commit", slugs(value1(a.documents.Find(ctx, query.All[document]()))(t)), "kept")
+	check.Same(t, "after a commit", slugs(check.Value(a.documents.Find(ctx, query.All[document]()))(t)), "kept")
 }
 
 // TestSavepointRollback proves that a failed write inside a savepoint leaves
 // the transaction around it usable.
 func TestSavepointRollback(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
-	noError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-		noError(t, a.documents.With(tx).Create(ctx, &document{Slug: "a"}))
+	check.NoError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+		check.NoError(t, a.documents.With(tx).Create(ctx, &document{Slug: "a"}))
 		err := pgx.BeginFunc(ctx, tx, func(nested pgx.Tx) error {
 			return a.documents.With(nested).Create(ctx, &document{Slug: "a"})
 		})
-		wantError(t, "inside", err, smrt.ErrConflict)
+		check.Error(t, "inside", err, smrt.ErrConflict)
 		return a.documents.With(tx).Create(ctx, &document{Slug: "b"})
 	}))
-	wantSame(t, "committed", slugs(value1(a.documents.Find(ctx, query.All[document]().OrderBy(docSlug.Asc())))(t)), "ab")
+	check.Same(t, "committed", slugs(check.Value(a.documents.Find(ctx, query.All[document]().OrderBy(docSlug.Asc())))(t)), "ab")
 }

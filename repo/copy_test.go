@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -36,14 +37,14 @@ func newCopyCounter(t *testing.T, sqlText string, opts ...testdb.Option) *copyCo
 	t.Helper()
 	pool := testdb.Pool(t, testdb.Schema{}, opts...)
 	_, err := pool.Exec(t.Context(), sqlText, pgx.QueryExecModeSimpleProtocol)
-	noError(t, err)
+	check.NoError(t, err)
 	return &copyCounter{Pool: pool}
 }
 
 // count is the number of rows of a table.
 func (c *copyCounter) count(t *testing.T, table string) (n int) {
 	t.Helper()
-	noError(t, c.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
+	check.NoError(t, c.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
 	return n
 }
 
@@ -102,14 +103,14 @@ func newReadings(n int) []reading {
 func TestManyRowsAreCopied(t *testing.T) {
 	db, ctx := newCopyCounter(t, "CREATE TABLE copied"+readingSQL+"CREATE TABLE inserted"+readingSQL), t.Context()
 	rs := newReadings(many)
-	noError(t, repo.New(db, readingTable("public.copied")).CreateMany(ctx, rs))
-	wantSame(t, "copies", db.copies, 1)
+	check.NoError(t, repo.New(db, readingTable("public.copied")).CreateMany(ctx, rs))
+	check.Same(t, "copies", db.copies, 1)
 	inserted := repo.New(db, readingTable("inserted"))
-	noError(t, inserted.CreateMany(ctx, rs[1:]))
-	noError(t, inserted.Create(ctx, &rs[0]))
-	wantSame(t, "copies", db.copies, 1)
-	wantSame(t, "rows", db.count(t, "copied"), many)
-	wantSame(t, "rows that differ", db.count(t, "(TABLE copied EXCEPT ALL TABLE inserted) AS d"), 0)
+	check.NoError(t, inserted.CreateMany(ctx, rs[1:]))
+	check.NoError(t, inserted.Create(ctx, &rs[0]))
+	check.Same(t, "copies", db.copies, 1)
+	check.Same(t, "rows", db.count(t, "copied"), many)
+	check.Same(t, "rows that differ", db.count(t, "(TABLE copied EXCEPT ALL TABLE inserted) AS d"), 0)
 }
 
 // TestCopyFailsLikeInsert looks at the errors, and that no row is left behind.
@@ -147,8 +148,8 @@ func TestCopyFailsLikeInsert(t *testing.T) {
 			if !errors.Is(err, c.want) || !c.details(err) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			wantSame(t, "copies", db.copies, c.copies)
-			wantSame(t, "rows", db.count(t, "vouchers"), 0)
+			check.Same(t, "copies", db.copies, c.copies)
+			check.Same(t, "rows", db.count(t, "vouchers"), 0)
 		})
 	}
 }
@@ -181,8 +182,8 @@ func TestWhatIsNotCopied(t *testing.T) {
 			if errors.As(err, &pg) != (c.code != "") || pg != nil && pg.Code != c.code {
 				t.Errorf("error %v, want SQLSTATE %q", err, c.code)
 			}
-			wantSame(t, "copied", db.copies == 1, c.name == "plain")
-			wantSame(t, "rows", db.count(t, "vouchers"), c.rows)
+			check.Same(t, "copied", db.copies == 1, c.name == "plain")
+			check.Same(t, "rows", db.count(t, "vouchers"), c.rows)
 		})
 	}
 }
@@ -195,10 +196,10 @@ func TestUpsertsAreNotCopied(t *testing.T) {
 		vs[i].Code = strconv.Itoa(i)
 	}
 	for _, want := range []repo.Outcome{repo.Inserted, repo.Updated} {
-		outcomes := value1(repo.New(db, voucherTable).UpsertMany(t.Context(), vs, query.OnConflict(voucherCode)))(t)
-		wantSame(t, "outcome", outcomes[many-1], want)
+		outcomes := check.Value(repo.New(db, voucherTable).UpsertMany(t.Context(), vs, query.OnConflict(voucherCode)))(t)
+		check.Same(t, "outcome", outcomes[many-1], want)
 	}
-	wantSame(t, "copies", db.copies, 0)
+	check.Same(t, "copies", db.copies, 0)
 }
 
 // TestCopyAfterMigration alters columns between two calls on one connection,
@@ -209,25 +210,25 @@ func TestCopyAfterMigration(t *testing.T) {
 	rs := newReadings(many)
 	for i, alter := range []string{"place TYPE text", "next TYPE bigint", "next TYPE integer", "doc TYPE json", "doc TYPE jsonb", "tags TYPE varchar[]", "ratio TYPE float8"} {
 		_, err := db.Exec(t.Context(), "ALTER TABLE readings ALTER "+alter)
-		noError(t, err)
+		check.NoError(t, err)
 		for j := range rs {
 			rs[j].No += many
 		}
 		if err := readings.CreateMany(t.Context(), rs); err != nil {
 			t.Fatalf("%s: %v", alter, err)
 		}
-		wantSame(t, "rows after "+alter, db.count(t, "readings"), (i+1)*many)
+		check.Same(t, "rows after "+alter, db.count(t, "readings"), (i+1)*many)
 	}
-	wantSame(t, "tried", db.copies, 7)
-	wantSame(t, "rows that differ from call to call",
+	check.Same(t, "tried", db.copies, 7)
+	check.Same(t, "rows that differ from call to call",
 		db.count(t, "(SELECT FROM readings GROUP BY ratio, doc, next, tags HAVING count(*) <> 7) AS d"), 0)
 
-	tx := value1(db.Begin(t.Context()))(t)
+	tx := check.Value(db.Begin(t.Context()))(t)
 	_, err := tx.Exec(t.Context(), "TRUNCATE readings; ALTER TABLE readings ALTER next TYPE bigint", pgx.QueryExecModeSimpleProtocol)
-	noError(t, err)
+	check.NoError(t, err)
 	var pg *pgconn.PgError
 	if err := readings.With(tx).CreateMany(t.Context(), rs); !errors.As(err, &pg) || pg.Code != "08P01" {
 		t.Errorf("in a transaction: got %v, want what went wrong first", err)
 	}
-	noError(t, tx.Rollback(t.Context()))
+	check.NoError(t, tx.Rollback(t.Context()))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,30 +14,30 @@ import (
 func TestLifeOfARow(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	d := document{Slug: "a", Rank: 3, Note: new("draft")}
-	noError(t, a.documents.Create(ctx, &d))
+	check.NoError(t, a.documents.Create(ctx, &d))
 	if d.ID == 0 || d.Title != "untitled" || d.Doubled != 6 || d.Version != 1 || d.CreatedAt.IsZero() || d.UpdatedAt.IsZero() {
 		t.Errorf("not read back: %+v", d)
 	}
-	got := value1(a.documents.Get(ctx, d.ID))(t)
-	wantSame(t, "note", *got.Note, "draft")
-	wantSame(t, "created", got.CreatedAt.Equal(d.CreatedAt), true)
-	wantSame(t, "key", a.documents.Key(got), d.ID)
+	got := check.Value(a.documents.Get(ctx, d.ID))(t)
+	check.Same(t, "note", *got.Note, "draft")
+	check.Same(t, "created", got.CreatedAt.Equal(d.CreatedAt), true)
+	check.Same(t, "key", a.documents.Key(got), d.ID)
 
 	got.Title, got.Note, got.Rank = "", nil, 0
-	noError(t, a.documents.Update(ctx, got))
-	got = value1(a.documents.Get(ctx, d.ID))(t)
+	check.NoError(t, a.documents.Update(ctx, got))
+	got = check.Value(a.documents.Get(ctx, d.ID))(t)
 	if got.Title != "" || got.Note != nil || got.Rank != 0 || got.Doubled != 0 || got.Version != 2 {
 		t.Errorf("after an update with zero values: %+v", got)
 	}
 
-	noError(t, a.documents.Patch(ctx, d.ID, docRank.Add(4), docNote.Set("final"), docTitle.SetDefault()))
-	got = value1(a.documents.Get(ctx, d.ID))(t)
+	check.NoError(t, a.documents.Patch(ctx, d.ID, docRank.Add(4), docNote.Set("final"), docTitle.SetDefault()))
+	got = check.Value(a.documents.Get(ctx, d.ID))(t)
 	if got.Rank != 4 || *got.Note != "final" || got.Title != "untitled" || got.Slug != "a" {
 		t.Errorf("after a patch: %+v", got)
 	}
 
-	noError(t, a.documents.HardDelete(ctx, d.ID))
-	wantSame(t, "left", value1(a.documents.Count(ctx, query.All[document]().WithDeleted()))(t), 0)
+	check.NoError(t, a.documents.HardDelete(ctx, d.ID))
+	check.Same(t, "left", check.Value(a.documents.Count(ctx, query.All[document]().WithDeleted()))(t), 0)
 }
 
 // TestManyRows does the same with several rows at once.
@@ -46,15 +47,15 @@ func TestManyRows(t *testing.T) {
 	for i := range ds {
 		ds[i].Rank = 10
 	}
-	wantSame(t, "updated", value1(a.documents.UpdateMany(ctx, ds))(t), 3)
-	wantSame(t, "computed", ds[2].Doubled, 20)
-	found := value1(a.documents.GetMany(ctx, []int64{ds[2].ID, ds[0].ID}))(t)
-	wantSame(t, "first", found[0].Slug, "c")
-	wantSame(t, "second", found[1].Slug, "a")
-	wantSame(t, "patched", value1(a.documents.UpdateWhere(ctx, query.Where(docSlug.In("a", "b")), docRank.Set(1)))(t), 2)
-	wantSame(t, "deleted", value1(a.documents.DeleteWhere(ctx, query.Where(docRank.Eq(1))))(t), 2)
-	wantSame(t, "deleted by key", value1(a.documents.DeleteMany(ctx, []int64{ds[2].ID}))(t), 1)
-	wantSame(t, "purged", value1(a.documents.HardDeleteWhere(ctx, query.All[document]().OnlyDeleted().Unbounded()))(t), 3)
+	check.Same(t, "updated", check.Value(a.documents.UpdateMany(ctx, ds))(t), 3)
+	check.Same(t, "computed", ds[2].Doubled, 20)
+	found := check.Value(a.documents.GetMany(ctx, []int64{ds[2].ID, ds[0].ID}))(t)
+	check.Same(t, "first", found[0].Slug, "c")
+	check.Same(t, "second", found[1].Slug, "a")
+	check.Same(t, "patched", check.Value(a.documents.UpdateWhere(ctx, query.Where(docSlug.In("a", "b")), docRank.Set(1)))(t), 2)
+	check.Same(t, "deleted", check.Value(a.documents.DeleteWhere(ctx, query.Where(docRank.Eq(1))))(t), 2)
+	check.Same(t, "deleted by key", check.Value(a.documents.DeleteMany(ctx, []int64{ds[2].ID}))(t), 1)
+	check.Same(t, "purged", check.Value(a.documents.HardDeleteWhere(ctx, query.All[document]().OnlyDeleted().Unbounded()))(t), 3)
 }
 
 // TestReads compares the ways to ask for rows.
@@ -62,18 +63,18 @@ func TestReads(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	a.add(t, "a", "b", "c", "d")
 	q := query.Where(docRank.Ge(1)).OrderBy(docRank.Desc())
-	wantSame(t, "find", slugs(value1(a.documents.Find(ctx, q))(t)), "dcb")
-	wantSame(t, "window", slugs(value1(a.documents.Find(ctx, q.Limit(1).Offset(1)))(t)), "c")
-	wantSame(t, "first", value1(a.documents.First(ctx, q))(t).Slug, "d")
-	wantSame(t, "count", value1(a.documents.Count(ctx, q))(t), 3)
-	wantSame(t, "exists", value1(a.documents.Exists(ctx, q))(t), true)
-	wantSame(t, "none exists", value1(a.documents.Exists(ctx, query.Where(docRank.Gt(3))))(t), false)
+	check.Same(t, "find", slugs(check.Value(a.documents.Find(ctx, q))(t)), "dcb")
+	check.Same(t, "window", slugs(check.Value(a.documents.Find(ctx, q.Limit(1).Offset(1)))(t)), "c")
+	check.Same(t, "first", check.Value(a.documents.First(ctx, q))(t).Slug, "d")
+	check.Same(t, "count", check.Value(a.documents.Count(ctx, q))(t), 3)
+	check.Same(t, "exists", check.Value(a.documents.Exists(ctx, q))(t), true)
+	check.Same(t, "none exists", check.Value(a.documents.Exists(ctx, query.Where(docRank.Gt(3))))(t), false)
 	streamed := ""
 	for d, err := range a.documents.Stream(ctx, q) {
-		noError(t, err)
+		check.NoError(t, err)
 		streamed += d.Slug
 	}
-	wantSame(t, "stream", streamed, "dcb")
+	check.Same(t, "stream", streamed, "dcb")
 }
 
 // TestCompositeKey proves that keys of two columns work everywhere, with zeros
@@ -81,17 +82,17 @@ func TestReads(t *testing.T) {
 func TestCompositeKey(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	tiles := []tile{{0, 0, "origin"}, {0, 1, "north"}, {1, 0, "east"}}
-	noError(t, a.tiles.CreateMany(ctx, tiles))
-	wantSame(t, "get", value1(a.tiles.Get(ctx, tileKey{0, 0}))(t).Label, "origin")
-	found := value1(a.tiles.GetMany(ctx, []tileKey{{1, 0}, {5, 5}, {0, 0}}))(t)
-	wantSame(t, "first", found[0].Label, "east")
-	wantSame(t, "second", found[1], nil)
-	wantSame(t, "third", found[2].Label, "origin")
-	noError(t, a.tiles.Update(ctx, &tile{0, 1, "up"}))
-	noError(t, a.tiles.Patch(ctx, tileKey{0, 0}, query.Text(func(p *tile) *string { return &p.Label }).Set("zero")))
-	wantSame(t, "patched", value1(a.tiles.Get(ctx, tileKey{}))(t).Label, "zero")
-	wantSame(t, "deleted", value1(a.tiles.DeleteMany(ctx, []tileKey{{0, 1}, {1, 0}}))(t), 2)
-	noError(t, a.tiles.Delete(ctx, tileKey{0, 0}))
+	check.NoError(t, a.tiles.CreateMany(ctx, tiles))
+	check.Same(t, "get", check.Value(a.tiles.Get(ctx, tileKey{0, 0}))(t).Label, "origin")
+	found := check.Value(a.tiles.GetMany(ctx, []tileKey{{1, 0}, {5, 5}, {0, 0}}))(t)
+	check.Same(t, "first", found[0].Label, "east")
+	check.Same(t, "second", found[1], nil)
+	check.Same(t, "third", found[2].Label, "origin")
+	check.NoError(t, a.tiles.Update(ctx, &tile{0, 1, "up"}))
+	check.NoError(t, a.tiles.Patch(ctx, tileKey{0, 0}, query.Text(func(p *tile) *string { return &p.Label }).Set("zero")))
+	check.Same(t, "patched", check.Value(a.tiles.Get(ctx, tileKey{}))(t).Label, "zero")
+	check.Same(t, "deleted", check.Value(a.tiles.DeleteMany(ctx, []tileKey{{0, 1}, {1, 0}}))(t), 2)
+	check.NoError(t, a.tiles.Delete(ctx, tileKey{0, 0}))
 }
 
 // catalogue is a repository of a program's own: the methods it does not
@@ -115,10 +116,10 @@ func TestOwnRepository(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	d := document{Slug: "a", Note: new("n")}
 	c := &catalogue{Repository: a.documents}
-	noError(t, c.Create(ctx, &d))
-	value1(c.Get(ctx, d.ID))(t)
-	wantSame(t, "overridden method ran", c.gets, 1)
-	wantSame(t, "own method", slugs(value1(c.ByNote(ctx, "n"))(t)), "a")
+	check.NoError(t, c.Create(ctx, &d))
+	check.Value(c.Get(ctx, d.ID))(t)
+	check.Same(t, "overridden method ran", c.gets, 1)
+	check.Same(t, "own method", slugs(check.Value(c.ByNote(ctx, "n"))(t)), "a")
 	if time.Since(d.CreatedAt) > time.Hour {
 		t.Errorf("created at %v", d.CreatedAt)
 	}

@@ -1,15 +1,13 @@
 package repo_test
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -39,14 +37,7 @@ CREATE TABLE events (message text NOT NULL);
 CREATE VIEW titles AS SELECT id, title FROM documents;
 `
 
-var archiveSchema = testdb.Schema{Name: "archive", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, archiveSQL, pgx.QueryExecModeSimpleProtocol)
-	return errors.Join(err, conn.Close(ctx))
-}}
+var archiveSchema = testdb.SQL("archive", archiveSQL)
 
 type (
 	document struct {
@@ -135,7 +126,7 @@ func (a *archive) add(t *testing.T, slugs ...string) []document {
 	for i, slug := range slugs {
 		ds[i] = document{Slug: slug, Title: "Title of " + slug, Rank: int32(i)}
 	}
-	noError(t, a.documents.CreateMany(t.Context(), ds))
+	check.NoError(t, a.documents.CreateMany(t.Context(), ds))
 	return ds
 }
 
@@ -149,38 +140,7 @@ func (a *archive) statements(run func()) int {
 // stored reads a document whatever became of it.
 func (a *archive) stored(t *testing.T, id int64) *document {
 	t.Helper()
-	return value1(a.documents.One(t.Context(), query.Where(docID.Eq(id)).WithDeleted()))(t)
-}
-
-func noError(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantError(t testing.TB, what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got error %v, want %v", what, err, want)
-	}
-}
-
-func wantSame[V comparable](t testing.TB, what string, got, want V) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// value1 returns the value of a call, after failing the test if the call had
-// an error: value1(call())(t).
-func value1[V any](v V, err error) func(testing.TB) V {
-	return func(t testing.TB) V {
-		t.Helper()
-		noError(t, err)
-		return v
-	}
+	return check.Value(a.documents.One(t.Context(), query.Where(docID.Eq(id)).WithDeleted()))(t)
 }
 
 // slugs are what identifies documents in the tests.

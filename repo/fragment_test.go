@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -34,11 +35,11 @@ func TestFragmentsAreChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sent := a.statements(func() {
 				_, err := a.documents.Upsert(ctx, &document{Slug: "a"}, c.conflict)
-				wantError(t, "upsert", err, smrt.ErrBadQuery)
+				check.Error(t, "upsert", err, smrt.ErrBadQuery)
 				_, err = a.documents.UpsertMany(ctx, []document{{Slug: "a"}}, c.conflict.DoNothing())
-				wantError(t, "upsert many", err, smrt.ErrBadQuery)
+				check.Error(t, "upsert many", err, smrt.ErrBadQuery)
 			})
-			wantSame(t, "statements", sent, 0)
+			check.Same(t, "statements", sent, 0)
 			defer func() {
 				if r := fmt.Sprint(recover()); !strings.HasPrefix(r, "smrt: computed column") {
 					t.Errorf("computed: %s", r)
@@ -47,7 +48,7 @@ func TestFragmentsAreChecked(t *testing.T) {
 			c.computed()
 		})
 	}
-	wantError(t, "no target", value2(a.documents.Upsert(ctx, &document{Slug: "a"}, query.Conflict[document]{})), smrt.ErrBadQuery)
+	check.Error(t, "no target", value2(a.documents.Upsert(ctx, &document{Slug: "a"}, query.Conflict[document]{})), smrt.ErrBadQuery)
 }
 
 func value2[V any](_ V, err error) error { return err }
@@ -59,7 +60,7 @@ func TestConflictsAreValues(t *testing.T) {
 	bySlug := query.OnConflict(docSlug).Where("deleted_at IS NULL")
 	_, _ = bySlug.DoNothing(), bySlug.Update(docRank)
 	d := document{Slug: "a", Title: "new", Rank: 7}
-	outcome := value1(a.documents.Upsert(ctx, &d, bySlug))(t)
-	wantSame(t, "outcome", outcome, repo.Updated)
-	wantSame(t, "title", a.stored(t, ds[0].ID).Title, "new")
+	outcome := check.Value(a.documents.Upsert(ctx, &d, bySlug))(t)
+	check.Same(t, "outcome", outcome, repo.Updated)
+	check.Same(t, "title", a.stored(t, ds[0].ID).Title, "new")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -46,7 +47,7 @@ func TestLockManyTakesOneOrder(t *testing.T) {
 		all.Wait()
 		return failed
 	}
-	wantSame(t, "transactions that failed", lockers(func(ctx context.Context, tx pgx.Tx, keys []int64) error {
+	check.Same(t, "transactions that failed", lockers(func(ctx context.Context, tx pgx.Tx, keys []int64) error {
 		_, err := a.documents.With(tx).LockMany(ctx, keys)
 		time.Sleep(time.Millisecond)
 		return err
@@ -69,14 +70,14 @@ func TestLockMany(t *testing.T) {
 	ctx := t.Context()
 	ds := a.add(t, "a", "b")
 	_, err := a.documents.LockMany(ctx, []int64{ds[0].ID})
-	wantError(t, "on a pool", err, smrt.ErrBadQuery)
+	check.Error(t, "on a pool", err, smrt.ErrBadQuery)
 
-	tx := value1(a.pool.Begin(ctx))(t)
+	tx := check.Value(a.pool.Begin(ctx))(t)
 	defer tx.Rollback(context.WithoutCancel(ctx))
-	got := value1(a.documents.With(tx).LockMany(ctx, []int64{ds[1].ID, -1, ds[0].ID, ds[1].ID}))(t)
-	wantSame(t, "rows", fmt.Sprint(got[0].Slug, got[1] == nil, got[2].Slug, got[3] == got[0]), "btrueatrue")
+	got := check.Value(a.documents.With(tx).LockMany(ctx, []int64{ds[1].ID, -1, ds[0].ID, ds[1].ID}))(t)
+	check.Same(t, "rows", fmt.Sprint(got[0].Slug, got[1] == nil, got[2].Slug, got[3] == got[0]), "btrueatrue")
 	var free int
-	noError(t, a.pool.QueryRow(ctx, "SELECT count(*) FROM (SELECT FROM documents FOR UPDATE SKIP LOCKED) AS f").Scan(&free))
-	wantSame(t, "rows that are not locked", free, 0)
-	wantSame(t, "no keys", len(value1(a.documents.With(tx).LockMany(ctx, nil))(t)), 0)
+	check.NoError(t, a.pool.QueryRow(ctx, "SELECT count(*) FROM (SELECT FROM documents FOR UPDATE SKIP LOCKED) AS f").Scan(&free))
+	check.Same(t, "rows that are not locked", free, 0)
+	check.Same(t, "no keys", len(check.Value(a.documents.With(tx).LockMany(ctx, nil))(t)), 0)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/pagila"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
@@ -35,11 +36,11 @@ func pagilaPool(t *testing.T) *pgxpool.Pool {
 func readsAll[T any, K comparable](t *testing.T, pool *pgxpool.Pool, table *query.Table[T, K], want int) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), "SELECT * FROM "+table.Name())
-	noError(t, err)
+	check.NoError(t, err)
 	plain, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
-	noError(t, err)
+	check.NoError(t, err)
 	found, err := repo.New(pool, table).Find(t.Context(), query.All[T]())
-	noError(t, err)
+	check.NoError(t, err)
 	if len(found) != want {
 		t.Errorf("%s: %d rows, want %d", table.Name(), len(found), want)
 	}
@@ -48,7 +49,7 @@ func readsAll[T any, K comparable](t *testing.T, pool *pgxpool.Pool, table *quer
 	}
 	var streamed []T
 	for v, err := range repo.New(pool, table).Stream(t.Context(), query.All[T]()) {
-		noError(t, err)
+		check.NoError(t, err)
 		streamed = append(streamed, v)
 	}
 	if !slices.Equal(documents(t, streamed), documents(t, plain)) {
@@ -62,7 +63,7 @@ func documents[T any](t *testing.T, vs []T) []string {
 	out := make([]string, len(vs))
 	for i, v := range vs {
 		j, err := json.Marshal(v)
-		noError(t, err)
+		check.NoError(t, err)
 		out[i] = string(j)
 	}
 	slices.Sort(out)
@@ -121,7 +122,7 @@ func TestPagilaPredicates(t *testing.T) {
 		"title LIKE 'A%'":                                            filmTitle.HasPrefix("A"),
 	} {
 		var want int64
-		noError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM film WHERE "+sqlText).Scan(&want))
+		check.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM film WHERE "+sqlText).Scan(&want))
 		got, err := films.Count(t.Context(), query.Where(p))
 		if err != nil || got != want || want == 0 {
 			t.Errorf("%s: %d rows, %v; want %d", sqlText, got, err, want)
@@ -141,16 +142,16 @@ func TestPagilaFilms(t *testing.T) {
 		ReplacementCost: rate, Rating: &rating, SpecialFeatures: []string{"Trailers", `odd "one"`},
 	}
 	again := film
-	noError(t, films.Create(ctx, &film))
+	check.NoError(t, films.Create(ctx, &film))
 	if film.FilmID != 1001 || !strings.Contains(film.Fulltext.String(), "lighthous") {
 		t.Errorf("not read back: %+v", film)
 	}
 	many := []pagila.Film{again, again, again}
 	many[1].Rating, many[1].ReleaseYear, many[1].SpecialFeatures = nil, nil, nil
-	noError(t, films.CreateMany(ctx, many))
+	check.NoError(t, films.CreateMany(ctx, many))
 	for i := range many {
 		got, err := films.Get(ctx, many[i].FilmID)
-		noError(t, err)
+		check.NoError(t, err)
 		if !slices.Equal(documents(t, []pagila.Film{*got}), documents(t, many[i:i+1])) {
 			t.Errorf("film %d: got %+v, want %+v", i, *got, many[i])
 		}
@@ -159,11 +160,11 @@ func TestPagilaFilms(t *testing.T) {
 		many[i].Title, many[i].Rating = "BRIGHT HARBOUR", new(pagila.Rating("PG"))
 	}
 	n, err := films.UpdateMany(ctx, many)
-	noError(t, err)
-	wantSame(t, "updated", n, 3)
+	check.NoError(t, err)
+	check.Same(t, "updated", n, 3)
 	n, err = films.Count(ctx, query.Where(filmText.Matches("harbour"), filmRating.Eq("PG"), filmTitle.Eq("BRIGHT HARBOUR")))
-	noError(t, err)
-	wantSame(t, "found by the new title", n, 3)
+	check.NoError(t, err)
+	check.Same(t, "found by the new title", n, 3)
 
 	early := int32(1900)
 	err = films.Patch(ctx, film.FilmID, filmYear.Set(early))
@@ -182,13 +183,13 @@ func TestPagilaPicture(t *testing.T) {
 	pool := pagilaPool(t)
 	staff := repo.New(pool, pagila.Staffs)
 	first, err := staff.Get(t.Context(), 1)
-	noError(t, err)
-	wantSame(t, "picture", string(first.Picture), "\x89PNG\r\nZ\n")
+	check.NoError(t, err)
+	check.Same(t, "picture", string(first.Picture), "\x89PNG\r\nZ\n")
 	first.Picture = []byte{0, 1, 255, '\\'}
-	noError(t, staff.Update(t.Context(), first))
+	check.NoError(t, staff.Update(t.Context(), first))
 	again, err := staff.Get(t.Context(), 1)
-	noError(t, err)
-	wantSame(t, "new picture", string(again.Picture), string(first.Picture))
+	check.NoError(t, err)
+	check.Same(t, "new picture", string(again.Picture), string(first.Picture))
 }
 
 // TestPagilaPayments is about a partitioned table whose key begins with a time.
@@ -198,30 +199,30 @@ func TestPagilaPayments(t *testing.T) {
 	ctx := t.Context()
 	payments := repo.New(pool, pagila.Payments)
 	all, err := payments.Find(ctx, query.All[pagila.Payment]().Limit(500))
-	noError(t, err)
+	check.NoError(t, err)
 	keys := make([]pagila.PaymentKey, len(all))
 	for i := range all {
 		keys[i] = payments.Key(&all[i])
 		keys[i].PaymentDate = keys[i].PaymentDate.In(time.FixedZone("", 3600)) // the same moment
 	}
 	many, err := payments.GetMany(ctx, keys)
-	noError(t, err)
+	check.NoError(t, err)
 	for i, p := range many {
 		if p == nil || p.PaymentID != all[i].PaymentID {
 			t.Fatalf("payment %d: %v, want %v", i, p, all[i])
 		}
 	}
 	paid := pagila.Payment{CustomerID: 1, StaffID: 1, RentalID: 1, Amount: all[0].Amount, PaymentDate: time.Date(2022, 3, 4, 5, 6, 7, 8000, time.UTC)}
-	noError(t, payments.Create(ctx, &paid))
-	wantSame(t, "payment_id", paid.PaymentID, 32099)
+	check.NoError(t, payments.Create(ctx, &paid))
+	check.Same(t, "payment_id", paid.PaymentID, 32099)
 	paid.StaffID = 2
-	noError(t, payments.Update(ctx, &paid))
+	check.NoError(t, payments.Update(ctx, &paid))
 	got, err := payments.Get(ctx, payments.Key(&paid))
-	noError(t, err)
-	wantSame(t, "staff", got.StaffID, 2)
+	check.NoError(t, err)
+	check.Same(t, "staff", got.StaffID, 2)
 	n, err := payments.DeleteMany(ctx, keys)
-	noError(t, err)
-	wantSame(t, "deleted", n, 500)
+	check.NoError(t, err)
+	check.Same(t, "deleted", n, 500)
 }
 
 // TestPagilaPages pages through rows that all have the same timestamp.
@@ -231,8 +232,8 @@ func TestPagilaPages(t *testing.T) {
 	ctx := t.Context()
 	updated := query.Col(func(a *pagila.FilmActor) *time.Time { return &a.LastUpdate })
 	var moments int
-	noError(t, pool.QueryRow(ctx, "SELECT count(DISTINCT last_update) FROM film_actor").Scan(&moments))
-	wantSame(t, "timestamps", moments, 1)
+	check.NoError(t, pool.QueryRow(ctx, "SELECT count(DISTINCT last_update) FROM film_actor").Scan(&moments))
+	check.Same(t, "timestamps", moments, 1)
 	roles := repo.New(pool, pagila.FilmActors)
 	q := query.All[pagila.FilmActor]().OrderBy(updated.Desc())
 	seen := map[pagila.FilmActorKey]int{}
@@ -240,7 +241,7 @@ func TestPagilaPages(t *testing.T) {
 	last := ""
 	for after := ""; ; {
 		page, err := roles.Page(ctx, q, query.Page{Size: 173, After: after})
-		noError(t, err)
+		check.NoError(t, err)
 		forward = append(forward, documents(t, page.Items)...)
 		for i := range page.Items {
 			seen[roles.Key(&page.Items[i])]++
@@ -257,11 +258,11 @@ func TestPagilaPages(t *testing.T) {
 	backward := 5462 % 173
 	for before := last; before != ""; {
 		page, err := roles.Page(ctx, q, query.Page{Size: 173, Before: before})
-		noError(t, err)
+		check.NoError(t, err)
 		backward += len(page.Items)
 		before = page.Prev
 	}
-	wantSame(t, "rows backwards", backward, 5462)
+	check.Same(t, "rows backwards", backward, 5462)
 }
 
 // counter is a table of a domain whose name is not ASCII.
@@ -275,16 +276,16 @@ func TestPagilaDomain(t *testing.T) {
 	pool := pagilaPool(t)
 	ctx := t.Context()
 	_, err := pool.Exec(ctx, `CREATE TABLE counter (id serial PRIMARY KEY, n "bıgınt")`)
-	noError(t, err)
+	check.NoError(t, err)
 	counters := repo.New(pool, query.NewTable("counter", func(c *counter) *int32 { return &c.ID }))
 	n := query.NullCol(func(c *counter) **int64 { return &c.N })
 	rows := []counter{{N: new(int64(1 << 40))}, {}, {N: new(int64(-1))}}
-	noError(t, counters.CreateMany(ctx, rows))
-	noError(t, counters.Create(ctx, &counter{N: new(int64(1 << 40))}))
+	check.NoError(t, counters.CreateMany(ctx, rows))
+	check.NoError(t, counters.Create(ctx, &counter{N: new(int64(1 << 40))}))
 	found, err := counters.Count(ctx, query.Where(n.In(1<<40, -1)))
-	noError(t, err)
-	wantSame(t, "found", found, 3)
+	check.NoError(t, err)
+	check.Same(t, "found", found, 3)
 	updated, err := counters.UpdateMany(ctx, rows)
-	noError(t, err)
-	wantSame(t, "updated", updated, 3)
+	check.NoError(t, err)
+	check.Same(t, "updated", updated, 3)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -18,14 +19,14 @@ func TestPagesWhileRowsChange(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	ds := a.add(t, "b", "d", "f", "h")
 	q := query.All[document]().OrderBy(docSlug.Asc())
-	page := value1(a.documents.Page(ctx, q, query.Page{Size: 2}))(t)
-	wantSame(t, "first page", slugs(page.Items), "bd")
-	noError(t, a.documents.Delete(ctx, ds[1].ID)) // the row the cursor was made of
+	page := check.Value(a.documents.Page(ctx, q, query.Page{Size: 2}))(t)
+	check.Same(t, "first page", slugs(page.Items), "bd")
+	check.NoError(t, a.documents.Delete(ctx, ds[1].ID)) // the row the cursor was made of
 	a.add(t, "a", "e")
-	second := value1(a.documents.Page(ctx, q, query.Page{Size: 2, After: page.Next}))(t)
-	wantSame(t, "second page", slugs(second.Items), "ef")
-	back := value1(a.documents.Page(ctx, q, query.Page{Size: 2, Before: second.Prev}))(t)
-	wantSame(t, "page before", slugs(back.Items), "ab")
+	second := check.Value(a.documents.Page(ctx, q, query.Page{Size: 2, After: page.Next}))(t)
+	check.Same(t, "second page", slugs(second.Items), "ef")
+	back := check.Value(a.documents.Page(ctx, q, query.Page{Size: 2, Before: second.Prev}))(t)
+	check.Same(t, "page before", slugs(back.Items), "ab")
 }
 
 // TestPageRefuses proves what a page cannot be.
@@ -33,7 +34,7 @@ func TestPageRefuses(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	a.add(t, "a", "b")
 	q := query.All[document]()
-	next := value1(a.documents.Page(ctx, q, query.Page{Size: 1}))(t).Next
+	next := check.Value(a.documents.Page(ctx, q, query.Page{Size: 1}))(t).Next
 	for what, c := range map[string]struct {
 		q    query.Query[document]
 		page query.Page
@@ -47,15 +48,15 @@ func TestPageRefuses(t *testing.T) {
 		"no cursor at all": {q, query.Page{Size: 1, After: "x"}, smrt.ErrBadCursor},
 	} {
 		_, err := a.documents.Page(ctx, c.q, c.page)
-		wantError(t, what, err, c.want)
+		check.Error(t, what, err, c.want)
 	}
 	_, err := a.documents.PageNumber(ctx, q, 0, 10)
-	wantError(t, "page number 0", err, smrt.ErrBadPage)
-	last := value1(a.documents.PageNumber(ctx, q, 9, 10))(t)
-	wantSame(t, "behind the last", len(last.Items), 0)
+	check.Error(t, "page number 0", err, smrt.ErrBadPage)
+	last := check.Value(a.documents.PageNumber(ctx, q, 9, 10))(t)
+	check.Same(t, "behind the last", len(last.Items), 0)
 	type name struct{ Slug string }
 	_, err = repo.Select[name](a.documents).Page(ctx, q, query.Page{Size: 1})
-	wantError(t, "of a selection", err, smrt.ErrBadQuery)
+	check.Error(t, "of a selection", err, smrt.ErrBadQuery)
 }
 
 // TestErrorsHoldNoValues makes operations fail with a secret in hand and looks
@@ -93,7 +94,7 @@ func TestErrorsHoldNoValues(t *testing.T) {
 func TestErrorsNameThePlace(t *testing.T) {
 	a := newArchive(t)
 	_, err := a.documents.Get(t.Context(), 1)
-	wantSame(t, "text", err.Error(), "get documents: not found")
+	check.Same(t, "text", err.Error(), "get documents: not found")
 }
 
 // TestModes runs one query in each of pgx's modes, and proves that the one that
@@ -105,16 +106,16 @@ func TestModes(t *testing.T) {
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec,
 	} {
-		wantSame(t, mode.String(), slugs(value1(a.documents.Find(ctx, q.ExecMode(mode)))(t)), "ab")
+		check.Same(t, mode.String(), slugs(check.Value(a.documents.Find(ctx, q.ExecMode(mode)))(t)), "ab")
 	}
 	_, err := a.documents.Find(ctx, q.ExecMode(pgx.QueryExecModeSimpleProtocol))
-	wantError(t, "simple protocol", err, smrt.ErrBadQuery)
+	check.Error(t, "simple protocol", err, smrt.ErrBadQuery)
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeExec} {
 		t.Run(mode.String(), func(t *testing.T) {
 			b := newArchive(t, testdb.ExecMode(mode))
 			ds := b.add(t, "a", "b")
-			wantSame(t, "updated", value1(b.documents.UpdateMany(ctx, ds))(t), 2)
-			wantSame(t, "read", value1(b.documents.Get(ctx, ds[1].ID))(t).Title, "Title of b")
+			check.Same(t, "updated", check.Value(b.documents.UpdateMany(ctx, ds))(t), 2)
+			check.Same(t, "read", check.Value(b.documents.Get(ctx, ds[1].ID))(t).Title, "Title of b")
 		})
 	}
 }
@@ -126,14 +127,14 @@ func TestPlanCache(t *testing.T) {
 	table := query.NewTable("documents", func(d *document) *int64 { return &d.ID }, query.PlanCacheSize[document](2))
 	r := repo.New(a.pool, table)
 	for i := range 10 {
-		value1(r.Find(ctx, query.Where(docRank.Gt(int32(i)), docID.In(make([]int64, i+1)...))))(t)
+		check.Value(r.Find(ctx, query.Where(docRank.Gt(int32(i)), docID.In(make([]int64, i+1)...))))(t)
 	}
 	s := table.CacheStats()
 	if s.Size != 1 || s.Misses != 1 || s.Hits != 9 || s.Capacity != 2 {
 		t.Errorf("one shape with ten values: %+v", s)
 	}
-	value1(r.Find(ctx, query.Where(docRank.Lt(1))))(t)
-	value1(r.Find(ctx, query.Where(docRank.Le(1))))(t)
+	check.Value(r.Find(ctx, query.Where(docRank.Lt(1))))(t)
+	check.Value(r.Find(ctx, query.Where(docRank.Le(1))))(t)
 	if s = table.CacheStats(); s.Size != 2 || s.Evictions != 1 {
 		t.Errorf("three shapes: %+v", s)
 	}
@@ -144,9 +145,9 @@ func TestPlanCache(t *testing.T) {
 func TestTableChanges(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	d := a.add(t, "a")[0]
-	value1(a.documents.Get(ctx, d.ID))(t)
+	check.Value(a.documents.Get(ctx, d.ID))(t)
 	_, err := a.pool.Exec(ctx, "ALTER TABLE documents ADD COLUMN added text DEFAULT 'x'")
-	noError(t, err)
-	wantSame(t, "read", value1(a.documents.Get(ctx, d.ID))(t).Slug, "a")
-	noError(t, a.documents.Update(ctx, &d))
+	check.NoError(t, err)
+	check.Same(t, "read", check.Value(a.documents.Get(ctx, d.ID))(t).Slug, "a")
+	check.NoError(t, a.documents.Update(ctx, &d))
 }

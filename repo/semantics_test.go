@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
 )
 
 // ruleLine is a rule with the test that proves it.
@@ -19,7 +21,7 @@ var ruleLine = regexp.MustCompile("^- .*: `(Test[A-Za-z0-9]+)`$")
 func TestEveryRuleHasItsTest(t *testing.T) {
 	tests := declaredTests(t)
 	text, err := os.ReadFile(filepath.Join("..", "docs", "semantics.md"))
-	noError(t, err)
+	check.NoError(t, err)
 	rules := 0
 	for i, line := range strings.Split(string(text), "\n") {
 		if !strings.HasPrefix(line, "- ") {
@@ -41,10 +43,10 @@ func TestEveryRuleHasItsTest(t *testing.T) {
 // declaredTests are the names of the test functions of all packages.
 func declaredTests(t *testing.T) map[string]bool {
 	t.Helper()
-	files := append(value1(filepath.Glob("../*/*_test.go"))(t), value1(filepath.Glob("../internal/*/*_test.go"))(t)...)
+	files := append(check.Value(filepath.Glob("../*/*_test.go"))(t), check.Value(filepath.Glob("../internal/*/*_test.go"))(t)...)
 	tests := map[string]bool{}
 	for _, name := range files {
-		file := value1(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))(t)
+		file := check.Value(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))(t)
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
 				tests[f.Name.Name] = true

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -18,7 +19,7 @@ import (
 func fillEvents(t *testing.T, a *archive, n int) *repo.Repository[event, query.NoKey] {
 	t.Helper()
 	_, err := a.pool.Exec(t.Context(), "INSERT INTO events SELECT repeat('x', 100) FROM generate_series(1, $1::bigint)", n)
-	noError(t, err)
+	check.NoError(t, err)
 	return repo.New(a.pool, eventTable)
 }
 
@@ -37,12 +38,12 @@ func TestStreamEndsEarly(t *testing.T) {
 	for range 3 {
 		seen := 0
 		for _, err := range events.Stream(ctx, query.All[event]()) {
-			noError(t, err)
+			check.NoError(t, err)
 			if seen++; seen == 2 {
 				break
 			}
 		}
-		wantSame(t, "the connection is free and sound", value1(events.Exists(ctx, query.All[event]()))(t), true)
+		check.Same(t, "the connection is free and sound", check.Value(events.Exists(ctx, query.All[event]()))(t), true)
 	}
 	if early := time.Since(begin) / 3; early > whole/2+50*time.Millisecond {
 		t.Errorf("leaving early took %v, the whole stream %v", early, whole)
@@ -53,13 +54,13 @@ func TestStreamEndsEarly(t *testing.T) {
 func TestStreamEndsEarlyInTransaction(t *testing.T) {
 	a, ctx := newArchive(t), t.Context()
 	events := fillEvents(t, a, 5_000)
-	noError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+	check.NoError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 		for range events.With(tx).Stream(ctx, query.All[event]()) {
 			break
 		}
 		return events.With(tx).Create(ctx, &event{"after"})
 	}))
-	wantSame(t, "committed", value1(events.Exists(ctx, query.Where(eventText.Eq("after"))))(t), true)
+	check.Same(t, "committed", check.Value(events.Exists(ctx, query.Where(eventText.Eq("after"))))(t), true)
 }
 
 // TestStreamHoldsAConnection proves that a pool of one has none left inside
@@ -68,14 +69,14 @@ func TestStreamHoldsAConnection(t *testing.T) {
 	a := newArchive(t, testdb.MaxConns(1))
 	events := fillEvents(t, a, 10)
 	for _, err := range events.Stream(t.Context(), query.All[event]()) {
-		noError(t, err)
+		check.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		_, err = events.Count(ctx, query.All[event]())
 		cancel()
-		wantError(t, "a second statement inside the loop", err, context.DeadlineExceeded)
+		check.Error(t, "a second statement inside the loop", err, context.DeadlineExceeded)
 		break
 	}
-	wantSame(t, "after the loop", value1(events.Count(t.Context(), query.All[event]()))(t), 10)
+	check.Same(t, "after the loop", check.Value(events.Count(t.Context(), query.All[event]()))(t), 10)
 }
 
 // TestStreamSurvivesPanic proves that a loop that panics gives its connection
@@ -84,12 +85,12 @@ func TestStreamSurvivesPanic(t *testing.T) {
 	a := newArchive(t, testdb.MaxConns(1))
 	events := fillEvents(t, a, 1_000)
 	func() {
-		defer func() { wantSame(t, "recovered", recover(), any("mine")) }()
+		defer func() { check.Same(t, "recovered", recover(), any("mine")) }()
 		for range events.Stream(t.Context(), query.All[event]()) {
 			panic("mine")
 		}
 	}()
-	wantSame(t, "after the panic", value1(events.Count(t.Context(), query.All[event]()))(t), 1_000)
+	check.Same(t, "after the panic", check.Value(events.Count(t.Context(), query.All[event]()))(t), 1_000)
 }
 
 // TestStreamTwice proves that a stream is a query to be run, not a result.
@@ -99,10 +100,10 @@ func TestStreamTwice(t *testing.T) {
 	for range 2 {
 		n := 0
 		for _, err := range stream {
-			noError(t, err)
+			check.NoError(t, err)
 			n++
 		}
-		wantSame(t, "rows", n, 3)
+		check.Same(t, "rows", n, 3)
 	}
 }
 
@@ -110,7 +111,7 @@ func TestStreamTwice(t *testing.T) {
 func TestStreamOfKilledBackend(t *testing.T) {
 	a, ctx := newArchive(t, testdb.MaxConns(2)), t.Context()
 	events := fillEvents(t, a, 300_000)
-	conn := value1(a.pool.Acquire(ctx))(t)
+	conn := check.Value(a.pool.Acquire(ctx))(t)
 	defer conn.Release()
 	pid := conn.Conn().PgConn().PID()
 	seen, failed := 0, error(nil)
@@ -121,7 +122,7 @@ func TestStreamOfKilledBackend(t *testing.T) {
 		}
 		if seen++; seen == 1 {
 			_, err := a.pool.Exec(ctx, "SELECT pg_terminate_backend($1::int)", pid)
-			noError(t, err)
+			check.NoError(t, err)
 		}
 	}
 	if failed == nil || seen == 300_000 {
@@ -131,7 +132,7 @@ func TestStreamOfKilledBackend(t *testing.T) {
 	if errors.As(failed, &pg) && pg.Code != "57P01" {
 		t.Errorf("got SQLSTATE %s", pg.Code)
 	}
-	wantSame(t, "the pool goes on", value1(events.Exists(ctx, query.All[event]()))(t), true)
+	check.Same(t, "the pool goes on", check.Value(events.Exists(ctx, query.All[event]()))(t), true)
 }
 
 // TestCancelled runs operations with contexts that end before and during.
@@ -141,13 +142,13 @@ func TestCancelled(t *testing.T) {
 	before, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := a.documents.Get(before, d.ID)
-	wantError(t, "get", err, context.Canceled)
+	check.Error(t, "get", err, context.Canceled)
 	_, err = a.documents.Find(before, query.All[document]())
-	wantError(t, "find", err, context.Canceled)
-	wantError(t, "create", a.documents.Create(before, &document{Slug: "b"}), context.Canceled)
-	wantError(t, "create many", a.documents.CreateMany(before, []document{{Slug: "b"}}), context.Canceled)
+	check.Error(t, "find", err, context.Canceled)
+	check.Error(t, "create", a.documents.Create(before, &document{Slug: "b"}), context.Canceled)
+	check.Error(t, "create many", a.documents.CreateMany(before, []document{{Slug: "b"}}), context.Canceled)
 	for _, err := range a.documents.Stream(before, query.All[document]()) {
-		wantError(t, "stream", err, context.Canceled)
+		check.Error(t, "stream", err, context.Canceled)
 	}
 
 	slow := query.Where(query.Raw[document]("pg_sleep(30) IS NOT NULL"))
@@ -155,11 +156,11 @@ func TestCancelled(t *testing.T) {
 	defer cancel()
 	begin := time.Now()
 	_, err = a.documents.Find(during, slow)
-	wantError(t, "during a query", err, context.DeadlineExceeded)
+	check.Error(t, "during a query", err, context.DeadlineExceeded)
 	if took := time.Since(begin); took > 10*time.Second {
 		t.Errorf("the caller waited %v for the end of a query of 50ms", took)
 	}
-	wantSame(t, "the pool goes on", value1(a.documents.Count(t.Context(), query.All[document]()))(t), 1)
+	check.Same(t, "the pool goes on", check.Value(a.documents.Count(t.Context(), query.All[document]()))(t), 1)
 }
 
 // TestCancelledDuringStream ends the context between two rows.
@@ -175,9 +176,9 @@ func TestCancelledDuringStream(t *testing.T) {
 			cancel()
 		}
 	}
-	wantError(t, "the end of the stream", failed, context.Canceled)
+	check.Error(t, "the end of the stream", failed, context.Canceled)
 	if seen == 0 || seen == 300_000 {
 		t.Errorf("%d rows were seen", seen)
 	}
-	wantSame(t, "the pool goes on", value1(events.Exists(t.Context(), query.All[event]()))(t), true)
+	check.Same(t, "the pool goes on", check.Value(events.Exists(t.Context(), query.All[event]()))(t), true)
 }

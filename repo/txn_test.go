@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -80,11 +81,11 @@ func TestRepositoryBesideItsTransaction(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			undo := errors.New("undo")
 			err := txn.Run(t.Context(), a.pool, func(ctx context.Context, tx pgx.Tx) error {
-				wantError(t, "on the pool", call(ctx, a.documents), smrt.ErrTxBypass)
-				noError(t, call(ctx, a.documents.With(tx)))
+				check.Error(t, "on the pool", call(ctx, a.documents), smrt.ErrTxBypass)
+				check.NoError(t, call(ctx, a.documents.With(tx)))
 				return undo
 			})
-			wantError(t, "transaction", err, undo)
+			check.Error(t, "transaction", err, undo)
 		})
 	}
 }
@@ -92,10 +93,10 @@ func TestRepositoryBesideItsTransaction(t *testing.T) {
 // TestDetached shows the way to use the pool in spite of the transaction.
 func TestDetached(t *testing.T) {
 	a := newArchive(t, testdb.MaxConns(2))
-	noError(t, txn.Run(t.Context(), a.pool, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, a.documents.With(tx).Create(ctx, &document{Slug: "inside"}))
-		n := value1(a.documents.Count(txn.Detach(ctx), query.All[document]()))(t)
-		wantSame(t, "documents that others see", n, 0)
+	check.NoError(t, txn.Run(t.Context(), a.pool, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, a.documents.With(tx).Create(ctx, &document{Slug: "inside"}))
+		n := check.Value(a.documents.Count(txn.Detach(ctx), query.All[document]()))(t)
+		check.Same(t, "documents that others see", n, 0)
 		return nil
 	}))
 }

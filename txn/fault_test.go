@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -81,23 +82,23 @@ func TestForgedAnswers(t *testing.T) {
 					t.Fatalf("without a key: got %v, want %v", err, c.want)
 				}
 				fired := b.link.Disarm()
-				wantSame(t, "happened", fired, true)
-				wantSame(t, "flagged", result.NotReplicated, c.flagged)
-				wantSame(t, "doubts", result.Doubts > 0, c.want == smrt.ErrCommitUnknown) //nolint:errorlint // a sentinel of the table
+				check.Same(t, "happened", fired, true)
+				check.Same(t, "flagged", result.NotReplicated, c.flagged)
+				check.Same(t, "doubts", result.Doubts > 0, c.want == smrt.ErrCommitUnknown) //nolint:errorlint // a sentinel of the table
 				n := one[int64](t, b, "SELECT balance FROM accounts WHERE id = 1") - 1000
-				wantSame(t, "applied without a key", n, map[bool]int64{true: 1}[c.applied])
-				noError(t, reset(b))
+				check.Same(t, "applied without a key", n, map[bool]int64{true: 1}[c.applied])
+				check.NoError(t, reset(b))
 
 				if c.want == pgx.ErrTxCommitRollback { //nolint:errorlint // likewise
 					continue // a certain outcome, which a key does not change
 				}
 				key := fmt.Sprint(what, i)
 				b.link.Arm(c.fault)
-				noError(t, txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}))
-				wantSame(t, "happened with a key", b.link.Disarm(), true)
-				wantError(t, "again", txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}), smrt.ErrAlreadyApplied)
-				wantSame(t, "applied with a key", b.balance(t, 1), 1001)
-				noError(t, reset(b))
+				check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}))
+				check.Same(t, "happened with a key", b.link.Disarm(), true)
+				check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}), smrt.ErrAlreadyApplied)
+				check.Same(t, "applied with a key", b.balance(t, 1), 1001)
+				check.NoError(t, reset(b))
 			}
 		})
 	}
@@ -112,8 +113,8 @@ func reset(b *bank) error {
 func TestForgedAnswersControl(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
-	noError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(txn.Options{Key: "k"}, txn.OffMarker|txn.OffDoubt)))
-	wantSame(t, "applied twice", b.balance(t, 1), 1002)
+	check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(txn.Options{Key: "k"}, txn.OffMarker|txn.OffDoubt)))
+	check.Same(t, "applied twice", b.balance(t, 1), 1002)
 }
 
 // transfer is a transaction of four statements.
@@ -168,10 +169,10 @@ func cutAt(t *testing.T, b *bank, n int, keyed, sending bool, doubts *int) (cut 
 	undone := o
 	undone.MaxAttempts = 10 // the connection of the last cut may still be in the pool
 	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, transfer(key)(ctx, tx))
+		check.NoError(t, transfer(key)(ctx, tx))
 		return errOwn // everything is prepared now, so that the transaction alone is cut
 	}, undone)
-	wantError(t, "warm", err, errOwn)
+	check.Error(t, "warm", err, errOwn)
 	f := testdb.Fault{Sent: -1, Received: -1}
 	if sending {
 		f.Sent = n
@@ -215,7 +216,7 @@ func TestWriteSkew(t *testing.T) {
 	const pairs = 500
 	b := newBank(t, testdb.MaxConns(2))
 	broken, retries := writeSkew(t, b, pairs, pgx.Serializable)
-	wantSame(t, "pairs that broke the rule", broken, 0)
+	check.Same(t, "pairs that broke the rule", broken, 0)
 	if retries < pairs {
 		t.Errorf("%d retries of %d pairs prove nothing", retries, pairs)
 	}
@@ -231,7 +232,7 @@ func writeSkew(t *testing.T, b *bank, pairs int, level pgx.TxIsoLevel) (broken, 
 	t.Helper()
 	for range pairs {
 		_, err := b.Exec(t.Context(), "UPDATE accounts SET balance = 1000 WHERE id IN (1, 2)")
-		noError(t, err)
+		check.NoError(t, err)
 		var both sync.WaitGroup
 		both.Add(2)
 		var runs atomic.Int32
@@ -275,7 +276,7 @@ func TestHotRow(t *testing.T) {
 			b := newBank(t, testdb.MaxConns(16))
 			attempts, p99 := hotRow(t, b, 64, 100, txn.Options{Isolation: level, MaxAttempts: 100, MaxElapsed: time.Minute})
 			t.Logf("%.2f attempts each, p99 %v", attempts, p99)
-			wantSame(t, "value", b.balance(t, 1), 1000+6400)
+			check.Same(t, "value", b.balance(t, 1), 1000+6400)
 			if attempts > 4 {
 				t.Errorf("%.2f attempts each, want at most 4", attempts)
 			}
@@ -334,8 +335,8 @@ func hotRow(t *testing.T, b *bank, goroutines, each int, o txn.Options) (attempt
 func TestCancelAroundCommit(t *testing.T) {
 	b := newBank(t)
 	committed, unknown := cancelAround(t, b, 2000, txn.Options{})
-	wantSame(t, "unknown outcomes", unknown, 0)
-	wantSame(t, "balance", b.balance(t, 1), 1000+int64(committed))
+	check.Same(t, "unknown outcomes", unknown, 0)
+	check.Same(t, "balance", b.balance(t, 1), 1000+int64(committed))
 	t.Logf("%d of 2000 committed", committed)
 	if committed == 0 || committed == 2000 {
 		t.Error("the contexts ended too early or too late to prove anything")

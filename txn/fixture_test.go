@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -23,14 +24,7 @@ CREATE TABLE names (name text PRIMARY KEY);
 INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, 50) AS i;
 ` + txn.MarkersSQL
 
-var bankSchema = testdb.Schema{Name: "bank", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, bankSQL, pgx.QueryExecModeSimpleProtocol)
-	return errors.Join(err, conn.Close(ctx))
-}}
+var bankSchema = testdb.SQL("bank", bankSQL)
 
 // bank is a fresh bank with what was sent to it, and the link to it.
 type bank struct {
@@ -80,31 +74,8 @@ func (b *bank) balance(tb testing.TB, id int64) int64 {
 func one[V any](tb testing.TB, db smrt.DB, sql string, args ...any) V {
 	tb.Helper()
 	var v V
-	noError(tb, db.QueryRow(context.Background(), sql, args...).Scan(&v))
+	check.NoError(tb, db.QueryRow(context.Background(), sql, args...).Scan(&v))
 	return v
-}
-
-func noError(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
-func wantError(tb testing.TB, what string, err error, wants ...error) {
-	tb.Helper()
-	for _, want := range wants {
-		if !errors.Is(err, want) {
-			tb.Errorf("%s: got error %v, want %v", what, err, want)
-		}
-	}
-}
-
-func wantSame[V comparable](tb testing.TB, what string, got, want V) {
-	tb.Helper()
-	if got != want {
-		tb.Errorf("%s: got %v, want %v", what, got, want)
-	}
 }
 
 // nothing is a closure that does nothing.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -22,7 +23,7 @@ import (
 func TestConcurrentUse(t *testing.T) {
 	b := newBank(t)
 	var refused, done int
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		var mu sync.Mutex
 		var all sync.WaitGroup
 		for range 8 {
@@ -47,8 +48,8 @@ func TestConcurrentUse(t *testing.T) {
 		return nil
 	}))
 	t.Logf("%d done, %d refused", done, refused)
-	wantSame(t, "done at all", done > 0, true)
-	wantSame(t, "refused at all", refused > 0, true)
+	check.Same(t, "done at all", done > 0, true)
+	check.Same(t, "refused at all", refused > 0, true)
 }
 
 // TestOpenResults proves that a transaction whose rows or batch are open does
@@ -58,39 +59,39 @@ func TestOpenResults(t *testing.T) {
 	open := map[string]func(context.Context, pgx.Tx) func(){
 		"rows": func(ctx context.Context, tx pgx.Tx) func() {
 			rows, err := tx.Query(ctx, "SELECT id FROM accounts")
-			noError(t, err)
-			wantSame(t, "a row", rows.Next(), true)
+			check.NoError(t, err)
+			check.Same(t, "a row", rows.Next(), true)
 			return rows.Close
 		},
 		"row": func(ctx context.Context, tx pgx.Tx) func() {
 			row := tx.QueryRow(ctx, "SELECT 1")
-			return func() { noError(t, row.Scan(new(int))) }
+			return func() { check.NoError(t, row.Scan(new(int))) }
 		},
 		"batch": func(ctx context.Context, tx pgx.Tx) func() {
 			batch := &pgx.Batch{}
 			batch.Queue("SELECT 1")
 			results := tx.SendBatch(ctx, batch)
-			return func() { noError(t, results.Close()) }
+			return func() { check.NoError(t, results.Close()) }
 		},
 	}
 	for what, begin := range open {
 		t.Run(what, func(t *testing.T) {
-			noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 				end := begin(ctx, tx)
 				for method, err := range methods(ctx, tx) {
-					wantError(t, method, err, smrt.ErrTxConcurrentUse)
+					check.Error(t, method, err, smrt.ErrTxConcurrentUse)
 				}
 				end()
 				return add(1, 1)(ctx, tx)
 			}))
 			err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { begin(ctx, tx); return nil })
-			wantError(t, "left open", err, smrt.ErrTxConcurrentUse)
+			check.Error(t, "left open", err, smrt.ErrTxConcurrentUse)
 			err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { begin(ctx, tx); return errOwn })
-			wantError(t, "left open with an error", err, errOwn)
+			check.Error(t, "left open with an error", err, errOwn)
 		})
 	}
-	wantSame(t, "balance", b.balance(t, 1), 1003)
-	wantSame(t, "connections opened", b.Stat().NewConnsCount(), 1)
+	check.Same(t, "balance", b.balance(t, 1), 1003)
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), 1)
 }
 
 // methods calls every method that sends something.
@@ -116,18 +117,18 @@ func TestHandleAfterEnd(t *testing.T) {
 	var tx pgx.Tx
 	var inside context.Context
 	var rows pgx.Rows
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, x pgx.Tx) (err error) {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, x pgx.Tx) (err error) {
 		tx, inside = x, ctx
 		rows, err = x.Query(ctx, "SELECT id FROM accounts")
 		rows.Close()
 		return err
 	}))
 	for method, err := range methods(t.Context(), tx) {
-		wantError(t, method, err, smrt.ErrTxDone, pgx.ErrTxClosed)
+		check.Error(t, method, err, smrt.ErrTxDone, pgx.ErrTxClosed)
 	}
-	wantError(t, "hook", txn.AfterCommit(inside, func(context.Context) {}), smrt.ErrTxDone)
-	wantSame(t, "rows", rows.Next(), false)
-	noError(t, rows.Err())
+	check.Error(t, "hook", txn.AfterCommit(inside, func(context.Context) {}), smrt.ErrTxDone)
+	check.Same(t, "rows", rows.Next(), false)
+	check.NoError(t, rows.Err())
 }
 
 // TestStrayGoroutine lets a goroutine go on when its closure has returned: it is
@@ -156,31 +157,31 @@ func TestStrayGoroutine(t *testing.T) {
 	if err := <-stray; err == nil {
 		t.Error("the stray statement was not cut off")
 	}
-	noError(t, txn.Run(t.Context(), b, add(1, 1)))
+	check.NoError(t, txn.Run(t.Context(), b, add(1, 1)))
 }
 
 // TestHandleReads reads through the handle in every way.
 func TestHandleReads(t *testing.T) {
 	b := newBank(t)
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "SELECT id FROM accounts ORDER BY id LIMIT 3")
-		noError(t, err)
+		check.NoError(t, err)
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		noError(t, err)
-		wantSame(t, "ids", len(ids), 3)
+		check.NoError(t, err)
+		check.Same(t, "ids", len(ids), 3)
 
 		rows, err = tx.Query(ctx, "SELECT id FROM accounts")
-		noError(t, err)
+		check.NoError(t, err)
 		rows.Next()
 		values, err := rows.Values()
-		noError(t, err)
-		wantSame(t, "values", len(values), 1)
+		check.NoError(t, err)
+		check.Same(t, "values", len(values), 1)
 		if err := rows.Scan(new(bool)); err == nil {
 			t.Error("a number was scanned into a bool")
 		}
 		rows.Close() // the error has closed them, and the transaction goes on
 
-		wantError(t, "no row", tx.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
+		check.Error(t, "no row", tx.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
 		if err := tx.QueryRow(ctx, "SELECT 1").Scan(new(pgtype.DriverBytes)); err == nil {
 			t.Error("memory of the driver was given away")
 		}
@@ -190,27 +191,27 @@ func TestHandleReads(t *testing.T) {
 		batch.Queue("SELECT id FROM accounts WHERE id = $1", 5)
 		results := tx.SendBatch(ctx, batch)
 		_, err = results.Exec()
-		noError(t, err)
+		check.NoError(t, err)
 		var id int64
-		noError(t, results.QueryRow().Scan(&id))
-		wantSame(t, "id of the batch", id, 4)
-		noError(t, results.Close())
-		noError(t, results.Close())
+		check.NoError(t, results.QueryRow().Scan(&id))
+		check.Same(t, "id of the batch", id, 4)
+		check.NoError(t, results.Close())
+		check.NoError(t, results.Close())
 
 		n, err := tx.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows([][]any{{"copied"}}))
-		noError(t, err)
-		wantSame(t, "copied", n, 1)
+		check.NoError(t, err)
+		check.Same(t, "copied", n, 1)
 		objects := tx.LargeObjects()
 		oid, err := objects.Create(ctx, 0)
-		noError(t, err)
+		check.NoError(t, err)
 		object, err := objects.Open(ctx, oid, pgx.LargeObjectModeRead)
-		noError(t, err)
+		check.NoError(t, err)
 		_, err = object.Read(make([]byte, 1))
-		wantError(t, "empty object", err, io.EOF)
+		check.Error(t, "empty object", err, io.EOF)
 		_, err = tx.Prepare(ctx, "mine", "SELECT 2")
-		noError(t, err)
-		wantSame(t, "prepared", one[int](t, tx, "mine"), 2)
-		wantSame(t, "connection", tx.Conn().PgConn().TxStatus(), byte('T'))
+		check.NoError(t, err)
+		check.Same(t, "prepared", one[int](t, tx, "mine"), 2)
+		check.Same(t, "connection", tx.Conn().PgConn().TxStatus(), byte('T'))
 		return nil
 	}))
 }
@@ -220,7 +221,7 @@ func TestHandleReads(t *testing.T) {
 func TestBypass(t *testing.T) {
 	b, other := newBank(t), newBank(t)
 	guarded, elsewhere := txn.Guard(b), txn.Guard(other)
-	check := func(ctx context.Context, what string, want error) {
+	verify := func(ctx context.Context, what string, want error) {
 		t.Helper()
 		batch := &pgx.Batch{}
 		batch.Queue("SELECT 1")
@@ -230,7 +231,7 @@ func TestBypass(t *testing.T) {
 		_, copied := guarded.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
 		tx, begun := guarded.Begin(ctx)
 		if begun == nil {
-			noError(t, tx.Rollback(ctx))
+			check.NoError(t, tx.Rollback(ctx))
 		}
 		for method, err := range map[string]error{
 			"Exec": exec, "Query": query, "QueryRow": guarded.QueryRow(ctx, "SELECT 1").Scan(new(int)),
@@ -241,29 +242,29 @@ func TestBypass(t *testing.T) {
 				t.Errorf("%s, %s: got %v, want %v", what, method, err, want)
 			}
 		}
-		noError(t, name(ctx, elsewhere, what))
+		check.NoError(t, name(ctx, elsewhere, what))
 	}
-	check(t.Context(), "outside", nil)
-	noError(t, txn.Run(t.Context(), guarded, func(ctx context.Context, tx pgx.Tx) error {
-		check(ctx, "inside", smrt.ErrTxBypass)
-		check(txn.Detach(ctx), "detached", nil)
-		noError(t, scope.Check(ctx, tx))
-		noError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return add(1, 1)(ctx, tx) })) // joins
+	verify(t.Context(), "outside", nil)
+	check.NoError(t, txn.Run(t.Context(), guarded, func(ctx context.Context, tx pgx.Tx) error {
+		verify(ctx, "inside", smrt.ErrTxBypass)
+		verify(txn.Detach(ctx), "detached", nil)
+		check.NoError(t, scope.Check(ctx, tx))
+		check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return add(1, 1)(ctx, tx) })) // joins
 		return txn.Run(ctx, other, func(ctx context.Context, _ pgx.Tx) error {
 			check2 := scope.Check(ctx, b)
-			wantError(t, "inside of another database's", check2, smrt.ErrTxBypass)
+			check.Error(t, "inside of another database's", check2, smrt.ErrTxBypass)
 			return nil
 		})
 	}))
-	check(t.Context(), "afterwards", nil)
-	wantSame(t, "balance", b.balance(t, 1), 1001)
-	wantSame(t, "detach outside", txn.Detach(t.Context()), t.Context())
+	verify(t.Context(), "afterwards", nil)
+	check.Same(t, "balance", b.balance(t, 1), 1001)
+	check.Same(t, "detach outside", txn.Detach(t.Context()), t.Context())
 	_, err := txn.Guard(onlyDB{b}).Begin(t.Context())
-	wantError(t, "begin on a handle that cannot", err, smrt.ErrBadOptions)
+	check.Error(t, "begin on a handle that cannot", err, smrt.ErrBadOptions)
 	tx, err := txn.Guard(struct {
 		smrt.DB
 		txn.Beginner
 	}{b, plainBeginner{b}}).Begin(t.Context())
-	noError(t, err)
-	noError(t, tx.Rollback(t.Context()))
+	check.NoError(t, err)
+	check.NoError(t, tx.Rollback(t.Context()))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -17,8 +18,8 @@ type trace struct{ ran []string }
 
 func (tr *trace) hooks(tb testing.TB, ctx context.Context, name string) {
 	tb.Helper()
-	noError(tb, txn.AfterCommit(ctx, func(context.Context) { tr.ran = append(tr.ran, "+"+name) }))
-	noError(tb, txn.AfterRollback(ctx, func(context.Context) { tr.ran = append(tr.ran, "-"+name) }))
+	check.NoError(tb, txn.AfterCommit(ctx, func(context.Context) { tr.ran = append(tr.ran, "+"+name) }))
+	check.NoError(tb, txn.AfterRollback(ctx, func(context.Context) { tr.ran = append(tr.ran, "-"+name) }))
 }
 
 func (tr *trace) take() string {
@@ -40,7 +41,7 @@ func TestHooks(t *testing.T) {
 				return innerResult
 			}, txn.Options{Nested: nesting})
 			tr.hooks(t, ctx, "c")
-			wantSame(t, "inside", tr.take(), "")
+			check.Same(t, "inside", tr.take(), "")
 			return result
 		}
 	}
@@ -60,13 +61,13 @@ func TestHooks(t *testing.T) {
 		}, "+a -b"},
 	} {
 		_ = txn.Run(t.Context(), b, c.fn)
-		wantSame(t, c.what, tr.take(), c.want)
+		check.Same(t, c.what, tr.take(), c.want)
 	}
 	func() {
 		defer func() { _ = recover() }()
 		_ = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { tr.hooks(t, ctx, "a"); panic("x") })
 	}()
-	wantSame(t, "panic", tr.take(), "-a")
+	check.Same(t, "panic", tr.take(), "-a")
 }
 
 func ignore(error) error { return nil }
@@ -77,7 +78,7 @@ func TestHooksOfAttempts(t *testing.T) {
 	b := newBank(t)
 	tr := &trace{}
 	n := 0
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		n++
 		tr.hooks(t, ctx, strings.Repeat("i", n))
 		if n < 3 {
@@ -85,7 +86,7 @@ func TestHooksOfAttempts(t *testing.T) {
 		}
 		return nil
 	}))
-	wantSame(t, "hooks", tr.take(), "-i -ii +iii")
+	check.Same(t, "hooks", tr.take(), "-i -ii +iii")
 }
 
 // TestHooksOfDoubtedCommit proves that hooks wait until a commit is known, and
@@ -99,15 +100,15 @@ func TestHooksOfDoubtedCommit(t *testing.T) {
 	undone.Instead = "rollback"
 
 	b.link.Arm(lost)
-	wantError(t, "without a key", txn.Run(t.Context(), b, hooked), smrt.ErrCommitUnknown)
-	wantSame(t, "unknown", tr.take(), "")
+	check.Error(t, "without a key", txn.Run(t.Context(), b, hooked), smrt.ErrCommitUnknown)
+	check.Same(t, "unknown", tr.take(), "")
 	b.link.Arm(lost)
-	noError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "lost"}))
-	wantSame(t, "answer lost", tr.take(), "+a")
+	check.NoError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "lost"}))
+	check.Same(t, "answer lost", tr.take(), "+a")
 	b.link.Arm(undone)
-	noError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "undone"}))
-	wantSame(t, "not committed, and repeated", tr.take(), "-a +a")
-	wantSame(t, "balance", b.balance(t, 1), 1003)
+	check.NoError(t, txn.Run(t.Context(), b, hooked, txn.Options{Key: "undone"}))
+	check.Same(t, "not committed, and repeated", tr.take(), "-a +a")
+	check.Same(t, "balance", b.balance(t, 1), 1003)
 }
 
 // TestHooksUseThePool proves that hooks run when the connection is free, and
@@ -115,10 +116,10 @@ func TestHooksOfDoubtedCommit(t *testing.T) {
 func TestHooksUseThePool(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	db := txn.Guard(b)
-	noError(t, txn.Run(t.Context(), db, func(ctx context.Context, tx pgx.Tx) error {
-		return txn.AfterCommit(ctx, func(ctx context.Context) { noError(t, name(ctx, db, "hook")) })
+	check.NoError(t, txn.Run(t.Context(), db, func(ctx context.Context, tx pgx.Tx) error {
+		return txn.AfterCommit(ctx, func(ctx context.Context) { check.NoError(t, name(ctx, db, "hook")) })
 	}))
-	wantSame(t, "names", b.names(t), "hook")
+	check.Same(t, "names", b.names(t), "hook")
 }
 
 // TestHookPanics proves that a hook's panic neither keeps others from running
@@ -127,24 +128,24 @@ func TestHookPanics(t *testing.T) {
 	b := newBank(t)
 	tr := &trace{}
 	func() {
-		defer func() { wantSame(t, "panic", recover(), any("hook")) }()
+		defer func() { check.Same(t, "panic", recover(), any("hook")) }()
 		_ = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-			noError(t, txn.AfterCommit(ctx, func(context.Context) { panic("hook") }))
+			check.NoError(t, txn.AfterCommit(ctx, func(context.Context) { panic("hook") }))
 			tr.hooks(t, ctx, "a")
 			return add(1, 1)(ctx, tx)
 		})
 	}()
-	wantSame(t, "others", tr.take(), "+a")
-	wantSame(t, "balance", b.balance(t, 1), 1001)
+	check.Same(t, "others", tr.take(), "+a")
+	check.Same(t, "balance", b.balance(t, 1), 1001)
 }
 
 // TestHooksRefused proves where hooks cannot be registered.
 func TestHooksRefused(t *testing.T) {
 	hook := func(context.Context) {}
-	wantError(t, "no transaction", txn.AfterCommit(t.Context(), hook), smrt.ErrNoTx)
-	wantError(t, "no transaction", txn.AfterRollback(t.Context(), hook), smrt.ErrNoTx)
-	wantError(t, "nil hook", txn.AfterCommit(t.Context(), nil), smrt.ErrBadOptions)
-	wantError(t, "nil context", txn.AfterCommit(nil, hook), smrt.ErrNilContext) //nolint:staticcheck // that is tested
+	check.Error(t, "no transaction", txn.AfterCommit(t.Context(), hook), smrt.ErrNoTx)
+	check.Error(t, "no transaction", txn.AfterRollback(t.Context(), hook), smrt.ErrNoTx)
+	check.Error(t, "nil hook", txn.AfterCommit(t.Context(), nil), smrt.ErrBadOptions)
+	check.Error(t, "nil context", txn.AfterCommit(nil, hook), smrt.ErrNilContext) //nolint:staticcheck // that is tested
 }
 
 // TestAdopt runs code that calls Run on the pool inside a transaction by hand,
@@ -154,26 +155,26 @@ func TestAdopt(t *testing.T) {
 	tr := &trace{}
 	for _, committed := range []bool{true, false} {
 		tx, err := b.Begin(t.Context())
-		noError(t, err)
+		check.NoError(t, err)
 		ctx, outer := txn.Adopt(t.Context(), b, tx)
-		noError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
 			tr.hooks(t, ctx, "a")
 			return name(ctx, tx, "a")
 		}))
-		wantSame(t, "failed", isCode(txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
+		check.Same(t, "failed", isCode(txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
 			tr.hooks(t, ctx, "b")
 			return name(ctx, tx, "a")
 		}), "23505"), true)
-		wantSame(t, "inside", tr.take(), "")
+		check.Same(t, "inside", tr.take(), "")
 		if committed {
 			outer.Committed()
 			outer.RolledBack() // does nothing any more
-			wantSame(t, "committed", tr.take(), "+a -b")
+			check.Same(t, "committed", tr.take(), "+a -b")
 		} else {
 			outer.RolledBack()
-			wantSame(t, "rolled back", tr.take(), "-a -b")
+			check.Same(t, "rolled back", tr.take(), "-a -b")
 		}
-		noError(t, tx.Rollback(t.Context()))
+		check.NoError(t, tx.Rollback(t.Context()))
 	}
-	wantSame(t, "names", b.names(t), "")
+	check.Same(t, "names", b.names(t), "")
 }

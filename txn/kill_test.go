@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -50,12 +51,12 @@ const (
 func (k *killRun) start(t *testing.T) {
 	t.Helper()
 	server := testdb.Primary(t, testdb.Config{Durable: k.durable})
-	noError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
+	check.NoError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
 	cfg, err := pgxpool.ParseConfig(server.DSN("postgres"))
-	noError(t, err)
+	check.NoError(t, err)
 	cfg.MaxConns = killWorkers
 	k.pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
-	noError(t, err)
+	check.NoError(t, err)
 	t.Cleanup(k.pool.Close)
 	k.acked = map[string]bool{}
 
@@ -153,9 +154,9 @@ func (k *killRun) resume() time.Duration {
 func (k *killRun) lost(tb testing.TB) (n int) {
 	tb.Helper()
 	rows, err := k.pool.Query(context.Background(), "SELECT DISTINCT key FROM ledger")
-	noError(tb, err)
+	check.NoError(tb, err)
 	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	noError(tb, err)
+	check.NoError(tb, err)
 	there := map[string]bool{}
 	for _, key := range keys {
 		there[key] = true
@@ -196,14 +197,14 @@ func TestKill(t *testing.T) {
 	if len(k.acked) < k.transfers || k.seen < k.doubts {
 		t.Errorf("%d transfers with %d doubts prove nothing, want %d and %d", len(k.acked), k.seen, k.transfers, k.doubts)
 	}
-	wantSame(t, "failed", len(k.failed), 0)
+	check.Same(t, "failed", len(k.failed), 0)
 	if len(k.failed) > 0 {
 		t.Log(k.failed[0])
 	}
-	wantSame(t, "lost", k.lost(t), 0)
-	wantSame(t, "applied twice", one[int](t, k.pool, twiceSQL), 0)
-	wantSame(t, "sum", one[int](t, k.pool, "SELECT sum(balance)::bigint FROM accounts"), killAccounts*1000)
-	wantSame(t, "accounts that differ from the ledger", one[int](t, k.pool, wrongSQL), 0)
+	check.Same(t, "lost", k.lost(t), 0)
+	check.Same(t, "applied twice", one[int](t, k.pool, twiceSQL), 0)
+	check.Same(t, "sum", one[int](t, k.pool, "SELECT sum(balance)::bigint FROM accounts"), killAccounts*1000)
+	check.Same(t, "accounts that differ from the ledger", one[int](t, k.pool, wrongSQL), 0)
 	if r := k.resume(); r > limit {
 		t.Errorf("service resumed after %v, want at most %v", r, limit)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -23,31 +24,31 @@ func TestLock(t *testing.T) {
 	try := func(ctx context.Context, lock func(context.Context, pgx.Tx) (bool, error)) bool {
 		t.Helper()
 		var got bool
-		noError(t, txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) (err error) {
+		check.NoError(t, txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) (err error) {
 			got, err = lock(ctx, tx)
 			return err
 		}))
 		return got
 	}
 	first := func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 1) }
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, jobs.Acquire(ctx, tx, 1, 3))
-		noError(t, mails.AcquireShared(ctx, tx, 1))
-		noError(t, jobs.Acquire(ctx, tx)) // nothing
-		wantSame(t, "held", try(ctx, first), false)
-		wantSame(t, "another key", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 2) }), true)
-		wantSame(t, "shared", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.TryShared(ctx, tx, 1) }), true)
-		wantSame(t, "exclusive", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.Try(ctx, tx, 1) }), false)
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, jobs.Acquire(ctx, tx, 1, 3))
+		check.NoError(t, mails.AcquireShared(ctx, tx, 1))
+		check.NoError(t, jobs.Acquire(ctx, tx)) // nothing
+		check.Same(t, "held", try(ctx, first), false)
+		check.Same(t, "another key", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 2) }), true)
+		check.Same(t, "shared", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.TryShared(ctx, tx, 1) }), true)
+		check.Same(t, "exclusive", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.Try(ctx, tx, 1) }), false)
 		err := txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
 			return jobs.Acquire(ctx, tx, 3)
 		}, txn.Options{LockTimeout: 10 * time.Millisecond})
-		wantError(t, "wait", err, smrt.ErrLockTimeout)
+		check.Error(t, "wait", err, smrt.ErrLockTimeout)
 		return nil
 	}))
-	wantSame(t, "free afterwards", try(t.Context(), first), true)
-	wantError(t, "no transaction", jobs.Acquire(t.Context(), nil, 1), smrt.ErrNoTx)
+	check.Same(t, "free afterwards", try(t.Context(), first), true)
+	check.Error(t, "no transaction", jobs.Acquire(t.Context(), nil, 1), smrt.ErrNoTx)
 	_, err := jobs.Try(nil, nil, 1) //nolint:staticcheck // that is tested
-	wantError(t, "nil context", err, smrt.ErrNilContext)
+	check.Error(t, "nil context", err, smrt.ErrNilContext)
 }
 
 // TestLockOrder takes overlapping sets of locks in any order from many
@@ -78,9 +79,9 @@ func TestLockOrder(t *testing.T) {
 func TestLockNumbers(t *testing.T) {
 	got := slices.Concat(txn.Numbers("f", []int64{1}), txn.Numbers("f", []string{"1"}), txn.Numbers("f", [][16]byte{{15: 1}}),
 		txn.Numbers("f", []int16{-1}), txn.Numbers("f1", []string{""}), txn.Numbers("", []string{"f1"}))
-	wantSame(t, "int", txn.Numbers("f", []int{1})[0], got[0])
-	wantSame(t, "ascending, each once", slices.IsSorted(txn.Numbers("f", []int{3, 1, 2, 1})) && len(txn.Numbers("f", []int{3, 1, 2, 1})) == 3, true)
+	check.Same(t, "int", txn.Numbers("f", []int{1})[0], got[0])
+	check.Same(t, "ascending, each once", slices.IsSorted(txn.Numbers("f", []int{3, 1, 2, 1})) && len(txn.Numbers("f", []int{3, 1, 2, 1})) == 3, true)
 	slices.Sort(got)
-	wantSame(t, "different", len(slices.Compact(got)), 6)
-	wantSame(t, "pinned", txn.Numbers("jobs", []int64{1})[0], 4152857650487556481)
+	check.Same(t, "different", len(slices.Compact(got)), 6)
+	check.Same(t, "pinned", txn.Numbers("jobs", []int64{1})[0], 4152857650487556481)
 }

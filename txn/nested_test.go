@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
@@ -31,26 +32,26 @@ func isCode(err error, code string) bool {
 func TestSwallowedError(t *testing.T) {
 	b := newBank(t)
 	swallow := func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, name(ctx, tx, "a"))
+		check.NoError(t, name(ctx, tx, "a"))
 		_ = name(ctx, tx, "a")
 		return nil
 	}
 	err := txn.Run(t.Context(), b, swallow)
-	wantError(t, "swallowed", err, smrt.ErrTxAborted)
-	wantSame(t, "the first error is found", isCode(err, "23505"), true)
+	check.Error(t, "swallowed", err, smrt.ErrTxAborted)
+	check.Same(t, "the first error is found", isCode(err, "23505"), true)
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		_ = swallow(ctx, tx)
 		return name(ctx, tx, "b") // 25P02
 	})
-	wantError(t, "later statement", err, smrt.ErrTxAborted)
-	wantSame(t, "the first error is found by a later statement", isCode(err, "23505"), true)
-	wantSame(t, "names", b.names(t), "")
+	check.Error(t, "later statement", err, smrt.ErrTxAborted)
+	check.Same(t, "the first error is found by a later statement", isCode(err, "23505"), true)
+	check.Same(t, "names", b.names(t), "")
 
 	// Control: without the protection the cause is lost.
 	err = txn.Run(t.Context(), b, swallow, txn.Without(txn.Options{}, txn.OffPoison))
-	wantError(t, "control", err, pgx.ErrTxCommitRollback)
-	wantSame(t, "the first error is found by the control", isCode(err, "23505"), false)
+	check.Error(t, "control", err, pgx.ErrTxCommitRollback)
+	check.Same(t, "the first error is found by the control", isCode(err, "23505"), false)
 }
 
 // TestJoin proves that a closure which joins is a part of the transaction: its
@@ -58,30 +59,30 @@ func TestSwallowedError(t *testing.T) {
 func TestJoin(t *testing.T) {
 	b := newBank(t)
 	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, name(ctx, tx, "outer"))
+		check.NoError(t, name(ctx, tx, "outer"))
 		return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, "inner") })
 	})
-	noError(t, err)
-	wantSame(t, "names", b.names(t), "inner outer")
-	wantSame(t, "statements", b.sent.Len()-1, 4) // begin, two names, commit
+	check.NoError(t, err)
+	check.Same(t, "names", b.names(t), "inner outer")
+	check.Same(t, "statements", b.sent.Len()-1, 4) // begin, two names, commit
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		inner := txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error { return errOwn })
-		wantError(t, "inner", inner, errOwn)
-		wantError(t, "statement afterwards", name(ctx, tx, "lost"), smrt.ErrTxAborted, errOwn)
-		wantError(t, "join afterwards", txn.Run(ctx, b, nothing), smrt.ErrTxAborted, errOwn)
+		check.Error(t, "inner", inner, errOwn)
+		check.Error(t, "statement afterwards", name(ctx, tx, "lost"), smrt.ErrTxAborted, errOwn)
+		check.Error(t, "join afterwards", txn.Run(ctx, b, nothing), smrt.ErrTxAborted, errOwn)
 		return nil
 	})
-	wantError(t, "ignored", err, smrt.ErrTxAborted, errOwn)
+	check.Error(t, "ignored", err, smrt.ErrTxAborted, errOwn)
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			noError(t, name(ctx, tx, "x"))
+			check.NoError(t, name(ctx, tx, "x"))
 			_ = name(ctx, tx, "x")
 			return nil
 		})
 	})
-	wantSame(t, "swallowed in a closure that joined", isCode(err, "23505"), true)
+	check.Same(t, "swallowed in a closure that joined", isCode(err, "23505"), true)
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		func() {
@@ -90,18 +91,18 @@ func TestJoin(t *testing.T) {
 		}()
 		return nil
 	})
-	wantError(t, "panic that was caught", err, smrt.ErrTxAborted)
-	wantSame(t, "names afterwards", b.names(t), "inner outer")
+	check.Error(t, "panic that was caught", err, smrt.ErrTxAborted)
+	check.Same(t, "names afterwards", b.names(t), "inner outer")
 }
 
 // TestJoinAsksTooMuch proves that a closure does not silently get less than it
 // asks for.
 func TestJoinAsksTooMuch(t *testing.T) {
 	b := newBank(t)
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, txn.Run(ctx, b, nothing, txn.Options{Isolation: pgx.ReadCommitted, MaxAttempts: 3}))
-		wantError(t, "isolation", txn.Run(ctx, b, nothing, txn.Options{Isolation: pgx.Serializable}), smrt.ErrBadOptions)
-		wantError(t, "key", txn.Run(ctx, b, nothing, txn.Options{Key: "k"}), smrt.ErrBadOptions)
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, txn.Run(ctx, b, nothing, txn.Options{Isolation: pgx.ReadCommitted, MaxAttempts: 3}))
+		check.Error(t, "isolation", txn.Run(ctx, b, nothing, txn.Options{Isolation: pgx.Serializable}), smrt.ErrBadOptions)
+		check.Error(t, "key", txn.Run(ctx, b, nothing, txn.Options{Key: "k"}), smrt.ErrBadOptions)
 		return nil
 	}, txn.Options{Isolation: pgx.RepeatableRead}))
 }
@@ -112,63 +113,63 @@ func TestSavepoint(t *testing.T) {
 	b := newBank(t)
 	savepoint := txn.Options{Nested: txn.Savepoint}
 	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, name(ctx, tx, "a"))
+		check.NoError(t, name(ctx, tx, "a"))
 		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			noError(t, name(ctx, tx, "b"))
+			check.NoError(t, name(ctx, tx, "b"))
 			return name(ctx, tx, "a")
 		}, savepoint)
-		wantSame(t, "conflict in the savepoint", isCode(err, "23505"), true)
+		check.Same(t, "conflict in the savepoint", isCode(err, "23505"), true)
 		err = txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
-			wantError(t, "Commit", tx.Commit(ctx), smrt.ErrTxManaged)
-			wantError(t, "Rollback", tx.Rollback(ctx), smrt.ErrTxManaged)
+			check.Error(t, "Commit", tx.Commit(ctx), smrt.ErrTxManaged)
+			check.Error(t, "Rollback", tx.Rollback(ctx), smrt.ErrTxManaged)
 			joined := txn.Run(ctx, b, func(context.Context, pgx.Tx) error { return errOwn })
-			wantError(t, "joined the savepoint", joined, errOwn)
+			check.Error(t, "joined the savepoint", joined, errOwn)
 			return nil
 		}, savepoint)
-		wantError(t, "ignored in the savepoint", err, smrt.ErrTxAborted, errOwn)
+		check.Error(t, "ignored in the savepoint", err, smrt.ErrTxAborted, errOwn)
 		func() {
-			defer func() { wantSame(t, "panic", recover(), any("caught")) }()
-			_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { noError(t, name(ctx, tx, "p")); panic("caught") }, savepoint)
+			defer func() { check.Same(t, "panic", recover(), any("caught")) }()
+			_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { check.NoError(t, name(ctx, tx, "p")); panic("caught") }, savepoint)
 		}()
 		var kept pgx.Tx
-		noError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { kept = tx; return name(ctx, tx, "c") }, savepoint))
-		wantError(t, "savepoint's handle afterwards", name(ctx, kept, "d"), smrt.ErrTxDone, pgx.ErrTxClosed)
+		check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { kept = tx; return name(ctx, tx, "c") }, savepoint))
+		check.Error(t, "savepoint's handle afterwards", name(ctx, kept, "d"), smrt.ErrTxDone, pgx.ErrTxClosed)
 		return nil
 	})
-	noError(t, err)
-	wantSame(t, "names", b.names(t), "a c")
+	check.NoError(t, err)
+	check.Same(t, "names", b.names(t), "a c")
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		for range 3 {
 			_ = txn.Run(ctx, b, func(context.Context, pgx.Tx) error { return errOwn }, savepoint)
 		}
 		_, err := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT smrt_1")
-		wantSame(t, "no such savepoint any more", isCode(err, "3B001"), true)
+		check.Same(t, "no such savepoint any more", isCode(err, "3B001"), true)
 		return errOwn
 	})
-	wantError(t, "released", err, errOwn)
+	check.Error(t, "released", err, errOwn)
 }
 
 // TestBegin proves that savepoints by hand work as pgx's do, and are released.
 func TestBegin(t *testing.T) {
 	b := newBank(t)
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		wantError(t, "Commit", tx.Commit(ctx), smrt.ErrTxManaged)
-		wantError(t, "Rollback", tx.Rollback(ctx), smrt.ErrTxManaged)
-		noError(t, pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return name(ctx, tx, "kept") }))
-		wantError(t, "BeginFunc", pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-			noError(t, name(ctx, tx, "undone"))
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.Error(t, "Commit", tx.Commit(ctx), smrt.ErrTxManaged)
+		check.Error(t, "Rollback", tx.Rollback(ctx), smrt.ErrTxManaged)
+		check.NoError(t, pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return name(ctx, tx, "kept") }))
+		check.Error(t, "BeginFunc", pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+			check.NoError(t, name(ctx, tx, "undone"))
 			_ = name(ctx, tx, "undone") // aborts, and is mended by the rollback
 			return errOwn
 		}), errOwn)
 		sp, err := tx.Begin(ctx)
-		noError(t, err)
-		noError(t, sp.Commit(ctx))
-		wantError(t, "Commit twice", sp.Commit(ctx), pgx.ErrTxClosed)
-		wantError(t, "Rollback after Commit", sp.Rollback(ctx), pgx.ErrTxClosed)
+		check.NoError(t, err)
+		check.NoError(t, sp.Commit(ctx))
+		check.Error(t, "Commit twice", sp.Commit(ctx), pgx.ErrTxClosed)
+		check.Error(t, "Rollback after Commit", sp.Rollback(ctx), pgx.ErrTxClosed)
 		return nil
 	}))
-	wantSame(t, "names", b.names(t), "kept")
+	check.Same(t, "names", b.names(t), "kept")
 }
 
 // TestNestedConflict raises a serialization failure three levels deep: the
@@ -199,8 +200,8 @@ func TestNestedConflict(t *testing.T) {
 					}, o))
 				}, o))
 			})
-			noError(t, err)
-			wantSame(t, "runs at each level", runs, [3]int{3, 3, 3})
+			check.NoError(t, err)
+			check.Same(t, "runs at each level", runs, [3]int{3, 3, 3})
 		}
 	}
 }
@@ -210,22 +211,22 @@ func TestNestedConflict(t *testing.T) {
 func TestIndependent(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	reserve, err := pgxpool.NewWithConfig(t.Context(), b.Config())
-	noError(t, err)
+	check.NoError(t, err)
 	defer reserve.Close()
 	audit := func(ctx context.Context, text string, reserve txn.Beginner) error {
 		return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			wantError(t, "pool inside an independent transaction", scope.Check(ctx, b), smrt.ErrTxBypass)
+			check.Error(t, "pool inside an independent transaction", scope.Check(ctx, b), smrt.ErrTxBypass)
 			return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, text) })
 		}, txn.Options{Nested: txn.Independent, Reserve: reserve})
 	}
-	noError(t, audit(t.Context(), "not nested", nil))
+	check.NoError(t, audit(t.Context(), "not nested", nil))
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, audit(ctx, "kept", reserve))
-		wantError(t, "no reserve", audit(ctx, "x", nil), smrt.ErrNoReserve)
-		wantError(t, "the same pool", audit(ctx, "x", b), smrt.ErrNoReserve)
-		noError(t, name(ctx, tx, "undone"))
+		check.NoError(t, audit(ctx, "kept", reserve))
+		check.Error(t, "no reserve", audit(ctx, "x", nil), smrt.ErrNoReserve)
+		check.Error(t, "the same pool", audit(ctx, "x", b), smrt.ErrNoReserve)
+		check.NoError(t, name(ctx, tx, "undone"))
 		return errOwn
 	})
-	wantError(t, "outer", err, errOwn)
-	wantSame(t, "names", b.names(t), "kept not nested")
+	check.Error(t, "outer", err, errOwn)
+	check.Same(t, "names", b.names(t), "kept not nested")
 }

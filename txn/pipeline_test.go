@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -50,22 +51,22 @@ func TestPipeline(t *testing.T) {
 	}
 	for range 2 { // the second time everything is prepared
 		_, err := b.Exec(t.Context(), "TRUNCATE names")
-		noError(t, err)
+		check.NoError(t, err)
 		var n int
 		var ids []int64
 		var deleted int64
 		b.sent.Reset()
-		noError(t, txn.Pipeline(t.Context(), b, steps(&n, &ids, &deleted)...))
-		wantSame(t, "round trips", b.sent.Sends(), 2)
-		wantSame(t, "names", n, 1)
-		wantSame(t, "ids", len(ids), 3)
-		wantSame(t, "deleted", deleted, 1)
+		check.NoError(t, txn.Pipeline(t.Context(), b, steps(&n, &ids, &deleted)...))
+		check.Same(t, "round trips", b.sent.Sends(), 2)
+		check.Same(t, "names", n, 1)
+		check.Same(t, "ids", len(ids), 3)
+		check.Same(t, "deleted", deleted, 1)
 	}
-	noError(t, txn.Pipeline(t.Context(), b))
-	wantError(t, "rolled back", txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Pipeline(t.Context(), b))
+	check.Error(t, "rolled back", txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		var n int
-		noError(t, txn.Pipeline(ctx, tx, count(&n), func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "b") }))
-		wantSame(t, "in a transaction", n, 1)
+		check.NoError(t, txn.Pipeline(ctx, tx, count(&n), func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "b") }))
+		check.Same(t, "in a transaction", n, 1)
 		return errOwn
 	}), errOwn)
 }
@@ -88,14 +89,14 @@ func TestPipelineFails(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for i, want := range []error{smrt.ErrNotRun, nil, smrt.ErrNotRun, smrt.ErrNotRun} {
-		wantSame(t, "failed at all", failed.Errors[i] != nil, true)
-		wantSame(t, "not run", errors.Is(failed.Errors[i], smrt.ErrNotRun), want != nil)
-		wantSame(t, "cause", isCode(failed.Errors[i], "22012"), true)
+		check.Same(t, "failed at all", failed.Errors[i] != nil, true)
+		check.Same(t, "not run", errors.Is(failed.Errors[i], smrt.ErrNotRun), want != nil)
+		check.Same(t, "cause", isCode(failed.Errors[i], "22012"), true)
 	}
-	wantSame(t, "step without statements", failed.Errors[4], nil)
-	wantSame(t, "names", b.names(t), "")
+	check.Same(t, "step without statements", failed.Errors[4], nil)
+	check.Same(t, "names", b.names(t), "")
 
-	wantSame(t, "in a transaction", isCode(txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.Same(t, "in a transaction", isCode(txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		return txn.Pipeline(ctx, tx, steps...)
 	}), "22012"), true)
 
@@ -106,7 +107,7 @@ func TestPipelineFails(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Errors[0] == nil || failed.Errors[1] != nil {
 		t.Errorf("got %v", err)
 	}
-	wantSame(t, "names", b.names(t), "kept")
+	check.Same(t, "names", b.names(t), "kept")
 	err = txn.Pipeline(t.Context(), b, func(ctx context.Context, db smrt.DB) error {
 		_, err := db.Exec(ctx, "SELECT $1::int", "no number")
 		return err
@@ -126,28 +127,28 @@ func TestPipelineMisuse(t *testing.T) {
 			kept = db
 			batch := &pgx.Batch{}
 			batch.Queue("SELECT 1")
-			wantError(t, "batch", db.SendBatch(ctx, batch).Close(), smrt.ErrBadQuery)
+			check.Error(t, "batch", db.SendBatch(ctx, batch).Close(), smrt.ErrBadQuery)
 			_, err := db.CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
-			wantError(t, "COPY", err, smrt.ErrBadQuery)
+			check.Error(t, "COPY", err, smrt.ErrBadQuery)
 			_, err = db.Query(ctx, "SELECT id FROM accounts") // left open
-			noError(t, err)
+			check.NoError(t, err)
 			rows, err := db.Query(ctx, "SELECT id FROM accounts", pgx.QueryExecModeExec)
-			noError(t, err)
-			wantSame(t, "next", rows.Next(), true)
+			check.NoError(t, err)
+			check.Same(t, "next", rows.Next(), true)
 			_, err = rows.Values()
-			noError(t, err)
-			wantSame(t, "raw", len(rows.RawValues()), 1)
-			wantSame(t, "connection", rows.Conn(), nil)
+			check.NoError(t, err)
+			check.Same(t, "raw", len(rows.RawValues()), 1)
+			check.Same(t, "connection", rows.Conn(), nil)
 			rows.Close()
-			wantSame(t, "tag", rows.CommandTag().Select(), true)
-			wantError(t, "scan after close", rows.Scan(new(int)), smrt.ErrTxDone)
+			check.Same(t, "tag", rows.CommandTag().Select(), true)
+			check.Error(t, "scan after close", rows.Scan(new(int)), smrt.ErrTxDone)
 			ended, cancel := context.WithCancel(ctx)
 			cancel()
 			_, err = db.Exec(ended, "SELECT 1")
-			wantError(t, "ended context", err, context.Canceled)
+			check.Error(t, "ended context", err, context.Canceled)
 			_, err = db.Exec(nil, "SELECT 1") //nolint:staticcheck // that is tested
-			wantError(t, "nil context", err, smrt.ErrNilContext)
-			wantError(t, "no row", db.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
+			check.Error(t, "nil context", err, smrt.ErrNilContext)
+			check.Error(t, "no row", db.QueryRow(ctx, "SELECT 1 WHERE false").Scan(new(int)), pgx.ErrNoRows)
 			return nil
 		},
 		func(ctx context.Context, db smrt.DB) error { // two goroutines
@@ -159,20 +160,20 @@ func TestPipelineMisuse(t *testing.T) {
 			both.Wait()
 			for _, err := range errs {
 				if err != nil {
-					wantError(t, "goroutine", err, smrt.ErrTxConcurrentUse)
+					check.Error(t, "goroutine", err, smrt.ErrTxConcurrentUse)
 				}
 			}
 			return nil
 		}, count(&n))
-	noError(t, err)
+	check.NoError(t, err)
 	_, err = kept.Exec(t.Context(), "SELECT 1")
-	wantError(t, "afterwards", err, smrt.ErrTxDone)
-	wantError(t, "nil step", txn.Pipeline(t.Context(), b, nil), smrt.ErrBadOptions)
-	wantError(t, "nil handle", txn.Pipeline(t.Context(), nil), smrt.ErrBadOptions)
-	wantError(t, "nil context", txn.Pipeline(nil, b), smrt.ErrNilContext) //nolint:staticcheck // that is tested
+	check.Error(t, "afterwards", err, smrt.ErrTxDone)
+	check.Error(t, "nil step", txn.Pipeline(t.Context(), b, nil), smrt.ErrBadOptions)
+	check.Error(t, "nil handle", txn.Pipeline(t.Context(), nil), smrt.ErrBadOptions)
+	check.Error(t, "nil context", txn.Pipeline(nil, b), smrt.ErrNilContext) //nolint:staticcheck // that is tested
 
 	func() {
-		defer func() { wantSame(t, "panic", recover(), any("step")) }()
+		defer func() { check.Same(t, "panic", recover(), any("step")) }()
 		_ = txn.Pipeline(t.Context(), b, count(&n), func(context.Context, smrt.DB) error { panic("step") }, count(&n))
 	}()
 	exited := make(chan struct{})

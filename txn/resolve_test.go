@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -18,7 +19,7 @@ import (
 func poolOn(t *testing.T, server *testdb.Server) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), server.DSN("postgres"))
-	noError(t, err)
+	check.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -39,41 +40,41 @@ func TestResolve(t *testing.T) {
 			t.Fatalf("got %+v", err)
 		}
 		got, err := txn.Resolve(t.Context(), b, err)
-		noError(t, err)
-		wantSame(t, "outcome", got, c.want)
+		check.NoError(t, err)
+		check.Same(t, "outcome", got, c.want)
 
 		crashed := *doubt // the same doubt, after the server has recovered
 		crashed.Epoch = "before"
 		want := map[txn.Outcome]txn.Outcome{txn.Committed: txn.Unknown, txn.NotCommitted: txn.NotCommitted}[c.want]
 		got, err = txn.Resolve(t.Context(), b, &crashed)
-		noError(t, err)
-		wantSame(t, "outcome after a crash", got, want)
+		check.NoError(t, err)
+		check.Same(t, "outcome after a crash", got, want)
 
 		future := crashed
 		future.XID = "4000000"
 		got, err = txn.Resolve(t.Context(), b, &future)
-		noError(t, err)
-		wantSame(t, "id that was forgotten in a crash", got, txn.NotCommitted)
+		check.NoError(t, err)
+		check.Same(t, "id that was forgotten in a crash", got, txn.NotCommitted)
 		elsewhere := *doubt
 		elsewhere.System = "1"
 		_, err = txn.Resolve(t.Context(), b, &elsewhere)
-		wantError(t, "another cluster", err, smrt.ErrBadOptions)
+		check.Error(t, "another cluster", err, smrt.ErrBadOptions)
 	}
 	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
 	got, err := txn.Resolve(t.Context(), b, txn.Run(t.Context(), b, add(1, 1)))
-	noError(t, err)
-	wantSame(t, "without an id", got, txn.Unknown)
+	check.NoError(t, err)
+	check.Same(t, "without an id", got, txn.Unknown)
 	_, err = txn.Resolve(t.Context(), b, errOwn)
-	wantError(t, "another error", err, smrt.ErrBadOptions)
+	check.Error(t, "another error", err, smrt.ErrBadOptions)
 	_, err = txn.Resolve(nil, b, errOwn) //nolint:staticcheck // that is tested
-	wantError(t, "nil context", err, smrt.ErrNilContext)
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.Error(t, "nil context", err, smrt.ErrNilContext)
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := txn.Resolve(ctx, b, &smrt.CommitUnknownError{XID: "1", Err: errOwn})
-		wantError(t, "inside", err, smrt.ErrTxBypass)
+		check.Error(t, "inside", err, smrt.ErrTxBypass)
 		return nil
 	}))
 	for _, o := range []txn.Outcome{txn.Unknown, txn.InProgress, txn.Committed, txn.NotCommitted} {
-		wantSame(t, "text", o.String() != "", true)
+		check.Same(t, "text", o.String() != "", true)
 	}
 }
 
@@ -86,11 +87,11 @@ func TestResolveInProgress(t *testing.T) {
 	if !errors.As(err, &doubt) {
 		t.Fatal(err)
 	}
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		doubt.XID = one[string](t, tx, "SELECT pg_current_xact_id()::text")
 		got, err := txn.Resolve(ctx, tx, doubt)
-		noError(t, err)
-		wantSame(t, "outcome", got, txn.InProgress)
+		check.NoError(t, err)
+		check.Same(t, "outcome", got, txn.InProgress)
 		return nil
 	}))
 }
@@ -99,22 +100,22 @@ func TestResolveInProgress(t *testing.T) {
 // does: its answer about a transaction from before counts no more.
 func TestResolveAfterCrash(t *testing.T) {
 	server := testdb.Primary(t, testdb.Config{})
-	noError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
+	check.NoError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
 	cfg, err := pgxpool.ParseConfig(server.DSN("postgres"))
-	noError(t, err)
+	check.NoError(t, err)
 	link := testdb.LinkConnections(cfg)
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	noError(t, err)
+	check.NoError(t, err)
 	defer pool.Close()
 	link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
 	doubt := txn.Run(t.Context(), pool, add(1, 1), txn.Options{TrackID: true})
-	wantError(t, "doubt", doubt, smrt.ErrCommitUnknown)
+	check.Error(t, "doubt", doubt, smrt.ErrCommitUnknown)
 	pid := one[int](t, pool, "SELECT pg_backend_pid()")
-	noError(t, syscall.Kill(pid, syscall.SIGKILL))
+	check.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		got, err := txn.Resolve(t.Context(), pool, doubt)
 		if err == nil {
-			wantSame(t, "outcome", got, txn.Unknown)
+			check.Same(t, "outcome", got, txn.Unknown)
 			return
 		}
 		if time.Now().After(deadline) {
@@ -127,22 +128,22 @@ func TestResolveAfterCrash(t *testing.T) {
 func TestMarkers(t *testing.T) {
 	b := newBank(t)
 	ctx := t.Context()
-	noError(t, txn.Run(ctx, b, add(1, 1), txn.Options{Key: "k"}))
+	check.NoError(t, txn.Run(ctx, b, add(1, 1), txn.Options{Key: "k"}))
 	ran := false
 	err := txn.Run(ctx, b, func(context.Context, pgx.Tx) error { ran = true; return nil }, txn.Options{Key: "k"})
-	wantError(t, "again", err, smrt.ErrAlreadyApplied)
-	wantSame(t, "ran again", ran, false)
-	wantError(t, "failed", txn.Run(ctx, b, func(context.Context, pgx.Tx) error { return errOwn }, txn.Options{Key: "f"}), errOwn)
-	noError(t, txn.Run(ctx, b, add(1, 1), txn.Options{Key: "f"})) // nothing was applied, so the key is free
+	check.Error(t, "again", err, smrt.ErrAlreadyApplied)
+	check.Same(t, "ran again", ran, false)
+	check.Error(t, "failed", txn.Run(ctx, b, func(context.Context, pgx.Tx) error { return errOwn }, txn.Options{Key: "f"}), errOwn)
+	check.NoError(t, txn.Run(ctx, b, add(1, 1), txn.Options{Key: "f"})) // nothing was applied, so the key is free
 
 	_, err = b.Exec(ctx, `CREATE SCHEMA "odd ""one"; CREATE TABLE "odd ""one".m (key text PRIMARY KEY, token text NOT NULL)`)
-	noError(t, err)
+	check.NoError(t, err)
 	elsewhere := txn.Options{Key: "k", Markers: pgx.Identifier{`odd "one`, "m"}}
-	noError(t, txn.Run(ctx, b, add(1, 1), elsewhere))
-	wantError(t, "in another table", txn.Run(ctx, b, add(1, 1), elsewhere), smrt.ErrAlreadyApplied)
+	check.NoError(t, txn.Run(ctx, b, add(1, 1), elsewhere))
+	check.Error(t, "in another table", txn.Run(ctx, b, add(1, 1), elsewhere), smrt.ErrAlreadyApplied)
 	err = txn.Run(ctx, b, add(1, 1), txn.Options{Key: "k", Markers: pgx.Identifier{"missing"}})
-	wantError(t, "no table", err, smrt.ErrBadOptions)
-	wantSame(t, "balance", b.balance(t, 1), 1003)
+	check.Error(t, "no table", err, smrt.ErrBadOptions)
+	check.Same(t, "balance", b.balance(t, 1), 1003)
 }
 
 // TestMarkerWaits proves that a second transaction with a key waits for the
@@ -152,17 +153,17 @@ func TestMarkerWaits(t *testing.T) {
 	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
 		o := txn.Options{Key: string(level), Isolation: level}
 		second := make(chan error, 1)
-		noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 			limited := o
 			limited.LockTimeout = 10 * time.Millisecond
-			wantError(t, "limited", txn.Run(txn.Detach(ctx), b, add(1, 1), limited), smrt.ErrLockTimeout)
+			check.Error(t, "limited", txn.Run(txn.Detach(ctx), b, add(1, 1), limited), smrt.ErrLockTimeout)
 			go func() { second <- txn.Run(t.Context(), b, add(1, 1), o) }()
 			time.Sleep(20 * time.Millisecond)
 			return add(1, 1)(ctx, tx)
 		}, o))
-		wantError(t, string(level), <-second, smrt.ErrAlreadyApplied)
+		check.Error(t, string(level), <-second, smrt.ErrAlreadyApplied)
 	}
-	wantSame(t, "balance", b.balance(t, 1), 1003)
+	check.Same(t, "balance", b.balance(t, 1), 1003)
 }
 
 // TestCommitTimeout lets COMMIT take longer than it may: it is given up, and its
@@ -171,11 +172,11 @@ func TestCommitTimeout(t *testing.T) {
 	b := newBank(t)
 	_, err := b.Exec(t.Context(), `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON names DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`)
-	noError(t, err)
+	check.NoError(t, err)
 	start := time.Now()
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, "slow") },
 		txn.Options{CommitTimeout: 50 * time.Millisecond})
-	wantError(t, "slow COMMIT", err, smrt.ErrCommitUnknown)
+	check.Error(t, "slow COMMIT", err, smrt.ErrCommitUnknown)
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %v", took)
 	}
@@ -186,12 +187,12 @@ func TestCommitTimeout(t *testing.T) {
 func TestDeferredConstraint(t *testing.T) {
 	b := newBank(t)
 	_, err := b.Exec(t.Context(), `CREATE TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)`)
-	noError(t, err)
+	check.NoError(t, err)
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO once VALUES (1), (1)")
 		return err
 	})
-	wantError(t, "COMMIT", err, smrt.ErrConflict)
+	check.Error(t, "COMMIT", err, smrt.ErrConflict)
 	var violated *smrt.ConstraintError
-	wantSame(t, "constraint", errors.As(err, &violated) && violated.Constraint == "once_n_key", true)
+	check.Same(t, "constraint", errors.As(err, &violated) && violated.Constraint == "once_n_key", true)
 }

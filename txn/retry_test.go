@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -65,10 +66,10 @@ func TestRetried(t *testing.T) {
 			var result txn.Result
 			c.o.Result = &result
 			err := txn.Run(t.Context(), b, fn, c.o)
-			wantSame(t, "runs", *runs, c.runs)
-			wantSame(t, "attempts", result.Attempts, c.runs)
+			check.Same(t, "runs", *runs, c.runs)
+			check.Same(t, "attempts", result.Attempts, c.runs)
 			if c.runs > 1 && !c.o.ReadOnly {
-				noError(t, err)
+				check.NoError(t, err)
 			} else if err == nil {
 				t.Error("no error")
 			}
@@ -102,14 +103,14 @@ func TestDeadlock(t *testing.T) {
 		})
 	}()
 	<-first
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		if err := add(1, 1)(ctx, tx); err != nil {
 			return err
 		}
 		return add(2, 1)(ctx, tx)
 	}))
-	noError(t, <-second)
-	wantSame(t, "balances", b.balance(t, 1)+b.balance(t, 2), 2004)
+	check.NoError(t, <-second)
+	check.Same(t, "balances", b.balance(t, 1)+b.balance(t, 2), 2004)
 }
 
 // TestStalePlan changes a table under statements that are prepared: inside a
@@ -123,19 +124,19 @@ func TestStalePlan(t *testing.T) {
 		rows.Close()
 		return errors.Join(err, rows.Err())
 	}
-	noError(t, txn.Run(t.Context(), b, read))
+	check.NoError(t, txn.Run(t.Context(), b, read))
 	for i, column := range []string{"a", "b"} {
 		_, err := b.Exec(t.Context(), "ALTER TABLE names ADD COLUMN "+column+" text")
-		noError(t, err)
+		check.NoError(t, err)
 		runs = 0
 		if i == 0 {
-			noError(t, txn.Run(t.Context(), b, read))
-			wantSame(t, "runs", runs, 2)
+			check.NoError(t, txn.Run(t.Context(), b, read))
+			check.Same(t, "runs", runs, 2)
 			continue
 		}
 		err = txn.Run(t.Context(), b, read, txn.Options{MaxAttempts: 1})
-		wantError(t, "control with one attempt", err, smrt.ErrRetriesExhausted)
-		wantSame(t, "is what PostgreSQL says", isCode(err, "0A000"), true)
+		check.Error(t, "control with one attempt", err, smrt.ErrRetriesExhausted)
+		check.Same(t, "is what PostgreSQL says", isCode(err, "0A000"), true)
 	}
 }
 
@@ -146,7 +147,7 @@ func TestLimits(t *testing.T) {
 	defer cancel()
 	spent := txn.NewBudget(0, time.Minute)
 	fn, _ := failing(100, raise("40001"))
-	wantError(t, "first use of the budget", txn.Run(t.Context(), b, fn, txn.Options{Budget: spent}), smrt.ErrRetriesExhausted)
+	check.Error(t, "first use of the budget", txn.Run(t.Context(), b, fn, txn.Options{Budget: spent}), smrt.ErrRetriesExhausted)
 	for limit, c := range map[string]struct {
 		ctx  context.Context
 		o    txn.Options
@@ -164,9 +165,9 @@ func TestLimits(t *testing.T) {
 			if !errors.As(err, &given) || given.Limit != limit || !isCode(err, "40001") || !errors.Is(err, smrt.ErrRetriesExhausted) {
 				t.Fatalf("got %v", err)
 			}
-			wantSame(t, "attempts", given.Attempts, *runs)
+			check.Same(t, "attempts", given.Attempts, *runs)
 			if c.runs != 0 {
-				wantSame(t, "runs", *runs, c.runs)
+				check.Same(t, "runs", *runs, c.runs)
 			}
 		})
 	}
@@ -180,16 +181,16 @@ func TestBudget(t *testing.T) {
 		fn, _ := failing(n, raise("40001"))
 		return txn.Run(t.Context(), b, fn, txn.Options{Budget: budget})
 	}
-	wantError(t, "more retries than calls", run(6), smrt.ErrRetriesExhausted)
+	check.Error(t, "more retries than calls", run(6), smrt.ErrRetriesExhausted)
 	for range 20 {
-		noError(t, run(0))
+		check.NoError(t, run(0))
 	}
-	noError(t, run(3))
+	check.NoError(t, run(3))
 
 	short := txn.NewBudget(0, 0) // ten milliseconds
 	for range 2 {
 		fn, _ := failing(3, raise("40001"))
-		noError(t, txn.Run(t.Context(), b, fn, txn.Options{Budget: short}))
+		check.NoError(t, txn.Run(t.Context(), b, fn, txn.Options{Budget: short}))
 		time.Sleep(15 * time.Millisecond)
 	}
 }
@@ -198,10 +199,10 @@ func TestBudget(t *testing.T) {
 // back, and that one attempt means one.
 func TestServerRestarts(t *testing.T) {
 	server := testdb.Primary(t, testdb.Config{})
-	noError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
+	check.NoError(t, bankSchema.Apply(t.Context(), server.DSN("postgres")))
 	pool := poolOn(t, server)
-	noError(t, txn.Run(t.Context(), pool, add(1, 1)))
-	noError(t, server.Kill())
+	check.NoError(t, txn.Run(t.Context(), pool, add(1, 1)))
+	check.NoError(t, server.Kill())
 	if err := txn.Run(t.Context(), pool, add(1, 1), txn.Options{MaxAttempts: 1}); err == nil {
 		t.Error("a server that is gone took a transaction")
 	}
@@ -210,13 +211,13 @@ func TestServerRestarts(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		back <- server.Restart(context.Background())
 	}()
-	noError(t, txn.Run(t.Context(), pool, add(1, 1)))
-	noError(t, <-back)
-	wantSame(t, "balance", one[int](t, pool, "SELECT balance FROM accounts WHERE id = 1"), 1002)
+	check.NoError(t, txn.Run(t.Context(), pool, add(1, 1)))
+	check.NoError(t, <-back)
+	check.Same(t, "balance", one[int](t, pool, "SELECT balance FROM accounts WHERE id = 1"), 1002)
 
-	noError(t, server.Kill())
+	check.NoError(t, server.Kill())
 	err := txn.Run(t.Context(), pool, add(1, 1), txn.Options{MaxElapsed: 100 * time.Millisecond})
-	wantError(t, "server that stays away", err, smrt.ErrRetriesExhausted)
+	check.Error(t, "server that stays away", err, smrt.ErrRetriesExhausted)
 	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("got %v, want what the network said", err)
 	}
@@ -227,8 +228,8 @@ func TestServerRestarts(t *testing.T) {
 func TestDemotedPrimary(t *testing.T) {
 	b := newBank(t)
 	_, err := b.Exec(t.Context(), "SET default_transaction_read_only = on") // of one connection
-	noError(t, err)
+	check.NoError(t, err)
 	before := b.Stat().NewConnsCount()
-	noError(t, txn.Run(t.Context(), b, add(1, 1)))
-	wantSame(t, "connections opened", b.Stat().NewConnsCount(), before+1)
+	check.NoError(t, txn.Run(t.Context(), b, add(1, 1)))
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), before+1)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -21,20 +22,20 @@ import (
 func TestRunEnds(t *testing.T) {
 	b := newBank(t)
 	ctx := t.Context()
-	noError(t, txn.Run(ctx, b, add(1, 5)))
-	wantSame(t, "committed", b.balance(t, 1), 1005)
+	check.NoError(t, txn.Run(ctx, b, add(1, 5)))
+	check.Same(t, "committed", b.balance(t, 1), 1005)
 
 	err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, add(1, 5)(ctx, tx))
+		check.NoError(t, add(1, 5)(ctx, tx))
 		return errOwn
 	})
 	if err != errOwn { //nolint:errorlint // it is to be returned as it is
 		t.Errorf("got %v, want the closure's error", err)
 	}
 	func() {
-		defer func() { wantSame(t, "panic", recover(), any("help")) }()
+		defer func() { check.Same(t, "panic", recover(), any("help")) }()
 		_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			noError(t, add(1, 5)(ctx, tx))
+			check.NoError(t, add(1, 5)(ctx, tx))
 			panic("help")
 		})
 	}()
@@ -48,9 +49,9 @@ func TestRunEnds(t *testing.T) {
 		})
 	}()
 	<-done
-	wantSame(t, "rolled back", b.balance(t, 1), 1005)
-	wantSame(t, "connections in use", b.Stat().AcquiredConns(), 0)
-	wantSame(t, "connections opened", b.Stat().NewConnsCount(), 1) // each was rolled back in order
+	check.Same(t, "rolled back", b.balance(t, 1), 1005)
+	check.Same(t, "connections in use", b.Stat().AcquiredConns(), 0)
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), 1) // each was rolled back in order
 }
 
 // TestRollbackUnderEndedContext proves that a rollback is sent though the
@@ -59,26 +60,26 @@ func TestRollbackUnderEndedContext(t *testing.T) {
 	b := newBank(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, add(1, 5)(ctx, tx))
+		check.NoError(t, add(1, 5)(ctx, tx))
 		cancel()
 		return errOwn
 	})
-	wantError(t, "closure", err, errOwn)
+	check.Error(t, "closure", err, errOwn)
 	ctx, cancel = context.WithCancel(t.Context())
 	err = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, add(1, 5)(ctx, tx))
+		check.NoError(t, add(1, 5)(ctx, tx))
 		cancel()
 		return nil
 	})
-	wantError(t, "context ended before COMMIT", err, context.Canceled)
-	wantSame(t, "balance", b.balance(t, 1), 1000)
-	wantSame(t, "connections opened", b.Stat().NewConnsCount(), 1)
+	check.Error(t, "context ended before COMMIT", err, context.Canceled)
+	check.Same(t, "balance", b.balance(t, 1), 1000)
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), 1)
 
 	// Control: pgx's own helper drops the connection.
 	ctx, cancel = context.WithCancel(t.Context())
 	_ = pgx.BeginFunc(ctx, b, func(pgx.Tx) error { cancel(); return errOwn })
 	b.balance(t, 1)
-	wantSame(t, "connections opened by pgx", b.Stat().NewConnsCount(), 2)
+	check.Same(t, "connections opened by pgx", b.Stat().NewConnsCount(), 2)
 }
 
 // TestRoundTrips counts what is sent.
@@ -105,12 +106,12 @@ func TestRoundTrips(t *testing.T) {
 					o.Key = name + string(rune('0'+i))
 				}
 				b.sent.Reset()
-				noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+				check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 					var one int
 					return tx.QueryRow(ctx, "SELECT count(*) FROM accounts WHERE id = $1", 1).Scan(&one)
 				}, o))
 			}
-			wantSame(t, "round trips", b.sent.Sends(), c.sends)
+			check.Same(t, "round trips", b.sent.Sends(), c.sends)
 			if got := b.sent.Statements()[0]; !strings.HasPrefix(got, c.first) {
 				t.Errorf("began with %q, want %q", got, c.first)
 			}
@@ -127,21 +128,21 @@ func TestOptionsHold(t *testing.T) {
 	keyed := o
 	keyed.Key = "hold"
 	for _, o := range []txn.Options{o, keyed} {
-		noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 			for setting, want := range map[string]string{
 				"transaction_isolation": "repeatable read", "lock_timeout": "1500ms", "statement_timeout": "2s",
 				"idle_in_transaction_session_timeout": "1min",
 			} {
-				wantSame(t, setting, one[string](t, tx, "SELECT current_setting($1)", setting), want)
+				check.Same(t, setting, one[string](t, tx, "SELECT current_setting($1)", setting), want)
 			}
 			return nil
 		}, o))
 	}
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		wantSame(t, "lock_timeout with a key", one[string](t, tx, "SELECT current_setting('lock_timeout')"), "0")
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.Same(t, "lock_timeout with a key", one[string](t, tx, "SELECT current_setting('lock_timeout')"), "0")
 		return nil
 	}, txn.Options{Key: "default"}))
-	wantSame(t, "afterwards", one[string](t, b, "SELECT current_setting('lock_timeout')"), "0")
+	check.Same(t, "afterwards", one[string](t, b, "SELECT current_setting('lock_timeout')"), "0")
 	err := txn.Run(t.Context(), b, add(1, 1), txn.Options{ReadOnly: true, Isolation: pgx.Serializable, Deferrable: true})
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "25006" {
@@ -157,23 +158,23 @@ func TestTimeouts(t *testing.T) {
 		return err
 	}
 	err := txn.Run(t.Context(), b, sleep, txn.Options{StatementTimeout: 20 * time.Millisecond})
-	wantError(t, "statement timeout", err, smrt.ErrStatementTimeout)
+	check.Error(t, "statement timeout", err, smrt.ErrStatementTimeout)
 
 	err = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		time.Sleep(150 * time.Millisecond)
 		return add(1, 1)(ctx, tx)
 	}, txn.Options{IdleTimeout: 20 * time.Millisecond})
-	wantError(t, "idle timeout", err, smrt.ErrTxTimedOut)
+	check.Error(t, "idle timeout", err, smrt.ErrTxTimedOut)
 
-	noError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, add(1, 1)(ctx, tx))
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, add(1, 1)(ctx, tx))
 		err := txn.Run(txn.Detach(ctx), b, add(1, 1), txn.Options{LockTimeout: 20 * time.Millisecond})
-		wantError(t, "lock timeout", err, smrt.ErrLockTimeout)
+		check.Error(t, "lock timeout", err, smrt.ErrLockTimeout)
 		return nil
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	wantError(t, "caller's deadline", txn.Run(ctx, b, sleep), context.DeadlineExceeded)
+	check.Error(t, "caller's deadline", txn.Run(ctx, b, sleep), context.DeadlineExceeded)
 }
 
 // TestBadOptions proves that what cannot work is refused before anything is
@@ -212,17 +213,17 @@ func TestBadOptions(t *testing.T) {
 		"strange handle": txn.Run(t.Context(), strange{}, nothing, txn.Options{MaxAttempts: 1}),
 	} {
 		if what == "strange handle" {
-			wantError(t, what, err, errOwn)
+			check.Error(t, what, err, errOwn)
 			continue
 		}
-		wantError(t, what, err, smrt.ErrBadOptions)
+		check.Error(t, what, err, smrt.ErrBadOptions)
 	}
 	//lint:ignore SA1012 a nil context is what is tested
-	wantError(t, "nil context", txn.Run(nil, b, nothing), smrt.ErrNilContext) //nolint:staticcheck
-	wantSame(t, "statements", b.sent.Len(), 0)
-	noError(t, txn.Run(t.Context(), plainBeginner{b}, add(1, 1)))
-	noError(t, txn.Run(t.Context(), plainBeginner{b}, add(1, 1), txn.Options{Key: "two round trips"}))
-	wantSame(t, "balance", b.balance(t, 1), 1002)
+	check.Error(t, "nil context", txn.Run(nil, b, nothing), smrt.ErrNilContext) //nolint:staticcheck
+	check.Same(t, "statements", b.sent.Len(), 0)
+	check.NoError(t, txn.Run(t.Context(), plainBeginner{b}, add(1, 1)))
+	check.NoError(t, txn.Run(t.Context(), plainBeginner{b}, add(1, 1), txn.Options{Key: "two round trips"}))
+	check.Same(t, "balance", b.balance(t, 1), 1002)
 }
 
 // plainBeginner can begin and nothing else.
@@ -243,19 +244,19 @@ func (strange) Begin(context.Context) (pgx.Tx, error) { return nil, errOwn }
 func TestConnection(t *testing.T) {
 	b := newBank(t)
 	conn, err := b.Acquire(t.Context())
-	noError(t, err)
+	check.NoError(t, err)
 	defer conn.Release()
-	noError(t, txn.Run(t.Context(), conn, add(1, 1)))
-	noError(t, txn.Run(t.Context(), conn.Conn(), add(1, 1), txn.Options{Key: "c"}))
-	wantSame(t, "balance", one[int64](t, conn, "SELECT balance FROM accounts WHERE id = 1"), 1002)
+	check.NoError(t, txn.Run(t.Context(), conn, add(1, 1)))
+	check.NoError(t, txn.Run(t.Context(), conn.Conn(), add(1, 1), txn.Options{Key: "c"}))
+	check.Same(t, "balance", one[int64](t, conn, "SELECT balance FROM accounts WHERE id = 1"), 1002)
 
 	tx, err := conn.Begin(t.Context())
-	noError(t, err)
-	wantError(t, "pooled connection in a transaction", txn.Run(t.Context(), conn, nothing), smrt.ErrTxOpen)
-	wantError(t, "connection in a transaction", txn.Run(t.Context(), conn.Conn(), nothing), smrt.ErrTxOpen)
-	noError(t, tx.Rollback(t.Context()))
+	check.NoError(t, err)
+	check.Error(t, "pooled connection in a transaction", txn.Run(t.Context(), conn, nothing), smrt.ErrTxOpen)
+	check.Error(t, "connection in a transaction", txn.Run(t.Context(), conn.Conn(), nothing), smrt.ErrTxOpen)
+	check.NoError(t, tx.Rollback(t.Context()))
 
-	noError(t, conn.Conn().Close(t.Context()))
+	check.NoError(t, conn.Conn().Close(t.Context()))
 	start := time.Now()
 	if err := txn.Run(t.Context(), conn.Conn(), nothing); err == nil || time.Since(start) > time.Second {
 		t.Errorf("a closed connection: got %v after %v", err, time.Since(start))
@@ -267,20 +268,20 @@ func TestConnection(t *testing.T) {
 func TestTransactionByHand(t *testing.T) {
 	b := newBank(t)
 	tx, err := b.Begin(t.Context())
-	noError(t, err)
-	noError(t, txn.Run(t.Context(), tx, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, "a") }))
+	check.NoError(t, err)
+	check.NoError(t, txn.Run(t.Context(), tx, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, "a") }))
 	err = txn.Run(t.Context(), tx, func(ctx context.Context, tx pgx.Tx) error {
-		noError(t, name(ctx, tx, "b"))
-		wantError(t, "hook", txn.AfterCommit(ctx, func(context.Context) {}), smrt.ErrNoTx)
+		check.NoError(t, name(ctx, tx, "b"))
+		check.Error(t, "hook", txn.AfterCommit(ctx, func(context.Context) {}), smrt.ErrNoTx)
 		return name(ctx, tx, "a")
 	})
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "23505" {
 		t.Errorf("got %v", err)
 	}
-	wantError(t, "key", txn.Run(t.Context(), tx, nothing, txn.Options{Key: "k"}), smrt.ErrBadOptions)
-	noError(t, tx.Commit(t.Context()))
-	wantSame(t, "names", b.names(t), "a")
+	check.Error(t, "key", txn.Run(t.Context(), tx, nothing, txn.Options{Key: "k"}), smrt.ErrBadOptions)
+	check.NoError(t, tx.Commit(t.Context()))
+	check.Same(t, "names", b.names(t), "a")
 }
 
 // TestEndedInside proves that SQL which ends the transaction is noticed.
@@ -290,7 +291,7 @@ func TestEndedInside(t *testing.T) {
 		_, err := tx.Exec(ctx, "COMMIT")
 		return err
 	})
-	wantError(t, "COMMIT in the closure", err, smrt.ErrBadOptions)
+	check.Error(t, "COMMIT in the closure", err, smrt.ErrBadOptions)
 }
 
 // TestModes runs in each of pgx's modes but the simple protocol.
@@ -303,11 +304,11 @@ func TestModes(t *testing.T) {
 			b := newBank(t, execMode(mode))
 			for i := range 2 {
 				o := txn.Options{Key: string(rune('a' + i)), LockTimeout: time.Second}
-				noError(t, txn.Run(t.Context(), b, add(1, 1), o))
-				wantError(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
+				check.NoError(t, txn.Run(t.Context(), b, add(1, 1), o))
+				check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
 			}
-			wantSame(t, "balance", b.balance(t, 1), 1002)
-			wantSame(t, "idle", slices.Contains(b.sent.Statements(), "rollback"), true)
+			check.Same(t, "balance", b.balance(t, 1), 1002)
+			check.Same(t, "idle", slices.Contains(b.sent.Statements(), "rollback"), true)
 		})
 	}
 }

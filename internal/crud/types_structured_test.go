@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -184,12 +183,7 @@ type place struct {
 }
 
 // userTypes are the types that connections of TestUserTypes know.
-var userTypes = testdb.Schema{Name: "user_types", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, `
+var userTypes = testdb.SQL("user_types", `
 		CREATE TYPE mood AS ENUM ('happy', 'sad', 'so "so"');
 		CREATE DOMAIN small AS integer CHECK (VALUE < 100);
 		CREATE DOMAIN smaller AS small CHECK (VALUE < 10);
@@ -199,8 +193,6 @@ var userTypes = testdb.Schema{Name: "user_types", Apply: func(ctx context.Contex
 		CREATE TYPE place AS (city text, zip integer);
 		CREATE SCHEMA other;
 		CREATE TYPE other."Odd Name" AS ENUM ('A', 'b');`)
-	return errors.Join(err, conn.Close(ctx))
-}}
 
 func TestUserTypes(t *testing.T) {
 	t.Parallel()
@@ -226,14 +218,7 @@ func TestUserTypes(t *testing.T) {
 }
 
 // citext is a type that no program knows by its OID: an extension's.
-var citext = testdb.Schema{Name: "citext", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, "CREATE EXTENSION citext")
-	return errors.Join(err, conn.Close(ctx))
-}}
+var citext = testdb.SQL("citext", "CREATE EXTENSION citext")
 
 func TestExtensionTypes(t *testing.T) {
 	t.Parallel()

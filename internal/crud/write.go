@@ -124,7 +124,7 @@ func (c *Core) insertParts(shape []byte) insertParts {
 	var decided []*meta.Column
 	for i, how := range shape {
 		col := c.writable[i]
-		if how != byValue {
+		if how != byValue && (how != byRef || len(c.Key) == 1 && c.IsKey(col)) { // of other references the key is known
 			decided = append(decided, col)
 		}
 		if how == byServer {

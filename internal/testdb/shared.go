@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
 
@@ -40,6 +41,18 @@ type Schema struct {
 
 	// Apply fills the empty database it is given. It runs once per server. Nil leaves the database empty.
 	Apply func(ctx context.Context, dsn string) error
+}
+
+// SQL is a schema that one text of statements makes.
+func SQL(name, text string) Schema {
+	return Schema{Name: name, Apply: func(ctx context.Context, dsn string) error {
+		conn, err := pgx.Connect(ctx, dsn)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
+		return errors.Join(err, conn.Close(ctx))
+	}}
 }
 
 // Empty is the schema with nothing in it.

@@ -1,0 +1,127 @@
+package crud
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// ForeignKey is a foreign key between two declared tables.
+type ForeignKey struct {
+	Name       string // for messages
+	Constraint string // qualified and quoted
+	From, To   *Core
+	Columns    []*meta.Column // of From
+	Refers     []*meta.Column // of To, at the same places
+	Nullable   bool           // all of Columns, in the database and in the struct
+	Deferrable bool
+	Cascades   bool // a row goes, or lets go, when the row it refers to is deleted
+}
+
+// foreignKeysSQL finds the foreign keys among some tables, which it names by
+// their places in the list. Tables that do not exist have none.
+const foreignKeysSQL = `SELECT c.conname::text, quote_ident(n.nspname) || '.' || quote_ident(c.conname), f.at::integer, t.at::integer,
+	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
+	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, at)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
+	(SELECT NOT bool_or(a.attnotnull) FROM unnest(c.conkey) AS k(num)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
+	c.condeferrable, c.confdeltype IN ('c', 'n', 'd')
+FROM unnest($1::text[]) WITH ORDINALITY AS f(name, at)
+JOIN pg_catalog.pg_constraint c ON c.conrelid = pg_catalog.to_regclass(f.name) AND c.contype = 'f'
+JOIN unnest($1::text[]) WITH ORDINALITY AS t(name, at) ON c.confrelid = pg_catalog.to_regclass(t.name)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+ORDER BY 3, 4, 1`
+
+// foreignKeys remembers the answers, by database and tables.
+var foreignKeys struct {
+	mu sync.Mutex
+	m  map[string][]ForeignKey
+}
+
+// maxTableSets bounds what is remembered. A program has a few sets of tables
+// that it writes together.
+const maxTableSets = 1024
+
+// ForeignKeys returns the foreign keys among tables, each of them once. They
+// are looked up once for each database, as which place tells.
+func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*Core) (found []ForeignKey, cached bool, err error) {
+	key := foreignKeysOf(place, tables)
+	foreignKeys.mu.Lock()
+	known, ok := foreignKeys.m[key]
+	foreignKeys.mu.Unlock()
+	if ok {
+		return known, true, nil
+	}
+	if found, err = lookUpForeignKeys(ctx, db, tables); err != nil {
+		return nil, false, err
+	}
+	foreignKeys.mu.Lock()
+	defer foreignKeys.mu.Unlock()
+	if foreignKeys.m == nil || len(foreignKeys.m) >= maxTableSets {
+		foreignKeys.m = map[string][]ForeignKey{}
+	}
+	foreignKeys.m[key] = found
+	return found, false, nil
+}
+
+// ForgetForeignKeys lets them be looked up again.
+func ForgetForeignKeys(place string, tables []*Core) {
+	foreignKeys.mu.Lock()
+	defer foreignKeys.mu.Unlock()
+	delete(foreignKeys.m, foreignKeysOf(place, tables))
+}
+
+// foreignKeysOf is what the answers are remembered by. Two declarations of one
+// table are two tables here, so that the columns are those of the right one.
+func foreignKeysOf(place string, tables []*Core) string {
+	var b strings.Builder
+	b.WriteString(place)
+	for _, t := range tables {
+		b.WriteByte(0)
+		b.WriteString(strconv.FormatUint(uint64(uintptr(unsafe.Pointer(t))), 36)) // never freed
+	}
+	return b.String()
+}
+
+func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*Core) ([]ForeignKey, error) {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.Quoted
+	}
+	rows, err := db.Query(ctx, foreignKeysSQL, names)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []ForeignKey
+	for rows.Next() {
+		var k ForeignKey
+		var from, to int
+		var columns, refers []string
+		if err := rows.Scan(&k.Name, &k.Constraint, &from, &to, &columns, &refers, &k.Nullable, &k.Deferrable, &k.Cascades); err != nil {
+			return nil, err
+		}
+		k.From, k.To = tables[from-1], tables[to-1]
+		k.Columns, k.Refers = k.From.columnsNamed(columns), k.To.columnsNamed(refers)
+		k.Nullable = k.Nullable && !slices.ContainsFunc(k.Columns, func(c *meta.Column) bool { return c == nil || !c.Nullable })
+		found = append(found, k)
+	}
+	return found, rows.Err()
+}
+
+// columnsNamed finds columns; those that the struct does not have are nil.
+func (c *Core) columnsNamed(names []string) []*meta.Column {
+	columns := make([]*meta.Column, len(names))
+	for i, name := range names {
+		columns[i] = c.Struct.ByName(name)
+	}
+	return columns
+}

@@ -1,0 +1,67 @@
+package unit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/smrt-go/smrt"
+)
+
+// RowError reports the write that the unit failed at. Nothing of the unit was
+// written. errors.Is and errors.As find the cause: smrt.ErrStale and
+// *smrt.StaleError, smrt.ErrNotFound, smrt.ErrConflict, smrt.ErrCheck, ...
+type RowError struct {
+	Op     string // "create", "update", "patch" or "delete"
+	Table  string
+	Index  int // in the order in which writes were added, from 0; -1 if it cannot be told
+	Entity any // pointer to the entity, nil for writes by key
+	Key    any // its key, if it had one
+	Err    error
+}
+
+// Error names the write, and never a value.
+func (e *RowError) Error() string {
+	if e.Index < 0 {
+		return fmt.Sprintf("unit: %v", e.Err)
+	}
+	return fmt.Sprintf("unit: write %d (%s %s): %v", e.Index, e.Op, e.Table, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *RowError) Unwrap() error { return e.Err }
+
+// CycleError reports rows that each need another one to be there first, in a
+// ring of foreign keys that are neither deferrable nor may be NULL. It also
+// satisfies errors.Is(err, smrt.ErrBadQuery).
+type CycleError struct {
+	Tables      []string // along the ring
+	Constraints []string // from each table to the next, and from the last to the first; empty where there is none
+}
+
+// Error names the ring and what would open it.
+func (e *CycleError) Error() string {
+	var b strings.Builder
+	b.WriteString("rows refer to each other in a ring: ")
+	for i, t := range e.Tables {
+		fmt.Fprintf(&b, "%s -(%s)-> ", t, e.Constraints[i])
+	}
+	b.WriteString(e.Tables[0])
+	b.WriteString(": make one of these foreign keys DEFERRABLE, or its columns nullable")
+	return b.String()
+}
+
+// Unwrap gives smrt.ErrBadQuery.
+func (e *CycleError) Unwrap() error { return smrt.ErrBadQuery }
+
+// CommittedError reports that the unit was written, but what came back could not
+// be read into the entities; they are as before. It says that a declaration does
+// not fit the table, for instance a field that cannot hold NULL.
+type CommittedError struct{ Err error }
+
+// Error says that the rows are there.
+func (e *CommittedError) Error() string {
+	return "the unit was committed, but what the database decided could not be read back: " + e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *CommittedError) Unwrap() error { return e.Err }

@@ -1,0 +1,365 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// connection is a handle that is one connection, such as one of a pool.
+type connection interface{ Conn() *pgx.Conn }
+
+// root is the handle that db is a face of, such as a txn.Handle.
+func root(db smrt.DB) smrt.DB {
+	for range maxFaces {
+		face, ok := db.(interface{ Unwrap() smrt.DB })
+		if !ok || face.Unwrap() == nil {
+			break
+		}
+		db = face.Unwrap()
+	}
+	return db
+}
+
+// maxFaces bounds a chain of handles, which by mistake may be a ring.
+const maxFaces = 16
+
+func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
+	if err := checkCall(ctx, db, options); err != nil {
+		return Summary{}, err
+	}
+	if u.err != nil {
+		return Summary{}, u.err
+	}
+	if len(u.ops) == 0 {
+		return Summary{}, nil
+	}
+	var o txn.Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	db = root(db)
+	if tx, ok := db.(pgx.Tx); ok {
+		if o.Nested == txn.Join {
+			return u.join(ctx, tx)
+		}
+		return u.run(ctx, db, options)
+	}
+	switch db.(type) {
+	case smrt.Pool, *pgx.Conn, connection:
+		if !open(ctx, db) {
+			return u.alone(ctx, db, o)
+		}
+	}
+	return u.run(ctx, db, options)
+}
+
+func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
+	switch {
+	case ctx == nil:
+		return smrt.ErrNilContext
+	case db == nil:
+		return &smrt.OptionsError{Option: "db", Reason: "must not be nil"}
+	case len(options) > 1:
+		return &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("must be given at most once, not %d times", len(options))}
+	case len(options) == 1 && options[0].ReadOnly:
+		return &smrt.OptionsError{Option: "ReadOnly", Reason: "contradicts a unit, which writes"}
+	}
+	return nil
+}
+
+// open tells whether txn.Run has a transaction on db open under ctx. A pipeline
+// without steps sends nothing, and finds out.
+func open(ctx context.Context, db smrt.DB) bool {
+	return errors.Is(txn.Pipeline(ctx, db), smrt.ErrTxBypass)
+}
+
+// join makes the statements a part of a transaction.
+func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
+	d, err := u.prepare(ctx, tx, placeOf(tx.Conn()))
+	if err != nil {
+		return Summary{}, err
+	}
+	var batch pgx.Batch
+	d.queue(&batch)
+	results := tx.SendBatch(ctx, &batch)
+	out := outcome{draft: d}
+	out.receive(results)
+	closing := results.Close()
+	if out.err != nil {
+		return Summary{}, out.explain(ctx, tx, nil)
+	}
+	if closing != nil {
+		return Summary{}, closing
+	}
+	if out.unread != nil { // nothing is committed yet, so that it can still be undone
+		return Summary{}, out.unread
+	}
+	before := u.snapshot(d)
+	u.settle(d)
+	_ = txn.AfterRollback(ctx, func(context.Context) { before.restore() }) // by hand, nobody says how it ends
+	return d.summary(), nil
+}
+
+// run is flush in a transaction that txn begins, or has begun.
+func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (sum Summary, err error) {
+	begin, ok := db.(txn.Beginner)
+	if !ok {
+		return sum, &smrt.OptionsError{Option: "db", Reason: "cannot begin transactions: pass a handle that can"}
+	}
+	err = txn.Run(ctx, begin, func(ctx context.Context, tx pgx.Tx) (err error) {
+		sum, err = u.join(ctx, tx)
+		return err
+	}, options...)
+	if err != nil {
+		sum = Summary{}
+	}
+	return sum, err
+}
+
+// alone is flush in a transaction of its own, in one round trip.
+func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
+	r := &runner{u: u, db: db, limit: o.CommitTimeout}
+	attempt := func() error {
+		return txn.Run(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
+	}
+	err := attempt()
+	if errors.Is(err, smrt.ErrForeignKey) && r.last != nil && r.last.out.draft.cached {
+		// Perhaps the order was wrong because a foreign key is new.
+		r.first, r.known = err, r.last.out.draft.keys
+		err = attempt()
+	}
+	if err != nil {
+		return Summary{}, err
+	}
+	return r.finish()
+}
+
+// outcome is what became of the statements of a draft.
+type outcome struct {
+	draft  *draft
+	failed int   // the step that err is about
+	err    error // of the server or of the network
+	unread error // a result that does not fit its entity
+	missed *missed
+	all    bool // all results were received
+}
+
+// missed is the row that was not found and was added first, of the first
+// statement with such rows.
+type missed struct {
+	step  *step
+	row   int
+	stale bool
+}
+
+func (d *draft) queue(b *pgx.Batch) {
+	for i := range d.steps {
+		b.Queue(d.steps[i].write.SQL, d.steps[i].write.Args...)
+	}
+}
+
+// receive reads the results of the statements, up to the first error.
+func (o *outcome) receive(results pgx.BatchResults) {
+	for i := range o.draft.steps {
+		w := o.draft.steps[i].write
+		o.failed = i
+		if !w.HasResult() {
+			if _, o.err = results.Exec(); o.err != nil {
+				return
+			}
+			continue
+		}
+		rows, err := results.Query()
+		if err != nil {
+			o.err = err
+			return
+		}
+		err = w.Receive(rows)
+		var gone *crud.MissedError
+		switch broken := rows.Err(); {
+		case errors.As(err, &gone): // the guard will end the transaction
+			if o.missed == nil {
+				s := &o.draft.steps[i]
+				first := slices.MinFunc(gone.Rows, func(a, b crud.Missed) int { return s.ops[a.Row].index - s.ops[b.Row].index })
+				o.missed = &missed{s, first.Row, first.Stale}
+			}
+		case broken != nil:
+			o.err = broken
+			return
+		case err != nil && o.unread == nil:
+			o.unread = err
+		}
+	}
+	o.all = true
+}
+
+// explain says which row of the unit failed, and why. With conn, which must be
+// in no transaction, it finds out what the server did not say.
+func (o *outcome) explain(ctx context.Context, db smrt.DB, conn *pgx.Conn) error {
+	if i := o.draft.unsent(o.err); i >= 0 {
+		o.failed = i
+	}
+	switch {
+	case o.failed < 0:
+		return pgerr.Wrap("begin", "transaction", o.err)
+	case o.failed >= len(o.draft.steps):
+		return pgerr.Wrap("commit", "transaction", o.err)
+	}
+	var pg *pgconn.PgError
+	if errors.As(o.err, &pg) && o.missed != nil {
+		return o.notFound()
+	}
+	s := &o.draft.steps[o.failed]
+	if s.write.Core == nil {
+		return o.err
+	}
+	err := s.write.Explain(ctx, db, o.err)
+	if len(s.ops) == 0 || !errors.As(o.err, &pg) {
+		return o.draft.placed(err, s.ops)
+	}
+	at := 0
+	if len(s.ops) > 1 {
+		if at = -1; conn != nil && about(o.err) {
+			at = locate(ctx, conn, o.draft, o.failed)
+		}
+	}
+	if at < 0 {
+		return &RowError{Op: kindNames[s.kind], Table: s.write.Core.Name, Index: -1, Err: err}
+	}
+	return s.ops[at].failed(err)
+}
+
+// notFound is the error of a row that was not found, whatever else failed after
+// it.
+func (o *outcome) notFound() error {
+	s := o.missed.step
+	row := s.ops[o.missed.row]
+	var err error = smrt.ErrNotFound
+	if o.missed.stale {
+		err = &smrt.StaleError{Table: row.core.Name, Have: s.write.Version(o.missed.row)}
+	}
+	return row.failed(&certain{err, pgerr.Wrap(s.write.Op, row.core.Name, o.err)})
+}
+
+// certain is an error with what the server said, which shows that nothing was
+// committed.
+type certain struct {
+	error
+	server error
+}
+
+func (c *certain) Unwrap() []error { return []error{c.error, c.server} }
+
+// unsent is the step that a batch could not be sent because of, or -1.
+func (d *draft) unsent(err error) int {
+	var batch pgx.ErrPreprocessingBatch
+	if !errors.As(err, &batch) {
+		return -1
+	}
+	return slices.IndexFunc(d.steps, func(s step) bool { return s.write.SQL == batch.SQL() })
+}
+
+// unsent is an error of a batch of which COMMIT was not sent.
+type unsent struct{ error }
+
+func (u *unsent) Unwrap() error { return u.error }
+
+// SafeToRetry tells txn that nothing can have been committed.
+func (u *unsent) SafeToRetry() bool { return true }
+
+// mayBeSent leaves out the errors that occur before COMMIT can be sent: a
+// statement that cannot be prepared, an argument that cannot be encoded.
+func mayBeSent(err error) error {
+	var batch pgx.ErrPreprocessingBatch
+	if err == nil || !errors.As(err, &batch) && !pgerr.IsEncode(err) {
+		return err
+	}
+	return &unsent{err}
+}
+
+// settle gives the entities what the database decided, and empties the unit.
+func (u *work) settle(d *draft) {
+	for _, s := range d.steps {
+		for i, o := range s.ops {
+			if o.entity != nil {
+				s.write.ReadBack(i, o.entity)
+			}
+		}
+	}
+	for _, o := range u.ops {
+		o.settled()
+		o.done = true
+	}
+	u.reset()
+}
+
+// settled gives the entity the keys of other rows, which all have theirs now.
+func (o *op) settled() {
+	for _, r := range o.refs {
+		assign(r.column, o.entity, r.to)
+	}
+}
+
+// before is a unit and its entities before they were written.
+type before struct {
+	u      *work
+	was    work
+	ops    []*op
+	copies []crud.Rows
+}
+
+// snapshot remembers the entities, in case the transaction is rolled back.
+func (u *work) snapshot(d *draft) *before {
+	b := &before{u: u, was: *u}
+	for _, o := range u.ops {
+		if o.entity == nil {
+			continue
+		}
+		c := o.core.Copies(1)
+		o.core.CopyEntity(c.At(0), o.entity)
+		b.ops, b.copies = append(b.ops, o), append(b.copies, c)
+	}
+	return b
+}
+
+func (b *before) restore() {
+	for i, o := range b.ops {
+		o.core.CopyEntity(o.entity, b.copies[i].At(0))
+	}
+	for _, o := range b.was.ops {
+		o.done = false
+	}
+	if len(b.u.ops) == 0 {
+		*b.u = b.was
+	}
+}
+
+// finish is called when the transaction is known to be committed.
+func (r *runner) finish() (Summary, error) {
+	t := r.last
+	d := t.out.draft
+	sum := d.summary()
+	if t.out.all && t.out.unread == nil {
+		r.u.settle(d)
+		return sum, nil
+	}
+	for _, o := range r.u.ops {
+		o.done = true
+	}
+	r.u.reset()
+	err := t.out.unread
+	if err == nil {
+		err = fmt.Errorf("the connection was lost before all results had arrived: %w", t.out.err)
+	}
+	return sum, &CommittedError{Err: err}
+}

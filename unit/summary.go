@@ -1,0 +1,138 @@
+package unit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// Summary is what a unit wrote.
+type Summary struct {
+	Tables     []TableSummary // in the order in which they were first written
+	Statements int            // between BEGIN and COMMIT
+}
+
+// TableSummary is what a unit wrote to one table.
+type TableSummary struct {
+	Table                              string
+	Created, Updated, Patched, Deleted int // rows
+}
+
+// Rows is how many rows were written.
+func (s Summary) Rows() int {
+	n := 0
+	for _, t := range s.Tables {
+		n += t.Created + t.Updated + t.Patched + t.Deleted
+	}
+	return n
+}
+
+// String lists the tables.
+func (s Summary) String() string {
+	parts := make([]string, len(s.Tables))
+	for i, t := range s.Tables {
+		var did []string
+		for _, c := range []struct {
+			n    int
+			what string
+		}{{t.Created, "created"}, {t.Updated, "updated"}, {t.Patched, "patched"}, {t.Deleted, "deleted"}} {
+			if c.n > 0 {
+				did = append(did, fmt.Sprintf("%d %s", c.n, c.what))
+			}
+		}
+		parts[i] = t.Table + ": " + strings.Join(did, ", ")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (d *draft) summary() Summary {
+	s := Summary{Statements: len(d.steps)}
+	counted := make(map[*op]bool)
+	for _, step := range d.steps {
+		for _, o := range step.ops {
+			if len(o.late) > 0 && counted[o] {
+				continue
+			}
+			if len(o.late) > 0 {
+				counted[o] = true
+			}
+			i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.core.Name })
+			if i < 0 {
+				i = len(s.Tables)
+				s.Tables = append(s.Tables, TableSummary{Table: o.core.Name})
+			}
+			t := &s.Tables[i]
+			*[...]*int{creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted}[step.kind]++
+		}
+	}
+	return s
+}
+
+// Statement is one statement that a flush would send.
+type Statement struct {
+	SQL   string
+	Args  []any  // they refer to copies of the entities
+	Op    string // "create", "update", "patch" or "delete"; empty for what is around them
+	Table string
+	Rows  int // that it writes
+}
+
+func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]Statement, error) {
+	if err := checkCall(ctx, db, options); err != nil {
+		return nil, err
+	}
+	if u.err != nil || len(u.ops) == 0 {
+		return nil, u.err
+	}
+	db = root(db)
+	alone := false
+	var conn *pgx.Conn
+	switch h := db.(type) {
+	case pgx.Tx:
+		conn = h.Conn()
+	case smrt.Pool:
+		c, err := h.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Release()
+		conn, alone = c.Conn(), !open(ctx, db)
+		db = conn
+	case *pgx.Conn:
+		conn, alone = h, !open(ctx, db)
+	case connection:
+		conn, alone = h.Conn(), !open(ctx, db)
+	}
+	d, err := u.prepare(ctx, db, placeOf(conn))
+	if err != nil {
+		return nil, err
+	}
+	var out []Statement
+	if alone {
+		out = append(out, Statement{SQL: beginText(options)})
+	}
+	for _, s := range d.steps {
+		st := Statement{SQL: s.write.SQL, Args: s.write.Args, Rows: len(s.ops)}
+		if len(s.ops) > 0 {
+			st.Op, st.Table = kindNames[s.kind], s.ops[0].core.Name
+		}
+		out = append(out, st)
+	}
+	if alone {
+		out = append(out, Statement{SQL: "commit"})
+	}
+	return out, nil
+}
+
+func beginText(options []txn.Options) string {
+	if len(options) == 0 || options[0].Isolation == "" {
+		return "begin"
+	}
+	return "begin isolation level " + string(options[0].Isolation)
+}

@@ -1,0 +1,343 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// txn.Run decides what is retried, how often, and what a commit that was not
+// answered means. It begins a transaction, runs a closure and commits. Here the
+// transaction that it is given sends nothing until it is committed, and then
+// BEGIN, the statements and COMMIT at once; so a failure of any of them is a
+// failure to commit, which Run reads correctly: errors of the server say that
+// nothing was committed, a lost connection leaves it open.
+
+// defaultLimit is that of txn.Options.CommitTimeout.
+const defaultLimit = 5 * time.Second
+
+// runner begins transactions that send nothing at first.
+type runner struct {
+	u     *work
+	db    smrt.DB
+	limit time.Duration
+
+	tx   *oneTrip // of the attempt under way
+	last *oneTrip // the attempt that sent COMMIT last
+
+	// Of a second try because the foreign keys may have changed.
+	first error
+	known []crud.ForeignKey
+}
+
+// Begin is for handles without options.
+func (r *runner) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx remembers what BEGIN is to say.
+func (r *runner) BeginTx(_ context.Context, modes pgx.TxOptions) (pgx.Tx, error) {
+	if r.limit <= 0 {
+		r.limit = defaultLimit
+	}
+	r.tx = &oneTrip{runner: r, modes: modes}
+	return r.tx, nil
+}
+
+// Reset lets the pool forget its connections, which lead to a server that is no
+// longer the primary.
+func (r *runner) Reset() {
+	if pool, ok := r.db.(interface{ Reset() }); ok {
+		pool.Reset()
+	}
+}
+
+// oneTrip is a transaction that is sent when it is committed.
+type oneTrip struct {
+	*runner
+	modes pgx.TxOptions
+	ctx   context.Context // of the attempt
+
+	conn  *pgx.Conn
+	give  func() // returns conn to where it came from
+	begun bool   // with a key, BEGIN and the key are sent first
+	out   outcome
+}
+
+var _ pgx.Tx = (*oneTrip)(nil)
+
+// take gets a connection.
+func (t *oneTrip) take(ctx context.Context) error {
+	if t.conn != nil {
+		return nil
+	}
+	t.give = func() {}
+	switch db := t.db.(type) {
+	case smrt.Pool:
+		c, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		t.conn, t.give = c.Conn(), c.Release
+	case *pgx.Conn:
+		t.conn = db
+	case connection:
+		t.conn = db.Conn()
+	}
+	if t.conn.PgConn().TxStatus() != idle {
+		t.release()
+		return smrt.ErrTxOpen
+	}
+	return nil
+}
+
+// idle is the status of a connection that is in no transaction.
+const idle = 'I'
+
+func (t *oneTrip) release() {
+	if t.give != nil {
+		t.give()
+	}
+	t.conn, t.give = nil, nil
+}
+
+// ready makes the statements.
+func (t *oneTrip) ready(ctx context.Context) error {
+	t.ctx = ctx
+	err := t.take(ctx)
+	if err != nil {
+		return pgerr.Wrap("begin", "transaction", err)
+	}
+	t.out.draft, err = t.u.prepare(ctx, t.conn, placeOf(t.conn))
+	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, func(a, b crud.ForeignKey) bool { return a.Constraint == b.Constraint }) {
+		return t.first // they have not: a row is missing
+	}
+	return err
+}
+
+// begin queues BEGIN and the settings that txn puts behind it.
+func (t *oneTrip) begin(b *pgx.Batch) (statements int) {
+	first, more, _ := strings.Cut(t.modes.BeginQuery, "; ")
+	modes := t.modes
+	modes.BeginQuery = first
+	b.BeginTx(modes)
+	if more != "" {
+		for _, sql := range strings.Split(more, "; ") {
+			b.Queue(sql)
+		}
+	}
+	return b.Len()
+}
+
+// Commit sends everything and waits for it. Once it is sent it does not end
+// with the caller's context: the server is asked to stop instead, so that there
+// is an answer which says what happened.
+func (t *oneTrip) Commit(ctx context.Context) error {
+	defer t.release()
+	t.last = t
+	if t.out.err = t.send(ctx); t.out.err == nil {
+		return nil
+	}
+	t.undo(ctx)
+	return t.explained(ctx)
+}
+
+// send is the round trip.
+func (t *oneTrip) send(ctx context.Context) error {
+	var b pgx.Batch
+	begins := 0
+	if !t.begun {
+		begins = t.begin(&b)
+	}
+	t.out.draft.queue(&b)
+	b.Queue("commit")
+	stop := t.watch()
+	defer stop()
+	results := t.conn.SendBatch(ctx, &b)
+	err := t.receive(results, begins)
+	if closing := results.Close(); err == nil {
+		err = closing
+	}
+	return mayBeSent(err)
+}
+
+func (t *oneTrip) receive(results pgx.BatchResults, begins int) error {
+	t.out.failed = -1
+	for range begins {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	if t.out.receive(results); t.out.err != nil {
+		return t.out.err
+	}
+	t.out.failed = len(t.out.draft.steps) // what fails now is a constraint that was deferred
+	wire := t.conn.PgConn().Conn()
+	timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
+	defer timer.Stop()
+	tag, err := results.Exec()
+	if err == nil && tag.String() != "COMMIT" {
+		err = pgx.ErrTxCommitRollback
+	}
+	return err
+}
+
+// watch asks the server to stop when the caller's context ends. If it does not
+// answer within the limit the connection is cut. The request is complete before
+// the connection is used for anything else.
+func (t *oneTrip) watch() (stop func()) {
+	if t.ctx.Done() == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	asked := make(chan struct{})
+	pg := t.conn.PgConn()
+	cancel := context.AfterFunc(t.ctx, func() {
+		defer close(asked)
+		ctx, stop := context.WithTimeout(context.Background(), t.limit)
+		defer stop()
+		_ = pg.CancelRequest(ctx)
+		wire := pg.Conn()
+		timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
+		<-done
+		timer.Stop()
+	})
+	return func() {
+		close(done)
+		if !cancel() {
+			<-asked
+		}
+	}
+}
+
+// undo ends the transaction that a failed statement left open.
+func (t *oneTrip) undo(ctx context.Context) {
+	if t.conn.IsClosed() || t.conn.PgConn().TxStatus() == idle {
+		return
+	}
+	if pgerr.FaultOf(t.out.err) == pgerr.NotPrimary {
+		_ = t.conn.Close(ctx)
+		return
+	}
+	wire := t.conn.PgConn().Conn()
+	timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
+	defer timer.Stop()
+	_, _ = t.conn.Exec(ctx, "rollback") // if it fails, pgx drops the connection, and the server rolls back
+}
+
+// explained is the error of the attempt with its place.
+func (t *oneTrip) explained(ctx context.Context) error {
+	if err := t.ctx.Err(); err != nil {
+		return errors.Join(err, pgerr.Wrap("flush", "unit", t.out.err))
+	}
+	if t.conn.IsClosed() {
+		return t.out.err
+	}
+	t.u.changed(t.out.err, placeOf(t.conn), t.out.draft)
+	return t.out.explain(ctx, t.conn, t.conn)
+}
+
+// changed forgets what was learnt of the schema if an error says that it may
+// have changed.
+func (u *work) changed(err error, place string, d *draft) {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "23503", "42P01", "42703", "42704", "42804":
+			crud.ForgetForeignKeys(place, d.tables)
+		}
+	}
+}
+
+// Rollback ends an attempt that was not committed.
+func (t *oneTrip) Rollback(ctx context.Context) error {
+	defer t.release()
+	if t.conn == nil || !t.begun {
+		return nil
+	}
+	_, err := t.conn.Exec(ctx, "rollback")
+	return err
+}
+
+// SendBatch is what txn sends behind BEGIN: it must be answered before the
+// rest can be sent.
+func (t *oneTrip) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := t.take(ctx); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	if t.begun {
+		return t.conn.SendBatch(ctx, b)
+	}
+	var all pgx.Batch
+	begins := t.begin(&all)
+	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
+	results := t.conn.SendBatch(ctx, &all)
+	t.begun = true
+	for range begins {
+		if _, err := results.Exec(); err != nil {
+			break // Close returns it
+		}
+	}
+	return results
+}
+
+// Exec is used by txn only once the transaction is begun.
+func (t *oneTrip) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return t.conn.Exec(ctx, sql, args...)
+}
+
+// Query is used by txn only once the transaction is begun.
+func (t *oneTrip) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return t.conn.Query(ctx, sql, args...)
+}
+
+// QueryRow is used by txn only once the transaction is begun.
+func (t *oneTrip) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return t.conn.QueryRow(ctx, sql, args...)
+}
+
+// Conn is nil: the connection is in no transaction while the closure runs.
+func (t *oneTrip) Conn() *pgx.Conn { return nil }
+
+var errNotHere = errors.New("not available in a unit")
+
+// Begin is not used.
+func (t *oneTrip) Begin(context.Context) (pgx.Tx, error) { return nil, errNotHere }
+
+// CopyFrom is not used.
+func (t *oneTrip) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errNotHere
+}
+
+// LargeObjects is not used.
+func (t *oneTrip) LargeObjects() pgx.LargeObjects { return pgx.LargeObjects{} }
+
+// Prepare is not used.
+func (t *oneTrip) Prepare(context.Context, string, string) (*pgconn.StatementDescription, error) {
+	return nil, errNotHere
+}
+
+const placeKey = "smrt.unit.place"
+
+// placeOf tells databases apart, and what an unqualified name means in them.
+func placeOf(conn *pgx.Conn) string {
+	if conn == nil {
+		return ""
+	}
+	data := conn.PgConn().CustomData()
+	if place, ok := data[placeKey].(string); ok {
+		return place
+	}
+	c := conn.Config()
+	place := fmt.Sprintf("%s:%d/%s %s %q", c.Host, c.Port, c.Database, c.User, c.RuntimeParams["search_path"])
+	data[placeKey] = place
+	return place
+}

@@ -1,0 +1,135 @@
+package unit
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/txn"
+)
+
+// Unit collects writes until [Unit.Flush] sends them together. It holds no
+// connection and may live as long as it is needed. It is not safe for
+// concurrent use.
+type Unit struct{ work }
+
+// New returns an empty unit.
+func New() *Unit { return &Unit{} }
+
+// Key is the key that a row of the unit has, or will have once the database has
+// made it.
+type Key[K any] struct{ row *op }
+
+// Reference gives rows of T the key of another row.
+type Reference[T any] struct{ ref reference }
+
+// Refer lets a column have the key of a row that the unit creates. The compiler
+// checks that the column belongs to the entity and has the type of the key; the
+// column may be one that can be NULL:
+//
+//	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
+//	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, order))
+func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
+	return Reference[T]{reference{column.Meta(), key.row}}
+}
+
+// Create lets the row of an entity be created, as a repository does it. What the
+// database decides is in the entity after the flush; until then it must not move
+// or be written by anybody else.
+//
+// The result is the key of the row, for [Refer].
+func Create[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) Key[K] {
+	return Key[K]{u.create(table.Plan(), unsafe.Pointer(v), references(refs))}
+}
+
+// CreateMany is [Create] for all entities of a slice.
+func CreateMany[T any, K comparable](u *Unit, table *query.Table[T, K], vs []T, refs ...Reference[T]) []Key[K] {
+	return keys[K](u.createMany(table.Plan(), unsafe.Pointer(unsafe.SliceData(vs)), len(vs), references(refs)))
+}
+
+// Link gives more columns of a row that the unit creates the key of another: for
+// rows that refer to each other in a ring, of which one has to be added first.
+//
+//	team := unit.Create(u, Teams, &t)
+//	player := unit.Create(u, Players, &p, unit.Refer(PlayerTeam, team))
+//	unit.Link(u, &t, unit.Refer(TeamCaptain, player))
+func Link[T any](u *Unit, v *T, refs ...Reference[T]) {
+	u.link(unsafe.Pointer(v), references(refs))
+}
+
+// references sees references as what they hold, without copying.
+func references[T any](refs []Reference[T]) []reference {
+	return *(*[]reference)(unsafe.Pointer(&refs))
+}
+
+// keys gives keys their type.
+func keys[K any](rows []*op) []Key[K] { return *(*[]Key[K])(unsafe.Pointer(&rows)) }
+
+// Update lets the whole row of an entity be written: every column but the key
+// and the time of creation, with the values that the entity has when the unit
+// is flushed. If there is no such row, or if the table has a version column and
+// the row was changed since the entity was read, nothing of the unit is written.
+func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
+	u.update(table.Plan(), unsafe.Pointer(v))
+}
+
+// Patch lets columns of the row with the key be assigned, and no others. If
+// there is no such row, nothing of the unit is written.
+func Patch[T any, K comparable](u *Unit, table *query.Table[T, K], key K, sets ...query.Assignment[T]) {
+	u.patch(table.Plan(), unsafe.Pointer(&key), query.Sets(sets))
+}
+
+// Delete lets the row with the key be deleted: softly, if the table was declared
+// with SoftDelete. If there is no such row, nothing of the unit is written.
+func Delete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
+	u.remove(table.Plan(), unsafe.Pointer(&key), nil, false)
+}
+
+// HardDelete lets the row with the key be deleted for good, deleted softly
+// before or not.
+func HardDelete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
+	u.remove(table.Plan(), unsafe.Pointer(&key), nil, true)
+}
+
+// Remove is [Delete] for the row of an entity. If the table has a version
+// column and the row was changed since the entity was read, nothing of the unit
+// is written.
+func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
+	u.remove(table.Plan(), nil, unsafe.Pointer(v), false)
+}
+
+// Then separates what was added before from what is added after: all of the
+// former is written before any of the latter. It is needed where neither foreign
+// keys nor the order of creating before changing before deleting say enough, for
+// instance to delete a row and create another with the same unique value.
+func (u *Unit) Then() { u.phase++ }
+
+// Len returns how many writes were collected.
+func (u *Unit) Len() int { return len(u.ops) }
+
+// Discard forgets everything that was collected. The entities are as they were.
+func (u *Unit) Discard() { u.reset() }
+
+// Flush writes everything that was collected, all or nothing. At most one
+// Options may be given; they are those of txn.Run, which also says what is
+// retried and how often.
+//
+// On a pool or a connection BEGIN, the statements and COMMIT are one round trip.
+// On a transaction, or on a handle on which txn.Run has one open under ctx, the
+// statements become part of that transaction, in one round trip too.
+//
+// If the error is nil the unit is empty again and the entities hold what the
+// database decided. Otherwise unit and entities are as they were before, nothing
+// was written, and the same call can be made again; exceptions are
+// smrt.ErrCommitUnknown and [CommittedError]. A transaction that is joined and
+// then rolled back by txn.Run gives unit and entities back what they had.
+func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (Summary, error) {
+	return u.flush(ctx, db, options)
+}
+
+// Plan returns the statements that Flush would send, in order, without sending
+// them. It may ask the catalog of the database for foreign keys and types.
+func (u *Unit) Plan(ctx context.Context, db smrt.DB, options ...txn.Options) ([]Statement, error) {
+	return u.plan(ctx, db, options)
+}
