@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -226,8 +227,11 @@ func TestCopyAfterMigration(t *testing.T) {
 	tx := check.Value(db.Begin(t.Context()))(t)
 	_, err := tx.Exec(t.Context(), "TRUNCATE readings; ALTER TABLE readings ALTER next TYPE bigint", pgx.QueryExecModeSimpleProtocol)
 	check.NoError(t, err)
+	err = readings.With(tx).CreateMany(t.Context(), rs)
 	var pg *pgconn.PgError
-	if err := readings.With(tx).CreateMany(t.Context(), rs); !errors.As(err, &pg) || pg.Code != "08P01" {
+	if os.Getenv("SMRT_TEST_EXEC_MODE") == "exec" { // pgx remembers no types
+		check.NoError(t, err)
+	} else if !errors.As(err, &pg) || pg.Code != "08P01" {
 		t.Errorf("in a transaction: got %v, want what went wrong first", err)
 	}
 	check.NoError(t, tx.Rollback(t.Context()))
