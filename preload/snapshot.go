@@ -93,10 +93,26 @@ var (
 	errSnapshotLost  = errors.New("smrt: the snapshot's connections were lost")
 )
 
-// patience is how long the pool is asked for a further connection. Waiting
-// longer could be forever: several snapshots may each hold one connection and
-// wait for the others'.
-const patience = 5 * time.Millisecond
+// How long the pool is asked for a further connection: as long as opening one
+// may take if it says that it has room, and hardly at all if it does not say.
+// Waiting longer could be forever: several snapshots may each hold one
+// connection and wait for the others'.
+const (
+	patienceWithRoom = 250 * time.Millisecond
+	patience         = 5 * time.Millisecond
+)
+
+// patienceWith is how long pool is asked, 0 if it has no room.
+func patienceWith(pool smrt.Pool) time.Duration {
+	p, ok := pool.(interface{ Stat() *pgxpool.Stat })
+	if !ok {
+		return patience
+	}
+	if s := p.Stat(); s.AcquiredConns() >= s.MaxConns() {
+		return 0
+	}
+	return patienceWithRoom
+}
 
 // take borrows a connection: one that is free, else a further one, else the
 // first that becomes free.
@@ -137,6 +153,10 @@ func (s *snapshot) usable() error {
 
 // another opens a further connection, if there may be one and the pool has it.
 func (s *snapshot) another(ctx context.Context) (*pgxpool.Conn, error) {
+	wait := patienceWith(s.pool)
+	if wait == 0 {
+		return nil, nil
+	}
 	s.mu.Lock()
 	if len(s.conns)+s.asking >= MaxParallel {
 		s.mu.Unlock()
@@ -145,7 +165,7 @@ func (s *snapshot) another(ctx context.Context) (*pgxpool.Conn, error) {
 	s.asking++
 	s.mu.Unlock()
 
-	brief, cancel := context.WithTimeout(ctx, patience)
+	brief, cancel := context.WithTimeout(ctx, wait)
 	conn, err := s.pool.Acquire(brief)
 	cancel()
 	if err == nil {
