@@ -180,6 +180,19 @@ func dropped(read func() ([]orderGraph, error)) func() error {
 	}
 }
 
+// TestGraphAllocations holds the graph of 100 orders to half of what the same
+// allocates when it is written by hand.
+func TestGraphAllocations(t *testing.T) {
+	if raceEnabled || execMode() == "exec" {
+		t.Skip("the race detector allocates by itself, and results in text form are left to pgx")
+	}
+	pool := newOrders(t)
+	ours, hand := pair.Allocations(dropped(reader(pool, 100))), pair.Allocations(dropped(handReader(pool, 100)))
+	if ours > hand/2 {
+		t.Errorf("100 orders take %.0f allocations, by hand %.0f", ours, hand)
+	}
+}
+
 func BenchmarkGraph(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -139,7 +139,8 @@ func TestKeysCompareAsTheServerDoes(t *testing.T) {
 			ownerPets := preload.HasMany(owners, pets, func(p *pet) *string { return &p.Owner })
 			friends := preload.ManyToMany(owners, bonds, pets, func(b *bond) *string { return &b.Owner }, func(b *bond) *string { return &b.Pet })
 			ctx := t.Context()
-			pool := testdb.Pool(t, testdb.Schema{})
+			var sent *testdb.Counter
+			pool := testdb.Pool(t, testdb.Schema{}, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
 			for _, sql := range []string{
 				`CREATE EXTENSION IF NOT EXISTS citext`,
 				`CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
@@ -159,10 +160,14 @@ func TestKeysCompareAsTheServerDoes(t *testing.T) {
 			check.NoError(t, err)
 			ps := check.Value(repo.New(pool, pets).Find(ctx, query.All[pet]()))(t)
 			os := check.Value(repo.New(pool, owners).Find(ctx, query.All[owner]()))(t)
-			for i, o := range check.Value(petOwner.Load(ctx, pool, ps))(t) {
-				if o == nil {
-					t.Fatalf("%s has no owner", ps[i].Name)
+			for _, statements := range []int{2, 1} { // the first asks for the type of the key too
+				sent.Reset()
+				for i, o := range check.Value(petOwner.Load(ctx, pool, ps))(t) {
+					if o == nil {
+						t.Fatalf("%s has no owner", ps[i].Name)
+					}
 				}
+				check.Same(t, "statements", sent.Len(), statements)
 			}
 			lengths := func(r preload.ToMany[owner, pet]) string {
 				return join(check.Value(r.Load(ctx, pool, os))(t), func(ps *[]pet) string { return fmt.Sprint(len(*ps)) })

@@ -2,12 +2,10 @@ package unit_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -60,14 +58,7 @@ CREATE TABLE events (message text NOT NULL, report bigint REFERENCES reports);
 CREATE VIEW slugs AS SELECT id, slug FROM reports;
 ` + txn.MarkersSQL
 
-var leagueSchema = testdb.Schema{Name: "league", Apply: func(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, leagueSQL, pgx.QueryExecModeSimpleProtocol)
-	return errors.Join(err, conn.Close(ctx))
-}}
+var leagueSchema = testdb.SQL("league", leagueSQL)
 
 type (
 	report struct {
