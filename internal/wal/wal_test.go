@@ -1,0 +1,163 @@
+package wal_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/internal/wal"
+)
+
+var schema = testdb.SQL("wal", `
+	CREATE TABLE parents (id int PRIMARY KEY);
+	CREATE TABLE notes (id serial PRIMARY KEY, body text, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+	DO $$ BEGIN CREATE ROLE wal_stranger; EXCEPTION WHEN duplicate_object THEN END $$`) // roles belong to all databases
+
+// counted counts what is sent.
+type counted struct {
+	net.Conn
+	sent *atomic.Int64
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	c.sent.Add(1)
+	return c.Conn.Write(b)
+}
+
+// begin opens a transaction that has written a note.
+func begin(t *testing.T, pool *pgxpool.Pool) *pgxpool.Conn {
+	t.Helper()
+	conn, err := pool.Acquire(t.Context())
+	check.NoError(t, err)
+	t.Cleanup(conn.Release)
+	_, err = conn.Exec(t.Context(), "begin")
+	check.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "insert into notes (body) values ('x')")
+	check.NoError(t, err)
+	return conn
+}
+
+// TestCommit reads positions that cover the commit and move forward, with one message.
+func TestCommit(t *testing.T) {
+	var sent atomic.Int64
+	pool := testdb.Pool(t, schema, testdb.Configure(func(cfg *pgxpool.Config) {
+		dial := cfg.ConnConfig.DialFunc
+		cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return counted{conn, &sent}, err
+		}
+	}))
+	var last smrt.Position
+	for range 10 {
+		conn := begin(t, pool)
+		sent.Store(0)
+		p, err := wal.Commit(t.Context(), conn.Conn())
+		check.NoError(t, err)
+		check.Same(t, "messages sent", sent.Load(), 1)
+		if p.System == 0 || p.Timeline != 1 || p.LSN <= last.LSN {
+			t.Fatalf("position %v of system %d, after %v", p, p.System, last)
+		}
+		last = p
+		conn.Release()
+	}
+	now, err := wal.Now(t.Context(), pool)
+	check.NoError(t, err)
+	if now.LSN < last.LSN || now.System != last.System || now.Timeline != last.Timeline {
+		t.Fatalf("now %v, last commit %v", now, last)
+	}
+}
+
+// TestCommitFails proves that a transaction that was not committed is never reported as if it was.
+func TestCommitFails(t *testing.T) {
+	pool := testdb.Pool(t, schema)
+
+	conn := begin(t, pool)
+	_, err := conn.Exec(t.Context(), "select 1/0")
+	if err == nil {
+		t.Fatal("divided by zero")
+	}
+	_, err = wal.Commit(t.Context(), conn.Conn())
+	check.Error(t, "a transaction that failed", err, pgx.ErrTxCommitRollback)
+	check.Same(t, "status", conn.Conn().PgConn().TxStatus(), byte('I'))
+
+	_, err = wal.Commit(t.Context(), conn.Conn()) // there is none
+	check.Error(t, "no transaction", err, pgx.ErrTxClosed)
+	conn.Release()
+
+	conn = begin(t, pool)
+	_, err = conn.Exec(t.Context(), "insert into notes (parent) values (1)")
+	check.NoError(t, err)
+	_, err = wal.Commit(t.Context(), conn.Conn())
+	if err == nil || !strings.Contains(err.Error(), "23503") {
+		t.Fatalf("a deferred constraint: %v", err)
+	}
+	check.Same(t, "status", conn.Conn().PgConn().TxStatus(), byte('I'))
+	conn.Release()
+
+	conn = begin(t, pool)
+	check.NoError(t, conn.Conn().Close(t.Context()))
+	_, err = wal.Commit(t.Context(), conn.Conn())
+	check.Error(t, "a closed connection", err, pgconn.ErrConnClosed)
+	conn.Release()
+
+	var n int
+	check.NoError(t, pool.QueryRow(t.Context(), "select count(*) from notes").Scan(&n))
+	check.Same(t, "notes", n, 0)
+}
+
+// TestCommitWithoutPosition commits where the position cannot be read.
+func TestCommitWithoutPosition(t *testing.T) {
+	pool := testdb.Pool(t, schema)
+	_, err := pool.Exec(t.Context(), "revoke execute on function pg_control_system from public; grant insert on notes to wal_stranger; grant usage on sequence notes_id_seq to wal_stranger")
+	check.NoError(t, err)
+	conn := begin(t, pool)
+	_, err = conn.Exec(t.Context(), "set local role wal_stranger; insert into notes (body) values ('y')")
+	check.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "set session authorization wal_stranger")
+	check.NoError(t, err)
+	p, err := wal.Commit(t.Context(), conn.Conn())
+	check.NoError(t, err)
+	check.Same(t, "position", p, smrt.Position{})
+	_, err = conn.Exec(t.Context(), "reset session authorization")
+	check.NoError(t, err)
+	conn.Release()
+	var n int
+	check.NoError(t, pool.QueryRow(t.Context(), "select count(*) from notes").Scan(&n))
+	check.Same(t, "notes", n, 2)
+}
+
+// TestInsertPositionExists writes records of all sizes without waiting for the log, until an insert position was at
+// the beginning of a page, and proves that none of the positions lies inside a page's header.
+func TestInsertPositionExists(t *testing.T) {
+	pool := testdb.Pool(t, schema, testdb.MaxConns(1))
+	_, err := pool.Exec(t.Context(), "set synchronous_commit = off")
+	check.NoError(t, err)
+	edges := 0
+	for i := range 3000 {
+		conn := begin(t, pool)
+		_, err := conn.Exec(t.Context(), "insert into notes (body) values (repeat('x', $1))", i%97*20)
+		check.NoError(t, err)
+		p, err := wal.Commit(t.Context(), conn.Conn())
+		check.NoError(t, err)
+		switch p.LSN % 8192 {
+		case 0:
+			edges++
+		case 24:
+			t.Fatalf("position %v lies behind the header of a page", p)
+		}
+		conn.Release()
+	}
+	if edges == 0 {
+		t.Fatal("no position was at the edge of a page: the test proved nothing")
+	}
+	t.Logf("%d of 3000 positions at the edge of a page", edges)
+}
