@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes sure that this machine has the programs of a PostgreSQL server, which tests and demo start for themselves.
 # It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
-# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache.
+# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. Where
+# apt-get may be used it adds PgBouncer, without which the tests that go by way of it are skipped.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -52,12 +53,11 @@ as_root() {
 	fi
 }
 
-# The packages create a cluster and start it, which nobody asked for; policy-rc.d is how Debian lets one say no to the
-# start. One that exists is not touched.
-with_apt() {
-	command -v apt-get >/dev/null || return 1
-	as_root true 2>/dev/null || return 1
-	say "installing PostgreSQL with apt-get"
+can_apt() { command -v apt-get >/dev/null && as_root true 2>/dev/null; }
+
+# The packages start a service (that of PostgreSQL on a cluster of its own), which nobody asked for; policy-rc.d is how
+# Debian lets one say no to the start. One that exists is not touched.
+apt_install() {
 	policy=$prefix/usr/sbin/policy-rc.d
 	[ -e "$policy" ] && policy=
 	if [ -n "$policy" ]; then
@@ -66,13 +66,19 @@ with_apt() {
 		as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$0" && chmod 755 "$0"' "$policy"
 	fi
 	as_root apt-get update >&2
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y postgresql postgresql-contrib >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y "$@" >&2
 	status=$?
 	if [ -n "$policy" ]; then
 		as_root rm -f "$policy"
 		trap - EXIT HUP INT TERM
 	fi
 	return $status
+}
+
+with_apt() {
+	can_apt || return 1
+	say "installing PostgreSQL with apt-get"
+	apt_install postgresql postgresql-contrib
 }
 
 with_brew() {
@@ -87,15 +93,30 @@ with_go() {
 	go run -C "$here/postgres" . >&2
 }
 
+# Nothing fails without PgBouncer, so nothing here does. internal/testdb/pgbouncer.go looks in the same places.
+add_pgbouncer() {
+	[ -n "${SMRT_PGBOUNCER:-}" ] && return
+	command -v pgbouncer >/dev/null && return
+	[ -x "$prefix/usr/sbin/pgbouncer" ] && return
+	can_apt || return
+	say "installing PgBouncer with apt-get"
+	apt_install pgbouncer || say "PgBouncer could not be installed: the tests that need it are skipped"
+}
+
+finish() {
+	add_pgbouncer
+	exit 0
+}
+
 [ -n "${SMRT_TEST_DSN:-}" ] && exit 0
-found && exit 0
+found && finish
 if [ -n "${SMRT_PG_BIN:-}" ]; then
 	say "SMRT_PG_BIN is $SMRT_PG_BIN, which has no programs postgres and initdb. Correct it, or unset it to have" \
 		"PostgreSQL looked for in the usual places and installed if it is in none."
 	exit 1
 fi
 for way in with_apt with_brew with_go; do
-	$way && found && exit 0
+	$way && found && finish
 done
 say "PostgreSQL is not installed, and none of the ways to install it worked: apt-get needs root or sudo without a" \
 	"password, brew needs Homebrew, the download needs Go and the internet. Install the package of the PostgreSQL" \

@@ -35,6 +35,7 @@ func playChild(part string) int {
 		"hang":    func() int { time.Sleep(time.Minute); return 0 },
 		"standby": func() int { startStandby(false); time.Sleep(time.Minute); return 0 },
 		"frozen":  func() int { startStandby(true); time.Sleep(time.Minute); return 0 },
+		"pooled":  throughPooler,
 		"goroutine": func() int {
 			go func() { select {} }()
 			return 0
@@ -51,7 +52,7 @@ func playChild(part string) int {
 		if err := pool.Ping(context.Background()); err != nil {
 			panic(err)
 		}
-		if part == "pass" || part == "goroutine" {
+		if slices.Contains([]string{"pass", "goroutine", "pooled"}, part) {
 			defer done()
 		}
 		if !slices.Contains([]string{"standby", "frozen", "early"}, part) {
@@ -80,6 +81,25 @@ func startStandby(frozen bool) {
 		}
 	}
 	fmt.Println("ready")
+}
+
+// throughPooler returns 0 if a test's pool leads through the pooler of the environment, and one that is to be direct does
+// not.
+func throughPooler() int {
+	named := func(opts ...testdb.Option) (host string) {
+		pool, done := testdb.ExamplePool(items, append(opts, testdb.SearchPath("public"))...)
+		defer done()
+		var name string
+		if err := pool.QueryRow(context.Background(), "select name from items where id = $1", 1).Scan(&name); err != nil {
+			panic(err)
+		}
+		return filepath.Base(pool.Config().ConnConfig.Host)
+	}
+	if pooled, direct := named(), named(testdb.Direct()); pooled != "pooler1" || direct != "primary" {
+		fmt.Fprintln(os.Stderr, pooled, direct)
+		return 1
+	}
+	return 0
 }
 
 // child is a running test binary with a temporary directory of its own, in which everything it leaves is found.

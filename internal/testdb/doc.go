@@ -32,12 +32,23 @@
 // # Servers to break
 //
 // [Start] makes a server, [Server.Standby] a streaming copy of it. Both can be stopped, killed, frozen and started
-// again; replay on a standby can be paused and delayed; a standby can be promoted. [Primary] does the same for a test.
+// again; replay on a standby can be paused and delayed; a standby can be promoted, and the old primary made a standby of
+// it under the pools that are connected to it, see [Server.Rejoin]. [Primary] is Start for a test.
 //
 // # Networks to break
 //
 // [LinkConnections] puts a [Link] under a pool's connections. It can be slow, see [Latency], and it can cut a connection
-// after a chosen byte, keep a COMMIT from the server or its answer from the client, and forge the answer.
+// after a chosen byte, keep a COMMIT from the server or its answer from the client, and forge the answer. [Link.Partition]
+// lets everything vanish.
+//
+// # A pooler between
+//
+// [StartPgBouncer] puts PgBouncer in front of a server, and [Through] leads a pool through it. Of pgx's modes exec and
+// cache_describe work with transaction pooling; cache_statement needs PgBouncer 1.21 and max_prepared_statements, and
+// with describe_exec a client gets the result of another one's statement.
+//
+// SMRT_TEST_POOLER puts PgBouncer in front of all pools of this package but those that are [Direct]. A connection made
+// with a pool's ConnString leads to the server itself.
 //
 // # Environment
 //
@@ -48,6 +59,10 @@
 //	SMRT_TEST_EXEC_MODE how pgx sends statements where the test does not say: cache_statement, cache_describe,
 //	                    describe_exec or exec
 //	SMRT_TEST_MAX_CONNS size of pools where the test does not say
+//	SMRT_TEST_POOLER    transaction or session: pools go through PgBouncer in that mode. SMRT_TEST_POOLER_PREPARED is
+//	                    its max_prepared_statements, 0 if not set; with 0 and transaction the mode where nothing says
+//	                    otherwise is cache_describe.
+//	SMRT_PGBOUNCER      the program; else it is looked for on the PATH and in /usr/sbin
 //
 // Linux and macOS are supported. Root may run tests: the server itself runs as user postgres, or else nobody.
 package testdb

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
 )
 
 // installation runs tools/install-postgres.sh on a pretended machine: below root, with nothing on the PATH but what the
@@ -32,11 +34,14 @@ func newInstallation(t *testing.T) *installation {
 		t.Fatal(err)
 	}
 	in.program(t, "id", "echo 0")
+	writeScript(t, filepath.Join(in.root, pgBouncer), "exit 0")
 	in.env = []string{
 		"PATH=" + in.path, "HOME=" + in.root + "/home", "ROOT=" + in.root, "SMRT_SEARCH_PREFIX=" + in.root,
 	}
 	return in
 }
+
+const pgBouncer = "usr/sbin/pgbouncer"
 
 // program puts a program on the PATH that notes its call and runs the script.
 func (in *installation) program(t *testing.T, name, script string) {
@@ -215,5 +220,66 @@ func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
 	code, output, calls := in.run(t)
 	if code != 1 || calls != "" || !strings.Contains(output, "SMRT_PG_BIN is /nonexistent") {
 		t.Errorf("exit code %d, called %q, wrote %q, want 1, nothing, and the reason", code, calls, output)
+	}
+}
+
+// PgBouncer is added, and the machine is ready without it as well.
+func TestInstallAddsPgBouncer(t *testing.T) {
+	t.Parallel()
+	const (
+		install = "apt-get update\napt-get install -y pgbouncer\n"
+		adding  = "install-postgres: installing PgBouncer with apt-get\n"
+	)
+	for name, c := range map[string]struct {
+		arrange func(*testing.T, *installation)
+		calls   string
+		output  string
+	}{
+		"missing": {func(t *testing.T, in *installation) {
+			in.program(t, "apt-get", `[ "$1" = install ] || exit 0
+"$ROOT/usr/sbin/policy-rc.d"; [ $? = 101 ] || exit 8`)
+		}, install, adding},
+		"fails": {func(t *testing.T, in *installation) { in.program(t, "apt-get", "exit 1") }, install, adding +
+			"install-postgres: PgBouncer could not be installed: the tests that need it are skipped\n"},
+		"no password": {func(t *testing.T, in *installation) {
+			in.program(t, "id", "echo 1000")
+			in.program(t, "sudo", "exit 1")
+			in.program(t, "apt-get", "exit 0")
+		}, "sudo -n true\n", ""},
+		"no apt-get": {func(*testing.T, *installation) {}, "", ""},
+		"on the path": {func(t *testing.T, in *installation) {
+			in.program(t, "apt-get", "exit 0")
+			in.program(t, "pgbouncer", "exit 0")
+		}, "", ""},
+		"variable": {func(t *testing.T, in *installation) {
+			in.program(t, "apt-get", "exit 0")
+			in.env = append(in.env, "SMRT_PGBOUNCER=/somewhere")
+		}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInstallation(t)
+			check.NoError(t, os.Remove(filepath.Join(in.root, pgBouncer)))
+			in.server(t, debianBin)
+			c.arrange(t, in)
+			code, output, calls := in.run(t)
+			if code != 0 || calls != c.calls || output != c.output {
+				t.Errorf("exit code %d, called %q, wrote %q, want 0, %q and %q", code, calls, output, c.calls, c.output)
+			}
+			if _, err := os.Stat(in.root + "/usr/sbin/policy-rc.d"); !os.IsNotExist(err) {
+				t.Errorf("policy-rc.d stayed: %v", err)
+			}
+		})
+	}
+}
+
+func TestInstallAddsPgBouncerToANewServer(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	check.NoError(t, os.Remove(filepath.Join(in.root, pgBouncer)))
+	in.program(t, "apt-get", `[ "$3" = postgresql ] || exit 1
+`+appears(debianBin))
+	code, output, calls := in.run(t)
+	if code != 0 || strings.Count(calls, "apt-get install") != 2 || !strings.Contains(output, "are skipped") {
+		t.Errorf("exit code %d, called %q, wrote %q", code, calls, output)
 	}
 }

@@ -21,6 +21,9 @@ type Link struct {
 	fault *Fault
 	wire  *wire // that the fault happens on, nil until something is sent
 	fired bool
+
+	healed chan struct{}    // closed when the partition ends, nil if there is none
+	held   map[*wire][]byte // what was sent meanwhile
 }
 
 // LinkConnections puts a link under the pool's connections:
@@ -34,6 +37,9 @@ func LinkConnections(cfg *pgxpool.Config) *Link {
 	l := &Link{}
 	dial := cfg.ConnConfig.DialFunc
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if err := l.awaitHeal(ctx); err != nil {
+			return nil, err
+		}
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
@@ -53,6 +59,47 @@ func (l *Link) Delay(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.delay = d
+}
+
+// Partition makes the server a black hole for the pool's connections: they stay open and what they send does not arrive,
+// and new ones are not made, until Heal. What the server had been asked before it still answers. Server.Freeze does the
+// same to all who talk to a server.
+func (l *Link) Partition() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.healed == nil {
+		l.healed, l.held = make(chan struct{}), map[*wire][]byte{}
+	}
+}
+
+// Heal ends a partition. What was sent meanwhile arrives now, as TCP would send it again.
+func (l *Link) Heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.healed == nil {
+		return
+	}
+	for w, b := range l.held {
+		w.Conn.Write(b) // fails where the client has given up
+	}
+	close(l.healed)
+	l.healed, l.held = nil, nil
+}
+
+// awaitHeal waits for the end of a partition.
+func (l *Link) awaitHeal(ctx context.Context) error {
+	l.mu.Lock()
+	healed := l.healed
+	l.mu.Unlock()
+	if healed == nil {
+		return nil
+	}
+	select {
+	case <-healed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Fault is something that happens to a connection, once.
@@ -114,6 +161,11 @@ func (w *wire) cut() error {
 func (w *wire) Write(b []byte) (int, error) {
 	l := w.link
 	l.mu.Lock()
+	if l.healed != nil {
+		l.held[w] = append(l.held[w], b...)
+		l.mu.Unlock()
+		return len(b), nil
+	}
 	w.due = time.Now().Add(l.delay)
 	f := l.fault
 	if f != nil && l.wire == nil {

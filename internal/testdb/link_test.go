@@ -1,13 +1,17 @@
 package testdb_test
 
 import (
+	"context"
 	"errors"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -105,5 +109,65 @@ func TestLinkCutsBytes(t *testing.T) {
 	queryOne[int](t, pool, "select $1::int", 1)
 	if link.Disarm() {
 		t.Error("a fault far away happened")
+	}
+}
+
+// In a partition nobody hears anything, on old and on new connections, and healed everything goes on.
+func TestLinkPartition(t *testing.T) {
+	server := testdb.Primary(t, testdb.Config{})
+	cfg, err := pgxpool.ParseConfig(server.DSN("postgres"))
+	check.NoError(t, err)
+	cfg.MaxConns = 1
+	var dials atomic.Int32
+	dial := cfg.ConnConfig.DialFunc
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.Add(1)
+		return dial(ctx, network, address)
+	}
+	link := testdb.LinkConnections(cfg)
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check.NoError(t, err)
+	defer pool.Close()
+	before := queryOne[int](t, pool, backendPID)
+
+	link.Partition()
+	// The first attempt is on the old connection, and gives it up; the next one needs a new connection.
+	for _, what := range []string{"an old connection", "a new connection"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := pool.Exec(ctx, "create table lost ()")
+		cancel()
+		check.Error(t, what, err, context.DeadlineExceeded)
+	}
+	waiting := make(chan int, 1)
+	go func() {
+		var pid int
+		if err := pool.QueryRow(t.Context(), backendPID).Scan(&pid); err != nil {
+			t.Error(err)
+		}
+		waiting <- pid
+	}()
+	select {
+	case <-waiting:
+		t.Fatal("the partition lets answers pass")
+	case <-time.After(50 * time.Millisecond):
+	}
+	check.Same(t, "connections made", dials.Load(), 1)
+	check.Same(t, "the server answers others", queryOne[int](t, connect(t, server, "postgres"), "select 1"), 1)
+	link.Heal()
+	if after := <-waiting; after == before {
+		t.Errorf("the connection that had been given up is used again")
+	}
+}
+
+// Who waits long enough is answered after a partition on the connection from before.
+func TestLinkPartitionIsOutwaited(t *testing.T) {
+	pool, link := linked(t)
+	before := queryOne[int](t, pool, backendPID)
+	link.Partition()
+	time.AfterFunc(100*time.Millisecond, link.Heal)
+	start := time.Now()
+	check.Same(t, "connection", queryOne[int](t, pool, backendPID), before)
+	if took := time.Since(start); took < 90*time.Millisecond {
+		t.Errorf("answered after %v, before the partition was healed", took)
 	}
 }

@@ -102,25 +102,31 @@ func openDatabase(ctx context.Context, schema Schema, opts []Option) (*database,
 	if err != nil {
 		return nil, err
 	}
-	pool, err := openPool(ctx, h.DSN(name), opts)
+	pool, err := h.openPool(ctx, name, opts)
 	if err != nil {
 		return nil, errors.Join(err, h.DropDatabase(ctx, name))
 	}
 	return &database{host: h, name: name, pool: pool}, nil
 }
 
-func openPool(ctx context.Context, dsn string, opts []Option) (*pgxpool.Pool, error) {
-	cfg, err := poolConfig(dsn, opts)
+func (h *host) openPool(ctx context.Context, database string, opts []Option) (*pgxpool.Pool, error) {
+	cfg, err := h.poolConfig(database, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.keepParams(ctx, database, cfg); err != nil {
 		return nil, err
 	}
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-func poolConfig(dsn string, opts []Option) (*pgxpool.Config, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
+func (h *host) poolConfig(database string, opts []Option) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(h.DSN(database))
 	if err != nil {
 		return nil, err
+	}
+	if h.pooler != nil {
+		Through(h.pooler)(cfg)
 	}
 	cfg.MinConns = 0
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC" // a server of SMRT_TEST_DSN may have another
@@ -156,11 +162,15 @@ var execModes = map[string]pgx.QueryExecMode{
 	"exec":            pgx.QueryExecModeExec,
 }
 
-// ExecModeName returns the mode that SMRT_TEST_EXEC_MODE sets for pools whose test did not choose one:
-// cache_statement (the default), cache_describe, describe_exec or exec.
+// ExecModeName returns the mode that SMRT_TEST_EXEC_MODE sets for pools whose test did not choose one: cache_statement,
+// cache_describe, describe_exec or exec. The default is cache_statement, and cache_describe behind a transaction pooler
+// that keeps no prepared statements.
 func ExecModeName() string {
 	if name := os.Getenv("SMRT_TEST_EXEC_MODE"); name != "" {
 		return name
+	}
+	if cfg, _, err := envPooler(); err == nil && cfg.PoolMode == TransactionPooling && cfg.MaxPreparedStatements == 0 {
+		return "cache_describe"
 	}
 	return "cache_statement"
 }

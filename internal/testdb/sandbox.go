@@ -26,9 +26,9 @@ type sandbox struct {
 	watchdog *exec.Cmd
 	pipe     io.Closer
 
-	mu       sync.Mutex
-	live     map[*process]struct{}
-	standbys int
+	mu    sync.Mutex
+	live  map[*process]struct{}
+	names map[string]int // how many of a kind there were
 
 	once sync.Once
 	err  error
@@ -40,7 +40,7 @@ func newSandbox() (*sandbox, error) {
 		return nil, err
 	}
 	dir := filepath.Join(baseDir(own), "smrt-pg-"+rand.Text()[:10])
-	b := &sandbox{dir: dir, owner: own, live: map[*process]struct{}{}}
+	b := &sandbox{dir: dir, owner: own, live: map[*process]struct{}{}, names: map[string]int{}}
 	// First the one who removes the directory, then the directory: no moment to die in between and leave it behind.
 	if err := b.guard(); err != nil {
 		return nil, fmt.Errorf("start the watchdog: %w", err)
@@ -116,12 +116,12 @@ func (b *sandbox) processes() []*process {
 	return live
 }
 
-// nextStandby returns a name that no other standby of the sandbox has had.
-func (b *sandbox) nextStandby() string {
+// nextName returns a name that nothing else in the sandbox has had.
+func (b *sandbox) nextName(kind string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.standbys++
-	return fmt.Sprintf("standby%d", b.standbys)
+	b.names[kind]++
+	return fmt.Sprintf("%s%d", kind, b.names[kind])
 }
 
 // pidFile returns the file in which the process of that name announces its pid, the directory of all if name is empty.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,7 +48,8 @@ type Server struct {
 	dir      string // holds data, log and socket
 	bin      string
 	sandbox  *sandbox
-	upstream *Server // what a standby streams from; nil for the server that the sandbox was made for
+	first    bool    // the sandbox was made for it
+	upstream *Server // what a standby streams from, or streamed from; nil for a server that never was one
 	external string  // DSN of a server that was not started here; the fields above are then empty
 
 	mu   sync.Mutex
@@ -71,7 +73,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: "primary", dir: filepath.Join(box.dir, "primary"), bin: cfg.BinDir, sandbox: box}
+	s := &Server{name: "primary", dir: filepath.Join(box.dir, "primary"), bin: cfg.BinDir, sandbox: box, first: true}
 	if err := s.initialize(ctx, cfg); err != nil {
 		return nil, errors.Join(err, box.close())
 	}
@@ -279,14 +281,26 @@ func (s *Server) Close() error {
 	if s.external != "" {
 		return nil
 	}
-	if s.upstream == nil {
+	if s.first {
 		return s.sandbox.close()
 	}
 	if err := s.Kill(); err != nil {
 		return err
 	}
 	s.leave(s.upstream)
-	return os.RemoveAll(s.dir)
+	return errors.Join(s.discardData(), os.RemoveAll(s.dir))
+}
+
+// discardData removes the data of a server that does not run, and the System V segment that a killed one leaves, which
+// is in the seventh line of its pid file and would stay until the machine is restarted.
+func (s *Server) discardData() error {
+	text, err := os.ReadFile(filepath.Join(s.dataDir(), "postmaster.pid"))
+	if lines := strings.Split(string(text), "\n"); err == nil && len(lines) >= 7 {
+		if key := strings.Fields(lines[6]); len(key) == 2 {
+			exec.Command("ipcrm", "-m", key[1]).Run() // fails where the segment is gone
+		}
+	}
+	return os.RemoveAll(s.dataDir())
 }
 
 func (s *Server) process() *process {

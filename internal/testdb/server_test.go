@@ -311,7 +311,8 @@ func openTempDir(t *testing.T) string {
 	return dir
 }
 
-func connect(t *testing.T, s *testdb.Server, database string) *pgx.Conn {
+// connect opens a connection to a database of a server, or of what is in front of one.
+func connect(t *testing.T, s interface{ DSN(database string) string }, database string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.DSN(database))
 	if err != nil {

@@ -61,7 +61,8 @@ var Empty = Schema{Name: "empty"}
 // host is the server that all databases of this process live on.
 type host struct {
 	*Server
-	run string // prefix of this process's databases
+	run    string     // prefix of this process's databases
+	pooler *PgBouncer // in front of all tests, if the environment wants one
 
 	mu        sync.Mutex
 	count     int
@@ -87,16 +88,28 @@ func sharedHost(ctx context.Context) (*host, error) {
 	if shared.host != nil || shared.err != nil {
 		return shared.host, shared.err
 	}
+	shared.host, shared.err = openHost(ctx)
+	return shared.host, shared.err
+}
+
+func openHost(ctx context.Context) (*host, error) {
+	pooler, pooled, err := envPooler()
+	if err != nil {
+		return nil, err
+	}
 	h := &host{run: "smrt_" + strings.ToLower(rand.Text()[:8]), templates: map[string]*template{}}
 	if dsn := os.Getenv("SMRT_TEST_DSN"); dsn != "" {
 		h.Server = &Server{name: "external", external: dsn}
-	} else {
-		h.Server, shared.err = Start(ctx, Config{})
+	} else if h.Server, err = Start(ctx, Config{}); err != nil {
+		return nil, err
 	}
-	if shared.err == nil {
-		shared.host = h
+	if pooled {
+		pooler.Server = h.Server
+		if h.pooler, err = startPgBouncer(ctx, pooler); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
 	}
-	return shared.host, shared.err
+	return h, nil
 }
 
 func closeShared() error {

@@ -34,7 +34,7 @@ func (s *Server) Standby(ctx context.Context, cfg StandbyConfig) (*Server, error
 	}
 	ctx, cancel := withTimeout(ctx, startTimeout)
 	defer cancel()
-	name := s.sandbox.nextStandby()
+	name := s.sandbox.nextName("standby")
 	standby := &Server{
 		name: name, dir: filepath.Join(s.sandbox.dir, name), bin: s.bin, sandbox: s.sandbox, upstream: s,
 	}
@@ -58,20 +58,10 @@ func (s *Server) build(ctx context.Context, cfg StandbyConfig) error {
 	if err := s.copyFrom(ctx, s.upstream); err != nil {
 		return err
 	}
-	settings := map[string]string{
-		"primary_conninfo":         s.upstream.conninfo(cfg.Name),
-		"primary_slot_name":        s.name,
-		"recovery_min_apply_delay": milliseconds(cfg.ReplayDelay),
-	}
+	settings := s.streaming(s.upstream, cfg.Name)
+	settings["recovery_min_apply_delay"] = milliseconds(cfg.ReplayDelay)
 	maps.Copy(settings, cfg.Settings)
-	// In the file of ALTER SYSTEM, where they win over what the primary may have in its own.
-	if err := s.configure("postgresql.auto.conf", settings); err != nil {
-		return err
-	}
-	if err := s.write("standby.signal", ""); err != nil {
-		return err
-	}
-	if err := s.launch(ctx); err != nil {
+	if err := s.launchStandby(ctx, settings); err != nil {
 		return err
 	}
 	if cfg.ReplayDelay > 0 {
@@ -80,11 +70,29 @@ func (s *Server) build(ctx context.Context, cfg StandbyConfig) error {
 	return s.WaitForReplay(ctx, s.upstream)
 }
 
+// streaming returns the settings that let the server stream from upstream.
+func (s *Server) streaming(upstream *Server, applicationName string) map[string]string {
+	return map[string]string{"primary_conninfo": upstream.conninfo(applicationName), "primary_slot_name": s.name}
+}
+
+// launchStandby starts the server as a standby.
+func (s *Server) launchStandby(ctx context.Context, settings map[string]string) error {
+	// In the file of ALTER SYSTEM, where they win over what the primary may have in its own.
+	if err := s.configure("postgresql.auto.conf", settings); err != nil {
+		return err
+	}
+	if err := s.write("standby.signal", ""); err != nil {
+		return err
+	}
+	return s.launch(ctx)
+}
+
 // reserve makes the upstream server keep what the standby has not received yet, for the time of the copy and of later
 // stops. Without it a busy server would soon have removed that.
 func (s *Server) reserve(ctx context.Context, upstream *Server) error {
 	return upstream.withAdmin(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "select pg_create_physical_replication_slot($1, true)", s.name)
+		_, err := conn.Exec(ctx, `select pg_create_physical_replication_slot($1, true)
+			where not exists (select from pg_replication_slots where slot_name = $1)`, s.name)
 		return err
 	})
 }
@@ -137,37 +145,6 @@ func (s *Server) ResumeReplay(ctx context.Context) error {
 // made after it returned is delayed.
 func (s *Server) DelayReplay(ctx context.Context, delay time.Duration) error {
 	return s.alterSystem(ctx, "recovery_min_apply_delay", milliseconds(delay))
-}
-
-// Follow lets the standby stream from another server, as after a failover.
-func (s *Server) Follow(ctx context.Context, primary *Server) error {
-	if err := s.reserve(ctx, primary); err != nil {
-		return fmt.Errorf("%s: follow %s: %w", s.name, primary.name, err)
-	}
-	if err := s.alterSystem(ctx, "primary_conninfo", primary.conninfo(s.name)); err != nil {
-		return err
-	}
-	s.leave(s.upstream)
-	s.upstream = primary
-	return nil
-}
-
-// Promote makes the standby a primary, and returns when it accepts writes.
-func (s *Server) Promote(ctx context.Context) error {
-	err := s.withAdmin(ctx, func(conn *pgx.Conn) error {
-		var promoted bool
-		if err := conn.QueryRow(ctx, "select pg_promote(true, 60)").Scan(&promoted); err != nil {
-			return err
-		}
-		if !promoted {
-			return errors.New("still in recovery after 60 s")
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("promote %s: %w", s.name, err)
-	}
-	return nil
 }
 
 // WaitForReplay waits until the standby has applied all that primary has written so far.
