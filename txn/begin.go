@@ -49,11 +49,16 @@ const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_contro
 func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
 	s = &session{options: &r.options, began: r.retry.last}
 	s.outer.s = s
-	if r.plain() {
-		s.tx, err = r.beginPlain(ctx)
-	} else {
-		applied, err = r.beginBatch(ctx, s)
+	db, own, err := r.place(ctx)
+	if err != nil {
+		return nil, false, err
 	}
+	if r.plain() {
+		s.tx, err = r.beginPlain(ctx, db)
+	} else {
+		applied, err = r.beginBatch(ctx, db, s)
+	}
+	s.own(own)
 	if s.tx != nil {
 		s.conn = s.tx.Conn()
 	}
@@ -82,18 +87,18 @@ type modal interface {
 
 // beginPlain sends BEGIN, with the settings in the same text: it is the only
 // statement that pgx sends as text, so that several can be one.
-func (r *run) beginPlain(ctx context.Context) (pgx.Tx, error) {
+func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	modes, settings := r.options.modes(), r.options.settings()
 	if len(settings) > 0 {
 		modes.BeginQuery = beginText(modes, settings)
 	}
-	if db, ok := r.db.(modal); ok {
+	if db, ok := on.(modal); ok {
 		return db.BeginTx(ctx, modes)
 	}
 	if modes != (pgx.TxOptions{}) {
-		return nil, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("cannot be used on a %T, which has no BeginTx", r.db)}
+		return nil, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("cannot be used on a %T, which has no BeginTx", on)}
 	}
-	return r.db.Begin(ctx)
+	return on.Begin(ctx)
 }
 
 // beginText is BEGIN as pgx writes it, followed by settings. All of it is made
@@ -123,12 +128,12 @@ type sender interface {
 
 // beginBatch sends BEGIN together with statements that have arguments. On a
 // handle that cannot do that it takes a second round trip.
-func (r *run) beginBatch(ctx context.Context, s *session) (applied bool, err error) {
+func (r *run) beginBatch(ctx context.Context, on Beginner, s *session) (applied bool, err error) {
 	b := &pgx.Batch{}
-	db, together := r.db.(sender)
+	db, together := on.(sender)
 	if together {
 		b.BeginTx(r.options.modes())
-	} else if s.tx, err = r.beginPlain(ctx); err != nil {
+	} else if s.tx, err = r.beginPlain(ctx, on); err != nil {
 		return false, err
 	} else {
 		db = s.tx
@@ -145,7 +150,7 @@ func (r *run) beginBatch(ctx context.Context, s *session) (applied bool, err err
 		s.tx = results.Tx()
 		if s.tx == nil && err == nil {
 			return false, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf(
-				"cannot be used on a %T, whose SendBatch does not begin transactions: it must return pgx's BatchResults, or pass on their Tx", r.db)}
+				"cannot be used on a %T, whose SendBatch does not begin transactions: it must return pgx's BatchResults, or pass on their Tx", on)}
 		}
 	}
 	return applied, r.explainMarker(err)

@@ -39,6 +39,9 @@ func benchmarkUpdate(b *testing.B, o ...txn.Options) {
 func BenchmarkUpdate(b *testing.B)        { benchmarkUpdate(b) }
 func BenchmarkUpdateTracked(b *testing.B) { benchmarkUpdate(b, txn.Options{TrackID: true}) }
 
+// BenchmarkUpdatePosition asks for the position of the commit, which its twin does not.
+func BenchmarkUpdatePosition(b *testing.B) { benchmarkUpdate(b, txn.Options{TrackPosition: true}) }
+
 func BenchmarkRead(b *testing.B) {
 	ctx, db := context.Background(), benchBank(b)
 	read := func(tx pgx.Tx) error {

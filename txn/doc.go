@@ -41,6 +41,9 @@
 // waits for it if the server is still busy with the first. So the transaction is
 // applied exactly once, whatever breaks.
 //
+// [Options].TrackPosition tells how far the log of the server has to be replayed
+// on a standby until what was committed is there.
+//
 // # Nesting
 //
 // Run inside a closure, on the same handle or on the transaction, is a part of
@@ -56,7 +59,8 @@
 //
 // Its transaction refuses Commit and Rollback (smrt.ErrTxManaged), use by two
 // goroutines at a time (smrt.ErrTxConcurrentUse) and use after the end
-// (smrt.ErrTxDone). Its context knows of the transaction: using the pool itself
+// (smrt.ErrTxDone). What is done with its Conn or LargeObjects does not pass
+// through it, and is not watched. Its context knows of the transaction: using the pool itself
 // under it, where it would be outside of the transaction by mistake, is
 // smrt.ErrTxBypass, with repositories as they are and with sqlc on a [Guard]:
 //

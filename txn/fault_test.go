@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/internal/wal"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -48,60 +48,85 @@ var (
 // answer (T2).
 var answers = map[string]struct {
 	fault   testdb.Fault
-	applied bool
 	want    error // without a key
 	flagged bool
 }{
-	"applied, then closed":      {testdb.Fault{}, true, smrt.ErrCommitUnknown, false},
-	"closed before it was sent": {testdb.Fault{Withhold: true}, true, nil, false}, // certain, and repeated
-	"closed after a rollback":   {testdb.Fault{Instead: "rollback"}, false, smrt.ErrCommitUnknown, false},
-	"ROLLBACK":                  {testdb.Fault{Instead: "rollback", Answer: same}, false, pgx.ErrTxCommitRollback, false},
-	"committed with a warning":  {testdb.Fault{Answer: func(a []byte) []byte { return append(notReplicated, a...) }}, true, nil, true},
-	"40003, applied":            {testdb.Fault{Answer: func([]byte) []byte { return completionUnknown }}, true, smrt.ErrCommitUnknown, false},
-	"40003, not applied":        {testdb.Fault{Instead: "rollback", Answer: func([]byte) []byte { return completionUnknown }}, false, smrt.ErrCommitUnknown, false},
+	"applied, then closed":      {testdb.Fault{}, smrt.ErrCommitUnknown, false},
+	"closed before it was sent": {testdb.Fault{Withhold: true}, nil, false}, // certain, and repeated
+	"closed after a rollback":   {testdb.Fault{Instead: "rollback"}, smrt.ErrCommitUnknown, false},
+	"ROLLBACK":                  {testdb.Fault{Instead: "rollback", Answer: same}, pgx.ErrTxCommitRollback, false},
+	"committed with a warning":  {testdb.Fault{Answer: func(a []byte) []byte { return append(notReplicated, a...) }}, nil, true},
+	"40003, applied":            {testdb.Fault{Answer: func([]byte) []byte { return completionUnknown }}, smrt.ErrCommitUnknown, false},
+	"40003, not applied":        {testdb.Fault{Instead: "rollback", Answer: func([]byte) []byte { return completionUnknown }}, smrt.ErrCommitUnknown, false},
 }
 
 func same(a []byte) []byte { return a }
 
 const forgeries = 100
 
+// commitFault loses the answer to COMMIT, which is another text if it asks for
+// its position.
+func commitFault(track bool) testdb.Fault {
+	f := testdb.Fault{Sent: -1, Received: -1, Statement: "commit"}
+	if track {
+		f.Statement = wal.CommitSQL
+	}
+	return f
+}
+
 // TestForgedAnswers is T2: whatever happens to a COMMIT and its answer, with a
 // key the transaction is applied exactly once, and without one what is reported
-// is true.
+// is true. So it is if COMMIT asks for its position.
 func TestForgedAnswers(t *testing.T) {
 	for what, c := range answers {
-		c.fault.Sent, c.fault.Received, c.fault.Statement = -1, -1, "commit"
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			b := newBank(t, testdb.MaxConns(1))
-			for i := range forgeries {
-				var result txn.Result
-				b.link.Arm(c.fault)
-				err := txn.Run(t.Context(), b, add(1, 1), txn.Options{Result: &result})
-				if !errors.Is(err, c.want) {
-					t.Fatalf("without a key: got %v, want %v", err, c.want)
+		for _, track := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s,position=%v", what, track), func(t *testing.T) {
+				t.Parallel()
+				f := commitFault(track)
+				f.Withhold, f.Answer = c.fault.Withhold, c.fault.Answer
+				if f.Instead = c.fault.Instead; f.Instead != "" && track {
+					f.Instead = rollbackSQL
 				}
-				fired := b.link.Disarm()
-				check.Same(t, "happened", fired, true)
-				check.Same(t, "flagged", result.NotReplicated, c.flagged)
-				check.Same(t, "doubts", result.Doubts > 0, c.want == smrt.ErrCommitUnknown) //nolint:errorlint // a sentinel of the table
-				n := one[int64](t, b, "SELECT balance FROM accounts WHERE id = 1") - 1000
-				check.Same(t, "applied without a key", n, map[bool]int64{true: 1}[c.applied])
-				check.NoError(t, reset(b))
-
-				if c.want == pgx.ErrTxCommitRollback { //nolint:errorlint // likewise
-					continue // a certain outcome, which a key does not change
+				b := newBank(t, testdb.MaxConns(1))
+				for i := range forgeries {
+					forge(t, b, f, c.want, c.flagged, txn.Options{TrackPosition: track}, fmt.Sprint(what, i))
 				}
-				key := fmt.Sprint(what, i)
-				b.link.Arm(c.fault)
-				check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}))
-				check.Same(t, "happened with a key", b.link.Disarm(), true)
-				check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), txn.Options{Key: key}), smrt.ErrAlreadyApplied)
-				check.Same(t, "applied with a key", b.balance(t, 1), 1001)
-				check.NoError(t, reset(b))
-			}
-		})
+			})
+		}
 	}
+}
+
+// forge lets f happen to a COMMIT without and with a key.
+func forge(t *testing.T, b *bank, f testdb.Fault, want error, flagged bool, o txn.Options, key string) {
+	t.Helper()
+	var result txn.Result
+	o.Result = &result
+	doubted := want == smrt.ErrCommitUnknown      //nolint:errorlint // a sentinel of the table
+	rolledBack := want == pgx.ErrTxCommitRollback //nolint:errorlint // likewise
+
+	b.link.Arm(f)
+	err := txn.Run(t.Context(), b, add(1, 1), o)
+	if !errors.Is(err, want) || want == nil && err != nil {
+		t.Fatalf("without a key: got %v, want %v", err, want)
+	}
+	check.Same(t, "happened", b.link.Disarm(), true)
+	check.Same(t, "flagged", result.NotReplicated, flagged)
+	check.Same(t, "doubts", result.Doubts > 0, doubted)
+	check.Same(t, "position", !result.Position.IsZero(), want == nil && o.TrackPosition)
+	check.Same(t, "applied without a key", b.balance(t, 1) == 1001, f.Instead == "")
+	check.NoError(t, reset(b))
+	if rolledBack {
+		return // a certain outcome, which a key does not change
+	}
+	o.Key = key
+	b.link.Arm(f)
+	check.NoError(t, txn.Run(t.Context(), b, add(1, 1), o))
+	check.Same(t, "happened with a key", b.link.Disarm(), true)
+	check.Same(t, "position with a key", !result.Position.IsZero(), o.TrackPosition)
+	check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
+	check.Same(t, "position of what was applied before", result.Position, smrt.Position{})
+	check.Same(t, "applied with a key", b.balance(t, 1), 1001)
+	check.NoError(t, reset(b))
 }
 
 func reset(b *bank) error {
@@ -111,10 +136,13 @@ func reset(b *bank) error {
 
 // TestForgedAnswersControl repeats a doubted commit without a marker.
 func TestForgedAnswersControl(t *testing.T) {
-	b := newBank(t, testdb.MaxConns(1))
-	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
-	check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(txn.Options{Key: "k"}, txn.OffMarker|txn.OffDoubt)))
-	check.Same(t, "applied twice", b.balance(t, 1), 1002)
+	for _, track := range []bool{false, true} {
+		b := newBank(t, testdb.MaxConns(1))
+		b.link.Arm(commitFault(track))
+		o := txn.Options{Key: "k", TrackPosition: track}
+		check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(o, txn.OffMarker|txn.OffDoubt)))
+		check.Same(t, "applied twice", b.balance(t, 1), 1002)
+	}
 }
 
 // transfer is a transaction of four statements.
@@ -133,36 +161,35 @@ func transfer(key string) txn.Func {
 // TestCutAtEveryByte is T3: the connection is cut after each fifth byte in each
 // direction, or each one with SMRT_TEST_FAULT. What is reported is true, and with a key it is success.
 func TestCutAtEveryByte(t *testing.T) {
-	for _, keyed := range []bool{false, true} {
-		for _, sending := range []bool{true, false} {
-			t.Run(fmt.Sprintf("keyed=%v,sending=%v", keyed, sending), func(t *testing.T) {
-				t.Parallel()
-				b := newBank(t, testdb.MaxConns(1))
-				doubts, n, steps := 0, 0, 5
-				if os.Getenv("SMRT_TEST_FAULT") != "" {
-					steps = 1
+	for i := range 8 {
+		keyed, sending, track := i&1 != 0, i&2 != 0, i&4 != 0
+		t.Run(fmt.Sprintf("keyed=%v,sending=%v,position=%v", keyed, sending, track), func(t *testing.T) {
+			t.Parallel()
+			b := newBank(t, testdb.MaxConns(1))
+			doubts, n, steps := 0, 0, 5
+			if os.Getenv("SMRT_TEST_FAULT") != "" {
+				steps = 1
+			}
+			for ; ; n += steps {
+				if !cutAt(t, b, n, txn.Options{TrackPosition: track}, keyed, sending, &doubts) {
+					break
 				}
-				for ; ; n += steps {
-					if !cutAt(t, b, n, keyed, sending, &doubts) {
-						break
-					}
-				}
-				t.Logf("%d bytes, %d commits in doubt", n, doubts)
-				if doubts == 0 || n < 100 {
-					t.Errorf("%d bytes with %d doubts prove nothing", n, doubts)
-				}
-			})
-		}
+			}
+			t.Logf("%d bytes, %d commits in doubt", n, doubts)
+			if doubts == 0 || n < 100 {
+				t.Errorf("%d bytes with %d doubts prove nothing", n, doubts)
+			}
+		})
 	}
 }
 
 // cutAt runs a transaction whose connection is cut after n bytes, and tells
 // whether it was.
-func cutAt(t *testing.T, b *bank, n int, keyed, sending bool, doubts *int) (cut bool) {
+func cutAt(t *testing.T, b *bank, n int, o txn.Options, keyed, sending bool, doubts *int) (cut bool) {
 	t.Helper()
 	key := fmt.Sprint("k", n)
 	var result txn.Result
-	o := txn.Options{Result: &result, MaxAttempts: 1}
+	o.Result, o.MaxAttempts = &result, 1
 	if keyed {
 		o.Key, o.MaxAttempts = key, 10
 	}
@@ -328,44 +355,4 @@ func hotRow(t *testing.T, b *bank, goroutines, each int, o txn.Options) (attempt
 		return 0, 0
 	}
 	return float64(runs.Load()) / float64(len(took)), took[len(took)*99/100]
-}
-
-// TestCancelAroundCommit is T7: contexts end around COMMIT, and it is always
-// known what became of the transaction.
-func TestCancelAroundCommit(t *testing.T) {
-	b := newBank(t)
-	committed, unknown := cancelAround(t, b, 2000, txn.Options{})
-	check.Same(t, "unknown outcomes", unknown, 0)
-	check.Same(t, "balance", b.balance(t, 1), 1000+int64(committed))
-	t.Logf("%d of 2000 committed", committed)
-	if committed == 0 || committed == 2000 {
-		t.Error("the contexts ended too early or too late to prove anything")
-	}
-	b.link.Delay(time.Millisecond) // so that COMMIT takes a good part of the time
-	if _, unknown = cancelAround(t, b, 100, txn.Without(txn.Options{}, txn.OffDetached)); unknown == 0 {
-		t.Error("control with COMMIT under the caller's context: no outcome was unknown")
-	}
-	b.link.Delay(0)
-}
-
-func cancelAround(t *testing.T, b *bank, n int, o txn.Options) (committed, unknown int) {
-	t.Helper()
-	for range n {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(10*time.Millisecond))))
-		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			err := add(1, 1)(ctx, tx)
-			if deadline, _ := ctx.Deadline(); err == nil && time.Until(deadline) > 0 && rand.IntN(2) == 0 {
-				time.Sleep(time.Until(deadline) - time.Duration(rand.Int64N(int64(time.Millisecond))))
-			}
-			return err
-		}, o)
-		switch {
-		case err == nil:
-			committed++
-		case errors.Is(err, smrt.ErrCommitUnknown):
-			unknown++
-		}
-		cancel()
-	}
-	return committed, unknown
 }

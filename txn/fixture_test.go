@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -68,6 +69,17 @@ func (b *bank) names(tb testing.TB) string {
 func (b *bank) balance(tb testing.TB, id int64) int64 {
 	tb.Helper()
 	return one[int64](tb, b.Pool, "SELECT balance FROM accounts WHERE id = $1", id)
+}
+
+// free fails the test if a connection of the bank stays in use. A pool destroys
+// connections in the background.
+func free(tb testing.TB, b *bank) {
+	tb.Helper()
+	deadline := time.Now().Add(time.Second)
+	for b.Stat().AcquiredConns() > 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	check.Same(tb, "connections in use", b.Stat().AcquiredConns(), 0)
 }
 
 // one is the only value of a query.

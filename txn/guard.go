@@ -32,7 +32,8 @@ func Detach(ctx context.Context) context.Context {
 // Run on a Handle is Run on what it guards.
 type Handle struct{ db smrt.DB }
 
-// Guard makes a Handle of a pool, a connection or whatever stands for one.
+// Guard makes a Handle of a pool, a connection or whatever stands for one. It is
+// as safe for concurrent use as that.
 func Guard(db smrt.DB) *Handle { return &Handle{db} }
 
 var (
@@ -43,9 +44,16 @@ var (
 // Unwrap returns what is guarded.
 func (h *Handle) Unwrap() smrt.DB { return h.db }
 
+func (h *Handle) check(ctx context.Context) error {
+	if isNil(h.db) {
+		return errNilHandle
+	}
+	return scope.Check(ctx, h.db)
+}
+
 // Exec runs a statement and reports what it affected.
 func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	return h.db.Exec(ctx, sql, args...)
@@ -53,7 +61,7 @@ func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 
 // Query runs a statement and returns its rows.
 func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return noRows(err), err
 	}
 	return h.db.Query(ctx, sql, args...)
@@ -61,7 +69,7 @@ func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 
 // QueryRow runs a statement whose first row is wanted.
 func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return result.Row(nil, err)
 	}
 	return h.db.QueryRow(ctx, sql, args...)
@@ -69,7 +77,7 @@ func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 
 // SendBatch sends several statements in one round trip.
 func (h *Handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	return h.db.SendBatch(ctx, b)
@@ -77,7 +85,7 @@ func (h *Handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 
 // CopyFrom loads rows with the COPY protocol.
 func (h *Handle) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return 0, err
 	}
 	return h.db.CopyFrom(ctx, table, columns, rows)
@@ -90,7 +98,7 @@ func (h *Handle) Begin(ctx context.Context) (pgx.Tx, error) {
 
 // BeginTx begins a transaction by hand.
 func (h *Handle) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	if err := scope.Check(ctx, h.db); err != nil {
+	if err := h.check(ctx); err != nil {
 		return nil, err
 	}
 	if db, ok := h.db.(modal); ok {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -14,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -131,35 +131,6 @@ func TestHandleAfterEnd(t *testing.T) {
 	check.NoError(t, rows.Err())
 }
 
-// TestStrayGoroutine lets a goroutine go on when its closure has returned: it is
-// waited for and then cut off, and the pool is none the worse.
-func TestStrayGoroutine(t *testing.T) {
-	b := newBank(t)
-	stray := make(chan error, 1)
-	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		started := make(chan struct{})
-		go func() {
-			close(started)
-			_, err := tx.Exec(ctx, "SELECT pg_sleep($1)", 2)
-			stray <- err
-		}()
-		<-started
-		for { // until the goroutine is in its call
-			if _, err := tx.Exec(ctx, "SELECT 1"); err != nil {
-				return nil //nolint:nilerr // in use, as is wanted
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}, txn.Options{CommitTimeout: 50 * time.Millisecond, MaxAttempts: 1})
-	if err == nil {
-		t.Error("a transaction that was in use was committed")
-	}
-	if err := <-stray; err == nil {
-		t.Error("the stray statement was not cut off")
-	}
-	check.NoError(t, txn.Run(t.Context(), b, add(1, 1)))
-}
-
 // TestHandleReads reads through the handle in every way.
 func TestHandleReads(t *testing.T) {
 	b := newBank(t)
@@ -219,7 +190,7 @@ func TestHandleReads(t *testing.T) {
 // TestBypass proves that the handle of an open transaction is refused under the
 // context of its closure, and only there.
 func TestBypass(t *testing.T) {
-	b, other := newBank(t), newBank(t)
+	b, other := newBank(t, testdb.MaxConns(2)), newBank(t)
 	guarded, elsewhere := txn.Guard(b), txn.Guard(other)
 	verify := func(ctx context.Context, what string, want error) {
 		t.Helper()

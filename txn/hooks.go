@@ -54,7 +54,10 @@ func register(ctx context.Context, k hook, fn func(context.Context)) error {
 	if h == nil || h.s.foreign && !h.s.adopted {
 		return smrt.ErrNoTx
 	}
-	if h.over.Load() || h.s.use.Load() == isEnded {
+	if h.s.tx == nil { // one that could not be adopted
+		return h.usable()
+	}
+	if h.ended() {
 		return smrt.ErrTxDone
 	}
 	h.s.mu.Lock()
@@ -88,21 +91,33 @@ func (s *session) undone(mark int) {
 	}
 }
 
-// after runs the hooks that fit the outcome.
-func (s *session) after(ctx context.Context, committed bool) {
+// inherit takes over the hooks of an attempt whose commit turned out not to have
+// happened. They run when this one is over: until then it holds a connection,
+// which they may need.
+func (s *session) inherit(lost *session) {
+	lost.undone(0)
+	s.hooks, lost.hooks = lost.hooks, nil
+}
+
+// after runs the hooks that fit the outcome, of which Unknown fits only those
+// of what was undone before COMMIT.
+func (s *session) after(ctx context.Context, o Outcome) {
 	s.mu.Lock()
 	hooks := s.hooks
 	s.hooks = nil
 	s.mu.Unlock()
 	if len(hooks) > 0 {
-		runHooks(ctx, hooks, committed)
+		runHooks(ctx, hooks, o)
 	}
 }
 
-func runHooks(ctx context.Context, hooks []hook, committed bool) {
+func runHooks(ctx context.Context, hooks []hook, o Outcome) {
 	for i, k := range hooks {
-		fn := k.rollback
-		if committed && !k.undone {
+		var fn func(context.Context)
+		switch {
+		case k.undone || o == NotCommitted:
+			fn = k.rollback
+		case o == Committed:
 			fn = k.commit
 		}
 		if fn == nil {
@@ -112,7 +127,7 @@ func runHooks(ctx context.Context, hooks []hook, committed bool) {
 			returned := false
 			defer func() {
 				if !returned { // a panic, or Goexit: the others first
-					runHooks(ctx, hooks[i+1:], committed)
+					runHooks(ctx, hooks[i+1:], o)
 				}
 			}()
 			fn(ctx)
@@ -140,22 +155,44 @@ type Adopted struct {
 //	ctx, outer := txn.Adopt(ctx, pool, tx)
 //	err := shop.PlaceOrder(ctx, ...) // calls txn.Run(ctx, pool, ...)
 //	outer.Committed()                // runs the hooks, commits nothing
+//
+// What cannot be adopted, because it is nil or because Run began it, is refused
+// by whatever uses the context: smrt.ErrBadOptions.
 func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopted) {
-	s := foreign(tx, &Options{})
-	s.adopted = true
+	s := adopt(tx)
+	if ctx == nil { // Run and the hooks refuse it
+		return ctx, &Adopted{s: s, ctx: ctx}
+	}
 	return scope.With(ctx, &scope.Scope{
 		Parent: scope.Of(ctx), Root: scope.Root(db), Also: tx, Tx: &s.outer,
 	}), &Adopted{s: s, ctx: ctx}
 }
 
+func adopt(tx pgx.Tx) *session {
+	reason := ""
+	if isNil(tx) {
+		reason = "must not be nil: look at the error of whatever began it"
+	} else if _, ok := tx.(*handle); ok {
+		reason = "is one that Run began, which knows itself how it ends: use the context of its closure"
+	} else {
+		s := foreign(tx, &Options{})
+		s.adopted = true
+		return s
+	}
+	s := &session{options: &Options{}, foreign: true, adopted: true}
+	s.outer.s = s
+	s.condemn(&smrt.OptionsError{Option: "tx", Reason: reason})
+	return s
+}
+
 // Committed runs the hooks that wait for a commit. A second call, also of
 // RolledBack, does nothing.
-func (a *Adopted) Committed() { a.finish(true) }
+func (a *Adopted) Committed() { a.finish(Committed) }
 
 // RolledBack runs the hooks that wait for a rollback.
-func (a *Adopted) RolledBack() { a.finish(false) }
+func (a *Adopted) RolledBack() { a.finish(NotCommitted) }
 
-func (a *Adopted) finish(committed bool) {
+func (a *Adopted) finish(o Outcome) {
 	a.s.end()
-	a.s.after(a.ctx, committed)
+	a.s.after(a.ctx, o)
 }

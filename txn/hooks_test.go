@@ -2,8 +2,10 @@ package txn_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -177,4 +179,88 @@ func TestAdopt(t *testing.T) {
 		check.NoError(t, tx.Rollback(t.Context()))
 	}
 	check.Same(t, "names", b.names(t), "")
+}
+
+// TestHooksOfDoubtHoldNoConnection proves that hooks of an attempt that turned out not to be committed wait until the
+// connection of the next one is free, and that one that panics leaves nothing open.
+func TestHooksOfDoubtHoldNoConnection(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	undone := testdb.Fault{Sent: -1, Received: -1, Statement: "commit", Instead: "rollback"}
+	b.link.Arm(undone)
+	n := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+		n++
+		check.NoError(t, txn.AfterRollback(ctx, func(ctx context.Context) { check.NoError(t, name(ctx, b, "hook")) }))
+		return name(ctx, tx, "closure")
+	}, txn.Options{Key: "pool"}))
+	check.Same(t, "happened", b.link.Disarm(), true)
+	check.Same(t, "runs", n, 2)
+	check.Same(t, "names", b.names(t), "closure hook")
+
+	tr := &trace{}
+	b.link.Arm(undone)
+	func() {
+		defer func() { check.Same(t, "panic", recover(), any("hook")) }()
+		n := 0
+		_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+			if n++; n == 1 {
+				check.NoError(t, txn.AfterRollback(ctx, func(context.Context) { panic("hook") }))
+			}
+			tr.hooks(t, ctx, strings.Repeat("i", n))
+			return add(1, 1)(ctx, tx)
+		}, txn.Options{Key: "panic"})
+	}()
+	check.Same(t, "happened", b.link.Disarm(), true)
+	check.Same(t, "others", tr.take(), "-i +ii")
+	check.Same(t, "balance", b.balance(t, 1), 1001)
+
+	b.link.Arm(undone) // the only attempt
+	err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { tr.hooks(t, ctx, "a"); return nil },
+		txn.Options{Key: "once", MaxAttempts: 1})
+	check.Error(t, "one attempt", err, smrt.ErrRetriesExhausted)
+	check.Same(t, "hooks of the only attempt", tr.take(), "-a")
+	free(t, b)
+}
+
+// TestHooksOfUnknownCommit proves that of a commit that remains unknown the hooks run that do not depend on it.
+func TestHooksOfUnknownCommit(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: "commit"})
+	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		tr.hooks(t, ctx, "a")
+		_ = txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { tr.hooks(t, ctx, "b"); return errOwn },
+			txn.Options{Nested: txn.Savepoint})
+		return add(1, 1)(ctx, tx)
+	})
+	check.Error(t, "commit", err, smrt.ErrCommitUnknown)
+	check.Same(t, "hooks", tr.take(), "-b")
+}
+
+// TestHooksRun begins transactions in hooks, on a pool of one.
+func TestHooksRun(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			check.NoError(t, txn.AfterCommit(ctx, func(ctx context.Context) {
+				check.Error(t, "hook of a hook", txn.AfterCommit(ctx, func(context.Context) {}), smrt.ErrNoTx)
+				check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+					tr.hooks(t, ctx, "inner")
+					return add(1, 1)(ctx, tx)
+				}))
+			}))
+			check.NoError(t, txn.AfterCommit(ctx, func(context.Context) { runtime.Goexit() }))
+			tr.hooks(t, ctx, "outer")
+			return add(1, 1)(ctx, tx)
+		})
+		t.Error("the goroutine went on")
+	}()
+	<-exited
+	check.Same(t, "hooks", tr.take(), "+inner +outer")
+	check.Same(t, "balance", b.balance(t, 1), 1002)
 }

@@ -38,6 +38,7 @@ type killRun struct {
 	mu     sync.Mutex
 	acked  map[string]bool
 	seen   int // doubts
+	asked  int // of them, of commits that asked for their position
 	failed []error
 	at     []time.Time // of acknowledgements
 	kills  []time.Time
@@ -81,18 +82,20 @@ func (k *killRun) start(t *testing.T) {
 func (k *killRun) enough() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.acked) >= k.transfers && k.seen >= k.doubts || k.until != nil && k.until(k)
+	return len(k.acked) >= k.transfers && k.seen >= k.doubts && k.asked > 0 && k.asked < k.seen || k.until != nil && k.until(k)
 }
 
 // transfer moves money from one account to another and writes it down, once.
 func (k *killRun) transfer() {
-	key := fmt.Sprint("transfer ", k.next.Add(1))
+	n := k.next.Add(1)
+	key := fmt.Sprint("transfer ", n)
 	source := 1 + rand.Int64N(killAccounts)
 	target := 1 + (source+rand.Int64N(killAccounts-1))%killAccounts
 	amount := 1 + rand.Int64N(9)
 	var result txn.Result
 	o := k.options
 	o.Key, o.Result, o.MaxElapsed = key, &result, time.Minute
+	o.TrackPosition = n%2 == 0
 	err := txn.Run(context.Background(), k.pool, func(ctx context.Context, tx pgx.Tx) error {
 		for _, id := range []int64{min(source, target), max(source, target)} { // in one order, so that they do not deadlock
 			d := amount
@@ -109,6 +112,9 @@ func (k *killRun) transfer() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.seen += result.Doubts
+	if o.TrackPosition {
+		k.asked += result.Doubts
+	}
 	if err != nil {
 		k.failed = append(k.failed, err)
 		return
@@ -186,16 +192,16 @@ func TestKill(t *testing.T) {
 	k := &killRun{transfers: 20000, doubts: 3, atMost: time.Minute}
 	limit := time.Second
 	if os.Getenv("SMRT_TEST_FAULT") != "" {
-		k.transfers, k.doubts, k.atMost = 100000, 10, 5*time.Minute
+		k.transfers, k.doubts, k.atMost = 40000, 10, 2*time.Minute
 	}
 	if raceEnabled {
 		limit *= 3
 	}
 	k.start(t)
-	t.Logf("%d transfers, %d kills, %d doubted commits, resumed within %v",
-		len(k.acked), len(k.kills), k.seen, k.resume().Round(time.Millisecond))
-	if len(k.acked) < k.transfers || k.seen < k.doubts {
-		t.Errorf("%d transfers with %d doubts prove nothing, want %d and %d", len(k.acked), k.seen, k.transfers, k.doubts)
+	t.Logf("%d transfers, %d kills, %d doubted commits, %d of which asked for their position, resumed within %v",
+		len(k.acked), len(k.kills), k.seen, k.asked, k.resume().Round(time.Millisecond))
+	if len(k.acked) < k.transfers || k.seen < k.doubts || k.asked == 0 || k.asked == k.seen {
+		t.Errorf("%d transfers with %d doubts of each kind prove nothing, want %d and %d", len(k.acked), k.seen, k.transfers, k.doubts)
 	}
 	check.Same(t, "failed", len(k.failed), 0)
 	if len(k.failed) > 0 {

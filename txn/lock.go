@@ -38,7 +38,8 @@ func NewLock[K LockKey](family string) Lock[K] { return Lock[K]{family} }
 
 // Acquire waits for the locks of all keys, in one round trip. They are taken in
 // the same order by everybody, whatever the order given, so that two calls never
-// wait for each other. Options.LockTimeout bounds the wait.
+// wait for each other. [Options].LockTimeout bounds the wait: smrt.ErrLockTimeout.
+// Without a transaction the error is smrt.ErrNoTx.
 func (l Lock[K]) Acquire(ctx context.Context, tx pgx.Tx, keys ...K) error {
 	return acquire(ctx, tx, "pg_advisory_xact_lock", l.family, numbers(l.family, keys))
 }
@@ -96,7 +97,7 @@ func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int
 	// The rows of unnest come in the order of the array, and the function is
 	// called row by row.
 	_, err := tx.Exec(ctx, "SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", keys)
-	return timeoutOf(pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err), err)
+	return named(pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err), err)
 }
 
 func try(ctx context.Context, tx pgx.Tx, function, family string, keys []int64) (ok bool, err error) {
@@ -111,7 +112,7 @@ func checkLock(ctx context.Context, tx pgx.Tx) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if tx == nil {
+	if isNil(tx) {
 		return smrt.ErrNoTx
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 // TestLock proves that a lock excludes, family by family and key by key, until
 // the transaction ends.
 func TestLock(t *testing.T) {
-	b := newBank(t)
+	b := newBank(t, testdb.MaxConns(2))
 	jobs, mails := txn.NewLock[int64]("jobs"), txn.NewLock[int64]("mails")
 	try := func(ctx context.Context, lock func(context.Context, pgx.Tx) (bool, error)) bool {
 		t.Helper()
@@ -84,4 +84,41 @@ func TestLockNumbers(t *testing.T) {
 	slices.Sort(got)
 	check.Same(t, "different", len(slices.Compact(got)), 6)
 	check.Same(t, "pinned", txn.Numbers("jobs", []int64{1})[0], 4152857650487556481)
+}
+
+// userID and token are keys of a program's own types.
+type (
+	userID int64
+	token  [16]byte
+	small  int16
+	slug   string
+)
+
+// TestLockKeys takes locks by keys of all kinds, and finds them held.
+func TestLockKeys(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(2))
+	holds(t, b, txn.NewLock[int]("a"), 1)
+	holds(t, b, txn.NewLock[int16]("a"), 1)
+	holds(t, b, txn.NewLock[int32]("a"), -1)
+	holds(t, b, txn.NewLock[int64]("a"), 1<<62)
+	holds(t, b, txn.NewLock[string]("a"), "")
+	holds(t, b, txn.NewLock[[16]byte]("a"), [16]byte{})
+	holds(t, b, txn.NewLock[userID](""), 1)
+	holds(t, b, txn.NewLock[token]("a"), token{1})
+	holds(t, b, txn.NewLock[small]("a"), 1)
+	holds(t, b, txn.NewLock[slug]("a"), "ä\x00")
+	holds(t, b, txn.Lock[int]{}, 1)
+}
+
+func holds[K txn.LockKey](t *testing.T, b *bank, lock txn.Lock[K], key K) {
+	t.Helper()
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		check.NoError(t, lock.Acquire(ctx, tx, key))
+		check.NoError(t, lock.Acquire(ctx, tx, key, key)) // again
+		return txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
+			got, err := lock.Try(ctx, tx, key)
+			check.Same(t, "taken twice", got, false)
+			return err
+		})
+	}))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/scope"
@@ -19,10 +21,13 @@ func nested(ctx context.Context, h *handle, around *scope.Scope, r *run) error {
 	if o.Nested == Independent {
 		return independent(ctx, around, r)
 	}
-	if err := o.inside(h.s.options); err != nil && !h.s.foreign {
+	if err := o.inside(); err != nil {
 		return err
-	} else if h.s.foreign && o.Key != "" {
-		return o.bad("Key", "needs a transaction that Run begins, and this one was begun by hand")
+	}
+	if level, err := h.isolation(ctx, o); err != nil {
+		return err
+	} else if err := o.isolated(level); err != nil {
+		return err
 	}
 	if o.Result != nil {
 		o.Result.Attempts = 1
@@ -46,13 +51,23 @@ func owner(sc *scope.Scope) *session {
 	return nil
 }
 
+// isolation is the level of the transaction. Of one that was begun by hand only
+// the server knows it, and is asked if it matters.
+func (h *handle) isolation(ctx context.Context, o *Options) (level pgx.TxIsoLevel, err error) {
+	if !h.s.foreign || strength[o.Isolation] <= strength[pgx.ReadCommitted] {
+		return h.s.options.Isolation, nil
+	}
+	err = h.QueryRow(ctx, "SELECT current_setting('transaction_isolation')").Scan(&level)
+	return level, pgerr.Wrap("begin", "transaction", err)
+}
+
 // independent begins a transaction beside the one around it.
 func independent(ctx context.Context, around *scope.Scope, r *run) error {
-	if r.options.Reserve == nil {
+	if isNil(r.options.Reserve) {
 		return smrt.ErrNoReserve
 	}
 	reserve, ok := scope.Root(r.options.Reserve).(Beginner)
-	if !ok || around.Find(reserve) != nil || scope.Of(ctx).Find(reserve) != nil {
+	if !ok || isNil(reserve) || around.Find(reserve) != nil || scope.Of(ctx).Find(reserve) != nil {
 		return smrt.ErrNoReserve
 	}
 	if around != nil {
@@ -113,7 +128,7 @@ func inSavepoint(ctx context.Context, h *handle, around *scope.Scope, fn Func) e
 	returned := false
 	defer func() {
 		if !returned { // the panic may be caught by the closure around this one
-			level.rewind(ctx)
+			level.rewind(ctx, errPanicked)
 		}
 	}()
 	here := *around
@@ -134,17 +149,19 @@ func inSavepoint(ctx context.Context, h *handle, around *scope.Scope, fn Func) e
 		s.condemn(err)
 		return err
 	}
-	level.rewind(ctx)
-	return timeoutOf(err, err)
+	level.rewind(ctx, err)
+	return named(err, err)
 }
 
-// rewind undoes what was done since the savepoint, also when ctx has ended.
-// Where that fails the whole transaction cannot go on.
-func (h *handle) rewind(ctx context.Context) {
+// rewind undoes what was done since the savepoint because of cause, also when
+// ctx has ended. Where that fails the whole transaction cannot go on; the cause
+// then says whether another one could, as when a deadline of the closure's own
+// has made pgx close the connection.
+func (h *handle) rewind(ctx context.Context, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.s.options.commitTimeout())
 	defer cancel()
 	if err := h.undo(ctx); err != nil {
-		h.s.condemn(err)
+		h.s.condemn(errors.Join(cause, err))
 	}
 }
 

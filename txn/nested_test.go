@@ -3,6 +3,8 @@ package txn_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -229,4 +231,92 @@ func TestIndependent(t *testing.T) {
 	})
 	check.Error(t, "outer", err, errOwn)
 	check.Same(t, "names", b.names(t), "kept not nested")
+}
+
+// TestGoexit ends the goroutine at each level: everything is rolled back, and the connection is free.
+func TestGoexit(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	tr := &trace{}
+	for level := range 3 {
+		for _, nesting := range []txn.Nesting{txn.Join, txn.Savepoint} {
+			exited := make(chan struct{})
+			var run func(ctx context.Context, depth int) error
+			run = func(ctx context.Context, depth int) error {
+				return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+					tr.hooks(t, ctx, string(rune('a'+depth)))
+					check.NoError(t, add(1, 1)(ctx, tx))
+					if depth == level {
+						runtime.Goexit()
+					}
+					return run(ctx, depth+1)
+				}, txn.Options{Nested: nesting})
+			}
+			go func() {
+				defer close(exited)
+				_ = run(t.Context(), 0)
+				t.Error("the goroutine went on")
+			}()
+			<-exited
+			check.Same(t, "hooks", tr.take(), strings.Join([]string{"-a", "-b", "-c"}[:level+1], " "))
+		}
+	}
+	check.Same(t, "balance", b.balance(t, 1), 1000)
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), 1)
+}
+
+// TestSwallowedAtDepth ignores an error three levels deep, at each level or at all.
+func TestSwallowedAtDepth(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	for _, nesting := range []txn.Nesting{txn.Join, txn.Savepoint} {
+		for from := range 3 { // levels from here inwards ignore what they are told
+			var run func(ctx context.Context, depth int) error
+			run = func(ctx context.Context, depth int) error {
+				return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+					err := raise("23514")(ctx, tx)
+					if depth < 2 {
+						check.Error(t, "the level is unusable", name(ctx, tx, "x"), smrt.ErrTxAborted)
+						err = run(ctx, depth+1)
+					}
+					if depth >= from {
+						return nil
+					}
+					return err
+				}, txn.Options{Nested: nesting})
+			}
+			err := run(t.Context(), 0)
+			check.Error(t, "outermost", err, smrt.ErrTxAborted)
+			check.Same(t, "cause", isCode(err, "23514"), true)
+		}
+	}
+	check.Same(t, "names", b.names(t), "")
+	free(t, b)
+}
+
+// TestIndependentInSavepoint proves that what is independent of a savepoint is kept when that is undone.
+func TestIndependentInSavepoint(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	reserve, err := pgxpool.NewWithConfig(t.Context(), b.Config())
+	check.NoError(t, err)
+	defer reserve.Close()
+	tr := &trace{}
+	independent := txn.Options{Nested: txn.Independent, Reserve: reserve}
+	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
+			check.NoError(t, name(ctx, tx, "undone"))
+			tracked := independent
+			var result txn.Result
+			tracked.Result, tracked.TrackPosition = &result, true
+			check.NoError(t, txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
+				tr.hooks(t, ctx, "audit")
+				check.Error(t, "another on the same reserve", txn.Run(ctx, tx, nothing, independent), smrt.ErrNoReserve)
+				return name(ctx, tx, "audit")
+			}, tracked))
+			check.Same(t, "hooks of what is committed", tr.take(), "+audit")
+			check.Same(t, "position", result.Position.IsZero(), false)
+			return errOwn
+		}, txn.Options{Nested: txn.Savepoint})
+		check.Error(t, "savepoint", err, errOwn)
+		return name(ctx, tx, "kept")
+	}))
+	check.Same(t, "names", b.names(t), "audit kept")
 }

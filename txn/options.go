@@ -33,16 +33,18 @@ const (
 	Savepoint
 	// Independent begins another transaction on Options.Reserve. It is kept or
 	// undone whatever becomes of the one around it, and does not see what that
-	// one has done.
+	// one has done. A row that the one around it has locked it would wait for
+	// until its LockTimeout: neither can end before the other.
 	Independent
 )
 
 // Options say how a transaction runs. The zero value is right for most: the
 // server's default isolation, up to ten attempts in ten seconds.
 //
-// Inside another transaction, what is asked for here must not exceed what the
-// outermost one has; its limits and timeouts hold, and those given here are not
-// looked at.
+// Inside another transaction, unless it is to be Independent, the outermost call's
+// access mode, timeouts and limits hold, and those given here are not looked at.
+// Isolation must not exceed that of the outermost one. Key and TrackPosition are
+// refused, as they are about its COMMIT.
 type Options struct {
 	// Isolation is the isolation level. Default: the server's, which is read
 	// committed unless configured otherwise.
@@ -84,6 +86,13 @@ type Options struct {
 	// id is used up even if nothing is written.
 	TrackID bool
 
+	// TrackPosition asks for the position of the commit in the server's log; see
+	// [Result]. It comes in the round trip of COMMIT, of which pgx's tracers then
+	// see nothing; only a handle that lends no connection is asked in another
+	// one. Handles that keep positions, in order to find what was written on a
+	// replica, get it without this option, unless the transaction is ReadOnly.
+	TrackPosition bool
+
 	// MayRace also retries violations of unique and exclusion constraints, for
 	// closures that look whether a row exists before they insert it. At
 	// isolation level serializable this is so without being said.
@@ -98,7 +107,8 @@ type Options struct {
 	MaxElapsed time.Duration
 
 	// CommitTimeout bounds COMMIT and ROLLBACK, which do not end with the
-	// caller's context. Default: 5 s.
+	// caller's context: the connection is cut then. From a millisecond.
+	// Default: 5 s.
 	CommitTimeout time.Duration
 
 	// Budget bounds the retries of all transactions that share it, so that a
@@ -106,7 +116,8 @@ type Options struct {
 	// none.
 	Budget *Budget
 
-	// Result is filled in before Run returns, whatever it returns.
+	// Result is filled in before Run returns, whatever it returns. Calls that
+	// are under way at the same time need one each. Default: none.
 	Result *Result
 
 	off protection // what a control test switches off
@@ -117,6 +128,12 @@ type Result struct {
 	Attempts      int  // how often the closure was run
 	Doubts        int  // commits whose answer was lost
 	NotReplicated bool // committed, but a synchronous standby may not have it; see [WatchCommits]
+
+	// Position covers the commit: a standby that has replayed the log up to it
+	// has what was committed. Without TrackPosition it is zero, and so it is if
+	// this call has committed nothing, as with smrt.ErrAlreadyApplied, or if the
+	// server did not tell, which is no error.
+	Position smrt.Position
 }
 
 // protection is a set of safety measures. Tests switch one off to see the
@@ -186,8 +203,8 @@ func (o *Options) validate() error {
 		return o.bad("MaxAttempts", "must be at least 1")
 	case o.MaxElapsed < 0:
 		return o.bad("MaxElapsed", "must not be negative")
-	case o.CommitTimeout < 0:
-		return o.bad("CommitTimeout", "must not be negative")
+	case o.CommitTimeout < time.Millisecond:
+		return o.bad("CommitTimeout", "must be at least 1 ms: a COMMIT that is given up leaves its outcome open")
 	case len(o.Key) > maxKey || !isText(o.Key):
 		return o.bad("Key", fmt.Sprintf("must be valid UTF-8 without NUL, of at most %d bytes", maxKey))
 	case o.Key != "" && o.ReadOnly:
@@ -265,14 +282,23 @@ func (o *Options) settings() []setting {
 	return list
 }
 
-// inside refuses what a closure asks for that the transaction around it does
-// not give.
-func (o *Options) inside(outer *Options) error {
+// inside refuses what a closure asks for that only an outermost transaction of
+// Run has.
+func (o *Options) inside() error {
 	switch {
 	case o.Key != "":
-		return o.bad("Key", "belongs to the outermost transaction, which is what is applied once")
-	case strength[o.Isolation] > strength[outer.Isolation]:
-		return o.bad("Isolation", fmt.Sprintf("is %s, but the transaction around has %q: ask for it there", o.Isolation, outer.Isolation))
+		return o.bad("Key", "belongs to the outermost call of Run, which is what is applied once: give it the key")
+	case o.TrackPosition:
+		return o.bad("TrackPosition", "belongs to the outermost call of Run, which is what is committed: ask for it there")
+	}
+	return nil
+}
+
+// isolated refuses a closure that asks for more isolation than the transaction
+// around it has.
+func (o *Options) isolated(outer pgx.TxIsoLevel) error {
+	if strength[o.Isolation] > strength[outer] {
+		return o.bad("Isolation", fmt.Sprintf("is %s, but the transaction around has %q: ask for it there", o.Isolation, outer))
 	}
 	return nil
 }

@@ -42,8 +42,8 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if db == nil {
-		return &smrt.OptionsError{Option: "db", Reason: "must not be nil"}
+	if isNil(db) {
+		return errNilHandle
 	}
 	for i, step := range steps {
 		if step == nil {
@@ -132,10 +132,11 @@ func (l *lane) resume(a answer) {
 	}
 }
 
-// finish runs steps to their end. If one panics, the others are told that their
-// statements were not run, so that all goroutines end; then the panic goes on
-// here.
+// finish runs steps to their end. If one panics, or something that it sends does,
+// the others are told that their statements were not run, so that all goroutines
+// end; then the panic goes on here.
 func finish(ctx context.Context, db smrt.DB, lanes []*lane) {
+	defer abandon(lanes)
 	var broken *lane
 	start := func(l *lane, a answer) {
 		if broken != nil && a.err == nil && a.rows == nil {
@@ -149,7 +150,7 @@ func finish(ctx context.Context, db smrt.DB, lanes []*lane) {
 	for _, l := range lanes {
 		start(l, answer{})
 	}
-	for {
+	for broken == nil {
 		var waiting []*lane
 		for _, l := range lanes {
 			if l.wants != nil {
@@ -159,13 +160,7 @@ func finish(ctx context.Context, db smrt.DB, lanes []*lane) {
 		if len(waiting) == 0 {
 			break
 		}
-		if broken == nil {
-			roundTrip(ctx, db, waiting, start)
-			continue
-		}
-		for _, l := range waiting {
-			l.resume(answer{err: smrt.ErrNotRun})
-		}
+		roundTrip(ctx, db, waiting, start)
 	}
 	switch {
 	case broken == nil:
@@ -173,6 +168,15 @@ func finish(ctx context.Context, db smrt.DB, lanes []*lane) {
 		runtime.Goexit()
 	default:
 		panic(broken.panicked)
+	}
+}
+
+// abandon ends the steps that still wait for something.
+func abandon(lanes []*lane) {
+	for _, l := range lanes {
+		for l.wants != nil {
+			l.resume(answer{err: smrt.ErrNotRun})
+		}
 	}
 }
 
@@ -184,6 +188,7 @@ func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lan
 		b.Queue(l.wants.sql, l.wants.args...)
 	}
 	results := db.SendBatch(ctx, b)
+	defer results.Close() //nolint:errcheck // for panics, it is closed below
 	var failed error
 	culprit := -1
 	for i, l := range waiting {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -187,4 +188,53 @@ func TestPipelineMisuse(t *testing.T) {
 		t.Error("the pipeline went on")
 	}()
 	<-exited
+}
+
+// TestPipelineOfMany runs ten thousand steps.
+func TestPipelineOfMany(t *testing.T) {
+	const many = 10_000
+	b := newBank(t, testdb.MaxConns(1))
+	var got [many]int
+	steps := make([]txn.Step, many)
+	for i := range steps {
+		steps[i] = func(ctx context.Context, db smrt.DB) error {
+			return db.QueryRow(ctx, "SELECT $1::int", i).Scan(&got[i])
+		}
+	}
+	for range 2 { // the second time everything is prepared
+		b.sent.Reset()
+		check.NoError(t, txn.Pipeline(t.Context(), b, steps...))
+	}
+	check.Same(t, "round trips", b.sent.Sends(), 1)
+	for i := range got {
+		if got[i] != i {
+			t.Fatalf("step %d got %d", i, got[i])
+		}
+	}
+}
+
+// TestPipelinePanicsBelow lets an argument panic when it is sent: all steps end, and the connection is given back.
+func TestPipelinePanicsBelow(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	var ended atomic.Int64
+	step := func(arg any) txn.Step {
+		return func(ctx context.Context, db smrt.DB) error {
+			defer ended.Add(1)
+			_, err := db.Exec(ctx, "SELECT $1::text", arg)
+			check.Error(t, "statement", err, smrt.ErrNotRun)
+			return err
+		}
+	}
+	inTx := func() error {
+		return txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			return txn.Pipeline(ctx, tx, step("x"), step(bomb{}), step("y"))
+		})
+	}
+	func() {
+		defer func() { check.Same(t, "panic", recover() != nil, true) }() // pgx with a tracer panics on top of it
+		_ = inTx()
+	}()
+	check.Same(t, "steps that ended", ended.Load(), 3)
+	free(t, b)
+	check.NoError(t, txn.Run(t.Context(), b, add(1, 1)))
 }

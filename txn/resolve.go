@@ -47,10 +47,16 @@ func (o Outcome) String() string {
 // committed, and "committed" may be said of another transaction with the same
 // id. Then the answer is Unknown, unless the server says that the transaction
 // was not committed, which is true of both. For certainty use a key.
+//
+// An err of another kind, and a db that is another cluster than the transaction
+// ran on, are smrt.ErrBadOptions.
 func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 	var doubt *smrt.CommitUnknownError
 	if ctx == nil {
 		return Unknown, smrt.ErrNilContext
+	}
+	if isNil(db) {
+		return Unknown, errNilHandle
 	}
 	if !errors.As(err, &doubt) {
 		return Unknown, &smrt.OptionsError{Option: "err", Reason: "must be the error of a commit whose outcome is unknown"}

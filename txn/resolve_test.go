@@ -149,7 +149,7 @@ func TestMarkers(t *testing.T) {
 // TestMarkerWaits proves that a second transaction with a key waits for the
 // first, at each isolation level, and not for ever.
 func TestMarkerWaits(t *testing.T) {
-	b := newBank(t)
+	b := newBank(t, testdb.MaxConns(2))
 	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
 		o := txn.Options{Key: string(level), Isolation: level}
 		second := make(chan error, 1)

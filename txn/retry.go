@@ -116,7 +116,8 @@ func (t *retry) usual() time.Duration {
 }
 
 // Budget bounds the retries of the transactions that share it to a part of
-// their calls. It is safe for concurrent use.
+// their calls. Three within the window are always allowed, as a part of few calls
+// is less than one; a zero Budget allows no others. It is safe for concurrent use.
 type Budget struct {
 	ratio float64
 	slot  time.Duration
@@ -130,19 +131,23 @@ type Budget struct {
 // budgetSlots is how finely the window of a Budget moves.
 const budgetSlots = 10
 
-// budgetFree retries are always allowed: a part of few calls is less than one.
+// budgetFree retries are always allowed.
 const budgetFree = 3
 
 // NewBudget returns a budget of ratio retries for each call within the window:
 // 0.1 and ten seconds is usual, more where conflicts are expected. A ratio below
 // 0 counts as 0, a window below 10 ms as that.
 func NewBudget(ratio float64, window time.Duration) *Budget {
-	return &Budget{ratio: max(ratio, 0), slot: max(window/budgetSlots, time.Millisecond)}
+	b := &Budget{slot: window / budgetSlots}
+	if ratio > 0 { // which NaN is not
+		b.ratio = ratio
+	}
+	return b
 }
 
 // move forgets what is older than the window.
 func (b *Budget) move() (slot int) {
-	now := time.Now().UnixNano() / int64(b.slot)
+	now := time.Now().UnixNano() / int64(max(b.slot, time.Millisecond))
 	for range min(now-b.now, budgetSlots) {
 		b.now++
 		b.calls[b.now%budgetSlots], b.retries[b.now%budgetSlots] = 0, 0
@@ -186,9 +191,9 @@ type timed struct{ sentinel, err error }
 func (t *timed) Error() string   { return t.sentinel.Error() + ": " + t.err.Error() }
 func (t *timed) Unwrap() []error { return []error{t.sentinel, t.err} }
 
-// timeoutOf gives err a sentinel if what it was caused by is a timeout of the
-// server.
-func timeoutOf(err, cause error) error {
+// named gives err the error of smrt that belongs to what caused it: a timeout of
+// the server, or a prepared statement that a pooler lost.
+func named(err, cause error) error {
 	var pg *pgconn.PgError
 	if !errors.As(cause, &pg) {
 		return err
@@ -197,7 +202,10 @@ func timeoutOf(err, cause error) error {
 	if pg.Code == "57014" && isStatementTimeout(pg) {
 		sentinel = smrt.ErrStatementTimeout
 	}
-	if sentinel == nil || errors.Is(err, sentinel) {
+	switch {
+	case pgerr.IsPooler(pg) && !errors.Is(err, smrt.ErrPoolerMode):
+		return pgerr.Pooler(err)
+	case sentinel == nil || errors.Is(err, sentinel):
 		return err
 	}
 	return &timed{sentinel, err}

@@ -86,7 +86,7 @@ func terminate(ctx context.Context, tx pgx.Tx) error {
 
 // TestDeadlock lets two transactions deadlock: both succeed.
 func TestDeadlock(t *testing.T) {
-	b := newBank(t)
+	b := newBank(t, testdb.MaxConns(2))
 	first := make(chan struct{})
 	second := make(chan error, 1)
 	go func() {

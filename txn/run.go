@@ -1,8 +1,10 @@
 package txn
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,11 +13,12 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/wal"
 )
 
 // Func is what runs in a transaction. It may run several times, so what it does
 // outside of the database must bear that; see [AfterCommit]. Its context and
-// transaction are valid until it returns.
+// transaction are valid until it returns, and for one goroutine at a time.
 type Func = func(ctx context.Context, tx pgx.Tx) error
 
 // Run runs fn in a transaction, which is committed if fn returns nil and rolled
@@ -25,20 +28,33 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 // A transaction that fails for a reason which usually passes is rolled back and
 // fn run again: serialization failures and deadlocks, a lost connection before
 // COMMIT was sent, a server that restarts or is no longer the primary, a cached
-// statement that no longer fits its table. Limits are in [Options].
+// statement that no longer fits its table. Limits are in [Options]; where one is
+// reached the error is smrt.ErrRetriesExhausted and the last of the failures.
 //
 // If Run returns nil, the transaction is committed. If it returns
 // smrt.ErrCommitUnknown, it may be; see [Options].Key for how never to see that.
-// With any other error nothing of it was applied.
+// With any other error this call has applied nothing, unless fn sent a COMMIT of
+// its own. What fn returns is returned as it is, unless it was caused by a timeout
+// of the server or by a connection pooler: then the error is also
+// smrt.ErrStatementTimeout, ErrLockTimeout, ErrTxTimedOut or ErrPoolerMode.
+// smrt.ErrTxAborted means that fn ignored an error which the transaction could
+// not go on after. Options that cannot work are smrt.ErrBadOptions, before
+// anything is sent, and a connection that is in a transaction already is
+// smrt.ErrTxOpen.
 //
 // Inside of fn, Run on the same handle or on tx is nested; see [Nesting]. Inside
 // a transaction that was begun by hand it makes a savepoint.
+//
+// Run may be called by any number of goroutines if db may be, as a pool may.
 func Run(ctx context.Context, db Beginner, fn Func, options ...Options) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if db == nil || fn == nil {
-		return &smrt.OptionsError{Option: "db, fn", Reason: "must not be nil"}
+	if isNil(db) {
+		return errNilHandle
+	}
+	if fn == nil {
+		return &smrt.OptionsError{Option: "fn", Reason: "must not be nil"}
 	}
 	r := &run{fn: fn}
 	if err := r.options.resolve(options); err != nil {
@@ -48,11 +64,23 @@ func Run(ctx context.Context, db Beginner, fn Func, options ...Options) error {
 		*r.options.Result = Result{}
 	}
 	inner, ok := scope.Root(db).(Beginner)
+	if ok && isNil(inner) {
+		return errNilHandle
+	}
 	if !ok {
 		return &smrt.OptionsError{Option: "db", Reason: "wraps a handle that cannot begin transactions: pass one that can"}
 	}
 	r.db = inner
 	return r.dispatch(ctx)
+}
+
+// errNilHandle refuses a nil handle, and a nil pointer in an interface, which is
+// what becomes of a pool that could not be opened.
+var errNilHandle = &smrt.OptionsError{Option: "db", Reason: "must not be nil: look at the error of whatever opened it"}
+
+func isNil(db any) bool {
+	v := reflect.ValueOf(db)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // dispatch finds out whether a transaction is open already.
@@ -93,6 +121,9 @@ type run struct {
 	options Options
 	token   string // of its markers
 
+	keep  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
+	tells bool                // the position is wanted
+
 	around *scope.Scope // of the transactions that it is to be part of
 	root   any
 	also   any
@@ -107,6 +138,10 @@ func (r *run) loop(ctx context.Context) error {
 	if r.options.Key != "" {
 		r.token = newToken()
 	}
+	if !r.options.ReadOnly { // which nobody has to find again on a standby
+		r.keep = wal.Keep(ctx, r.db)
+	}
+	r.tells = r.options.TrackPosition || r.keep != nil
 	r.retry.begin(&r.options)
 	for {
 		again, err := r.attempt(ctx)
@@ -114,41 +149,15 @@ func (r *run) loop(ctx context.Context) error {
 			return nil
 		}
 		if again == pgerr.Permanent {
-			return r.conclude(err)
+			return r.conclude(ctx, err)
 		}
 		if again == pgerr.NotPrimary {
 			r.resetPool()
 		}
 		if err := r.retry.wait(ctx, again, err, r.doubt != nil); err != nil {
-			return r.conclude(err)
+			return r.conclude(ctx, err)
 		}
 	}
-}
-
-// conclude is the last word: as long as a commit is in doubt it is that.
-func (r *run) conclude(err error) error {
-	if r.doubt == nil {
-		return err
-	}
-	var given *smrt.RetryError
-	if errors.As(err, &given) {
-		err = given.Err // it would say that nothing was applied
-	}
-	if !errors.Is(err, r.lost) {
-		err = errors.Join(r.lost, err)
-	}
-	return r.unknown(r.doubt, err)
-}
-
-func (r *run) unknown(s *session, err error) error {
-	e := &smrt.CommitUnknownError{
-		Key: r.options.Key, XID: s.identity.xid, System: s.identity.system, Timeline: s.identity.timeline,
-		Epoch: s.identity.epoch, StartedAt: s.began, Err: err,
-	}
-	if s.conn != nil {
-		e.BackendPID = s.conn.PgConn().PID()
-	}
-	return e
 }
 
 // resetPool lets a pool forget all its connections: a server that was the
@@ -173,18 +182,21 @@ func (r *run) attempt(ctx context.Context) (pgerr.Fault, error) {
 		return r.applied(ctx, s)
 	}
 	if r.doubt != nil { // the marker could be written, so it was not there
-		doubt := r.doubt
+		s.inherit(r.doubt)
 		r.doubt = nil
-		doubt.after(ctx, false)
 		if r.retry.exhausted() {
 			s.rollback(ctx)
+			s.after(ctx, NotCommitted)
 			return pgerr.Permanent, r.retry.givenUp("attempts", r.lost)
 		}
 	}
 	r.retry.attempt()
 	fault, err := r.execute(ctx, s)
-	if err == nil || r.doubt == nil { // it is known what became of it
-		s.after(ctx, err == nil)
+	switch {
+	case err == nil:
+		s.after(ctx, Committed)
+	case r.doubt == nil: // it is known what became of it
+		s.after(ctx, NotCommitted)
 	}
 	return fault, err
 }
@@ -195,7 +207,7 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 		return pgerr.Permanent, err
 	}
 	fault := pgerr.FaultOf(err)
-	err = timeoutOf(pgerr.Wrap("begin", "transaction", err), err)
+	err = named(pgerr.Wrap("begin", "transaction", err), err)
 	switch fault {
 	case pgerr.Ended, pgerr.Race:
 		return pgerr.Permanent, err
@@ -215,8 +227,12 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 func (r *run) applied(ctx context.Context, s *session) (pgerr.Fault, error) {
 	ours := false
 	var err error
+	var p smrt.Position
 	if r.doubt != nil {
 		ours, err = r.ours(ctx, s)
+		if ours && r.tells {
+			p, _ = wal.Now(ctx, s.tx) // the commit lies before, as it can be seen
+		}
 	}
 	s.rollback(ctx)
 	if err != nil {
@@ -224,11 +240,13 @@ func (r *run) applied(ctx context.Context, s *session) (pgerr.Fault, error) {
 	}
 	doubt := r.doubt
 	r.doubt = nil
-	if doubt != nil {
-		doubt.after(ctx, ours)
-	}
 	if ours {
+		r.tell(p)
+		doubt.after(ctx, Committed)
 		return pgerr.Permanent, nil
+	}
+	if doubt != nil {
+		doubt.after(ctx, NotCommitted)
 	}
 	return pgerr.Permanent, smrt.ErrAlreadyApplied
 }
@@ -242,14 +260,19 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 		if !returned { // a panic or Goexit, which go on after this
 			h.over.Store(true)
 			s.end()
-			s.rollback(ctx)
-			s.after(ctx, false)
+			if !s.left() {
+				s.rollback(ctx)
+			}
+			s.after(ctx, NotCommitted)
 		}
 	}()
 	err := r.fn(scope.With(ctx, &s.scope), h)
-	returned = true
 	inUse := s.end()
+	returned = true
 	h.over.Store(true)
+	if s.left() {
+		return pgerr.Permanent, cmp.Or(err, smrt.ErrTxConcurrentUse)
+	}
 	if err = r.verdict(h, err, inUse); err == nil {
 		if err = ctx.Err(); err == nil {
 			return r.commit(ctx, s)
@@ -260,7 +283,7 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 		s.destroy(ctx)
 	}
 	s.rollback(ctx)
-	return fault, timeoutOf(err, err)
+	return fault, named(err, err)
 }
 
 // verdict is the error of a closure: the one it returned, or one that it did
@@ -323,39 +346,4 @@ func (r *run) retryable(f pgerr.Fault) pgerr.Fault {
 		return pgerr.Permanent
 	}
 	return f
-}
-
-// commit ends the transaction. COMMIT does not end with the caller's context:
-// that would not undo it, but only hide its outcome.
-func (r *run) commit(ctx context.Context, s *session) (pgerr.Fault, error) {
-	done := ctx
-	if r.options.off&offDetached == 0 {
-		var stop func() bool
-		done, stop = s.limit(ctx)
-		defer stop()
-	}
-	if r.options.Result != nil {
-		s.notes = watchNotes(s.conn)
-	}
-	err := s.tx.Commit(done)
-	if err == nil {
-		if s.notes != nil {
-			r.options.Result.NotReplicated = s.notes.notReplicated
-		}
-		return pgerr.Permanent, nil
-	}
-	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
-		return r.retryable(pgerr.FaultOf(err)), timeoutOf(pgerr.Wrap("commit", "transaction", err), err)
-	}
-	if r.options.Result != nil {
-		r.options.Result.Doubts++
-	}
-	if r.options.off&offDoubt != 0 {
-		return pgerr.Lost, err
-	}
-	r.doubt, r.lost = s, err
-	if r.options.Key == "" {
-		return pgerr.Permanent, err // loop makes it a CommitUnknownError
-	}
-	return pgerr.Lost, err
 }

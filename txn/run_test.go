@@ -14,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -152,7 +153,7 @@ func TestOptionsHold(t *testing.T) {
 
 // TestTimeouts proves the sentinels of the server's timeouts.
 func TestTimeouts(t *testing.T) {
-	b := newBank(t)
+	b := newBank(t, testdb.MaxConns(2))
 	sleep := func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "SELECT pg_sleep($1)", 5)
 		return err

@@ -56,6 +56,7 @@ const (
 	isBusy         // a call is being made
 	isOpen         // rows or batch results are open, no call is being made on them
 	isEnded        // nothing may be sent any more
+	isLeft         // likewise, but a call is being made that does not return: its goroutine rolls back when it does
 )
 
 // closer ends rows or batch results.
@@ -66,11 +67,15 @@ func (s *session) take() error {
 	if s.use.CompareAndSwap(isFree, isBusy) {
 		return nil
 	}
-	if s.use.Load() == isEnded {
+	if s.use.Load() >= isEnded {
 		return smrt.ErrTxDone
 	}
 	return smrt.ErrTxConcurrentUse
 }
+
+// settle is give for a deferred call, so that a panic below, in a type of the
+// caller that encodes itself for instance, does not keep the connection.
+func (s *session) settle(err *error) { *err = s.give(*err) }
 
 // give returns it after a call that was answered with err.
 func (s *session) give(err error) error {
@@ -78,14 +83,31 @@ func (s *session) give(err error) error {
 	if s.options.IdleTimeout != 0 {
 		s.quiet = time.Now()
 	}
-	s.use.Store(isFree)
+	if !s.use.CompareAndSwap(isBusy, isFree) {
+		s.leave()
+	}
 	return err
+}
+
+// leave ends the transaction after a call that end did not wait for.
+func (s *session) leave() {
+	if !s.foreign {
+		s.rollback(context.Background())
+	}
 }
 
 // leaveOpen returns it with rows or batch results open.
 func (s *session) leaveOpen(c closer) {
 	s.open = c
-	s.use.Store(isOpen)
+	s.reopen()
+}
+
+// reopen is leaveOpen for what was open before.
+func (s *session) reopen() {
+	if !s.use.CompareAndSwap(isBusy, isOpen) {
+		s.open.shut()
+		s.leave()
+	}
 }
 
 // retake gives the connection to c, which was left open.
@@ -94,7 +116,7 @@ func (s *session) retake(c closer) bool {
 		return false
 	}
 	if s.open != c {
-		s.use.Store(isOpen)
+		s.reopen()
 		return false
 	}
 	return true
@@ -121,7 +143,7 @@ func (s *session) note(err error) error {
 	}
 	if pg.Code != inFailedTransaction {
 		if s.first == nil {
-			s.first = timeoutOf(err, pg)
+			s.first = named(err, pg)
 		}
 		return err
 	}
@@ -155,48 +177,63 @@ func (s *session) inside() bool { return s.conn == nil || s.conn.PgConn().TxStat
 
 // end takes the connection for good, and tells whether something was using it.
 // Rows that are open are closed. A goroutine that is in the middle of a call is
-// waited for; if that takes too long, its connection is cut under it.
+// waited for; if that takes too long, its connection is cut under it, and if even
+// that does not end its call, because it is in code of the caller, it is left.
 func (s *session) end() (inUse bool) {
-	limit := time.Now().Add(s.options.commitTimeout())
+	if s.use.CompareAndSwap(isFree, isEnded) {
+		return false
+	}
+	start := time.Now()
 	for wait := 10 * time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
 		switch {
 		case s.use.CompareAndSwap(isFree, isEnded):
 			return inUse
 		case s.use.CompareAndSwap(isOpen, isBusy):
+			defer s.use.Store(isEnded) // also if what was queued for a result panics
 			s.open.shut()
 			s.open = nil
-			s.use.Store(isEnded)
 			return true
-		case s.use.Load() == isEnded:
+		case s.use.Load() >= isEnded:
 			return inUse
 		}
 		inUse = true
-		if time.Now().After(limit) && s.conn != nil {
-			_ = s.conn.PgConn().Conn().Close() // the call that uses it returns with an error
+		if waited := time.Since(start); waited > 2*s.options.commitTimeout() && s.use.CompareAndSwap(isBusy, isLeft) {
+			return true
+		} else if waited > s.options.commitTimeout() {
+			s.cut()
 		}
 		time.Sleep(wait)
 	}
 }
 
+// left tells whether the connection still belongs to another goroutine.
+func (s *session) left() bool { return s.use.Load() == isLeft }
+
+// cut closes the connection under whoever uses it.
+func (s *session) cut() {
+	if s.conn != nil {
+		_ = wireOf(s.conn).Close()
+	}
+}
+
 // limit returns a context for COMMIT and ROLLBACK, which does not end with the
-// caller's. When the time is up, the connection is cut instead: a context with a
-// deadline costs a microsecond more, because pgx watches it.
-func (s *session) limit(ctx context.Context) (context.Context, func() bool) {
+// caller's. When the time is up the connection is cut instead, until the alarm
+// is switched off.
+func (s *session) limit(ctx context.Context) (context.Context, stop) {
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
 	if s.conn == nil {
-		return ctx, func() bool { return true }
+		return ctx, stop{}
 	}
-	wire := s.conn.PgConn().Conn()
-	return ctx, time.AfterFunc(s.options.commitTimeout(), func() { _ = wire.Close() }).Stop
+	return ctx, alarmOf(s.conn).set(s.options.commitTimeout())
 }
 
 // rollback undoes the transaction. The caller's context may have ended; pgx
 // would then not tell the server but drop the connection.
 func (s *session) rollback(ctx context.Context) {
-	ctx, stop := s.limit(ctx)
-	defer stop()
+	ctx, alarm := s.limit(ctx)
+	defer alarm.off()
 	_ = s.tx.Rollback(ctx) // if it fails, pgx drops the connection, and the server rolls back
 }
 

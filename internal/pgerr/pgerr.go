@@ -128,7 +128,10 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if pg.Code == "25006" {
 		return fmt.Errorf("%w: %w", smrt.ErrReadOnly, pg)
 	}
-	if pg.Code[:2] == "22" {
+	if IsPooler(pg) {
+		return Pooler(pg)
+	}
+	if strings.HasPrefix(pg.Code, "22") {
 		return &hidden{text: "a value was refused by the database (SQLSTATE " + pg.Code + ")", err: pg}
 	}
 	return pg

@@ -63,13 +63,16 @@ func readCommit(results *pgconn.MultiResultReader) (p smrt.Position, committed b
 		}
 		switch n {
 		case 0:
-			async = string(result.Rows[0][0]) == "true"
+			async = len(result.Rows) == 1 && string(result.Rows[0][0]) == "true"
 		case 1:
 			if committed = result.CommandTag.String() == "COMMIT"; !committed {
 				err = pgx.ErrTxCommitRollback
 			}
 		case 2:
 			var end End
+			if len(result.Rows) != 1 || len(result.Rows[0]) != 4 {
+				break
+			}
 			if row := result.Rows[0]; end.parse([4]string{string(row[0]), string(row[1]), string(row[2]), string(row[3])}) == nil {
 				p = end.Covering(async)
 			}

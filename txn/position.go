@@ -1,0 +1,131 @@
+package txn
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/wal"
+)
+
+// teller is a transaction that can tell the position of its commit. Its
+// CommitPosition is Commit in every other respect.
+type teller interface {
+	CommitPosition(ctx context.Context) (smrt.Position, error)
+}
+
+// lent is a connection of a pool.
+type lent interface {
+	Conn() *pgx.Conn
+	Release()
+}
+
+// owned is a transaction on a connection that is at hand. That of a pool cannot
+// be told that it was committed otherwise than by its own Commit.
+type owned struct {
+	pgx.Tx
+	conn    lent // nil if it is the caller's, who keeps it
+	objects bool // large objects were handed out
+}
+
+func (t *owned) release() {
+	if t.conn != nil {
+		t.conn.Release()
+	}
+}
+
+// CommitPosition is one round trip. But who has large objects could use them
+// afterwards, as only Commit closes them; that is a rare case, and worth another.
+func (t *owned) CommitPosition(ctx context.Context) (p smrt.Position, err error) {
+	defer t.release()
+	conn := t.Conn()
+	if !t.objects {
+		return wal.Commit(ctx, conn)
+	}
+	if err := t.Tx.Commit(ctx); err != nil {
+		return p, err
+	}
+	p, _ = wal.Now(ctx, conn) // zero if it cannot be read: it is committed
+	return p, nil
+}
+
+func (t *owned) Rollback(ctx context.Context) error {
+	defer t.release()
+	return t.Tx.Rollback(ctx)
+}
+
+func (t *owned) LargeObjects() pgx.LargeObjects {
+	t.objects = true
+	return t.Tx.LargeObjects()
+}
+
+// place returns what an attempt is begun on. If the position of the commit is
+// wanted that is a connection, and own what is to stand for the transaction on
+// it; but a handle that lends none may begin transactions that tell by themselves.
+func (r *run) place(ctx context.Context) (db Beginner, own *owned, err error) {
+	if !r.tells {
+		return r.db, nil, nil
+	}
+	switch db := r.db.(type) {
+	case smrt.Pool:
+		conn, err := db.Acquire(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return conn, &owned{conn: conn}, nil
+	case connected, lent:
+		return r.db, &owned{}, nil
+	}
+	return r.db, nil, nil
+}
+
+// own puts own in the place of a transaction that was begun, and gives the
+// connection back if none was.
+func (s *session) own(own *owned) {
+	if own == nil {
+		return
+	}
+	if s.tx == nil {
+		own.release()
+	} else if _, ok := s.tx.(teller); !ok {
+		own.Tx = s.tx
+		s.tx = own
+	}
+}
+
+// send sends COMMIT and waits for its answer.
+func (r *run) send(ctx context.Context, s *session) (smrt.Position, error) {
+	if r.options.off&offDetached == 0 {
+		detached, alarm := s.limit(ctx)
+		defer alarm.off()
+		ctx = detached
+	}
+	if tx, ok := s.tx.(teller); ok && r.tells {
+		return tx.CommitPosition(ctx)
+	}
+	return smrt.Position{}, s.tx.Commit(ctx)
+}
+
+// ask reads the position of a commit that was answered from a handle that could
+// not tell it with the answer.
+func (r *run) ask(ctx context.Context, s *session) (p smrt.Position) {
+	db, ok := r.db.(smrt.DB)
+	if _, told := s.tx.(teller); told || !ok {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.commitTimeout())
+	defer cancel()
+	p, _ = wal.Now(ctx, db)
+	return p
+}
+
+// tell reports the position of a commit that is known to have happened.
+func (r *run) tell(p smrt.Position) {
+	if r.options.Result != nil {
+		r.options.Result.Position = p
+	}
+	if r.keep != nil {
+		r.keep(p)
+	}
+}
