@@ -1,0 +1,150 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Acquire lends a connection, which is given back with its Release. It waits no
+// longer than AcquireTimeout, then it answers a *[smrt.PoolExhaustedError]; if
+// the pool is closed or draining, [smrt.ErrPoolClosed].
+//
+// What is sent on a connection is not run again after a stray cancellation or a
+// stale plan; it may be a part of something larger.
+func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if ctx == nil {
+		return nil, smrt.ErrNilContext
+	}
+	if p.closing.Load() {
+		return nil, smrt.ErrPoolClosed
+	}
+	w := p.patience(ctx)
+	conn, err := p.pool.Acquire(w)
+	waited, gaveUp := p.end(w)
+	if err == nil {
+		return conn, nil
+	}
+	switch {
+	case p.closing.Load():
+		return nil, smrt.ErrPoolClosed
+	case gaveUp && ctx.Err() == nil:
+		p.counts.exhausted.Add(1)
+		return nil, p.exhausted(waited)
+	}
+	return nil, p.explain(err)
+}
+
+func (p *Pool) exhausted(waited time.Duration) error {
+	stat := p.pool.Stat()
+	err := &smrt.PoolExhaustedError{
+		Waited: waited,
+		InUse:  stat.AcquiredConns() + stat.ConstructingConns(),
+		Max:    stat.MaxConns(),
+	}
+	if f := p.failure.Load(); f != nil && time.Since(f.at) < waited {
+		return fmt.Errorf("%w; meanwhile connecting failed: %w", err, f.err)
+	}
+	return err
+}
+
+// failure is a connection that could not be opened.
+type failure struct {
+	at  time.Time
+	err error
+}
+
+func (p *Pool) connectFailed(err error) {
+	if !errors.Is(err, context.Canceled) { // of a pool that is being closed
+		p.failure.Store(&failure{time.Now(), err})
+	}
+}
+
+// patience is the context of a caller until AcquireTimeout has passed. A timer
+// for each call would cost as much as everything else that the pool does, so
+// there is none until somebody waits: pgxpool asks once for Done to see whether
+// the context has ended already, and a second time only when it has to wait for
+// a connection, or for the answer of one.
+type patience struct {
+	context.Context
+	limit time.Duration
+	asked bool // for Done. It is set before any other goroutine sees the context
+
+	mu     sync.Mutex
+	done   chan struct{} // nil as long as nobody waits
+	err    error
+	since  time.Time
+	timer  *time.Timer
+	unhook func() bool // from the caller's context
+	gaveUp bool
+}
+
+func (p *Pool) patience(ctx context.Context) *patience {
+	w := p.patiences.Get().(*patience)
+	w.Context, w.limit = ctx, p.settings.AcquireTimeout
+	w.asked = p.hooked
+	if w.limit < 0 {
+		w.limit = mostTime
+	}
+	return w
+}
+
+// end tells how long w was waited for, and whether for too long.
+func (p *Pool) end(w *patience) (waited time.Duration, gaveUp bool) {
+	if w.done == nil && !p.hooked { // nobody else has seen it
+		w.Context, w.asked = nil, false
+		p.patiences.Put(w)
+		return 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer == nil {
+		return 0, false
+	}
+	w.timer.Stop()
+	w.unhook()
+	return time.Since(w.since), w.gaveUp
+}
+
+// Done is closed when the caller's context ends, or the time is over.
+func (w *patience) Done() <-chan struct{} {
+	if !w.asked {
+		w.asked = true
+		return w.Context.Done()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done == nil {
+		w.done = make(chan struct{})
+		w.since = time.Now()
+		w.timer = time.AfterFunc(w.limit, func() { w.stop(context.DeadlineExceeded, true) })
+		ctx := w.Context
+		w.unhook = context.AfterFunc(ctx, func() { w.stop(ctx.Err(), false) })
+	}
+	return w.done
+}
+
+func (w *patience) stop(err error, gaveUp bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err, w.gaveUp = err, gaveUp
+		close(w.done)
+	}
+}
+
+// Err is why Done was closed.
+func (w *patience) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	return w.Context.Err()
+}

@@ -1,0 +1,158 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says where the server is and how its connections are kept. Only URL
+// must be set. What is zero is taken from the URL, else from the environment,
+// else from the profile; see the tables in the package's documentation.
+type Config struct {
+	// URL is how to reach the server, in one of the forms that pgx takes:
+	// postgres://user:password@host:5432/database, or host=... dbname=...
+	URL string
+
+	// Profile is where the program runs. Default: [Production].
+	Profile Profile
+
+	// MaxConns is the most connections in use or idle at a time. The server
+	// sees a quarter more at worst, while connections are being closed. From 1
+	// to 10,000.
+	MaxConns int32
+
+	// MinConns is how many connections are kept open, used or not. At most
+	// MaxConns; -1 for none.
+	MinConns int32
+
+	// AcquireTimeout is how long a call waits for a connection, however long
+	// its context may take. -1 for as long as the context.
+	AcquireTimeout time.Duration
+
+	// ConnectTimeout is how long opening a connection may take.
+	ConnectTimeout time.Duration
+
+	// PingTimeout is how long an idle connection may take to show that it is
+	// alive, which is asked when it was idle for more than a second.
+	PingTimeout time.Duration
+
+	// StartTimeout is how long Open tries to reach the server.
+	StartTimeout time.Duration
+
+	// MaxConnLifetime is how old a connection becomes, and up to a fifth more
+	// at random, so that not all are replaced at once.
+	MaxConnLifetime time.Duration
+
+	// MaxConnIdleTime is how long a connection may be idle.
+	MaxConnIdleTime time.Duration
+
+	// ApplicationName is what the server shows in pg_stat_activity. Default:
+	// the name of the program.
+	ApplicationName string
+
+	// SSLMode is disable, allow, prefer, require, verify-ca or verify-full, and
+	// wins over that of the URL. Default: require, if the server is on another
+	// machine. Only verify-full makes sure that it is the right server.
+	SSLMode string
+
+	// Mode says what is between the program and the server. Default: it is
+	// found out with the first connection, for which a pooler takes a second
+	// one for a moment.
+	Mode Mode
+
+	// Reset says when connections are cleaned. Default: [ResetUsed].
+	Reset Reset
+
+	// Lazy makes Open return without having reached the server.
+	Lazy bool
+
+	// Configure may change everything else, such as tracers and hooks. The
+	// pool adds its own to what it finds.
+	Configure func(*pgxpool.Config)
+}
+
+// Profile is a set of defaults.
+type Profile string
+
+// The profiles.
+const (
+	// Production keeps connections ready, and answers soon when there are none.
+	Production Profile = "production"
+
+	// Development needs few connections.
+	Development Profile = "development"
+
+	// Test needs few connections, gives them up soon, and has patience with a
+	// busy machine.
+	Test Profile = "test"
+
+	// Serverless waits for a server that has to wake up, and leaves none idle.
+	Serverless Profile = "serverless"
+)
+
+// Mode is what is between the program and the server.
+type Mode string
+
+// The modes. A pooler gives a connection to the server for as long as its mode
+// says.
+const (
+	Direct      Mode = "direct"      // nothing
+	Session     Mode = "session"     // for as long as a connection of the pool
+	Transaction Mode = "transaction" // until the end of a transaction
+	Statement   Mode = "statement"   // for a single statement
+)
+
+// Reset says when a connection that is given back is cleaned of what its
+// borrower left in the session.
+type Reset string
+
+const (
+	// ResetUsed cleans when statements were seen that leave something: SET,
+	// set_config, LISTEN, PREPARE, temporary tables, cursors WITH HOLD, session
+	// locks. What functions and procedures of the database do inside is not
+	// seen, nor what is sent on the *pgconn.PgConn below the connection.
+	ResetUsed Reset = "used"
+
+	// ResetAlways cleans every time, at the price of two round trips, and of
+	// statements that have to be prepared again.
+	ResetAlways Reset = "always"
+)
+
+// defaults are the values of a profile.
+type defaults struct {
+	minConns, minIdle              int32
+	acquire, connect, ping, start  time.Duration
+	lifetime, idle, healthInterval time.Duration
+}
+
+var profiles = map[Profile]defaults{
+	Production: {
+		minConns: 2, minIdle: 1,
+		acquire: 2 * time.Second, connect: 3 * time.Second, ping: 500 * time.Millisecond, start: 10 * time.Second,
+		lifetime: 30 * time.Minute, idle: 5 * time.Minute, healthInterval: time.Minute,
+	},
+	Development: {
+		acquire: 2 * time.Second, connect: 3 * time.Second, ping: 500 * time.Millisecond, start: 3 * time.Second,
+		lifetime: 30 * time.Minute, idle: 5 * time.Minute, healthInterval: time.Minute,
+	},
+	Test: {
+		acquire: 10 * time.Second, connect: 5 * time.Second, ping: 2 * time.Second, start: 10 * time.Second,
+		lifetime: 5 * time.Minute, idle: 30 * time.Second, healthInterval: 10 * time.Second,
+	},
+	Serverless: {
+		acquire: 10 * time.Second, connect: 10 * time.Second, ping: 500 * time.Millisecond, start: 15 * time.Second,
+		lifetime: 5 * time.Minute, idle: 10 * time.Second, healthInterval: 5 * time.Second,
+	},
+}
+
+// maxConns is the size of a pool that says nothing.
+func (p Profile) maxConns(cpus int) int32 {
+	switch p {
+	case Serverless:
+		return 2
+	case Production:
+		return int32(max(4, cpus))
+	}
+	return 4
+}

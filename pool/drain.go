@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Close closes the pool: idle connections at once, others when they are given
+// back, which it waits for. It may be called several times.
+func (p *Pool) Close() {
+	p.stop()
+	<-p.closed
+}
+
+// Drain closes the pool as Close does, and waits until ctx ends at most. What is
+// asked for meanwhile and afterwards answers [smrt.ErrPoolClosed]. An error says
+// how many connections are still lent; they can be used to the end.
+func (p *Pool) Drain(ctx context.Context) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	p.stop()
+	select {
+	case <-p.closed:
+		return nil
+	default:
+	}
+	select {
+	case <-p.closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("drain the pool: %d connections are still lent: %w", p.pool.Stat().AcquiredConns(), ctx.Err())
+	}
+}
+
+// stop stops lending. The goroutine ends when the last connection comes back.
+func (p *Pool) stop() {
+	p.close.Do(func() {
+		p.closing.Store(true)
+		go func() {
+			defer close(p.closed)
+			p.pool.Close()
+		}()
+	})
+}
+
+// Warm opens MinConns connections, at least one, and runs each of uses on each
+// of them, before the first request has to wait for that. A read prepares its
+// statement, and makes the server load what it needs to know of the tables:
+//
+//	err := p.Warm(ctx, func(ctx context.Context, db smrt.DB) error {
+//		_, err := products.With(db).Find(ctx, bestsellers)
+//		return err
+//	})
+//
+// It returns the first error. Connections that are opened later are not warm.
+func (p *Pool) Warm(ctx context.Context, uses ...func(context.Context, smrt.DB) error) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	errs := make([]error, max(1, p.settings.pgx.MinConns))
+	var all, open sync.WaitGroup
+	open.Add(len(errs)) // none is given back before all are open, so that all are different
+	for i := range errs {
+		all.Go(func() { errs[i] = p.warm(ctx, &open, uses) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("warm the pool: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Pool) warm(ctx context.Context, open *sync.WaitGroup, uses []func(context.Context, smrt.DB) error) error {
+	conn, err := p.Acquire(ctx)
+	open.Done()
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	open.Wait()
+	for _, use := range uses {
+		if err := use(ctx, conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}

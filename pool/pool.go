@@ -1,0 +1,183 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Pool lends connections to one server, and runs statements on them. It is safe
+// for concurrent use. It is what [pgxpool.Pool] is, for every part of smrt, for
+// the code that sqlc generates, and for hand-written queries.
+type Pool struct {
+	settings *settings
+	pool     *pgxpool.Pool
+	gate     *gate
+	counts   counts
+
+	beforeConnect func(context.Context, *pgx.ConnConfig) error
+	afterConnect  func(context.Context, *pgx.Conn) error
+	hooked        bool // somebody else sees the contexts of Acquire
+
+	patiences sync.Pool
+	failure   atomic.Pointer[failure]
+
+	meeting sync.Mutex
+	server  atomic.Pointer[Server]
+
+	closing atomic.Bool
+	closed  chan struct{} // when all connections are
+	close   sync.Once
+}
+
+var _ smrt.Pool = (*Pool)(nil)
+
+// Open opens a pool, and tries to reach the server until StartTimeout is over
+// or ctx ends, unless the configuration says Lazy.
+//
+// A configuration that cannot be used answers a *[smrt.OptionsError], before
+// anything is dialled; one that a pooler makes impossible a
+// *[smrt.PoolerError]. No error contains the URL or the password.
+func Open(ctx context.Context, cfg Config) (*Pool, error) {
+	if ctx == nil {
+		return nil, smrt.ErrNilContext
+	}
+	s, err := resolve(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{settings: s, closed: make(chan struct{})}
+	p.patiences.New = func() any { return &patience{} }
+	if err := p.hook(); err != nil {
+		return nil, err
+	}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, s.pgx); err != nil {
+		return nil, fmt.Errorf("open a pool: %w", err)
+	}
+	if cfg.Lazy {
+		return p, nil
+	}
+	if err := p.start(ctx); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// hook puts the pool's protections around what the user configured.
+func (p *Pool) hook() error {
+	c := p.settings.pgx
+	if p.settings.Configure != nil {
+		p.settings.Configure(c)
+	}
+	if c.MaxConns < 1 || c.MaxConns > maxMaxConns {
+		return bad("Configure", fmt.Sprintf("sets MaxConns, which must be a number from 1 to %d", maxMaxConns))
+	}
+	p.gate = newGate(c.MaxConns)
+	c.ConnConfig.DialFunc = p.gate.guard(c.ConnConfig.DialFunc)
+	c.ConnConfig.BuildContextWatcherHandler = p.watch
+	p.beforeConnect, c.BeforeConnect = c.BeforeConnect, p.prepare
+	if hook := c.AfterConnect; hook != nil {
+		p.afterConnect = hook
+		c.AfterConnect = p.introduce
+	}
+	_, traced := c.ConnConfig.Tracer.(pgxpool.AcquireTracer)
+	//nolint:staticcheck // a deprecated hook is a hook
+	p.hooked = traced || c.PrepareConn != nil || c.BeforeAcquire != nil || c.ShouldPing != nil
+	if c.ConnConfig.Tracer == nil {
+		c.ConnConfig.Tracer = &tracer{pool: p}
+	} else {
+		c.ConnConfig.Tracer = multitracer.New(&tracer{pool: p}, c.ConnConfig.Tracer)
+	}
+	return nil
+}
+
+// introduce lets the user's hook prepare a connection. What it leaves in the
+// session belongs to the pool.
+func (p *Pool) introduce(ctx context.Context, conn *pgx.Conn) error {
+	if err := p.afterConnect(ctx, conn); err != nil {
+		return err
+	}
+	if s := sessionOf(conn.PgConn()); s != nil {
+		s.left, s.hears = false, false
+	}
+	return nil
+}
+
+// The times between attempts to reach a server that is down.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+)
+
+func (p *Pool) start(ctx context.Context) error {
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, p.settings.StartTimeout)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := p.Ping(limited)
+		if err == nil || isLasting(err) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-limited.Done():
+			if f := p.failure.Load(); f != nil && errors.Is(err, context.DeadlineExceeded) {
+				err = f.err // says more
+			}
+			return fmt.Errorf("the server could not be reached in %v: %w", time.Since(began).Round(time.Millisecond), err)
+		}
+	}
+}
+
+// isLasting tells whether trying again is useless: who asks, or for what, is
+// wrong.
+func isLasting(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "28") || pg.Code == "3D000" || pg.Code == "42501"
+	}
+	return errors.Is(err, smrt.ErrPoolerMode)
+}
+
+// Server returns what is known of the server: nothing but the zero value if none
+// was reached yet.
+func (p *Pool) Server() Server {
+	if s := p.server.Load(); s != nil {
+		return *s
+	}
+	return Server{}
+}
+
+// Ping makes sure that the server answers.
+func (p *Pool) Ping(ctx context.Context) error {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	return p.explain(c.Ping(ctx))
+}
+
+// Reset closes all connections: idle ones at once, others when they are given
+// back. The pool opens new ones.
+func (p *Pool) Reset() { p.pool.Reset() }
+
+// Config returns a copy of pgx's settings, with the hooks of the pool in them.
+func (p *Pool) Config() *pgxpool.Config { return p.pool.Config() }
+
+// Pgx returns the pool below this one, for code that demands its type. What is
+// sent on it waits for a connection without a limit, and is not run again;
+// everything else holds for it too.
+func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }

@@ -1,0 +1,99 @@
+package pool
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// Exec runs a statement and reports what it affected.
+//
+// Exec, Query and QueryRow run a statement again if it was hit by the
+// cancellation of an earlier one, or if its plan had become stale, as long as
+// no row was handed out: nothing has happened then.
+func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer c.Release()
+	tag, err := c.Exec(ctx, sql, args...)
+	for n := 0; err != nil && p.again(ctx, c, sql, err, n); n++ {
+		tag, err = c.Exec(ctx, sql, args...)
+	}
+	return tag, p.explain(err)
+}
+
+// Query runs a statement and returns its rows, which give the connection back
+// when they are closed. Rows that were read to the end are closed.
+func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return &failedRows{err: err}, err
+	}
+	inner, err := c.Query(ctx, sql, args...)
+	runs := 0
+	for ; err != nil && p.again(ctx, c, sql, err, runs); runs++ {
+		inner, err = c.Query(ctx, sql, args...)
+	}
+	if err != nil {
+		c.Release()
+		err = p.explain(err)
+		return &failedRows{err: err}, err
+	}
+	r := sessionOf(c.Conn().PgConn()).newRows()
+	*r = rows{Rows: inner, call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args, runs: runs}, fresh: true}
+	return r, nil
+}
+
+// QueryRow runs a statement whose first row is wanted. Its Scan gives the
+// connection back, and must be called.
+func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return &failedRows{err: err}
+	}
+	r := sessionOf(c.Conn().PgConn()).newRow()
+	*r = row{inner: c.QueryRow(ctx, sql, args...), call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args}}
+	return r
+}
+
+// CopyFrom loads rows with the COPY protocol and returns how many.
+func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Release()
+	n, err := c.CopyFrom(ctx, table, columns, source)
+	return n, p.explain(err)
+}
+
+// again tells whether a statement that failed with err is to be run again,
+// after it was n times. It has had no effect: it was a transaction by itself,
+// and has none of those that last in spite of an error.
+func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error, n int) bool {
+	var pg *pgconn.PgError
+	if ctx.Err() != nil || !errors.As(err, &pg) {
+		return false
+	}
+	conn := c.Conn().PgConn()
+	s := sessionOf(conn)
+	if conn.IsClosed() || conn.TxStatus() != 'I' || s.verdict(sql).trait != 0 {
+		return false
+	}
+	switch {
+	case pgerr.FaultOf(err) == pgerr.StalePlan && n < 1:
+		p.counts.stale.Add(1)
+		return true
+	case isCancelled(err) && n < signals && s.tookStray():
+		p.counts.strays.Add(1)
+		return true
+	}
+	return false
+}

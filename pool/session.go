@@ -1,0 +1,301 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+)
+
+// session is what the pool knows of one connection. But for the time of a
+// cancellation, it belongs to whoever the connection is lent to.
+type session struct {
+	pool *Pool
+
+	left  bool // something that outlives its statement
+	hears bool // notifications
+	seen  map[string]verdict
+
+	cancelled atomic.Int64 // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
+	echo      time.Time    // until when it may be seen once more
+
+	// Made in blocks, as pgxpool does with its own: an allocation less for
+	// each query.
+	rows []rows
+	row  []row
+}
+
+// sessionKey is where a connection has its session.
+const sessionKey = "smrt/pool.session"
+
+func sessionOf(conn *pgconn.PgConn) *session {
+	s, _ := conn.CustomData()[sessionKey].(*session)
+	return s
+}
+
+// watch makes the session of a new connection, and what happens when a context
+// ends during a statement: the server is asked to cancel, and the connection
+// can be used again. pgx's own way is to close it, which under load makes more
+// of it; see TestDialsAreBounded.
+func (p *Pool) watch(conn *pgconn.PgConn) ctxwatch.Handler {
+	s := &session{pool: p}
+	conn.CustomData()[sessionKey] = s
+	return &canceller{session: s, CancelRequestContextWatcherHandler: pgconn.CancelRequestContextWatcherHandler{
+		Conn: conn, DeadlineDelay: cancelTime,
+	}}
+}
+
+// cancelTime is how long the server is given to cancel a statement before its
+// connection is closed.
+const cancelTime = 500 * time.Millisecond
+
+type canceller struct {
+	pgconn.CancelRequestContextWatcherHandler
+	session *session
+}
+
+// HandleCancel is called on another goroutine.
+func (c *canceller) HandleCancel(ctx context.Context) {
+	c.session.cancelled.Store(time.Now().UnixNano())
+	c.CancelRequestContextWatcherHandler.HandleCancel(ctx)
+}
+
+// strayTime is how late a request to cancel may arrive. A busy server needs a
+// new process for each.
+const strayTime = 10 * time.Second
+
+// PostgreSQL signals a process twice for one request, itself and as a group
+// (signal_child), and the second signal may meet another statement than the
+// first, soon after.
+const (
+	signals  = 2
+	echoTime = time.Second
+)
+
+// tookStray tells whether a statement was cancelled in place of an earlier one.
+func (s *session) tookStray() bool {
+	now := time.Now()
+	if at := s.cancelled.Swap(0); at != 0 && now.Sub(time.Unix(0, at)) < strayTime {
+		s.echo = now.Add(echoTime)
+		return true
+	}
+	echo := now.Before(s.echo)
+	s.echo = time.Time{}
+	return echo
+}
+
+// met is called when a request to cancel has met its statement.
+func (s *session) met() {
+	s.cancelled.Store(0)
+	s.echo = time.Now().Add(echoTime)
+}
+
+// Texts that are longer, and texts behind this number, are read each time.
+const (
+	maxSeen     = 256
+	maxSeenText = 4096
+)
+
+func (s *session) verdict(sql string) verdict {
+	v, ok := s.seen[sql]
+	if ok {
+		return v
+	}
+	v = scan(sql)
+	if len(sql) > maxSeenText {
+		return v
+	}
+	if s.seen == nil || len(s.seen) >= maxSeen {
+		s.seen = make(map[string]verdict)
+	}
+	s.seen[sql] = v
+	return v
+}
+
+// note is called before a text is sent. The context it returns is that of the
+// statement; one that has ended keeps it from being sent.
+func (s *session) note(ctx context.Context, v verdict) context.Context {
+	if v.trait == 0 {
+		return ctx
+	}
+	if err := s.pool.refuse(v); err != nil {
+		return &refusal{Context: ctx, err: err}
+	}
+	s.left = s.left || v.trait&leaves != 0
+	s.hears = s.hears || v.trait&hears != 0
+	return ctx
+}
+
+// refusal is a context that has ended with an error of its own. The hooks of
+// pgx cannot refuse a statement in any other way.
+type refusal struct {
+	context.Context
+	err error
+}
+
+var ended = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (*refusal) Done() <-chan struct{} { return ended }
+func (r *refusal) Err() error          { return r.err }
+
+// clean makes a session as it was when it was new, or closes its connection. It
+// is called while the connection is given back.
+func (s *session) clean(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.pool.settings.PingTimeout)
+	defer cancel()
+	server := s.pool.server.Load()
+	pooled := server != nil && server.Mode != Direct // it has set parameters that DISCARD ALL would lose
+	if s.hears || pooled || s.reset(ctx, conn) != nil {
+		_ = conn.Close(ctx) // pgx destroys a closed connection
+		s.pool.counts.destroyed.Add(1)
+		return
+	}
+	s.left = false
+	s.pool.counts.reset.Add(1)
+}
+
+func (s *session) reset(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.PgConn().Exec(ctx, "DISCARD ALL").ReadAll(); err != nil {
+		return err
+	}
+	if err := conn.DeallocateAll(ctx); err != nil { // pgx must forget its statements, too
+		return err
+	}
+	if hook := s.pool.afterConnect; hook != nil {
+		return hook(ctx, conn)
+	}
+	return nil
+}
+
+// tracer is the pool's part in pgx's hooks. It is unexported so that they are in
+// nobody's way.
+type tracer struct{ pool *Pool }
+
+var (
+	_ pgx.QueryTracer       = (*tracer)(nil)
+	_ pgx.BatchTracer       = (*tracer)(nil)
+	_ pgx.CopyFromTracer    = (*tracer)(nil)
+	_ pgx.PrepareTracer     = (*tracer)(nil)
+	_ pgx.ConnectTracer     = (*tracer)(nil)
+	_ pgxpool.ReleaseTracer = (*tracer)(nil)
+)
+
+func (*tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return admit(ctx)
+}
+
+func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData) {
+	if data.Err != nil {
+		t.pool.connectFailed(data.Err)
+	}
+}
+
+func (*tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if s := sessionOf(conn.PgConn()); s != nil {
+		return s.note(ctx, s.verdict(data.SQL))
+	}
+	return ctx
+}
+
+func (*tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	statementEnded(ctx, conn, data.Err)
+}
+
+// statementEnded sees whether a request to cancel has met its statement.
+func statementEnded(ctx context.Context, conn *pgx.Conn, err error) {
+	if err == nil || ctx.Err() == nil || !isCancelled(err) {
+		return
+	}
+	if s := sessionOf(conn.PgConn()); s != nil {
+		s.met()
+	}
+}
+
+func (*tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	s := sessionOf(conn.PgConn())
+	if s == nil {
+		return ctx
+	}
+	for _, q := range data.Batch.QueuedQueries {
+		ctx = s.note(ctx, s.verdict(q.SQL))
+	}
+	return ctx
+}
+
+func (*tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+func (*tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	statementEnded(ctx, conn, data.Err)
+}
+
+func (*tracer) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	return ctx
+}
+
+func (*tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	statementEnded(ctx, conn, data.Err)
+}
+
+// cachePrefix begins the names of statements that pgx prepares by itself.
+const cachePrefix = "stmtcache_"
+
+// TracePrepareStart notes statements that are prepared by hand: the next
+// borrower would have them too, by the same name.
+func (t *tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	s := sessionOf(conn.PgConn())
+	if s == nil || data.Name == "" || strings.HasPrefix(data.Name, cachePrefix) {
+		return ctx
+	}
+	v := verdict{trait: leaves}
+	if server := t.pool.server.Load(); server != nil && !server.Prepares {
+		v.bind("a prepared statement")
+	}
+	return s.note(ctx, v)
+}
+
+func (*tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
+
+// TraceRelease is called before pgx decides what becomes of a connection.
+func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	conn := data.Conn
+	s := sessionOf(conn.PgConn())
+	always := t.pool.settings.Reset == ResetAlways && t.pool.server.Load().hasSessions()
+	if s == nil || !s.left && !always {
+		return
+	}
+	if conn.IsClosed() || conn.PgConn().IsBusy() || conn.PgConn().TxStatus() != 'I' {
+		return // pgx destroys it
+	}
+	s.clean(conn)
+}
+
+// isCancelled tells whether the server gave up a statement because it was asked
+// to, and not because of statement_timeout. The two have one SQLSTATE; where
+// the server's texts are translated they look the same.
+func isCancelled(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "57014" && !strings.Contains(pg.Message, "statement timeout")
+}
+
+// refuse answers what cannot work through the pooler.
+func (p *Pool) refuse(v verdict) error {
+	server := p.server.Load()
+	if server == nil || server.hasSessions() {
+		return nil
+	}
+	switch {
+	case v.trait&binds != 0:
+		return &smrt.PoolerError{Mode: string(server.Mode), Feature: v.feature, Hint: hintSession}
+	case v.trait&begins != 0 && server.Mode == Statement:
+		return &smrt.PoolerError{Mode: string(server.Mode), Feature: "a transaction", Hint: hintTransaction}
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package pool
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+)
+
+// settings are what the four sources of settings come to.
+type settings struct {
+	Config
+	defaults
+
+	pgx *pgxpool.Config
+}
+
+// The names of a setting: of the field, and of the parameter of the URL, which
+// is also that of the environment in capitals behind SMRT_.
+const (
+	prefix    = "pool_"
+	envPrefix = "SMRT_"
+)
+
+// own are the parameters of the URL that pgx does not know.
+var own = []string{"profile", "acquire_timeout", "start_timeout", "mode", "reset"}
+
+// known are those that it does know.
+var known = []string{
+	"max_conns", "min_conns", "min_idle_conns", "max_conn_lifetime", "max_conn_lifetime_jitter",
+	"max_conn_idle_time", "health_check_period", "ping_timeout",
+}
+
+func bad(option, reason string) error { return &smrt.OptionsError{Option: option, Reason: reason} }
+
+// resolve finds the value of every setting, without dialling.
+func resolve(cfg Config) (*settings, error) {
+	dsn, err := cfg.connString()
+	if err != nil {
+		return nil, err
+	}
+	looked, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, badURL(dsn, err)
+	}
+	r := &resolver{url: looked.RuntimeParams}
+	if err := r.unknown(); err != nil {
+		return nil, err
+	}
+	s := &settings{Config: cfg}
+	s.choose(r)
+	s.numbers(r)
+	s.durations(r, looked.ConnectTimeout)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if s.pgx, err = pgxpool.ParseConfig(dsn); err != nil {
+		return nil, badURL(dsn, err)
+	}
+	s.fill()
+	return s, nil
+}
+
+func (s *settings) choose(r *resolver) {
+	s.Profile = choice(r, "Profile", s.Profile, "profile", Production, Development, Test, Serverless)
+	s.Mode = choice(r, "Mode", s.Mode, "mode", "", Direct, Session, Transaction, Statement)
+	s.Reset = choice(r, "Reset", s.Reset, "reset", ResetUsed, ResetAlways)
+	s.defaults = profiles[s.Profile]
+	if s.ApplicationName == "" {
+		s.ApplicationName = r.url["application_name"]
+	}
+	if s.ApplicationName == "" {
+		s.ApplicationName = os.Getenv(envPrefix + "POOL_APPLICATION_NAME")
+	}
+	if s.ApplicationName == "" {
+		s.ApplicationName = filepath.Base(os.Args[0])
+	}
+}
+
+func (s *settings) numbers(r *resolver) {
+	s.MaxConns = r.number("MaxConns", s.MaxConns, "max_conns", s.Profile.maxConns(runtime.NumCPU()), 1, maxMaxConns)
+	if s.MinConns == -1 {
+		s.MinConns, s.minIdle = 0, 0
+		return
+	}
+	s.MinConns = r.number("MinConns", s.MinConns, "min_conns", min(s.minConns, s.MaxConns), 0, s.MaxConns)
+	s.minIdle = r.number("MinIdleConns", 0, "min_idle_conns", min(s.minIdle, s.MaxConns), 0, s.MaxConns)
+}
+
+const (
+	maxMaxConns = 10_000
+	leastTime   = time.Millisecond
+	mostTime    = 24 * time.Hour
+)
+
+func (s *settings) durations(r *resolver, connect time.Duration) {
+	if s.AcquireTimeout != -1 {
+		s.AcquireTimeout = r.duration("AcquireTimeout", s.AcquireTimeout, "acquire_timeout", s.acquire)
+	}
+	if s.ConnectTimeout == 0 {
+		s.ConnectTimeout = connect
+	}
+	s.ConnectTimeout = r.duration("ConnectTimeout", s.ConnectTimeout, "connect_timeout", s.connect)
+	s.PingTimeout = r.duration("PingTimeout", s.PingTimeout, "ping_timeout", s.ping)
+	s.StartTimeout = r.duration("StartTimeout", s.StartTimeout, "start_timeout", s.start)
+	s.MaxConnLifetime = r.duration("MaxConnLifetime", s.MaxConnLifetime, "max_conn_lifetime", s.lifetime)
+	s.MaxConnIdleTime = r.duration("MaxConnIdleTime", s.MaxConnIdleTime, "max_conn_idle_time", s.idle)
+	s.healthInterval = r.duration("HealthCheckPeriod", 0, "health_check_period", s.healthInterval)
+}
+
+// jitter is the part of a connection's lifetime that is left to chance.
+const jitter = 0.2
+
+// fill writes the settings to pgx's own.
+func (s *settings) fill() {
+	c := s.pgx
+	for _, name := range own {
+		delete(c.ConnConfig.RuntimeParams, prefix+name)
+	}
+	c.ConnConfig.RuntimeParams["application_name"] = s.ApplicationName
+	c.ConnConfig.ConnectTimeout = s.ConnectTimeout
+	c.ConnConfig.DialFunc = dialer().DialContext
+	c.MaxConns, c.MinConns, c.MinIdleConns = s.MaxConns, s.MinConns, s.minIdle
+	c.MaxConnLifetime, c.MaxConnIdleTime = s.MaxConnLifetime, s.MaxConnIdleTime
+	if c.MaxConnLifetimeJitter == 0 {
+		c.MaxConnLifetimeJitter = time.Duration(jitter * float64(s.MaxConnLifetime))
+	}
+	c.HealthCheckPeriod, c.PingTimeout = s.healthInterval, s.PingTimeout
+}
+
+// resolver looks for values. It keeps the first error.
+type resolver struct {
+	url map[string]string // parameters of the URL
+	err error
+}
+
+// unknown refuses parameters that are misspelled: they would be sent to the
+// server, which knows them even less.
+func (r *resolver) unknown() error {
+	for name := range r.url {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && !slices.Contains(own, rest) && !slices.Contains(known, rest) {
+			all := append(slices.Clone(own), known...)
+			return bad("URL", fmt.Sprintf("has the parameter %s, which does not exist: those of pools are pool_%s",
+				name, strings.Join(all, ", pool_")))
+		}
+	}
+	return nil
+}
+
+// text finds the setting of that name outside of Config.
+func (r *resolver) text(name string) (value, where string) {
+	if v, ok := r.url[prefix+name]; ok {
+		return v, prefix + name + " of the URL"
+	}
+	env := envPrefix + strings.ToUpper(prefix+name)
+	return os.Getenv(env), env
+}
+
+func (r *resolver) bad(option, reason string) {
+	if r.err == nil {
+		r.err = bad(option, reason)
+	}
+}
+
+func choice[T ~string](r *resolver, option string, field T, name string, values ...T) T {
+	where := option
+	if field == "" {
+		var text string
+		text, where = r.text(name)
+		field = T(text)
+	}
+	if field == "" {
+		return values[0]
+	}
+	if !slices.Contains(values, field) {
+		names := make([]string, 0, len(values))
+		for _, v := range values {
+			if v != "" {
+				names = append(names, string(v))
+			}
+		}
+		r.bad(where, "must be one of "+strings.Join(names, ", "))
+	}
+	return field
+}
+
+func (r *resolver) number(option string, field int32, name string, otherwise, least, most int32) int32 {
+	where := option
+	if field == 0 {
+		var text string
+		if text, where = r.text(name); text == "" {
+			return otherwise
+		}
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			n = int64(least) - 1
+		}
+		field = int32(n)
+	}
+	if field < least || field > most {
+		r.bad(where, fmt.Sprintf("must be a number from %d to %d", least, most))
+	}
+	return field
+}
+
+func (r *resolver) duration(option string, field time.Duration, name string, otherwise time.Duration) time.Duration {
+	where := option
+	if field == 0 {
+		var text string
+		if text, where = r.text(name); text == "" {
+			return otherwise
+		}
+		field, _ = time.ParseDuration(text) // 0 is refused below
+	}
+	if field < leastTime || field > mostTime {
+		r.bad(where, fmt.Sprintf("must be a duration from %v to %v, such as 500ms or 2s", leastTime, mostTime))
+	}
+	return field
+}

@@ -1,0 +1,62 @@
+package pool
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// counts is what the pool counts beside pgx.
+type counts struct {
+	exhausted, strays, stale, reset, destroyed atomic.Int64
+}
+
+// Stats is the state of a pool. What says "so far" only grows.
+type Stats struct {
+	Max     int32 // most connections, as configured
+	InUse   int32 // lent
+	Idle    int32 // ready to be lent
+	Opening int32 // being opened
+
+	// OnServer is how many connections the server has of the pool, those
+	// included that it is still closing; MaxOnServer is how many it may have.
+	OnServer, MaxOnServer int
+
+	Acquires    int64         // connections lent so far
+	AcquireTime time.Duration // how long that took
+	Waits       int64         // those that had to wait, so far
+	WaitTime    time.Duration // how long that took
+	Cancelled   int64         // calls whose context ended, or whose time was over, before they got one, so far
+	Exhausted   int64         // those of them whose AcquireTimeout was over
+
+	Dials        int64 // connections dialled so far
+	DialsWaited  int64 // dials that waited for the server to close others, so far
+	DialsRefused int64 // those of them that waited too long
+
+	Strays     int64 // statements run again after the cancellation of another, so far
+	StalePlans int64 // statements run again because of a stale plan, so far
+	Reset      int64 // sessions that were cleaned, so far
+	Destroyed  int64 // connections closed because they could not be, so far
+	Recycled   int64 // connections closed because of their age, so far
+	Expired    int64 // connections closed because they were idle, so far
+}
+
+// Stats returns the state of the pool. It takes the pool's lock for a moment.
+func (p *Pool) Stats() Stats {
+	s := p.pool.Stat()
+	return Stats{
+		Max: s.MaxConns(), InUse: s.AcquiredConns(), Idle: s.IdleConns(), Opening: s.ConstructingConns(),
+		OnServer: len(p.gate.slots), MaxOnServer: cap(p.gate.slots),
+		Acquires: s.AcquireCount(), AcquireTime: s.AcquireDuration(),
+		Waits: s.EmptyAcquireCount(), WaitTime: s.EmptyAcquireWaitTime(),
+		Cancelled: s.CanceledAcquireCount(), Exhausted: p.counts.exhausted.Load(),
+		Dials: p.gate.dials.Load(), DialsWaited: p.gate.waited.Load(), DialsRefused: p.gate.refused.Load(),
+		Strays: p.counts.strays.Load(), StalePlans: p.counts.stale.Load(),
+		Reset: p.counts.reset.Load(), Destroyed: p.counts.destroyed.Load(),
+		Recycled: s.MaxLifetimeDestroyCount(), Expired: s.MaxIdleDestroyCount(),
+	}
+}
+
+// Stat returns what pgx counts, for code that knows a [pgxpool.Pool].
+func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }

@@ -1,0 +1,194 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/pool"
+)
+
+// lateCancels makes requests to cancel arrive late, as on a busy network.
+type lateCancels struct {
+	delay time.Duration
+	sent  atomic.Int32
+	at    atomic.Int64 // when, in nanoseconds
+}
+
+func (l *lateCancels) configure(c *pgxpool.Config) {
+	c.MaxConns = 1
+	dial := c.ConnConfig.DialFunc
+	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &lateConn{Conn: conn, of: l, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
+	}
+}
+
+type lateConn struct {
+	net.Conn
+	of     *lateCancels
+	redial func() (net.Conn, error)
+}
+
+// Write sends a request to cancel later, on a connection of its own, whatever
+// becomes of this one.
+func (c *lateConn) Write(b []byte) (int, error) {
+	if !isCancelRequest(b) {
+		return c.Conn.Write(b)
+	}
+	if c.of.delay == lost {
+		return len(b), nil
+	}
+	request := append([]byte(nil), b...)
+	time.AfterFunc(c.of.delay, func() {
+		if late, err := c.redial(); err == nil {
+			_, _ = late.Write(request)
+			_, _ = late.Read(make([]byte, 1)) // until the server has taken it
+			late.Close()
+			c.of.at.Store(time.Now().UnixNano())
+			c.of.sent.Add(1)
+		}
+	})
+	return len(b), nil
+}
+
+// lost is the delay of requests that never arrive.
+const lost = -1
+
+// hit cancels a statement that ends before its cancellation arrives, and runs
+// another one, which the cancellation meets.
+func (l *lateCancels) hit(t *testing.T, db smrt.DB, victim func() error) error {
+	t.Helper()
+	for range 20 { // until a statement was slow enough to be cancelled, and its cancellation met the victim
+		before := l.sent.Load()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		_, given := db.Exec(ctx, "SELECT pg_sleep(0.07)")
+		early := l.sent.Load() != before
+		cancel()
+		err, after := victim(), time.Now() // the victim may hear of it before the sender
+		for l.sent.Load() == before && time.Since(after) < 2*l.delay {
+			time.Sleep(time.Millisecond)
+		}
+		if given == nil && !early && l.sent.Load() != before && l.at.Load() <= after.Add(l.delay/2).UnixNano() {
+			return err
+		}
+	}
+	t.Fatal("no statement was hit")
+	return nil
+}
+
+const victimSQL = "SELECT 7 FROM pg_sleep(0.6)"
+
+// A statement that is hit by the cancellation of an earlier one is run again.
+func TestStrayCancellation(t *testing.T) {
+	late := lateCancels{delay: 300 * time.Millisecond}
+	p := open(t, pool.Config{URL: url(t), MinConns: -1, Configure: late.configure})
+	var got int
+	victims := map[string]func() error{
+		"QueryRow": func() error { return p.QueryRow(t.Context(), victimSQL).Scan(&got) },
+		"Query": func() error {
+			rows, _ := p.Query(t.Context(), victimSQL)
+			_, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+			return err
+		},
+		"Query, closed unread": func() error {
+			rows, _ := p.Query(t.Context(), victimSQL)
+			rows.Close()
+			return rows.Err()
+		},
+		"Exec": func() error { _, err := p.Exec(t.Context(), victimSQL); return err },
+	}
+	for name, victim := range victims {
+		before := p.Stats().Strays
+		if err := late.hit(t, p, victim); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if p.Stats().Strays == before {
+			t.Errorf("%s: was not run again", name)
+		}
+	}
+	check.Same(t, "value", got, 7)
+	check.Same(t, "dials", p.Stats().Dials, 2) // one of them to meet the server
+
+	c := control(t, url(t), func(c *pgxpool.Config) {
+		late.configure(c)
+		c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 500 * time.Millisecond}
+		}
+	})
+	err := late.hit(t, c, func() error { _, err := c.Exec(t.Context(), victimSQL); return err })
+	if !isCancelled(err) {
+		t.Errorf("control: pgxpool answers %v", err)
+	}
+}
+
+func isCancelled(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "57014"
+}
+
+// What may have had an effect is not run again, nor what was cancelled for
+// another reason.
+func TestCancelledForGood(t *testing.T) {
+	late := lateCancels{delay: 300 * time.Millisecond}
+	dsn := url(t)
+	p := open(t, pool.Config{URL: dsn, MinConns: -1, Configure: late.configure})
+	ctx := t.Context()
+
+	_, err := p.Exec(ctx, "ALTER DATABASE "+p.Config().ConnConfig.Database+" SET statement_timeout = '250ms'")
+	check.NoError(t, err)
+	p.Reset()
+	late.delay = lost // the guard waits for a cancellation that does not come
+	short, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
+	_, err = p.Exec(short, "SELECT pg_sleep(0.07)")
+	cancel()
+	check.NoError(t, err)
+	_, err = p.Exec(ctx, victimSQL)
+	check.Same(t, "statement_timeout", isCancelled(err), true)
+	late.delay = 300 * time.Millisecond
+	_, err = p.Exec(ctx, "ALTER DATABASE "+p.Config().ConnConfig.Database+" RESET statement_timeout")
+	check.NoError(t, err)
+	p.Reset()
+
+	eye := check.Value(pgx.Connect(ctx, dsn))(t)
+	defer eye.Close(ctx)
+	var admin sync.WaitGroup
+	admin.Go(func() {
+		time.Sleep(100 * time.Millisecond)
+		_, err := eye.Exec(ctx, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = $1", victimSQL)
+		check.NoError(t, err)
+	})
+	_, err = p.Exec(ctx, victimSQL)
+	admin.Wait()
+	check.Same(t, "pg_cancel_backend", isCancelled(err), true)
+
+	for _, sql := range []string{
+		"SELECT pg_sleep(0.6); SELECT 7",
+		"DO $$ BEGIN PERFORM pg_sleep(0.6); END $$",
+	} {
+		err = late.hit(t, p, func() error { _, err := p.Exec(ctx, sql); return err })
+		check.Same(t, sql, isCancelled(err), true)
+	}
+	err = late.hit(t, p, func() error {
+		tx := check.Value(p.Begin(ctx))(t)
+		defer func() { _ = tx.Rollback(ctx) }()
+		_, err := tx.Exec(ctx, victimSQL)
+		return err
+	})
+	check.Same(t, "in a transaction", isCancelled(err), true)
+	check.Same(t, "run again", p.Stats().Strays, 0)
+}
