@@ -13,14 +13,14 @@ import (
 // It is an EXISTS: the rows of P are not multiplied. The conditions of the
 // relation itself hold too; an order or limit of it does not matter.
 func (r ToOne[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return query.PredicateOf[P](filtered(r.relation, ps).node(plan.Related))
+	return query.PredicateOf[P](filtered(r.relation, ps).Node(plan.Related))
 }
 
 // Has matches the rows of P that lead to a row of C which matches all of ps.
 // It is an EXISTS: the rows of P are not multiplied. The conditions of the
 // relation itself hold too; an order or limit of it does not matter.
 func (r ToMany[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return query.PredicateOf[P](filtered(r.relation, ps).node(plan.Related))
+	return query.PredicateOf[P](filtered(r.relation, ps).Node(plan.Related))
 }
 
 // HasNot matches the rows of P that lead to no row of C which matches all of
@@ -42,7 +42,7 @@ func (r ToMany[P, C]) HasNot(ps ...query.Predicate[C]) query.Predicate[P] {
 //
 // The server counts anew for each row of P it looks at.
 func (r ToMany[P, C]) Count(ps ...query.Predicate[C]) Number[P] {
-	return Number[P]{filtered(r.relation, ps).node(plan.Counted)}
+	return Number[P]{filtered(r.relation, ps).Node(plan.Counted)}
 }
 
 // Number is how many rows a row of P leads to.
@@ -77,19 +77,4 @@ func (n Number[P]) Asc() query.Order[P] { return query.OrderOf[P](meta.Order{Exp
 // Desc orders by the number, greatest first.
 func (n Number[P]) Desc() query.Order[P] {
 	return query.OrderOf[P](meta.Order{Expr: &n.node, Desc: true})
-}
-
-// node is a condition on the rows that r leads to.
-func (r *relation) node(op plan.Op) plan.Node {
-	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: &plan.Link{
-		Table: r.child, Deleted: r.spec.Deleted, Outer: columnsOf(r.outer), Inner: columnsOf(r.inner),
-	}}
-	if r.via != nil { // the row of the join table that leads to such a row
-		n.Link.Outer = columnsOf(r.via.right)
-		n = plan.Node{Kids: []plan.Node{n}, Link: &plan.Link{
-			Table: r.via.table, Outer: columnsOf(r.outer), Inner: columnsOf(r.via.left),
-		}}
-	}
-	n.Op = op
-	return n
 }

@@ -183,6 +183,7 @@ func TestFill(t *testing.T) {
 		for _, b := range allBooks(t, db) {
 			vs = append(vs, bookView{book: b})
 		}
+		check.NoError(t, preload.Fill(t.Context(), db, vs, wholeBook...)) // which may ask the catalog
 		l.sent.Reset()
 		check.NoError(t, preload.Fill(t.Context(), db, vs, wholeBook...))
 		check.Same(t, "statements", l.sent.Len(), 8)

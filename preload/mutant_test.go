@@ -23,34 +23,45 @@ func TestRulesAreGuarded(t *testing.T) {
 		caught               string // the test that notices
 	}{
 		{
-			"keys are sent once", "key.go",
+			"keys are sent once", "../internal/load/key.go",
 			"	g, ok := x.ints[k]\n", "	g, ok := int32(0), false\n",
 			"TestKeysAreSentOnce",
 		},
 		{
-			"parents with one key do not share their rows", "run.go",
-			"from = w.found.repeat(from, n)", "_ = n",
+			"parents with one key do not share their rows", "../internal/load/work.go",
+			"from = int32(w.found.Repeat(int(from), int(n)))", "_ = n",
 			"TestParentsWithOneKey",
 		},
 		{
-			"appending to one parent's rows leaves the next one's alone", "memory.go",
-			"len: n, cap: n}", "len: n, cap: n + 1}",
+			"appending to one parent's rows leaves the next one's alone", "../internal/crud/slice.go",
+			"uintptr(from)*l.Of.size), len: n, cap: n}", "uintptr(from)*l.Of.size), len: n, cap: n + 1}",
 			"TestParentsWithOneKey",
 		},
 		{
-			"siblings never run at the same time on a transaction", "run.go",
+			"siblings never run at the same time on a transaction", "../internal/load/run.go",
 			"	if !concurrent(db) {\n", "	if false {\n",
 			"TestFill",
 		},
 		{
-			"no more than MaxParallel statements at a time", "run.go",
+			"no more than MaxParallel statements at a time", "../internal/load/run.go",
 			"make(chan struct{}, MaxParallel)", "make(chan struct{}, 100)",
 			"TestSiblingsRunInParallel",
 		},
 		{
-			"a deep graph is refused before anything is sent", "run.go",
+			"a deep graph is refused before anything is sent", "../internal/load/run.go",
 			"if l.height > l.maxDepth {", "if false {",
 			"TestDepthIsLimited",
+		},
+		{
+			"what fails is loaded elsewhere", "../internal/load/run.go",
+			"	return route.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })\n",
+			"	return route.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return true, run(on) })\n",
+			"TestFailedLoadsGoElsewhere",
+		},
+		{
+			"a snapshot that is in use stays where it is", "snapshot.go",
+			"		return called, err\n", "		return called && false, err\n",
+			"TestSnapshotsDoNotMoveOnceInUse",
 		},
 		{
 			"all statements of a snapshot see the exported one", "snapshot.go",
@@ -66,7 +77,7 @@ func TestRulesAreGuarded(t *testing.T) {
 				t.Fatalf("%s does not contain %q", m.file, m.from)
 			}
 			dir := t.TempDir()
-			mutant, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+			mutant, overlay := filepath.Join(dir, filepath.Base(m.file)), filepath.Join(dir, "overlay.json")
 			check.NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
 			original, err := filepath.Abs(m.file)
 			check.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/route"
 	"github.com/smrt-go/smrt/internal/scope"
 )
 
@@ -33,10 +34,25 @@ import (
 // fn, and must not be used afterwards. Rows must be closed before fn returns.
 // What is not bound to the handle, with With for instance, reads outside of the
 // snapshot.
-func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err error) {
+//
+// On a router it is a read: all of it is of one server, and of another if that
+// one fails before fn is called. fn is called once at most.
+func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) error {
 	if err := scope.Check(ctx, pool); err != nil {
 		return fmt.Errorf("smrt: snapshot: %w", err)
 	}
+	called := false
+	return route.Read(ctx, pool, func(on smrt.DB, _ int) (final bool, err error) {
+		err = hold(ctx, on.(smrt.Pool), func(db smrt.DB) error {
+			called = true
+			return fn(db)
+		})
+		return called, err
+	})
+}
+
+// hold runs fn on a snapshot of the database that pool leads to.
+func hold(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err error) {
 	s := &snapshot{pool: pool, free: make(chan *pgxpool.Conn, MaxParallel), lost: make(chan struct{})}
 	defer func() {
 		err = errors.Join(err, s.end(ctx))
@@ -221,6 +237,9 @@ func (s *snapshot) end(ctx context.Context) error {
 	}
 	return left
 }
+
+// Concurrent implements load.Concurrent.
+func (s *snapshot) Concurrent() {}
 
 func (s *snapshot) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	conn, err := s.take(ctx)

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/query"
@@ -14,12 +13,12 @@ import (
 
 // Source is a repository or a reader of T.
 type Source[T any] interface {
-	source() (smrt.DB, *crud.Core)
+	source() *crud.Bound
 	entityType(*T)
 }
 
-func (r *Reader[T, R]) source() (smrt.DB, *crud.Core) { return r.at.DB, r.at.Core }
-func (r *Reader[T, R]) entityType(*T)                 {}
+func (r *Reader[T, R]) source() *crud.Bound { return &r.at }
+func (r *Reader[T, R]) entityType(*T)       {}
 
 // Sum adds an integer column up over the rows that match. It is not valid if no
 // row has a value, which is not the same as a sum of 0. A sum outside the range
@@ -55,11 +54,10 @@ func Max[T, V any](ctx context.Context, from Source[T], column query.Column[T, V
 // aggregate selects one value. A limit is refused: the server would apply it to
 // the single row of the result.
 func aggregate[A, T any](ctx context.Context, from Source[T], function string, c *meta.Column, cast string, q query.Query[T]) (sql.Null[A], error) {
-	db, core := from.source()
 	var p *A
-	err := core.Aggregate(ctx, db, function+"("+c.Quoted+")"+cast, q.Spec(), &p)
+	err := from.source().Aggregate(ctx, crud.Op(function), function+"("+c.Quoted+")"+cast, q.Spec(), &p)
 	if err != nil || p == nil {
-		return sql.Null[A]{}, core.Fail(ctx, db, crud.Op(function), err)
+		return sql.Null[A]{}, err
 	}
 	return sql.Null[A]{V: *p, Valid: true}, nil
 }
@@ -73,7 +71,6 @@ type Group[V any] struct {
 // CountBy counts the rows that match by their value in a column, in the order
 // of the values, NULL last.
 func CountBy[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) ([]Group[V], error) {
-	db, core := from.source()
 	type row struct {
 		value *V
 		count int64
@@ -82,14 +79,11 @@ func CountBy[T, V any](ctx context.Context, from Source[T], column query.Column[
 		{Column: meta.NewColumn(column.Name(), reflect.TypeFor[*V](), unsafe.Offsetof(row{}.value))},
 		{Column: meta.NewColumn("count", reflect.TypeFor[int64](), unsafe.Offsetof(row{}.count))},
 	}
-	var rows []row
-	err := core.GroupBy(ctx, db, column.Meta().Quoted+", count(*)", targets, q.Spec(), func() unsafe.Pointer {
-		rows = append(rows, row{})
-		return unsafe.Pointer(&rows[len(rows)-1])
-	})
+	vs, err := from.source().GroupBy(ctx, "count", column.Meta().Quoted+", count(*)", reflect.TypeFor[row](), targets, q.Spec())
 	if err != nil {
-		return nil, core.Fail(ctx, db, "count", err)
+		return nil, err
 	}
+	rows := *(*[]row)(unsafe.Pointer(&vs))
 	groups := make([]Group[V], len(rows))
 	for i, r := range rows {
 		groups[i].Count = r.count

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/load"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -23,6 +25,9 @@ func TestTypesHaveTheLayoutOfTheirCore(t *testing.T) {
 		{reflect.TypeFor[repo.OffsetPage[measurement]](), reflect.TypeFor[crud.OffsetPage]()},
 		{reflect.TypeFor[repo.Repository[measurement, int64]](), reflect.TypeFor[crud.Bound]()},
 		{reflect.TypeFor[repo.Reader[measurement, struct{ ID int64 }]](), reflect.TypeFor[crud.Bound]()},
+		{reflect.TypeFor[[]preload.Load[measurement]](), reflect.TypeFor[load.Loads]()},
+		{reflect.TypeFor[preload.Load[measurement]](), reflect.TypeFor[*load.Load]()},
+		{reflect.TypeFor[preload.Ref[measurement]](), reflect.TypeFor[load.Ref]()},
 		{reflect.TypeFor[query.Predicate[measurement]](), reflect.TypeFor[plan.Node]()},
 		{reflect.TypeFor[query.Order[measurement]](), reflect.TypeFor[meta.Order]()},
 		{reflect.TypeFor[query.Assignment[measurement]](), reflect.TypeFor[plan.Set]()},

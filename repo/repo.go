@@ -55,7 +55,7 @@ func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 // Get returns the row with the key, or smrt.ErrNotFound. On a busy pool Gets
 // share statements; see [Batching].
 func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load[T]) (*T, error) {
-	v, err := get(ctx, &r.at, unsafe.Pointer(&key), preload.Untyped(loads))
+	v, err := get(ctx, &r.at, unsafe.Pointer(&key), untyped(loads))
 	return (*T)(v), err
 }
 
@@ -64,7 +64,7 @@ func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load
 // where there is no such row, and the same pointer where a key is given twice.
 // On a busy pool it shares statements with others; see [Batching].
 func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...preload.Load[T]) ([]*T, error) {
-	vs, err := getMany(ctx, &r.at, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), preload.Untyped(loads))
+	vs, err := getMany(ctx, &r.at, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), untyped(loads))
 	return *(*[]*T)(unsafe.Pointer(&vs)), err
 }
 
@@ -104,7 +104,7 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 // statement whatever the number of rows; see package preload. Every other
 // method that reads rows takes loads likewise.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
-	vs, err := find(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	vs, err := find(ctx, &r.at, q.Spec(), untyped(loads))
 	return *(*[]R)(unsafe.Pointer(&vs)), err
 }
 
@@ -112,14 +112,14 @@ func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...prel
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := first(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	v, err := first(ctx, &r.at, q.Spec(), untyped(loads))
 	return (*R)(v), err
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
 // smrt.ErrTooManyRows if there are several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := one(ctx, &r.at, q.Spec(), preload.Untyped(loads))
+	v, err := one(ctx, &r.at, q.Spec(), untyped(loads))
 	return (*R)(v), err
 }
 
@@ -152,6 +152,6 @@ func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, erro
 // them are of one instant.
 func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		stream(ctx, &r.at, q.Spec(), preload.Untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
+		stream(ctx, &r.at, q.Spec(), untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
 	}
 }

@@ -3,6 +3,7 @@ package unit
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/smrt-go/smrt/internal/crud"
@@ -60,9 +61,6 @@ func (o *op) intKey() int64 {
 func (d *draft) chunks(k kind, ops []*op, make func(crud.Rows, []*op) (*crud.Write, error)) error {
 	for part := range slices.Chunk(ops, crud.MaxChunk) {
 		rows := copies(part[0].core, part)
-		if err := part[0].core.Distinct(rows, part[0].core.KeyColumns()); err != nil {
-			return d.placed(err, part)
-		}
 		w, err := make(rows, part)
 		if crud.NotCarried(err) && len(part) > 1 {
 			for i := range part {
@@ -82,16 +80,50 @@ func (d *draft) chunks(k kind, ops []*op, make func(crud.Rows, []*op) (*crud.Wri
 	return nil
 }
 
+// updates makes the updates of a phase: one for each table, and for each set of
+// rows whose keys they get.
 func (d *draft) updates(ops []*op) error {
 	for _, rows := range byTable(ops) {
-		err := d.chunks(updates, rows, func(r crud.Rows, _ []*op) (*crud.Write, error) {
-			return rows[0].core.UpdateWrite(d.ctx, d.db, r)
-		})
-		if err != nil {
-			return err
+		for _, part := range d.byRefs(rows) {
+			err := d.chunks(updates, part, func(r crud.Rows, part []*op) (*crud.Write, error) {
+				var refs []crud.Ref
+				for _, ref := range part[0].unknown() {
+					refs = append(refs, d.refsOf(part, ref.column))
+				}
+				return part[0].core.UpdateWrite(d.ctx, d.db, r, refs)
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// byRefs splits rows by the columns that get keys of other rows, and by where
+// these are found.
+func (d *draft) byRefs(ops []*op) [][]*op {
+	var parts [][]*op
+	at := map[string]int{}
+	for _, o := range ops {
+		shape := ""
+		for _, r := range o.unknown() {
+			name, _ := d.target(r.to)
+			shape += strconv.Itoa(r.column.Index) + name + " "
+		}
+		i, ok := at[shape]
+		if !ok {
+			i = len(parts)
+			at[shape], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], o)
+	}
+	return parts
+}
+
+// unknown are the references to keys that the server has yet to make.
+func (o *op) unknown() []reference {
+	return slices.DeleteFunc(slices.Clone(o.refs), func(r reference) bool { return r.to.known() })
 }
 
 // patches merges patches that assign the same columns. Those of one row stay in
@@ -101,12 +133,13 @@ func (d *draft) patches(ops []*op) error {
 		core := rows[0].core
 		keyed := copies(core, rows)
 		waves := map[string]int{}
+		var buffer []byte
 		open := map[string][]*op{}
 		var order []string
 		for i, o := range rows {
-			key := string(core.EntityKey(keyed.At(i)))
-			wave := waves[key]
-			waves[key]++
+			buffer = core.AppendKeyOf(buffer[:0], keyed.At(i))
+			wave := waves[string(buffer)]
+			waves[string(buffer)]++
 			b := binary.AppendUvarint(nil, uint64(wave))
 			if !crud.Assigned(keyed.At(i), o.sets) {
 				b = binary.AppendUvarint(append(b, 's'), uint64(i))
@@ -159,51 +192,77 @@ func assignable(o *op) bool {
 	return crud.Assigned(c.At(0), o.sets)
 }
 
+// removal is rows of one table that are deleted in the same way.
+type removal struct {
+	ops           []*op
+	hard, checked bool
+}
+
+// removals splits the deletes of one table.
+func removals(rows []*op) []removal {
+	var list []removal
+	for _, o := range rows {
+		hard, checked := o.removes(), o.entity != nil && o.core.Version != nil
+		i := slices.IndexFunc(list, func(r removal) bool { return r.hard == hard && r.checked == checked })
+		if i < 0 {
+			i = len(list)
+			list = append(list, removal{hard: hard, checked: checked})
+		}
+		list[i].ops = append(list[i].ops, o)
+	}
+	return list
+}
+
+// removes tells whether a delete takes the row away, and does not only mark it.
+func (o *op) removes() bool { return o.hard || o.core.SoftDelete == nil }
+
 // deletes makes the deletes of a phase, rows that refer to others first.
 func (d *draft) deletes(ops []*op) error {
-	if len(ops) == 0 {
-		return nil
+	var gone []*op
+	for _, o := range ops {
+		if o.removes() {
+			gone = append(gone, o)
+		}
 	}
-	order, loose, deferred := unlink(ops, d.keys)
-	d.deferring(deferred)
+	plan := unlink(gone, d.keys)
+	d.closed = append(d.closed, plan.closed...)
+	if err := d.loosen(plan.loose, gone); err != nil {
+		return err
+	}
+	d.deferring(plan.deferred)
 	tables := byTable(ops)
 	slices.SortStableFunc(tables, func(a, b []*op) int {
-		return slices.Index(order, a[0].core) - slices.Index(order, b[0].core)
+		return slices.Index(plan.order, a[0].core) - slices.Index(plan.order, b[0].core)
 	})
-	for _, k := range loose {
-		for _, rows := range tables {
-			if rows[0].core != k.From {
-				continue
-			}
-			w, err := k.From.LooseWrite(d.ctx, d.db, copies(k.From, rows), k.Columns)
-			if err != nil {
-				return err
-			}
-			d.steps = append(d.steps, step{write: w})
-		}
-	}
 	for _, rows := range tables {
-		var by [4][]*op // hard, checked
-		for _, o := range rows {
-			i := 0
-			if o.hard {
-				i = 1
-			}
-			if o.entity != nil {
-				i += 2
-			}
-			by[i] = append(by[i], o)
-		}
-		for i, part := range by {
-			if len(part) == 0 {
-				continue
-			}
-			err := d.chunks(deletes, part, func(r crud.Rows, _ []*op) (*crud.Write, error) {
-				return part[0].core.DeleteWrite(d.ctx, d.db, r, i&1 != 0, i&2 != 0)
+		for _, r := range removals(rows) {
+			err := d.chunks(deletes, r.ops, func(rows crud.Rows, _ []*op) (*crud.Write, error) {
+				return r.ops[0].core.DeleteWrite(d.ctx, d.db, rows, r.hard, r.checked)
 			})
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// loosen lets rows that are to go refer to none, where no order of deleting
+// would do.
+func (d *draft) loosen(keys []*crud.ForeignKey, gone []*op) error {
+	for _, k := range keys {
+		var rows []*op
+		for _, o := range gone {
+			if o.core == k.From {
+				rows = append(rows, o)
+			}
+		}
+		for part := range slices.Chunk(sortedByKey(rows), crud.MaxChunk) {
+			w, err := k.From.LooseWrite(d.ctx, d.db, copies(k.From, part), k.Loose)
+			if err != nil {
+				return d.placed(err, part)
+			}
+			d.steps = append(d.steps, step{write: w})
 		}
 	}
 	return nil

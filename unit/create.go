@@ -2,8 +2,8 @@ package unit
 
 import (
 	"encoding/binary"
+	"reflect"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/crud"
@@ -18,15 +18,6 @@ type group struct {
 	refs  []crud.Ref
 	ops   []*op
 	name  string // of the setting that keeps their keys, if others need them
-}
-
-func (d *draft) deferring(constraints []string) {
-	if len(constraints) == 0 {
-		return
-	}
-	slices.Sort(constraints)
-	sql := "SET CONSTRAINTS " + strings.Join(slices.Compact(constraints), ", ") + " DEFERRED"
-	d.steps = append(d.steps, step{write: &crud.Write{SQL: sql}})
 }
 
 // creates makes the inserts of a phase.
@@ -193,6 +184,15 @@ func (d *draft) ref(o *op, col *meta.Column) crud.Ref {
 	return crud.Ref{Column: col, Of: to.core, Setting: name}
 }
 
+// refsOf is ref with the places of all rows.
+func (d *draft) refsOf(ops []*op, col *meta.Column) crud.Ref {
+	ref := d.ref(ops[0], col)
+	for _, o := range ops {
+		ref.At = append(ref.At, int32(d.position(o, col)))
+	}
+	return ref
+}
+
 func (d *draft) position(o *op, col *meta.Column) int {
 	_, at := d.target(o.referred(col))
 	return at
@@ -279,11 +279,7 @@ func (d *draft) late(ops []*op) error {
 	var refs []crud.Ref
 	for _, r := range first.refs {
 		if first.lateRef(r) {
-			ref := d.ref(first, r.column)
-			for _, o := range ops {
-				ref.At = append(ref.At, int32(d.position(o, r.column)))
-			}
-			refs = append(refs, ref)
+			refs = append(refs, d.refsOf(ops, r.column))
 		}
 	}
 	var own *crud.Ref
@@ -301,4 +297,18 @@ func (d *draft) late(ops []*op) error {
 	}
 	d.steps = append(d.steps, step{write: w, ops: ops, kind: creates})
 	return nil
+}
+
+// assign gives a column of the copy at p the key of another row that is known.
+func assign(col *meta.Column, p unsafe.Pointer, from *op) {
+	key := from.core.Key[0].Column
+	field, value := fieldOf(col, p), fieldOf(key, from.entity)
+	switch {
+	case value.Type() == field.Type():
+		field.Set(value)
+	default: // a pointer to it: the compiler has checked the rest
+		fresh := reflect.New(field.Type().Elem())
+		fresh.Elem().Set(value)
+		field.Set(fresh)
+	}
 }

@@ -13,16 +13,16 @@ import (
 type RowError struct {
 	Op     string // "create", "update", "patch" or "delete"
 	Table  string
-	Index  int // in the order in which writes were added, from 0; -1 if it cannot be told
-	Entity any // pointer to the entity, nil for writes by key
-	Key    any // its key, if it had one
+	Index  int // in the order in which writes were added, from 0; -1 if it cannot be told: a search for it found nothing wrong
+	Entity any // pointer to the entity; nil for writes by key, and of calls that were refused
+	Key    any // key of the row; nil if the database was to make it
 	Err    error
 }
 
 // Error names the write, and never a value.
 func (e *RowError) Error() string {
 	if e.Index < 0 {
-		return fmt.Sprintf("unit: %v", e.Err)
+		return fmt.Sprintf("unit: a %s of %s: %v", e.Op, e.Table, e.Err)
 	}
 	return fmt.Sprintf("unit: write %d (%s %s): %v", e.Index, e.Op, e.Table, e.Err)
 }
@@ -31,8 +31,9 @@ func (e *RowError) Error() string {
 func (e *RowError) Unwrap() error { return e.Err }
 
 // CycleError reports rows that each need another one to be there first, in a
-// ring of foreign keys that are neither deferrable nor may be NULL. It also
-// satisfies errors.Is(err, smrt.ErrBadQuery).
+// ring of foreign keys that are neither deferrable nor may be NULL. Of deletes it
+// names the tables, and comes in a [RowError] with the constraint that the server
+// objected to. It also satisfies errors.Is(err, smrt.ErrBadQuery).
 type CycleError struct {
 	Tables      []string // along the ring
 	Constraints []string // from each table to the next, and from the last to the first; empty where there is none

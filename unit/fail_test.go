@@ -33,38 +33,37 @@ func stored(t *testing.T, db smrt.DB, slugs ...string) []report {
 // that the connection can be used again.
 func TestFailures(t *testing.T) {
 	for what, c := range map[string]struct {
-		add    func(u *unit.Unit, rs []report) // fails at the write with index at
-		at     int
-		op     string
-		table  string
-		wants  []error
-		inside error // if it differs inside a transaction that is joined
+		add   func(u *unit.Unit, rs []report) // fails at the write with index at
+		at    int
+		op    string
+		table string
+		wants []error
 	}{
 		"stale": {func(u *unit.Unit, rs []report) {
 			for i := range rs {
 				rs[i].Rank = 50
 				unit.Update(u, reports, &rs[i])
 			}
-		}, 3, "update", "reports", []error{smrt.ErrStale}, nil},
+		}, 3, "update", "reports", []error{smrt.ErrStale}},
 		"missing": {func(u *unit.Unit, rs []report) {
 			rs[1].ID = 4711
 			for i := range 3 {
 				unit.Update(u, reports, &rs[i])
 			}
-		}, 2, "update", "reports", []error{smrt.ErrNotFound}, nil},
-		"deleted softly": {func(u *unit.Unit, rs []report) { unit.Update(u, reports, &rs[2]) }, 1, "update", "reports", []error{smrt.ErrNotFound}, nil},
-		"stale remove":   {func(u *unit.Unit, rs []report) { unit.Remove(u, reports, &rs[3]) }, 1, "delete", "reports", []error{smrt.ErrStale}, nil},
+		}, 2, "update", "reports", []error{smrt.ErrNotFound}},
+		"deleted softly": {func(u *unit.Unit, rs []report) { unit.Update(u, reports, &rs[2]) }, 1, "update", "reports", []error{smrt.ErrNotFound}},
+		"stale remove":   {func(u *unit.Unit, rs []report) { unit.Remove(u, reports, &rs[3]) }, 1, "delete", "reports", []error{smrt.ErrStale}},
 		"missing delete": {func(u *unit.Unit, rs []report) {
 			unit.Delete(u, reports, rs[0].ID)
 			unit.Delete(u, reports, 4711)
-		}, 2, "delete", "reports", []error{smrt.ErrNotFound}, nil},
+		}, 2, "delete", "reports", []error{smrt.ErrNotFound}},
 		"missing patch": {func(u *unit.Unit, rs []report) {
 			unit.Patch(u, reports, rs[0].ID, reportRank.Set(1))
 			unit.Patch(u, reports, 4711, reportRank.Set(2))
-		}, 2, "patch", "reports", []error{smrt.ErrNotFound}, nil},
+		}, 2, "patch", "reports", []error{smrt.ErrNotFound}},
 		"missing raw patch": {func(u *unit.Unit, rs []report) {
 			unit.Patch(u, reports, 4711, reportRank.SetExpr("rank + 1"))
-		}, 1, "patch", "reports", []error{smrt.ErrNotFound}, nil},
+		}, 1, "patch", "reports", []error{smrt.ErrNotFound}},
 		"check": {func(u *unit.Unit, _ []report) {
 			vs := make([]voucher, 100)
 			for i := range vs {
@@ -72,7 +71,7 @@ func TestFailures(t *testing.T) {
 			}
 			vs[70].Uses = -1
 			unit.CreateMany(u, vouchers, vs)
-		}, 71, "create", "vouchers", []error{smrt.ErrCheck}, nil},
+		}, 71, "create", "vouchers", []error{smrt.ErrCheck}},
 		"check of a dependent row": {func(u *unit.Unit, _ []report) {
 			r := unit.Create(u, reports, &report{Slug: "parent"})
 			ns := make([]note, 200)
@@ -81,41 +80,41 @@ func TestFailures(t *testing.T) {
 			}
 			ns[199].Body = ""
 			unit.CreateMany(u, notes, ns, unit.Refer(noteReport, r))
-		}, 201, "create", "notes", []error{smrt.ErrCheck}, nil},
+		}, 201, "create", "notes", []error{smrt.ErrCheck}},
 		"check of an update": {func(u *unit.Unit, rs []report) {
 			rs[0].Rank, rs[1].Rank = 1, -1
 			unit.Update(u, reports, &rs[0])
 			unit.Update(u, reports, &rs[1])
-		}, 2, "update", "reports", []error{smrt.ErrCheck}, nil},
+		}, 2, "update", "reports", []error{smrt.ErrCheck}},
 		"duplicate": {func(u *unit.Unit, _ []report) {
 			unit.CreateMany(u, reports, []report{{Slug: "a"}, {Slug: "b"}, {Slug: "a"}})
-		}, 3, "create", "reports", []error{smrt.ErrConflict}, nil},
+		}, 3, "create", "reports", []error{smrt.ErrConflict}},
 		"duplicate of a stored row": {func(u *unit.Unit, rs []report) {
 			unit.CreateMany(u, reports, []report{{Slug: "a"}, {Slug: rs[0].Slug}, {Slug: "b"}})
-		}, 2, "create", "reports", []error{smrt.ErrConflict}, nil},
+		}, 2, "create", "reports", []error{smrt.ErrConflict}},
 		"foreign key": {func(u *unit.Unit, rs []report) {
 			unit.CreateMany(u, notes, []note{{Body: "x", Report: rs[0].ID}, {Body: "y", Report: 4711}})
-		}, 2, "create", "notes", []error{smrt.ErrForeignKey}, nil},
+		}, 2, "create", "notes", []error{smrt.ErrForeignKey}},
 		"same key twice": {func(u *unit.Unit, rs []report) {
 			other := rs[0]
 			unit.Update(u, reports, &rs[0])
 			unit.Update(u, reports, &other)
-		}, 2, "update", "reports", []error{smrt.ErrDuplicateInBatch}, nil},
-		"never created": {func(u *unit.Unit, _ []report) { unit.Update(u, reports, &report{}) }, 1, "update", "reports", []error{smrt.ErrZeroKey}, nil},
-		"no key given":  {func(u *unit.Unit, _ []report) { unit.Create(u, vouchers, &voucher{}) }, 1, "create", "vouchers", []error{smrt.ErrZeroKey}, nil},
-		"nil entity":    {func(u *unit.Unit, _ []report) { unit.Create[voucher](u, vouchers, nil) }, 1, "create", "vouchers", []error{smrt.ErrNilEntity}, nil},
+		}, 2, "update", "reports", []error{smrt.ErrDuplicateInBatch}},
+		"never created": {func(u *unit.Unit, _ []report) { unit.Update(u, reports, &report{}) }, 1, "update", "reports", []error{smrt.ErrZeroKey}},
+		"no key given":  {func(u *unit.Unit, _ []report) { unit.Create(u, vouchers, &voucher{}) }, 1, "create", "vouchers", []error{smrt.ErrZeroKey}},
+		"nil entity":    {func(u *unit.Unit, _ []report) { unit.Create[voucher](u, vouchers, nil) }, 1, "create", "vouchers", []error{smrt.ErrNilEntity}},
 		"bad text": {func(u *unit.Unit, _ []report) {
 			unit.CreateMany(u, reports, []report{{Slug: "a"}, {Slug: "b\x00"}})
-		}, 2, "create", "reports", []error{smrt.ErrInvalidText}, nil},
-		"view":           {func(u *unit.Unit, _ []report) { unit.Create(u, slugView, &slug{}) }, 1, "create", "slugs", []error{smrt.ErrReadOnly}, nil},
-		"no key":         {func(u *unit.Unit, _ []report) { unit.Update(u, events, &event{}) }, 1, "update", "events", []error{smrt.ErrNoKey}, nil},
-		"empty patch":    {func(u *unit.Unit, rs []report) { unit.Patch(u, reports, rs[0].ID) }, 1, "patch", "reports", []error{smrt.ErrBadQuery}, nil},
-		"computed patch": {func(u *unit.Unit, rs []report) { unit.Patch(u, reports, rs[0].ID, doubled.Set(1)) }, 1, "patch", "reports", []error{smrt.ErrBadQuery}, nil},
+		}, 2, "create", "reports", []error{smrt.ErrInvalidText}},
+		"view":           {func(u *unit.Unit, _ []report) { unit.Create(u, slugView, &slug{}) }, 1, "create", "slugs", []error{smrt.ErrReadOnly}},
+		"no key":         {func(u *unit.Unit, _ []report) { unit.Update(u, events, &event{}) }, 1, "update", "events", []error{smrt.ErrNoKey}},
+		"empty patch":    {func(u *unit.Unit, rs []report) { unit.Patch(u, reports, rs[0].ID) }, 1, "patch", "reports", []error{smrt.ErrBadQuery}},
+		"computed patch": {func(u *unit.Unit, rs []report) { unit.Patch(u, reports, rs[0].ID, doubled.Set(1)) }, 1, "patch", "reports", []error{smrt.ErrBadQuery}},
 		"created twice": {func(u *unit.Unit, _ []report) {
 			v := voucher{Code: "x"}
 			unit.Create(u, vouchers, &v)
 			unit.Create(u, vouchers, &v)
-		}, 2, "create", "vouchers", []error{smrt.ErrBadQuery}, nil},
+		}, 2, "create", "vouchers", []error{smrt.ErrBadQuery}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			l := newLeague(t, testdb.MaxConns(1))
@@ -161,6 +160,10 @@ func TestFailures(t *testing.T) {
 				return err
 			})
 			check.Error(t, "joined", err, c.wants...)
+			if !errors.As(err, &row) {
+				t.Fatalf("no row in %v", err)
+			}
+			check.Equal(t, "row", fmt.Sprint(row.Op, " ", row.Table, " ", row.Index), fmt.Sprint(c.op, " ", c.table, " ", at))
 			check.Equal(t, "state", state(), was)
 			check.Equal(t, "entities", rs, before)
 		})

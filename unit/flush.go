@@ -89,14 +89,11 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	var batch pgx.Batch
-	d.queue(&batch)
-	results := tx.SendBatch(ctx, &batch)
 	out := outcome{draft: d}
-	out.receive(results)
-	closing := results.Close()
+	closing := out.sendIn(ctx, tx)
 	if out.err != nil {
-		return Summary{}, out.explain(ctx, tx, nil)
+		d.forget(out.err, placeOf(tx.Conn()))
+		return Summary{}, out.explain(ctx, tx, d.searchIn(ctx, tx))
 	}
 	if closing != nil {
 		return Summary{}, closing
@@ -104,10 +101,39 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	if out.unread != nil { // nothing is committed yet, so that it can still be undone
 		return Summary{}, out.unread
 	}
-	before := u.snapshot(d)
+	before := u.snapshot()
 	u.settle(d)
-	_ = txn.AfterRollback(ctx, func(context.Context) { before.restore() }) // by hand, nobody says how it ends
+	before.await(ctx)
 	return d.summary(), nil
+}
+
+// searchable tells whether a row could be one of many that the server does not
+// tell apart.
+func (d *draft) searchable() bool {
+	return slices.ContainsFunc(d.steps, func(s step) bool { return s.part != nil && len(s.ops) > 1 })
+}
+
+// sendIn is the round trip in a transaction that is joined.
+func (o *outcome) sendIn(ctx context.Context, tx pgx.Tx) (closing error) {
+	var batch pgx.Batch
+	searchable := o.draft.searchable()
+	if searchable {
+		batch.Queue("savepoint " + savepoint)
+	}
+	o.draft.queue(&batch)
+	if searchable {
+		batch.Queue("release savepoint " + savepoint)
+	}
+	results := tx.SendBatch(ctx, &batch)
+	if searchable {
+		if _, o.err = results.Exec(); o.err != nil {
+			o.failed = -1
+			_ = results.Close()
+			return nil
+		}
+	}
+	o.receive(results)
+	return results.Close()
 }
 
 // run is flush in a transaction that txn begins, or has begun.
@@ -128,13 +154,16 @@ func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (sum 
 
 // alone is flush in a transaction of its own, in one round trip.
 func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
-	r := &runner{u: u, db: db, limit: o.CommitTimeout}
+	r := &runner{u: u, db: db, limit: o.CommitTimeout, tracked: o.TrackPosition}
 	attempt := func() error {
 		return txn.Run(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
 	}
 	err := attempt()
-	if errors.Is(err, smrt.ErrForeignKey) && r.last != nil && r.last.out.draft.cached {
-		// Perhaps the order was wrong because a foreign key is new.
+	if err != nil && r.unasked() {
+		r.silent = true
+		err = attempt()
+	}
+	if err != nil && r.last != nil && r.last.out.draft.cached && outdated(r.last.out.err) {
 		r.first, r.known = err, r.last.out.draft.keys
 		err = attempt()
 	}
@@ -152,6 +181,8 @@ type outcome struct {
 	unread error // a result that does not fit its entity
 	missed *missed
 	all    bool // all results were received
+
+	committed bool // COMMIT was answered
 }
 
 // missed is the row that was not found and was added first, of the first
@@ -203,9 +234,9 @@ func (o *outcome) receive(results pgx.BatchResults) {
 	o.all = true
 }
 
-// explain says which row of the unit failed, and why. With conn, which must be
-// in no transaction, it finds out what the server did not say.
-func (o *outcome) explain(ctx context.Context, db smrt.DB, conn *pgx.Conn) error {
+// explain says which row of the unit failed, and why. What the server did not
+// say it finds out.
+func (o *outcome) explain(ctx context.Context, db smrt.DB, lost *search) error {
 	if i := o.draft.unsent(o.err); i >= 0 {
 		o.failed = i
 	}
@@ -220,23 +251,36 @@ func (o *outcome) explain(ctx context.Context, db smrt.DB, conn *pgx.Conn) error
 		return o.notFound()
 	}
 	s := &o.draft.steps[o.failed]
-	if s.write.Core == nil {
-		return o.err
+	if s.write.Core == nil { // a constraint that was deferred
+		return pgerr.Wrap("flush", "unit", o.err)
 	}
-	err := s.write.Explain(ctx, db, o.err)
+	err := o.ringed(s, s.write.Explain(ctx, db, o.err))
 	if len(s.ops) == 0 || !errors.As(o.err, &pg) {
 		return o.draft.placed(err, s.ops)
 	}
 	at := 0
 	if len(s.ops) > 1 {
-		if at = -1; conn != nil && about(o.err) {
-			at = locate(ctx, conn, o.draft, o.failed)
+		if at = -1; about(o.err) {
+			at = lost.row(o.failed)
 		}
 	}
 	if at < 0 {
 		return &RowError{Op: kindNames[s.kind], Table: s.write.Core.Name, Index: -1, Err: err}
 	}
 	return s.ops[at].failed(err)
+}
+
+// ringed adds the ring of tables that a row could not be deleted because of.
+func (o *outcome) ringed(s *step, err error) error {
+	if s.kind != deletes || !errors.Is(err, smrt.ErrForeignKey) {
+		return err
+	}
+	for _, ring := range o.draft.closed {
+		if slices.Contains(ring.Tables, s.write.Core.Name) {
+			return &certain{ring, err}
+		}
+	}
+	return err
 }
 
 // notFound is the error of a row that was not found, whatever else failed after
@@ -298,6 +342,13 @@ func (u *work) settle(d *draft) {
 	}
 	for _, o := range u.ops {
 		o.settled()
+	}
+	u.done()
+}
+
+// done empties the unit; its rows have their keys.
+func (u *work) done() {
+	for _, o := range u.ops {
 		o.done = true
 	}
 	u.reset()
@@ -310,53 +361,17 @@ func (o *op) settled() {
 	}
 }
 
-// before is a unit and its entities before they were written.
-type before struct {
-	u      *work
-	was    work
-	ops    []*op
-	copies []crud.Rows
-}
-
-// snapshot remembers the entities, in case the transaction is rolled back.
-func (u *work) snapshot(d *draft) *before {
-	b := &before{u: u, was: *u}
-	for _, o := range u.ops {
-		if o.entity == nil {
-			continue
-		}
-		c := o.core.Copies(1)
-		o.core.CopyEntity(c.At(0), o.entity)
-		b.ops, b.copies = append(b.ops, o), append(b.copies, c)
-	}
-	return b
-}
-
-func (b *before) restore() {
-	for i, o := range b.ops {
-		o.core.CopyEntity(o.entity, b.copies[i].At(0))
-	}
-	for _, o := range b.was.ops {
-		o.done = false
-	}
-	if len(b.u.ops) == 0 {
-		*b.u = b.was
-	}
-}
-
 // finish is called when the transaction is known to be committed.
 func (r *runner) finish() (Summary, error) {
 	t := r.last
 	d := t.out.draft
 	sum := d.summary()
+	sum.Position = r.position
 	if t.out.all && t.out.unread == nil {
 		r.u.settle(d)
 		return sum, nil
 	}
-	for _, o := range r.u.ops {
-		o.done = true
-	}
-	r.u.reset()
+	r.u.done()
 	err := t.out.unread
 	if err == nil {
 		err = fmt.Errorf("the connection was lost before all results had arrived: %w", t.out.err)

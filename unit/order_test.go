@@ -201,7 +201,7 @@ func TestThen(t *testing.T) {
 	unit.Delete(u, vouchers, "a")
 	unit.Create(u, vouchers, &voucher{Code: "a", Uses: 2})
 	_, err := u.Flush(t.Context(), l)
-	check.Error(t, "created first", err, smrt.ErrConflict)
+	check.Error(t, "one row twice", err, smrt.ErrDuplicateInBatch)
 	u.Discard()
 	unit.Delete(u, vouchers, "a")
 	u.Then()

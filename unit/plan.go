@@ -33,45 +33,94 @@ type draft struct {
 	steps  []step
 	names  int
 	buffer []byte
+
+	immediate []string      // constraints that are to be checked again at the end
+	closed    []*CycleError // rings of tables in which rows cannot be deleted
 }
 
 // prepare makes the statements of the unit. It works on copies of the entities
-// as they are now.
+// as they are now. Foreign keys that are known may have changed since, so that a
+// ring is only believed if they are looked up.
 func (u *work) prepare(ctx context.Context, db smrt.DB, place string) (*draft, error) {
 	d := &draft{u: u, ctx: ctx, db: db}
-	if err := u.check(); err != nil {
+	err := d.make(place)
+	var ring *CycleError
+	if d.cached && errors.As(err, &ring) {
+		crud.ForgetForeignKeys(place, d.tables)
+		d = &draft{u: u, ctx: ctx, db: db}
+		err = d.make(place)
+	}
+	if err != nil {
 		return nil, err
+	}
+	return d, nil
+}
+
+// make is prepare with the foreign keys that are known.
+func (d *draft) make(place string) error {
+	u := d.u
+	if err := u.check(); err != nil {
+		return err
+	}
+	phases := make([][4][]*op, u.phase+1)
+	for _, o := range u.ops {
+		by := &phases[o.phase]
+		by[o.kind] = append(by[o.kind], o)
+	}
+	for i := range phases {
+		if err := clashes(&phases[i]); err != nil {
+			return err
+		}
 	}
 	if d.tables = u.ordered(); len(d.tables) > 0 {
 		var err error
-		if d.keys, d.cached, err = crud.ForeignKeys(ctx, db, place, d.tables); err != nil {
-			return nil, err
+		if d.keys, d.cached, err = crud.ForeignKeys(d.ctx, d.db, place, d.tables); err != nil {
+			return err
 		}
 	}
-	for phase := 0; phase <= u.phase; phase++ {
-		var by [4][]*op
-		for _, o := range u.ops {
-			if o.phase == phase {
-				by[o.kind] = append(by[o.kind], o)
-			}
-		}
+	for _, by := range phases {
 		if err := d.creates(by[creates]); err != nil {
-			return nil, err
+			return err
 		}
 		if err := d.updates(by[updates]); err != nil {
-			return nil, err
+			return err
 		}
 		if err := d.patches(by[patches]); err != nil {
-			return nil, err
+			return err
 		}
 		if err := d.deletes(by[deletes]); err != nil {
-			return nil, err
+			return err
 		}
+	}
+	if len(d.immediate) > 0 {
+		d.constraints(d.immediate, "IMMEDIATE")
 	}
 	if slices.ContainsFunc(d.steps, func(s step) bool { return s.write.Finds() }) {
 		d.steps = append(d.steps, step{write: crud.Guard()})
 	}
-	return d, nil
+	return nil
+}
+
+// deferring lets constraints be checked behind the last statement of the unit,
+// and not at COMMIT: a transaction that is joined goes on as it was.
+func (d *draft) deferring(keys []*crud.ForeignKey) {
+	var names []string
+	for _, k := range keys {
+		if !slices.Contains(names, k.Constraint) {
+			names = append(names, k.Constraint)
+		}
+		if !k.Deferred && !slices.Contains(d.immediate, k.Constraint) {
+			d.immediate = append(d.immediate, k.Constraint)
+		}
+	}
+	if len(names) > 0 {
+		d.constraints(names, "DEFERRED")
+	}
+}
+
+func (d *draft) constraints(names []string, when string) {
+	slices.Sort(names)
+	d.steps = append(d.steps, step{write: &crud.Write{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}})
 }
 
 // check refuses what no order could mend, and forgets the plan before.
@@ -95,7 +144,7 @@ func (u *work) check() error {
 				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that was not created in this unit, or was discarded"})
 			case r.to.phase > o.phase:
 				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created after Then"})
-			case r.to.phase < o.phase:
+			case r.to.phase < o.phase || o.kind == updates:
 				r.to.kept = true
 			}
 		}
@@ -146,17 +195,11 @@ func copies(core *crud.Core, ops []*op) crud.Rows {
 // placed gives an error of a row of a call the place of the row in the unit.
 func (d *draft) placed(err error, ops []*op) error {
 	var value *smrt.ValueError
-	var twice *smrt.DuplicateError
 	switch {
 	case errors.As(err, &value) && value.Row >= 0 && value.Row < len(ops):
 		own := *value
 		o := ops[value.Row]
 		own.Row = -1
-		return o.failed(&own)
-	case errors.As(err, &twice):
-		o := ops[twice.Rows[1]]
-		own := *twice
-		own.Rows = [2]int{ops[twice.Rows[0]].index, o.index}
 		return o.failed(&own)
 	case len(ops) == 1:
 		return ops[0].failed(err)

@@ -94,6 +94,18 @@ func TestPlan(t *testing.T) {
 	inside, err := u.Plan(t.Context(), tx)
 	check.NoError(t, err)
 	check.Equal(t, "joined", len(inside), 1)
+	unit.Create(u, events, &event{Message: "y"}) // one of several rows can be searched
+	inside, err = u.Plan(t.Context(), tx)
+	check.NoError(t, err)
+	l.sent.Reset()
+	_, err = u.Flush(t.Context(), tx)
+	check.NoError(t, err)
+	sql = nil
+	for _, s := range inside {
+		sql = append(sql, s.SQL)
+	}
+	check.Equal(t, "sent", l.sent.Statements(), sql)
+	check.Equal(t, "joined", len(sql), 3)
 }
 
 // TestPatchesMerge proves that patches of the same columns are one statement,

@@ -16,6 +16,12 @@ import (
 type Summary struct {
 	Tables     []TableSummary // in the order in which they were first written
 	Statements int            // between BEGIN and COMMIT
+
+	// Position covers the commit: a standby that has replayed the log up to it
+	// has what was written. It is zero where nobody asked for it (see
+	// txn.Options.TrackPosition), where the server does not tell it, and in a
+	// transaction that was joined, whose commit comes later.
+	Position smrt.Position
 }
 
 // TableSummary is what a unit wrote to one table.
@@ -114,8 +120,16 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		return nil, err
 	}
 	var out []Statement
-	if alone {
-		out = append(out, Statement{SQL: beginText(options)})
+	first, last := "begin", "commit"
+	if len(options) > 0 && options[0].Isolation != "" {
+		first += " isolation level " + string(options[0].Isolation)
+	}
+	around := alone
+	if !alone && d.searchable() {
+		first, last, around = "savepoint "+savepoint, "release savepoint "+savepoint, true
+	}
+	if around {
+		out = append(out, Statement{SQL: first})
 	}
 	for _, s := range d.steps {
 		st := Statement{SQL: s.write.SQL, Args: s.write.Args, Rows: len(s.ops)}
@@ -124,15 +138,8 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		}
 		out = append(out, st)
 	}
-	if alone {
-		out = append(out, Statement{SQL: "commit"})
+	if around {
+		out = append(out, Statement{SQL: last})
 	}
 	return out, nil
-}
-
-func beginText(options []txn.Options) string {
-	if len(options) == 0 || options[0].Isolation == "" {
-		return "begin"
-	}
-	return "begin isolation level " + string(options[0].Isolation)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/wal"
 )
 
 // txn.Run decides what is retried, how often, and what a commit that was not
@@ -34,6 +35,10 @@ type runner struct {
 
 	tx   *oneTrip // of the attempt under way
 	last *oneTrip // the attempt that sent COMMIT last
+
+	tracked  bool          // the options ask for the position of the commit
+	silent   bool          // it cannot be asked for
+	position smrt.Position // what it was
 
 	// Of a second try because the foreign keys may have changed.
 	first error
@@ -70,6 +75,10 @@ type oneTrip struct {
 	give  func() // returns conn to where it came from
 	begun bool   // with a key, BEGIN and the key are sent first
 	out   outcome
+
+	asks bool // for the position of the commit
+	told bool // the server has said whatever it says of it
+	at   smrt.Position
 }
 
 var _ pgx.Tx = (*oneTrip)(nil)
@@ -99,8 +108,11 @@ func (t *oneTrip) take(ctx context.Context) error {
 	return nil
 }
 
-// idle is the status of a connection that is in no transaction.
-const idle = 'I'
+// The status of a connection.
+const (
+	idle          = 'I' // in no transaction
+	inTransaction = 'T' // in one that has not failed
+)
 
 func (t *oneTrip) release() {
 	if t.give != nil {
@@ -117,8 +129,8 @@ func (t *oneTrip) ready(ctx context.Context) error {
 		return pgerr.Wrap("begin", "transaction", err)
 	}
 	t.out.draft, err = t.u.prepare(ctx, t.conn, placeOf(t.conn))
-	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, func(a, b crud.ForeignKey) bool { return a.Constraint == b.Constraint }) {
-		return t.first // they have not: a row is missing
+	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, crud.ForeignKey.Equal) {
+		return t.first // they have not changed: the row is wrong
 	}
 	return err
 }
@@ -150,7 +162,7 @@ func (t *oneTrip) Commit(ctx context.Context) error {
 	return t.explained(ctx)
 }
 
-// send is the round trip.
+// send is the round trip. Once COMMIT was answered nothing behind it is an error.
 func (t *oneTrip) send(ctx context.Context) error {
 	var b pgx.Batch
 	begins := 0
@@ -158,12 +170,18 @@ func (t *oneTrip) send(ctx context.Context) error {
 		begins = t.begin(&b)
 	}
 	t.out.draft.queue(&b)
+	if t.asks {
+		b.Queue(wal.AsyncSQL)
+	}
 	b.Queue("commit")
+	if t.asks {
+		b.Queue(wal.EndSQL)
+	}
 	stop := t.watch()
 	defer stop()
 	results := t.conn.SendBatch(ctx, &b)
 	err := t.receive(results, begins)
-	if closing := results.Close(); err == nil {
+	if closing := results.Close(); err == nil && !t.out.committed {
 		err = closing
 	}
 	return mayBeSent(err)
@@ -180,12 +198,21 @@ func (t *oneTrip) receive(results pgx.BatchResults, begins int) error {
 		return t.out.err
 	}
 	t.out.failed = len(t.out.draft.steps) // what fails now is a constraint that was deferred
+	async := ""
+	if t.asks {
+		if err := results.QueryRow().Scan(&async); err != nil {
+			return err
+		}
+	}
 	wire := t.conn.PgConn().Conn()
 	timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
 	defer timer.Stop()
 	tag, err := results.Exec()
 	if err == nil && tag.String() != "COMMIT" {
 		err = pgx.ErrTxCommitRollback
+	}
+	if t.out.committed = err == nil; t.out.committed && t.asks {
+		t.tell(results, async == "true")
 	}
 	return err
 }
@@ -241,20 +268,29 @@ func (t *oneTrip) explained(ctx context.Context) error {
 	if t.conn.IsClosed() {
 		return t.out.err
 	}
-	t.u.changed(t.out.err, placeOf(t.conn), t.out.draft)
-	return t.out.explain(ctx, t.conn, t.conn)
+	t.out.draft.forget(t.out.err, placeOf(t.conn))
+	return t.out.explain(ctx, t.conn, t.search())
 }
 
-// changed forgets what was learnt of the schema if an error says that it may
-// have changed.
-func (u *work) changed(err error, place string, d *draft) {
+// forget forgets the foreign keys if an error says that they may have changed.
+func (d *draft) forget(err error, place string) {
+	if outdated(err) {
+		crud.ForgetForeignKeys(place, d.tables)
+	}
+}
+
+// outdated tells whether an error can be due to what is remembered of foreign
+// keys: one that is new, that must be NOT NULL, or that is no longer there or no
+// longer deferrable.
+func outdated(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {
-		case "23503", "42P01", "42703", "42704", "42804":
-			crud.ForgetForeignKeys(place, d.tables)
+		case "23503", "23502", "42P01", "42703", "42704", "42804", "42809":
+			return true
 		}
 	}
+	return false
 }
 
 // Rollback ends an attempt that was not committed.
@@ -304,8 +340,14 @@ func (t *oneTrip) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	return t.conn.QueryRow(ctx, sql, args...)
 }
 
-// Conn is nil: the connection is in no transaction while the closure runs.
-func (t *oneTrip) Conn() *pgx.Conn { return nil }
+// Conn is nil as long as the connection is in no transaction, as txn would find
+// out, and the one that COMMIT is about to be sent on when it is.
+func (t *oneTrip) Conn() *pgx.Conn {
+	if t.out.draft == nil {
+		return nil
+	}
+	return t.conn
+}
 
 var errNotHere = errors.New("not available in a unit")
 

@@ -10,8 +10,8 @@ import (
 )
 
 // Unit collects writes until [Unit.Flush] sends them together. It holds no
-// connection and may live as long as it is needed. It is not safe for
-// concurrent use.
+// connection, may be kept for any time, and is not safe for concurrent use. The
+// zero Unit is empty and ready; one that is in use must not be copied.
 type Unit struct{ work }
 
 // New returns an empty unit.
@@ -24,9 +24,8 @@ type Key[K any] struct{ row *op }
 // Reference gives rows of T the key of another row.
 type Reference[T any] struct{ ref reference }
 
-// Refer lets a column have the key of a row that the unit creates. The compiler
-// checks that the column belongs to the entity and has the type of the key; the
-// column may be one that can be NULL:
+// Refer lets a column, which may be one that can be NULL, have the key of a row
+// that the unit creates, or that a flush of it has created:
 //
 //	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
 //	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, order))
@@ -34,9 +33,10 @@ func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
 	return Reference[T]{reference{column.Meta(), key.row}}
 }
 
-// Create lets the row of an entity be created, as a repository does it. What the
-// database decides is in the entity after the flush; until then it must not move
-// or be written by anybody else.
+// Create lets the row of an entity be created, as a repository does it, with the
+// values that the entity has when the unit is flushed. What the database decides
+// is in the entity afterwards. Until then the unit refers to the struct: it must
+// not be moved, as append does with a slice that is full.
 //
 // The result is the key of the row, for [Refer].
 func Create[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) Key[K] {
@@ -48,8 +48,9 @@ func CreateMany[T any, K comparable](u *Unit, table *query.Table[T, K], vs []T, 
 	return keys[K](u.createMany(table.Plan(), unsafe.Pointer(unsafe.SliceData(vs)), len(vs), references(refs)))
 }
 
-// Link gives more columns of a row that the unit creates the key of another: for
-// rows that refer to each other in a ring, of which one has to be added first.
+// Link lets more columns of an entity that the unit creates have keys of others:
+// for rows that refer to each other in a ring, of which one is added first. For
+// any other entity the flush answers smrt.ErrBadQuery.
 //
 //	team := unit.Create(u, Teams, &t)
 //	player := unit.Create(u, Players, &p, unit.Refer(PlayerTeam, team))
@@ -70,8 +71,11 @@ func keys[K any](rows []*op) []Key[K] { return *(*[]Key[K])(unsafe.Pointer(&rows
 // and the time of creation, with the values that the entity has when the unit
 // is flushed. If there is no such row, or if the table has a version column and
 // the row was changed since the entity was read, nothing of the unit is written.
-func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
-	u.update(table.Plan(), unsafe.Pointer(v))
+//
+// Columns other than the key can be given keys of rows that the unit creates. An
+// entity that the unit creates or updates already is written once.
+func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) {
+	u.update(table.Plan(), unsafe.Pointer(v), references(refs))
 }
 
 // Patch lets columns of the row with the key be assigned, and no others. If
@@ -100,15 +104,15 @@ func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
 }
 
 // Then separates what was added before from what is added after: all of the
-// former is written before any of the latter. It is needed where neither foreign
-// keys nor the order of creating before changing before deleting say enough, for
-// instance to delete a row and create another with the same unique value.
+// former is written before any of the latter, in the same round trip. It is for
+// what neither foreign keys say nor the order of creating, changing and deleting.
 func (u *Unit) Then() { u.phase++ }
 
 // Len returns how many writes were collected.
 func (u *Unit) Len() int { return len(u.ops) }
 
-// Discard forgets everything that was collected. The entities are as they were.
+// Discard forgets everything that was collected, mistakes included. The entities
+// are as they were.
 func (u *Unit) Discard() { u.reset() }
 
 // Flush writes everything that was collected, all or nothing. At most one
@@ -121,15 +125,18 @@ func (u *Unit) Discard() { u.reset() }
 //
 // If the error is nil the unit is empty again and the entities hold what the
 // database decided. Otherwise unit and entities are as they were before, nothing
-// was written, and the same call can be made again; exceptions are
-// smrt.ErrCommitUnknown and [CommittedError]. A transaction that is joined and
-// then rolled back by txn.Run gives unit and entities back what they had.
+// was written, and the same call can be made again. There are two exceptions:
+// after smrt.ErrCommitUnknown it may have been written, and after
+// [CommittedError] it has been. Other errors are *[RowError], *[CycleError] and
+// those of txn.Run.
 func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (Summary, error) {
 	return u.flush(ctx, db, options)
 }
 
 // Plan returns the statements that Flush would send, in order, without sending
-// them. It may ask the catalog of the database for foreign keys and types.
+// them; not those that set timeouts, a key or ask for the position, as options
+// may. It may ask the catalog of the database for foreign keys and types. The
+// errors are those that Flush has before anything is sent.
 func (u *Unit) Plan(ctx context.Context, db smrt.DB, options ...txn.Options) ([]Statement, error) {
 	return u.plan(ctx, db, options)
 }

@@ -62,9 +62,11 @@ type work struct {
 	phase int
 	err   error // of the first call that makes no sense
 	at    map[unsafe.Pointer]*op
+
+	flushed *before // by a transaction that was joined and has not ended
 }
 
-func (u *work) reset() { *u = work{} }
+func (u *work) reset() { *u = work{flushed: u.flushed} }
 
 // fail remembers what is wrong with a call. Flush returns it: so that calls need
 // no error handling one by one.
@@ -100,7 +102,6 @@ func (u *work) createMany(t *plan.Table, base unsafe.Pointer, n int, refs []refe
 	return rows
 }
 
-// link adds references to a row that was added before.
 func (u *work) link(p unsafe.Pointer, refs []reference) {
 	o, ok := u.at[p]
 	if !ok || o.kind != creates {
@@ -109,27 +110,44 @@ func (u *work) link(p unsafe.Pointer, refs []reference) {
 		}
 		return
 	}
-	o.refs = append(slices.Clone(o.refs), refs...)
-	u.checkRefs(o)
+	u.refer(o, refs)
+}
+
+// refer adds references to a row that was added before.
+func (u *work) refer(o *op, refs []reference) {
+	if len(refs) > 0 {
+		o.refs = append(slices.Clone(o.refs), refs...) // other rows may share them
+		u.checkRefs(o, o.index)
+	}
 }
 
 func (u *work) checkCreate(o *op) {
 	u.checkEntity(o, false)
-	u.checkRefs(o)
+	u.checkRefs(o, len(u.ops))
 }
 
-func (u *work) checkRefs(o *op) {
+// checkRefs refuses references of the write with the given index that can never
+// be made.
+func (u *work) checkRefs(o *op, index int) {
 	for i, r := range o.refs {
+		reason := ""
 		switch {
+		case r.column == nil:
+			reason = "a Reference needs a column: take it from unit.Refer"
 		case r.to == nil:
-			u.fail(o.kind, o.core, len(u.ops), &smrt.QueryError{Reason: "the zero Key is that of no row: take it from unit.Create"})
+			reason = "the zero Key is that of no row: take it from unit.Create"
 		case len(r.to.core.Key) != 1:
-			u.fail(o.kind, o.core, len(u.ops), &smrt.QueryError{Reason: "a reference needs a row whose key is one column"})
+			reason = "a reference needs a row whose key is one column"
 		case !o.core.Writable(r.column):
-			u.fail(o.kind, o.core, len(u.ops), &smrt.QueryError{Reason: "column " + r.column.Name + " is computed and cannot be written"})
+			reason = "column " + r.column.Name + " is computed and cannot be written"
+		case o.kind == updates && o.core.IsKey(r.column):
+			reason = "column " + r.column.Name + " is the key, which an update does not change"
 		case slices.ContainsFunc(o.refs[:i], func(other reference) bool { return other.column == r.column }):
-			u.fail(o.kind, o.core, len(u.ops), &smrt.QueryError{Reason: "column " + r.column.Name + " is given two keys"})
+			reason = "column " + r.column.Name + " is given two keys"
+		default:
+			continue
 		}
+		u.fail(o.kind, o.core, index, &smrt.QueryError{Reason: reason})
 	}
 }
 
@@ -155,13 +173,15 @@ func (u *work) checkEntity(o *op, needKey bool) {
 	u.at[o.entity] = o
 }
 
-func (u *work) update(t *plan.Table, p unsafe.Pointer) {
+func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
 	core := crud.Of(t)
 	if o, ok := u.at[p]; ok && p != nil && o.core == core && (o.kind == creates || o.kind == updates) {
-		return // it is written already, with the values it has at the flush
+		u.refer(o, refs) // it is written already, with the values it has at the flush
+		return
 	}
-	o := &op{kind: updates, core: core, entity: p}
+	o := &op{kind: updates, core: core, entity: p, refs: slices.Clone(refs)}
 	u.checkEntity(o, true)
+	u.checkRefs(o, len(u.ops))
 	u.add(o)
 }
 
@@ -202,8 +222,9 @@ func (o *op) value() any {
 	return reflect.NewAt(o.core.Struct.Type, o.entity).Interface()
 }
 
+// keyValue is the key of the row, nil if it has none yet.
 func (o *op) keyValue() any {
-	if o.core.KeyType == nil || len(o.core.Key) == 0 {
+	if o.core.KeyType == nil || len(o.core.Key) == 0 || o.entity != nil && o.core.KeyIsZero(o.entity) {
 		return nil
 	}
 	key := o.key
@@ -218,5 +239,3 @@ func (o *op) keyValue() any {
 func fieldOf(col *meta.Column, p unsafe.Pointer) reflect.Value {
 	return reflect.NewAt(col.Type, unsafe.Add(p, col.Offset)).Elem()
 }
-
-func newOf(t reflect.Type) reflect.Value { return reflect.New(t) }

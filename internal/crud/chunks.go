@@ -28,11 +28,15 @@ var cursors atomic.Uint64
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
 func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows Rows) error, yield func(unsafe.Pointer, error) bool) {
-	err, left := refused, false
+	err, left, seen := refused, false, false
 	if err == nil {
-		err = b.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool {
-			left = !yield(p, nil)
-			return !left
+		err = b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
+			err = on.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool {
+				seen = true
+				left = !yield(p, nil)
+				return !left
+			})
+			return seen, err
 		})
 	}
 	if err != nil && !left { // who left the loop has all that was asked for
@@ -75,9 +79,9 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*B
 		if err != nil {
 			return fail(err)
 		}
-		chunk := list{structs: &b.Rows.structs}
+		chunk := List{Of: &b.Rows.Structs}
 		chunk.start(size)
-		if err := b.Core.each(rows, b.Rows.Targets, chunk.next); err != nil {
+		if err := b.Core.each(rows, b.Rows.Targets, chunk.Next); err != nil {
 			return fail(err)
 		}
 		more = chunk.len == size

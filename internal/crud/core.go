@@ -41,7 +41,7 @@ type Projection struct {
 	List    string // select list
 	Get     string // SELECT by key
 	Targets []meta.Target
-	structs // that rows are read into
+	Structs // that rows are read into
 }
 
 // cores holds the Core of each table, so that making a repository is cheap
@@ -111,7 +111,7 @@ func (c *Core) keysOnly() string {
 // Project makes a projection of a select list to structs of type row.
 func (c *Core) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
 	return &Projection{
-		structs: structsOf(row),
+		Structs: StructsOf(row),
 		List:    list,
 		Targets: targets,
 		Get:     "SELECT " + list + " FROM " + c.Quoted + " WHERE " + c.where,
@@ -351,33 +351,4 @@ func (c *Core) Exists(ctx context.Context, db smrt.DB, s *plan.Spec) (ok bool, e
 	}
 	err = c.Scalar(ctx, db, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
 	return ok, err
-}
-
-// Aggregate selects one expression over the rows that match into dst, a pointer
-// to a pointer that is nil for NULL.
-func (c *Core) Aggregate(ctx context.Context, db smrt.DB, expr string, s *plan.Spec, dst any) error {
-	if err := checkAggregate(s); err != nil {
-		return err
-	}
-	return c.Scalar(ctx, db, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst)
-}
-
-// GroupBy selects a list by the groups of its first column.
-func (c *Core) GroupBy(ctx context.Context, db smrt.DB, list string, targets []meta.Target, s *plan.Spec, next func() unsafe.Pointer) error {
-	if err := checkAggregate(s); err != nil {
-		return err
-	}
-	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
-	if rows == nil {
-		return err
-	}
-	return c.each(rows, targets, next)
-}
-
-func checkAggregate(s *plan.Spec) error {
-	s = s.OrEmpty()
-	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock {
-		return &smrt.QueryError{Reason: "an aggregate takes no limit, offset or lock"}
-	}
-	return nil
 }

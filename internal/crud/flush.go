@@ -292,9 +292,6 @@ func (w *Write) Explain(ctx context.Context, db smrt.DB, err error) error {
 // MaxChunk is how many rows a statement carries at most.
 const MaxChunk = chunkRows
 
-// KeyColumns are the columns of the key.
-func (c *Core) KeyColumns() []*meta.Column { return c.keyColumns() }
-
 // IntKey tells whether the key is one integer.
 func (c *Core) IntKey() bool {
 	return len(c.Key) == 1 && isInteger(c.Key[0].Column) && !c.Key[0].Column.Ptr
@@ -303,10 +300,9 @@ func (c *Core) IntKey() bool {
 // KeyNumber is the integer at key.
 func (c *Core) KeyNumber(key unsafe.Pointer) int64 { return c.keyParts[0].Int(key) }
 
-// EntityKey encodes the key of the entity at p, so that equal keys, and only
+// AppendKeyOf encodes the key of the entity at p, so that equal keys, and only
 // those, are equal.
-func (c *Core) EntityKey(p unsafe.Pointer) []byte {
-	var b []byte
+func (c *Core) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
 	for _, k := range c.Key {
 		b = AppendKey(b, k.Column, p)
 	}

@@ -14,18 +14,22 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// UpdateWrite writes whole rows.
-func (c *Core) UpdateWrite(ctx context.Context, db smrt.DB, rows Rows) (*Write, error) {
+// UpdateWrite writes whole rows, some columns of which get keys of other rows.
+func (c *Core) UpdateWrite(ctx context.Context, db smrt.DB, rows Rows, refs []Ref) (*Write, error) {
 	types, err := c.checkRows(ctx, db, rows)
 	if err != nil {
 		return nil, err
 	}
-	columns := c.updateColumns()
+	columns := slices.DeleteFunc(c.updateColumns(), func(col *meta.Column) bool {
+		return slices.ContainsFunc(refs, func(r Ref) bool { return r.Column == col })
+	})
 	w := &Write{Core: c, Op: "update", Rows: rows, finds: true, returned: meta.TargetsOf(c.returned, 0)}
 	f := find{inputs: inputs{core: c, rows: rows}, returned: c.returned}
-	err = f.open(ctx, db, types, columns, nil)
-	if errors.Is(err, errNotCarried) {
-		return c.singleUpdate(ctx, db, types, w)
+	err = f.open(ctx, db, types, columns, refs)
+	single := errors.Is(err, errNotCarried) && rows.N == 1
+	if single {
+		f.args = nil
+		err = f.single(ctx, db, types, columns, refs)
 	}
 	if err != nil {
 		return nil, err
@@ -38,22 +42,13 @@ func (c *Core) UpdateWrite(ctx context.Context, db smrt.DB, rows Rows) (*Write, 
 		key := c.Key[0].Column
 		sets = append(sets, key.Quoted+" = t."+key.Quoted)
 	}
-	w.SQL = f.sql("UPDATE "+c.Quoted+" AS t SET "+strings.Join(sets, ", ")+" FROM ", c.Version != nil, true)
+	head := "UPDATE " + c.Quoted + " AS t SET " + strings.Join(sets, ", ")
+	if single {
+		w.SQL = f.oneSQL(head)
+	} else {
+		w.SQL = f.sql(head+" FROM ", c.Version != nil, true)
+	}
 	w.Args = f.args
-	return w, nil
-}
-
-// singleUpdate is UpdateWrite for one row whose columns no array can carry.
-func (c *Core) singleUpdate(ctx context.Context, db smrt.DB, types map[string]columnType, w *Write) (*Write, error) {
-	if w.Rows.N > 1 {
-		return nil, errNotCarried
-	}
-	st := c.updateSQL()
-	in := inputs{core: c, rows: w.Rows}
-	if err := in.single(ctx, db, types, st.columns, nil); err != nil {
-		return nil, err
-	}
-	w.SQL, w.Args = one(strings.TrimSuffix(st.sql, " RETURNING "+meta.List(c.returned)), c.returned), in.args
 	return w, nil
 }
 
@@ -62,13 +57,8 @@ func (c *Core) singleUpdate(ctx context.Context, db smrt.DB, types map[string]co
 func NotCarried(err error) bool { return errors.Is(err, errNotCarried) }
 
 // one is a statement on one row that must find it.
-func one(sql string, returned []*meta.Column) string {
-	list, nulls := "1::bigint", ""
-	for _, col := range returned {
-		list += ", " + col.Quoted
-		nulls += ", NULL"
-	}
-	return "WITH smrt_w AS (" + sql + " RETURNING " + list + ") SELECT * FROM smrt_w" + note(nulls, "NOT EXISTS (SELECT 1 FROM smrt_w)")
+func one(sql string) string {
+	return "WITH smrt_w AS (" + sql + " RETURNING 1::bigint) SELECT * FROM smrt_w" + note("", "NOT EXISTS (SELECT 1 FROM smrt_w)")
 }
 
 // A statement that has not found all of its rows notes it in a setting, and
@@ -103,10 +93,21 @@ func (f *find) open(ctx context.Context, db smrt.DB, types map[string]columnType
 	return err
 }
 
-// sql completes a statement that begins with head. Its result has first the
-// number of each row that was found; the numbers of rows that exist and have
-// another version are negative.
-func (f *find) sql(head string, version, alive bool) string {
+// oneSQL is sql, with versions and without deleted rows, for one row with a
+// column whose type no array can carry.
+func (f *find) oneSQL(head string) string {
+	same, where, list, nulls := f.where(true, f.core.Version != nil)
+	found := "EXISTS (SELECT 1 FROM smrt_w)"
+	stale := ""
+	if f.core.Version != nil {
+		stale = " UNION ALL SELECT -1::bigint" + nulls + " WHERE NOT " + found + " AND EXISTS (SELECT 1 FROM " + f.core.Quoted + " AS t WHERE " + same + ")"
+	}
+	return "WITH smrt_w AS (" + head + " WHERE " + where + " RETURNING 1::bigint" + list + ") SELECT * FROM smrt_w" + stale + note(nulls, "NOT "+found)
+}
+
+// where says how a row is found, without and with its version, and what comes
+// back of it.
+func (f *find) where(alive, version bool) (same, all, list, nulls string) {
 	c := f.core
 	var keys []string
 	for _, k := range c.Key {
@@ -115,20 +116,30 @@ func (f *find) sql(head string, version, alive bool) string {
 	if alive && c.SoftDelete != nil {
 		keys = append(keys, "t."+c.SoftDelete.Quoted+" IS NULL")
 	}
-	same := strings.Join(keys, " AND ")
-	names, list, nulls := "smrt_ord", "u.ord", ""
-	for i, col := range f.returned {
-		names += ", r" + strconv.Itoa(i)
+	same = strings.Join(keys, " AND ")
+	if all = same; version {
+		all += " AND t." + c.Version.Quoted + " = " + f.exprs[c.Version]
+	}
+	for _, col := range f.returned {
 		list += ", t." + col.Quoted
 		nulls += ", NULL"
 	}
-	where := same
-	if version {
-		where += " AND t." + c.Version.Quoted + " = " + f.exprs[c.Version]
+	return same, all, list, nulls
+}
+
+// sql completes a statement that begins with head. Its result has first the
+// number of each row that was found; the numbers of rows that exist and have
+// another version are negative.
+func (f *find) sql(head string, version, alive bool) string {
+	c := f.core
+	same, where, list, nulls := f.where(alive, version)
+	names := "smrt_ord"
+	for i := range f.returned {
+		names += ", r" + strconv.Itoa(i)
 	}
 	short := "(SELECT count(*) FROM smrt_w) <> " + f.count
 	var b strings.Builder
-	b.WriteString("WITH smrt_w(" + names + ") AS (" + head + f.from + " WHERE " + where + " RETURNING " + list + ") SELECT * FROM smrt_w")
+	b.WriteString("WITH smrt_w(" + names + ") AS (" + head + f.from + " WHERE " + where + " RETURNING u.ord" + list + ") SELECT * FROM smrt_w")
 	if version {
 		b.WriteString(" UNION ALL SELECT -u.ord" + nulls + " FROM " + f.from + " WHERE " + short +
 			" AND NOT EXISTS (SELECT 1 FROM smrt_w WHERE smrt_ord = u.ord) AND EXISTS (SELECT 1 FROM " + c.Quoted + " AS t WHERE " + same + ")")
@@ -241,7 +252,7 @@ func (c *Core) SinglePatch(ctx context.Context, db smrt.DB, rows Rows, sets []pl
 	if err != nil {
 		return nil, c.named(err)
 	}
-	return &Write{Core: c, Op: "patch", Rows: rows, finds: true, SQL: one(st.SQL, nil), Args: st.Args}, nil
+	return &Write{Core: c, Op: "patch", Rows: rows, finds: true, SQL: one(st.SQL), Args: st.Args}, nil
 }
 
 // DeleteWrite deletes rows by key, and by version if checked.

@@ -19,9 +19,16 @@ type ForeignKey struct {
 	From, To   *Core
 	Columns    []*meta.Column // of From
 	Refers     []*meta.Column // of To, at the same places
-	Nullable   bool           // all of Columns, in the database and in the struct
+	Loose      []*meta.Column // of From: if these are NULL, a row refers to none; empty if they cannot be
 	Deferrable bool
+	Deferred   bool // without being told
 	Cascades   bool // a row goes, or lets go, when the row it refers to is deleted
+}
+
+// Equal tells whether two foreign keys of the same tables are to be treated alike.
+func (k ForeignKey) Equal(other ForeignKey) bool {
+	return k.Constraint == other.Constraint && k.From == other.From && k.To == other.To && slices.Equal(k.Loose, other.Loose) &&
+		k.Deferrable == other.Deferrable && k.Deferred == other.Deferred && k.Cascades == other.Cascades
 }
 
 // foreignKeysSQL finds the foreign keys among some tables, which it names by
@@ -31,9 +38,9 @@ const foreignKeysSQL = `SELECT c.conname::text, quote_ident(n.nspname) || '.' ||
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
 	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, at)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
-	(SELECT NOT bool_or(a.attnotnull) FROM unnest(c.conkey) AS k(num)
+	(SELECT array_agg(a.attnotnull ORDER BY k.at) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
-	c.condeferrable, c.confdeltype IN ('c', 'n', 'd')
+	c.confmatchtype = 'f', c.condeferrable, c.condeferred, c.confdeltype IN ('c', 'n', 'd')
 FROM unnest($1::text[]) WITH ORDINALITY AS f(name, at)
 JOIN pg_catalog.pg_constraint c ON c.conrelid = pg_catalog.to_regclass(f.name) AND c.contype = 'f'
 JOIN unnest($1::text[]) WITH ORDINALITY AS t(name, at) ON c.confrelid = pg_catalog.to_regclass(t.name)
@@ -106,15 +113,31 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*Core) ([]Forei
 		var k ForeignKey
 		var from, to int
 		var columns, refers []string
-		if err := rows.Scan(&k.Name, &k.Constraint, &from, &to, &columns, &refers, &k.Nullable, &k.Deferrable, &k.Cascades); err != nil {
+		var required []bool
+		var full bool
+		if err := rows.Scan(&k.Name, &k.Constraint, &from, &to, &columns, &refers, &required, &full, &k.Deferrable, &k.Deferred, &k.Cascades); err != nil {
 			return nil, err
 		}
 		k.From, k.To = tables[from-1], tables[to-1]
 		k.Columns, k.Refers = k.From.columnsNamed(columns), k.To.columnsNamed(refers)
-		k.Nullable = k.Nullable && !slices.ContainsFunc(k.Columns, func(c *meta.Column) bool { return c == nil || !c.Nullable })
+		k.Loose = loose(&k, required, full)
 		found = append(found, k)
 	}
 	return found, rows.Err()
+}
+
+// loose chooses the columns that can be NULL, in the database and in the struct.
+// One of them is enough, unless the constraint says MATCH FULL.
+func loose(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
+	for i, col := range k.Columns {
+		switch {
+		case col != nil && col.Nullable && !required[i] && k.From.Writable(col):
+			columns = append(columns, col)
+		case full:
+			return nil
+		}
+	}
+	return columns
 }
 
 // columnsNamed finds columns; those that the struct does not have are nil.

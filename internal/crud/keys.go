@@ -45,14 +45,11 @@ func (c *Core) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column)
 			if err != nil {
 				return nil, err
 			}
-			known, ok := c.carriers(types, columns)
+			known, ok := c.keyCarriers(types, columns)
 			if !ok {
 				return nil, &smrt.QueryError{Reason: "the key column " + c.Name + "." + col.Name + " has a type that arrays cannot carry"}
 			}
 			ks[i] = known[i]
-			if types[col.Name].base == pgtype.BPCharOID {
-				ks[i].cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
-			}
 			if strings.Contains(ks[i].param+ks[i].cast, "?") { // it would be taken for an argument
 				return nil, &smrt.QueryError{Reason: "the type of the key column " + c.Name + "." + col.Name + " has a question mark in its name"}
 			}
@@ -66,6 +63,18 @@ func (c *Core) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column)
 	}
 	t.From = "unnest(" + strings.Join(params, ", ") + ")"
 	return t, nil
+}
+
+// keyCarriers is carriers for columns that are compared with the elements of
+// the arrays.
+func (c *Core) keyCarriers(types map[string]columnType, columns []*meta.Column) ([]carrier, bool) {
+	ks, ok := c.carried(types, columns)
+	for i := range ks {
+		if types[columns[i].Name].base == pgtype.BPCharOID {
+			ks[i].cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
+		}
+	}
+	return ks, ok
 }
 
 // Arg is the list of the values of column i as an argument.

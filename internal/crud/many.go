@@ -185,49 +185,6 @@ func (c *Core) count(ctx context.Context, db smrt.DB, rows Rows, written []bool)
 	return n, e
 }
 
-// keyList is the condition that the key is one of n, and its arguments.
-func (c *Core) keyList(ctx context.Context, db smrt.DB, keys Rows) (string, []any, error) {
-	if len(c.keyParts) == 1 {
-		a, err := meta.NewArray(c.keyParts[0], keys.Base, keys.Size, keys.N, nil)
-		return c.Key[0].Column.Quoted + " = ANY($1)", []any{a}, c.named(err)
-	}
-	types, err := c.columnTypes(ctx, db)
-	if err != nil {
-		return "", nil, err
-	}
-	ks, ok := c.carriers(types, c.keyParts)
-	if !ok {
-		return "", nil, &smrt.QueryError{Reason: "the key of " + c.Name + " has a type that arrays cannot carry"}
-	}
-	args, err := arrays(c.keyParts, ks, keys, nil)
-	if err != nil {
-		return "", nil, c.named(err)
-	}
-	from, exprs := unnest(ks, false)
-	return "(" + meta.List(c.keyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
-}
-
-// forUpdate locks rows in the order of their keys. The server locks them as
-// they leave the sort.
-func (c *Core) forUpdate() string { return " ORDER BY " + meta.List(c.keyColumns()) + " FOR UPDATE" }
-
-// GetMany reads the rows with the given keys, in no particular order unless
-// the text behind says so.
-func (c *Core) GetMany(ctx context.Context, db smrt.DB, pr *Projection, keys Rows, behind string, next func() unsafe.Pointer) error {
-	if err := c.NeedKey(ctx, db); err != nil || keys.N == 0 {
-		return err
-	}
-	where, args, err := c.keyList(ctx, db, keys)
-	if err != nil {
-		return err
-	}
-	rows, err := db.Query(ctx, "SELECT "+pr.List+" FROM "+c.Quoted+" WHERE "+where+c.notDeleted()+behind, args...)
-	if err != nil {
-		return err
-	}
-	return c.each(rows, pr.Targets, next)
-}
-
 func (c *Core) notDeleted() string {
 	if c.SoftDelete == nil {
 		return ""
@@ -351,7 +308,10 @@ func (c *Core) UpdateWhere(ctx context.Context, db smrt.DB, s *plan.Spec, sets [
 // it makes sure that the update may be run at all.
 func (c *Core) checkSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
 	for i := range r.Sets {
-		if s := &r.Sets[i]; meta.NotFinite(s.A) && ctx != nil && !c.ReadOnly {
+		if s := &r.Sets[i]; meta.NotFinite(s.A) {
+			if err := c.writableTable(ctx, db); err != nil {
+				return err
+			}
 			if _, err := c.Build(r); err != nil {
 				return c.named(err)
 			}

@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -23,6 +22,9 @@ type Riders interface {
 	Check(fields []pgconn.FieldDescription)
 	Row(types *pgtype.Map, values [][]byte) error
 }
+
+// The methods below read on the handle itself: they are a part of what somebody
+// passes to Read.
 
 // FindWith is Find with riders.
 func (b *Bound) FindWith(ctx context.Context, s *plan.Spec, r Riders) (Slice, error) {
@@ -63,22 +65,14 @@ func (c *Core) withKey(args []any) *plan.Spec {
 
 func (b *Bound) onlyWith(ctx context.Context, op Op, s *plan.Spec, r Riders) (unsafe.Pointer, error) {
 	found, err := b.carry(ctx, s, r)
-	switch {
-	case err != nil:
-	case found.len == 0:
-		err = smrt.ErrNotFound
-	case found.len > 1:
-		err = smrt.ErrTooManyRows
-	default:
-		return found.data, nil
-	}
-	return nil, b.fail(ctx, op, err)
+	p, err := theOnly(found.data, found.len, err)
+	return p, b.fail(ctx, op, err)
 }
 
 // carry reads rows with what travels behind their columns.
 func (b *Bound) carry(ctx context.Context, s *plan.Spec, r Riders) (Slice, error) {
 	s = s.OrEmpty()
-	found := list{structs: &b.Rows.structs}
+	found := List{Of: &b.Rows.Structs}
 	found.start(capacity(s))
 	rows, err := b.Core.open(ctx, b.DB, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, Subs: r.Subs()})
 	if rows == nil {
@@ -92,7 +86,7 @@ func (b *Bound) carry(ctx context.Context, s *plan.Spec, r Riders) (Slice, error
 			d.Init(b.Core.Name, targets, rows, false)
 			r.Check(rows.FieldDescriptions()[len(targets):])
 		}
-		err := d.Row(rows, found.next())
+		err := d.Row(rows, found.Next())
 		if err == nil {
 			err = r.Row(rows.TypeMap(), rows.RawValues()[len(targets):])
 		}

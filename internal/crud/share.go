@@ -44,9 +44,10 @@ func newSharer(c *Core, s Sharing) *sharer {
 }
 
 // meeting returns where a read by key meets others, nil if it goes alone. What
-// a read demands beyond its key, such as to see a certain write, belongs here:
-// it may only meet those who demand the same. Under a transaction it goes alone,
-// and is refused if it should have been part of it.
+// a read demands beyond its key, such as to see a certain write, its place was
+// chosen for, and a batch leaves after those who travel in it have come: so all
+// who meet on a place may. Under a transaction it goes alone, and is refused if
+// it should have been part of it.
 func (b *Bound) meeting(ctx context.Context) *sharer {
 	if b.shared == nil || ctx == nil || b.shared.off.Load() || scope.Of(ctx) != nil {
 		return nil
@@ -110,7 +111,7 @@ var (
 // copyKeys is for keys that the caller may change once it has gone, while its
 // batch is under way.
 func (c *Core) copyKeys(keys Rows) Rows {
-	of := structsOf(c.KeyType)
+	of := StructsOf(c.KeyType)
 	from := Slice{data: keys.Base, len: keys.N, cap: keys.N}
 	var to Slice
 	of.grow(&to, keys.N)

@@ -27,7 +27,7 @@ func unreadable[V any](sqlType, value string, want error) typeCase {
 		ids := []int64{7}
 		_, get := c.Get(ctx, pool, c.Self, unsafe.Pointer(&ids[0]))
 		find := c.Query(ctx, pool, c.Self, &plan.Spec{}, nil, row)
-		many := c.GetMany(ctx, pool, c.Self, bulk(reflect.ValueOf(ids)), "", row)
+		_, many := c.GetMany(ctx, pool, bulk(reflect.ValueOf(ids)), "")
 		stream := c.Stream(ctx, pool, c.Self, &plan.Spec{}, row, func() bool { return true })
 		for what, err := range map[string]error{"Get": get, "Find": find, "GetMany": many, "Stream": stream} {
 			var v *smrt.ValueError

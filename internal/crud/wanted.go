@@ -22,6 +22,8 @@ type wanted struct {
 	places []unsafe.Pointer // the different keys
 	first  []int32          // for each of them, the head of a chain of wants
 	wants  []want
+	behind string // of the statement: the order and lock
+	rows   *slab  // where the rows of a single caller go; nil: each is apart
 }
 
 // want is one key of one caller.
@@ -36,6 +38,17 @@ func (w *wanted) fetch(ctx context.Context) error {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
+}
+
+// exact tells whether the values of a key are equal to the server if and only
+// if they are to Go.
+func (c *Core) exact() bool {
+	for _, part := range c.keyParts {
+		if !isInt(part) && part.Encode != meta.KindUUID {
+			return false
+		}
+	}
+	return true
 }
 
 // db is the handle: all reads that meet have the same.
@@ -119,11 +132,7 @@ func (w *wanted) byPosition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ks, ok := c.carriers(types, c.keyParts)
-	for _, part := range c.keyParts {
-		// As text, which is how it travels, it would be compared differently.
-		ok = ok && types[part.Name].base != pgtype.BPCharOID
-	}
+	ks, ok := c.keyCarriers(types, c.keyParts)
 	if !ok {
 		return errUncarried
 	}
@@ -132,14 +141,14 @@ func (w *wanted) byPosition(ctx context.Context) error {
 	for i, part := range c.keyParts {
 		a, err := meta.NewArrayAt(part, w.places)
 		if err != nil {
-			return err
+			return c.named(err)
 		}
 		t := KeyTable{carriers: ks}
 		if args[i], err = t.Arg(i, a); err != nil {
 			return err
 		}
 	}
-	rows, err := w.db().Query(ctx, c.byPosition(ks), args...)
+	rows, err := w.db().Query(ctx, c.byPosition(ks, w.behind), args...)
 	if err != nil {
 		return err
 	}
@@ -172,8 +181,12 @@ func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Point
 			return nil
 		}
 		if to.read != last && last >= 0 || p == nil {
-			p = w.core.Self.one()
-			d.Apart()
+			if w.rows != nil {
+				p = w.rows.next()
+			} else {
+				p = w.core.Self.one()
+				d.Apart()
+			}
 			if err := d.Row(rows, p); err != nil {
 				return err
 			}
@@ -204,8 +217,8 @@ func (c *Core) byNumber() string {
 }
 
 // byPosition is the statement that reads by rows of keys.
-func (c *Core) byPosition(ks []carrier) string {
-	shape := []byte{'g'}
+func (c *Core) byPosition(ks []carrier, behind string) string {
+	shape := append([]byte{'g'}, behind...)
 	for _, k := range ks {
 		shape = append(append(shape, k.param...), k.cast...)
 	}
@@ -215,9 +228,14 @@ func (c *Core) byPosition(ks []carrier) string {
 		for i, k := range c.Key {
 			on[i] = "t." + k.Column.Quoted + " = " + exprs[i]
 		}
-		// The table is a row of its own here, so that its columns may have
-		// the names of the others. The server sees through that.
-		return &statement{sql: "SELECT u.ord, t.* FROM " + from + " JOIN (SELECT " + c.Self.List + " FROM " + c.Quoted +
-			" WHERE true" + c.notDeleted() + ") AS t ON " + strings.Join(on, " AND ")}
+		list := ""
+		for _, col := range c.Struct.Columns {
+			list += ", t." + col.Quoted
+		}
+		if c.SoftDelete != nil {
+			on = append(on, "t."+c.SoftDelete.Quoted+" IS NULL")
+		}
+		// The position has a name that no column has, so that an order by the key is one.
+		return &statement{sql: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + behind}
 	}).sql
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/route"
 	"github.com/smrt-go/smrt/internal/scope"
 )
 
@@ -207,6 +208,8 @@ func (c *Core) Insert(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
 	return err
 }
 
+// writableTable is the gate of all writes: what cannot be is refused before a
+// connection is taken.
 func (c *Core) writableTable(ctx context.Context, db smrt.DB) error {
 	if err := scope.Check(ctx, db); err != nil {
 		return err
@@ -214,7 +217,7 @@ func (c *Core) writableTable(ctx context.Context, db smrt.DB) error {
 	if c.ReadOnly {
 		return smrt.ErrReadOnly
 	}
-	return nil
+	return route.Refuse(db)
 }
 
 func (c *Core) writableEntity(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {

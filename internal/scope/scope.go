@@ -46,13 +46,23 @@ func Check(ctx context.Context, db smrt.DB) error {
 
 // Find returns the innermost transaction begun on db, or nil.
 func (s *Scope) Find(db any) *Scope {
-	root := Root(db)
+	root := kin(Root(db))
 	for ; s != nil; s = s.Parent {
-		if same(s.Root, root) || same(s.Also, root) {
+		if same(kin(s.Root), root) || same(s.Also, root) {
 			return s
 		}
 	}
 	return nil
+}
+
+// kin returns what a handle says it belongs together with, by a method Kin:
+// handles of one database that are not faces of one another, because what is
+// sent on them goes different ways.
+func kin(db any) any {
+	if k, ok := db.(interface{ Kin() any }); ok {
+		return k.Kin()
+	}
+	return db
 }
 
 // Root returns the handle that db is a face of: whoever wraps a handle says so

@@ -70,10 +70,7 @@ func readCommit(results *pgconn.MultiResultReader) (p smrt.Position, committed b
 			}
 		case 2:
 			var end End
-			if len(result.Rows) != 1 || len(result.Rows[0]) != 4 {
-				break
-			}
-			if row := result.Rows[0]; end.parse([4]string{string(row[0]), string(row[1]), string(row[2]), string(row[3])}) == nil {
+			if f, ok := texts(result); ok && end.parse(f) == nil {
 				p = end.Covering(async)
 			}
 		}
@@ -82,4 +79,15 @@ func readCommit(results *pgconn.MultiResultReader) (p smrt.Position, committed b
 		err = closing
 	}
 	return p, committed, err
+}
+
+// texts are the columns of the only row of a result.
+func texts(result *pgconn.Result) (f fields, ok bool) {
+	if len(result.Rows) != 1 || len(result.Rows[0]) != len(f) {
+		return f, false
+	}
+	for i, value := range result.Rows[0] {
+		f[i] = string(value)
+	}
+	return f, true
 }

@@ -2,6 +2,7 @@ package wal_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -160,4 +161,25 @@ func TestInsertPositionExists(t *testing.T) {
 		t.Fatal("no position was at the edge of a page: the test proved nothing")
 	}
 	t.Logf("%d of 3000 positions at the edge of a page", edges)
+}
+
+// TestHeaders takes the headers of pages off, and nothing else.
+func TestHeaders(t *testing.T) {
+	const block, segment = 8192, 16 << 20
+	for lsn, want := range map[uint64]uint64{
+		0: 0, 24: 0, 40: 0, 41: 41, block: block, block + 24: block, block + 40: block + 40, block + 25: block + 25,
+		segment + 24: segment, segment + 40: segment, segment + block + 24: segment + block, 3*segment - 1: 3*segment - 1,
+	} {
+		check.Same(t, fmt.Sprintf("%X", lsn), wal.Existing(lsn, block, segment), want)
+	}
+}
+
+// FuzzParseLSN compares with what was written.
+func FuzzParseLSN(f *testing.F) {
+	f.Add(uint64(0x16B374D848))
+	f.Fuzz(func(t *testing.T, lsn uint64) {
+		got, err := wal.ParseLSN(fmt.Sprintf("%X/%X", lsn>>32, uint32(lsn)))
+		check.NoError(t, err)
+		check.Same(t, "lsn", got, lsn)
+	})
 }

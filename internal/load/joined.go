@@ -1,4 +1,4 @@
-package preload
+package load
 
 import (
 	"bytes"
@@ -13,10 +13,10 @@ import (
 
 // joined picks the loads that travel in the statement of their parents, and
 // makes a column of each: first the numbers, then the arrays of records.
-func joined(loads []*load) (picked []*load, subs []*plan.Sub) {
+func joined(loads []*Load) (picked []*Load, subs []*plan.Sub) {
 	for _, numbers := range []bool{true, false} {
 		for _, l := range loads {
-			if l.inside && (l.into >= toCount) == numbers {
+			if l.inside && (l.into >= ToCount) == numbers {
 				picked, subs = append(picked, l), append(subs, l.sub())
 			}
 		}
@@ -25,25 +25,25 @@ func joined(loads []*load) (picked []*load, subs []*plan.Sub) {
 }
 
 // sub is l as a column of its parents.
-func (l *load) sub() *plan.Sub {
+func (l *Load) sub() *plan.Sub {
 	switch l.into {
-	case toCount:
-		n := l.node(plan.Counted)
+	case ToCount:
+		n := l.Node(plan.Counted)
 		return &plan.Sub{Number: &n}
-	case toExists:
-		n := l.node(plan.Related)
+	case ToExists:
+		n := l.Node(plan.Related)
 		return &plan.Sub{Number: &n}
 	}
 	s := &plan.Sub{
-		Link:    &plan.Link{Table: l.child, Outer: columnsOf(l.outer), Inner: columnsOf(l.inner), Deleted: l.spec.Deleted},
+		Link:    &plan.Link{Table: l.Child, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted},
 		Payload: l.shape.payload, Columns: l.shape.columns, Spec: l.spec, Subs: l.subs,
 	}
-	if l.via != nil {
-		s.On = &plan.Link{Table: l.child, Outer: columnsOf(l.via.right), Inner: columnsOf(l.inner), Deleted: l.spec.Deleted}
-		s.Link = &plan.Link{Table: l.via.table, Outer: columnsOf(l.outer), Inner: columnsOf(l.via.left)}
+	if l.Via != nil {
+		s.On = &plan.Link{Table: l.Child, Outer: columnsOf(l.Via.Right), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted}
+		s.Link = &plan.Link{Table: l.Via.Table, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Via.Left)}
 	}
 	if !l.single || l.limited() {
-		s.Order = order(l.child, l.spec)
+		s.Order = order(l.Child, l.spec)
 	}
 	return s
 }
@@ -57,13 +57,13 @@ type carried struct {
 	n       int32         // rows read
 }
 
-func newCarried(loads []*load, subs []*plan.Sub) *carried {
+func newCarried(loads []*Load, subs []*plan.Sub) *carried {
 	r := &carried{subs: subs}
 	for _, l := range loads {
 		switch l.into {
-		case toCount:
+		case ToCount:
 			r.numbers = append(r.numbers, meta.Target{Column: countColumn, Base: l.offset})
-		case toExists:
+		case ToExists:
 			r.numbers = append(r.numbers, meta.Target{Column: existsColumn, Base: l.offset})
 		default:
 			r.works = append(r.works, newWork(&job{load: l}))
@@ -115,14 +115,14 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 		if values == nil || err != nil {
 			return err
 		}
-		if w.found.s.len == 0 {
-			w.decoder.InitFields(w.load.child.Name, w.targets(), types, w.records.Fields[:targets])
+		if w.found.Len() == 0 {
+			w.decoder.InitFields(w.load.Child.Name, w.targets(), types, w.records.Fields[:targets])
 			w.foreign = foreign(types, w.records.Fields[:targets])
 		}
 		if w.refused = !w.legible(values); w.refused {
 			return nil
 		}
-		if err := w.decoder.Values(values[:targets], w.found.next()); err != nil {
+		if err := w.decoder.Values(values[:targets], w.found.Next()); err != nil {
 			if w.refused = w.foreign != nil; w.refused {
 				return nil
 			}
@@ -175,7 +175,7 @@ func (w *work) legible(values [][]byte) bool {
 
 // without tells whether l, which is joined, has to be loaded by a statement of
 // its own after all. That cannot begin before the rows lie where they will stay.
-func (r *carried) without(l *load) bool {
+func (r *carried) without(l *Load) bool {
 	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })
 }
 

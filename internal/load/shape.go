@@ -1,10 +1,11 @@
-package preload
+package load
 
 import (
 	"fmt"
 	"reflect"
 	"unsafe"
 
+	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -12,30 +13,30 @@ import (
 // shape is how a related row becomes an R: the entity itself, a struct that
 // holds the entity, or one that names some of its columns.
 type shape struct {
-	row     reflect.Type
+	structs crud.Structs   // of the row
 	columns []*meta.Column // what is read of the related table
 	payload []*meta.Column // what is read of the join table
 	targets []meta.Target  // where it goes: the payload, then the columns
-	keys    []field        // where the row holds the columns that tie it to its parent; nil: nowhere
+	keys    []Field        // where the row holds the columns that tie it to its parent; nil: nowhere
 }
 
 // shapeOf finds out what row is to the rows that l leads to.
-func shapeOf(l *link, row reflect.Type) shape {
-	s := shape{row: row}
-	tied := l.inner
-	if l.via != nil {
-		tied = l.via.left
-		if base, ok := holds(row, l.via.table.Struct.Type); ok && row != l.child.Struct.Type {
-			s.payload = l.via.table.Struct.Columns
+func shapeOf(l *Link, row reflect.Type) shape {
+	s := shape{structs: crud.StructsOf(row)}
+	tied := l.Inner
+	if l.Via != nil {
+		tied = l.Via.Left
+		if base, ok := holds(row, l.Via.Table.Struct.Type); ok && row != l.Child.Struct.Type {
+			s.payload = l.Via.Table.Struct.Columns
 			s.targets = meta.TargetsOf(s.payload, base)
 			s.keys = moved(tied, base)
 		}
 	}
-	base, ok := holds(row, l.child.Struct.Type)
+	base, ok := holds(row, l.Child.Struct.Type)
 	if ok {
-		s.columns = l.child.Struct.Columns
+		s.columns = l.Child.Struct.Columns
 		s.targets = append(s.targets, meta.TargetsOf(s.columns, base)...)
-		if l.via == nil {
+		if l.Via == nil {
 			s.keys = moved(tied, base)
 		}
 		return s
@@ -45,7 +46,7 @@ func shapeOf(l *link, row reflect.Type) shape {
 		panic(fmt.Sprintf("smrt: relation %s: %v", l, err))
 	}
 	for _, c := range some.Columns {
-		of := l.child.Struct.ByName(c.Name)
+		of := l.Child.Struct.ByName(c.Name)
 		if of == nil || of.Type != c.Type {
 			panic(fmt.Sprintf("smrt: relation %s: %s is not the entity, does not hold it once, and its field for column %q is not one of the entity's with the same type",
 				l, row, c.Name))
@@ -90,8 +91,8 @@ func holds(row, entity reflect.Type) (offset uintptr, ok bool) {
 }
 
 // moved are fields of a struct that lies base bytes inside a row.
-func moved(fs []field, base uintptr) []field {
-	out := make([]field, len(fs))
+func moved(fs []Field, base uintptr) []Field {
+	out := make([]Field, len(fs))
 	for i, f := range fs {
 		c := *f.column
 		c.Offset += base
@@ -109,6 +110,11 @@ type rows struct {
 	places []unsafe.Pointer
 }
 
+func rowsOf(l *crud.List) rows {
+	r := l.Rows()
+	return rows{base: r.Base, size: r.Size, n: r.N}
+}
+
 func (r *rows) at(i int) unsafe.Pointer {
 	if r.places != nil {
 		return r.places[i]
@@ -124,7 +130,7 @@ type groups struct {
 }
 
 // group finds the groups of parents, whose keys lie where fs say.
-func group(fs []field, parents *rows) groups {
+func group(fs []Field, parents *rows) groups {
 	g := groups{index: newIndex(fs, parents.n), of: make([]int32, parents.n)}
 	g.places = make([]unsafe.Pointer, 0, parents.n)
 	for i := range parents.n {
@@ -138,7 +144,7 @@ func group(fs []field, parents *rows) groups {
 }
 
 // arguments are the keys as one array for each column.
-func (g *groups) arguments(fs []field) ([]*meta.Array, error) {
+func (g *groups) arguments(fs []Field) ([]*meta.Array, error) {
 	out := make([]*meta.Array, len(fs))
 	for i := range fs {
 		a, err := meta.NewArrayAt(fs[i].column, g.places)

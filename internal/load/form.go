@@ -1,4 +1,4 @@
-package preload
+package load
 
 import (
 	"context"
@@ -34,7 +34,7 @@ type form struct {
 	place         place
 	limit         []any // of the rows of a join table: the last argument of after
 	ordinal       bool  // a row begins with the number of its parent's group
-	lead          []field
+	lead          []Field
 }
 
 // place is where the keys are bound.
@@ -47,15 +47,15 @@ const (
 )
 
 // needsTypes tells whether the keys travel as rows of an unnest.
-func (l *load) needsTypes() bool {
-	return len(l.outer) > 1 || l.into == toExists || l.byNumber()
+func (l *Load) needsTypes() bool {
+	return len(l.Outer) > 1 || l.into == ToExists || l.byNumber()
 }
 
 // byNumber tells whether rows come with the number of their parent's key.
-func (l *load) byNumber() bool {
-	tied := l.inner
-	if l.via != nil {
-		tied = l.via.left
+func (l *Load) byNumber() bool {
+	tied := l.Inner
+	if l.Via != nil {
+		tied = l.Via.Left
 	}
 	return l.limited() || !exact(tied)
 }
@@ -63,7 +63,7 @@ func (l *load) byNumber() bool {
 // exact tells whether values are equal to the server if and only if they are
 // to Go. Texts are not: citext and collations compare in their own way, char
 // has blanks at its end, and numbers have several spellings.
-func exact(fs []field) bool {
+func exact(fs []Field) bool {
 	for _, f := range fs {
 		switch f.value.Encode {
 		case meta.KindInt16, meta.KindInt32, meta.KindInt64, meta.KindUUID:
@@ -75,19 +75,19 @@ func exact(fs []field) bool {
 }
 
 // limited tells whether each parent has a limit of its own.
-func (l *load) limited() bool { return l.spec.HasLimit && l.into <= toSlice }
+func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= ToSlice }
 
 // prepare returns the form of l, asking the database for types if need be.
-func (l *load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
+func (l *Load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
 	if l.plain != nil {
 		return l.plain, nil
 	}
 	if f := l.learnt.Load(); f != nil {
 		return f, nil
 	}
-	core, tied := l.core, l.inner
-	if l.via != nil {
-		core, tied = crud.Of(l.via.table), l.via.left
+	core, tied := l.core, l.Inner
+	if l.Via != nil {
+		core, tied = crud.Of(l.Via.Table), l.Via.Left
 	}
 	keys, err := core.KeyTable(ctx, db, columnsOf(tied))
 	if err != nil {
@@ -99,17 +99,17 @@ func (l *load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
 }
 
 // form composes the statement. It returns nil if it needs keys that are nil.
-func (l *load) form(keys *crud.KeyTable) *form {
+func (l *Load) form(keys *crud.KeyTable) *form {
 	if keys == nil && l.needsTypes() {
 		return nil
 	}
 	f := &form{keys: keys}
 	switch {
-	case l.into == toCount:
+	case l.into == ToCount:
 		l.countForm(f)
-	case l.into == toExists:
+	case l.into == ToExists:
 		l.existsForm(f)
-	case l.via != nil:
+	case l.Via != nil:
 		l.throughForm(f)
 	case l.byNumber():
 		l.numberedForm(f)
@@ -120,32 +120,32 @@ func (l *load) form(keys *crud.KeyTable) *form {
 }
 
 // directForm reads the related table alone.
-func (l *load) directForm(f *form) {
+func (l *Load) directForm(f *form) {
 	f.spec, f.lead = l.spec, l.leading()
 	if !l.single {
 		// Rows come grouped by parent, so that each parent's are a part of one slice.
 		var terms []meta.Order
-		for _, c := range columnsOf(l.inner) {
+		for _, c := range columnsOf(l.Inner) {
 			terms = append(terms, meta.Order{Column: c})
 		}
-		f.spec = l.spec.OrderBy(append(terms, without(order(l.child, l.spec), columnsOf(l.inner))...))
+		f.spec = l.spec.OrderBy(append(terms, without(order(l.Child, l.spec), columnsOf(l.Inner))...))
 	} else {
 		f.spec = l.spec.OrderBy(nil)
 	}
 	f.list = meta.List(append(columnsOf(f.lead), l.shape.columns...))
-	f.condition = f.among("", columnsOf(l.inner), true)
+	f.condition = f.among("", columnsOf(l.Inner), true)
 }
 
 // leading are the columns that tie a row to its parent, if the row itself does
 // not hold them.
-func (l *load) leading() []field {
+func (l *Load) leading() []Field {
 	switch {
 	case l.shape.keys != nil:
 		return nil
-	case l.via != nil:
-		return l.via.left
+	case l.Via != nil:
+		return l.Via.Left
 	}
-	return l.inner
+	return l.Inner
 }
 
 // numbered is the FROM item of the keys with their numbers.
@@ -154,8 +154,8 @@ func (f *form) numbered() string {
 }
 
 // numberedForm asks for the rows of each parent's key by themselves.
-func (l *load) numberedForm(f *form) {
-	terms := order(l.child, l.spec)
+func (l *Load) numberedForm(f *form) {
+	terms := order(l.Child, l.spec)
 	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.subs)) +
 		" FROM " + f.numbered() + " CROSS JOIN LATERAL ("
 	f.place, f.ordinal = inBefore, true
@@ -164,18 +164,18 @@ func (l *load) numberedForm(f *form) {
 	if l.limited() {
 		f.spec = l.spec.OrderBy(terms)
 	}
-	f.condition = f.equal("", columnsOf(l.inner))
+	f.condition = f.equal("", columnsOf(l.Inner))
 	f.after = ") AS smrt_r ORDER BY smrt_k.ord" + orderedBy(", smrt_r.", terms)
 }
 
 // throughForm reads the related table through a join table.
-func (l *load) throughForm(f *form) {
-	terms := order(l.child, l.spec)
-	left, right := columnsOf(l.via.left), columnsOf(l.via.right)
-	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.inner))+", "+named("smrt_r", l.shape.columns), ", ") + ordering(terms)
+func (l *Load) throughForm(f *form) {
+	terms := order(l.Child, l.spec)
+	left, right := columnsOf(l.Via.Left), columnsOf(l.Via.Right)
+	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + ordering(terms)
 	f.spec = l.spec.OrderBy(nil)
 	f.spec.HasLimit = false
-	through := " FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
+	through := " FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
 	joined := ") AS smrt_r ON " + pairs(right)
 	if !l.byNumber() {
 		f.lead = l.leading()
@@ -206,63 +206,63 @@ func (l *load) throughForm(f *form) {
 }
 
 // countForm counts the rows of each parent.
-func (l *load) countForm(f *form) {
+func (l *Load) countForm(f *form) {
 	f.spec = l.spec.OrderBy(nil)
 	f.spec.HasLimit = false
-	f.list = named("smrt_k", columnsOf(l.inner))
+	f.list = named("smrt_k", columnsOf(l.Inner))
 	if l.byNumber() {
 		l.numberedCount(f)
 		return
 	}
-	if l.via == nil {
-		f.lead = l.inner
-		by := aliases(", smrt_r.smrt_k", len(l.inner))[2:]
+	if l.Via == nil {
+		f.lead = l.Inner
+		by := aliases(", smrt_r.smrt_k", len(l.Inner))[2:]
 		f.before = "SELECT " + by + ", count(*) FROM ("
-		f.condition = f.among("", columnsOf(l.inner), true)
+		f.condition = f.among("", columnsOf(l.Inner), true)
 		f.after = ") AS smrt_r GROUP BY " + by
 		return
 	}
-	f.lead = l.via.left
-	by := strings.Join(qualified("smrt_j.", columnsOf(l.via.left)), ", ")
-	f.before = "SELECT " + by + ", count(*) FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
+	f.lead = l.Via.Left
+	by := strings.Join(qualified("smrt_j.", columnsOf(l.Via.Left)), ", ")
+	f.before = "SELECT " + by + ", count(*) FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
 	f.place = inAfter
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.via.right)) + " WHERE " +
-		f.among("smrt_j.", columnsOf(l.via.left), false) + l.alive() + " GROUP BY " + by
+	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " +
+		f.among("smrt_j.", columnsOf(l.Via.Left), false) + l.alive() + " GROUP BY " + by
 }
 
 // numberedCount counts the rows of each parent's key by themselves.
-func (l *load) numberedCount(f *form) {
+func (l *Load) numberedCount(f *form) {
 	f.place, f.ordinal = inBefore, true
 	f.before = "SELECT smrt_k.ord, count(*) FROM " + f.numbered() + " CROSS JOIN LATERAL ("
-	if l.via == nil {
-		f.condition = f.equal("", columnsOf(l.inner))
+	if l.Via == nil {
+		f.condition = f.equal("", columnsOf(l.Inner))
 		f.after = ") AS smrt_r GROUP BY smrt_k.ord"
 		return
 	}
-	f.before += "SELECT 1 FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.via.right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.via.left)) + l.alive() +
+	f.before += "SELECT 1 FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
+	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.Via.Left)) + l.alive() +
 		") AS smrt_l GROUP BY smrt_k.ord"
 }
 
 // existsForm finds the parents that have a row.
-func (l *load) existsForm(f *form) {
+func (l *Load) existsForm(f *form) {
 	f.spec = l.spec.OrderBy(nil)
 	f.spec.HasLimit = false
 	f.place, f.ordinal = inBefore, true
 	f.before = "SELECT smrt_k.ord FROM " + f.numbered() + " WHERE EXISTS ("
-	if l.via == nil {
+	if l.Via == nil {
 		f.list, f.after = "1", ")"
-		f.condition = f.equal("", columnsOf(l.inner))
+		f.condition = f.equal("", columnsOf(l.Inner))
 		return
 	}
-	f.before += "SELECT 1 FROM " + plan.Escape(l.via.table.Quoted) + " AS smrt_j JOIN ("
-	f.list = named("smrt_k", columnsOf(l.inner))
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.via.right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.via.left)) + l.alive() + ")"
+	f.before += "SELECT 1 FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
+	f.list = named("smrt_k", columnsOf(l.Inner))
+	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.Via.Left)) + l.alive() + ")"
 }
 
 // alive leaves out rows of the join table that are soft-deleted.
-func (l *load) alive() string {
-	if c := l.via.table.SoftDelete; c != nil {
+func (l *Load) alive() string {
+	if c := l.Via.Table.SoftDelete; c != nil {
 		return " AND smrt_j." + plan.Escape(c.Quoted) + " IS NULL"
 	}
 	return ""
@@ -378,7 +378,7 @@ func without(terms []meta.Order, group []*meta.Column) []meta.Order {
 }
 
 // request is the statement with the keys of g.
-func (l *load) request(f *form, g *groups) (*plan.Request, error) {
+func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err := l.spec.Check(); err != nil { // the form may have taken the limit out of it
 		return nil, err
 	}
@@ -407,7 +407,7 @@ func (l *load) request(f *form, g *groups) (*plan.Request, error) {
 	}
 	switch {
 	case f.place == inCondition && f.condition == "":
-		r.AndThen = &plan.Node{Op: plan.In, Column: l.inner[0].column, A: args[0]}
+		r.AndThen = &plan.Node{Op: plan.In, Column: l.Inner[0].column, A: args[0]}
 	case f.place == inCondition:
 		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition, Args: args}
 	case f.condition != "":

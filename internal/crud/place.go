@@ -1,0 +1,69 @@
+package crud
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/route"
+)
+
+// placesOf makes room for a Bound on each place of a handle, nil if it does not
+// route.
+func placesOf(db smrt.DB) []atomic.Pointer[Bound] {
+	if r, ok := db.(route.DB); ok {
+		return make([]atomic.Pointer[Bound], r.Places())
+	}
+	return nil
+}
+
+// at is b on a place of its handle. It is made once and kept, so that routing
+// needs no memory; two that are made at the same time are alike.
+func (b *Bound) at(on smrt.DB, place int) *Bound {
+	if p := b.places[place].Load(); p != nil && p.DB == on {
+		return p
+	}
+	p := *b
+	p.DB, p.places, p.shared = on, nil, sharerOf(on, b.Core, b.sharing) // a place routes no further
+	b.places[place].Store(&p)
+	return &p
+}
+
+// Read runs what a declared read of s consists of on one place, and all of it
+// again on another if the handle says so. Without a handle that routes, that is
+// b itself. Locks are the primary's, so what takes them goes to the handle.
+//
+// read must be able to run again, and give its errors their type.
+func (b *Bound) Read(ctx context.Context, op Op, s *plan.Spec, read func(on *Bound) error) error {
+	if b.places == nil && !locks(s) { // the common case costs a call
+		return read(b)
+	}
+	return b.route(ctx, op, s, func(on *Bound) (bool, error) { return false, read(on) })
+}
+
+// route is Read for what may become final: no longer to be run again, because
+// its caller has seen a part of it.
+func (b *Bound) route(ctx context.Context, op Op, s *plan.Spec, read func(on *Bound) (final bool, err error)) error {
+	if locks(s) {
+		if err := route.Refuse(b.DB); err != nil {
+			return b.fail(ctx, op, err)
+		}
+	}
+	if b.places == nil || locks(s) || s.Empty() && ctx != nil { // which sends nothing
+		_, err := read(b)
+		return err
+	}
+	var last error
+	err := route.Read(ctx, b.DB, func(on smrt.DB, place int) (final bool, err error) {
+		final, last = read(b.at(on, place))
+		return final, last
+	})
+	if err == nil || err == last { //nolint:errorlint // the very error that has its type
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", op, b.Core.Name, err)
+}
+
+func locks(s *plan.Spec) bool { return s != nil && s.Lock != plan.NoLock }

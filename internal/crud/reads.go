@@ -1,0 +1,310 @@
+package crud
+
+import (
+	"context"
+	"reflect"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/route"
+)
+
+// The declared reads of a Bound. What each passes to Read starts from nothing,
+// because it may run again on another place.
+
+// Get reads the row with the key at key into a new struct.
+func (b *Bound) Get(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, err error) {
+	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
+		p, err = on.get(ctx, key)
+		return on.fail(ctx, "get", err)
+	})
+	return p, err
+}
+
+func (b *Bound) get(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
+	found, at, err := b.meet(ctx, b.Core.keys(key, 1), true)
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		defer at.leave()
+		return b.Core.Get(ctx, b.DB, b.Rows, key)
+	case found[0] == nil:
+		return nil, smrt.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// GetMany reads the rows with the n keys at keys. It returns the address of
+// each key's struct, in the order of the keys.
+func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
+	read := func(on *Bound) (err error) {
+		found, err = on.getMany(ctx, b.Core.keys(keys, n))
+		return on.fail(ctx, "get", err)
+	}
+	if n == 0 { // nothing is sent, so that no place is needed
+		err = read(b)
+	} else {
+		err = b.Read(ctx, "get", nil, read)
+	}
+	return found, err
+}
+
+func (b *Bound) getMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error) {
+	if keys.N > 0 {
+		found, at, err := b.meet(ctx, keys, false)
+		if err != nil || found != nil {
+			return found, err
+		}
+		defer at.leave()
+	}
+	return b.Core.GetMany(ctx, b.DB, keys, "")
+}
+
+// LockMany is GetMany that locks the rows, in the order of their keys.
+func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) ([]unsafe.Pointer, error) {
+	found, err := b.lockMany(ctx, b.Core.keys(keys, n))
+	return found, b.fail(ctx, "lock", err)
+}
+
+func (b *Bound) lockMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error) {
+	if err := b.Core.NeedKey(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	if err := route.Refuse(b.DB); err != nil {
+		return nil, err
+	}
+	if Pooled(b.DB) {
+		return nil, &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
+	}
+	return b.Core.GetMany(ctx, b.DB, keys, b.Core.forUpdate())
+}
+
+// Find reads the rows that match.
+func (b *Bound) Find(ctx context.Context, s *plan.Spec) (vs Slice, err error) {
+	err = b.Read(ctx, "find", s, func(on *Bound) (err error) {
+		vs, err = on.collect(ctx, s, nil)
+		return on.fail(ctx, "find", err)
+	})
+	return vs, err
+}
+
+func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (Slice, error) {
+	found := List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
+	found.start(capacity(s))
+	if err := b.Core.Query(ctx, b.DB, b.Rows, s, and, found.Next); err != nil {
+		return Slice{}, err
+	}
+	return found.Slice, nil
+}
+
+// maxPrealloc bounds what is allocated before a row has been seen.
+const maxPrealloc = 128
+
+// capacity guesses the number of rows of a query.
+func capacity(s *plan.Spec) int {
+	if s = s.OrEmpty(); s.HasLimit && s.Limit >= 0 {
+		return int(min(s.Limit, maxPrealloc))
+	}
+	return 0
+}
+
+// First reads the first row that matches into a new struct.
+func (b *Bound) First(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
+	return b.only(ctx, "first", b.Core.Ordered(s.AtMost(1)))
+}
+
+// One reads the only row that matches into a new struct.
+func (b *Bound) One(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
+	return b.only(ctx, "one", s.AtMost(2))
+}
+
+func (b *Bound) only(ctx context.Context, op Op, s *plan.Spec) (p unsafe.Pointer, err error) {
+	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
+		p, err = on.onlyHere(ctx, s)
+		return on.fail(ctx, op, err)
+	})
+	return p, err
+}
+
+func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
+	var p unsafe.Pointer
+	n := 0
+	err := b.Core.Query(ctx, b.DB, b.Rows, s, nil, func() unsafe.Pointer {
+		n++
+		p = b.Rows.one()
+		return p
+	})
+	return theOnly(p, n, err)
+}
+
+// theOnly is the answer of a read of one row, of which n were found.
+func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
+	switch {
+	case err != nil:
+	case n == 0:
+		err = smrt.ErrNotFound
+	case n > 1:
+		err = smrt.ErrTooManyRows
+	default:
+		return p, nil
+	}
+	return nil, err
+}
+
+// Count counts the rows that match.
+func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
+	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
+		n, err = on.Core.Count(ctx, on.DB, s)
+		return on.fail(ctx, "count", err)
+	})
+	return n, err
+}
+
+// Exists tells whether a row matches.
+func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
+	err = b.Read(ctx, "exists", s, func(on *Bound) (err error) {
+		ok, err = on.Core.Exists(ctx, on.DB, s)
+		return on.fail(ctx, "exists", err)
+	})
+	return ok, err
+}
+
+// Aggregate selects one expression over the rows that match into dst, a pointer
+// to a pointer that is nil for NULL. It asks the server even if none can match.
+func (b *Bound) Aggregate(ctx context.Context, op Op, expr string, s *plan.Spec, dst any) error {
+	if err := checkAggregate(s); err != nil {
+		return b.fail(ctx, op, err)
+	}
+	return b.Read(ctx, op, nil, func(on *Bound) error {
+		return on.fail(ctx, op, on.Core.Scalar(ctx, on.DB, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst))
+	})
+}
+
+// GroupBy selects a list by the groups of its first column, into structs of
+// type row.
+func (b *Bound) GroupBy(ctx context.Context, op Op, list string, row reflect.Type, targets []meta.Target, s *plan.Spec) (vs Slice, err error) {
+	if err := checkAggregate(s); err != nil {
+		return Slice{}, b.fail(ctx, op, err)
+	}
+	to := StructsOf(row)
+	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
+		vs, err = on.Core.group(ctx, on.DB, list, &to, targets, s)
+		return on.fail(ctx, op, err)
+	})
+	return vs, err
+}
+
+func (c *Core) group(ctx context.Context, db smrt.DB, columns string, to *Structs, targets []meta.Target, s *plan.Spec) (Slice, error) {
+	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.GroupBy, List: columns, Spec: s})
+	if rows == nil {
+		return Slice{}, err
+	}
+	found := List{Of: to}
+	found.start(0)
+	if err := c.each(rows, targets, found.Next); err != nil {
+		return Slice{}, err
+	}
+	return found.Slice, nil
+}
+
+func checkAggregate(s *plan.Spec) error {
+	s = s.OrEmpty()
+	if s.HasLimit || s.HasOffset || s.Lock != plan.NoLock {
+		return &smrt.QueryError{Reason: "an aggregate takes no limit, offset or lock"}
+	}
+	return nil
+}
+
+// Stream reads the rows that match one by one, each into the same struct, and
+// hands it to yield. An error ends the stream; it comes with a zero struct.
+func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Pointer, error) bool) {
+	row := reflect.New(b.Rows.of)
+	p := row.UnsafePointer()
+	next := func() unsafe.Pointer {
+		row.Elem().SetZero()
+		return p
+	}
+	left, seen := false, false
+	err := b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
+		err = on.Core.Stream(ctx, on.DB, on.Rows, s, next, func() bool {
+			seen = true
+			left = !yield(p, nil)
+			return !left
+		})
+		return seen, on.fail(ctx, "stream", err)
+	})
+	if err != nil && !left { // who left the loop has all that was asked for
+		yield(next(), err)
+	}
+}
+
+// MaxPageSize is the largest page.
+const MaxPageSize = 10_000
+
+// Page is one page of rows. A repo.Page is the same memory with a type.
+type Page struct {
+	Items      Slice
+	Next, Prev string
+}
+
+// Page reads a page.
+func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
+	w, err := b.Core.Window(ctx, s, PageRequest{b.Secret, size, MaxPageSize, after, before, b.Entity})
+	if err != nil {
+		return nil, b.fail(ctx, "page", err)
+	}
+	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
+		page, err = on.page(ctx, w, size)
+		return on.fail(ctx, "page", err)
+	})
+	return page, err
+}
+
+func (b *Bound) page(ctx context.Context, w *Window, size int) (*Page, error) {
+	items, err := b.collect(ctx, w.Spec, w.Behind)
+	if err != nil {
+		return nil, err
+	}
+	page := &Page{}
+	if page.Next, page.Prev, err = w.Cursors(b.Rows.rows(items)); err != nil {
+		return nil, err
+	}
+	page.Items = items.first(size)
+	if w.Backwards {
+		b.Rows.reverse(&page.Items)
+	}
+	return page, nil
+}
+
+// OffsetPage is one numbered page of rows. A repo.OffsetPage is the same memory
+// with a type.
+type OffsetPage struct {
+	Items  Slice
+	Number int
+	Size   int
+	Total  int64
+}
+
+// PageNumber reads a numbered page and counts all rows.
+func (b *Bound) PageNumber(ctx context.Context, s *plan.Spec, number, size int) (page *OffsetPage, err error) {
+	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
+		page, err = on.pageNumber(ctx, s, number, size)
+		return on.fail(ctx, "page", err)
+	})
+	return page, err
+}
+
+func (b *Bound) pageNumber(ctx context.Context, s *plan.Spec, number, size int) (*OffsetPage, error) {
+	numbered, total, err := b.Core.Numbered(ctx, b.DB, s, number, size, MaxPageSize)
+	if err != nil {
+		return nil, err
+	}
+	items, err := b.collect(ctx, numbered, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &OffsetPage{Items: items, Number: number, Size: size, Total: total}, nil
+}

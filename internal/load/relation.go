@@ -1,0 +1,124 @@
+package load
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strconv"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Relation leads from rows of one type to rows of another. It is never changed.
+type Relation struct {
+	*Link
+	spec   *plan.Spec // which related rows, in which order, how many for each parent
+	single bool       // at most one for each parent
+	inside bool       // loaded with its parents' statement
+}
+
+// Link is what was declared of a relation. It never changes.
+type Link struct {
+	Kind  string
+	Outer []Field // what of a parent
+	Inner []Field // equals what of a related row
+	Child *plan.Table
+	Via   *Via // of a many-to-many relation: what stands between them
+
+	parent reflect.Type
+}
+
+// Via is the join table of a many-to-many relation.
+type Via struct {
+	Table       *plan.Table
+	Left, Right []Field
+}
+
+func (l *Link) String() string {
+	return fmt.Sprintf("%s %s -> %s", l.Kind, l.parent, l.Child.Struct.Type)
+}
+
+// Declare completes a link from the rows of a table. It is called by what the
+// program calls.
+func Declare(l *Link, parents *plan.Table, single bool) *Relation {
+	l.parent = parents.Struct.Type
+	if len(l.Outer) == 0 || len(l.Inner) == 0 {
+		panic(fmt.Sprintf("smrt: relation %s: the table that is named by a foreign key must have a key: declare it with query.NewTable or query.NewCompositeTable", l))
+	}
+	meta.DeclareRelation(l.declaration())
+	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty(), single: single}
+}
+
+// declaration describes l to whoever sees statements that it would save.
+func (l *Link) declaration() meta.Relation {
+	table, columns := l.Child, columnsOf(l.Inner)
+	if l.Via != nil {
+		table, columns = l.Via.Table, columnsOf(l.Via.Left)
+	}
+	r := meta.Relation{Kind: l.Kind, Parent: l.parent.String(), Child: l.Child.Struct.Type.String(), Table: table.Quoted}
+	for _, c := range columns {
+		r.Columns = append(r.Columns, c.Quoted)
+	}
+	if _, file, line, ok := runtime.Caller(3); ok { // whoever called the constructor
+		r.Site = filepath.Base(file) + ":" + strconv.Itoa(line)
+	}
+	return r
+}
+
+// KeyFields are the columns of a table's key as fields of its rows.
+func KeyFields(t *plan.Table) []Field {
+	fs := make([]Field, len(t.Key))
+	for i, k := range t.Key {
+		fs[i] = newField(k.Column)
+	}
+	return fs
+}
+
+func columnsOf(fs []Field) []*meta.Column {
+	cs := make([]*meta.Column, len(fs))
+	for i, f := range fs {
+		cs[i] = f.column
+	}
+	return cs
+}
+
+// Spec is the query for the related rows.
+func (r *Relation) Spec() *plan.Spec { return r.spec }
+
+// With is r with another query.
+func (r *Relation) With(s *plan.Spec) *Relation {
+	c := *r
+	c.spec = s
+	return &c
+}
+
+// First is r to the first row only.
+func (r *Relation) First() *Relation {
+	first := r.With(r.spec.AtMost(1))
+	first.single = true
+	return first
+}
+
+// Within is r loaded with its parents' statement, or by one of its own.
+func (r *Relation) Within(inside bool) *Relation {
+	c := *r
+	c.inside = inside
+	return &c
+}
+
+// Node is a condition on the rows that r leads to, or their number.
+func (r *Relation) Node(op plan.Op) plan.Node {
+	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: &plan.Link{
+		Table: r.Child, Deleted: r.spec.Deleted, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Inner),
+	}}
+	if r.Via != nil { // the row of the join table that leads to such a row
+		n.Link.Outer = columnsOf(r.Via.Right)
+		n = plan.Node{Kids: []plan.Node{n}, Link: &plan.Link{
+			Table: r.Via.Table, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Via.Left),
+		}}
+	}
+	n.Op = op
+	return n
+}

@@ -1,0 +1,4 @@
+package wal
+
+// Existing takes the header of a page off a position.
+var Existing = existing

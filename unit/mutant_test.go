@@ -1,0 +1,148 @@
+package unit_test
+
+import (
+	"encoding/json"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules of the package on purpose, one at a time,
+// and sees a test fail for each: the source is replaced for one run of the
+// tests, by the compiler's overlay.
+func TestRulesAreGuarded(t *testing.T) {
+	if os.Getenv("SMRT_TEST_MUTANTS") == "" {
+		t.Skip("compiles the tests once for each rule: make verify sets SMRT_TEST_MUTANTS")
+	}
+	for _, m := range []struct {
+		rule, file, from, to string
+		caught               string // the test that notices
+	}{
+		{
+			"parents are created first", "order.go",
+			"		g.link(keys[i].From, keys[i].To)\n", "		g.link(keys[i].To, keys[i].From)\n",
+			"TestParentsFirst",
+		},
+		{
+			"rows of one table wait for those they refer to", "ring.go",
+			"	if left[i] = true; waits[i] == 0 {", "	if left[i] = true; true {",
+			"TestChain",
+		},
+		{
+			"children are deleted first", "unlink.go",
+			"			slices.Reverse(u.order)\n", "",
+			"TestParentsFirst",
+		},
+		{
+			"rings of deletes are opened", "unlink.go",
+			"	case len(k.Loose) > 0:\n", "	case false:\n",
+			"TestOpenableRing",
+		},
+		{
+			"rows that are only marked keep their references", "change.go",
+			"		if o.removes() {\n", "		if true {\n",
+			"TestSoftDeleteKeepsReferences",
+		},
+		{
+			"each row gets the key of its own parent", "create.go",
+			"	return o.group.name, o.at + 1\n", "	return o.group.name, 1\n",
+			"TestMany",
+		},
+		{
+			"an update checks the version", "../internal/crud/flush_find.go",
+			`f.sql(head+" FROM ", c.Version != nil, true)`, `f.sql(head+" FROM ", false, true)`,
+			"TestStaleAnywhere",
+		},
+		{
+			"an update without arrays checks the version", "../internal/crud/flush_find.go",
+			"f.where(true, f.core.Version != nil)", "f.where(true, false)",
+			"TestUpdateGetsKeys",
+		},
+		{
+			"a row that was not found ends the transaction", "plan.go",
+			"		d.steps = append(d.steps, step{write: crud.Guard()})\n", "",
+			"TestFailures",
+		},
+		{
+			"the options reach the transaction", "tx.go",
+			"		begins = t.begin(&b)\n", "",
+			"TestIsolation",
+		},
+		{
+			"a unit is retried from its entities as they were", "flush.go",
+			"	d, err := u.prepare(ctx, tx, placeOf(tx.Conn()))\n	if err != nil {", "	d, err := u.prepare(ctx, tx, placeOf(tx.Conn()))\n	u.ops = u.ops[:len(u.ops)-1]\n	if err != nil {",
+			"TestFlushedTwice",
+		},
+		{
+			"a transaction that is rolled back gives everything back", "before.go",
+			"	if !again {\n", "	if again {\n",
+			"TestRolledBack",
+		},
+		{
+			"the first flush of a transaction has the last word", "before.go",
+			"		if !back[o.entity] {\n", "		if true {\n",
+			"TestFlushedTwice",
+		},
+		{
+			"once COMMIT was answered nothing is in doubt", "tx.go",
+			"err == nil && !t.out.committed {", "err == nil {",
+			"TestCutAtEveryByte",
+		},
+		{
+			"a lost answer to COMMIT is doubted", "tx.go",
+			"	return mayBeSent(err)\n", "	return &unsent{err}\n",
+			"TestCutAtEveryByte",
+		},
+		{
+			"a flush that is given up is stopped on the server", "tx.go",
+			"		_ = pg.CancelRequest(ctx)\n", "		_ = ctx\n",
+			"TestCancel",
+		},
+		{
+			"two writes of one row are refused", "plan.go",
+			"clashes(&phases[i]); err != nil {", "clashes(&phases[i]); false {",
+			"TestClashes",
+		},
+		{
+			"a joined unit that failed is not written after all", "locate.go",
+			"TxStatus() == inTransaction {", "TxStatus() == 'X' {",
+			"TestJoinedRowIsGone",
+		},
+		{
+			"foreign keys are looked up again", "tx.go",
+			"	if outdated(err) {\n", "	if false {\n",
+			"TestCatalogOnce",
+		},
+		{
+			"constraints are immediate again behind a unit", "plan.go",
+			"	if len(d.immediate) > 0 {\n", "	if false {\n",
+			"TestDeferredEndsWithTheUnit",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) {
+			source, err := os.ReadFile(m.file)
+			check.NoError(t, err)
+			broken := strings.Replace(string(source), m.from, m.to, 1)
+			if broken == string(source) {
+				t.Fatalf("%s does not contain %q", m.file, m.from)
+			}
+			dir := t.TempDir()
+			mutant, overlay := filepath.Join(dir, filepath.Base(m.file)), filepath.Join(dir, "overlay.json")
+			check.NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
+			original, err := filepath.Abs(m.file)
+			check.NoError(t, err)
+			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}})
+			check.NoError(t, err)
+			check.NoError(t, os.WriteFile(overlay, replace, 0o600))
+			cmd := osexec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "2m", "-vet=off", "-overlay", overlay, "-run", "^"+m.caught+"$", ".")
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: "+m.caught) {
+				t.Errorf("%s did not notice: %v\n%s", m.caught, err, out)
+			}
+		})
+	}
+}
