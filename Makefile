@@ -1,7 +1,7 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 PACKAGES = ./...
-MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./internal/crud/... ./internal/plan/...
+MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
 
 .PHONY: help
 help: ## Show this list
@@ -29,6 +29,12 @@ race: postgres ## Run all tests under the race detector
 .PHONY: test-fault
 test-fault: postgres ## Run the tests that break servers and connections for minutes
 	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestKill|TestCutAtEveryByte' -v ./txn
+	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestDialsAreBounded|TestServerThatDoesNotCancel|TestSessionsAreClean|TestTablesChange|TestBlackHole|TestOpenAndClose' -v ./pool
+	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestTokens|TestMonotonic|TestConflicts|TestBreaker|TestFailover|TestZombie' -v ./readreplica
+
+.PHONY: test-soak
+test-soak: postgres ## Break a server every ten seconds for five minutes; prints a table and draws soak.svg
+	SMRT_TEST_SOAK=5m SMRT_SOAK_SVG=$(CURDIR)/soak.svg $(GO) test -timeout 15m -run TestSoak -v ./readreplica
 
 .PHONY: lint
 lint: ## Check style and the import table

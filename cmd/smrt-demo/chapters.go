@@ -37,12 +37,16 @@ var chapters = []chapter{
 		{"An update of a stale row", "Two people read an order; the second to write is told.", staleUpdate},
 		{"A violated constraint", "The error is typed: it names the constraint and its columns, and no values.", constraint},
 	}},
-	{"SQL by hand, transactions and replicas", []step{
+	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
 		{"Both in one transaction", "products.With(tx) is the same repository on another handle.", transaction},
 		{"Once, however often it is asked for", "A key makes a transaction apply once; conflicts and lost answers are tried again.", applyOnce},
-		{"Read your write on the standby", "Any handle will do: here a pool on the standby, once that has replayed the write.", readOnStandby},
 		{"What the plan cache did", "Each shape of query was rendered once in this tour, and then found by its structure.", planCache},
+	}},
+	{"Replicas", []step{
+		{"Read your own write on a standby", "A router sends reads to the standby; a session makes it wait until that has the write.", readOwnWrite},
+		{"A write that was declared as a read", "Nobody looks at SQL texts: what is sent through the reader cannot write.", writeOnReader},
+		{"The primary dies", "Its process is killed and the standby promoted; the transaction goes on there.", failover},
 	}},
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/seed"
@@ -110,39 +108,6 @@ func transaction(ctx context.Context, s *stage, out *outcome) error {
 	out.expect(ctx, "stock", int64(kettle.Stock)-1, "select stock from products where id = $1", kettle.ID)
 	out.expect(ctx, "reserved", 1, "select sum(reserved) from inventory where product_id = $1", kettle.ID)
 	out.sends(6)
-	return nil
-}
-
-// readOnly is the SQLSTATE of a write on a standby.
-const readOnly = "25006"
-
-func readOnStandby(ctx context.Context, s *stage, out *outcome) error {
-	pool, replica, primary, standby := s.pool, s.replica, s.primary, s.standby
-	out.start()
-	products := repo.New(pool, shop.Products)
-	err := products.Patch(ctx, 42, shop.Stock.Set(4711))
-	if err != nil {
-		return err
-	}
-	err = standby.WaitForReplay(ctx, primary)
-	if err != nil {
-		return err
-	}
-	product, err := products.With(replica).Get(ctx, 42)
-	if err != nil {
-		return err
-	}
-	refused := products.With(replica).Patch(ctx, 42, shop.Stock.Set(0))
-	out.stop(2)
-
-	out.tell("%d in stock, says the standby", product.Stock)
-	out.tell("a write there: %v", refused)
-	out.check(product.Stock == 4711, "the standby says %d", product.Stock)
-	var refusal *pgconn.PgError
-	out.check(errors.As(refused, &refusal) && refusal.Code == readOnly, "the error is %v", refused)
-	var inRecovery bool
-	err = s.replica.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&inRecovery)
-	out.check(err == nil && inRecovery, "that was no standby: %v", err)
 	return nil
 }
 

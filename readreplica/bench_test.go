@@ -1,0 +1,91 @@
+package readreplica_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/route"
+	"github.com/smrt-go/smrt/readreplica"
+	"github.com/smrt-go/smrt/repo"
+)
+
+// routed chooses a node and ends the read at once: what a router adds to one.
+func routed(ctx context.Context, r *readreplica.Router) error {
+	t, err := r.Next(ctx, route.Try{})
+	if err != nil {
+		return err
+	}
+	return r.Done(ctx, t)
+}
+
+// TestRoutingAllocates proves that routing needs no memory.
+func TestRoutingAllocates(t *testing.T) {
+	c := newCluster(t, 0, 0)
+	r := c.open(t, func(cfg *readreplica.Config) { cfg.ProbeInterval, cfg.MaxStale = time.Minute, time.Minute }) // probes allocate
+	session := readreplica.WithSession(t.Context())
+	check.NoError(t, routed(session, r))
+	for what, ctx := range map[string]context.Context{"plain": t.Context(), "primary": readreplica.OnPrimary(t.Context()), "session": session} {
+		got := testing.AllocsPerRun(1000, func() { check.NoError(t, routed(ctx, r)) })
+		check.Same(t, what+": allocations", got, 0)
+	}
+	rows, direct := repo.New(r, counters), repo.New(poolOn(t, c.standbys[0]), counters)
+	get := func(rows *repo.Repository[counter, int64]) func() error {
+		return func() error {
+			_, err := rows.Get(t.Context(), 1)
+			return err
+		}
+	}
+	for range 50 { // both standbys have prepared it
+		check.NoError(t, get(rows)())
+	}
+	check.Same(t, "allocations of a get", pair.Allocations(get(rows)), pair.Allocations(get(direct)))
+}
+
+// TestRoutingTime proves that routing adds at most 150 ns to a read. The fastest
+// of many rounds counts, because others share the machine.
+func TestRoutingTime(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector is what would be measured")
+	}
+	c := newCluster(t, 0, 0)
+	r := c.open(t)
+	const runs = 10_000
+	best := time.Hour
+	for range 50 {
+		began := time.Now()
+		for range runs {
+			if err := routed(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		best = min(best, time.Since(began)/runs)
+	}
+	t.Logf("%v", best)
+	if best > 150*time.Nanosecond {
+		t.Errorf("routing takes %v", best)
+	}
+}
+
+// BenchmarkRouting is what a router adds to a read.
+func BenchmarkRouting(b *testing.B) {
+	c := newCluster(b, 0, 0)
+	r := c.open(b)
+	session := readreplica.WithSession(b.Context())
+	check.NoError(b, routed(session, r))
+	for _, bb := range []struct {
+		name string
+		ctx  context.Context
+	}{{"plain", b.Context()}, {"session", session}} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := routed(bb.ctx, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package readreplica
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/route"
+)
+
+// Reader is a handle of a [Router] on which everything is a read, by
+// declaration: for the queries of sqlc, whose texts nobody looks at. It follows
+// the demands of the context as the reads of repositories do. A write on it is
+// smrt.ErrWriteOnReplica. It is safe for concurrent use.
+type Reader struct{ router *Router }
+
+var (
+	_ smrt.Pool      = (*Reader)(nil)
+	_ route.DB       = (*Reader)(nil)
+	_ route.ReadOnly = (*Reader)(nil)
+)
+
+// Reader returns the handle for reading. It is always the same.
+func (r *Router) Reader() *Reader { return &r.reader }
+
+// Kin is the router: a transaction on one is one on both.
+func (r *Reader) Kin() any { return r.router }
+
+// RefuseWrites is smrt.ErrWriteOnReplica.
+func (r *Reader) RefuseWrites() error { return smrt.ErrWriteOnReplica }
+
+// Next chooses the node for a read, as the router's does.
+func (r *Reader) Next(ctx context.Context, last route.Try) (route.Try, error) {
+	return r.router.Next(ctx, last)
+}
+
+// Done ends a read.
+func (r *Reader) Done(ctx context.Context, t route.Try) error { return r.router.Done(ctx, t) }
+
+// Places is the number of nodes.
+func (r *Reader) Places() int { return r.router.Places() }
+
+// Exec runs a statement that reads.
+func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if ctx == nil {
+		return tag, smrt.ErrNilContext
+	}
+	err = route.Read(ctx, r, func(on smrt.DB, _ int) (final bool, err error) {
+		tag, err = on.Exec(ctx, sql, args...)
+		return false, err
+	})
+	return tag, err
+}
+
+// Query runs a query. It is run again on another node if the first cannot
+// serve it and no row was handed out.
+func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	q, err := r.begin(ctx)
+	if err != nil {
+		return failedRows{err}, err
+	}
+	return openRows(&rows{source: q, ctx: ctx, sql: sql, args: args})
+}
+
+// QueryRow runs a query whose first row is wanted.
+func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return result.Row(r.Query(ctx, sql, args...))
+}
+
+// SendBatch sends several queries in one round trip. They are not run again.
+func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	q, err := r.begin(ctx)
+	if err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return &readResults{BatchResults: q.try.On.SendBatch(ctx, b), reading: q}
+}
+
+// CopyFrom is a write.
+func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, smrt.ErrWriteOnReplica
+}
+
+// Acquire lends a connection to a node that serves reads.
+func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
+	if ctx == nil {
+		return nil, smrt.ErrNilContext
+	}
+	err = route.Read(ctx, r, func(_ smrt.DB, place int) (final bool, err error) {
+		conn, err = r.router.nodes[place].reads.Acquire(ctx)
+		return false, err
+	})
+	return conn, err
+}
+
+// Begin begins a read-only transaction.
+func (r *Reader) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx begins a transaction, which is read-only whatever options say.
+func (r *Reader) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	options.AccessMode = pgx.ReadOnly
+	return r.router.BeginTx(ctx, options)
+}
+
+// reading is a query on its way to a node.
+type reading struct {
+	router *Router
+	ctx    context.Context
+	try    route.Try
+	err    error // why it is not sent again
+}
+
+func (r *Reader) begin(ctx context.Context) (*reading, error) {
+	if ctx == nil {
+		return nil, smrt.ErrNilContext
+	}
+	q := &reading{router: r.router, ctx: ctx}
+	var err error
+	q.try, err = r.router.Next(ctx, q.try)
+	return q, err
+}
+
+func (q *reading) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	return q.try.On.Query(ctx, sql, args...)
+}
+
+func (q *reading) ended(err error, final bool) (again bool) {
+	q.try.Err = err
+	if err == nil || final {
+		q.err = q.router.Done(q.ctx, q.try)
+		return false
+	}
+	q.try, q.err = q.router.Next(q.ctx, q.try)
+	return q.err == nil
+}
+
+func (q *reading) rejected(err error) error {
+	if q.err != nil {
+		return q.err
+	}
+	return err
+}
+
+// readResults tell the router how a batch ended.
+type readResults struct {
+	pgx.BatchResults
+	*reading
+	closed bool
+}
+
+// Close ends the batch.
+func (b *readResults) Close() error {
+	err := b.BatchResults.Close()
+	if b.closed {
+		return err
+	}
+	b.closed = true
+	b.ended(err, true)
+	if err != nil {
+		return b.rejected(err)
+	}
+	return nil
+}
+
+// Query is that of the results, not that of reading.
+func (b *readResults) Query() (pgx.Rows, error) { return b.BatchResults.Query() }

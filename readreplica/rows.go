@@ -1,0 +1,127 @@
+package readreplica
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// source is where a query is sent, and where else if that fails.
+type source interface {
+	query(ctx context.Context, sql string, args []any) (pgx.Rows, error)
+
+	// ended is told how the query ended, once. If the caller has seen nothing
+	// of it, which final denies, it may answer that it is to be sent again.
+	ended(err error, final bool) (again bool)
+
+	// rejected is the error to report for err.
+	rejected(err error) error
+}
+
+// rows send their query again as long as the caller has seen nothing of it and
+// the source says that it had no effect.
+type rows struct {
+	pgx.Rows
+	source source
+	ctx    context.Context
+	sql    string
+	args   []any
+	begun  bool
+	over   bool
+	err    error
+}
+
+// openRows sends the query.
+func openRows(r *rows) (pgx.Rows, error) {
+	if err := r.send(); err != nil {
+		return failedRows{err}, err
+	}
+	return r, nil
+}
+
+func (r *rows) send() error {
+	for {
+		inner, err := r.source.query(r.ctx, r.sql, r.args)
+		if err == nil {
+			r.Rows = inner
+			return nil
+		}
+		if !r.source.ended(err, false) {
+			r.over = true
+			return r.source.rejected(err)
+		}
+	}
+}
+
+// Next goes to the next row.
+func (r *rows) Next() bool {
+	for !r.over {
+		if r.Rows.Next() {
+			r.begun = true
+			return true
+		}
+		if !r.finish() {
+			return false
+		}
+		if r.err = r.send(); r.err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// finish takes in how the query ended. It returns true if it is to be sent
+// again.
+func (r *rows) finish() (again bool) {
+	err := r.Rows.Err()
+	if r.source.ended(err, r.begun) {
+		return true
+	}
+	r.over = true
+	if err != nil {
+		r.err = r.source.rejected(err)
+	}
+	return false
+}
+
+// Close ends the rows.
+func (r *rows) Close() {
+	r.Rows.Close()
+	if !r.over {
+		r.over = true
+		r.source.ended(r.Rows.Err(), true)
+	}
+}
+
+// Err is the error that ended the rows.
+func (r *rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	if err := r.Rows.Err(); err != nil {
+		return r.source.rejected(err)
+	}
+	return nil
+}
+
+// failedRows are the rows of a query that could not be sent.
+type failedRows struct{ err error }
+
+func (failedRows) Close()                                       {}
+func (r failedRows) Err() error                                 { return r.err }
+func (failedRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
+func (failedRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
+func (failedRows) Next() bool                                   { return false }
+func (r failedRows) Scan(...any) error                          { return r.err }
+func (r failedRows) Values() ([]any, error)                     { return nil, r.err }
+func (failedRows) RawValues() [][]byte                          { return nil }
+func (failedRows) Conn() *pgx.Conn                              { return nil }
+func (failedRows) TypeMap() *pgtype.Map                         { return nil }
+
+func (w *writing) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	return w.node.writes.Query(ctx, sql, args...)
+}
+
+func (w *writing) rejected(err error) error { return err }

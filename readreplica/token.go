@@ -1,0 +1,189 @@
+package readreplica
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"github.com/smrt-go/smrt"
+)
+
+// A token is a position, or a time where there are no positions, and a
+// signature of both: version, system, timeline, LSN, seconds since 1970, HMAC.
+const (
+	tokenVersion = 1
+	tokenBody    = 1 + 8 + 4 + 8 + 8
+	tokenMAC     = 16 // of 32: 2^128 is enough against guessing
+	tokenSlack   = 16 << 20
+)
+
+var tokenText = base64.RawURLEncoding.Strict()
+
+// Token returns what the session of ctx has written and read as a text of some
+// 60 letters, digits and "-_", for another process to continue with; see
+// [Router.Resume]. It is empty if that is nothing. It asks for positions that
+// are not known yet. Inside a transaction begun on the router it is
+// smrt.ErrTxBypass.
+func (r *Router) Token(ctx context.Context) (string, error) {
+	if err := r.needSecret(); err != nil {
+		return "", err
+	}
+	if r.kind().positions() {
+		p, err := r.Position(ctx)
+		if err != nil || p.IsZero() {
+			return "", err
+		}
+		return r.sign(p, time.Now()), nil
+	}
+	d := demandOf(ctx)
+	if d == nil || d.session == nil {
+		return "", bad("ctx", "has no session: see WithSession")
+	}
+	wrote := d.session.look(r).wrote
+	if wrote == 0 || r.kind().current() {
+		return "", nil
+	}
+	return r.sign(smrt.Position{}, start.Add(time.Duration(wrote))), nil
+}
+
+// Resume returns a context with a session that has written and read what the
+// session of a token had. An empty token is a new session. A token that cannot
+// be used is smrt.ErrBadToken, of which *smrt.TokenError tells why; the context
+// returned with it has a new session, to go on with.
+//
+// It takes at most one question to the primary, for tokens that are ahead of
+// what the router has seen of it.
+func (r *Router) Resume(ctx context.Context, token string) (context.Context, error) {
+	if ctx == nil {
+		return context.Background(), smrt.ErrNilContext
+	}
+	ctx = WithSession(ctx)
+	if err := r.needSecret(); err != nil {
+		return ctx, err
+	}
+	if token == "" {
+		return ctx, nil
+	}
+	p, at, err := r.verify(token)
+	if err != nil {
+		return ctx, err
+	}
+	s := demandOf(ctx).session
+	if p.IsZero() || !r.kind().positions() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.on(r).wrote = r.whenWritten(at)
+		return ctx, nil
+	}
+	if p, err = r.validated(ctx, p); err != nil {
+		return ctx, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.on(r).floor = p
+	return ctx, nil
+}
+
+// whenWritten is a time of another process as one of this one. The clocks of
+// two machines differ, so where positions can be asked for, it is now, which is
+// later than any time in the past.
+func (r *Router) whenWritten(at time.Time) instant {
+	if r.kind().positions() {
+		return now()
+	}
+	return max(1, min(now(), instant(at.Sub(start))))
+}
+
+// unresolved is a token that says no more than that something was written.
+func (r *Router) unresolved() string { return r.sign(smrt.Position{}, time.Now()) }
+
+// hasWritten tells whether the session of ctx has written anything through r.
+func (r *Router) hasWritten(ctx context.Context) bool {
+	return demandOf(ctx).session.look(r).dirty
+}
+
+func (r *Router) needSecret() error {
+	if len(r.cfg.TokenSecret) == 0 {
+		return bad("TokenSecret", "is needed for tokens: set it to 32 random bytes, the same in every process")
+	}
+	return nil
+}
+
+func (r *Router) sign(p smrt.Position, at time.Time) string {
+	b := make([]byte, 0, tokenBody+sha256.Size)
+	b = append(b, tokenVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.System))
+	b = binary.BigEndian.AppendUint32(b, p.Timeline)
+	b = binary.BigEndian.AppendUint64(b, p.LSN)
+	b = binary.BigEndian.AppendUint64(b, uint64(at.Unix()))
+	return tokenText.EncodeToString(append(b, r.mac(b)...))
+}
+
+func (r *Router) mac(body []byte) []byte {
+	h := hmac.New(sha256.New, r.cfg.TokenSecret)
+	h.Write(body)
+	return h.Sum(nil)[:tokenMAC]
+}
+
+func (r *Router) verify(token string) (smrt.Position, time.Time, error) {
+	if len(token) != tokenText.EncodedLen(tokenBody+tokenMAC) {
+		return smrt.Position{}, time.Time{}, &smrt.TokenError{Reason: "malformed"}
+	}
+	b, err := tokenText.DecodeString(token)
+	if err != nil || b[0] != tokenVersion {
+		return smrt.Position{}, time.Time{}, &smrt.TokenError{Reason: "malformed"}
+	}
+	if !hmac.Equal(b[tokenBody:], r.mac(b[:tokenBody])) {
+		return smrt.Position{}, time.Time{}, &smrt.TokenError{Reason: "tampered"}
+	}
+	p := smrt.Position{
+		System:   int64(binary.BigEndian.Uint64(b[1:])),
+		Timeline: binary.BigEndian.Uint32(b[9:]),
+		LSN:      binary.BigEndian.Uint64(b[13:]),
+	}
+	return p, time.Unix(int64(binary.BigEndian.Uint64(b[21:])), 0), nil
+}
+
+// validated refuses a position that cannot be one of this cluster. What seems
+// to be ahead may only be newer than what was last seen of the primary, so it
+// is asked once; if it does not answer, the position is believed.
+func (r *Router) validated(ctx context.Context, p smrt.Position) (smrt.Position, error) {
+	if p.IsZero() {
+		return p, nil
+	}
+	system, timeline, newest := r.known()
+	if system != 0 && p.System != system {
+		return p, &smrt.TokenError{Reason: "foreign"}
+	}
+	if p.Timeline < timeline || p.Timeline == timeline && p.LSN <= newest {
+		return p, nil
+	}
+	at, err := r.since(ctx, now())
+	if err != nil {
+		if ctx.Err() != nil {
+			return p, ctx.Err()
+		}
+		return p, nil //nolint:nilerr // nobody knows better
+	}
+	switch {
+	case p.Timeline > at.Timeline:
+		r.hurry() // a standby may have been promoted just now
+		return p, &smrt.TokenError{Reason: "timeline"}
+	case p.Timeline == at.Timeline && p.LSN > at.LSN+tokenSlack:
+		return p, &smrt.TokenError{Reason: "future"}
+	}
+	return p, nil
+}
+
+// known is what was last seen of the primary.
+func (r *Router) known() (system int64, timeline uint32, newest uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := len(r.samples); k > 0 {
+		newest = r.samples[k-1].position.LSN
+	}
+	return r.system, r.timeline, newest
+}

@@ -1,0 +1,228 @@
+package readreplica
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/route"
+	"github.com/smrt-go/smrt/internal/wal"
+)
+
+// Begin begins a transaction on the primary.
+func (r *Router) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx begins a transaction: on a replica if it is read-only, else on the
+// primary. Everything in it happens there. PostgreSQL's standbys cannot do
+// serializable transactions, so those go to the primary.
+func (r *Router) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	if options.AccessMode == pgx.ReadOnly && options.IsoLevel != pgx.Serializable {
+		return r.beginRead(ctx, options)
+	}
+	w, err := r.primary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		t, err := w.begin(options)
+		if err == nil {
+			return t, nil
+		}
+		w.blame(err)
+		if !isHealth(err) || ctx.Err() != nil || now() >= w.until || !w.redirect() { // BEGIN has no effect
+			return nil, err
+		}
+	}
+}
+
+// begin takes a connection of its own, because a transaction that is committed
+// together with a question for its position is not committed by its pgx.Tx.
+func (w *writing) begin(options pgx.TxOptions) (pgx.Tx, error) {
+	conn, err := w.node.writes.Acquire(w.ctx)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := conn.BeginTx(w.ctx, options)
+	if err != nil {
+		conn.Release()
+		return nil, err
+	}
+	return &tx{inner: inner, conn: conn, writing: *w}, nil
+}
+
+// beginRead begins a transaction on a replica, which it stays on.
+func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (t pgx.Tx, err error) {
+	err = route.Read(ctx, reads{r}, func(on smrt.DB, place int) (final bool, err error) {
+		n := r.nodes[place]
+		inner, err := n.reads.BeginTx(ctx, options)
+		if err == nil {
+			n.begin() // until its end; how long it takes is up to the caller
+			t = &tx{inner: inner, writing: writing{router: r, ctx: ctx, node: n}, reads: true}
+		}
+		return false, err
+	})
+	return t, err
+}
+
+// reads is a router without the check whether it may be used: beginning a
+// transaction is not use.
+type reads struct{ *Router }
+
+// Kin makes it no handle that a transaction could have been begun on.
+func (reads) Kin() any { return nil }
+
+// tx is a transaction on a node.
+type tx struct {
+	inner pgx.Tx
+	conn  *pgxpool.Conn // nil: inner ends the transaction by itself
+	writing
+	reads bool
+	over  bool
+}
+
+var _ pgx.Tx = (*tx)(nil)
+
+// end gives the connection back.
+func (t *tx) end(ctx context.Context, err error) {
+	t.over = true
+	if t.conn != nil {
+		t.conn.Release()
+	}
+	if !t.reads {
+		t.blame(err)
+		return
+	}
+	t.node.end(0, err == nil)
+	if d := demandOf(ctx); d != nil && d.session != nil && err == nil {
+		d.session.didRead(t.node)
+	}
+}
+
+// Commit commits, and notes the position in the session of ctx.
+func (t *tx) Commit(ctx context.Context) error {
+	if t.over {
+		return pgx.ErrTxClosed
+	}
+	keep := t.router.KeepCommits(ctx)
+	if t.reads || t.conn == nil || keep == nil {
+		err := t.inner.Commit(ctx)
+		if !t.reads {
+			t.router.wrote(ctx)
+		}
+		t.end(ctx, err)
+		return err
+	}
+	_, err := t.CommitPosition(ctx)
+	return err
+}
+
+// CommitPosition commits and returns the position of the commit, which is zero
+// where it cannot be known. The session of ctx gets it too.
+func (t *tx) CommitPosition(ctx context.Context) (smrt.Position, error) {
+	if t.over {
+		return smrt.Position{}, pgx.ErrTxClosed
+	}
+	if t.reads || t.conn == nil || !t.router.kind().positions() {
+		return smrt.Position{}, t.plainCommit(ctx)
+	}
+	p, err := wal.Commit(ctx, t.conn.Conn())
+	if keep := t.router.KeepCommits(ctx); keep != nil {
+		keep(p) // after an error too: it may have been committed, and now counts
+	}
+	t.end(ctx, err)
+	return p, err
+}
+
+func (t *tx) plainCommit(ctx context.Context) error {
+	err := t.inner.Commit(ctx)
+	if !t.reads {
+		t.router.wrote(ctx)
+	}
+	t.end(ctx, err)
+	return err
+}
+
+// Rollback undoes the transaction. How it came to that is not told here, but
+// its connection tells whether it was the server's fault.
+func (t *tx) Rollback(ctx context.Context) error {
+	if t.over {
+		return pgx.ErrTxClosed
+	}
+	conn := t.inner.Conn()
+	lost, failed := conn.IsClosed(), conn.PgConn().TxStatus() == 'E'
+	err := t.inner.Rollback(ctx)
+	switch {
+	case lost:
+		t.end(ctx, pgconn.ErrConnClosed)
+		if t.reads {
+			t.node.failed(pgconn.ErrConnClosed)
+		}
+	case failed:
+		t.end(ctx, err)
+		if t.reads {
+			t.node.conflicted()
+		}
+		t.node.prober.hurry() // perhaps it is not what it was
+	default:
+		t.end(ctx, err)
+	}
+	return err
+}
+
+func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
+	if t.over {
+		return nil, pgx.ErrTxClosed
+	}
+	return t.inner.Begin(ctx)
+}
+
+func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if t.over {
+		return pgconn.CommandTag{}, pgx.ErrTxClosed
+	}
+	return t.inner.Exec(ctx, sql, args...)
+}
+
+func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if t.over {
+		return failedRows{pgx.ErrTxClosed}, pgx.ErrTxClosed
+	}
+	return t.inner.Query(ctx, sql, args...)
+}
+
+func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if t.over {
+		return result.Row(nil, pgx.ErrTxClosed)
+	}
+	return t.inner.QueryRow(ctx, sql, args...)
+}
+
+func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if t.over {
+		return pgx.FailedBatchResults(b, pgx.ErrTxClosed)
+	}
+	return t.inner.SendBatch(ctx, b)
+}
+
+func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	if t.over {
+		return 0, pgx.ErrTxClosed
+	}
+	return t.inner.CopyFrom(ctx, table, columns, src)
+}
+
+func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if t.over {
+		return nil, pgx.ErrTxClosed
+	}
+	return t.inner.Prepare(ctx, name, sql)
+}
+
+// LargeObjects and Conn are those of the transaction; they are not for use
+// after its end.
+func (t *tx) LargeObjects() pgx.LargeObjects { return t.inner.LargeObjects() }
+func (t *tx) Conn() *pgx.Conn                { return t.inner.Conn() }

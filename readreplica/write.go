@@ -1,0 +1,169 @@
+package readreplica
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/result"
+)
+
+// writing is a statement on its way to the primary.
+type writing struct {
+	router *Router
+	ctx    context.Context
+	node   *Node
+	until  instant
+}
+
+// primary begins a write.
+func (r *Router) primary(ctx context.Context) (w writing, err error) {
+	if ctx == nil {
+		return w, smrt.ErrNilContext
+	}
+	w = writing{router: r, ctx: ctx, until: r.limit()}
+	w.node, err = r.writer(ctx, w.until)
+	return w, err
+}
+
+// ended takes in how the statement ended. It returns true if the statement had
+// no effect because of where it was sent, the caller has seen nothing of it,
+// and w.node is now another place to send it to.
+func (w *writing) ended(err error, final bool) (again bool) {
+	w.router.wrote(w.ctx) // also after an error, which may have come after the commit
+	fault := w.blame(err)
+	switch {
+	case final, w.ctx.Err() != nil, now() >= w.until:
+		return false
+	case fault == pgerr.NotPrimary, fault != pgerr.Permanent && neverSent(err):
+		return w.redirect()
+	}
+	return false // it may have been applied
+}
+
+// blame tells the router of an error that is about the server.
+func (w *writing) blame(err error) pgerr.Fault {
+	if w.ctx.Err() != nil {
+		return pgerr.Permanent
+	}
+	switch fault := faultOf(err); fault {
+	case pgerr.NotPrimary:
+		w.router.demote(w.node)
+		return fault
+	case pgerr.Lost, pgerr.Crowded:
+		w.router.suspect(w.node, err)
+		return fault
+	}
+	return pgerr.Permanent
+}
+
+// redirect waits for a primary that the statement has not been sent to, or for
+// the same one when it is back.
+func (w *writing) redirect() bool {
+	r := w.router
+	r.counter.redirects.Add(1)
+	if r.table.Load().primary == w.node { // it refuses connections, but is not given up yet
+		r.pause(w.ctx, r.cfg.ProbeInterval/10)
+	}
+	n, err := r.writer(w.ctx, w.until)
+	if err != nil {
+		return false
+	}
+	w.node = n
+	return true
+}
+
+// Exec runs a statement on the primary.
+func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	w, err := r.primary(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	for {
+		tag, err := w.node.writes.Exec(ctx, sql, args...)
+		if !w.ended(err, false) {
+			return tag, err
+		}
+	}
+}
+
+// Query runs a statement on the primary. A statement that is to read from a
+// replica is sent through [Router.Reader].
+func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	w, err := r.primary(ctx)
+	if err != nil {
+		return failedRows{err}, err
+	}
+	return openRows(&rows{source: &w, ctx: ctx, sql: sql, args: args})
+}
+
+// QueryRow runs a statement on the primary, whose first row is wanted.
+func (r *Router) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return result.Row(r.Query(ctx, sql, args...))
+}
+
+// SendBatch sends several statements to the primary in one round trip. They are
+// not sent again if the server turns out not to be the primary any more.
+func (r *Router) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	w, err := r.primary(ctx)
+	if err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return &batchResults{BatchResults: w.node.writes.SendBatch(ctx, b), writing: w}
+}
+
+// CopyFrom loads rows into the primary. It is not repeated if the server turns
+// out not to be the primary any more.
+func (r *Router) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	w, err := r.primary(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.node.writes.CopyFrom(ctx, table, columns, src)
+	w.ended(err, true)
+	return n, err
+}
+
+// Acquire lends a connection to the primary, for what needs a session.
+func (r *Router) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	w, err := r.primary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		conn, err := w.node.writes.Acquire(ctx)
+		if !w.ended(err, false) {
+			return conn, err
+		}
+	}
+}
+
+// batchResults tell the router how a batch ended.
+type batchResults struct {
+	pgx.BatchResults
+	writing
+	closed bool
+}
+
+// Tx is the transaction that the batch has begun, if any.
+func (b *batchResults) Tx() pgx.Tx {
+	inner := b.BatchResults.Tx()
+	if inner == nil {
+		return nil
+	}
+	return &tx{inner: inner, writing: b.writing}
+}
+
+// Close ends the batch.
+func (b *batchResults) Close() error {
+	err := b.BatchResults.Close()
+	if !b.closed {
+		b.closed = true
+		b.ended(err, true)
+	}
+	return err
+}
