@@ -32,6 +32,11 @@ test-fault: postgres ## Run the tests that break servers and connections for min
 	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestDialsAreBounded|TestServerThatDoesNotCancel|TestSessionsAreClean|TestTablesChange|TestBlackHole|TestOpenAndClose' -v ./pool
 	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestTokens|TestMonotonic|TestConflicts|TestBreaker|TestFailover|TestZombie' -v ./readreplica
 
+.PHONY: test-pooler
+test-pooler: postgres ## Run the suites through PgBouncer in transaction mode, in the modes that need no prepared statements
+	SMRT_TEST_POOLER=transaction $(GO) test ./repo/... ./preload/... ./txn/... ./unit/...
+	SMRT_TEST_POOLER=transaction SMRT_TEST_EXEC_MODE=exec $(GO) test ./repo/... ./preload/... ./txn/... ./unit/...
+
 .PHONY: test-soak
 test-soak: postgres ## Break a server every ten seconds for five minutes; prints a table and draws soak.svg
 	SMRT_TEST_SOAK=5m SMRT_SOAK_SVG=$(CURDIR)/soak.svg $(GO) test -timeout 15m -run TestSoak -v ./readreplica
@@ -53,4 +58,4 @@ verify: postgres ## Fail if generated code is stale, go.mod is untidy, or tests 
 	$(GO) run ./internal/shop/generate -check
 	$(GO) mod tidy -diff
 	$(GO) vet $(PACKAGES)
-	SMRT_TEST_MUTANTS=1 $(GO) test -run TestRulesAreGuarded ./preload
+	SMRT_TEST_MUTANTS=1 $(GO) test -timeout 30m -run TestRulesAreGuarded ./preload ./unit

@@ -104,7 +104,7 @@ type wordBook struct {
 func TestJoinedInEveryMode(t *testing.T) {
 	modes := []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec}
 	for _, mode := range modes {
-		l := newLibrary(t, testdb.ExecMode(mode))
+		l := newLibrary(t, testdb.Direct(), testdb.ExecMode(mode))
 		views := repo.View(repo.New(l.pool, books), func(v *readBook) *book { return &v.book })
 		read := func(outer, middle, inner bool) string {
 			ms := []preload.ToMany[book, tag]{bookWords, bookWords}

@@ -36,7 +36,7 @@ func TestJoined(t *testing.T) {
 		pgx.QueryExecModeCacheStatement: 1, pgx.QueryExecModeCacheDescribe: 1, pgx.QueryExecModeDescribeExec: 1, pgx.QueryExecModeExec: 7,
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
-			l := newLibrary(t, testdb.Configure(func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode }))
+			l := newLibrary(t, testdb.Direct(), testdb.Configure(func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode }))
 			ctx := t.Context()
 			views := repo.View(repo.New(l.pool, books), func(v *bookView) *book { return &v.book })
 			q := query.All[book]().WithDeleted().OrderBy(bookID.Asc())

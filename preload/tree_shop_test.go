@@ -1,7 +1,6 @@
 package preload_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -215,4 +214,4 @@ func trees(n int) int {
 	return n
 }
 
-func execMode() string { return os.Getenv("SMRT_TEST_EXEC_MODE") }
+func execMode() string { return testdb.ExecModeName() }

@@ -109,7 +109,7 @@ func TestStreamTwice(t *testing.T) {
 
 // TestStreamOfKilledBackend ends the server's side in the middle of a stream.
 func TestStreamOfKilledBackend(t *testing.T) {
-	a, ctx := newArchive(t, testdb.MaxConns(2)), t.Context()
+	a, ctx := newArchive(t, testdb.MaxConns(2), testdb.Direct()), t.Context()
 	events := fillEvents(t, a, 300_000)
 	conn := check.Value(a.pool.Acquire(ctx))(t)
 	defer conn.Release()

@@ -62,6 +62,11 @@ func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
 	if s.tx != nil {
 		s.conn = s.tx.Conn()
 	}
+	if err == nil && r.stale && s.conn != nil {
+		// pgx forgets a statement that failed, but a pooler that keeps prepared statements by their texts does not.
+		r.stale = false
+		err = s.conn.DeallocateAll(ctx)
+	}
 	if err == nil {
 		s.quiet = s.began
 		return s, applied, nil

@@ -264,7 +264,7 @@ func TestBudgetZero(t *testing.T) {
 
 // TestPoolerMode loses prepared statements as a pooler does: the error says what helps, and is not tried again.
 func TestPoolerMode(t *testing.T) {
-	b := newBank(t, testdb.MaxConns(1), execMode(pgx.QueryExecModeCacheStatement))
+	b := newBank(t, testdb.MaxConns(1), testdb.Direct(), execMode(pgx.QueryExecModeCacheStatement))
 	runs := 0
 	err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		runs++

@@ -21,23 +21,25 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// countedConn counts what is sent, which a tracer of pgx does not see of a COMMIT that asks for its position.
-type countedConn struct {
+// watchedConn tells of everything that is sent, which a tracer of pgx does not see of a COMMIT that asks for its
+// position.
+type watchedConn struct {
 	net.Conn
-	sent *atomic.Int64
+	before func()
 }
 
-func (c countedConn) Write(b []byte) (int, error) {
-	c.sent.Add(1)
+func (c watchedConn) Write(b []byte) (int, error) {
+	c.before()
 	return c.Conn.Write(b)
 }
 
-func countWrites(sent *atomic.Int64) testdb.Option {
+// watchWrites calls before ahead of everything that is sent.
+func watchWrites(before func()) testdb.Option {
 	return testdb.Configure(func(cfg *pgxpool.Config) {
 		dial := cfg.ConnConfig.DialFunc
 		cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
-			return countedConn{conn, sent}, err
+			return watchedConn{conn, before}, err
 		}
 	})
 }
@@ -83,7 +85,7 @@ func (tx *tellingTx) CommitPosition(ctx context.Context) (smrt.Position, error) 
 // every handle that can tell it, and that asking costs no round trip where the connection is at hand.
 func TestPosition(t *testing.T) {
 	var sent atomic.Int64
-	b := newBank(t, testdb.MaxConns(2), countWrites(&sent))
+	b := newBank(t, testdb.MaxConns(2), watchWrites(func() { sent.Add(1) }))
 	conn, err := b.Acquire(t.Context())
 	check.NoError(t, err)
 	defer conn.Release()

@@ -123,6 +123,7 @@ type run struct {
 
 	keep  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	tells bool                // the position is wanted
+	stale bool                // a cached statement did not fit its tables any more
 
 	around *scope.Scope // of the transactions that it is to be part of
 	root   any
@@ -154,6 +155,7 @@ func (r *run) loop(ctx context.Context) error {
 		if again == pgerr.NotPrimary {
 			r.resetPool()
 		}
+		r.stale = r.stale || again == pgerr.StalePlan
 		if err := r.retry.wait(ctx, again, err, r.doubt != nil); err != nil {
 			return r.conclude(ctx, err)
 		}

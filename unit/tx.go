@@ -38,6 +38,7 @@ type runner struct {
 
 	tracked  bool          // the options ask for the position of the commit
 	silent   bool          // it cannot be asked for
+	stale    bool          // a cached statement did not fit its tables any more
 	position smrt.Position // what it was
 
 	// Of a second try because the foreign keys may have changed.
@@ -105,6 +106,14 @@ func (t *oneTrip) take(ctx context.Context) error {
 		t.release()
 		return smrt.ErrTxOpen
 	}
+	if t.stale {
+		// pgx forgets a statement that failed, but a pooler that keeps prepared statements by their texts does not.
+		t.stale = false
+		if err := t.conn.DeallocateAll(ctx); err != nil {
+			t.release()
+			return err
+		}
+	}
 	return nil
 }
 
@@ -158,6 +167,7 @@ func (t *oneTrip) Commit(ctx context.Context) error {
 	if t.out.err = t.send(ctx); t.out.err == nil {
 		return nil
 	}
+	t.stale = pgerr.FaultOf(t.out.err) == pgerr.StalePlan
 	t.undo(ctx)
 	return t.explained(ctx)
 }
