@@ -288,7 +288,7 @@ func TestFirstErrorCancelsTheRest(t *testing.T) {
 }
 
 func TestKilledBackend(t *testing.T) {
-	l := newLibrary(t, testdb.MaxConns(4))
+	l := newLibrary(t, testdb.MaxConns(4), testdb.Direct())
 	ctx := t.Context()
 	vs := []bookView{{book: book{ID: 1}}}
 	check.NoError(t, preload.Fill(ctx, l.pool, vs, wholeBook...))

@@ -38,8 +38,9 @@ func TestRoutingAllocates(t *testing.T) {
 			return err
 		}
 	}
-	for range 50 { // both standbys have prepared it
+	for range 50 { // both standbys have prepared it, for both
 		check.NoError(t, get(rows)())
+		check.NoError(t, get(direct)())
 	}
 	check.Same(t, "allocations of a get", pair.Allocations(get(rows)), pair.Allocations(get(direct)))
 }

@@ -1,6 +1,7 @@
 package readreplica
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -121,7 +122,8 @@ type Config struct {
 
 	// OnEvent is called when a server goes or comes, and when the primary or
 	// its timeline changes. Events come one at a time, in order; a slow
-	// function delays the next one and nothing else.
+	// function delays the next one and nothing else. It must not close the
+	// router, which waits for it.
 	OnEvent func(Event)
 
 	off protection // what a control test switches off
@@ -208,6 +210,7 @@ func (c *Config) resolve() error {
 	case c.Engine > Pooled:
 		return bad("Engine", "must be one of the constants")
 	}
+	c.TokenSecret = bytes.Clone(c.TokenSecret)
 	return c.resolveServers()
 }
 

@@ -77,6 +77,7 @@ type events struct {
 	mu      sync.Mutex
 	queue   []Event
 	running bool
+	ended   bool
 	idle    sync.WaitGroup
 }
 
@@ -87,11 +88,22 @@ func (e *events) add(event Event) {
 	event.At = time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.ended {
+		return
+	}
 	e.queue = append(e.queue, event)
 	if !e.running {
 		e.running = true
 		e.idle.Go(e.run)
 	}
+}
+
+// end lets no more events in, and waits until the others are handed over.
+func (e *events) end() {
+	e.mu.Lock()
+	e.ended = true
+	e.mu.Unlock()
+	e.idle.Wait()
 }
 
 func (e *events) run() {

@@ -99,10 +99,6 @@ func (c *cluster) open(t testing.TB, change ...func(*readreplica.Config)) *readr
 	return r
 }
 
-// where asks which server a handle leads to: the port is the same for all, the
-// directory of the socket is not.
-const whereSQL = "SELECT current_setting('data_directory')"
-
 func eventually(t testing.TB, what string, limit time.Duration, ok func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()

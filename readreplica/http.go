@@ -37,7 +37,8 @@ const defaultCookie = "smrt-reads"
 //
 // The token goes out with the header of the response, so it covers what the
 // handler has written and read before it begins to answer. A token that cannot
-// be used is left aside, and counted in [Stats].
+// be used is left aside, and counted in [Stats]. Middlewares of several routers
+// share the session; give their cookies different names.
 func (r *Router) Middleware(h HTTP, next http.Handler) (http.Handler, error) {
 	if err := r.needSecret(); err != nil {
 		return nil, err
@@ -55,8 +56,11 @@ func (r *Router) Middleware(h HTTP, next http.Handler) (http.Handler, error) {
 		h.Path = "/"
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		ctx, err := r.Resume(req.Context(), h.read(req))
-		if err != nil {
+		ctx := req.Context()
+		if d := demandOf(ctx); d == nil || d.session == nil { // else that of another router's middleware
+			ctx = WithSession(ctx)
+		}
+		if err := r.resume(ctx, h.read(req)); err != nil {
 			r.counter.badTokens.Add(1)
 		}
 		answer := &answer{ResponseWriter: w, router: r, how: &h, ctx: ctx}
@@ -136,9 +140,12 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // Flush sends what was written so far.
-func (a *answer) Flush() {
+func (a *answer) Flush() { _ = a.FlushError() } // as http.Flusher, which has no error either
+
+// FlushError is Flush for http.ResponseController.
+func (a *answer) FlushError() error {
 	a.begin()
-	_ = http.NewResponseController(a.ResponseWriter).Flush() // as http.Flusher, which has no error either
+	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
 // Unwrap is for http.ResponseController.

@@ -69,6 +69,6 @@ func (r *Router) Drain(ctx context.Context) error {
 		})
 	}
 	_ = g.Wait()
-	r.events.idle.Wait()
+	r.events.end()
 	return errors.Join(errs...)
 }

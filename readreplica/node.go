@@ -198,7 +198,7 @@ func (n *Node) rest(took time.Duration) {
 	}
 }
 
-// position is where the node was when it was last asked.
+// where is the position of the node when it was asked.
 func (s *status) where() smrt.Position {
 	return smrt.Position{System: s.system, Timeline: s.timeline, LSN: s.position}
 }
@@ -218,7 +218,8 @@ func (s *status) bound() smrt.Position {
 
 // Picker chooses one of several nodes for a read. It is called for every read,
 // by many goroutines at a time, with at least one node; it must not keep or
-// change the slice.
+// change the slice. If it returns nil, or a node that is not in the slice, the
+// read goes where [LeastLatency] would send it.
 type Picker func(nodes []*Node) *Node
 
 // LeastLatency looks at two nodes by chance and takes the one where a read is

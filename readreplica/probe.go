@@ -67,14 +67,18 @@ func (n *Node) run(ctx context.Context) {
 	defer p.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	interval := n.router.cfg.ProbeInterval
 	for step := time.Millisecond; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-p.soon:
+			if rest := interval/20 - p.asked.since(); rest > 0 && !p.waiting() { // failures may be many
+				timer.Reset(rest)
+				continue
+			}
 		}
-		interval := n.router.cfg.ProbeInterval
 		if p.waiting() && p.conn != nil && !n.down.Load() && p.asked.since() < interval {
 			n.poll(ctx)
 		} else {

@@ -27,9 +27,17 @@ func (r *Router) Next(ctx context.Context, last route.Try) (route.Try, error) {
 		return r.choose(ctx, d, last)
 	}
 	if t := r.table.Load(); len(t.readers) > 0 {
-		return r.on(r.cfg.Picker(t.readers), last), nil
+		return r.on(r.choice(t.readers), last), nil
 	}
 	return r.choose(ctx, &demand{}, last)
+}
+
+// choice is the picker's, if it is one: a read does not fail because of it.
+func (r *Router) choice(nodes []*Node) *Node {
+	if n := r.cfg.Picker(nodes); slices.Contains(nodes, n) {
+		return n
+	}
+	return LeastLatency(nodes)
 }
 
 // on is a try on a node.
@@ -42,14 +50,19 @@ func (r *Router) on(n *Node, last route.Try) route.Try {
 func (r *Router) Done(ctx context.Context, t route.Try) error {
 	n := r.nodes[t.Place]
 	r.finish(n, t)
-	if t.Err != nil {
-		_, err := r.judge(ctx, n, t.Err)
-		return err
+	saw(ctx, n) // before an error there may have been rows
+	if t.Err == nil {
+		return nil
 	}
+	_, err := r.judge(ctx, n, t.Err)
+	return err
+}
+
+// saw notes in the session of ctx that it was answered by a node.
+func saw(ctx context.Context, n *Node) {
 	if d := demandOf(ctx); d != nil && d.session != nil {
 		d.session.didRead(n)
 	}
-	return nil
 }
 
 // finish gives back what a try took.
@@ -101,6 +114,9 @@ func (r *Router) again(ctx context.Context, last route.Try) (route.Try, error) {
 	n := r.nodes[last.Place]
 	r.finish(n, last)
 	elsewhere, err := r.judge(ctx, n, last.Err)
+	if !elsewhere {
+		saw(ctx, n) // that a row is not there is an answer as well
+	}
 	last.Tried |= 1 << n.index
 	last.Count++
 	if !elsewhere || last.Count >= maxRuns || ctx.Err() != nil || r.cfg.off&offRerun != 0 {
@@ -176,7 +192,7 @@ func (r *Router) need(ctx context.Context, d *demand) (need smrt.Position, read 
 	if d.within > 0 {
 		t := instant(int64(now()) - int64(d.within))
 		r.mu.Lock()
-		floor, known := r.floorAt(t)
+		floor, known := r.floorAt(t, true)
 		r.mu.Unlock()
 		if !known {
 			if floor, err = r.since(ctx, t); err != nil {
@@ -252,7 +268,7 @@ func (r *Router) pick(need smrt.Position, last route.Try) *Node {
 	if len(able) == 0 {
 		return nil
 	}
-	return r.cfg.Picker(able)
+	return r.choice(able)
 }
 
 // promising is the replica that is closest to need, nil if none will get there.
@@ -312,6 +328,9 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 			r.counter.fallbacks.Add(1)
 			last.Slot = true
 			return r.on(n, last), nil
+		}
+		if ctx.Err() != nil {
+			return route.Try{}, ctx.Err()
 		}
 		fail.Reason = fmt.Sprintf("the primary has no room: %d reads are on it already (Config.PrimaryShare)", cap(r.slots))
 	}
@@ -374,8 +393,10 @@ func (r *Router) chooseByRole(ctx context.Context, d *demand, last route.Try) (r
 		if p.wrote != 0 && p.wrote.since() < r.cfg.Sticky {
 			return r.onPrimary(ctx, last)
 		}
-		if p.read != nil && r.mayStay(p.read, smrt.Position{}, last) {
-			return r.on(p.read, last), nil // another replica may be behind this one
+		for _, read := range slices.Backward(p.seen) {
+			if r.mayStay(read.node, smrt.Position{}, last) {
+				return r.on(read.node, last), nil // another replica may be behind this one
+			}
 		}
 	}
 	if n := r.pick(smrt.Position{}, last); n != nil {

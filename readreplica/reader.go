@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/result"
 	"github.com/smrt-go/smrt/internal/route"
 )
@@ -85,7 +86,8 @@ func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 	return 0, smrt.ErrWriteOnReplica
 }
 
-// Acquire lends a connection to a node that serves reads.
+// Acquire lends a connection to a node that serves reads at this moment. What is
+// done on it later is not counted, and not seen by the session of ctx.
 func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
@@ -152,11 +154,32 @@ type readResults struct {
 	closed bool
 }
 
+// Exec reads the result of the next statement.
+func (b *readResults) Exec() (pgconn.CommandTag, error) {
+	tag, err := b.BatchResults.Exec()
+	return tag, declared(err)
+}
+
+// QueryRow reads the row of the next query.
+func (b *readResults) QueryRow() pgx.Row { return declaredRow{b.BatchResults.QueryRow()} }
+
+type declaredRow struct{ pgx.Row }
+
+func (r declaredRow) Scan(dst ...any) error { return declared(r.Row.Scan(dst...)) }
+
+// declared is the error of a statement that was declared as a read.
+func declared(err error) error {
+	if pgerr.FaultOf(err) == pgerr.NotPrimary {
+		return &writeError{err}
+	}
+	return err
+}
+
 // Close ends the batch.
 func (b *readResults) Close() error {
 	err := b.BatchResults.Close()
 	if b.closed {
-		return err
+		return declared(err)
 	}
 	b.closed = true
 	b.ended(err, true)
@@ -165,6 +188,3 @@ func (b *readResults) Close() error {
 	}
 	return nil
 }
-
-// Query is that of the results, not that of reading.
-func (b *readResults) Query() (pgx.Rows, error) { return b.BatchResults.Query() }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -43,6 +43,7 @@ type Router struct {
 	events  events
 	counter counter
 	stop    context.CancelFunc
+	stopped <-chan struct{}
 	probers sync.WaitGroup
 }
 
@@ -59,16 +60,6 @@ type table struct {
 	all     []*Node // replicas that are alive, stale ones included
 }
 
-// sample is how far the primary had written at a time.
-type sample struct {
-	asked    instant
-	position smrt.Position
-	covers   bool // also what was committed without waiting for the flush
-}
-
-// maxSamples bounds the memory of samples. At one a second it is 17 minutes.
-const maxSamples = 1024
-
 // New returns a router over pools that the caller keeps: it finds out by itself
 // which of them leads to the primary. It asks each of them before it returns,
 // for a second or so at most. All settings have their defaults; for
@@ -79,8 +70,8 @@ const maxSamples = 1024
 func New(primary Pool, replicas ...Pool) (*Router, error) {
 	var cfg Config
 	for i, p := range append([]Pool{primary}, replicas...) {
-		if p == nil {
-			return nil, bad(fmt.Sprintf("pool %d", i), "must not be nil")
+		if v := reflect.ValueOf(p); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+			return nil, bad(fmt.Sprintf("pool %d", i), "must not be nil: look at the error of whatever opened it")
 		}
 		cfg.Servers = append(cfg.Servers, Server{Pool: p})
 	}
@@ -90,12 +81,16 @@ func New(primary Pool, replicas ...Pool) (*Router, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*r.cfg.ProbeTimeout) // a connection, and a question
 	defer cancel()
-	_ = r.firstProbes(ctx) // who does not answer now may do so later
+	if err := r.firstProbes(ctx); errors.Is(err, smrt.ErrBadOptions) { // who does not answer now may do so later
+		r.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
 // Open opens the pools of a router and returns when every server has answered
-// or failed to, or ctx has ended. It fails if the settings are wrong or if no
+// or failed to, or ctx has ended; it waits for Config.ProbeInterval more, at
+// most, until a standby may serve reads. It fails if the settings are wrong or if no
 // server answers; that some do not is no error. The caller closes the router.
 func Open(ctx context.Context, cfg Config) (*Router, error) {
 	if ctx == nil {
@@ -135,6 +130,7 @@ func newRouter(ctx context.Context, cfg Config) (*Router, error) {
 	}
 	var probing context.Context
 	probing, r.stop = context.WithCancel(context.Background())
+	r.stopped = probing.Done()
 	for _, n := range r.nodes {
 		r.probers.Go(func() { n.run(probing) })
 	}
@@ -214,7 +210,22 @@ func (r *Router) firstProbes(ctx context.Context) error {
 	if len(unreachable) == len(r.nodes) {
 		return errors.Join(append([]error{smrt.ErrNoPrimary}, unreachable...)...)
 	}
+	r.catchUp(ctx)
 	return err
+}
+
+// catchUp waits for a standby to reach the position that the primary was first
+// seen at. Nothing is known of earlier ones, so while much is written a standby
+// might get no reads yet, and the first ones would crowd the primary.
+func (r *Router) catchUp(ctx context.Context) {
+	until := now() + instant(r.cfg.ProbeInterval)
+	for ctx.Err() == nil && now() < until {
+		if t := r.table.Load(); len(t.readers) > 0 || len(t.all) == 0 {
+			return
+		}
+		r.hurry()
+		r.pause(ctx, r.cfg.ProbeInterval/20)
+	}
 }
 
 // Close ends the router: probes stop, and the pools that it opened are closed,
@@ -223,7 +234,7 @@ func (r *Router) Close() {
 	r.stop()
 	r.probers.Wait()
 	r.closePools()
-	r.events.idle.Wait()
+	r.events.end()
 }
 
 func (r *Router) closePools() {
@@ -299,17 +310,6 @@ func (r *Router) tell(n *Node, err error) (changed bool) {
 	return true
 }
 
-// remember keeps the primary's position, to measure replicas against.
-func (r *Router) remember(s *status) {
-	if n := len(r.samples); n > 0 && r.samples[n-1].asked >= s.asked {
-		return
-	}
-	if len(r.samples) == maxSamples {
-		r.samples = append(r.samples[:0], r.samples[maxSamples/2:]...)
-	}
-	r.samples = append(r.samples, sample{s.asked, s.where(), !s.async})
-}
-
 // arrange decides who does what. r.mu is held.
 func (r *Router) arrange() {
 	before := r.table.Load()
@@ -317,7 +317,7 @@ func (r *Router) arrange() {
 	if t.primary != before.primary {
 		r.announce(t.primary)
 	}
-	floor, limited := r.floorAt(instant(int64(now()) - int64(r.cfg.MaxStale)))
+	floor, limited := r.floorAt(instant(int64(now())-int64(r.cfg.MaxStale)), false)
 	near := false
 	for _, n := range r.nodes {
 		s := n.status.Load()
@@ -404,180 +404,5 @@ func (r *Router) announce(n *Node) {
 	}
 	if r.kind().positions() {
 		r.remember(s)
-	}
-}
-
-// floorAt is a position that covers everything that was committed before a
-// time; known is false if nobody looked since.
-func (r *Router) floorAt(t instant) (floor smrt.Position, known bool) {
-	for _, s := range r.samples {
-		if s.asked >= t {
-			return s.position, true
-		}
-	}
-	return smrt.Position{}, false
-}
-
-// demote takes in that a server refused a write as read-only. Its sessions
-// would go on answering pings.
-func (r *Router) demote(n *Node) {
-	r.mu.Lock()
-	if s := n.status.Load(); s != nil && !s.readOnly && r.cfg.off&offDiscover == 0 {
-		refused := *s
-		refused.readOnly = true
-		n.status.Store(&refused)
-		r.arrange()
-	}
-	r.mu.Unlock()
-	n.writes.Reset()
-	r.hurry()
-}
-
-// suspect takes in that a write met a broken connection.
-func (r *Router) suspect(n *Node, err error) {
-	n.failed(err)
-	r.hurry()
-}
-
-// hurry asks all servers how they are.
-func (r *Router) hurry() {
-	for _, n := range r.nodes {
-		n.prober.hurry()
-	}
-}
-
-// Reset makes the router look for the primary again and forget the connections
-// to the one it knew. txn.Run calls it when a server turns out to be read-only.
-func (r *Router) Reset() {
-	if n := r.table.Load().primary; n != nil {
-		n.writes.Reset()
-	}
-	r.hurry()
-}
-
-// writer returns the primary, and waits for one if there is none.
-func (r *Router) writer(ctx context.Context, until instant) (*Node, error) {
-	if n := r.table.Load().primary; n != nil {
-		return n, nil
-	}
-	for {
-		r.mu.Lock()
-		changed, n := r.changed, r.table.Load().primary
-		r.mu.Unlock()
-		if n != nil {
-			return n, nil
-		}
-		left := time.Duration(until - now())
-		if left <= 0 {
-			return nil, r.noPrimary()
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, errors.Join(ctx.Err(), smrt.ErrNoPrimary)
-		}
-		timer.Stop()
-	}
-}
-
-// noPrimary says what is known of the servers.
-func (r *Router) noPrimary() error {
-	list := []error{smrt.ErrNoPrimary}
-	for _, n := range r.nodes {
-		if e := n.prober.last.Load(); e != nil {
-			list = append(list, *e)
-		}
-	}
-	return errors.Join(list...)
-}
-
-// pause waits for a little while, or until something has changed.
-func (r *Router) pause(ctx context.Context, d time.Duration) {
-	r.mu.Lock()
-	changed := r.changed
-	r.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-changed:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// limit is when a write that begins now stops waiting for a primary.
-func (r *Router) limit() instant { return now() + instant(r.cfg.Failover) }
-
-// asking is a question for the primary's position that several callers share.
-type asking struct {
-	began instant
-	done  chan struct{}
-	at    smrt.Position
-	err   error
-}
-
-// since returns a position of the primary that was asked for after t, so that
-// it covers every commit that was answered before t. Callers who want the same
-// at the same time share the question.
-func (r *Router) since(ctx context.Context, t instant) (smrt.Position, error) {
-	r.mu.Lock()
-	if k := len(r.samples); k > 0 && r.samples[k-1].asked > t && r.samples[k-1].covers && r.table.Load().primary != nil {
-		defer r.mu.Unlock()
-		return r.samples[k-1].position, nil
-	}
-	r.mu.Unlock()
-	for {
-		r.askMu.Lock()
-		a := r.asking
-		mine := a == nil
-		if mine {
-			a = &asking{began: now(), done: make(chan struct{})}
-			r.asking = a
-		}
-		r.askMu.Unlock()
-		if mine {
-			r.ask(ctx, a)
-		} else {
-			select {
-			case <-a.done:
-			case <-ctx.Done():
-				return smrt.Position{}, ctx.Err()
-			}
-		}
-		if a.began > t && (a.err == nil || mine) {
-			return a.at, a.err
-		}
-		if err := ctx.Err(); err != nil {
-			return smrt.Position{}, err
-		}
-	}
-}
-
-// ask asks the primary.
-func (r *Router) ask(ctx context.Context, a *asking) {
-	defer func() {
-		r.askMu.Lock()
-		r.asking = nil
-		r.askMu.Unlock()
-		close(a.done)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.ProbeTimeout)
-	defer cancel()
-	n := r.table.Load().primary
-	if n == nil {
-		a.err = r.noPrimary()
-		return
-	}
-	r.counter.positions.Add(1)
-	if a.at, a.err = wal.Now(ctx, n.reads); a.err != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.table.Load().primary == n && a.at.Timeline == r.timeline {
-		r.remember(&status{asked: a.began, system: a.at.System, timeline: a.at.Timeline, position: a.at.LSN})
 	}
 }

@@ -61,6 +61,17 @@ func TestWriteOnReplica(t *testing.T) {
 		_, err = r.Reader().Exec(ctx, "UPDATE counters SET n = 7")
 		check.Error(t, what, err, smrt.ErrWriteOnReplica)
 	}
+	for what, read := range map[string]func(pgx.BatchResults) error{
+		"exec": func(b pgx.BatchResults) error { _, err := b.Exec(); return err },
+		"row":  func(b pgx.BatchResults) error { return b.QueryRow().Scan(new(int64)) },
+		"end":  func(b pgx.BatchResults) error { return b.Close() },
+	} {
+		var b pgx.Batch
+		b.Queue("UPDATE counters SET n = 7 RETURNING n")
+		results := r.Reader().SendBatch(t.Context(), &b)
+		check.Error(t, "batch, "+what, read(results), smrt.ErrWriteOnReplica)
+		check.Error(t, "batch, close after "+what, results.Close(), smrt.ErrWriteOnReplica)
+	}
 	_, err := r.Reader().CopyFrom(t.Context(), pgx.Identifier{"counters"}, []string{"id"}, nil)
 	check.Error(t, "copy", err, smrt.ErrWriteOnReplica)
 	check.Error(t, "repository", bump(t.Context(), repo.New(r.Reader(), counters), 1, 5), smrt.ErrWriteOnReplica)

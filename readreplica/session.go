@@ -2,6 +2,7 @@ package readreplica
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,8 +64,8 @@ func AtLeast(ctx context.Context, p smrt.Position) context.Context {
 // one user does one after the other, such as a request; it is safe for
 // concurrent use, but then "before" means: answered before the read began.
 //
-// Writes on connections lent by Router.Acquire are not seen: tell of them with
-// [Wrote].
+// What is done by hand on connections lent by Router.Acquire and Reader.Acquire
+// is not seen: tell of writes with [Wrote].
 func WithSession(ctx context.Context) context.Context {
 	return demanding(ctx, func(d *demand) { d.session = &session{} })
 }
@@ -100,9 +101,23 @@ type part struct {
 	router *Router
 	floor  smrt.Position // what reads must see
 	wrote  instant       // time of a write with an unknown position, 0 for none
-	read   *Node         // where the last read was, nil if floor covers it
-	readAt instant       // when it ended
+	seen   []sighting    // reads that floor does not cover: the last on each node
 	dirty  bool          // something was written under this context
+}
+
+// sighting is that a read on a node ended at a time.
+type sighting struct {
+	node *Node
+	at   instant
+}
+
+// last is where all that floor does not cover was read, nil if there is no such
+// thing or if it was on several nodes, by reads at the same time.
+func (p *part) last() *Node {
+	if len(p.seen) != 1 {
+		return nil
+	}
+	return p.seen[0].node
 }
 
 // on returns the session's part with r. s.mu is held.
@@ -135,11 +150,14 @@ func (r *Router) KeepCommits(ctx context.Context) func(smrt.Position) {
 	if d == nil || d.session == nil || !r.kind().positions() {
 		return nil
 	}
-	return func(p smrt.Position) { r.committed(d.session, p) }
+	began := now()
+	return func(p smrt.Position) { r.committed(d.session, p, began) }
 }
 
-// committed notes a commit.
-func (r *Router) committed(s *session, p smrt.Position) {
+// committed notes a commit of a transaction that was not begun before a time. A
+// write that was answered before then has its record before that of the commit,
+// so its own position need not be known any more.
+func (r *Router) committed(s *session, p smrt.Position, began instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	part := s.on(r)
@@ -149,6 +167,9 @@ func (r *Router) committed(s *session, p smrt.Position) {
 		return
 	}
 	part.floor = later(part.floor, p)
+	if part.wrote < began {
+		part.wrote = 0
+	}
 }
 
 // raise makes reads see a position.
@@ -173,24 +194,36 @@ func (s *session) didRead(n *Node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.on(n.router)
-	p.read, p.readAt = n, now()
+	for i := range p.seen {
+		if p.seen[i].node == n {
+			p.seen[i].at = now()
+			return
+		}
+	}
+	p.seen = append(p.seen, sighting{n, now()})
 }
 
-// look is the session's part with r.
+// look is a copy of the session's part with r.
 func (s *session) look(r *Router) part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return *s.on(r)
+	p := *s.on(r)
+	p.seen = slices.Clone(p.seen)
+	return p
 }
 
-// floorOf is what reads of the session must see, without what its last read
-// saw: that is for reads on other nodes than the one where that was.
+// floorOf is what reads of the session must see, without what was seen on the
+// last node: that is for reads on others.
 func (r *Router) floorOf(ctx context.Context, s *session) (floor smrt.Position, last *Node, err error) {
-	p := s.look(r)
-	if p.wrote == 0 {
-		return p.floor, p.read, nil
+	s.mu.Lock()
+	p := s.on(r)
+	floor, last = p.floor, p.last()
+	wrote := p.wrote
+	s.mu.Unlock()
+	if wrote == 0 {
+		return floor, last, nil
 	}
-	at, err := r.since(ctx, p.wrote)
+	at, err := r.since(ctx, wrote)
 	if err != nil {
 		return smrt.Position{}, nil, err
 	}
@@ -198,38 +231,40 @@ func (r *Router) floorOf(ctx context.Context, s *session) (floor smrt.Position, 
 	defer s.mu.Unlock()
 	mine := s.on(r)
 	mine.floor = later(mine.floor, at)
-	if mine.wrote == p.wrote {
+	if mine.wrote == wrote {
 		mine.wrote = 0
 	}
-	return mine.floor, mine.read, nil
+	return mine.floor, mine.last(), nil
 }
 
-// settle makes the floor cover what the last read saw. If the node it was on
-// does not answer, the primary's position does, because no standby is ahead of
-// it.
+// settle makes the floor cover what was read. If a node where that was does not
+// answer, the primary's position does, because no standby is ahead of it.
 func (r *Router) settle(ctx context.Context, s *session) (smrt.Position, error) {
 	p := s.look(r)
-	if p.read == nil {
-		return p.floor, nil
-	}
-	at, err := p.read.seen(ctx, p.readAt)
-	if err != nil {
-		if at, err = r.since(ctx, p.readAt); err != nil {
-			return smrt.Position{}, err
+	for _, read := range p.seen {
+		at, err := read.node.position(ctx, read.at)
+		if err != nil {
+			if at, err = r.since(ctx, read.at); err != nil {
+				return smrt.Position{}, err
+			}
 		}
+		p.floor = s.settled(r, read, at)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	mine := s.on(r)
-	mine.floor = later(mine.floor, at)
-	if mine.read == p.read && mine.readAt == p.readAt {
-		mine.read = nil
-	}
-	return mine.floor, nil
+	return p.floor, nil
 }
 
-// seen is a position that covers what a read that ended on the node at t saw.
-func (n *Node) seen(ctx context.Context, t instant) (smrt.Position, error) {
+// settled notes a position that covers what a read saw, and returns the floor.
+func (s *session) settled(r *Router, read sighting, at smrt.Position) smrt.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.on(r)
+	p.floor = later(p.floor, at)
+	p.seen = slices.DeleteFunc(p.seen, func(other sighting) bool { return other == read })
+	return p.floor
+}
+
+// position is one that covers what a read that ended on the node at t saw.
+func (n *Node) position(ctx context.Context, t instant) (smrt.Position, error) {
 	if s := n.status.Load(); s != nil && s.standby && s.asked > t {
 		return s.bound(), nil
 	}

@@ -46,7 +46,7 @@ func (r *Router) Token(ctx context.Context) (string, error) {
 	if wrote == 0 || r.kind().current() {
 		return "", nil
 	}
-	return r.sign(smrt.Position{}, start.Add(time.Duration(wrote))), nil
+	return r.sign(smrt.Position{}, time.Now().Add(-wrote.since())), nil
 }
 
 // Resume returns a context with a session that has written and read what the
@@ -61,40 +61,45 @@ func (r *Router) Resume(ctx context.Context, token string) (context.Context, err
 		return context.Background(), smrt.ErrNilContext
 	}
 	ctx = WithSession(ctx)
+	return ctx, r.resume(ctx, token)
+}
+
+// resume adds what a token tells to the session of ctx.
+func (r *Router) resume(ctx context.Context, token string) error {
 	if err := r.needSecret(); err != nil {
-		return ctx, err
+		return err
 	}
 	if token == "" {
-		return ctx, nil
+		return nil
 	}
 	p, at, err := r.verify(token)
 	if err != nil {
-		return ctx, err
+		return err
 	}
 	s := demandOf(ctx).session
 	if p.IsZero() || !r.kind().positions() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.on(r).wrote = r.whenWritten(at)
-		return ctx, nil
+		part := s.on(r)
+		part.wrote = max(part.wrote, r.whenWritten(at))
+		return nil
 	}
 	if p, err = r.validated(ctx, p); err != nil {
-		return ctx, err
+		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.on(r).floor = p
-	return ctx, nil
+	s.raise(r, p)
+	return nil
 }
 
 // whenWritten is a time of another process as one of this one. The clocks of
 // two machines differ, so where positions can be asked for, it is now, which is
-// later than any time in the past.
+// later than any time in the past. Elsewhere only the age counts, as clocks may
+// have been set since this process started; a token leaves out the last second.
 func (r *Router) whenWritten(at time.Time) instant {
 	if r.kind().positions() {
 		return now()
 	}
-	return max(1, min(now(), instant(at.Sub(start))))
+	return max(1, now()-instant(max(0, time.Since(at)-time.Second)))
 }
 
 // unresolved is a token that says no more than that something was written.

@@ -54,26 +54,27 @@ func (w *writing) begin(options pgx.TxOptions) (pgx.Tx, error) {
 	return &tx{inner: inner, conn: conn, writing: *w}, nil
 }
 
-// beginRead begins a transaction on a replica, which it stays on.
-func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (t pgx.Tx, err error) {
-	err = route.Read(ctx, reads{r}, func(on smrt.DB, place int) (final bool, err error) {
-		n := r.nodes[place]
+// beginRead begins a transaction on a replica, which it stays on. To its end it
+// counts as one read: on the primary it has a place of Config.PrimaryShare.
+func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	if ctx == nil {
+		return nil, smrt.ErrNilContext
+	}
+	var try route.Try
+	for {
+		var err error
+		if try, err = r.Next(ctx, try); err != nil {
+			return nil, err
+		}
+		n := r.nodes[try.Place]
 		inner, err := n.reads.BeginTx(ctx, options)
 		if err == nil {
-			n.begin() // until its end; how long it takes is up to the caller
-			t = &tx{inner: inner, writing: writing{router: r, ctx: ctx, node: n}, reads: true}
+			try.Began = 0 // how long it takes is up to the caller
+			return &tx{inner: inner, writing: writing{router: r, ctx: ctx, node: n}, reads: true, try: try}, nil
 		}
-		return false, err
-	})
-	return t, err
+		try.Err = err
+	}
 }
-
-// reads is a router without the check whether it may be used: beginning a
-// transaction is not use.
-type reads struct{ *Router }
-
-// Kin makes it no handle that a transaction could have been begun on.
-func (reads) Kin() any { return nil }
 
 // tx is a transaction on a node.
 type tx struct {
@@ -81,6 +82,7 @@ type tx struct {
 	conn  *pgxpool.Conn // nil: inner ends the transaction by itself
 	writing
 	reads bool
+	try   route.Try // of a transaction that reads
 	over  bool
 }
 
@@ -96,10 +98,9 @@ func (t *tx) end(ctx context.Context, err error) {
 		t.blame(err)
 		return
 	}
-	t.node.end(0, err == nil)
-	if d := demandOf(ctx); d != nil && d.session != nil && err == nil {
-		d.session.didRead(t.node)
-	}
+	t.try.Err = err
+	t.router.finish(t.node, t.try)
+	saw(ctx, t.node)
 }
 
 // Commit commits, and notes the position in the session of ctx.

@@ -18,7 +18,14 @@ type writing struct {
 	ctx    context.Context
 	node   *Node
 	until  instant
+
+	refused int // times that it was refused as a write
 }
+
+// maxRefusals is how often a statement is refused as a write before that is
+// its own fault. A server that was demoted refuses it once, and once more if it
+// was just being asked when that happened.
+const maxRefusals = 4
 
 // primary begins a write.
 func (r *Router) primary(ctx context.Context) (w writing, err error) {
@@ -35,11 +42,19 @@ func (r *Router) primary(ctx context.Context) (w writing, err error) {
 // and w.node is now another place to send it to.
 func (w *writing) ended(err error, final bool) (again bool) {
 	w.router.wrote(w.ctx) // also after an error, which may have come after the commit
+	return w.failed(err, final)
+}
+
+// failed is ended without a note in the session.
+func (w *writing) failed(err error, final bool) (again bool) {
 	fault := w.blame(err)
 	switch {
 	case final, w.ctx.Err() != nil, now() >= w.until:
 		return false
-	case fault == pgerr.NotPrimary, fault != pgerr.Permanent && neverSent(err):
+	case fault == pgerr.NotPrimary:
+		w.refused++ // by a server that says it accepts writes: then it is the statement that does not
+		return w.refused < maxRefusals && w.redirect()
+	case fault != pgerr.Permanent && neverSent(err):
 		return w.redirect()
 	}
 	return false // it may have been applied
@@ -128,15 +143,20 @@ func (r *Router) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 	return n, err
 }
 
-// Acquire lends a connection to the primary, for what needs a session.
+// Acquire lends a connection to the primary, for what needs a session. The
+// session of ctx does not learn what is written on it: see [Wrote].
 func (r *Router) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	told := r.kind().positions() // then transactions and units tell of their commits: see KeepCommits
 	w, err := r.primary(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for {
 		conn, err := w.node.writes.Acquire(ctx)
-		if !w.ended(err, false) {
+		if !told {
+			r.wrote(ctx)
+		}
+		if !w.failed(err, false) {
 			return conn, err
 		}
 	}
@@ -163,7 +183,10 @@ func (b *batchResults) Close() error {
 	err := b.BatchResults.Close()
 	if !b.closed {
 		b.closed = true
-		b.ended(err, true)
+		if b.BatchResults.Tx() == nil { // a transaction that goes on has committed nothing yet
+			b.router.wrote(b.ctx)
+		}
+		b.failed(err, true)
 	}
 	return err
 }

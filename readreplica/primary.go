@@ -1,0 +1,108 @@
+package readreplica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/smrt-go/smrt"
+)
+
+// writer returns the primary, and waits for one if there is none.
+func (r *Router) writer(ctx context.Context, until instant) (*Node, error) {
+	if n := r.table.Load().primary; n != nil {
+		return n, nil
+	}
+	for {
+		r.mu.Lock()
+		changed, n := r.changed, r.table.Load().primary
+		r.mu.Unlock()
+		if n != nil {
+			return n, nil
+		}
+		left := time.Duration(until - now())
+		if left <= 0 {
+			return nil, r.noPrimary()
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-r.stopped:
+			timer.Stop()
+			return nil, smrt.ErrPoolClosed
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, errors.Join(ctx.Err(), smrt.ErrNoPrimary)
+		}
+		timer.Stop()
+	}
+}
+
+// noPrimary says what is known of the servers.
+func (r *Router) noPrimary() error {
+	list := []error{smrt.ErrNoPrimary}
+	for _, n := range r.nodes {
+		if e := n.prober.last.Load(); e != nil {
+			list = append(list, fmt.Errorf("%s: %w", n.Name, *e))
+		} else if s := n.status.Load(); s != nil && s.readOnly && !s.standby {
+			list = append(list, fmt.Errorf("%s: %w: its transactions are read-only by default (default_transaction_read_only)", n.Name, smrt.ErrReadOnly))
+		}
+	}
+	return errors.Join(list...)
+}
+
+// pause waits for a little while, or until something has changed.
+func (r *Router) pause(ctx context.Context, d time.Duration) {
+	r.mu.Lock()
+	changed := r.changed
+	r.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// limit is when a write that begins now stops waiting for a primary.
+func (r *Router) limit() instant { return now() + instant(r.cfg.Failover) }
+
+// demote takes in that a server refused a write as read-only. Its sessions
+// would go on answering pings.
+func (r *Router) demote(n *Node) {
+	r.mu.Lock()
+	if s := n.status.Load(); s != nil && !s.readOnly && r.cfg.off&offDiscover == 0 {
+		refused := *s
+		refused.readOnly = true
+		n.status.Store(&refused)
+		r.arrange()
+	}
+	r.mu.Unlock()
+	n.writes.Reset()
+	r.hurry()
+}
+
+// suspect takes in that a write met a broken connection.
+func (r *Router) suspect(n *Node, err error) {
+	n.failed(err)
+	r.hurry()
+}
+
+// Reset makes the router look for the primary again and forget the connections
+// to the one it knew. txn.Run calls it when a server turns out to be read-only.
+func (r *Router) Reset() {
+	if n := r.table.Load().primary; n != nil {
+		n.writes.Reset()
+	}
+	r.hurry()
+}
+
+// hurry asks all servers how they are.
+func (r *Router) hurry() {
+	for _, n := range r.nodes {
+		n.prober.hurry()
+	}
+}
