@@ -201,7 +201,7 @@ func TestConflicts(t *testing.T) {
 		failed := 0
 		var lastErr error
 		total := 60
-		if full() {
+		if full() && protected {
 			total = 1000
 		}
 		for range total {
