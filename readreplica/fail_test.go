@@ -332,3 +332,46 @@ func TestAllReplicasDown(t *testing.T) {
 		}
 	}
 }
+
+// TestStandbyRestarts kills a standby and starts it again, over and over, under
+// load: no read fails.
+func TestStandbyRestarts(t *testing.T) {
+	c := newCluster(t, 0, 0)
+	var events eventLog
+	r := c.open(t, events.keep, func(cfg *readreplica.Config) { cfg.ProbeInterval = 50 * time.Millisecond })
+	rows := repo.New(r, counters, repo.NoBatching())
+	cycles := 5
+	if full() {
+		cycles = 100
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var g sync.WaitGroup
+	var total, failed atomic.Int64
+	var last atomic.Pointer[error]
+	for range 8 {
+		g.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := rows.Get(t.Context(), 1); err != nil {
+					failed.Add(1)
+					last.Store(&err)
+				}
+				total.Add(1)
+			}
+		})
+	}
+	for range cycles {
+		eventually(t, "reads from the standby", 20*time.Second, func() bool { return r.Stats().Nodes[1].InFlight > 0 })
+		check.NoError(t, c.standbys[0].Kill())
+		check.NoError(t, c.standbys[0].Restart(t.Context()))
+	}
+	cancel()
+	g.Wait()
+	s := r.Stats()
+	t.Logf("%d cycles, %d reads, %d failed, %d run again; out %d times", cycles, total.Load(), failed.Load(), s.Reruns, len(events.of(readreplica.NodeDown)))
+	if failed.Load() > 0 {
+		t.Errorf("%d reads failed, such as: %v", failed.Load(), *last.Load())
+	}
+	if s.Reruns == 0 {
+		t.Error("no read met a kill: the test proves nothing")
+	}
+}

@@ -16,7 +16,7 @@ import (
 // TestAlarm proves that a COMMIT is limited by its own CommitTimeout whatever the one before it on the same connection
 // had, and that the alarm of one that was in time cuts nobody else's.
 func TestAlarm(t *testing.T) {
-	b := newBank(t, testdb.MaxConns(1))
+	b := newBank(t, testdb.MaxConns(1), testdb.Direct())
 	_, err := b.Exec(t.Context(), `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(NEW.name::float8); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON names DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`)
 	check.NoError(t, err)

@@ -291,7 +291,7 @@ func TestPoolerMode(t *testing.T) {
 
 // TestKilledWhileIdle proves that a backend that died while its connection was idle costs nothing but a retry.
 func TestKilledWhileIdle(t *testing.T) {
-	b := newBank(t, testdb.MaxConns(1))
+	b := newBank(t, testdb.MaxConns(1), testdb.Direct())
 	for _, o := range []txn.Options{{}, {TrackPosition: true}, {Key: "k"}} {
 		pid := one[int](t, b, "SELECT pg_backend_pid()")
 		admin, err := pgx.ConnectConfig(t.Context(), b.Config().ConnConfig)

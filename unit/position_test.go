@@ -204,7 +204,7 @@ func TestPositionIsNotTold(t *testing.T) {
 // TestPositionUnprepared proves that a unit is written where the statement that
 // asks for the position cannot even be prepared.
 func TestPositionUnprepared(t *testing.T) {
-	l := newLeague(t)
+	l := newLeague(t, testdb.Direct())
 	exec(t, l, "CREATE FUNCTION public.pg_control_system(OUT id int) LANGUAGE sql AS 'SELECT 1'")
 	path := "ALTER DATABASE " + pgx.Identifier{l.Config().ConnConfig.Database}.Sanitize() + " SET search_path = public, pg_catalog"
 	exec(t, l, path)

@@ -1,0 +1,40 @@
+package check
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Guarded breaks a rule of the package under test on purpose, and fails the
+// test if the test called caught does not notice. The file of the package's
+// source, of which from becomes to, is replaced for one run of the tests, by
+// the compiler's overlay.
+//
+// It compiles the tests anew, so it is skipped unless SMRT_TEST_MUTANTS is set,
+// as `make verify` does.
+func Guarded(t *testing.T, file, from, to, caught string) {
+	t.Helper()
+	if os.Getenv("SMRT_TEST_MUTANTS") == "" {
+		t.Skip("compiles the tests once for each rule: make verify sets SMRT_TEST_MUTANTS")
+	}
+	source := Value(os.ReadFile(file))(t)
+	broken := strings.Replace(string(source), from, to, 1)
+	if broken == string(source) {
+		t.Fatalf("%s does not contain %q", file, from)
+	}
+	dir := t.TempDir()
+	mutant, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
+	NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
+	original := Value(filepath.Abs(file))(t)
+	replace := Value(json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}}))(t)
+	NoError(t, os.WriteFile(overlay, replace, 0o600))
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "2m", "-vet=off", "-overlay", overlay, "-run", "^"+caught+"$", ".")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--- FAIL: "+caught) {
+		t.Errorf("%s did not notice: %v\n%s", caught, err, out)
+	}
+}
