@@ -44,9 +44,10 @@ type Server struct {
 	URL string
 
 	// Pool is used instead of pools that are opened for URL. Whoever made it
-	// closes it. Two protections need pools that the router opens itself:
-	// sessions for reading that refuse writes on a primary too, and cutting
-	// the connections to a server that has stopped answering.
+	// closes it. Three protections need pools that the router opens itself:
+	// sessions for reading that refuse writes on a primary too, cutting the
+	// connections to a server that has stopped answering, and noticing between
+	// two probes that a standby was restarted.
 	Pool Pool
 
 	// Zone is where the server is, such as "eu-1a"; see Config.Zone.
@@ -157,6 +158,7 @@ const (
 	offClassify                         // every error counts against the server
 	offCut                              // connections to a dead server are left alone
 	offTimelines                        // positions of other timelines are compared
+	offBack                             // standbys that were restarted are believed to be where they were
 )
 
 const (

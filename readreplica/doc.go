@@ -58,6 +58,10 @@
 // a standby cancelled it, is run again on another one; the errors of the
 // application (no rows, a constraint) count for nothing.
 //
+// A standby that was restarted may have less than it had, until it has replayed
+// it again. Each new connection for reading is asked for that (of pools that the
+// router opened), so such a standby serves no read that needs more.
+//
 // When a standby is promoted it gets the writes: within a tenth of
 // Config.ProbeInterval if the old primary is gone, and at the first write that
 // is refused as read-only if it has become a standby. txn.Run repeats what can be

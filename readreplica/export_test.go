@@ -8,6 +8,7 @@ const (
 	OffClassify  = offClassify
 	OffCut       = offCut
 	OffTimelines = offTimelines
+	OffBack      = offBack
 )
 
 // SwitchOff switches protections off.

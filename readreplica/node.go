@@ -45,9 +45,10 @@ type Node struct {
 	slow      atomic.Int64 // latency of the last probe, in nanoseconds
 	idleSince uint64       // served at the last probe
 
-	down    atomic.Bool // by the breaker
-	stale   atomic.Bool // not known to be within Config.MaxStale
-	shaky   atomic.Bool // failed lately: successes count too
+	down    atomic.Bool  // by the breaker
+	back    atomic.Int64 // instant at which it was found to have gone back, 0 for never
+	stale   atomic.Bool  // not known to be within Config.MaxStale
+	shaky   atomic.Bool  // failed lately: successes count too
 	breaker *gobreaker.CircuitBreaker[struct{}]
 
 	status atomic.Pointer[status] // what the last good probe saw, nil before

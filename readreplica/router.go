@@ -155,6 +155,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 			configure(c)
 		}
 		n.refuseWrites(c)
+		n.noticeRestarts(c)
 		n.wires.watch(c)
 	}
 	if n.reads, err = pool.Open(ctx, cfg); err != nil {
@@ -255,6 +256,9 @@ func (r *Router) learn(n *Node, s *status, err error) {
 	defer r.mu.Unlock()
 	if s != nil {
 		r.recognize(n, s)
+		if s.isBehind(n.status.Load()) {
+			n.back.Store(int64(now()))
+		}
 		n.status.Store(s)
 	}
 	r.tell(n, err)

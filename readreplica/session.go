@@ -112,9 +112,10 @@ type sighting struct {
 }
 
 // last is where all that floor does not cover was read, nil if there is no such
-// thing or if it was on several nodes, by reads at the same time.
+// thing, if it was on several nodes, by reads at the same time, or if the node
+// has lost it since.
 func (p *part) last() *Node {
-	if len(p.seen) != 1 {
+	if len(p.seen) != 1 || !p.seen[0].node.keeps(p.seen[0].at) {
 		return nil
 	}
 	return p.seen[0].node
@@ -265,10 +266,10 @@ func (s *session) settled(r *Router, read sighting, at smrt.Position) smrt.Posit
 
 // position is one that covers what a read that ended on the node at t saw.
 func (n *Node) position(ctx context.Context, t instant) (smrt.Position, error) {
-	if s := n.status.Load(); s != nil && s.standby && s.asked > t {
+	if s := n.status.Load(); s != nil && s.standby && s.asked > t && n.keeps(t) {
 		return s.bound(), nil
 	}
-	if n.router.table.Load().primary == n {
+	if n.router.table.Load().primary == n || !n.keeps(t) {
 		return n.router.since(ctx, t)
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.router.cfg.ProbeTimeout)
