@@ -9,7 +9,7 @@ import (
 // plot draws requests a second and the slowest request of each second, with the
 // times of the faults behind them, as SVG.
 func plot(all []sample, faults []fault) string {
-	const width, height, left, gap = 1000, 180, 70, 60
+	const width, height, left, gap = 1000, 180, 70, 90
 	seconds := 1
 	for _, x := range all {
 		seconds = max(seconds, int(x.at.Seconds())+1)
@@ -26,7 +26,7 @@ func plot(all []sample, faults []fault) string {
 	x := func(t time.Duration) float64 { return left + t.Seconds()/float64(seconds)*width }
 	for i, f := range faults {
 		fmt.Fprintf(&b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="#f3d9d9"/>`, x(f.from), gap-20, max(1, x(f.till)-x(f.from)), 2*height+gap+20)
-		fmt.Fprintf(&b, `<text transform="translate(%.1f,%d) rotate(-30)" fill="#a33">%s</text>`+"\n", x(f.from), gap-24+i%2, f.name)
+		fmt.Fprintf(&b, `<text transform="translate(%.1f,%d) rotate(-45)" fill="#a33">%s</text>`+"\n", x(f.from), gap-24+i%2, f.name)
 	}
 	panel := func(top int, title string, values []float64) {
 		most := 1.0

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/smrt-go/smrt"
@@ -177,8 +179,11 @@ func because(ctx context.Context, err error) error {
 // probe, so it has more time.
 func (n *Node) connect(ctx context.Context) error {
 	cfg := n.writes.Config().ConnConfig
-	cfg.Tracer = nil                                 // probes are not the program's queries
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing to prepare, so that poolers do not matter
+	cfg.Tracer = nil                                                              // probes are not the program's queries
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec                              // nothing to prepare, so that poolers do not matter
+	cfg.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { // a probe that is late is not worth a request to cancel
+		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 4*n.router.cfg.ProbeTimeout, errProbeTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, cfg)
