@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -152,17 +151,3 @@ func (r *row) Scan(dst ...any) error {
 	}
 	return r.pool.explain(err)
 }
-
-// failedRows are the rows, and the row, of a query that was not sent.
-type failedRows struct{ err error }
-
-func (*failedRows) Close()                                       {}
-func (f *failedRows) Err() error                                 { return f.err }
-func (*failedRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
-func (*failedRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
-func (*failedRows) Next() bool                                   { return false }
-func (f *failedRows) Scan(...any) error                          { return f.err }
-func (f *failedRows) Values() ([]any, error)                     { return nil, f.err }
-func (*failedRows) RawValues() [][]byte                          { return nil }
-func (*failedRows) Conn() *pgx.Conn                              { return nil }
-func (*failedRows) TypeMap() *pgtype.Map                         { return nil }

@@ -62,7 +62,7 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q, err := r.begin(ctx)
 	if err != nil {
-		return failedRows{err}, err
+		return result.Failed(err), err
 	}
 	return openRows(&rows{source: q, ctx: ctx, sql: sql, args: args})
 }

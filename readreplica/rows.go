@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt/internal/result"
 )
 
 // source is where a query is sent, and where else if that fails.
@@ -36,7 +36,7 @@ type rows struct {
 // openRows sends the query.
 func openRows(r *rows) (pgx.Rows, error) {
 	if err := r.send(); err != nil {
-		return failedRows{err}, err
+		return result.Failed(err), err
 	}
 	return r, nil
 }
@@ -105,20 +105,6 @@ func (r *rows) Err() error {
 	}
 	return nil
 }
-
-// failedRows are the rows of a query that could not be sent.
-type failedRows struct{ err error }
-
-func (failedRows) Close()                                       {}
-func (r failedRows) Err() error                                 { return r.err }
-func (failedRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
-func (failedRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
-func (failedRows) Next() bool                                   { return false }
-func (r failedRows) Scan(...any) error                          { return r.err }
-func (r failedRows) Values() ([]any, error)                     { return nil, r.err }
-func (failedRows) RawValues() [][]byte                          { return nil }
-func (failedRows) Conn() *pgx.Conn                              { return nil }
-func (failedRows) TypeMap() *pgtype.Map                         { return nil }
 
 func (w *writing) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
 	return w.node.writes.Query(ctx, sql, args...)

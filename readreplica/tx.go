@@ -108,14 +108,8 @@ func (t *tx) Commit(ctx context.Context) error {
 	if t.over {
 		return pgx.ErrTxClosed
 	}
-	keep := t.router.KeepCommits(ctx)
-	if t.reads || t.conn == nil || keep == nil {
-		err := t.inner.Commit(ctx)
-		if !t.reads {
-			t.router.wrote(ctx)
-		}
-		t.end(ctx, err)
-		return err
+	if t.router.KeepCommits(ctx) == nil {
+		return t.plainCommit(ctx)
 	}
 	_, err := t.CommitPosition(ctx)
 	return err
@@ -190,7 +184,7 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 
 func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if t.over {
-		return failedRows{pgx.ErrTxClosed}, pgx.ErrTxClosed
+		return result.Failed(pgx.ErrTxClosed), pgx.ErrTxClosed
 	}
 	return t.inner.Query(ctx, sql, args...)
 }

@@ -111,7 +111,7 @@ func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	w, err := r.primary(ctx)
 	if err != nil {
-		return failedRows{err}, err
+		return result.Failed(err), err
 	}
 	return openRows(&rows{source: &w, ctx: ctx, sql: sql, args: args})
 }

@@ -62,7 +62,7 @@ func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 // Query runs a statement and returns its rows.
 func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.check(ctx); err != nil {
-		return noRows(err), err
+		return result.Failed(err), err
 	}
 	return h.db.Query(ctx, sql, args...)
 }

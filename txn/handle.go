@@ -72,7 +72,7 @@ func (h *handle) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 
 func (h *handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.enter(); err != nil {
-		return noRows(err), err
+		return result.Failed(err), err
 	}
 	return h.s.query(ctx, sql, args)
 }

@@ -57,7 +57,7 @@ func (l *laneDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func (l *laneDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	a := l.do(ctx, &request{sql: sql, args: args, rows: true})
 	if a.err != nil {
-		return noRows(a.err), a.err
+		return result.Failed(a.err), a.err
 	}
 	return a.rows, nil
 }

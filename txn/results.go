@@ -11,12 +11,6 @@ import (
 	"github.com/smrt-go/smrt/internal/result"
 )
 
-// noRows are rows of a query that was not sent.
-func noRows(err error) pgx.Rows {
-	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
-	return rows
-}
-
 // rows hold the connection until they are closed.
 type rows struct {
 	pgx.Rows
@@ -169,7 +163,7 @@ func (r *results) Exec() (_ pgconn.CommandTag, err error) {
 
 func (r *results) Query() (_ pgx.Rows, err error) {
 	if !r.s.retake(r) {
-		return noRows(smrt.ErrTxConcurrentUse), smrt.ErrTxConcurrentUse
+		return result.Failed(smrt.ErrTxConcurrentUse), smrt.ErrTxConcurrentUse
 	}
 	defer r.read(&err)
 	return r.BatchResults.Query()

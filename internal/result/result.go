@@ -30,3 +30,9 @@ func (r *row) Scan(dst ...any) error {
 	r.rows.Close()
 	return r.rows.Err()
 }
+
+// Failed are the rows of a query that was not sent.
+func Failed(err error) pgx.Rows {
+	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
+	return rows
+}
