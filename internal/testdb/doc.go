@@ -50,6 +50,11 @@
 // SMRT_TEST_POOLER puts PgBouncer in front of all pools of this package but those that are [Direct]. A connection made
 // with a pool's ConnString leads to the server itself.
 //
+// # Slow machines
+//
+// An upper bound in a test goes through [Patience], which stretches it by one factor for all tests. Lower bounds are
+// never stretched. What a test needs a number of, it does until it has seen that number, and not for a given time.
+//
 // # Environment
 //
 //	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries
@@ -59,6 +64,7 @@
 //	SMRT_TEST_EXEC_MODE how pgx sends statements where the test does not say: cache_statement, cache_describe,
 //	                    describe_exec or exec
 //	SMRT_TEST_MAX_CONNS size of pools where the test does not say
+//	SMRT_TEST_PATIENCE  factor for upper bounds, 10 if not set, see Patience
 //	SMRT_TEST_POOLER    transaction or session: pools go through PgBouncer in that mode. SMRT_TEST_POOLER_PREPARED is
 //	                    its max_prepared_statements, 0 if not set; with 0 and transaction the mode where nothing says
 //	                    otherwise is cache_describe.
