@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -27,7 +29,7 @@ func (r run) Run() int { return r() }
 // says so on standard output.
 func playChild(part string) int {
 	parts := map[string]run{
-		"pass":    func() int { return 0 },
+		"pass":    func() int { testdb.ExampleDSN(items); return 0 }, // dropped by Main
 		"fail":    func() int { return 1 },
 		"exit":    func() int { os.Exit(7); return 0 },
 		"panic":   func() int { panic("child panics") },
@@ -94,6 +96,11 @@ func throughPooler() int {
 			panic(err)
 		}
 		return filepath.Base(pool.Config().ConnConfig.Host)
+	}
+	example, err := pgxpool.ParseConfig(testdb.ExampleDSN(items))
+	if err != nil || filepath.Base(example.ConnConfig.Host) != "pooler1" {
+		fmt.Fprintln(os.Stderr, "an example's:", err, example)
+		return 1
 	}
 	if pooled, direct := named(), named(testdb.Direct()); pooled != "pooler1" || direct != "primary" {
 		fmt.Fprintln(os.Stderr, pooled, direct)

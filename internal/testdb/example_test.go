@@ -21,6 +21,28 @@ func ExampleExamplePool() {
 	// Output: first
 }
 
+// In an example of a public package, where dsn is a function of one line in
+// main_test.go:
+//
+//	func dsn() string { return testdb.ExampleDSN(schema) }
+func ExampleExampleDSN() {
+	dsn := func() string { return testdb.ExampleDSN(items) }
+
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	var name string
+	if err := pool.QueryRow(ctx, "select name from items").Scan(&name); err != nil {
+		panic(err)
+	}
+	fmt.Println(name)
+	// Output: first
+}
+
 func ExampleCountStatements() {
 	var sent *testdb.Counter
 	pool, done := testdb.ExamplePool(testdb.Empty, testdb.Configure(func(cfg *pgxpool.Config) {

@@ -229,6 +229,32 @@ func TestExamplePool(t *testing.T) {
 	}
 }
 
+// A connection string for an example leads to a database of its own, in the
+// mode of the environment.
+func TestExampleDSN(t *testing.T) {
+	t.Setenv("SMRT_TEST_EXEC_MODE", "exec")
+	t.Setenv("SMRT_TEST_MAX_CONNS", "1")
+	one, other := testdb.ExampleDSN(items), testdb.ExampleDSN(items)
+	if one == other {
+		t.Error("two examples share a database")
+	}
+	pool, err := pgxpool.New(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	zone := queryOne[string](t, pool, "select current_setting('timezone')")
+	mode := pool.Config().ConnConfig.DefaultQueryExecMode
+	if n := pool.Config().MaxConns; n != 1 || mode != pgx.QueryExecModeExec || zone != "UTC" {
+		t.Errorf("%d connections, mode %v, zone %s", n, mode, zone)
+	}
+
+	t.Setenv("SMRT_TEST_EXEC_MODE", "none")
+	if message := panicOf(func() { testdb.ExampleDSN(items) }); !strings.Contains(message, "SMRT_TEST_EXEC_MODE") {
+		t.Errorf("an example without a database panics with %q", message)
+	}
+}
+
 func BenchmarkPool(b *testing.B) {
 	for b.Loop() {
 		_, done := testdb.ExamplePool(items)

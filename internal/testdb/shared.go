@@ -66,6 +66,7 @@ type host struct {
 
 	mu        sync.Mutex
 	count     int
+	examples  []string // databases of examples, which nobody else drops
 	templates map[string]*template
 }
 
@@ -122,6 +123,9 @@ func closeShared() error {
 	}
 	var errs []error
 	if h.external != "" {
+		for _, name := range h.examples {
+			errs = append(errs, h.DropDatabase(context.Background(), name))
+		}
 		for name := range h.templates {
 			errs = append(errs, h.DropDatabase(context.Background(), h.templateName(name)))
 		}
