@@ -48,7 +48,7 @@ func TestStandbyGoesBack(t *testing.T) {
 			for range 6 {
 				for _, ctx := range []func() (*counter, error){
 					func() (*counter, error) { return rows.Get(session, 1) },
-					func() (*counter, error) { return rows.Get(readreplica.AtLeast(t.Context(), p), 1) },
+					func() (*counter, error) { return rows.Get(readreplica.WithPosition(t.Context(), p), 1) },
 				} {
 					if got, err := ctx(); err != nil || got.N != 7 {
 						stale++

@@ -27,7 +27,7 @@ func TestRoutingAllocates(t *testing.T) {
 	r := c.open(t, func(cfg *readreplica.Config) { cfg.ProbeInterval, cfg.MaxStale = time.Minute, time.Minute }) // probes allocate
 	session := readreplica.WithSession(t.Context())
 	check.NoError(t, routed(session, r))
-	for what, ctx := range map[string]context.Context{"plain": t.Context(), "primary": readreplica.OnPrimary(t.Context()), "session": session} {
+	for what, ctx := range map[string]context.Context{"plain": t.Context(), "primary": readreplica.WithPrimary(t.Context()), "session": session} {
 		got := testing.AllocsPerRun(1000, func() { check.NoError(t, routed(ctx, r)) })
 		check.Same(t, what+": allocations", got, 0)
 	}

@@ -143,7 +143,7 @@ const (
 
 	// StaleIfFull sends it to the primary as PrimaryIfRoom does, and, if that
 	// has no room, to a replica within Config.MaxStale that has not got what
-	// the session wrote. A limit asked for with [MaxStale] or [AtLeast] holds.
+	// the session wrote. A limit asked for with [WithMaxStale] or [WithPosition] holds.
 	StaleIfFull
 )
 

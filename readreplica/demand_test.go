@@ -210,14 +210,14 @@ func TestMaxStale(t *testing.T) {
 	check.NoError(t, err)
 	check.Same(t, "a read without a limit", got.N, 0)
 	for _, limit := range []time.Duration{0, 10 * time.Millisecond, 40 * time.Millisecond} {
-		got, err = rows.Get(readreplica.MaxStale(t.Context(), limit), 1)
+		got, err = rows.Get(readreplica.WithMaxStale(t.Context(), limit), 1)
 		check.NoError(t, err)
 		check.Same(t, "a read within "+limit.String(), got.N, 1)
 	}
 	strict := c.open(t, func(cfg *readreplica.Config) { cfg.Fallback = readreplica.Strict })
 	eventually(t, "the standby is known to be fresh enough", 10*time.Second, func() bool { return strict.Stats().Nodes[1].Reading })
 	check.NoError(t, bump(t.Context(), rows, 1, 2))
-	_, err = repo.New(strict, counters).Get(readreplica.MaxStale(t.Context(), 0), 1)
+	_, err = repo.New(strict, counters).Get(readreplica.WithMaxStale(t.Context(), 0), 1)
 	check.Error(t, "a read that must not go to the primary", err, smrt.ErrNoFreshReplica)
 	var fresh *smrt.FreshnessError
 	if !errors.As(err, &fresh) || fresh.Need.IsZero() || fresh.Waited == 0 || !strings.Contains(err.Error(), "Config.Fallback") {
@@ -268,13 +268,13 @@ func TestForgedTokens(t *testing.T) {
 		forged := p
 		change(&forged)
 		began := time.Now()
-		_, err := rows.Get(readreplica.AtLeast(t.Context(), forged), 1)
+		_, err := rows.Get(readreplica.WithPosition(t.Context(), forged), 1)
 		reason(want, err, want)
 		if took := time.Since(began); took > 100*time.Millisecond && !loaded() {
 			t.Errorf("%s: took %v", want, took)
 		}
 	}
-	got, err := rows.Get(readreplica.AtLeast(t.Context(), p), 1)
+	got, err := rows.Get(readreplica.WithPosition(t.Context(), p), 1)
 	check.NoError(t, err)
 	check.Same(t, "at least", got.N, 1)
 }

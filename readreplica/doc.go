@@ -29,10 +29,10 @@
 // Without being told more, a read sees a state of the database that is at most
 // Config.MaxStale old. What else it must see is said by its context:
 //
-//	ctx = readreplica.WithSession(ctx)              // what was written and read under ctx before
-//	ctx = readreplica.MaxStale(ctx, 2*time.Second)  // what was committed two seconds ago
-//	ctx = readreplica.AtLeast(ctx, position)        // a commit of another program
-//	ctx = readreplica.OnPrimary(ctx)                // everything
+//	ctx = readreplica.WithSession(ctx)                 // what was written and read under ctx before
+//	ctx = readreplica.WithMaxStale(ctx, 2*time.Second) // what was committed two seconds ago
+//	ctx = readreplica.WithPosition(ctx, position)      // a commit of another program
+//	ctx = readreplica.WithPrimary(ctx)                 // everything
 //
 // This is measured by positions in the write-ahead log, taken after COMMIT, and
 // not by clocks: a replica serves a read if it has replayed the position that

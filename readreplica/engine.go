@@ -14,7 +14,7 @@ const (
 
 	// Aurora shares storage between its servers. There are no positions that
 	// could be compared: after a write a session reads from the writer for
-	// Config.Sticky; [MaxStale], [AtLeast] and smrt.Position are refused.
+	// Config.Sticky; [WithMaxStale], [WithPosition] and smrt.Position are refused.
 	Aurora
 
 	// CockroachDB accepts writes on every server and reads what was committed

@@ -49,9 +49,9 @@ func TestDetect(t *testing.T) {
 		_, err = r.Token(session)
 		check.NoError(t, err)
 		if want == readreplica.Aurora || want == readreplica.Pooled {
-			_, err = r.Reader().Exec(readreplica.MaxStale(t.Context(), time.Second), "SELECT 1")
+			_, err = r.Reader().Exec(readreplica.WithMaxStale(t.Context(), time.Second), "SELECT 1")
 			check.Error(t, "age", err, smrt.ErrBadOptions)
-			_, err = r.Reader().Exec(readreplica.AtLeast(t.Context(), smrt.Position{LSN: 1}), "SELECT 1")
+			_, err = r.Reader().Exec(readreplica.WithPosition(t.Context(), smrt.Position{LSN: 1}), "SELECT 1")
 			check.Error(t, "position", err, smrt.ErrBadOptions)
 			_, err = r.Position(session)
 			check.Error(t, "position", err, smrt.ErrBadOptions)
@@ -97,7 +97,7 @@ func TestWaitForLSN(t *testing.T) {
 		return r.Stats().Nodes[1].Reading
 	})
 	need := smrt.Position{System: 42, Timeline: 1, LSN: 1005} // the primary is at 1000: within what may be new
-	_, err = r.Reader().Exec(readreplica.AtLeast(t.Context(), need), "SELECT 1")
+	_, err = r.Reader().Exec(readreplica.WithPosition(t.Context(), need), "SELECT 1")
 	check.NoError(t, err)
 	if n := standby.sentContaining("WAIT FOR LSN '0/3ED'"); n == 0 {
 		t.Error("the server was not asked to wait")

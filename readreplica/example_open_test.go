@@ -70,14 +70,14 @@ func ExampleWithSession() {
 }
 
 // A report may be old, but not older than a minute.
-func ExampleMaxStale() {
+func ExampleWithMaxStale() {
 	var (
 		db  *readreplica.Router
 		ctx = context.Background()
 	)
 	orders := repo.New(db, shop.Orders)
 
-	n, err := orders.Count(readreplica.MaxStale(ctx, time.Minute), query.All[shop.Order]())
+	n, err := orders.Count(readreplica.WithMaxStale(ctx, time.Minute), query.All[shop.Order]())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestFailover(t *testing.T) {
 	for what, ctx := range map[string]context.Context{
 		"session":  session,
 		"token":    check.Value(r.Resume(t.Context(), token))(t),
-		"position": readreplica.AtLeast(t.Context(), check.Value(positionOf(r, token, t))(t)),
+		"position": readreplica.WithPosition(t.Context(), check.Value(positionOf(r, token, t))(t)),
 	} {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		got, err := rows.Get(ctx, 1)

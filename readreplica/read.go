@@ -385,9 +385,9 @@ func (r *Router) chooseByRole(ctx context.Context, d *demand, last route.Try) (r
 		return r.choose(ctx, d, last)
 	case r.kind().current():
 	case d.within > 0:
-		return route.Try{}, r.noPositions("MaxStale")
+		return route.Try{}, r.noPositions("WithMaxStale")
 	case !d.least.IsZero():
-		return route.Try{}, r.noPositions("AtLeast")
+		return route.Try{}, r.noPositions("WithPosition")
 	case d.session != nil:
 		p := d.session.look(r)
 		if p.wrote != 0 && p.wrote.since() < r.cfg.Sticky {

@@ -178,7 +178,7 @@ func TestPolicies(t *testing.T) {
 		check.Same(t, "fallbacks", after.Fallbacks-before.Fallbacks, map[bool]uint64{true: 1}[p.want > 0])
 		check.Same(t, "waits", after.Waits-before.Waits, 1)
 		if p.taken {
-			_, err = rows.Get(readreplica.MaxStale(t.Context(), 0), 1)
+			_, err = rows.Get(readreplica.WithMaxStale(t.Context(), 0), 1)
 			check.Error(t, "a limit that was asked for", err, smrt.ErrNoFreshReplica)
 			brief, cancel := context.WithCancel(ctx)
 			time.AfterFunc(5*time.Millisecond, cancel)

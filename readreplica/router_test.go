@@ -44,7 +44,7 @@ func TestWhereThingsGo(t *testing.T) {
 	if after["primary"] != before["primary"] || after["standby1"]+after["standby2"]-before["standby1"]-before["standby2"] != 100 {
 		t.Errorf("reads went to %v, before %v", after, before)
 	}
-	_, err := rows.Find(readreplica.OnPrimary(ctx), query.All[counter]())
+	_, err := rows.Find(readreplica.WithPrimary(ctx), query.All[counter]())
 	check.NoError(t, err)
 	check.Same(t, "reads on the primary", reads(r)["primary"], before["primary"]+1)
 }
@@ -54,7 +54,7 @@ func TestWhereThingsGo(t *testing.T) {
 func TestWriteOnReplica(t *testing.T) {
 	c := newCluster(t, 0)
 	r := c.open(t)
-	for what, ctx := range map[string]context.Context{"standby": t.Context(), "primary": readreplica.OnPrimary(t.Context())} {
+	for what, ctx := range map[string]context.Context{"standby": t.Context(), "primary": readreplica.WithPrimary(t.Context())} {
 		var n int64
 		err := r.Reader().QueryRow(ctx, "SELECT writes(1)").Scan(&n)
 		check.Error(t, what, err, smrt.ErrWriteOnReplica, smrt.ErrReadOnly)

@@ -36,25 +36,25 @@ func demanding(ctx context.Context, change func(*demand)) context.Context {
 	return context.WithValue(ctx, demandKey{}, &d)
 }
 
-// OnPrimary returns a context under which reads go to the primary. There they
+// WithPrimary returns a context under which reads go to the primary. There they
 // see everything that is committed, and need no room by Config.PrimaryShare.
-func OnPrimary(ctx context.Context) context.Context {
+func WithPrimary(ctx context.Context) context.Context {
 	return demanding(ctx, func(d *demand) { d.primary = true })
 }
 
-// MaxStale returns a context under which reads see everything that was
+// WithMaxStale returns a context under which reads see everything that was
 // committed d or longer ago. A d that is shorter than Config.ProbeInterval
 // costs a question to the primary now and then, which concurrent reads share.
 // A d of 0 or less is as little as can be: all that was committed before the
 // read began.
-func MaxStale(ctx context.Context, d time.Duration) context.Context {
+func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
 	return demanding(ctx, func(of *demand) { of.within = max(d, 1) })
 }
 
-// AtLeast returns a context under which reads see everything up to a position:
-// that of a commit, say, which another program has sent along with a message.
-// See txn.Result for how to get one.
-func AtLeast(ctx context.Context, p smrt.Position) context.Context {
+// WithPosition returns a context under which reads see everything up to a
+// position, such as that of a commit which another program has sent along with
+// a message. See txn.Result for how to get one.
+func WithPosition(ctx context.Context, p smrt.Position) context.Context {
 	return demanding(ctx, func(d *demand) { d.least = p })
 }
 
@@ -65,15 +65,15 @@ func AtLeast(ctx context.Context, p smrt.Position) context.Context {
 // concurrent use, but then "before" means: answered before the read began.
 //
 // What is done by hand on connections lent by Router.Acquire and Reader.Acquire
-// is not seen: tell of writes with [Wrote].
+// is not seen: tell of writes with [MarkWritten].
 func WithSession(ctx context.Context) context.Context {
 	return demanding(ctx, func(d *demand) { d.session = &session{} })
 }
 
-// Wrote tells the session of ctx that something was committed in a way that the
-// router has not seen, such as by another program that has just answered.
-// Without a session it does nothing.
-func Wrote(ctx context.Context) {
+// MarkWritten tells the session of ctx that something was committed in a way
+// that the router has not seen, such as by another program that has just
+// answered. Without a session it does nothing.
+func MarkWritten(ctx context.Context) {
 	if d := demandOf(ctx); d != nil && d.session != nil {
 		d.session.mu.Lock()
 		defer d.session.mu.Unlock()

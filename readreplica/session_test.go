@@ -191,7 +191,7 @@ func TestCommitsAreKnown(t *testing.T) {
 			}
 			defer conn.Release()
 			_, err = conn.Exec(ctx, "UPDATE counters SET n = $1 WHERE id = 1", n)
-			readreplica.Wrote(ctx)
+			readreplica.MarkWritten(ctx)
 			return err
 		}, true},
 	} {
