@@ -120,11 +120,11 @@ var (
 	loans = query.NewTable("loans", func(l *loan) *[16]byte { return &l.ID }, query.KeyByDatabase[loan]())
 	fines = query.NewTable("fines", func(f *fine) *int64 { return &f.ID })
 
-	authorName = query.Text(func(a *author) *string { return &a.Name })
+	authorName = query.TextCol(func(a *author) *string { return &a.Name })
 	bookID     = query.Col(func(b *book) *int64 { return &b.ID })
-	bookTitle  = query.Text(func(b *book) *string { return &b.Title })
+	bookTitle  = query.TextCol(func(b *book) *string { return &b.Title })
 	bookPages  = query.Col(func(b *book) *int32 { return &b.Pages })
-	tagWord    = query.Text(func(t *tag) *string { return &t.Word })
+	tagWord    = query.TextCol(func(t *tag) *string { return &t.Word })
 	loanDays   = query.Col(func(l *loan) *int32 { return &l.Days })
 	fineCents  = query.Col(func(f *fine) *int32 { return &f.Cents })
 

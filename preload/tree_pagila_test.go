@@ -66,13 +66,13 @@ type (
 
 var (
 	filmID       = query.Col(func(f *pagila.Film) *int32 { return &f.FilmID })
-	filmTitle    = query.Text(func(f *pagila.Film) *string { return &f.Title })
+	filmTitle    = query.TextCol(func(f *pagila.Film) *string { return &f.Title })
 	filmLength   = query.NullCol(func(f *pagila.Film) **int16 { return &f.Length })
 	filmRate     = query.Col(func(f *pagila.Film) *pgtype.Numeric { return &f.RentalRate })
-	filmFeatures = query.Array(func(f *pagila.Film) *[]string { return &f.SpecialFeatures })
-	actorLast    = query.Text(func(a *pagila.Actor) *string { return &a.LastName })
+	filmFeatures = query.ArrayCol(func(f *pagila.Film) *[]string { return &f.SpecialFeatures })
+	actorLast    = query.TextCol(func(a *pagila.Actor) *string { return &a.LastName })
 	actorID      = query.Col(func(a *pagila.Actor) *int32 { return &a.ActorID })
-	genreName    = query.Text(func(c *pagila.Category) *string { return &c.Name })
+	genreName    = query.TextCol(func(c *pagila.Category) *string { return &c.Name })
 	rentalID     = query.Col(func(r *pagila.Rental) *int32 { return &r.RentalID })
 	renterID     = query.Col(func(c *pagila.Customer) *int32 { return &c.CustomerID })
 	cityID       = query.Col(func(c *pagila.City) *int32 { return &c.CityID })

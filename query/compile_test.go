@@ -60,8 +60,8 @@ func TestMistakesDoNotCompile(t *testing.T) {
 		`query.All[shop.Product]().Comment(input)`:                                  "cannot use input",
 		`query.All[shop.Product]().Hint(input)`:                                     "cannot use input",
 		`query.OnConflict[shop.Product](shop.SKU).Where(input)`:                     "cannot use input",
-		`query.Search(input, func(p *shop.Product) *string { return &p.Name })`:     "cannot use input",
-		`query.Text(func(p *shop.Product) *int64 { return &p.PriceCents })`:         "does not satisfy",
+		`query.SearchCol(input, func(p *shop.Product) *string { return &p.Name })`:  "cannot use input",
+		`query.TextCol(func(p *shop.Product) *int64 { return &p.PriceCents })`:      "does not satisfy",
 		`query.NewTable("x", func(p *shop.Product) int64 { return p.ID })`:          "does not match",
 		`query.Predicate[shop.Product]{1}`:                                          "implicit assignment to unexported field",
 	} {

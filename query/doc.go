@@ -1,4 +1,4 @@
-// Package query says what is there and what to read: tables, typed columns,
+// Package query declares tables and columns, and builds typed queries from them:
 // predicates, orders and row locks, as values that need no connection.
 //
 // # Tables
@@ -22,12 +22,12 @@
 //
 //	var (
 //		Price  = query.Col(func(p *Product) *int64 { return &p.PriceCents })
-//		Name   = query.Text(func(p *Product) *string { return &p.Name })
+//		Name   = query.TextCol(func(p *Product) *string { return &p.Name })
 //		Weight = query.NullCol(func(p *Product) **int32 { return &p.WeightGrams })
 //	)
 //
-// [Text] columns can be searched; [Array], [JSON], [Range] and [Search] have the
-// operators of their types.
+// [TextCol] columns can be searched; [ArrayCol], [JSONCol], [RangeCol] and
+// [SearchCol] have the operators of their types.
 //
 // # Queries
 //

@@ -11,12 +11,12 @@ import (
 )
 
 // Ne and Not match rows where the column is NULL, as != does in Go.
-func ExampleNullText() {
+func ExampleNullTextCol() {
 	ctx := context.Background()
 	pool, done := testdb.ExamplePool(shop.Schema)
 	defer done()
 	customers := repo.New(pool, shop.Customers)
-	phone := query.NullText(func(c *shop.Customer) **string { return &c.Phone })
+	phone := query.NullTextCol(func(c *shop.Customer) **string { return &c.Phone })
 
 	number := "+44 20"
 	if err := customers.CreateMany(ctx, []shop.Customer{

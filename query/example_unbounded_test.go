@@ -18,7 +18,7 @@ func ExampleQuery_Unbounded() {
 	pool, done := testdb.ExamplePool(shop.Schema)
 	defer done()
 	tags := repo.New(pool, shop.TagWords)
-	name := query.Text(func(t *shop.Tag) *string { return &t.Name })
+	name := query.TextCol(func(t *shop.Tag) *string { return &t.Name })
 	if err := tags.CreateMany(ctx, []shop.Tag{{Name: "new"}, {Name: "sale"}}); err != nil {
 		panic(err)
 	}

@@ -52,7 +52,7 @@ func TestOddIdentifiers(t *testing.T) {
 	if err := r.Create(ctx, &third); err != nil {
 		t.Fatal(err)
 	}
-	text := query.Text(func(o *odd) *string { return &o.Select })
+	text := query.TextCol(func(o *odd) *string { return &o.Select })
 	mixed := query.NullCol(func(o *odd) **int32 { return &o.Mixed })
 	numbers := []query.Column[odd, int32]{
 		query.Col(func(o *odd) *int32 { return &o.Quote }), query.Col(func(o *odd) *int32 { return &o.Question }), query.Col(func(o *odd) *int32 { return &o.Double }),

@@ -14,14 +14,14 @@ import (
 // TextColumn is a column of text, with searches besides comparisons.
 type TextColumn[T any, V ~string] struct{ Column[T, V] }
 
-// Text declares a column of text.
-func Text[T any, V ~string](field func(*T) *V) TextColumn[T, V] {
+// TextCol declares a column of text.
+func TextCol[T any, V ~string](field func(*T) *V) TextColumn[T, V] {
 	return TextColumn[T, V]{Col(field)}
 }
 
-// NullText declares a column of text that can be NULL, behind a pointer field.
+// NullTextCol declares a column of text that can be NULL, behind a pointer field.
 // None of the searches matches NULL.
-func NullText[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
+func NullTextCol[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
 	return TextColumn[T, V]{NullCol(field)}
 }
 
@@ -80,8 +80,8 @@ func (c TextColumn[T, V]) like(op plan.Op, pattern string) Predicate[T] {
 // ArrayColumn is a column that is an array of E.
 type ArrayColumn[T, E any] struct{ Column[T, []E] }
 
-// Array declares a column that is an array.
-func Array[T, E any](field func(*T) *[]E) ArrayColumn[T, E] {
+// ArrayCol declares a column that is an array.
+func ArrayCol[T, E any](field func(*T) *[]E) ArrayColumn[T, E] {
 	return ArrayColumn[T, E]{Col(field)}
 }
 
@@ -117,9 +117,9 @@ func (c ArrayColumn[T, E]) array(op plan.Op, vs []E) Predicate[T] {
 // JSONColumn is a column of type jsonb.
 type JSONColumn[T, V any] struct{ Column[T, V] }
 
-// JSON declares a column of type jsonb. The field may be a json.RawMessage, a
+// JSONCol declares a column of type jsonb. The field may be a json.RawMessage, a
 // []byte, or any type that encoding/json reads.
-func JSON[T, V any](field func(*T) *V) JSONColumn[T, V] { return JSONColumn[T, V]{Col(field)} }
+func JSONCol[T, V any](field func(*T) *V) JSONColumn[T, V] { return JSONColumn[T, V]{Col(field)} }
 
 // Contains matches rows whose document contains the JSON encoding of v, in the
 // sense of PostgreSQL's @> operator, which a GIN index serves.
@@ -165,8 +165,8 @@ type RangeColumn[T, E any] struct {
 	Column[T, pgtype.Range[E]]
 }
 
-// Range declares a column that is a range.
-func Range[T, E any](field func(*T) *pgtype.Range[E]) RangeColumn[T, E] {
+// RangeCol declares a column that is a range.
+func RangeCol[T, E any](field func(*T) *pgtype.Range[E]) RangeColumn[T, E] {
 	return RangeColumn[T, E]{Col(field)}
 }
 
@@ -193,9 +193,9 @@ type SearchColumn[T, V any] struct {
 	config string
 }
 
-// Search declares a column of type tsvector whose text was parsed with a text
+// SearchCol declares a column of type tsvector whose text was parsed with a text
 // search configuration, such as "english" or "simple".
-func Search[T, V any](config constant, field func(*T) *V) SearchColumn[T, V] {
+func SearchCol[T, V any](config constant, field func(*T) *V) SearchColumn[T, V] {
 	return SearchColumn[T, V]{Col(field), string(config)}
 }
 

@@ -173,7 +173,7 @@ func TestOperandsAreCopied(t *testing.T) {
 		ID    int64
 		Blobs [][]byte
 	}
-	blobsOf := query.Array(func(r *row) *[][]byte { return &r.Blobs })
+	blobsOf := query.ArrayCol(func(r *row) *[][]byte { return &r.Blobs })
 	rows := query.NewTable("rows", func(r *row) *int64 { return &r.ID })
 	specs := map[string]func() plan.Statement{}
 	for name, p := range map[string]query.Predicate[thing]{

@@ -18,8 +18,8 @@ func TestCaseInsensitiveText(t *testing.T) {
 		Name string
 		Note string
 	}
-	name := query.Text(func(n *nickname) *string { return &n.Name })
-	note := query.Text(func(n *nickname) *string { return &n.Note })
+	name := query.TextCol(func(n *nickname) *string { return &n.Name })
+	note := query.TextCol(func(n *nickname) *string { return &n.Note })
 	table := query.NewTable("nicknames", func(n *nickname) *string { return &n.Name })
 	for mode, opts := range map[string][]testdb.Option{"": nil, "exec": {testdb.ExecMode(pgx.QueryExecModeExec)}} {
 		t.Run("mode "+mode, func(t *testing.T) {

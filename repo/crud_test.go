@@ -89,7 +89,7 @@ func TestCompositeKey(t *testing.T) {
 	check.Same(t, "second", found[1], nil)
 	check.Same(t, "third", found[2].Label, "origin")
 	check.NoError(t, a.tiles.Update(ctx, &tile{0, 1, "up"}))
-	check.NoError(t, a.tiles.Patch(ctx, tileKey{0, 0}, query.Text(func(p *tile) *string { return &p.Label }).Set("zero")))
+	check.NoError(t, a.tiles.Patch(ctx, tileKey{0, 0}, query.TextCol(func(p *tile) *string { return &p.Label }).Set("zero")))
 	check.Same(t, "patched", check.Value(a.tiles.Get(ctx, tileKey{}))(t).Label, "zero")
 	check.Same(t, "deleted", check.Value(a.tiles.DeleteMany(ctx, []tileKey{{0, 1}, {1, 0}}))(t), 2)
 	check.NoError(t, a.tiles.Delete(ctx, tileKey{0, 0}))

@@ -74,15 +74,15 @@ type (
 
 var (
 	docID       = query.Col(func(d *document) *int64 { return &d.ID })
-	docSlug     = query.Text(func(d *document) *string { return &d.Slug })
-	docTitle    = query.Text(func(d *document) *string { return &d.Title })
-	docNote     = query.NullText(func(d *document) **string { return &d.Note })
+	docSlug     = query.TextCol(func(d *document) *string { return &d.Slug })
+	docTitle    = query.TextCol(func(d *document) *string { return &d.Title })
+	docNote     = query.NullTextCol(func(d *document) **string { return &d.Note })
 	docNotePtr  = query.Col(func(d *document) **string { return &d.Note })
 	docRank     = query.Col(func(d *document) *int32 { return &d.Rank })
 	docDoubled  = query.Col(func(d *document) *int32 { return &d.Doubled })
 	docVersion  = query.Col(func(d *document) *int64 { return &d.Version })
 	voucherCode = query.Col(func(k *voucher) *string { return &k.Code })
-	eventText   = query.Text(func(e *event) *string { return &e.Message })
+	eventText   = query.TextCol(func(e *event) *string { return &e.Message })
 
 	documentTable = query.NewTable("documents", func(d *document) *int64 { return &d.ID },
 		query.SoftDelete(func(d *document) **time.Time { return &d.DeletedAt }),

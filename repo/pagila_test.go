@@ -95,12 +95,12 @@ func TestPagilaIsReadWhole(t *testing.T) {
 
 // The columns of films that the tests ask for.
 var (
-	filmTitle    = query.Text(func(f *pagila.Film) *string { return &f.Title })
+	filmTitle    = query.TextCol(func(f *pagila.Film) *string { return &f.Title })
 	filmYear     = query.NullCol(func(f *pagila.Film) **int32 { return &f.ReleaseYear })
 	filmRating   = query.NullCol(func(f *pagila.Film) **pagila.Rating { return &f.Rating })
 	filmRate     = query.Col(func(f *pagila.Film) *pgtype.Numeric { return &f.RentalRate })
-	filmFeatures = query.Array(func(f *pagila.Film) *[]string { return &f.SpecialFeatures })
-	filmText     = query.Search("english", func(f *pagila.Film) *pgtype.TSVector { return &f.Fulltext })
+	filmFeatures = query.ArrayCol(func(f *pagila.Film) *[]string { return &f.SpecialFeatures })
+	filmText     = query.SearchCol("english", func(f *pagila.Film) *pgtype.TSVector { return &f.Fulltext })
 )
 
 func TestPagilaPredicates(t *testing.T) {

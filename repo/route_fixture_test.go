@@ -70,7 +70,7 @@ var (
 		query.SoftDelete(func(w *ware) **time.Time { return &w.DeletedAt }))
 	parts = query.NewTable("parts", func(p *part) *int64 { return &p.ID })
 
-	wareLabel = query.Text(func(w *ware) *string { return &w.Name })
+	wareLabel = query.TextCol(func(w *ware) *string { return &w.Name })
 	warePrice = query.Col(func(w *ware) *float64 { return &w.Price })
 	wareStock = query.Col(func(w *ware) *int64 { return &w.Stock })
 

@@ -132,7 +132,7 @@ type (
 
 var (
 	reportRank  = query.Col(func(r *report) *int32 { return &r.Rank })
-	reportNote  = query.NullText(func(r *report) **string { return &r.Note })
+	reportNote  = query.NullTextCol(func(r *report) **string { return &r.Note })
 	doubled     = query.Col(func(r *report) *int32 { return &r.Doubled })
 	noteReport  = query.Col(func(n *note) *int64 { return &n.Report })
 	noteReplyTo = query.NullCol(func(n *note) **int64 { return &n.ReplyTo })
@@ -144,7 +144,7 @@ var (
 	henEgg      = query.Col(func(h *hen) *int64 { return &h.Egg })
 	eggHen      = query.Col(func(e *egg) *int64 { return &e.Hen })
 	stubTicket  = query.Col(func(s *stub) *pgtype.UUID { return &s.Ticket })
-	tileLabel   = query.Text(func(p *tile) *string { return &p.Label })
+	tileLabel   = query.TextCol(func(p *tile) *string { return &p.Label })
 	uses        = query.Col(func(v *voucher) *int32 { return &v.Uses })
 
 	reports = query.NewTable("reports", func(r *report) *int64 { return &r.ID },

@@ -458,7 +458,7 @@ func TestReadBackMisfits(t *testing.T) {
 		ID          int64
 		Title, Note string
 	}
-	drafts := query.NewTable("drafts", func(d *draft) *int64 { return &d.ID }, query.Default(query.Text(func(d *draft) *string { return &d.Note })))
+	drafts := query.NewTable("drafts", func(d *draft) *int64 { return &d.ID }, query.Default(query.TextCol(func(d *draft) *string { return &d.Note })))
 	d := draft{Title: "t"} // the default of note is NULL
 	u := unit.New()
 	unit.Create(u, drafts, &d)
