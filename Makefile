@@ -28,9 +28,9 @@ race: postgres ## Run all tests under the race detector
 
 .PHONY: test-fault
 test-fault: postgres ## Run the tests that break servers and connections for minutes
-	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestKill|TestCutAtEveryByte' -v ./txn
-	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestDialsAreBounded|TestServerThatDoesNotCancel|TestSessionsAreClean|TestTablesChange|TestBlackHole|TestOpenAndClose' -v ./pool
-	SMRT_TEST_FAULT=1 $(GO) test -timeout 15m -run 'TestTokens|TestReadYourWrites|TestMonotonic|TestConflicts|TestBreaker|TestFailover|TestZombie|TestStandbyRestarts|TestSessionsAgainst' -v ./readreplica
+	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestKill|TestCutAtEveryByte' -v ./txn
+	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestDialsAreBounded|TestServerThatDoesNotCancel|TestSessionsAreClean|TestTablesChange|TestBlackHole|TestOpenAndClose' -v ./pool
+	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestTokens|TestReadYourWrites|TestMonotonic|TestConflicts|TestBreaker|TestFailover|TestZombie|TestStandbyRestarts|TestSessionsAgainst' -v ./readreplica
 
 .PHONY: test-pooler
 test-pooler: postgres ## Run the suites through PgBouncer in transaction mode, in the modes that need no prepared statements

@@ -9,7 +9,6 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/pool"
 )
 
@@ -73,9 +72,7 @@ func twins(tb testing.TB) (*pool.Pool, *pgxpool.Pool) {
 
 // Nothing is allocated that pgxpool does not allocate.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
+	check.Plain(t) // the race detector allocates
 	ours, theirs := twins(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -98,9 +95,9 @@ func BenchmarkPool(b *testing.B) {
 			ours, theirs := twins(b)
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
-			pair.Compare(b,
+			check.Compare(b,
 				func() error { return u.run(ctx, ours) },
-				pair.Twin{Name: "pgxpool", Run: func() error { return u.run(ctx, theirs) }})
+				check.Twin{Name: "pgxpool", Run: func() error { return u.run(ctx, theirs) }})
 		})
 	}
 }

@@ -27,9 +27,7 @@ func residentBytes(t *testing.T) int {
 
 // Opening and closing leaves nothing behind: neither memory nor goroutines.
 func TestOpenAndClose(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector keeps memory")
-	}
+	check.Plain(t) // the race detector keeps memory
 	dsn := url(t)
 	cycle := func() {
 		p, err := pool.Open(context.Background(), pool.Config{URL: dsn, MaxConns: 2, MinConns: -1})

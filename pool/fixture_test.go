@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func control(t testing.TB, url string, configure func(*pgxpool.Config)) *pgxpool
 
 // size is small, or large for the runs that take minutes.
 func size[T int | time.Duration](small, large T) T {
-	if os.Getenv("SMRT_TEST_FAULT") != "" {
+	if check.Long() {
 		return large
 	}
 	return small

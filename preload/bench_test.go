@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -183,11 +183,12 @@ func dropped(read func() ([]orderGraph, error)) func() error {
 // TestGraphAllocations holds the graph of 100 orders to half of what the same
 // allocates when it is written by hand.
 func TestGraphAllocations(t *testing.T) {
-	if raceEnabled || execMode() == "exec" {
-		t.Skip("the race detector allocates by itself, and results in text form are left to pgx")
+	check.Plain(t) // the race detector allocates by itself
+	if execMode() == "exec" {
+		t.Skip("results in text form are left to pgx")
 	}
 	pool := newOrders(t)
-	ours, hand := pair.Allocations(dropped(reader(pool, 100))), pair.Allocations(dropped(handReader(pool, 100)))
+	ours, hand := check.Allocations(dropped(reader(pool, 100))), check.Allocations(dropped(handReader(pool, 100)))
 	if ours > hand/2 {
 		t.Errorf("100 orders take %.0f allocations, by hand %.0f", ours, hand)
 	}
@@ -197,7 +198,7 @@ func BenchmarkGraph(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			pool := newOrders(b)
-			pair.Compare(b, dropped(reader(pool, n)), pair.Twin{Name: "pgx", Run: dropped(handReader(pool, n))})
+			check.Compare(b, dropped(reader(pool, n)), check.Twin{Name: "pgx", Run: dropped(handReader(pool, n))})
 		})
 	}
 }

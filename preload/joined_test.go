@@ -9,7 +9,6 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -111,7 +110,7 @@ func BenchmarkJoined(b *testing.B) {
 					return err
 				}
 			}
-			pair.Compare(b, read(joined), pair.Twin{Name: "separate", Run: read(separate)})
+			check.Compare(b, read(joined), check.Twin{Name: "separate", Run: read(separate)})
 		})
 	}
 }

@@ -335,9 +335,7 @@ func TestManyParents(t *testing.T) {
 
 // TestTimeIsLinear compares ten times as many parents of ten children each.
 func TestTimeIsLinear(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector slows the two sizes down differently")
-	}
+	check.Plain(t) // the race detector slows the two sizes down differently
 	pool := newOrders(t, testdb.MaxConns(1))
 	views := repo.View(repo.New(pool, shop.Orders), func(o *orderGraph) *shop.Order { return &o.Order })
 	lines := preload.Many(shop.OrderLines, func(o *orderGraph) *[]lineGraph { return &o.Lines })

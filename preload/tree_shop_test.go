@@ -205,10 +205,10 @@ func TestRandomTreesOfTheShop(t *testing.T) {
 	grow(t, pool, sent, shopEntities(), trees(6000))
 }
 
-// trees is how many random trees a test compares: fewer with the race
-// detector, which makes them ten times slower, and in the further modes.
+// trees is how many random trees a test compares: a tenth, but where tests run
+// at their full size.
 func trees(n int) int {
-	if raceEnabled || execMode() != "" {
+	if !check.Long() {
 		return n / 10
 	}
 	return n

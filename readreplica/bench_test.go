@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/pair"
 	"github.com/smrt-go/smrt/internal/route"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
@@ -42,15 +41,13 @@ func TestRoutingAllocates(t *testing.T) {
 		check.NoError(t, get(rows)())
 		check.NoError(t, get(direct)())
 	}
-	check.Same(t, "allocations of a get", pair.Allocations(get(rows)), pair.Allocations(get(direct)))
+	check.Same(t, "allocations of a get", check.Allocations(get(rows)), check.Allocations(get(direct)))
 }
 
 // TestRoutingTime proves that routing adds at most 150 ns to a read. The fastest
 // of many rounds counts, because others share the machine.
 func TestRoutingTime(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector is what would be measured")
-	}
+	check.Plain(t) // the race detector is what would be measured
 	c := newCluster(t, 0, 0)
 	r := c.open(t)
 	const runs = 10_000

@@ -129,11 +129,11 @@ func bump(ctx context.Context, rows *repo.Repository[counter, int64], id, n int6
 }
 
 // full tells whether tests are to run at their full size, for minutes.
-func full() bool { return os.Getenv("SMRT_TEST_FAULT") != "" }
+func full() bool { return check.Long() }
 
 // loaded tells whether times mean little: under the race detector everything
 // is slower.
-func loaded() bool { return raceEnabled }
+func loaded() bool { return check.Race }
 
 // shared is a database of the shared server.
 func shared(tb testdb.TB) string {

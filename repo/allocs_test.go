@@ -4,16 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // newCountedBench is a bench whose allocations can be counted.
 func newCountedBench(t *testing.T) *bench {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("the race detector allocates by itself")
-	}
+	check.Plain(t) // the race detector allocates by itself
 	if mode := testdb.ExecModeName(); mode != "cache_statement" {
 		t.Skipf("mode %s: pgx describes statements or encodes texts anew for each call, which hides what is counted here", mode)
 	}
@@ -28,7 +26,7 @@ func count(t *testing.T, run func() error) float64 {
 			t.Fatal(err)
 		}
 	}
-	return pair.Allocations(run)
+	return check.Allocations(run)
 }
 
 func TestGetAllocatesLittle(t *testing.T) {
@@ -70,7 +68,7 @@ func TestRepeatedQueryCostsLittle(t *testing.T) {
 	}
 	// About 1 us is expected; the bound leaves room for a busy machine and yet
 	// catches squirrel on every call, which costs 7 us on an idle one.
-	a, b := pair.Median(times[0]), pair.Median(times[1])
+	a, b := check.Median(times[0]), check.Median(times[1])
 	t.Logf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
 	if a > b*1.25+5000 {
 		t.Errorf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -80,7 +80,7 @@ func compareCrowds(b *testing.B, goroutines, n int, sides ...func(context.Contex
 		}
 	}
 	b.StopTimer()
-	ours, hand := pair.Median(times[0]), pair.Median(times[1])
+	ours, hand := check.Median(times[0]), check.Median(times[1])
 	b.ReportMetric(ours, "ns/op")
 	b.ReportMetric(hand, "pgx-ns/op")
 	b.ReportMetric(ours/hand, "x-pgx")

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -78,11 +78,11 @@ type twin struct {
 
 func compare(b *testing.B, ours func() error, twins ...twin) {
 	b.Helper()
-	pairs := make([]pair.Twin, len(twins))
+	pairs := make([]check.Twin, len(twins))
 	for i, t := range twins {
-		pairs[i] = pair.Twin{Name: t.name, Run: t.run}
+		pairs[i] = check.Twin{Name: t.name, Run: t.run}
 	}
-	pair.Compare(b, ours, pairs...)
+	check.Compare(b, ours, pairs...)
 }
 
 const (

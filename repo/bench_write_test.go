@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -229,7 +229,7 @@ func BenchmarkUpdateMany1000(b *testing.B) {
 
 func BenchmarkDelete(b *testing.B) {
 	s := newBench(b)
-	rows := 2 * (b.N + 2*pair.AllocationRuns + 100)
+	rows := 2 * (b.N + 2*check.AllocationRuns + 100)
 	_, err := s.pool.Exec(s.ctx, insertSQL+"SELECT 'x', 1, 1, 1, now() FROM generate_series(1, $1::int)", rows)
 	if err != nil {
 		b.Fatal(err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
@@ -16,7 +16,7 @@ import (
 // compare measures ours beside the same written by hand.
 func compare(b *testing.B, ours func() error, twin string, hand func() error) {
 	b.Helper()
-	pair.Compare(b, ours, pair.Twin{Name: twin, Run: hand})
+	check.Compare(b, ours, check.Twin{Name: twin, Run: hand})
 }
 
 // benchBank has a bank without anything that watches.

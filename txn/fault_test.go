@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -159,7 +158,7 @@ func transfer(key string) txn.Func {
 }
 
 // TestCutAtEveryByte is T3: the connection is cut after each fifth byte in each
-// direction, or each one with SMRT_TEST_FAULT. What is reported is true, and with a key it is success.
+// direction, or each one with SMRT_TEST_LONG. What is reported is true, and with a key it is success.
 func TestCutAtEveryByte(t *testing.T) {
 	for i := range 8 {
 		keyed, sending, track := i&1 != 0, i&2 != 0, i&4 != 0
@@ -167,7 +166,7 @@ func TestCutAtEveryByte(t *testing.T) {
 			t.Parallel()
 			b := newBank(t, testdb.MaxConns(1))
 			doubts, n, steps := 0, 0, 5
-			if os.Getenv("SMRT_TEST_FAULT") != "" {
+			if check.Long() {
 				steps = 1
 			}
 			for ; ; n += steps {
@@ -307,7 +306,7 @@ func TestHotRow(t *testing.T) {
 			if attempts > 4 {
 				t.Errorf("%.2f attempts each, want at most 4", attempts)
 			}
-			if p99 > 2*time.Second && !raceEnabled {
+			if p99 > 2*time.Second && !check.Race {
 				t.Errorf("p99 is %v, want at most 2s", p99)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -187,14 +186,14 @@ const (
 
 // TestKill is T1: backends die by kill -9 during transfers with a key. None is
 // lost, none is applied twice, the sum is exact, and service resumes within a
-// second each time. With SMRT_TEST_FAULT it goes on for longer.
+// second each time. With SMRT_TEST_LONG it goes on for longer.
 func TestKill(t *testing.T) {
 	k := &killRun{transfers: 20000, doubts: 3, atMost: time.Minute}
 	limit := time.Second
-	if os.Getenv("SMRT_TEST_FAULT") != "" {
+	if check.Long() {
 		k.transfers, k.doubts, k.atMost = 40000, 10, 2*time.Minute
 	}
-	if raceEnabled {
+	if check.Race {
 		limit *= 3
 	}
 	k.start(t)
@@ -219,7 +218,7 @@ func TestKill(t *testing.T) {
 // TestKillControl repeats doubted commits without markers, as a retry that does
 // not know better would: transfers are applied twice.
 func TestKillControl(t *testing.T) {
-	if os.Getenv("SMRT_TEST_FAULT") == "" {
+	if !check.Long() {
 		t.Skip("takes a minute; TestForgedAnswersControl shows the same in a second")
 	}
 	k := &killRun{

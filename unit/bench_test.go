@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/smrt-go/smrt/internal/pair"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/unit"
@@ -74,16 +74,16 @@ func sequential(ctx context.Context, pool *pgxpool.Pool) error {
 
 func BenchmarkOrder(b *testing.B) {
 	ctx, pool := context.Background(), newShop(b)
-	pair.Compare(b, func() error { return ours(ctx, pool) },
-		pair.Twin{Name: "sequential", Run: func() error { return sequential(ctx, pool) }})
+	check.Compare(b, func() error { return ours(ctx, pool) },
+		check.Twin{Name: "sequential", Run: func() error { return sequential(ctx, pool) }})
 }
 
 // BenchmarkOrderFar is BenchmarkOrder with a millisecond between the program and
 // the server.
 func BenchmarkOrderFar(b *testing.B) {
 	ctx, pool := context.Background(), newShop(b, testdb.Latency(time.Millisecond))
-	pair.Compare(b, func() error { return ours(ctx, pool) },
-		pair.Twin{Name: "sequential", Run: func() error { return sequential(ctx, pool) }})
+	check.Compare(b, func() error { return ours(ctx, pool) },
+		check.Twin{Name: "sequential", Run: func() error { return sequential(ctx, pool) }})
 }
 
 // arrays are the items as a person would send them together.
@@ -120,16 +120,16 @@ func BenchmarkForms(b *testing.B) {
 			return pool.SendBatch(ctx, &batch).Close()
 		}
 	}
-	pair.Compare(b, send(func(b *pgx.Batch, a arrays) {
+	check.Compare(b, send(func(b *pgx.Batch, a arrays) {
 		b.Queue(orderSQL+" RETURNING id, status, version, placed_at, updated_at, set_config($3, ARRAY[id]::text, true)", 1, 1000, "smrt.k1")
 		b.Queue(itemsSQL+"SELECT ((SELECT current_setting($7)::bigint[]))[u.o], u.l, u.p, u.q, u.c, u.d FROM "+
 			"unnest($1::integer[], $2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::integer[]) AS u(l, p, q, c, d, o) RETURNING order_id",
 			a.lines, a.products, a.quantities, a.prices, a.discounts, a.ones, "smrt.k1")
-	}), pair.Twin{Name: "with", Run: send(func(b *pgx.Batch, a arrays) {
+	}), check.Twin{Name: "with", Run: send(func(b *pgx.Batch, a arrays) {
 		b.Queue("WITH o AS ("+orderSQL+" RETURNING id, status, version, placed_at, updated_at), i AS ("+itemsSQL+
 			"SELECT o.id, u.l, u.p, u.q, u.c, u.d FROM unnest($3::integer[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[]) AS u(l, p, q, c, d), o "+
 			"RETURNING order_id) SELECT * FROM o", 1, 1000, a.lines, a.products, a.quantities, a.prices, a.discounts)
-	})}, pair.Twin{Name: "drawn", Run: func() error {
+	})}, check.Twin{Name: "drawn", Run: func() error {
 		_, items := newOrder()
 		a := arraysOf(items)
 		var id int64

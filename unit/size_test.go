@@ -124,8 +124,9 @@ func TestAllocationsPerRow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes thousands of rows")
 	}
-	if mode := testdb.ExecModeName(); raceEnabled || mode != "cache_statement" {
-		t.Skipf("the race detector, and mode %s, allocate by themselves", mode)
+	check.Plain(t) // the race detector allocates by itself
+	if mode := testdb.ExecModeName(); mode != "cache_statement" {
+		t.Skipf("mode %s allocates by itself", mode)
 	}
 	l := newLeague(t, testdb.MaxConns(1))
 	exec(t, l, "CREATE INDEX ON notes (report)")

@@ -1,4 +1,6 @@
-// Package check says in one line what a test expects.
+// Package check has what tests and benchmarks share: what they expect, in one
+// line; how large they are, and with which random numbers they run; and twins
+// written by hand beside the operations of benchmarks.
 package check
 
 import (

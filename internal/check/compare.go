@@ -1,7 +1,4 @@
-// Package pair measures an operation beside the same one written by hand. The
-// two alternate, operation by operation, so that whatever disturbs the machine
-// disturbs both.
-package pair
+package check
 
 import (
 	"slices"

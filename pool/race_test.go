@@ -1,6 +1,0 @@
-//go:build race
-
-package pool_test
-
-// raceEnabled is for limits of time, which the race detector stretches.
-const raceEnabled = true

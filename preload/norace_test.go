@@ -1,5 +1,0 @@
-//go:build !race
-
-package preload_test
-
-const raceEnabled = false

@@ -1,6 +1,0 @@
-//go:build !race
-
-package readreplica_test
-
-// raceEnabled is for limits of time, which the race detector stretches.
-const raceEnabled = false
