@@ -12,88 +12,60 @@ import (
 // looked at one by one, and only a ring of rows must be opened: by a column
 // that is NULL at first, or by a constraint that is checked at the end.
 
-// graph is tables that refer to each other.
-type graph struct {
+// tableGraph is tables that refer to each other.
+type tableGraph struct {
+	graph
 	tables []*crud.Core
-	edges  [][]int // from a table to those that it refers to
 }
 
-func newGraph(ops []*op) *graph {
-	g := &graph{}
+func newTableGraph(ops []*op) *tableGraph {
+	g := &tableGraph{}
 	for _, o := range ops {
 		if !slices.Contains(g.tables, o.core) {
 			g.tables = append(g.tables, o.core)
 		}
 	}
-	g.edges = make([][]int, len(g.tables))
+	g.nodes = len(g.tables)
 	return g
 }
 
-func (g *graph) link(from, to *crud.Core) {
+// link adds what a foreign key says, or a reference that has none.
+func (g *tableGraph) link(from, to *crud.Core, key *crud.ForeignKey) {
 	f, t := slices.Index(g.tables, from), slices.Index(g.tables, to)
-	if f >= 0 && t >= 0 && !slices.Contains(g.edges[f], t) {
-		g.edges[f] = append(g.edges[f], t)
+	if f >= 0 && t >= 0 {
+		g.edges = append(g.edges, edge{from: f, to: t, key: key})
 	}
 }
 
-// components returns the sets of tables that refer to each other in a ring, or
-// single tables, those referred to first. It is R. Tarjan's algorithm (1972).
-func (g *graph) components() [][]int {
-	n := len(g.tables)
-	number, low, onStack := make([]int, n), make([]int, n), make([]bool, n)
-	var stack []int
-	var out [][]int
-	next := 0
-	var visit func(v int)
-	visit = func(v int) {
-		next++
-		number[v], low[v] = next, next
-		stack, onStack[v] = append(stack, v), true
-		for _, w := range g.edges[v] {
-			switch {
-			case number[w] == 0:
-				visit(w)
-				low[v] = min(low[v], low[w])
-			case onStack[w]:
-				low[v] = min(low[v], number[w])
+// linkRefs adds the references between rows of one phase, each pair of tables
+// once.
+func (g *tableGraph) linkRefs(ops []*op) {
+	for _, o := range ops {
+		for _, r := range o.refs {
+			if r.to.done || r.to.phase != o.phase {
+				continue
+			}
+			f, t := slices.Index(g.tables, o.core), slices.Index(g.tables, r.to.core)
+			if !slices.ContainsFunc(g.edges, func(e edge) bool { return e.from == f && e.to == t }) {
+				g.edges = append(g.edges, edge{from: f, to: t})
 			}
 		}
-		if low[v] != number[v] {
-			return
-		}
-		at := slices.Index(stack, v)
-		out = append(out, slices.Clone(stack[at:]))
-		for _, w := range stack[at:] {
-			onStack[w] = false
-		}
-		stack = stack[:at]
 	}
-	for v := range n {
-		if number[v] == 0 {
-			visit(v)
-		}
-	}
-	return out
 }
 
 // rank orders the creates of one phase. It returns the constraints that must
 // be checked at the end.
 func rank(ops []*op, keys []crud.ForeignKey) (deferred []*crud.ForeignKey, err error) {
-	g := newGraph(ops)
+	g := newTableGraph(ops)
 	for i := range keys {
-		g.link(keys[i].From, keys[i].To)
+		g.link(keys[i].From, keys[i].To, &keys[i])
 	}
-	for _, o := range ops {
-		for _, r := range o.refs {
-			if !r.to.done && r.to.phase == o.phase {
-				g.link(o.core, r.to.core)
-			}
-		}
-	}
+	g.linkRefs(ops)
+	list := g.components()
+	in, _ := g.rings(list)
 	base := 0
-	for _, tables := range g.components() {
-		first := tables[0]
-		if len(tables) == 1 && !slices.Contains(g.edges[first], first) {
+	for _, nodes := range list {
+		if first := nodes[0]; in[first] == 0 {
 			for _, o := range ops {
 				if o.core == g.tables[first] {
 					o.rank = base
@@ -102,13 +74,13 @@ func rank(ops []*op, keys []crud.ForeignKey) (deferred []*crud.ForeignKey, err e
 			base++
 			continue
 		}
-		ring := newRing(g, tables, ops, keys)
-		more, err := ring.rank(base)
+		rows := newRowGraph(g, nodes, ops, keys)
+		more, err := rows.open()
 		if err != nil {
 			return nil, err
 		}
 		deferred = append(deferred, more...)
-		base = ring.next
+		base = rows.rank(base)
 	}
 	return deferred, nil
 }

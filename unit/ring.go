@@ -7,26 +7,17 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// edge says that a row refers to another.
-type edge struct {
-	from, to int
-	key      *crud.ForeignKey // nil: no foreign key of the schema
-	ref      bool             // by its key, which is not known yet
-	opens    bool             // it can be NULL at first
-}
-
-// ring is rows of tables that refer to each other, or of one that refers to
+// rowGraph is rows of tables that refer to each other, or of one that refers to
 // itself.
-type ring struct {
-	rows  []*op
-	edges []edge
-	next  int // the rank that is free
+type rowGraph struct {
+	graph
+	rows []*op
 }
 
-func newRing(g *graph, tables []int, ops []*op, keys []crud.ForeignKey) *ring {
-	r := &ring{}
+func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []crud.ForeignKey) *rowGraph {
+	r := &rowGraph{}
 	in := map[*crud.Core]bool{}
-	for _, t := range tables {
+	for _, t := range nodes {
 		in[g.tables[t]] = true
 	}
 	at := map[*op]int{}
@@ -36,6 +27,7 @@ func newRing(g *graph, tables []int, ops []*op, keys []crud.ForeignKey) *ring {
 			r.rows = append(r.rows, o)
 		}
 	}
+	r.nodes = len(r.rows)
 	for i, o := range r.rows {
 		for _, ref := range o.refs {
 			if to, ok := at[ref.to]; ok && (to != i || !o.known()) {
@@ -72,7 +64,7 @@ func foreignKeyOf(keys []crud.ForeignKey, from *crud.Core, ref reference) *crud.
 
 // byValue finds the rows that others refer to by values which the program gave
 // them.
-func (r *ring) byValue(k *crud.ForeignKey) {
+func (r *rowGraph) byValue(k *crud.ForeignKey) {
 	rows := map[string]int{}
 	for i, o := range r.rows {
 		if o.core == k.To {
@@ -121,65 +113,33 @@ func (o *op) hasKey() bool {
 // known tells whether the program knows the key of a row.
 func (o *op) known() bool { return o.done || o.hasKey() }
 
-// rank gives the rows ranks from base on, a level at a time: first those that
-// refer to none, then those that refer only to these, and so on.
-func (r *ring) rank(base int) (deferred []*crud.ForeignKey, err error) {
-	r.next = base
-	left, waits := make([]bool, len(r.rows)), make([]int, len(r.rows))
-	to := make([][]int32, len(r.rows)) // the edges to each row
-	for i, e := range r.edges {
-		waits[e.from]++
-		to[e.to] = append(to[e.to], int32(i))
-	}
-	var ready, following []int
-	for i := range r.rows {
-		if left[i] = true; waits[i] == 0 {
-			ready = append(ready, i)
+// open takes foreign keys out of the graph until no rows are in a ring. It
+// returns those that must be checked at the end.
+func (r *rowGraph) open() (deferred []*crud.ForeignKey, err error) {
+	for {
+		in, n := r.rings(r.components())
+		if n == 0 {
+			return deferred, nil
+		}
+		nullable, deferrable := r.choose(in)
+		switch {
+		case nullable != nil:
+			r.postpone(nullable, in)
+		case deferrable != nil:
+			r.deferring(deferrable, in)
+			deferred = append(deferred, deferrable)
+		default:
+			return nil, r.cycle(in, 1, func(node int) *crud.Core { return r.rows[node].core })
 		}
 	}
-	gone := make([]bool, len(r.edges))
-	take := func(i int) {
-		gone[i] = true
-		if from := r.edges[i].from; waits[from] == 1 {
-			waits[from] = 0
-			following = append(following, from)
-		} else {
-			waits[from]--
-		}
-	}
-	for count := len(r.rows); count > 0; {
-		for _, i := range ready {
-			left[i] = false
-			r.rows[i].rank = r.next
-			for _, e := range to[i] {
-				if !gone[e] {
-					take(int(e))
-				}
-			}
-		}
-		if count -= len(ready); len(ready) > 0 {
-			r.next++
-		} else {
-			k, err := r.open(left, gone, take)
-			if err != nil {
-				return nil, err
-			}
-			if k != nil {
-				deferred = append(deferred, k)
-			}
-		}
-		ready, following = following, ready[:0]
-	}
-	return deferred, nil
 }
 
-// open takes the edges of one foreign key out of the rings that are left. It
-// returns the foreign key if it must be checked at the end.
-func (r *ring) open(left, gone []bool, take func(int)) (*crud.ForeignKey, error) {
-	in := r.inRings(left, gone)
-	var nullable, deferrable *crud.ForeignKey
-	for i, e := range r.edges {
-		if gone[i] || e.key == nil || !in[e.from] || !in[e.to] {
+// choose returns the first foreign keys in rings whose columns can be NULL at
+// first, and that can be checked at the end.
+func (r *rowGraph) choose(in []int) (nullable, deferrable *crud.ForeignKey) {
+	for i := range r.edges {
+		e := &r.edges[i]
+		if e.key == nil || !within(e, in) {
 			continue
 		}
 		if nullable == nil && e.opens {
@@ -189,103 +149,56 @@ func (r *ring) open(left, gone []bool, take func(int)) (*crud.ForeignKey, error)
 			deferrable = e.key
 		}
 	}
-	if nullable == nil && deferrable == nil {
-		return nil, r.cycle(in, gone)
-	}
-	for i, e := range r.edges {
-		if gone[i] || !in[e.from] || !in[e.to] {
+	return nullable, deferrable
+}
+
+// postpone leaves the columns of a foreign key NULL at first.
+func (r *rowGraph) postpone(k *crud.ForeignKey, in []int) {
+	for i := range r.edges {
+		e := &r.edges[i]
+		if e.key != k || !e.opens || !within(e, in) {
 			continue
 		}
-		switch {
-		case nullable != nil && e.key == nullable && e.opens:
-			r.rows[e.from].postpone(nullable.Loose)
-			take(i)
-		case nullable == nil && e.key == deferrable:
-			r.rows[e.to].drawn = r.rows[e.to].drawn || e.ref
-			take(i)
-		}
-	}
-	if nullable != nil {
-		return nil, nil
-	}
-	return deferrable, nil
-}
-
-// postpone leaves columns NULL at first.
-func (o *op) postpone(columns []*meta.Column) {
-	for _, col := range columns {
-		if !slices.Contains(o.late, col) {
-			o.late = append(o.late, col)
-		}
-	}
-}
-
-// inRings are the rows that are left, but for those that only hang on a ring.
-func (r *ring) inRings(left, gone []bool) []bool {
-	in, wanted := slices.Clone(left), make([]int, len(r.rows))
-	from := make([][]int, len(r.rows)) // where the edges of each row lead
-	for i, e := range r.edges {
-		if !gone[i] && in[e.from] && in[e.to] {
-			wanted[e.to]++
-			from[e.from] = append(from[e.from], e.to)
-		}
-	}
-	var loose []int
-	for i := range in {
-		if in[i] && wanted[i] == 0 {
-			loose = append(loose, i)
-		}
-	}
-	for len(loose) > 0 {
-		i := loose[len(loose)-1]
-		loose = loose[:len(loose)-1]
-		in[i] = false
-		for _, to := range from[i] {
-			if wanted[to]--; wanted[to] == 0 {
-				loose = append(loose, to)
+		e.gone = true
+		o := r.rows[e.from]
+		for _, col := range k.Loose {
+			if !slices.Contains(o.late, col) {
+				o.late = append(o.late, col)
 			}
 		}
 	}
-	return in
+}
+
+// deferring lets rows refer to rows that are not there yet, by keys that are
+// drawn beforehand.
+func (r *rowGraph) deferring(k *crud.ForeignKey, in []int) {
+	for i := range r.edges {
+		if e := &r.edges[i]; e.key == k && within(e, in) {
+			e.gone = true
+			r.rows[e.to].drawn = r.rows[e.to].drawn || e.ref
+		}
+	}
 }
 
 // drawable tells whether the keys that edges need can be drawn beforehand.
-func (r *ring) drawable(k *crud.ForeignKey, in []bool) bool {
-	for _, e := range r.edges {
-		if e.key == k && e.ref && in[e.from] && in[e.to] && !(r.rows[e.to].core.KeyByServer && k.To.CanDraw()) {
+func (r *rowGraph) drawable(k *crud.ForeignKey, in []int) bool {
+	for i := range r.edges {
+		e := &r.edges[i]
+		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].core.KeyByServer && k.To.CanDraw()) {
 			return false
 		}
 	}
 	return true
 }
 
-// cycle follows the edges until a row comes again.
-func (r *ring) cycle(in, gone []bool) error {
-	at := slices.Index(in, true)
-	var path []edge
-	seen := map[int]int{}
-	for {
-		if start, ok := seen[at]; ok {
-			e := &CycleError{}
-			for _, step := range path[start:] {
-				e.Tables = append(e.Tables, r.rows[step.from].core.Name)
-				name := ""
-				if step.key != nil {
-					name = step.key.Name
-				}
-				e.Constraints = append(e.Constraints, name)
-			}
-			return e
-		}
-		seen[at] = len(path)
-		i := -1
-		for j, e := range r.edges {
-			if !gone[j] && e.from == at && in[e.to] {
-				i = j
-				break
-			}
-		}
-		path = append(path, r.edges[i])
-		at = r.edges[i].to
+// rank gives the rows ranks from base on, a level at a time: first those that
+// refer to none, then those that refer only to these, and so on. It returns the
+// rank that is free.
+func (r *rowGraph) rank(base int) (next int) {
+	next = base
+	for i, level := range r.levels(r.components()) {
+		r.rows[i].rank = base + level
+		next = max(next, base+level+1)
 	}
+	return next
 }

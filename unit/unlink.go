@@ -18,46 +18,42 @@ type unlinking struct {
 
 func unlink(gone []*op, keys []crud.ForeignKey) unlinking {
 	var u unlinking
-	removed := map[*crud.ForeignKey]bool{}
+	g := newTableGraph(gone)
 	for i := range keys {
-		if k := &keys[i]; k.From == k.To {
-			removed[k] = true // one statement deletes rows that refer to each other
-			if several(gone, k.From) {
-				u.open(k)
-			}
+		switch k := &keys[i]; {
+		case k.From != k.To:
+			g.link(k.From, k.To, k)
+		case several(gone, k.From): // one statement deletes rows that refer to each other
+			u.open(k)
 		}
 	}
 	for {
-		g := newGraph(gone)
-		for i := range keys {
-			if k := &keys[i]; !removed[k] {
-				g.link(k.From, k.To)
+		list := g.components()
+		in, n := g.rings(list)
+		if n == 0 {
+			for _, nodes := range slices.Backward(list) {
+				u.order = append(u.order, g.tables[nodes[0]])
 			}
-		}
-		u.order = u.order[:0]
-		var ring []*crud.Core
-		for _, tables := range g.components() {
-			if len(tables) > 1 && ring == nil {
-				for _, t := range tables {
-					ring = append(ring, g.tables[t])
-				}
-			}
-			for _, t := range tables {
-				u.order = append(u.order, g.tables[t])
-			}
-		}
-		if ring == nil {
-			slices.Reverse(u.order)
 			return u
 		}
-		within := inside(keys, removed, ring)
-		if i := slices.IndexFunc(within, u.open); i >= 0 {
-			removed[within[i]] = true
-			continue
+		u.openRing(g, in, 1)
+	}
+}
+
+// openRing takes one foreign key out of a ring of tables, or all if none of them
+// can be taken out of the way.
+func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
+	inside := func(e *edge) bool { return within(e, in) && in[e.from] == ring }
+	for i := range g.edges {
+		if e := &g.edges[i]; inside(e) && u.open(e.key) {
+			e.gone = true
+			return
 		}
-		u.closed = append(u.closed, cycleOf(within))
-		for _, k := range within {
-			removed[k] = true
+	}
+	u.closed = append(u.closed, g.cycle(in, ring, func(node int) *crud.Core { return g.tables[node] }))
+	for i := range g.edges {
+		if e := &g.edges[i]; inside(e) {
+			e.gone = true
 		}
 	}
 }
@@ -85,33 +81,4 @@ func several(gone []*op, core *crud.Core) bool {
 		}
 	}
 	return len(rows) > crud.MaxChunk || len(removals(rows)) > 1
-}
-
-// inside are the foreign keys between tables of a ring.
-func inside(keys []crud.ForeignKey, removed map[*crud.ForeignKey]bool, ring []*crud.Core) []*crud.ForeignKey {
-	var within []*crud.ForeignKey
-	for i := range keys {
-		if k := &keys[i]; !removed[k] && slices.Contains(ring, k.From) && slices.Contains(ring, k.To) {
-			within = append(within, k)
-		}
-	}
-	return within
-}
-
-// cycleOf follows foreign keys until a table comes again. Each table of a ring
-// refers to another one.
-func cycleOf(keys []*crud.ForeignKey) *CycleError {
-	var path []*crud.ForeignKey
-	at := keys[0].From
-	for {
-		if start := slices.IndexFunc(path, func(k *crud.ForeignKey) bool { return k.From == at }); start >= 0 {
-			e := &CycleError{}
-			for _, k := range path[start:] {
-				e.Tables, e.Constraints = append(e.Tables, k.From.Name), append(e.Constraints, k.Name)
-			}
-			return e
-		}
-		next := keys[slices.IndexFunc(keys, func(k *crud.ForeignKey) bool { return k.From == at })]
-		path, at = append(path, next), next.To
-	}
 }
