@@ -13,6 +13,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // MarkersSQL creates the table that transactions with a key write to; put it
@@ -93,7 +94,10 @@ type modal interface {
 // beginPlain sends BEGIN, with the settings in the same text: it is the only
 // statement that pgx sends as text, so that several can be one.
 func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
-	modes, settings := r.options.modes(), r.options.settings()
+	modes, settings := r.options.modes(), localSettings(r.options.settings())
+	if db, ok := on.(scope.Starter); ok {
+		return db.Start(ctx, scope.Begin{Modes: modes, Settings: settings, Limit: r.options.commitTimeout()})
+	}
 	if len(settings) > 0 {
 		modes.BeginQuery = beginText(modes, settings)
 	}
@@ -106,9 +110,18 @@ func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	return on.Begin(ctx)
 }
 
-// beginText is BEGIN as pgx writes it, followed by settings. All of it is made
-// of names in this package and of numbers.
-func beginText(modes pgx.TxOptions, settings []setting) string {
+// localSettings returns the statements that make settings for a transaction. They
+// consist of names in this package and of numbers.
+func localSettings(settings []setting) []string {
+	var list []string
+	for _, s := range settings {
+		list = append(list, "set local "+s.name+" = "+strconv.FormatInt(s.value.Milliseconds(), 10))
+	}
+	return list
+}
+
+// beginText returns BEGIN as pgx writes it, followed by settings.
+func beginText(modes pgx.TxOptions, settings []string) string {
 	var b strings.Builder
 	b.WriteString("begin")
 	if modes.IsoLevel != "" {
@@ -121,7 +134,7 @@ func beginText(modes pgx.TxOptions, settings []setting) string {
 		b.WriteString(" " + string(modes.DeferrableMode))
 	}
 	for _, s := range settings {
-		b.WriteString("; set local " + s.name + " = " + strconv.FormatInt(s.value.Milliseconds(), 10))
+		b.WriteString("; " + s)
 	}
 	return b.String()
 }

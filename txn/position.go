@@ -97,8 +97,8 @@ func (s *session) own(own *owned) {
 // send sends COMMIT and waits for its answer.
 func (r *run) send(ctx context.Context, s *session) (smrt.Position, error) {
 	if r.options.off&offDetached == 0 {
-		detached, alarm := s.limit(ctx)
-		defer alarm.off()
+		detached, stop := s.limit(ctx)
+		defer stop.Off()
 		ctx = detached
 	}
 	if tx, ok := s.tx.(teller); ok && r.tells {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/alarm"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/scope"
 )
@@ -212,28 +213,28 @@ func (s *session) left() bool { return s.use.Load() == isLeft }
 // cut closes the connection under whoever uses it.
 func (s *session) cut() {
 	if s.conn != nil {
-		_ = wireOf(s.conn).Close()
+		_ = alarm.Wire(s.conn).Close()
 	}
 }
 
 // limit returns a context for COMMIT and ROLLBACK, which does not end with the
 // caller's. When the time is up the connection is cut instead, until the alarm
 // is switched off.
-func (s *session) limit(ctx context.Context) (context.Context, stop) {
+func (s *session) limit(ctx context.Context) (context.Context, alarm.Stop) {
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
 	if s.conn == nil {
-		return ctx, stop{}
+		return ctx, alarm.Stop{}
 	}
-	return ctx, alarmOf(s.conn).set(s.options.commitTimeout())
+	return ctx, alarm.Of(s.conn).Set(s.options.commitTimeout())
 }
 
 // rollback undoes the transaction. The caller's context may have ended; pgx
 // would then not tell the server but drop the connection.
 func (s *session) rollback(ctx context.Context) {
-	ctx, alarm := s.limit(ctx)
-	defer alarm.off()
+	ctx, stop := s.limit(ctx)
+	defer stop.Off()
 	_ = s.tx.Rollback(ctx) // if it fails, pgx drops the connection, and the server rolls back
 }
 

@@ -12,26 +12,21 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/txn"
 )
 
 // connection is a handle that is one connection, such as one of a pool.
 type connection interface{ Conn() *pgx.Conn }
 
-// root is the handle that db is a face of, such as a txn.Handle.
+// root returns the handle that db is a face of, such as a txn.Handle, as far as
+// statements can be sent on it.
 func root(db smrt.DB) smrt.DB {
-	for range maxFaces {
-		face, ok := db.(interface{ Unwrap() smrt.DB })
-		if !ok || face.Unwrap() == nil {
-			break
-		}
-		db = face.Unwrap()
+	if inner, ok := scope.Root(db).(smrt.DB); ok {
+		return inner
 	}
 	return db
 }
-
-// maxFaces bounds a chain of handles, which by mistake may be a ring.
-const maxFaces = 16
 
 func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
 	if err := checkCall(ctx, db, options); err != nil {
@@ -154,7 +149,7 @@ func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (sum 
 
 // alone is flush in a transaction of its own, in one round trip.
 func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
-	r := &runner{u: u, db: db, limit: o.CommitTimeout, tracked: o.TrackPosition}
+	r := &runner{u: u, db: db, tracked: o.TrackPosition}
 	attempt := func() error {
 		return txn.Run(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
 	}

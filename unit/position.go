@@ -38,7 +38,7 @@ func (t *oneTrip) CommitPosition(ctx context.Context) (smrt.Position, error) {
 		return t.at, err
 	}
 	// The answer was lost, but that to COMMIT was not. The end of the log covers the commit.
-	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	ctx, cancel := context.WithTimeout(ctx, t.begins.Limit)
 	defer cancel()
 	p, _ := wal.Now(ctx, t.db) // zero if it fails
 	return p, nil

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/alarm"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -24,14 +25,10 @@ import (
 // failure to commit, which Run reads correctly: errors of the server say that
 // nothing was committed, a lost connection leaves it open.
 
-// defaultLimit is that of txn.Options.CommitTimeout.
-const defaultLimit = 5 * time.Second
-
 // runner begins transactions that send nothing at first.
 type runner struct {
-	u     *work
-	db    smrt.DB
-	limit time.Duration
+	u  *work
+	db smrt.DB
 
 	tx   *oneTrip // of the attempt under way
 	last *oneTrip // the attempt that sent COMMIT last
@@ -46,17 +43,14 @@ type runner struct {
 	known []crud.ForeignKey
 }
 
-// Begin is for handles without options.
-func (r *runner) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
-
-// BeginTx remembers what BEGIN is to say.
-func (r *runner) BeginTx(_ context.Context, modes pgx.TxOptions) (pgx.Tx, error) {
-	if r.limit <= 0 {
-		r.limit = defaultLimit
-	}
-	r.tx = &oneTrip{runner: r, modes: modes}
+// Start remembers how the transaction is to begin.
+func (r *runner) Start(_ context.Context, b scope.Begin) (pgx.Tx, error) {
+	r.tx = &oneTrip{runner: r, begins: b}
 	return r.tx, nil
 }
+
+// Begin makes r a txn.Beginner. txn calls Start instead.
+func (r *runner) Begin(ctx context.Context) (pgx.Tx, error) { return nil, errNotHere }
 
 // Reset lets the pool forget its connections, which lead to a server that is no
 // longer the primary.
@@ -69,8 +63,8 @@ func (r *runner) Reset() {
 // oneTrip is a transaction that is sent when it is committed.
 type oneTrip struct {
 	*runner
-	modes pgx.TxOptions
-	ctx   context.Context // of the attempt
+	begins scope.Begin
+	ctx    context.Context // of the attempt
 
 	conn  *pgx.Conn
 	give  func() // returns conn to where it came from
@@ -82,7 +76,10 @@ type oneTrip struct {
 	at   smrt.Position
 }
 
-var _ pgx.Tx = (*oneTrip)(nil)
+var (
+	_ pgx.Tx        = (*oneTrip)(nil)
+	_ scope.Starter = (*runner)(nil)
+)
 
 // take gets a connection.
 func (t *oneTrip) take(ctx context.Context) error {
@@ -144,16 +141,11 @@ func (t *oneTrip) ready(ctx context.Context) error {
 	return err
 }
 
-// begin queues BEGIN and the settings that txn puts behind it.
+// begin queues BEGIN and the settings that follow it.
 func (t *oneTrip) begin(b *pgx.Batch) (statements int) {
-	first, more, _ := strings.Cut(t.modes.BeginQuery, "; ")
-	modes := t.modes
-	modes.BeginQuery = first
-	b.BeginTx(modes)
-	if more != "" {
-		for _, sql := range strings.Split(more, "; ") {
-			b.Queue(sql)
-		}
+	b.BeginTx(t.begins.Modes)
+	for _, sql := range t.begins.Settings {
+		b.Queue(sql)
 	}
 	return b.Len()
 }
@@ -214,9 +206,7 @@ func (t *oneTrip) receive(results pgx.BatchResults, begins int) error {
 			return err
 		}
 	}
-	wire := t.conn.PgConn().Conn()
-	timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
-	defer timer.Stop()
+	defer alarm.Of(t.conn).Set(t.begins.Limit).Off()
 	tag, err := results.Exec()
 	if err == nil && tag.String() != "COMMIT" {
 		err = pgx.ErrTxCommitRollback
@@ -236,14 +226,14 @@ func (t *oneTrip) watch() (stop func()) {
 	}
 	done := make(chan struct{})
 	asked := make(chan struct{})
-	pg := t.conn.PgConn()
+	pg, wire := t.conn.PgConn(), alarm.Wire(t.conn)
 	cancel := context.AfterFunc(t.ctx, func() {
 		defer close(asked)
-		ctx, stop := context.WithTimeout(context.Background(), t.limit)
+		ctx, stop := context.WithTimeout(context.Background(), t.begins.Limit)
 		defer stop()
 		_ = pg.CancelRequest(ctx)
-		wire := pg.Conn()
-		timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
+		// The connection's alarm may be set for COMMIT at this time.
+		timer := time.AfterFunc(t.begins.Limit, func() { _ = wire.Close() })
 		<-done
 		timer.Stop()
 	})
@@ -264,9 +254,7 @@ func (t *oneTrip) undo(ctx context.Context) {
 		_ = t.conn.Close(ctx)
 		return
 	}
-	wire := t.conn.PgConn().Conn()
-	timer := time.AfterFunc(t.limit, func() { _ = wire.Close() })
-	defer timer.Stop()
+	defer alarm.Of(t.conn).Set(t.begins.Limit).Off()
 	_, _ = t.conn.Exec(ctx, "rollback") // if it fails, pgx drops the connection, and the server rolls back
 }
 

@@ -1,4 +1,5 @@
-package txn
+// Package alarm cuts connections on which a COMMIT or a ROLLBACK takes too long.
+package alarm
 
 import (
 	"net"
@@ -8,15 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// alarm cuts a connection when a COMMIT or ROLLBACK takes too long.
+// Alarm cuts a connection when the time of its user is up.
 //
 // A timer for each COMMIT would cost about 1 % of a short transaction: making and
 // stopping it takes 4 times as long as setting an alarm (0.4 and 0.1 µs), as does
 // a deadline of the connection, and a new timer wakes a thread that is to wait for
 // it. So the timer is left alone when COMMIT returns, and serves those that follow
-// on the same connection. It goes off once in [Options].CommitTimeout at most, and
+// on the same connection. It goes off once in the limit of a COMMIT at most, and
 // not at all on a connection that is not used.
-type alarm struct {
+type Alarm struct {
 	mu    sync.Mutex
 	wire  net.Conn
 	turn  uint64    // of whoever set it last
@@ -24,23 +25,23 @@ type alarm struct {
 	rings time.Time // when the first timer goes off, zero if there is none
 }
 
-// alarmKey is where a connection keeps its alarm.
-const alarmKey = "smrt.txn.alarm"
+// key is where a connection keeps its alarm.
+const key = "smrt.alarm"
 
-// alarmOf returns the alarm of a connection, which the caller must be using.
-func alarmOf(conn *pgx.Conn) *alarm {
+// Of returns the alarm of a connection, which the caller must be using.
+func Of(conn *pgx.Conn) *Alarm {
 	data := conn.PgConn().CustomData()
-	if a, ok := data[alarmKey].(*alarm); ok {
+	if a, ok := data[key].(*Alarm); ok {
 		return a
 	}
-	a := &alarm{wire: wireOf(conn)}
-	data[alarmKey] = a
+	a := &Alarm{wire: Wire(conn)}
+	data[key] = a
 	return a
 }
 
-// wireOf returns what to close in order to cut a connection: below TLS, which
+// Wire returns what to close in order to cut a connection: below TLS, which
 // would say goodbye first and may wait for that.
-func wireOf(conn *pgx.Conn) net.Conn {
+func Wire(conn *pgx.Conn) net.Conn {
 	wire := conn.PgConn().Conn()
 	if secure, ok := wire.(interface{ NetConn() net.Conn }); ok {
 		return secure.NetConn()
@@ -48,9 +49,9 @@ func wireOf(conn *pgx.Conn) net.Conn {
 	return wire
 }
 
-// set gives whoever uses the connection so much time, until it switches the alarm
+// Set gives whoever uses the connection so much time, until it switches the alarm
 // off.
-func (a *alarm) set(limit time.Duration) stop {
+func (a *Alarm) Set(limit time.Duration) Stop {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn++
@@ -58,24 +59,24 @@ func (a *alarm) set(limit time.Duration) stop {
 	if a.rings.IsZero() || a.until.Before(a.rings) {
 		a.start(limit)
 	}
-	return stop{a, a.turn}
+	return Stop{a, a.turn}
 }
 
 // start makes a timer for when the connection is to be cut.
-func (a *alarm) start(limit time.Duration) {
+func (a *Alarm) start(limit time.Duration) {
 	a.rings = a.until
 	time.AfterFunc(limit, a.ring)
 }
 
-// stop switches an alarm off. A zero stop is that of an unknown connection.
-type stop struct {
-	alarm *alarm
+// Stop switches an alarm off. The zero Stop is that of an unknown connection.
+type Stop struct {
+	alarm *Alarm
 	turn  uint64
 }
 
-// off leaves the alarm on if somebody else has set it since: once COMMIT is
+// Off leaves the alarm on if somebody else has set it since: once COMMIT is
 // answered a pool may lend the connection again.
-func (s stop) off() {
+func (s Stop) Off() {
 	if s.alarm == nil {
 		return
 	}
@@ -88,7 +89,7 @@ func (s stop) off() {
 
 // ring is called by each timer. What it was started for may be over since, and
 // something else may be under way.
-func (a *alarm) ring() {
+func (a *Alarm) ring() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()

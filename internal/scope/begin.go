@@ -1,0 +1,21 @@
+package scope
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Starter is a handle that begins transactions as package txn describes them. It
+// is asked in place of BeginTx, which cannot be told all of it.
+type Starter interface {
+	Start(ctx context.Context, b Begin) (pgx.Tx, error)
+}
+
+// Begin describes the beginning of a transaction, and how long its end may take.
+type Begin struct {
+	Modes    pgx.TxOptions
+	Settings []string      // SET LOCAL statements, which follow BEGIN
+	Limit    time.Duration // of COMMIT and ROLLBACK
+}
