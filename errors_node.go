@@ -30,6 +30,10 @@ var (
 	// [PoolExhaustedError].
 	ErrPoolExhausted = errors.New("no connection became free in time")
 
+	// ErrConnectTimeout means that no connection could be opened in time. See
+	// [ConnectTimeoutError].
+	ErrConnectTimeout = errors.New("no connection could be opened in time")
+
 	// ErrPoolClosed means that a pool is closed, or about to be.
 	ErrPoolClosed = errors.New("the pool is closed or draining")
 
@@ -62,6 +66,9 @@ func (e *FreshnessError) Error() string {
 	}
 	if e.Reason != "" {
 		s += "; " + e.Reason
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
 	}
 	return s
 }
@@ -111,6 +118,32 @@ func (e *PoolExhaustedError) Error() string {
 
 // Unwrap gives ErrPoolExhausted.
 func (e *PoolExhaustedError) Unwrap() error { return ErrPoolExhausted }
+
+// ConnectTimeoutError reports that a call waited too long for a connection that
+// was being opened, while the pool was not full. errors.Is(err,
+// ErrConnectTimeout).
+type ConnectTimeoutError struct {
+	Waited  time.Duration // how long the call waited
+	Opening int32         // connections that are being opened
+	Err     error         // why the last attempt failed meanwhile, may be nil
+}
+
+// Error gives the numbers.
+func (e *ConnectTimeoutError) Error() string {
+	s := fmt.Sprintf("%v: waited %v, %d being opened", ErrConnectTimeout, e.Waited.Round(time.Millisecond), e.Opening)
+	if e.Err != nil {
+		return s + ": " + e.Err.Error()
+	}
+	return s + ": the server or the network is slow, or AcquireTimeout too short"
+}
+
+// Unwrap gives ErrConnectTimeout and the error of the last attempt.
+func (e *ConnectTimeoutError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrConnectTimeout}
+	}
+	return []error{ErrConnectTimeout, e.Err}
+}
 
 // PoolerError reports what cannot work through a connection pooler.
 // errors.Is(err, ErrPoolerMode).

@@ -87,6 +87,11 @@ func TestErrorTypes(t *testing.T) {
 			"retries exhausted: limit of attempts reached after 3 attempts in 1s",
 		},
 		"aborted": {&smrt.AbortedError{Err: pgError}, []error{smrt.ErrTxAborted, pgError}, "aborted by an earlier error: return it"},
+		"connect": {
+			&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 2, Err: pgError},
+			[]error{smrt.ErrConnectTimeout, pgError},
+			"no connection could be opened in time: waited 1s, 2 being opened",
+		},
 		"options": {&smrt.OptionsError{Option: "Key", Reason: "is too long"}, []error{smrt.ErrBadOptions}, "bad options: Key is too long"},
 		"pipeline": {
 			&smrt.PipelineError{Errors: []error{smrt.ErrNotRun, nil, pgError}},

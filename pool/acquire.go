@@ -12,9 +12,10 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// Acquire lends a connection, which is given back with its Release. It waits no
-// longer than AcquireTimeout, then it answers a *[smrt.PoolExhaustedError]; if
-// the pool is closed or draining, [smrt.ErrPoolClosed].
+// Acquire lends a connection, which is given back with its Release. It waits for
+// AcquireTimeout at most. Then it returns a *[smrt.PoolExhaustedError] if all
+// connections are in use, or a *[smrt.ConnectTimeoutError] if one is still being
+// opened. If the pool is closed or draining it returns [smrt.ErrPoolClosed].
 //
 // What is sent on a connection is not run again after a stray cancellation or a
 // stale plan; it may be a part of something larger.
@@ -35,21 +36,33 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	case p.closing.Load():
 		return nil, smrt.ErrPoolClosed
 	case gaveUp && ctx.Err() == nil:
-		p.counts.exhausted.Add(1)
-		return nil, p.exhausted(waited)
+		return nil, p.tooLate(waited)
 	}
 	return nil, p.explain(err)
 }
 
-func (p *Pool) exhausted(waited time.Duration) error {
+// tooLate is the error of a call that has waited for AcquireTimeout. The pool is
+// exhausted if all connections are lent, or if the server has not closed enough
+// of the old ones. Otherwise there was room, and the call waited for a
+// connection to be opened.
+func (p *Pool) tooLate(waited time.Duration) error {
 	stat := p.pool.Stat()
+	var failed error
+	if f := p.failure.Load(); f != nil && time.Since(f.at) < waited {
+		failed = f.err
+	}
+	if opening := stat.ConstructingConns(); opening > 0 && stat.AcquiredConns() < stat.MaxConns() && p.gate.waiting.Load() == 0 {
+		p.counts.connectTimeouts.Add(1)
+		return &smrt.ConnectTimeoutError{Waited: waited, Opening: opening, Err: failed}
+	}
+	p.counts.exhausted.Add(1)
 	err := &smrt.PoolExhaustedError{
 		Waited: waited,
 		InUse:  stat.AcquiredConns() + stat.ConstructingConns(),
 		Max:    stat.MaxConns(),
 	}
-	if f := p.failure.Load(); f != nil && time.Since(f.at) < waited {
-		return fmt.Errorf("%w; meanwhile connecting failed: %w", err, f.err)
+	if failed != nil {
+		return fmt.Errorf("%w; meanwhile connecting failed: %w", err, failed)
 	}
 	return err
 }
@@ -95,7 +108,7 @@ func (p *Pool) patience(ctx context.Context) *patience {
 	return w
 }
 
-// end tells how long w was waited for, and whether for too long.
+// end returns how long w was waited for, and reports whether that was too long.
 func (p *Pool) end(w *patience) (waited time.Duration, gaveUp bool) {
 	if w.done == nil && !p.hooked { // nobody else has seen it
 		w.Context, w.asked = nil, false

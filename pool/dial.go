@@ -36,6 +36,7 @@ func dialer() *net.Dialer {
 type gate struct {
 	slots chan struct{}
 
+	waiting                atomic.Int32 // dials that wait for a place at this moment
 	dials, waited, refused atomic.Int64
 }
 
@@ -46,10 +47,10 @@ func newGate(maxConns int32) *gate {
 
 type dialKey struct{}
 
-// admit marks a context under which a connection of the pool is dialled. A
+// markDial marks a context under which a connection of the pool is dialled. A
 // request to cancel a statement is dialled by the same function and must not
 // wait: what it cancels may hold the place that it would wait for.
-func admit(ctx context.Context) context.Context { return context.WithValue(ctx, dialKey{}, true) }
+func markDial(ctx context.Context) context.Context { return context.WithValue(ctx, dialKey{}, true) }
 
 // guard makes dial take a place.
 func (g *gate) guard(dial pgconn.DialFunc) pgconn.DialFunc {
@@ -77,6 +78,8 @@ func (g *gate) enter(ctx context.Context) error {
 	default:
 	}
 	g.waited.Add(1)
+	g.waiting.Add(1)
+	defer g.waiting.Add(-1)
 	select {
 	case g.slots <- struct{}{}:
 		return nil

@@ -15,8 +15,9 @@
 //
 // It is pgx's own pool, with these protections around it:
 //
-//   - A call waits for a connection for AcquireTimeout at most, then it answers
-//     a *[smrt.PoolExhaustedError]. Connecting and pinging have limits as well.
+//   - A call waits for a connection for AcquireTimeout at most, then it returns
+//     a *[smrt.PoolExhaustedError], or a *[smrt.ConnectTimeoutError] if a
+//     connection is being opened. Connecting and pinging have limits as well.
 //   - A statement that is given up is cancelled on the server, for which it
 //     returns a tenth of a second later, and its connection is used again. While
 //     the server is still closing connections, no more than a quarter above

@@ -26,15 +26,15 @@ type Pool struct {
 	gate     *gate
 	counts   counts
 
-	beforeConnect func(context.Context, *pgx.ConnConfig) error
-	afterConnect  func(context.Context, *pgx.Conn) error
-	hooked        bool // somebody else sees the contexts of Acquire
+	userBeforeConnect func(context.Context, *pgx.ConnConfig) error
+	userAfterConnect  func(context.Context, *pgx.Conn) error
+	hooked            bool // somebody else sees the contexts of Acquire
 
 	patiences sync.Pool
 	failure   atomic.Pointer[failure]
 
-	meeting sync.Mutex
-	server  atomic.Pointer[Server]
+	detecting sync.Mutex
+	server    atomic.Pointer[Server]
 
 	closing atomic.Bool
 	closed  chan struct{} // when all connections are
@@ -59,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	}
 	p := &Pool{settings: s, closed: make(chan struct{})}
 	p.patiences.New = func() any { return &patience{} }
-	if err := p.hook(); err != nil {
+	if err := p.addHooks(); err != nil {
 		return nil, err
 	}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, s.pgx); err != nil {
@@ -75,8 +75,8 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// hook puts the pool's protections around what the user configured.
-func (p *Pool) hook() error {
+// addHooks puts the pool's protections around what the user configured.
+func (p *Pool) addHooks() error {
 	c := p.settings.pgx
 	if p.settings.Configure != nil {
 		p.settings.Configure(c)
@@ -87,10 +87,10 @@ func (p *Pool) hook() error {
 	p.gate = newGate(c.MaxConns)
 	c.ConnConfig.DialFunc = p.gate.guard(c.ConnConfig.DialFunc)
 	c.ConnConfig.BuildContextWatcherHandler = p.watch
-	p.beforeConnect, c.BeforeConnect = c.BeforeConnect, p.prepare
+	p.userBeforeConnect, c.BeforeConnect = c.BeforeConnect, p.beforeConnect
 	if hook := c.AfterConnect; hook != nil {
-		p.afterConnect = hook
-		c.AfterConnect = p.introduce
+		p.userAfterConnect = hook
+		c.AfterConnect = p.afterConnect
 	}
 	_, traced := c.ConnConfig.Tracer.(pgxpool.AcquireTracer)
 	//nolint:staticcheck // a deprecated hook is a hook
@@ -103,13 +103,13 @@ func (p *Pool) hook() error {
 	return nil
 }
 
-// introduce lets the user's hook prepare a connection. What it leaves in the
-// session belongs to the pool.
-func (p *Pool) introduce(ctx context.Context, conn *pgx.Conn) error {
-	if err := p.afterConnect(ctx, conn); err != nil {
+// afterConnect is pgx's hook. It calls the user's, which may change the session:
+// such changes belong to the pool and are no reason to clean it.
+func (p *Pool) afterConnect(ctx context.Context, conn *pgx.Conn) error {
+	if err := p.userAfterConnect(ctx, conn); err != nil {
 		return err
 	}
-	if s := sessionOf(conn.PgConn()); s != nil {
+	if s := stateOf(conn.PgConn()); s != nil {
 		s.left, s.hears = false, false
 	}
 	return nil
@@ -126,7 +126,9 @@ func (p *Pool) start(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, p.settings.StartTimeout)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := p.Ping(limited)
+		// Not Acquire: attempts are limited by StartTimeout and ConnectTimeout,
+		// and are not counted as calls.
+		err := p.explain(p.pool.Ping(limited))
 		if err == nil || isLasting(err) {
 			return err
 		}
@@ -141,7 +143,7 @@ func (p *Pool) start(ctx context.Context) error {
 	}
 }
 
-// isLasting tells whether trying again is useless: who asks, or for what, is
+// isLasting reports whether trying again is useless: who asks, or for what, is
 // wrong.
 func isLasting(err error) bool {
 	var pg *pgconn.PgError

@@ -47,7 +47,7 @@ type rows struct {
 // blockSize is how many rows are made at a time.
 const blockSize = 64
 
-func (s *session) newRows() *rows {
+func (s *connState) newRows() *rows {
 	if len(s.rows) == 0 {
 		s.rows = make([]rows, blockSize)
 	}
@@ -133,7 +133,7 @@ type row struct {
 	call
 }
 
-func (s *session) newRow() *row {
+func (s *connState) newRow() *row {
 	if len(s.row) == 0 {
 		s.row = make([]row, blockSize)
 	}

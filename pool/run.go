@@ -47,7 +47,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 		err = p.explain(err)
 		return result.Failed(err), err
 	}
-	r := sessionOf(c.Conn().PgConn()).newRows()
+	r := stateOf(c.Conn().PgConn()).newRows()
 	*r = rows{Rows: inner, call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args, runs: runs}, fresh: true}
 	return r, nil
 }
@@ -59,7 +59,7 @@ func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err != nil {
 		return result.Row(nil, err)
 	}
-	r := sessionOf(c.Conn().PgConn()).newRow()
+	r := stateOf(c.Conn().PgConn()).newRow()
 	*r = row{inner: c.QueryRow(ctx, sql, args...), call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args}}
 	return r
 }
@@ -84,7 +84,7 @@ func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error
 		return false
 	}
 	conn := c.Conn().PgConn()
-	s := sessionOf(conn)
+	s := stateOf(conn)
 	if conn.IsClosed() || conn.TxStatus() != 'I' || s.verdict(sql).trait != 0 {
 		return false
 	}

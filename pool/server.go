@@ -36,24 +36,24 @@ const (
 	hintMode        = hintPrepared + ", and leave Config.Mode empty so that it is found out"
 )
 
-// meet finds out about the server before the first connection of the pool. It
+// detect finds out about the server before the first connection of the pool. It
 // needs connections of its own, because how pgx prepares statements must be
 // known when a connection is opened.
-func (p *Pool) meet(ctx context.Context, cfg *pgx.ConnConfig) (*Server, error) {
+func (p *Pool) detect(ctx context.Context, cfg *pgx.ConnConfig) (*Server, error) {
 	if s := p.server.Load(); s != nil {
 		return s, nil
 	}
-	p.meeting.Lock()
-	defer p.meeting.Unlock()
+	p.detecting.Lock()
+	defer p.detecting.Unlock()
 	if s := p.server.Load(); s != nil {
 		return s, nil
 	}
-	v := &visit{pool: p, config: cfg.Copy()}
-	v.config.Tracer = &tracer{pool: p}
-	v.config.DefaultQueryExecMode = pgx.QueryExecModeExec // needs nothing of a pooler
+	q := &probe{pool: p, config: cfg.Copy()}
+	q.config.Tracer = &tracer{pool: p}
+	q.config.DefaultQueryExecMode = pgx.QueryExecModeExec // needs nothing of a pooler
 	ctx, cancel := context.WithTimeout(ctx, 2*p.settings.ConnectTimeout)
 	defer cancel()
-	s, err := v.look(ctx)
+	s, err := q.run(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func (p *Pool) meet(ctx context.Context, cfg *pgx.ConnConfig) (*Server, error) {
 	return s, nil
 }
 
-// visit is a look at a server.
-type visit struct {
+// probe asks a server what it is, and what is in front of it.
+type probe struct {
 	pool   *Pool
 	config *pgx.ConnConfig
 }
@@ -78,13 +78,13 @@ const (
 	pidSQL = "SELECT pg_backend_pid()"
 )
 
-func (v *visit) look(ctx context.Context) (*Server, error) {
-	conn, err := pgx.ConnectConfig(ctx, v.config)
+func (q *probe) run(ctx context.Context) (*Server, error) {
+	conn, err := pgx.ConnectConfig(ctx, q.config)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { v.leave(ctx, conn) }()
-	s := &Server{Mode: v.pool.settings.Mode}
+	defer func() { q.leave(ctx, conn) }()
+	s := &Server{Mode: q.pool.settings.Mode}
 	var pid uint32
 	if err := conn.QueryRow(ctx, serverSQL).Scan(&pid, &s.Version, &s.Standby); err != nil {
 		return nil, fmt.Errorf("ask the server for its version: %w", err)
@@ -97,7 +97,7 @@ func (v *visit) look(ctx context.Context) (*Server, error) {
 	direct := pid == conn.PgConn().PID() // a pooler gives its clients numbers of its own
 	if s.Mode == "" {
 		if s.Mode = Direct; !direct {
-			if s.Mode, err = v.mode(ctx, conn); err != nil {
+			if s.Mode, err = q.mode(ctx, conn); err != nil {
 				return nil, err
 			}
 		}
@@ -105,13 +105,13 @@ func (v *visit) look(ctx context.Context) (*Server, error) {
 	if s.Prepares = s.hasSessions(); s.Prepares {
 		return s, nil
 	}
-	if s.Prepares, err = v.prepares(ctx); err != nil {
+	if s.Prepares, err = q.prepares(ctx); err != nil {
 		return nil, fmt.Errorf("find out whether the pooler keeps prepared statements: %w", err)
 	}
 	return s, nil
 }
 
-func (v *visit) leave(ctx context.Context, conn *pgx.Conn) {
+func (q *probe) leave(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), linger)
 	defer cancel()
 	_ = conn.Close(ctx) // there is nothing to lose
@@ -126,7 +126,7 @@ const (
 
 // mode tells pooling modes apart. Two connections that are both open never meet
 // in one process of the server if each has a session of its own.
-func (v *visit) mode(ctx context.Context, first *pgx.Conn) (Mode, error) {
+func (q *probe) mode(ctx context.Context, first *pgx.Conn) (Mode, error) {
 	if _, err := first.Exec(ctx, "BEGIN"); err != nil {
 		if isServers(err) { // PgBouncer allows no transaction in this mode
 			return Statement, nil
@@ -138,11 +138,11 @@ func (v *visit) mode(ctx context.Context, first *pgx.Conn) (Mode, error) {
 	}
 	short, cancel := context.WithTimeout(ctx, secondTime)
 	defer cancel()
-	second, err := pgx.ConnectConfig(short, v.config)
+	second, err := pgx.ConnectConfig(short, q.config)
 	if err != nil {
 		return Session, nil // no room for it beside the first
 	}
-	defer func() { v.leave(ctx, second) }()
+	defer func() { q.leave(ctx, second) }()
 	firsts, seconds := map[uint32]bool{}, map[uint32]bool{}
 	for range comparisons {
 		var a, b uint32
@@ -173,8 +173,8 @@ const (
 // prepares tells whether the pooler keeps track of prepared statements: it then
 // gives them names of its own. All is sent before the only Sync, so that it
 // reaches one connection of the server whatever the mode.
-func (v *visit) prepares(ctx context.Context) (bool, error) {
-	conn, err := pgconn.ConnectConfig(ctx, &v.config.Config)
+func (q *probe) prepares(ctx context.Context) (bool, error) {
+	conn, err := pgconn.ConnectConfig(ctx, &q.config.Config)
 	if err != nil {
 		return false, err
 	}
@@ -213,16 +213,16 @@ func isServers(err error) bool {
 	return errors.As(err, &pg)
 }
 
-// prepare chooses how a new connection sends statements, and is pgx's hook
-// before it connects.
-func (p *Pool) prepare(ctx context.Context, cfg *pgx.ConnConfig) error {
-	if p.beforeConnect != nil {
-		if err := p.beforeConnect(ctx, cfg); err != nil {
+// beforeConnect is pgx's hook. It chooses how a new connection sends its
+// statements.
+func (p *Pool) beforeConnect(ctx context.Context, cfg *pgx.ConnConfig) error {
+	if p.userBeforeConnect != nil {
+		if err := p.userBeforeConnect(ctx, cfg); err != nil {
 			return err
 		}
 	}
-	cfg.BuildContextWatcherHandler = p.watch // whatever the hook did: a connection must have its session
-	s, err := p.meet(ctx, cfg)
+	cfg.BuildContextWatcherHandler = p.watch // whatever the hook did: a connection must have its state
+	s, err := p.detect(ctx, cfg)
 	if err != nil {
 		p.connectFailed(err)
 		return err

@@ -9,7 +9,8 @@ import (
 
 // counts is what the pool counts beside pgx.
 type counts struct {
-	exhausted, strays, stale, reset, destroyed atomic.Int64
+	exhausted, connectTimeouts      atomic.Int64
+	strays, stale, reset, destroyed atomic.Int64
 }
 
 // Stats is the state of a pool. What says "so far" only grows.
@@ -28,7 +29,10 @@ type Stats struct {
 	Waits       int64         // those that had to wait, so far
 	WaitTime    time.Duration // how long that took
 	Cancelled   int64         // calls whose context ended, or whose time was over, before they got one, so far
-	Exhausted   int64         // those of them whose AcquireTimeout was over
+	Exhausted   int64         // those of them that are smrt.ErrPoolExhausted
+
+	// ConnectTimeouts is how many of them are smrt.ErrConnectTimeout.
+	ConnectTimeouts int64
 
 	Dials        int64 // connections dialled so far
 	DialsWaited  int64 // dials that waited for the server to close others, so far
@@ -50,7 +54,7 @@ func (p *Pool) Stats() Stats {
 		OnServer: len(p.gate.slots), MaxOnServer: cap(p.gate.slots),
 		Acquires: s.AcquireCount(), AcquireTime: s.AcquireDuration(),
 		Waits: s.EmptyAcquireCount(), WaitTime: s.EmptyAcquireWaitTime(),
-		Cancelled: s.CanceledAcquireCount(), Exhausted: p.counts.exhausted.Load(),
+		Cancelled: s.CanceledAcquireCount(), Exhausted: p.counts.exhausted.Load(), ConnectTimeouts: p.counts.connectTimeouts.Load(),
 		Dials: p.gate.dials.Load(), DialsWaited: p.gate.waited.Load(), DialsRefused: p.gate.refused.Load(),
 		Strays: p.counts.strays.Load(), StalePlans: p.counts.stale.Load(),
 		Reset: p.counts.reset.Load(), Destroyed: p.counts.destroyed.Load(),

@@ -79,7 +79,7 @@ func (r *Router) judge(ctx context.Context, n *Node, err error) (elsewhere bool,
 	if ctx.Err() != nil {
 		return false, err
 	}
-	if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, errWentBack) { // busy, in its way, which is no fault
+	if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, smrt.ErrConnectTimeout) || errors.Is(err, errWentBack) { // busy, in its way, which is no fault
 		return true, err
 	}
 	standby := r.table.Load().primary != n

@@ -15,9 +15,9 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// session is what the pool knows of one connection. But for the time of a
+// connState is what the pool knows of one connection. But for the time of a
 // cancellation, it belongs to whoever the connection is lent to.
-type session struct {
+type connState struct {
 	pool *Pool
 
 	left  bool // something that outlives its statement
@@ -33,11 +33,11 @@ type session struct {
 	row  []row
 }
 
-// sessionKey is where a connection has its session.
-const sessionKey = "smrt/pool.session"
+// stateKey is where a connection has its state.
+const stateKey = "smrt/pool.state"
 
-func sessionOf(conn *pgconn.PgConn) *session {
-	s, _ := conn.CustomData()[sessionKey].(*session)
+func stateOf(conn *pgconn.PgConn) *connState {
+	s, _ := conn.CustomData()[stateKey].(*connState)
 	return s
 }
 
@@ -46,9 +46,9 @@ func sessionOf(conn *pgconn.PgConn) *session {
 // can be used again. pgx's own way is to close it, which under load makes more
 // of it; see TestDialsAreBounded.
 func (p *Pool) watch(conn *pgconn.PgConn) ctxwatch.Handler {
-	s := &session{pool: p}
-	conn.CustomData()[sessionKey] = s
-	return &canceller{session: s, CancelRequestContextWatcherHandler: pgconn.CancelRequestContextWatcherHandler{
+	s := &connState{pool: p}
+	conn.CustomData()[stateKey] = s
+	return &canceller{state: s, CancelRequestContextWatcherHandler: pgconn.CancelRequestContextWatcherHandler{
 		Conn: conn, DeadlineDelay: cancelTime,
 	}}
 }
@@ -59,12 +59,12 @@ const cancelTime = 500 * time.Millisecond
 
 type canceller struct {
 	pgconn.CancelRequestContextWatcherHandler
-	session *session
+	state *connState
 }
 
 // HandleCancel is called on another goroutine.
 func (c *canceller) HandleCancel(ctx context.Context) {
-	c.session.cancelled.Store(time.Now().UnixNano())
+	c.state.cancelled.Store(time.Now().UnixNano())
 	c.CancelRequestContextWatcherHandler.HandleCancel(ctx)
 }
 
@@ -80,8 +80,8 @@ const (
 	echoTime = time.Second
 )
 
-// tookStray tells whether a statement was cancelled in place of an earlier one.
-func (s *session) tookStray() bool {
+// tookStray reports whether a statement was cancelled in place of an earlier one.
+func (s *connState) tookStray() bool {
 	now := time.Now()
 	if at := s.cancelled.Swap(0); at != 0 && now.Sub(time.Unix(0, at)) < strayTime {
 		s.echo = now.Add(echoTime)
@@ -92,8 +92,8 @@ func (s *session) tookStray() bool {
 	return echo
 }
 
-// met is called when a request to cancel has met its statement.
-func (s *session) met() {
+// cancelArrived is called when a request to cancel has ended its statement.
+func (s *connState) cancelArrived() {
 	s.cancelled.Store(0)
 	s.echo = time.Now().Add(echoTime)
 }
@@ -104,7 +104,7 @@ const (
 	maxSeenText = 4096
 )
 
-func (s *session) verdict(sql string) verdict {
+func (s *connState) verdict(sql string) verdict {
 	v, ok := s.seen[sql]
 	if ok {
 		return v
@@ -122,7 +122,7 @@ func (s *session) verdict(sql string) verdict {
 
 // note is called before a text is sent. The context it returns is that of the
 // statement; one that has ended keeps it from being sent.
-func (s *session) note(ctx context.Context, v verdict) context.Context {
+func (s *connState) note(ctx context.Context, v verdict) context.Context {
 	if v.trait == 0 {
 		return ctx
 	}
@@ -148,7 +148,7 @@ func (r *refusal) Err() error          { return r.err }
 
 // clean makes a session as it was when it was new, or closes its connection. It
 // is called while the connection is given back.
-func (s *session) clean(conn *pgx.Conn) {
+func (s *connState) clean(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.pool.settings.PingTimeout)
 	defer cancel()
 	server := s.pool.server.Load()
@@ -162,14 +162,14 @@ func (s *session) clean(conn *pgx.Conn) {
 	s.pool.counts.reset.Add(1)
 }
 
-func (s *session) reset(ctx context.Context, conn *pgx.Conn) error {
+func (s *connState) reset(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.PgConn().Exec(ctx, "DISCARD ALL").ReadAll(); err != nil {
 		return err
 	}
 	if err := conn.DeallocateAll(ctx); err != nil { // pgx must forget its statements, too
 		return err
 	}
-	if hook := s.pool.afterConnect; hook != nil {
+	if hook := s.pool.userAfterConnect; hook != nil {
 		return hook(ctx, conn)
 	}
 	return nil
@@ -189,7 +189,7 @@ var (
 )
 
 func (*tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	return admit(ctx)
+	return markDial(ctx)
 }
 
 func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData) {
@@ -199,7 +199,7 @@ func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData
 }
 
 func (*tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	if s := sessionOf(conn.PgConn()); s != nil {
+	if s := stateOf(conn.PgConn()); s != nil {
 		return s.note(ctx, s.verdict(data.SQL))
 	}
 	return ctx
@@ -214,13 +214,13 @@ func statementEnded(ctx context.Context, conn *pgx.Conn, err error) {
 	if err == nil || ctx.Err() == nil || !isCancelled(err) {
 		return
 	}
-	if s := sessionOf(conn.PgConn()); s != nil {
-		s.met()
+	if s := stateOf(conn.PgConn()); s != nil {
+		s.cancelArrived()
 	}
 }
 
 func (*tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	s := sessionOf(conn.PgConn())
+	s := stateOf(conn.PgConn())
 	if s == nil {
 		return ctx
 	}
@@ -250,7 +250,7 @@ const cachePrefix = "stmtcache_"
 // TracePrepareStart notes statements that are prepared by hand: the next
 // borrower would have them too, by the same name.
 func (t *tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
-	s := sessionOf(conn.PgConn())
+	s := stateOf(conn.PgConn())
 	if s == nil || data.Name == "" || strings.HasPrefix(data.Name, cachePrefix) {
 		return ctx
 	}
@@ -266,7 +266,7 @@ func (*tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndDa
 // TraceRelease is called before pgx decides what becomes of a connection.
 func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	conn := data.Conn
-	s := sessionOf(conn.PgConn())
+	s := stateOf(conn.PgConn())
 	always := t.pool.settings.Reset == ResetAlways && t.pool.server.Load().hasSessions()
 	if s == nil || !s.left && !always {
 		return
@@ -277,7 +277,7 @@ func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	s.clean(conn)
 }
 
-// isCancelled tells whether the server gave up a statement because it was asked
+// isCancelled reports whether the server gave up a statement because it was asked
 // to, and not because of statement_timeout. The two have one SQLSTATE; where
 // the server's texts are translated they look the same.
 func isCancelled(err error) bool {
