@@ -6,10 +6,9 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/repo"
 )
 
@@ -17,11 +16,14 @@ import (
 // too.
 func ExampleErrNotFound() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	products := repo.New(pool, shop.Products)
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	products := repo.New(pool, Products)
 
-	_, err := products.Get(ctx, 404)
+	_, err = products.Get(ctx, 404)
 	switch {
 	case errors.Is(err, smrt.ErrNotFound):
 		fmt.Println("no such product")
@@ -38,15 +40,18 @@ func ExampleErrNotFound() {
 // mark the field of a form.
 func ExampleConstraintError() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	customers := repo.New(pool, shop.Customers)
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	customers := repo.New(pool, Customers)
 
-	ann := shop.Customer{Email: "ann@example.com", Name: "Ann", Country: "NL"}
+	ann := Customer{Email: "ann@example.com", Name: "Ann", Country: "NL"}
 	if err := customers.Create(ctx, &ann); err != nil {
 		panic(err)
 	}
-	err := customers.Create(ctx, &shop.Customer{Email: "ann@example.com", Name: "Anna", Country: "BE"})
+	err = customers.Create(ctx, &Customer{Email: "ann@example.com", Name: "Anna", Country: "BE"})
 	var violated *smrt.ConstraintError
 	if errors.Is(err, smrt.ErrConflict) && errors.As(err, &violated) {
 		fmt.Println(violated.Kind, violated.Constraint, violated.Columns)
@@ -61,14 +66,17 @@ func ExampleConstraintError() {
 // and repeat the change.
 func ExampleErrStale() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	ann := shop.Customer{Email: "ann@example.com", Name: "Ann", Country: "NL"}
-	if err := repo.New(pool, shop.Customers).Create(ctx, &ann); err != nil {
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
 		panic(err)
 	}
-	orders := repo.New(pool, shop.Orders)
-	order := shop.Order{CustomerID: ann.ID}
+	defer pool.Close()
+	ann := Customer{Email: "ann@example.com", Name: "Ann", Country: "NL"}
+	if err := repo.New(pool, Customers).Create(ctx, &ann); err != nil {
+		panic(err)
+	}
+	orders := repo.New(pool, Orders)
+	order := Order{CustomerID: ann.ID}
 	if err := orders.Create(ctx, &order); err != nil {
 		panic(err)
 	}
@@ -78,7 +86,7 @@ func ExampleErrStale() {
 	fmt.Println("theirs:", orders.Update(ctx, &theirs))
 	note := "gift"
 	mine.Note = &note
-	err := orders.Update(ctx, &mine)
+	err = orders.Update(ctx, &mine)
 	fmt.Println("mine is stale:", errors.Is(err, smrt.ErrStale))
 
 	again, err := orders.Get(ctx, order.ID)

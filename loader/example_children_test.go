@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/loader"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -14,14 +14,17 @@ import (
 // A key may have many rows, or none.
 func ExampleGroup() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	categories, _ := newShelves(ctx, pool, 2, 0, 1)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
-	ofCategory := loader.New(func(ctx context.Context, ids []int64) (map[int64][]shop.Product, error) {
-		rows, err := products.Find(ctx, query.Where(shop.ProductCategoryID.In(ids...)).OrderBy(shop.SKU.Asc()))
-		return loader.Group(rows, func(p *shop.Product) int64 { return p.CategoryID }), err
+	ofCategory := loader.New(func(ctx context.Context, ids []int64) (map[int64][]Product, error) {
+		rows, err := products.Find(ctx, query.Where(ProductCategoryID.In(ids...)).OrderBy(SKU.Asc()))
+		return loader.Group(rows, func(p *Product) int64 { return p.CategoryID }), err
 	}, loader.PerRequest(ctx), loader.ZeroIfMissing())
 
 	lists, err := ofCategory.LoadMany(ctx, []int64{categories[0].ID, categories[1].ID, categories[2].ID})
@@ -44,12 +47,15 @@ func ExampleGroup() {
 // Some keys may have no value: the others are there all the same.
 func ExampleLoader_LoadMany() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	_, stock := newShelves(ctx, pool, 2)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
-	byID := loader.New(func(ctx context.Context, ids []int64) (map[int64]*shop.Product, error) {
+	byID := loader.New(func(ctx context.Context, ids []int64) (map[int64]*Product, error) {
 		rows, err := products.GetMany(ctx, ids)
 		return loader.Index(rows, products.Key), err
 	})

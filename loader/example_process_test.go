@@ -7,9 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/loader"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -19,16 +19,19 @@ import (
 // statements. Here products are found by their SKU.
 func ExampleNew() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	_, stock := newShelves(ctx, pool, 200)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
 	var calls atomic.Int64
-	bySKU := loader.New(func(ctx context.Context, skus []string) (map[string]shop.Product, error) {
+	bySKU := loader.New(func(ctx context.Context, skus []string) (map[string]Product, error) {
 		calls.Add(1)
-		rows, err := products.Find(ctx, query.Where(shop.SKU.In(skus...)))
-		found := make(map[string]shop.Product, len(rows))
+		rows, err := products.Find(ctx, query.Where(SKU.In(skus...)))
+		found := make(map[string]Product, len(rows))
 		for _, p := range rows {
 			found[p.SKU] = p
 		}
@@ -47,7 +50,7 @@ func ExampleNew() {
 	requests.Wait()
 	fmt.Println("at most a tenth of the calls:", calls.Load() <= int64(len(stock)/10))
 
-	_, err := bySKU.Load(ctx, "no such thing")
+	_, err = bySKU.Load(ctx, "no such thing")
 	fmt.Println(errors.Is(err, smrt.ErrNotFound))
 	// Output:
 	// at most a tenth of the calls: true

@@ -7,15 +7,15 @@ import (
 	"net/http/httptest"
 	"sync"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/loader"
 	"github.com/smrt-go/smrt/repo"
 )
 
 // Loaders are what the resolvers of one request share.
 type Loaders struct {
-	Categories *loader.Loader[int64, *shop.Category]
+	Categories *loader.Loader[int64, *Category]
 }
 
 type loadersKey struct{}
@@ -23,8 +23,8 @@ type loadersKey struct{}
 func loadersOf(ctx context.Context) *Loaders { return ctx.Value(loadersKey{}).(*Loaders) }
 
 // withLoaders is the middleware that makes them.
-func withLoaders(categories *repo.Repository[shop.Category, int64], next http.Handler) http.Handler {
-	byID := func(ctx context.Context, ids []int64) (map[int64]*shop.Category, error) {
+func withLoaders(categories *repo.Repository[Category, int64], next http.Handler) http.Handler {
+	byID := func(ctx context.Context, ids []int64) (map[int64]*Category, error) {
 		rows, err := categories.GetMany(ctx, ids)
 		return loader.Index(rows, categories.Key), err
 	}
@@ -36,7 +36,7 @@ func withLoaders(categories *repo.Repository[shop.Category, int64], next http.Ha
 }
 
 // resolveCategory is what a resolver of GraphQL looks like.
-func resolveCategory(ctx context.Context, p *shop.Product) (*shop.Category, error) {
+func resolveCategory(ctx context.Context, p *Product) (*Category, error) {
 	return loadersOf(ctx).Categories.Load(ctx, p.CategoryID)
 }
 
@@ -44,8 +44,11 @@ func resolveCategory(ctx context.Context, p *shop.Product) (*shop.Category, erro
 // resolved by a goroutine of its own, and each category is read once.
 func ExamplePerRequest() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	_, products := newShelves(ctx, pool, 3, 2)
 
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +68,7 @@ func ExamplePerRequest() {
 	})
 
 	answer := httptest.NewRecorder()
-	withLoaders(repo.New(pool, shop.Categories), handler).ServeHTTP(answer, httptest.NewRequest("GET", "/products", nil))
+	withLoaders(repo.New(pool, Categories), handler).ServeHTTP(answer, httptest.NewRequest("GET", "/products", nil))
 	fmt.Println(answer.Body)
 	// Output: [C1 C1 C1 C2 C2]
 }

@@ -6,9 +6,9 @@ import (
 	"path"
 	"strings"
 
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
 )
 
 // printer stands for a *testing.T, which examples do not have.
@@ -24,22 +24,24 @@ func (printer) Errorf(format string, args ...any) {
 
 // A test fails when what it calls reads row by row.
 func ExampleFail() {
-	s, done := openStore()
-	defer done()
+	ctx := context.Background()
+	pool, _ := openShop(ctx) // attached
+	defer pool.Close()
+	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
 	var t printer // a *testing.T
 
-	ctx := observe.WithScope(context.Background(), observe.NPlusOne{Policy: observe.Fail(t)})
+	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Fail(t)})
 
-	products, err := s.products.Find(ctx, query.All[shop.Product]())
+	found, err := products.Find(ctx, query.All[Product]())
 	if err != nil {
 		panic(err)
 	}
-	for _, p := range products {
-		if _, err := s.categories.Get(ctx, p.CategoryID); err != nil {
+	for _, p := range found {
+		if _, err := categories.Get(ctx, p.CategoryID); err != nil {
 			panic(err)
 		}
 	}
-	fmt.Println(len(products), "products")
+	fmt.Println(len(found), "products")
 	// Output:
 	// FAIL: observe_test.ExampleFail repeats SELECT ... FROM "categories" WHERE "id" = $1
 	// 10 products
@@ -47,25 +49,27 @@ func ExampleFail() {
 
 // The same work in one statement is no finding.
 func ExampleFindings() {
-	s, done := openStore()
-	defer done()
-	ctx := observe.WithScope(context.Background(), observe.NPlusOne{Policy: observe.Ignore})
+	ctx := context.Background()
+	pool, _ := openShop(ctx) // attached
+	defer pool.Close()
+	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
 
-	products, err := s.products.Find(ctx, query.All[shop.Product]())
+	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Ignore})
+	found, err := products.Find(ctx, query.All[Product]())
 	if err != nil {
 		panic(err)
 	}
-	keys := make([]int64, len(products))
-	for i, p := range products {
+	keys := make([]int64, len(found))
+	for i, p := range found {
 		keys[i] = p.CategoryID
 	}
-	if _, err := s.categories.GetMany(ctx, keys); err != nil {
+	if _, err := categories.GetMany(ctx, keys); err != nil {
 		panic(err)
 	}
 	fmt.Println(len(observe.Findings(ctx)), "findings")
 
 	for _, key := range keys {
-		if _, err := s.categories.Get(ctx, key); err != nil {
+		if _, err := categories.Get(ctx, key); err != nil {
 			panic(err)
 		}
 	}

@@ -9,13 +9,15 @@ import (
 	"os"
 
 	"github.com/smrt-go/smrt/observe"
+	"github.com/smrt-go/smrt/repo"
 )
 
 // A middleware begins a scope for each request. Here it logs to the standard
 // output, and leaves out what differs from machine to machine.
 func ExampleWithScope() {
-	s, done := openStore()
-	defer done()
+	ctx := context.Background()
+	pool, shelf := openShop(ctx) // attached
+	defer pool.Close()
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "site" || a.Key == "instead" {
@@ -33,12 +35,16 @@ func ExampleWithScope() {
 	}
 
 	names := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, p := range s.shelf {
-			nameOf(r.Context(), s.pool, p.CategoryID)
+		for _, p := range shelf {
+			var name string
+			row := pool.QueryRow(r.Context(), "SELECT name FROM categories WHERE id = $1", p.CategoryID)
+			if err := row.Scan(&name); err != nil {
+				panic(err)
+			}
 		}
-		fmt.Println(len(s.shelf), "names")
+		fmt.Println(len(shelf), "names")
 	})
-	watched(names).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	watched(names).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 	// Output:
 	// level=WARN msg="N+1: a statement is sent in a loop" repeats=6 sql="SELECT name FROM categories WHERE id = $1"
 	// 10 names
@@ -46,12 +52,15 @@ func ExampleWithScope() {
 
 // A loop that is meant as it is says so.
 func ExampleDeliberate() {
-	s, done := openStore()
-	defer done()
-	ctx := observe.WithScope(context.Background(), observe.NPlusOne{Policy: observe.Ignore})
+	ctx := context.Background()
+	pool, shelf := openShop(ctx) // attached
+	defer pool.Close()
+	products := repo.New(pool, Products)
 
-	for _, p := range s.shelf { // one by one, so that each holds its lock only briefly
-		if err := s.products.Delete(observe.Deliberate(ctx), p.ID); err != nil {
+	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Ignore})
+
+	for _, p := range shelf { // one by one, so that each holds its lock only briefly
+		if err := products.Delete(observe.Deliberate(ctx), p.ID); err != nil {
 			panic(err)
 		}
 	}

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/shop/shopdb"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -14,19 +13,22 @@ import (
 // Load for rows that have no field for it: the result is aligned with them.
 func ExampleToOne_Load() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	stockExampleShop(ctx, pool)
 
-	products, err := repo.New(pool, shop.Products).Find(ctx, query.All[shopdb.Product]().OrderBy(shop.ProductID.Asc()))
+	products, err := repo.New(pool, Products).Find(ctx, query.All[Product]().OrderBy(ProductID.Asc()))
 	if err != nil {
 		panic(err)
 	}
-	categories, err := shop.ProductCategory.Load(ctx, pool, products)
+	categories, err := ProductCategory.Load(ctx, pool, products)
 	if err != nil {
 		panic(err)
 	}
-	counts, err := shop.ProductReviews.LoadCounts(ctx, pool, products)
+	counts, err := ProductReviews.LoadCounts(ctx, pool, products)
 	if err != nil {
 		panic(err)
 	}

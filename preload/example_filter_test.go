@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,11 +13,14 @@ import (
 // Find parents by what they lead to.
 func ExampleToMany_Has() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	stockExampleShop(ctx, pool)
-	products := repo.New(pool, shop.Products)
-	names := func(q query.Query[shop.Product]) (out []string) {
+	products := repo.New(pool, Products)
+	names := func(q query.Query[Product]) (out []string) {
 		found, err := products.Find(ctx, q)
 		if err != nil {
 			panic(err)
@@ -28,10 +31,10 @@ func ExampleToMany_Has() {
 		return out
 	}
 
-	fmt.Println(names(query.Where(shop.ProductReviews.Has(shop.Rating.Ge(4)))))
-	fmt.Println(names(query.Where(shop.ProductReviews.HasNot())))
-	fmt.Println(names(query.Where(shop.ProductCategory.Has(shop.CategoryParent.Has(shop.CategorySlug.Eq("kitchen")))).
-		OrderBy(shop.ProductReviews.Count().Desc(), shop.ProductID.Asc())))
+	fmt.Println(names(query.Where(ProductReviews.Has(Rating.Ge(4)))))
+	fmt.Println(names(query.Where(ProductReviews.HasNot())))
+	fmt.Println(names(query.Where(ProductCategory.Has(CategoryParent.Has(CategorySlug.Eq("kitchen")))).
+		OrderBy(ProductReviews.Count().Desc(), ProductID.Asc())))
 	// Output:
 	// [Green tea]
 	// [Black tea]

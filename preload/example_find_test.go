@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -13,29 +13,32 @@ import (
 
 // OrderView is an order with its lines. The order is sqlc's model, unchanged.
 type OrderView struct {
-	shop.Order
+	Order
 	Lines []LineView
 }
 
 // LineView is a line with its product.
 type LineView struct {
-	shop.OrderItem
-	Product *shop.Product
+	OrderItem
+	Product *Product
 }
 
-var withLines = preload.Many(shop.OrderLines, func(o *OrderView) *[]LineView { return &o.Lines },
-	preload.One(shop.LineProduct, func(l *LineView) **shop.Product { return &l.Product }))
+var withLines = preload.Many(OrderLines, func(o *OrderView) *[]LineView { return &o.Lines },
+	preload.One(LineProduct, func(l *LineView) **Product { return &l.Product }))
 
 // Read orders with their lines and the lines' products: three statements,
 // whatever the number of orders.
 func ExampleMany() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	stockExampleShop(ctx, pool)
-	orders := repo.View(repo.New(pool, shop.Orders), func(o *OrderView) *shop.Order { return &o.Order })
+	orders := repo.View(repo.New(pool, Orders), func(o *OrderView) *Order { return &o.Order })
 
-	found, err := orders.Find(ctx, query.Where(shop.OrderCustomer.Eq(1)).OrderBy(shop.OrderID.Asc()), withLines)
+	found, err := orders.Find(ctx, query.Where(OrderCustomer.Eq(1)).OrderBy(OrderID.Asc()), withLines)
 	if err != nil {
 		panic(err)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -16,24 +16,27 @@ type Word struct{ Name string }
 
 // Offering is a product with the words for it and its two best reviews.
 type Offering struct {
-	shop.Product
+	Product
 	Words   []Word
-	Best    []shop.Review
+	Best    []Review
 	Reviews int64
 }
 
 // Load through a join table, a few rows for each parent, and a count.
 func ExampleToMany_Limit() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	stockExampleShop(ctx, pool)
-	products := repo.View(repo.New(pool, shop.Products), func(o *Offering) *shop.Product { return &o.Product })
+	products := repo.View(repo.New(pool, Products), func(o *Offering) *Product { return &o.Product })
 
-	found, err := products.Find(ctx, query.All[shop.Product]().OrderBy(shop.ProductID.Asc()),
-		preload.Many(shop.ProductTagWords, func(o *Offering) *[]Word { return &o.Words }),
-		preload.Many(shop.ProductReviews.OrderBy(shop.Rating.Desc()).Limit(1), func(o *Offering) *[]shop.Review { return &o.Best }),
-		preload.Count(shop.ProductReviews, func(o *Offering) *int64 { return &o.Reviews }))
+	found, err := products.Find(ctx, query.All[Product]().OrderBy(ProductID.Asc()),
+		preload.Many(ProductTagWords, func(o *Offering) *[]Word { return &o.Words }),
+		preload.Many(ProductReviews.OrderBy(Rating.Desc()).Limit(1), func(o *Offering) *[]Review { return &o.Best }),
+		preload.Count(ProductReviews, func(o *Offering) *int64 { return &o.Reviews }))
 	if err != nil {
 		panic(err)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -16,14 +16,17 @@ import (
 // written meanwhile.
 func ExampleSnapshot() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	stockExampleShop(ctx, pool)
-	orders := repo.View(repo.New(pool, shop.Orders), func(o *OrderView) *shop.Order { return &o.Order })
+	orders := repo.View(repo.New(pool, Orders), func(o *OrderView) *Order { return &o.Order })
 
 	var order *OrderView
-	err := preload.Snapshot(ctx, pool, func(db smrt.DB) (err error) {
-		order, err = orders.With(db).One(ctx, query.Where(shop.OrderID.Eq(1)), withLines)
+	err = preload.Snapshot(ctx, pool, func(db smrt.DB) (err error) {
+		order, err = orders.With(db).One(ctx, query.Where(OrderID.Eq(1)), withLines)
 		return err
 	})
 	if err != nil {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,20 +13,23 @@ import (
 // Ne and Not match rows where the column is NULL, as != does in Go.
 func ExampleNullTextCol() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	customers := repo.New(pool, shop.Customers)
-	phone := query.NullTextCol(func(c *shop.Customer) **string { return &c.Phone })
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	customers := repo.New(pool, Customers)
+	phone := query.NullTextCol(func(c *Customer) **string { return &c.Phone })
 
 	number := "+44 20"
-	if err := customers.CreateMany(ctx, []shop.Customer{
+	if err := customers.CreateMany(ctx, []Customer{
 		{Name: "Ada", Email: "ada@example.com", Country: "GB", Phone: &number},
 		{Name: "Grace", Email: "grace@example.com", Country: "US"},
 	}); err != nil {
 		panic(err)
 	}
 
-	for _, p := range []query.Predicate[shop.Customer]{
+	for _, p := range []query.Predicate[Customer]{
 		phone.Eq("+44 20"), phone.Ne("+44 20"), phone.IsNull(), query.Not(phone.HasPrefix("+1")),
 	} {
 		n, err := customers.Count(ctx, query.Where(p))

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,16 +13,16 @@ import (
 // customerFilter is what a form sends: fields left empty do not filter.
 type customerFilter struct {
 	Name  string
-	Tiers []shop.CustomerTier
+	Tiers []Tier
 }
 
-func (f customerFilter) query() query.Query[shop.Customer] {
-	q := query.All[shop.Customer]().OrderBy(shop.CustomerName.Asc())
+func (f customerFilter) query() query.Query[Customer] {
+	q := query.All[Customer]().OrderBy(CustomerName.Asc())
 	if f.Name != "" {
-		q = q.Where(shop.CustomerName.ContainsFold(f.Name))
+		q = q.Where(CustomerName.ContainsFold(f.Name))
 	}
 	if len(f.Tiers) > 0 {
-		q = q.Where(shop.CustomerTierColumn.In(f.Tiers...))
+		q = q.Where(CustomerTier.In(f.Tiers...))
 	}
 	return q
 }
@@ -31,18 +31,21 @@ func (f customerFilter) query() query.Query[shop.Customer] {
 // query.
 func ExampleQuery_Where() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	customers := repo.New(pool, shop.Customers)
-	if err := customers.CreateMany(ctx, []shop.Customer{
-		{Name: "Ada 100%", Email: "ada@example.com", Country: "GB", Tier: shop.TierGold},
-		{Name: "Adam", Email: "adam@example.com", Country: "DE", Tier: shop.TierSilver},
-		{Name: "Grace", Email: "grace@example.com", Country: "US", Tier: shop.TierGold},
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	customers := repo.New(pool, Customers)
+	if err := customers.CreateMany(ctx, []Customer{
+		{Name: "Ada 100%", Email: "ada@example.com", Country: "GB", Tier: Gold},
+		{Name: "Adam", Email: "adam@example.com", Country: "DE", Tier: Silver},
+		{Name: "Grace", Email: "grace@example.com", Country: "US", Tier: Gold},
 	}); err != nil {
 		panic(err)
 	}
 
-	for _, f := range []customerFilter{{Name: "ADA"}, {Name: "0%"}, {Tiers: []shop.CustomerTier{shop.TierGold}}} {
+	for _, f := range []customerFilter{{Name: "ADA"}, {Name: "0%"}, {Tiers: []Tier{Gold}}} {
 		found, err := customers.Find(ctx, f.query())
 		if err != nil {
 			panic(err)

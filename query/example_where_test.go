@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,15 +13,18 @@ import (
 // A query combines typed conditions, an order and a limit.
 func ExampleWhere() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	products := repo.New(pool, shop.Products)
-
-	tea := shop.Category{Slug: "tea", Name: "Tea"}
-	if err := repo.New(pool, shop.Categories).Create(ctx, &tea); err != nil {
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
 		panic(err)
 	}
-	if err := products.CreateMany(ctx, []shop.Product{
+	defer pool.Close()
+	products := repo.New(pool, Products)
+
+	tea := Category{Slug: "tea", Name: "Tea"}
+	if err := repo.New(pool, Categories).Create(ctx, &tea); err != nil {
+		panic(err)
+	}
+	if err := products.CreateMany(ctx, []Product{
 		{CategoryID: tea.ID, SKU: "T1", Name: "Assam", PriceCents: 490, Stock: 3},
 		{CategoryID: tea.ID, SKU: "T2", Name: "Darjeeling", PriceCents: 990, Stock: 8},
 		{CategoryID: tea.ID, SKU: "T3", Name: "Sencha", PriceCents: 790},
@@ -30,7 +33,7 @@ func ExampleWhere() {
 	}
 
 	cheap, err := products.Find(ctx,
-		query.Where(shop.Price.Lt(10_00), shop.Stock.Gt(0)).OrderBy(shop.Price.Desc()).Limit(20))
+		query.Where(Price.Lt(10_00), Stock.Gt(0)).OrderBy(Price.Desc()).Limit(20))
 	if err != nil {
 		panic(err)
 	}

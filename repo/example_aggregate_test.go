@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -14,29 +14,32 @@ import (
 // same as 0.
 func ExampleSum() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
-	newShelf(ctx, pool, 4)
-	products := repo.New(pool, shop.Products)
-
-	inStock := query.Where(shop.Stock.Gt(0))
-	sum, err := repo.Sum(ctx, products, shop.Price, inStock)
+	pool, err := pgxpool.New(ctx, dsn())
 	if err != nil {
 		panic(err)
 	}
-	dearest, err := repo.Max(ctx, products, shop.Price, inStock)
+	defer pool.Close()
+	newShelf(ctx, pool, 4)
+	products := repo.New(pool, Products)
+
+	inStock := query.Where(Stock.Gt(0))
+	sum, err := repo.Sum(ctx, products, Price, inStock)
+	if err != nil {
+		panic(err)
+	}
+	dearest, err := repo.Max(ctx, products, Price, inStock)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(sum.V, dearest.V)
 
-	none, err := repo.Sum(ctx, products, shop.Price, query.Where(shop.Stock.Gt(1000)))
+	none, err := repo.Sum(ctx, products, Price, query.Where(Stock.Gt(1000)))
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(none.Valid)
 
-	groups, err := repo.CountBy(ctx, products, shop.ProductCategoryID, inStock)
+	groups, err := repo.CountBy(ctx, products, ProductCategoryID, inStock)
 	if err != nil {
 		panic(err)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -19,16 +19,16 @@ type productFilter struct {
 
 // A query is a value: each method returns a new one, so that conditions are
 // added as they are asked for.
-func (f productFilter) query() query.Query[shop.Product] {
-	q := query.All[shop.Product]().OrderBy(shop.Price.Asc())
+func (f productFilter) query() query.Query[Product] {
+	q := query.All[Product]().OrderBy(Price.Asc())
 	if f.MaxPrice > 0 {
-		q = q.Where(shop.Price.Le(f.MaxPrice))
+		q = q.Where(Price.Le(f.MaxPrice))
 	}
 	if f.InStock {
-		q = q.Where(shop.Stock.Gt(0))
+		q = q.Where(Stock.Gt(0))
 	}
 	if f.Name != "" {
-		q = q.Where(shop.ProductName.ContainsFold(f.Name))
+		q = q.Where(ProductName.ContainsFold(f.Name))
 	}
 	return q
 }
@@ -36,10 +36,13 @@ func (f productFilter) query() query.Query[shop.Product] {
 // Build a query from what a user chose at run time.
 func ExampleReader_Find() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 12)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
 	for _, f := range []productFilter{{MaxPrice: 2_00}, {MaxPrice: 2_00, InStock: true}, {Name: "p1"}} {
 		found, err := products.Find(ctx, f.query().Limit(20))

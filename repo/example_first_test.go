@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -36,8 +36,11 @@ var (
 // Declare a table, then create, find, change and delete its rows.
 func ExampleNew() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema) // any *pgxpool.Pool
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	books := newCategory(ctx, pool, "books")
 
 	products := repo.New(pool, Products)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -15,22 +15,22 @@ import (
 // Catalog is a repository of a program's own: it has all methods of the one it
 // embeds, some of its own, and one that it overrides.
 type Catalog struct {
-	*repo.Repository[shop.Product, int64]
+	*repo.Repository[Product, int64]
 }
 
 // NewCatalog returns the catalog in a database.
-func NewCatalog(db smrt.DB) *Catalog { return &Catalog{repo.New(db, shop.Products)} }
+func NewCatalog(db smrt.DB) *Catalog { return &Catalog{repo.New(db, Products)} }
 
 // With keeps the type when the catalog is bound to a transaction.
 func (c *Catalog) With(db smrt.DB) *Catalog { return &Catalog{c.Repository.With(db)} }
 
 // BySKU returns the product on sale that has the SKU.
-func (c *Catalog) BySKU(ctx context.Context, sku string) (*shop.Product, error) {
-	return c.One(ctx, query.Where(shop.SKU.Eq(sku)))
+func (c *Catalog) BySKU(ctx context.Context, sku string) (*Product, error) {
+	return c.One(ctx, query.Where(SKU.Eq(sku)))
 }
 
 // Create refuses what the shop would not sell.
-func (c *Catalog) Create(ctx context.Context, p *shop.Product) error {
+func (c *Catalog) Create(ctx context.Context, p *Product) error {
 	if p.PriceCents == 0 {
 		return errors.New("a product has a price")
 	}
@@ -40,8 +40,11 @@ func (c *Catalog) Create(ctx context.Context, p *shop.Product) error {
 // Embed a repository in a type of your own.
 func Example_embedding() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 3)
 	catalog := NewCatalog(pool)
 
@@ -50,7 +53,7 @@ func Example_embedding() {
 		panic(err)
 	}
 	fmt.Println(p.Name, p.PriceCents)
-	fmt.Println(catalog.Create(ctx, &shop.Product{SKU: "free"}))
+	fmt.Println(catalog.Create(ctx, &Product{SKU: "free"}))
 	// Output:
 	// P2 200
 	// a product has a price

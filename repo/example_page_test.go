@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -14,12 +14,15 @@ import (
 // back with the next request.
 func ExampleReader_Page() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 5)
-	products := repo.New(pool, shop.Products, repo.CursorSecret([]byte("a secret of the service")))
+	products := repo.New(pool, Products, repo.CursorSecret([]byte("a secret of the service")))
 
-	q := query.Where(shop.Price.Gt(0)).OrderBy(shop.Price.Desc())
+	q := query.Where(Price.Gt(0)).OrderBy(Price.Desc())
 	for cursor := ""; ; {
 		page, err := products.Page(ctx, q, query.Page{Size: 2, After: cursor})
 		if err != nil {

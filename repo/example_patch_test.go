@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -14,15 +14,18 @@ import (
 // them first.
 func ExampleRepository_Patch() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	shelf := newShelf(ctx, pool, 3)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
-	err := products.Patch(ctx, shelf[2].ID,
-		shop.Stock.Add(-1), // stock = stock - 1
-		shop.Weight.Set(450),
-		shop.ProductName.SetExpr("upper(name) || $1", "!"))
+	err = products.Patch(ctx, shelf[2].ID,
+		Stock.Add(-1), // stock = stock - 1
+		Price.Set(450),
+		ProductName.SetExpr("upper(name) || $1", "!"))
 	if err != nil {
 		panic(err)
 	}
@@ -30,15 +33,15 @@ func ExampleRepository_Patch() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(p.Name, p.Stock, *p.WeightGrams)
+	fmt.Println(p.Name, p.Stock, p.PriceCents)
 
-	n, err := products.UpdateWhere(ctx, query.Where(shop.Price.Lt(3_00)), shop.Price.Add(50))
+	n, err := products.UpdateWhere(ctx, query.Where(Price.Lt(3_00)), Price.Add(50))
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(n, "prices raised")
 
-	_, err = products.UpdateWhere(ctx, query.All[shop.Product](), shop.Price.Set(0))
+	_, err = products.UpdateWhere(ctx, query.All[Product](), Price.Set(0))
 	fmt.Println(err)
 	// Output:
 	// P3! 1 450

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,13 +13,16 @@ import (
 // Read any number of rows in constant memory, and stop when enough was seen.
 func ExampleReader_Stream() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 1000)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
 	total := int64(0)
-	for p, err := range products.Stream(ctx, query.All[shop.Product]().OrderBy(shop.ProductID.Asc())) {
+	for p, err := range products.Stream(ctx, query.All[Product]().OrderBy(ProductID.Asc())) {
 		if err != nil {
 			panic(err)
 		}

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
 
 // Offer is a product with what a page shows besides.
 type Offer struct {
-	shop.Product
+	Product
 	Gross int64
 }
 
@@ -20,15 +20,18 @@ type Offer struct {
 // entity.
 func ExampleView() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 3)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
-	offers := repo.View(products, func(o *Offer) *shop.Product { return &o.Product },
+	offers := repo.View(products, func(o *Offer) *Product { return &o.Product },
 		repo.Computed(func(o *Offer) *int64 { return &o.Gross }, "price_cents * 121 / 100"))
 
-	found, err := offers.Find(ctx, query.Where(shop.Price.Ge(2_00)).OrderBy(shop.Price.Asc()))
+	found, err := offers.Find(ctx, query.Where(Price.Ge(2_00)).OrderBy(Price.Asc()))
 	if err != nil {
 		panic(err)
 	}
@@ -43,16 +46,19 @@ func ExampleView() {
 // Read only some columns, where rows are wide.
 func ExampleSelect() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	newShelf(ctx, pool, 3)
-	products := repo.New(pool, shop.Products)
+	products := repo.New(pool, Products)
 
 	type Label struct {
 		SKU   string
 		Stock int32
 	}
-	labels, err := repo.Select[Label](products).Find(ctx, query.Where(shop.Stock.Gt(0)).OrderBy(shop.SKU.Asc()))
+	labels, err := repo.Select[Label](products).Find(ctx, query.Where(Stock.Gt(0)).OrderBy(SKU.Asc()))
 	if err != nil {
 		panic(err)
 	}

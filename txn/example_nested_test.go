@@ -5,16 +5,21 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/txn"
 )
 
 // What may fail without harm runs in a savepoint.
 func ExampleSavepoint() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
-	err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+	err = txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 		if err := move(ctx, tx, 1, 2, 300); err != nil {
 			return err
 		}
@@ -35,8 +40,12 @@ func ExampleSavepoint() {
 
 // Hooks wait for the outcome.
 func ExampleAfterCommit() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	_ = txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 		err := txn.AfterCommit(ctx, func(context.Context) { fmt.Println("send the receipt") })
@@ -53,8 +62,12 @@ func ExampleAfterCommit() {
 
 // A test of code that calls Run and registers hooks leaves nothing behind.
 func ExampleAdopt() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	pay := func(ctx context.Context) error { // the code to test
 		return txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 			_ = txn.AfterCommit(ctx, func(context.Context) { fmt.Println("send the receipt") })

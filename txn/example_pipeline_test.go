@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -11,11 +13,15 @@ import (
 // Statements that do not depend on each other share a round trip. The steps may
 // be anything that takes a handle, such as queries made by sqlc.
 func ExamplePipeline() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	var accounts, total int64
-	err := txn.Pipeline(ctx, pool,
+	err = txn.Pipeline(ctx, pool,
 		func(ctx context.Context, db smrt.DB) error {
 			return db.QueryRow(ctx, "SELECT count(*) FROM accounts").Scan(&accounts)
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/txn"
@@ -14,10 +15,14 @@ import (
 // A closure that returns nil is committed, one that returns an error leaves
 // nothing behind.
 func ExampleRun() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
-	err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+	err = txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 		return move(ctx, tx, 1, 2, 300)
 	}, txn.Options{Isolation: pgx.Serializable})
 	fmt.Println(err)
@@ -38,8 +43,12 @@ func ExampleRun() {
 
 // A transaction with a key is applied once, however often it is tried.
 func ExampleOptions_key() {
-	ctx, pool, done := exampleBank()
-	defer done()
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	for range 2 { // the client did not get our answer, and asks again
 		err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {

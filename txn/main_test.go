@@ -8,3 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
+
+// dsn is the URL of a new bank for an example, which stands for
+// os.Getenv("DATABASE_URL") in a program.
+func dsn() string { return testdb.ExampleDSN(bankSchema) }

@@ -6,43 +6,30 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/unit"
 )
-
-// openShop is a shop with a customer, 1, and a few products.
-func openShop() (*pgxpool.Pool, func()) {
-	pool, done := testdb.ExamplePool(shop.Schema)
-	for _, sql := range []string{
-		"INSERT INTO customers (name, email, country) VALUES ('Ada', 'ada@example.com', 'AT')",
-		"INSERT INTO categories (slug, name) VALUES ('tea', 'Tea')",
-		"INSERT INTO products (category_id, sku, name, price_cents) SELECT 1, 's' || i, 'Tea', 100 FROM generate_series(1, 3) AS i",
-	} {
-		if _, err := pool.Exec(context.Background(), sql); err != nil {
-			panic(err)
-		}
-	}
-	return pool, done
-}
 
 // An order and its items are written in one round trip. The key of the order,
 // which the database makes, reaches the items by itself.
 func ExampleCreate() {
-	pool, done := openShop()
-	defer done()
 	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	stockShop(ctx, pool)
 
-	order := &shop.Order{CustomerID: 1, TotalCents: 300}
-	items := []shop.OrderItem{
+	order := &Order{CustomerID: 1, TotalCents: 300}
+	items := []OrderItem{
 		{LineNo: 1, ProductID: 1, Quantity: 1, UnitPriceCents: 100},
 		{LineNo: 2, ProductID: 2, Quantity: 2, UnitPriceCents: 100},
 	}
 
 	u := unit.New()
-	placed := unit.Create(u, shop.Orders, order)
-	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, placed))
-	unit.Patch(u, shop.Customers, 1, shop.CustomerTierColumn.Set(shop.TierSilver))
+	placed := unit.Create(u, Orders, order)
+	unit.CreateMany(u, OrderItems, items, unit.Refer(ItemOrder, placed))
+	unit.Patch(u, Customers, 1, CustomerTier.Set("silver"))
 
 	summary, err := u.Flush(ctx, pool)
 	if err != nil {

@@ -4,21 +4,26 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/unit"
 )
 
 // A dry run shows what would be sent. The order of the calls does not matter.
 func ExampleUnit_Plan() {
-	pool, done := openShop()
-	defer done()
 	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	stockShop(ctx, pool)
 
 	u := unit.New()
-	unit.Delete(u, shop.Products, 3)
-	tea := unit.Create(u, shop.Categories, &shop.Category{Slug: "green-tea", Name: "Green tea"})
-	unit.Create(u, shop.Categories, &shop.Category{Slug: "sencha", Name: "Sencha"}, unit.Refer(shop.CategoryParentID, tea))
-	unit.Create(u, shop.Products, &shop.Product{SKU: "g1", Name: "Gyokuro", PriceCents: 900}, unit.Refer(shop.ProductCategoryID, tea))
+	unit.Delete(u, Products, 3)
+	tea := unit.Create(u, Categories, &Category{Slug: "green-tea", Name: "Green tea"})
+	unit.Create(u, Categories, &Category{Slug: "sencha", Name: "Sencha"}, unit.Refer(CategoryParentID, tea))
+	unit.Create(u, Products, &Product{SKU: "g1", Name: "Gyokuro", PriceCents: 900}, unit.Refer(ProductCategoryID, tea))
 
 	statements, err := u.Plan(ctx, pool)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 	"github.com/smrt-go/smrt/unit"
 )
@@ -14,9 +14,12 @@ import (
 // A team needs players and its captain is one of them. The captain is filled in
 // when both are there, in the same round trip.
 func ExampleLink() {
-	pool, done := testdb.ExamplePool(leagueSchema)
-	defer done()
 	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	reds := team{Name: "Reds"}
 	squad := []player{{Name: "Ada"}, {Name: "Ben"}}
@@ -34,12 +37,15 @@ func ExampleLink() {
 
 // In a transaction, a flush is a part of it.
 func ExampleUnit_Flush() {
-	pool, done := testdb.ExamplePool(leagueSchema)
-	defer done()
 	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	v := voucher{Code: "SPRING", Uses: 10}
-	err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+	err = txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 		u := unit.New()
 		unit.Create(u, vouchers, &v)
 		if _, err := u.Flush(ctx, tx); err != nil {

@@ -6,25 +6,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/smrt-go/smrt/internal/testdb"
 )
-
-// exampleBank is a bank for an example.
-func exampleBank() (context.Context, *pgxpool.Pool, func()) {
-	pool, done := testdb.ExamplePool(bankSchema)
-	return context.Background(), pool, done
-}
 
 // move takes money from one account to another.
 func move(ctx context.Context, tx pgx.Tx, source, target, amount int64) error {
-	if err := add(source, -amount)(ctx, tx); err != nil {
+	const sql = "UPDATE accounts SET balance = balance + $2 WHERE id = $1"
+	if _, err := tx.Exec(ctx, sql, source, -amount); err != nil {
 		return err
 	}
-	return add(target, amount)(ctx, tx)
+	_, err := tx.Exec(ctx, sql, target, amount)
+	return err
 }
 
-// show prints the balances of the first accounts.
+// show prints the balances of the first two accounts.
 func show(ctx context.Context, pool *pgxpool.Pool) {
 	rows, _ := pool.Query(ctx, "SELECT balance FROM accounts WHERE id <= 2 ORDER BY id")
 	balances, err := pgx.CollectRows(rows, pgx.RowTo[int64])
