@@ -19,7 +19,7 @@ func Search(kinds string) string {
 	var stack []uintptr
 	for i, letter := range kinds {
 		pc := uintptr(i + 1)
-		p.kinds[pc] = map[rune]kind{'u': user, 'l': library, 'n': neutral, 'h': handle, 's': sender}[letter]
+		p.kinds[pc] = map[rune]kind{'u': user, 'l': library, 'n': neutral, 'h': wrapper, 's': sender}[letter]
 		stack = append(stack, pc)
 	}
 	at, found := p.search(stack)

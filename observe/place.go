@@ -22,7 +22,7 @@ const (
 	user    kind = iota
 	library      // pgx, smrt, sqlc's output
 	neutral      // runtime and other packages that call back
-	handle       // the user's, but named like a method of a handle: perhaps a wrapper between smrt and pgx
+	wrapper      // the user's, but named like a method of a handle: perhaps a wrapper between smrt and pgx
 	sender       // pgx's connection, from which the tracer was called
 )
 
@@ -66,7 +66,7 @@ func (p *places) search(stack []uintptr) (at place, found int) {
 			continue
 		case neutral:
 			continue
-		case handle:
+		case wrapper:
 			if wrappers == found {
 				wrappers++
 			}
@@ -141,7 +141,7 @@ func classify(function, file string) kind {
 func ofUser(name string) kind {
 	switch name[strings.LastIndex(name, ".")+1:] {
 	case "Query", "QueryRow", "Exec":
-		return handle
+		return wrapper
 	}
 	return user
 }

@@ -67,9 +67,9 @@ func register(ctx context.Context, k hook, fn func(context.Context)) error {
 }
 
 // current returns the innermost transaction of ctx.
-func current(ctx context.Context) *handle {
+func current(ctx context.Context) *managedTx {
 	if sc := scope.Of(ctx); sc != nil {
-		h, _ := sc.Tx.(*handle)
+		h, _ := sc.Tx.(*managedTx)
 		return h
 	}
 	return nil
@@ -172,7 +172,7 @@ func adopt(tx pgx.Tx) *session {
 	reason := ""
 	if isNil(tx) {
 		reason = "must not be nil: look at the error of whatever began it"
-	} else if _, ok := tx.(*handle); ok {
+	} else if _, ok := tx.(*managedTx); ok {
 		reason = "is one that Run began, which knows itself how it ends: use the context of its closure"
 	} else {
 		s := foreign(tx, &Options{})

@@ -16,7 +16,7 @@ import (
 var errPanicked = errors.New("a closure that joined it panicked")
 
 // nested runs fn inside the transaction h, which the scope around is about.
-func nested(ctx context.Context, h *handle, around *scope.Scope, r *run) error {
+func nested(ctx context.Context, h *managedTx, around *scope.Scope, r *run) error {
 	fn, o := r.fn, &r.options
 	if o.Nested == Independent {
 		return independent(ctx, around, r)
@@ -45,7 +45,7 @@ func nested(ctx context.Context, h *handle, around *scope.Scope, r *run) error {
 }
 
 func owner(sc *scope.Scope) *session {
-	if h, ok := sc.Tx.(*handle); ok {
+	if h, ok := sc.Tx.(*managedTx); ok {
 		return h.s
 	}
 	return nil
@@ -53,7 +53,7 @@ func owner(sc *scope.Scope) *session {
 
 // isolation is the level of the transaction. Of one that was begun by hand only
 // the server knows it, and is asked if it matters.
-func (h *handle) isolation(ctx context.Context, o *Options) (level pgx.TxIsoLevel, err error) {
+func (h *managedTx) isolation(ctx context.Context, o *Options) (level pgx.TxIsoLevel, err error) {
 	if !h.s.foreign || strength[o.Isolation] <= strength[pgx.ReadCommitted] {
 		return h.s.options.Isolation, nil
 	}
@@ -78,7 +78,7 @@ func independent(ctx context.Context, around *scope.Scope, r *run) error {
 }
 
 // joined runs fn as a part of h.
-func joined(ctx context.Context, h *handle, around *scope.Scope, fn Func) error {
+func joined(ctx context.Context, h *managedTx, around *scope.Scope, fn Func) error {
 	if err := h.check(); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func joined(ctx context.Context, h *handle, around *scope.Scope, fn Func) error 
 }
 
 // check tells whether h can be used at all.
-func (h *handle) check() error {
+func (h *managedTx) check() error {
 	if err := h.enter(); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *session) swallowed() error {
 }
 
 // inSavepoint runs fn so that it can be undone by itself.
-func inSavepoint(ctx context.Context, h *handle, around *scope.Scope, fn Func) error {
+func inSavepoint(ctx context.Context, h *managedTx, around *scope.Scope, fn Func) error {
 	level, err := h.savepoint(ctx)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func inSavepoint(ctx context.Context, h *handle, around *scope.Scope, fn Func) e
 // ctx has ended. Where that fails the whole transaction cannot go on; the cause
 // then says whether another one could, as when a deadline of the closure's own
 // has made pgx close the connection.
-func (h *handle) rewind(ctx context.Context, cause error) {
+func (h *managedTx) rewind(ctx context.Context, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.s.options.commitTimeout())
 	defer cancel()
 	if err := h.undo(ctx); err != nil {

@@ -87,16 +87,16 @@ func isNil(db any) bool {
 func (r *run) dispatch(ctx context.Context) error {
 	around := scope.Of(ctx)
 	switch tx := r.db.(type) {
-	case *handle:
+	case *managedTx:
 		return nested(ctx, tx, around, r)
 	case pgx.Tx:
 		if found := around.Find(tx); found != nil { // adopted
-			return nested(ctx, found.Tx.(*handle), found, r)
+			return nested(ctx, found.Tx.(*managedTx), found, r)
 		}
 		return nested(ctx, &foreign(tx, &r.options).outer, nil, r)
 	}
 	if found := around.Find(r.db); found != nil {
-		if h, ok := found.Tx.(*handle); ok {
+		if h, ok := found.Tx.(*managedTx); ok {
 			return nested(ctx, h, found, r)
 		}
 	}
@@ -290,7 +290,7 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 
 // verdict is the error of a closure: the one it returned, or one that it did
 // not return and that leaves nothing to commit.
-func (r *run) verdict(h *handle, err error, inUse bool) error {
+func (r *run) verdict(h *managedTx, err error, inUse bool) error {
 	if r.options.off&offPoison != 0 {
 		return err
 	}

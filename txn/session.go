@@ -41,7 +41,7 @@ type session struct {
 	hooks []hook
 
 	// The outermost level, here so that an attempt is one piece of memory.
-	outer handle
+	outer managedTx
 	scope scope.Scope
 
 	identity identity // for CommitUnknownError

@@ -12,24 +12,24 @@ import (
 	"github.com/smrt-go/smrt/internal/result"
 )
 
-// handle is the transaction as a closure sees it, at one level of nesting.
-type handle struct {
+// managedTx is the transaction as a closure sees it, at one level of nesting.
+type managedTx struct {
 	s    *session
 	doom atomic.Pointer[doom] // of a closure that joined this level and failed
 	over atomic.Bool
 
 	// Of a savepoint.
-	parent *handle
+	parent *managedTx
 	name   string // empty at the outermost level
 	byUse  bool   // made with Begin: whoever uses it ends it
 	mark   int    // hooks that were there before
 	first  error  // error that was there before
 }
 
-var _ pgx.Tx = (*handle)(nil)
+var _ pgx.Tx = (*managedTx)(nil)
 
 // enter takes the connection for a call.
-func (h *handle) enter() error {
+func (h *managedTx) enter() error {
 	if err := h.usable(); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (h *handle) enter() error {
 }
 
 // usable tells whether this level and those around it go on.
-func (h *handle) usable() error {
+func (h *managedTx) usable() error {
 	if h.ended() {
 		return smrt.ErrTxDone
 	}
@@ -53,7 +53,7 @@ func (h *handle) usable() error {
 }
 
 // ended tells whether this level has ended, or one around it and this with it.
-func (h *handle) ended() bool {
+func (h *managedTx) ended() bool {
 	for level := h; level != nil; level = level.parent {
 		if level.over.Load() {
 			return true
@@ -62,7 +62,7 @@ func (h *handle) ended() bool {
 	return h.s.use.Load() >= isEnded
 }
 
-func (h *handle) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+func (h *managedTx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	if err := h.enter(); err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -70,7 +70,7 @@ func (h *handle) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 	return h.s.tx.Exec(ctx, sql, args...)
 }
 
-func (h *handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (h *managedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.enter(); err != nil {
 		return result.Failed(err), err
 	}
@@ -93,7 +93,7 @@ func (s *session) query(ctx context.Context, sql string, args []any) (_ pgx.Rows
 	return r, nil
 }
 
-func (h *handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+func (h *managedTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := h.enter(); err != nil {
 		return result.Row(nil, err)
 	}
@@ -103,7 +103,7 @@ func (h *handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	return r
 }
 
-func (h *handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+func (h *managedTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := h.enter(); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
@@ -113,7 +113,7 @@ func (h *handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return r
 }
 
-func (h *handle) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
+func (h *managedTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
 	if err := h.enter(); err != nil {
 		return 0, err
 	}
@@ -121,7 +121,7 @@ func (h *handle) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 	return h.s.tx.CopyFrom(ctx, table, columns, src)
 }
 
-func (h *handle) Prepare(ctx context.Context, name, sql string) (_ *pgconn.StatementDescription, err error) {
+func (h *managedTx) Prepare(ctx context.Context, name, sql string) (_ *pgconn.StatementDescription, err error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (h *handle) Prepare(ctx context.Context, name, sql string) (_ *pgconn.State
 // LargeObjects gives pgx's own, whose calls do not pass through the handle: use
 // by two goroutines at a time is not noticed. Where the transaction cannot be
 // used any more, they are those of a closed one.
-func (h *handle) LargeObjects() pgx.LargeObjects {
+func (h *managedTx) LargeObjects() pgx.LargeObjects {
 	if h.usable() != nil {
 		var b pgx.Batch
 		b.BeginTx(pgx.TxOptions{})
@@ -143,7 +143,7 @@ func (h *handle) LargeObjects() pgx.LargeObjects {
 
 // Conn gives the connection, nil after the end: it may serve somebody else then.
 // What is done to it directly is not watched.
-func (h *handle) Conn() *pgx.Conn {
+func (h *managedTx) Conn() *pgx.Conn {
 	if h.ended() {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (h *handle) Conn() *pgx.Conn {
 
 // Begin makes a savepoint, which unlike the transaction is its maker's to
 // commit or roll back.
-func (h *handle) Begin(ctx context.Context) (pgx.Tx, error) {
+func (h *managedTx) Begin(ctx context.Context) (pgx.Tx, error) {
 	level, err := h.savepoint(ctx)
 	if err != nil {
 		return nil, err // not a nil pointer in an interface
@@ -161,34 +161,34 @@ func (h *handle) Begin(ctx context.Context) (pgx.Tx, error) {
 	return level, nil
 }
 
-func (h *handle) Commit(ctx context.Context) error {
+func (h *managedTx) Commit(ctx context.Context) error {
 	if !h.byUse {
 		return smrt.ErrTxManaged
 	}
 	return h.release(ctx)
 }
 
-func (h *handle) Rollback(ctx context.Context) error {
+func (h *managedTx) Rollback(ctx context.Context) error {
 	if !h.byUse {
 		return smrt.ErrTxManaged
 	}
 	return h.undo(ctx)
 }
 
-func (h *handle) savepoint(ctx context.Context) (level *handle, err error) {
+func (h *managedTx) savepoint(ctx context.Context) (level *managedTx, err error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
 	s := h.s
 	defer s.settle(&err)
 	s.names++
-	level = &handle{s: s, parent: h, name: "smrt_" + strconv.Itoa(s.names), mark: s.marked(), first: s.first}
+	level = &managedTx{s: s, parent: h, name: "smrt_" + strconv.Itoa(s.names), mark: s.marked(), first: s.first}
 	_, err = s.tx.Exec(ctx, "savepoint "+level.name)
 	return level, err
 }
 
 // release keeps what was done since the savepoint.
-func (h *handle) release(ctx context.Context) (err error) {
+func (h *managedTx) release(ctx context.Context) (err error) {
 	if err := h.enter(); err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (h *handle) release(ctx context.Context) (err error) {
 // undo undoes what was done since the savepoint, and releases it: pgx does not,
 // so that a loop of failures would pile up subtransactions on the server. It
 // also mends a level that a closure joined and failed in.
-func (h *handle) undo(ctx context.Context) (err error) {
+func (h *managedTx) undo(ctx context.Context) (err error) {
 	if h.ended() {
 		return smrt.ErrTxDone
 	}
