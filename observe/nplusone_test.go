@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -410,7 +410,7 @@ func TestDeliberate(t *testing.T) {
 	s := newStore(t, 3)
 	for name, deliberate := range map[string]func(context.Context) context.Context{
 		"by the user": observe.Deliberate,
-		"by smrt":     mark.Deliberate,
+		"by smrt":     handle.WithoutCounting,
 	} {
 		ctx, seen := watch(t, observe.NPlusOne{})
 		for i := range 20 {

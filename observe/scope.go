@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 type (
@@ -33,7 +33,7 @@ func WithScope(ctx context.Context, options ...Option) context.Context {
 	for _, o := range options {
 		o.configure(s)
 	}
-	return context.WithValue(mark.Renew(ctx), scopeKey{}, s)
+	return context.WithValue(handle.WithCounting(ctx), scopeKey{}, s)
 }
 
 func scopeOf(ctx context.Context) *scope {
@@ -46,7 +46,7 @@ func scopeOf(ctx context.Context) *scope {
 //	for _, id := range ids { // one by one, so that each holds its lock only briefly
 //		err := accounts.Delete(observe.Deliberate(ctx), id)
 //	}
-func Deliberate(ctx context.Context) context.Context { return mark.Deliberate(ctx) }
+func Deliberate(ctx context.Context) context.Context { return handle.WithoutCounting(ctx) }
 
 // scope counts what was sent under its context. Its maps hold no more than max entries each.
 type scope struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Attach lets the connections of a configuration report to this package, beside a tracer that is there already. What
@@ -52,7 +52,7 @@ var (
 // happens.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	s := scopeOf(ctx)
-	if s == nil || mark.IsDeliberate(ctx) {
+	if s == nil || handle.IsUncounted(ctx) {
 		return ctx
 	}
 	st, repeated := s.see(textOf(conn, data.SQL))

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/result"
 )
 
 // Exec runs a statement and reports what it affected.
@@ -35,7 +35,7 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	c, err := p.Acquire(ctx)
 	if err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	inner, err := c.Query(ctx, sql, args...)
 	runs := 0
@@ -45,7 +45,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if err != nil {
 		c.Release()
 		err = p.explain(err)
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	r := stateOf(c.Conn().PgConn()).newRows()
 	*r = rows{Rows: inner, call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args, runs: runs}, fresh: true}
@@ -57,7 +57,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	c, err := p.Acquire(ctx)
 	if err != nil {
-		return result.Row(nil, err)
+		return handle.FirstRow(nil, err)
 	}
 	r := stateOf(c.Conn().PgConn()).newRow()
 	*r = row{inner: c.QueryRow(ctx, sql, args...), call: call{pool: p, conn: c, ctx: ctx, sql: sql, args: args}}

@@ -45,8 +45,8 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what fails is loaded elsewhere", "../internal/load/run.go",
-			"	return route.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })\n",
-			"	return route.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return true, run(on) })\n",
+			"	return handle.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })\n",
+			"	return handle.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return true, run(on) })\n",
 			"TestFailedLoadsGoElsewhere",
 		},
 		{

@@ -19,7 +19,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/route/routetest"
+	"github.com/smrt-go/smrt/internal/handle/handletest"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -46,8 +46,8 @@ func newBranches(t *testing.T) *branches {
 	return b
 }
 
-func (b *branches) router() *routetest.Router {
-	return routetest.New(b.primary.pool, b.near.pool, b.far.pool)
+func (b *branches) router() *handletest.Router {
+	return handletest.New(b.primary.pool, b.near.pool, b.far.pool)
 }
 
 // sent checks how many statements went where while run ran.
@@ -165,7 +165,7 @@ func TestFailedLoadsGoElsewhere(t *testing.T) {
 				t.Fatalf("the place that should fail answers %v", err)
 			}
 			want := check.Value(l.run(t.Context(), b.far.pool))(t)
-			router := routetest.New(b.primary.pool, dead, b.far.pool)
+			router := handletest.New(b.primary.pool, dead, b.far.pool)
 			check.Equal(t, "answer", check.Value(l.run(t.Context(), router))(t), want)
 			if failed := router.Failed(); len(failed) != 1 || !unreachable(failed[0]) {
 				t.Errorf("the tries failed with %v, want one that could not connect", failed)
@@ -283,7 +283,7 @@ func TestSnapshotsDoNotMoveOnceInUse(t *testing.T) {
 
 // TestLoadsOfNothingNeedNoPlace: without parents nothing is sent.
 func TestLoadsOfNothingNeedNoPlace(t *testing.T) {
-	router := routetest.New(deadPool(t), deadPool(t))
+	router := handletest.New(deadPool(t), deadPool(t))
 	check.NoError(t, preload.Fill(t.Context(), router, []lentBook{}, lentBy, lentOut))
 	check.NoError(t, preload.FillPointers(t.Context(), router, []*lentBook{nil}, lentBy))
 	check.Same(t, "loaded", len(check.Value(bookLoans.Load(t.Context(), router, nil))(t)), 0)

@@ -13,9 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Snapshot runs fn with a handle on which all reads see the database at one
@@ -38,11 +36,11 @@ import (
 // On a router it is a read: all of it is of one server, and of another if that
 // one fails before fn is called. fn is called once at most.
 func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) error {
-	if err := scope.Check(ctx, pool); err != nil {
+	if err := handle.Check(ctx, pool); err != nil {
 		return fmt.Errorf("smrt: snapshot: %w", err)
 	}
 	called := false
-	return route.Read(ctx, pool, func(on smrt.DB, _ int) (final bool, err error) {
+	return handle.Read(ctx, pool, func(on smrt.DB, _ int) (final bool, err error) {
 		err = hold(ctx, on.(smrt.Pool), func(db smrt.DB) error {
 			called = true
 			return fn(db)
@@ -266,7 +264,7 @@ func (s *snapshot) Query(ctx context.Context, sql string, args ...any) (pgx.Rows
 
 func (s *snapshot) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows, err := s.Query(ctx, sql, args...)
-	return result.Row(rows, err)
+	return handle.FirstRow(rows, err)
 }
 
 func (s *snapshot) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {

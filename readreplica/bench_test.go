@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/route"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 )
 
 // routed chooses a node and ends the read at once: what a router adds to one.
 func routed(ctx context.Context, r *readreplica.Router) error {
-	t, err := r.Next(ctx, route.Try{})
+	t, err := r.Next(ctx, handle.Try{})
 	if err != nil {
 		return err
 	}

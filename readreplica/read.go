@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/route"
 )
 
 // maxRuns is how often a read is run at most, on different nodes.
@@ -19,7 +19,7 @@ const maxRuns = 4
 func (r *Router) Places() int { return len(r.nodes) }
 
 // Next chooses the node for a read.
-func (r *Router) Next(ctx context.Context, last route.Try) (route.Try, error) {
+func (r *Router) Next(ctx context.Context, last handle.Try) (handle.Try, error) {
 	if last.On != nil {
 		return r.again(ctx, last)
 	}
@@ -41,13 +41,13 @@ func (r *Router) choice(nodes []*Node) *Node {
 }
 
 // on is a try on a node.
-func (r *Router) on(n *Node, last route.Try) route.Try {
+func (r *Router) on(n *Node, last handle.Try) handle.Try {
 	last.On, last.Place, last.Began = n.on, n.index, int64(n.begin())
 	return last
 }
 
 // Done ends a read.
-func (r *Router) Done(ctx context.Context, t route.Try) error {
+func (r *Router) Done(ctx context.Context, t handle.Try) error {
 	n := r.nodes[t.Place]
 	r.finish(n, t)
 	saw(ctx, n) // before an error there may have been rows
@@ -66,7 +66,7 @@ func saw(ctx context.Context, n *Node) {
 }
 
 // finish gives back what a try took.
-func (r *Router) finish(n *Node, t route.Try) {
+func (r *Router) finish(n *Node, t handle.Try) {
 	n.end(instant(t.Began), t.Err == nil)
 	if t.Slot {
 		<-r.slots
@@ -110,7 +110,7 @@ func (e *writeError) Error() string   { return fmt.Sprintf("%v: %v", smrt.ErrWri
 func (e *writeError) Unwrap() []error { return []error{smrt.ErrWriteOnReplica, e.err} }
 
 // again chooses another node after a failure.
-func (r *Router) again(ctx context.Context, last route.Try) (route.Try, error) {
+func (r *Router) again(ctx context.Context, last handle.Try) (handle.Try, error) {
 	n := r.nodes[last.Place]
 	r.finish(n, last)
 	elsewhere, err := r.judge(ctx, n, last.Err)
@@ -120,23 +120,23 @@ func (r *Router) again(ctx context.Context, last route.Try) (route.Try, error) {
 	last.Tried |= 1 << n.index
 	last.Count++
 	if !elsewhere || last.Count >= maxRuns || ctx.Err() != nil || r.cfg.off&offRerun != 0 {
-		return route.Try{}, err
+		return handle.Try{}, err
 	}
 	d := demandOf(ctx)
 	if d == nil {
 		d = &demand{}
 	}
 	r.counter.reruns.Add(1)
-	next, chosen := r.choose(ctx, d, route.Try{Tried: last.Tried, Count: last.Count, Err: err})
+	next, chosen := r.choose(ctx, d, handle.Try{Tried: last.Tried, Count: last.Count, Err: err})
 	if chosen != nil {
-		return route.Try{}, chosen
+		return handle.Try{}, chosen
 	}
 	next.Err = nil
 	return next, nil
 }
 
 // choose finds a node that serves a read with demands.
-func (r *Router) choose(ctx context.Context, d *demand, last route.Try) (route.Try, error) {
+func (r *Router) choose(ctx context.Context, d *demand, last handle.Try) (handle.Try, error) {
 	if d.primary {
 		return r.onPrimary(ctx, last)
 	}
@@ -145,7 +145,7 @@ func (r *Router) choose(ctx context.Context, d *demand, last route.Try) (route.T
 	}
 	need, read, err := r.need(ctx, d)
 	if err != nil {
-		return route.Try{}, err
+		return handle.Try{}, err
 	}
 	if read != nil && r.mayStay(read, need, last) {
 		return r.on(read, last), nil
@@ -153,7 +153,7 @@ func (r *Router) choose(ctx context.Context, d *demand, last route.Try) (route.T
 	if d.session != nil {
 		seen, err := r.settle(ctx, d.session)
 		if err != nil {
-			return route.Try{}, r.unknown(ctx, err)
+			return handle.Try{}, r.unknown(ctx, err)
 		}
 		need = later(need, seen)
 	}
@@ -168,7 +168,7 @@ func (r *Router) choose(ctx context.Context, d *demand, last route.Try) (route.T
 			return r.on(n, last), nil
 		}
 		if ctx.Err() != nil {
-			return route.Try{}, ctx.Err()
+			return handle.Try{}, ctx.Err()
 		}
 		waited = began.since()
 		r.counter.waited(waited)
@@ -240,7 +240,7 @@ func (r *Router) unknown(ctx context.Context, err error) error {
 // mayStay tells whether the node where a session read last may serve another
 // read of it: there, nothing that was seen can be missing, and nobody has to be
 // asked.
-func (r *Router) mayStay(n *Node, need smrt.Position, last route.Try) bool {
+func (r *Router) mayStay(n *Node, need smrt.Position, last handle.Try) bool {
 	return last.Tried&(1<<n.index) == 0 && slices.Contains(r.table.Load().readers, n) && r.reached(n, need)
 }
 
@@ -257,7 +257,7 @@ func (r *Router) reached(n *Node, need smrt.Position) bool {
 }
 
 // pick chooses among the replicas that have replayed need.
-func (r *Router) pick(need smrt.Position, last route.Try) *Node {
+func (r *Router) pick(need smrt.Position, last handle.Try) *Node {
 	var few [8]*Node
 	able := few[:0]
 	for _, n := range r.table.Load().readers {
@@ -272,7 +272,7 @@ func (r *Router) pick(need smrt.Position, last route.Try) *Node {
 }
 
 // promising is the replica that is closest to need, nil if none will get there.
-func (r *Router) promising(need smrt.Position, last route.Try) *Node {
+func (r *Router) promising(need smrt.Position, last handle.Try) *Node {
 	var best *Node
 	var at uint64
 	for _, n := range r.table.Load().readers {
@@ -297,19 +297,19 @@ func (r *Router) waitLimit(ctx context.Context) time.Duration {
 }
 
 // onPrimary sends a read to the primary because that was asked for.
-func (r *Router) onPrimary(ctx context.Context, last route.Try) (route.Try, error) {
+func (r *Router) onPrimary(ctx context.Context, last handle.Try) (handle.Try, error) {
 	n, err := r.writer(ctx, r.limit())
 	if err != nil {
-		return route.Try{}, err
+		return handle.Try{}, err
 	}
 	if last.Tried&(1<<n.index) != 0 {
-		return route.Try{}, last.Err
+		return handle.Try{}, last.Err
 	}
 	return r.on(n, last), nil
 }
 
 // fallback serves a read for which no replica is fresh enough.
-func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, waited time.Duration, last route.Try) (route.Try, error) {
+func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, waited time.Duration, last handle.Try) (handle.Try, error) {
 	t := r.table.Load()
 	fail := &smrt.FreshnessError{Need: need, Within: d.within.Truncate(time.Microsecond), Waited: waited, Err: last.Err}
 	switch n := t.primary; {
@@ -330,7 +330,7 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 			return r.on(n, last), nil
 		}
 		if ctx.Err() != nil {
-			return route.Try{}, ctx.Err()
+			return handle.Try{}, ctx.Err()
 		}
 		fail.Reason = fmt.Sprintf("the primary has no room: %d reads are on it already (Config.PrimaryShare)", cap(r.slots))
 	}
@@ -338,10 +338,10 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 		return r.on(n, last), nil
 	}
 	if last.Err != nil && len(t.readers) > 0 && need.IsZero() {
-		return route.Try{}, last.Err // all were tried: freshness was not the matter
+		return handle.Try{}, last.Err // all were tried: freshness was not the matter
 	}
 	r.counter.refused.Add(1)
-	return route.Try{}, fail
+	return handle.Try{}, fail
 }
 
 // takeSlot takes a slot of the primary. As long as replicas are alive it is
@@ -368,7 +368,7 @@ func (r *Router) takeSlot(ctx context.Context, patient bool) bool {
 
 // stale is any replica within Config.MaxStale, if the policy allows it and
 // nothing was asked for by name.
-func (r *Router) stale(d *demand, last route.Try) *Node {
+func (r *Router) stale(d *demand, last handle.Try) *Node {
 	if r.cfg.Fallback != StaleIfFull || d.within > 0 || !d.least.IsZero() {
 		return nil
 	}
@@ -376,18 +376,18 @@ func (r *Router) stale(d *demand, last route.Try) *Node {
 }
 
 // chooseByRole is choose where positions cannot be compared.
-func (r *Router) chooseByRole(ctx context.Context, d *demand, last route.Try) (route.Try, error) {
+func (r *Router) chooseByRole(ctx context.Context, d *demand, last handle.Try) (handle.Try, error) {
 	switch {
 	case r.kind() == Detect:
 		if _, err := r.writer(ctx, r.limit()); err != nil && r.kind() == Detect {
-			return route.Try{}, err // no server has answered yet
+			return handle.Try{}, err // no server has answered yet
 		}
 		return r.choose(ctx, d, last)
 	case r.kind().current():
 	case d.within > 0:
-		return route.Try{}, r.noPositions("WithMaxStale")
+		return handle.Try{}, r.noPositions("WithMaxStale")
 	case !d.least.IsZero():
-		return route.Try{}, r.noPositions("WithPosition")
+		return handle.Try{}, r.noPositions("WithPosition")
 	case d.session != nil:
 		p := d.session.look(r)
 		if p.wrote != 0 && p.wrote.since() < r.cfg.Sticky {

@@ -8,9 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/result"
-	"github.com/smrt-go/smrt/internal/route"
 )
 
 // Reader is a handle of a [Router] on which everything is a read, by
@@ -20,9 +19,9 @@ import (
 type Reader struct{ router *Router }
 
 var (
-	_ smrt.Pool      = (*Reader)(nil)
-	_ route.DB       = (*Reader)(nil)
-	_ route.ReadOnly = (*Reader)(nil)
+	_ smrt.Pool       = (*Reader)(nil)
+	_ handle.Router   = (*Reader)(nil)
+	_ handle.ReadOnly = (*Reader)(nil)
 )
 
 // Reader returns the handle for reading. It is always the same.
@@ -35,12 +34,12 @@ func (r *Reader) Kin() any { return r.router }
 func (r *Reader) RefuseWrites() error { return smrt.ErrWriteOnReplica }
 
 // Next chooses the node for a read, as the router's does.
-func (r *Reader) Next(ctx context.Context, last route.Try) (route.Try, error) {
+func (r *Reader) Next(ctx context.Context, last handle.Try) (handle.Try, error) {
 	return r.router.Next(ctx, last)
 }
 
 // Done ends a read.
-func (r *Reader) Done(ctx context.Context, t route.Try) error { return r.router.Done(ctx, t) }
+func (r *Reader) Done(ctx context.Context, t handle.Try) error { return r.router.Done(ctx, t) }
 
 // Places is the number of nodes.
 func (r *Reader) Places() int { return r.router.Places() }
@@ -50,7 +49,7 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 	if ctx == nil {
 		return tag, smrt.ErrNilContext
 	}
-	err = route.Read(ctx, r, func(on smrt.DB, _ int) (final bool, err error) {
+	err = handle.Read(ctx, r, func(on smrt.DB, _ int) (final bool, err error) {
 		tag, err = on.Exec(ctx, sql, args...)
 		return false, err
 	})
@@ -62,14 +61,14 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q, err := r.begin(ctx)
 	if err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	return openRows(&rows{source: q, ctx: ctx, sql: sql, args: args})
 }
 
 // QueryRow runs a query whose first row is wanted.
 func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return result.Row(r.Query(ctx, sql, args...))
+	return handle.FirstRow(r.Query(ctx, sql, args...))
 }
 
 // SendBatch sends several queries in one round trip. They are not run again.
@@ -92,7 +91,7 @@ func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
 	}
-	err = route.Read(ctx, r, func(_ smrt.DB, place int) (final bool, err error) {
+	err = handle.Read(ctx, r, func(_ smrt.DB, place int) (final bool, err error) {
 		conn, err = r.router.nodes[place].reads.Acquire(ctx)
 		return false, err
 	})
@@ -112,7 +111,7 @@ func (r *Reader) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, er
 type reading struct {
 	router *Router
 	ctx    context.Context
-	try    route.Try
+	try    handle.Try
 	err    error // why it is not sent again
 }
 

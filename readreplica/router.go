@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/wal"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/pool"
 )
 
@@ -48,9 +47,9 @@ type Router struct {
 }
 
 var (
-	_ smrt.Pool  = (*Router)(nil)
-	_ route.DB   = (*Router)(nil)
-	_ wal.Keeper = (*Router)(nil)
+	_ smrt.Pool           = (*Router)(nil)
+	_ handle.Router       = (*Router)(nil)
+	_ handle.CommitKeeper = (*Router)(nil)
 )
 
 // table is who does what at the moment. It never changes, but is replaced.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // source is where a query is sent, and where else if that fails.
@@ -36,7 +36,7 @@ type rows struct {
 // openRows sends the query.
 func openRows(r *rows) (pgx.Rows, error) {
 	if err := r.send(); err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	return r, nil
 }

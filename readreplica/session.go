@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // demand is what a context asks of the reads under it. It never changes, so
@@ -288,7 +288,7 @@ func (n *Node) position(ctx context.Context, t instant) (smrt.Position, error) {
 // begun on the router it is smrt.ErrTxBypass, because a commit that has not
 // happened has no position.
 func (r *Router) Position(ctx context.Context) (smrt.Position, error) {
-	if err := scope.Check(ctx, r); err != nil {
+	if err := handle.Check(ctx, r); err != nil {
 		return smrt.Position{}, err
 	}
 	d := demandOf(ctx)

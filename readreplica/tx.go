@@ -8,8 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
-	"github.com/smrt-go/smrt/internal/route"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -60,7 +59,7 @@ func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (pgx.Tx, 
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
 	}
-	var try route.Try
+	var try handle.Try
 	for {
 		var err error
 		if try, err = r.Next(ctx, try); err != nil {
@@ -82,7 +81,7 @@ type tx struct {
 	conn  *pgxpool.Conn // nil: inner ends the transaction by itself
 	writing
 	reads bool
-	try   route.Try // of a transaction that reads
+	try   handle.Try // of a transaction that reads
 	over  bool
 }
 
@@ -184,14 +183,14 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 
 func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if t.over {
-		return result.Failed(pgx.ErrTxClosed), pgx.ErrTxClosed
+		return handle.FailedRows(pgx.ErrTxClosed), pgx.ErrTxClosed
 	}
 	return t.inner.Query(ctx, sql, args...)
 }
 
 func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if t.over {
-		return result.Row(nil, pgx.ErrTxClosed)
+		return handle.FirstRow(nil, pgx.ErrTxClosed)
 	}
 	return t.inner.QueryRow(ctx, sql, args...)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/result"
 )
 
 // writing is a statement on its way to the primary.
@@ -111,14 +111,14 @@ func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	w, err := r.primary(ctx)
 	if err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	return openRows(&rows{source: &w, ctx: ctx, sql: sql, args: args})
 }
 
 // QueryRow runs a statement on the primary, whose first row is wanted.
 func (r *Router) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return result.Row(r.Query(ctx, sql, args...))
+	return handle.FirstRow(r.Query(ctx, sql, args...))
 }
 
 // SendBatch sends several statements to the primary in one round trip. They are

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/load"
-	"github.com/smrt-go/smrt/internal/mark"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -174,6 +174,6 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, 
 		return
 	}
 	b.Chunks(ctx, s, streamed, loads.Check(), func(on *crud.Bound, rows crud.Rows) error {
-		return load.Run(mark.Deliberate(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
+		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

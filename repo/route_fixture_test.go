@@ -11,7 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/route/routetest"
+	"github.com/smrt-go/smrt/internal/handle/handletest"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
@@ -126,8 +126,8 @@ func newSites(t *testing.T, opts ...testdb.Option) *sites {
 }
 
 // router sends reads to the near site, and to the far one if that fails.
-func (s *sites) router() *routetest.Router {
-	return routetest.New(s.primary.pool, s.near.pool, s.far.pool)
+func (s *sites) router() *handletest.Router {
+	return handletest.New(s.primary.pool, s.near.pool, s.far.pool)
 }
 
 // sent checks how many statements went where while run ran.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/route/routetest"
+	"github.com/smrt-go/smrt/internal/handle/handletest"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -64,7 +64,7 @@ func TestFailedReadsGoElsewhere(t *testing.T) {
 			want := check.Value(r.run(t.Context(), s.far.pool))(t)
 			s.far.sent.Reset()
 			check.Value(r.run(t.Context(), s.far.pool))(t)
-			router := routetest.New(s.primary.pool, dead, s.far.pool)
+			router := handletest.New(s.primary.pool, dead, s.far.pool)
 			s.sent(t, 0, 0, s.far.sent.Len(), func() {
 				check.Equal(t, "answer", check.Value(r.run(t.Context(), router))(t), want)
 			})
@@ -140,7 +140,7 @@ func TestWritesGoToThePrimary(t *testing.T) {
 // would be asked for. That the same succeeds on the router is the control.
 func TestReadOnlyHandleRefusesWrites(t *testing.T) {
 	s := newSites(t)
-	handle := routetest.ReadOnly{Router: s.router()}
+	handle := handletest.ReadOnly{Router: s.router()}
 	acquired := s.primary.pool.Stat().AcquireCount()
 	refused := func(name string, call func() error) {
 		t.Run(name, func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestErrorsThatAreAnswersEndARead(t *testing.T) {
 // TestReadsOfNothingNeedNoPlace: what sends no statement cannot fail for want of
 // a server. That a statement fails there is the control.
 func TestReadsOfNothingNeedNoPlace(t *testing.T) {
-	router := routetest.New(deadPool(t), deadPool(t))
+	router := handletest.New(deadPool(t), deadPool(t))
 	r := repo.New(router, wares)
 	ctx, none := t.Context(), query.Where(wareStock.In())
 	check.Same(t, "get many", len(check.Value(r.GetMany(ctx, nil))(t)), 0)
@@ -350,7 +350,7 @@ func TestReadsOfNothingNeedNoPlace(t *testing.T) {
 // what was kept for the places of one must not serve another.
 func TestRepositoriesMoveBetweenRouters(t *testing.T) {
 	s := newSites(t)
-	one, other := s.router(), routetest.New(s.primary.pool, s.far.pool)
+	one, other := s.router(), handletest.New(s.primary.pool, s.far.pool)
 	first := repo.New(one, wares)
 	second := first.With(other)
 	name := func(r *repo.Repository[ware, int64]) string { return check.Value(r.Get(t.Context(), 1))(t).Name }
@@ -398,7 +398,7 @@ func TestReadsByKeyMeetOnTheirPlace(t *testing.T) {
 // TestRoutingAllocatesNothing compares a router with the pool that it leads to.
 func TestRoutingAllocatesNothing(t *testing.T) {
 	b := newCountedBench(t)
-	router := routetest.New(b.pool, b.pool)
+	router := handletest.New(b.pool, b.pool)
 	routed := repo.New(router, measurements)
 	q := query.Where(level.Eq(7)).Limit(20)
 	for what, run := range map[string]func(r *repo.Repository[measurement, int64]) error{

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // MarkersSQL creates the table that transactions with a key write to; put it
@@ -95,8 +95,8 @@ type modal interface {
 // statement that pgx sends as text, so that several can be one.
 func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	modes, settings := r.options.modes(), localSettings(r.options.settings())
-	if db, ok := on.(scope.Starter); ok {
-		return db.Start(ctx, scope.Begin{Modes: modes, Settings: settings, Limit: r.options.commitTimeout()})
+	if db, ok := on.(handle.Starter); ok {
+		return db.Start(ctx, handle.Begin{Modes: modes, Settings: settings, Limit: r.options.commitTimeout()})
 	}
 	if len(settings) > 0 {
 		modes.BeginQuery = beginText(modes, settings)

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -100,7 +100,7 @@ func BenchmarkCheck(b *testing.B) {
 	db := testdb.Pool(b, bankSchema)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := scope.Check(ctx, db); err != nil {
+		if err := handle.Check(ctx, db); err != nil {
 			b.Fatal(err)
 		}
 	}

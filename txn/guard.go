@@ -8,18 +8,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Detach returns a context that is in no transaction, for what is to run beside
 // the one around it: it may use the pool, takes a second connection from it, and
 // is neither undone nor seen by that transaction.
 func Detach(ctx context.Context) context.Context {
-	if ctx == nil || scope.Of(ctx) == nil {
+	if ctx == nil || handle.ScopeOf(ctx) == nil {
 		return ctx
 	}
-	return scope.With(ctx, nil)
+	return handle.WithScope(ctx, nil)
 }
 
 // Handle is a handle that refuses to be used beside a transaction that is open
@@ -48,7 +47,7 @@ func (h *Handle) check(ctx context.Context) error {
 	if isNil(h.db) {
 		return errNilHandle
 	}
-	return scope.Check(ctx, h.db)
+	return handle.Check(ctx, h.db)
 }
 
 // Exec runs a statement and reports what it affected.
@@ -62,7 +61,7 @@ func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 // Query runs a statement and returns its rows.
 func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.check(ctx); err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	return h.db.Query(ctx, sql, args...)
 }
@@ -70,7 +69,7 @@ func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 // QueryRow runs a statement whose first row is wanted.
 func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := h.check(ctx); err != nil {
-		return result.Row(nil, err)
+		return handle.FirstRow(nil, err)
 	}
 	return h.db.QueryRow(ctx, sql, args...)
 }

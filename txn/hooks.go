@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // hook is what to do after a transaction. One of commit and rollback is set.
@@ -68,7 +68,7 @@ func register(ctx context.Context, k hook, fn func(context.Context)) error {
 
 // current returns the innermost transaction of ctx.
 func current(ctx context.Context) *managedTx {
-	if sc := scope.Of(ctx); sc != nil {
+	if sc := handle.ScopeOf(ctx); sc != nil {
 		h, _ := sc.Tx.(*managedTx)
 		return h
 	}
@@ -163,8 +163,8 @@ func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopt
 	if ctx == nil { // Run and the hooks refuse it
 		return ctx, &Adopted{s: s, ctx: ctx}
 	}
-	return scope.With(ctx, &scope.Scope{
-		Parent: scope.Of(ctx), Root: scope.Root(db), Also: tx, Tx: &s.outer,
+	return handle.WithScope(ctx, &handle.Scope{
+		Parent: handle.ScopeOf(ctx), Root: handle.Root(db), Also: tx, Tx: &s.outer,
 	}), &Adopted{s: s, ctx: ctx}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // laneDB is a lane as its step sees it.
@@ -57,13 +57,13 @@ func (l *laneDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func (l *laneDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	a := l.do(ctx, &request{sql: sql, args: args, rows: true})
 	if a.err != nil {
-		return result.Failed(a.err), a.err
+		return handle.FailedRows(a.err), a.err
 	}
 	return a.rows, nil
 }
 
 func (l *laneDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return result.Row(l.Query(ctx, sql, args...))
+	return handle.FirstRow(l.Query(ctx, sql, args...))
 }
 
 // errInPipeline refuses what cannot be sent together with other statements.

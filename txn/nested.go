@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // errPanicked is what a transaction is aborted by when a closure that joined it
@@ -16,7 +16,7 @@ import (
 var errPanicked = errors.New("a closure that joined it panicked")
 
 // nested runs fn inside the transaction h, which the scope around is about.
-func nested(ctx context.Context, h *managedTx, around *scope.Scope, r *run) error {
+func nested(ctx context.Context, h *managedTx, around *handle.Scope, r *run) error {
 	fn, o := r.fn, &r.options
 	if o.Nested == Independent {
 		return independent(ctx, around, r)
@@ -33,8 +33,8 @@ func nested(ctx context.Context, h *managedTx, around *scope.Scope, r *run) erro
 		o.Result.Attempts = 1
 	}
 	if around == nil || around.Tx != h { // h was passed on without its context
-		around = &scope.Scope{Parent: scope.Of(ctx), Also: h.s.tx, Tx: h}
-		if outer := scope.Of(ctx); outer != nil && owner(outer) == h.s {
+		around = &handle.Scope{Parent: handle.ScopeOf(ctx), Also: h.s.tx, Tx: h}
+		if outer := handle.ScopeOf(ctx); outer != nil && owner(outer) == h.s {
 			around.Parent, around.Root, around.Also = outer.Parent, outer.Root, outer.Also
 		}
 	}
@@ -44,7 +44,7 @@ func nested(ctx context.Context, h *managedTx, around *scope.Scope, r *run) erro
 	return joined(ctx, h, around, fn)
 }
 
-func owner(sc *scope.Scope) *session {
+func owner(sc *handle.Scope) *session {
 	if h, ok := sc.Tx.(*managedTx); ok {
 		return h.s
 	}
@@ -62,23 +62,23 @@ func (h *managedTx) isolation(ctx context.Context, o *Options) (level pgx.TxIsoL
 }
 
 // independent begins a transaction beside the one around it.
-func independent(ctx context.Context, around *scope.Scope, r *run) error {
+func independent(ctx context.Context, around *handle.Scope, r *run) error {
 	if isNil(r.options.Reserve) {
 		return smrt.ErrNoReserve
 	}
-	reserve, ok := scope.Root(r.options.Reserve).(Beginner)
-	if !ok || isNil(reserve) || around.Find(reserve) != nil || scope.Of(ctx).Find(reserve) != nil {
+	reserve, ok := handle.Root(r.options.Reserve).(Beginner)
+	if !ok || isNil(reserve) || around.Find(reserve) != nil || handle.ScopeOf(ctx).Find(reserve) != nil {
 		return smrt.ErrNoReserve
 	}
 	if around != nil {
 		r.also = around.Root
 	}
-	r.db, r.root, r.around = reserve, reserve, scope.Of(ctx)
+	r.db, r.root, r.around = reserve, reserve, handle.ScopeOf(ctx)
 	return r.loop(ctx)
 }
 
 // joined runs fn as a part of h.
-func joined(ctx context.Context, h *managedTx, around *scope.Scope, fn Func) error {
+func joined(ctx context.Context, h *managedTx, around *handle.Scope, fn Func) error {
 	if err := h.check(); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func joined(ctx context.Context, h *managedTx, around *scope.Scope, fn Func) err
 	}()
 	here := *around
 	here.Tx = h
-	err = fn(scope.With(ctx, &here), h)
+	err = fn(handle.WithScope(ctx, &here), h)
 	if err == nil && h.s.failed() && h.s.options.off&offPoison == 0 {
 		err = h.s.swallowed()
 	}
@@ -119,7 +119,7 @@ func (s *session) swallowed() error {
 }
 
 // inSavepoint runs fn so that it can be undone by itself.
-func inSavepoint(ctx context.Context, h *managedTx, around *scope.Scope, fn Func) error {
+func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Func) error {
 	level, err := h.savepoint(ctx)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func inSavepoint(ctx context.Context, h *managedTx, around *scope.Scope, fn Func
 	}()
 	here := *around
 	here.Tx = level
-	err = fn(scope.With(ctx, &here), level)
+	err = fn(handle.WithScope(ctx, &here), level)
 	returned = true
 	if err == nil && level.doom.Load() != nil {
 		err = &smrt.AbortedError{Err: level.doom.Load().err}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -217,7 +217,7 @@ func TestIndependent(t *testing.T) {
 	defer reserve.Close()
 	audit := func(ctx context.Context, text string, reserve txn.Beginner) error {
 		return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			check.Error(t, "pool inside an independent transaction", scope.Check(ctx, b), smrt.ErrTxBypass)
+			check.Error(t, "pool inside an independent transaction", handle.Check(ctx, b), smrt.ErrTxBypass)
 			return txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, text) })
 		}, txn.Options{Nested: txn.Independent, Reserve: reserve})
 	}

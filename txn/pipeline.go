@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Step is one of the things that a [Pipeline] does. It may use any code that
@@ -50,7 +50,7 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 			return &smrt.OptionsError{Option: "steps", Reason: fmt.Sprintf("must not be nil: step %d is", i)}
 		}
 	}
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	lanes := make([]*lane, len(steps))

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Outcome is what became of a transaction whose commit was not answered.
@@ -64,7 +64,7 @@ func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 	if doubt.XID == "" {
 		return Unknown, nil
 	}
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return Unknown, err
 	}
 	var now identity

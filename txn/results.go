@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // rows hold the connection until they are closed.
@@ -163,7 +163,7 @@ func (r *results) Exec() (_ pgconn.CommandTag, err error) {
 
 func (r *results) Query() (_ pgx.Rows, err error) {
 	if !r.s.retake(r) {
-		return result.Failed(smrt.ErrTxConcurrentUse), smrt.ErrTxConcurrentUse
+		return handle.FailedRows(smrt.ErrTxConcurrentUse), smrt.ErrTxConcurrentUse
 	}
 	defer r.read(&err)
 	return r.BatchResults.Query()
@@ -176,7 +176,7 @@ func (r *results) read(err *error) {
 }
 
 func (r *results) QueryRow() pgx.Row {
-	return result.Row(r.Query())
+	return handle.FirstRow(r.Query())
 }
 
 func (r *results) Close() (err error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -63,7 +63,7 @@ func Run(ctx context.Context, db Beginner, fn Func, options ...Options) error {
 	if r.options.Result != nil {
 		*r.options.Result = Result{}
 	}
-	inner, ok := scope.Root(db).(Beginner)
+	inner, ok := handle.Root(db).(Beginner)
 	if ok && isNil(inner) {
 		return errNilHandle
 	}
@@ -85,7 +85,7 @@ func isNil(db any) bool {
 
 // dispatch finds out whether a transaction is open already.
 func (r *run) dispatch(ctx context.Context) error {
-	around := scope.Of(ctx)
+	around := handle.ScopeOf(ctx)
 	switch tx := r.db.(type) {
 	case *managedTx:
 		return nested(ctx, tx, around, r)
@@ -125,7 +125,7 @@ type run struct {
 	tells bool                // the position is wanted
 	stale bool                // a cached statement did not fit its tables any more
 
-	around *scope.Scope // of the transactions that it is to be part of
+	around *handle.Scope // of the transactions that it is to be part of
 	root   any
 	also   any
 
@@ -140,7 +140,7 @@ func (r *run) loop(ctx context.Context) error {
 		r.token = newToken()
 	}
 	if !r.options.ReadOnly { // which nobody has to find again on a standby
-		r.keep = wal.Keep(ctx, r.db)
+		r.keep = handle.KeepCommits(ctx, r.db)
 	}
 	r.tells = r.options.TrackPosition || r.keep != nil
 	r.retry.begin(&r.options)
@@ -256,7 +256,7 @@ func (r *run) applied(ctx context.Context, s *session) (pgerr.Fault, error) {
 // execute runs the closure and ends the transaction.
 func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 	h := &s.outer
-	s.scope = scope.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h}
+	s.scope = handle.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h}
 	returned := false
 	defer func() {
 		if !returned { // a panic or Goexit, which go on after this
@@ -268,7 +268,7 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 			s.after(ctx, NotCommitted)
 		}
 	}()
-	err := r.fn(scope.With(ctx, &s.scope), h)
+	err := r.fn(handle.WithScope(ctx, &s.scope), h)
 	inUse := s.end()
 	returned = true
 	h.over.Store(true)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/alarm"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // session is one attempt at a transaction: what all its handles share.
@@ -42,7 +42,7 @@ type session struct {
 
 	// The outermost level, here so that an attempt is one piece of memory.
 	outer managedTx
-	scope scope.Scope
+	scope handle.Scope
 
 	identity identity // for CommitUnknownError
 	notes    *commitNotes

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/result"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // managedTx is the transaction as a closure sees it, at one level of nesting.
@@ -72,7 +72,7 @@ func (h *managedTx) Exec(ctx context.Context, sql string, args ...any) (tag pgco
 
 func (h *managedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.enter(); err != nil {
-		return result.Failed(err), err
+		return handle.FailedRows(err), err
 	}
 	return h.s.query(ctx, sql, args)
 }
@@ -95,7 +95,7 @@ func (s *session) query(ctx context.Context, sql string, args []any) (_ pgx.Rows
 
 func (h *managedTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := h.enter(); err != nil {
-		return result.Row(nil, err)
+		return handle.FirstRow(nil, err)
 	}
 	r := &row{s: h.s}
 	defer r.begun()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -207,7 +207,7 @@ func TestBypass(t *testing.T) {
 		for method, err := range map[string]error{
 			"Exec": exec, "Query": query, "QueryRow": guarded.QueryRow(ctx, "SELECT 1").Scan(new(int)),
 			"SendBatch": guarded.SendBatch(ctx, batch).Close(), "CopyFrom": copied, "Begin": begun,
-			"Pipeline": txn.Pipeline(ctx, b), "repository": scope.Check(ctx, b),
+			"Pipeline": txn.Pipeline(ctx, b), "repository": handle.Check(ctx, b),
 		} {
 			if !errors.Is(err, want) {
 				t.Errorf("%s, %s: got %v, want %v", what, method, err, want)
@@ -219,10 +219,10 @@ func TestBypass(t *testing.T) {
 	check.NoError(t, txn.Run(t.Context(), guarded, func(ctx context.Context, tx pgx.Tx) error {
 		verify(ctx, "inside", smrt.ErrTxBypass)
 		verify(txn.Detach(ctx), "detached", nil)
-		check.NoError(t, scope.Check(ctx, tx))
+		check.NoError(t, handle.Check(ctx, tx))
 		check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return add(1, 1)(ctx, tx) })) // joins
 		return txn.Run(ctx, other, func(ctx context.Context, _ pgx.Tx) error {
-			check2 := scope.Check(ctx, b)
+			check2 := handle.Check(ctx, b)
 			check.Error(t, "inside of another database's", check2, smrt.ErrTxBypass)
 			return nil
 		})

@@ -11,8 +11,8 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -22,7 +22,7 @@ type connection interface{ Conn() *pgx.Conn }
 // root returns the handle that db is a face of, such as a txn.Handle, as far as
 // statements can be sent on it.
 func root(db smrt.DB) smrt.DB {
-	if inner, ok := scope.Root(db).(smrt.DB); ok {
+	if inner, ok := handle.Root(db).(smrt.DB); ok {
 		return inner
 	}
 	return db

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -18,7 +19,7 @@ import (
 // KeepCommits lets txn ask for the position if the handle or the options want
 // it, and remembers it for the summary.
 func (r *runner) KeepCommits(ctx context.Context) func(smrt.Position) {
-	keep := wal.Keep(ctx, r.db)
+	keep := handle.KeepCommits(ctx, r.db)
 	if keep == nil && !r.tracked {
 		return nil
 	}

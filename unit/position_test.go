@@ -14,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/internal/wal"
 	"github.com/smrt-go/smrt/txn"
@@ -46,7 +47,7 @@ func TestPosition(t *testing.T) {
 	l := newLeague(t, testdb.MaxConns(1))
 	for what, db := range map[string]interface {
 		smrt.DB
-		wal.Keeper
+		handle.CommitKeeper
 	}{
 		"asynchronous": &keeping{Pool: l.Pool}, "synchronous": &keeping{Pool: l.Pool},
 	} {

@@ -13,8 +13,8 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/alarm"
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -44,7 +44,7 @@ type runner struct {
 }
 
 // Start remembers how the transaction is to begin.
-func (r *runner) Start(_ context.Context, b scope.Begin) (pgx.Tx, error) {
+func (r *runner) Start(_ context.Context, b handle.Begin) (pgx.Tx, error) {
 	r.tx = &oneTrip{runner: r, begins: b}
 	return r.tx, nil
 }
@@ -63,7 +63,7 @@ func (r *runner) Reset() {
 // oneTrip is a transaction that is sent when it is committed.
 type oneTrip struct {
 	*runner
-	begins scope.Begin
+	begins handle.Begin
 	ctx    context.Context // of the attempt
 
 	conn  *pgx.Conn
@@ -77,8 +77,8 @@ type oneTrip struct {
 }
 
 var (
-	_ pgx.Tx        = (*oneTrip)(nil)
-	_ scope.Starter = (*runner)(nil)
+	_ pgx.Tx         = (*oneTrip)(nil)
+	_ handle.Starter = (*runner)(nil)
 )
 
 // take gets a connection.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Config says how a gate works.
@@ -71,7 +71,7 @@ func New(c Config) *Gate {
 	if g.Values == nil {
 		g.Values = context.Background()
 	}
-	g.Values = mark.Deliberate(g.Values) // a batch is no sign of a missing one
+	g.Values = handle.WithoutCounting(g.Values) // a batch is no sign of a missing one
 	return g
 }
 

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/batch"
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // The tests run in bubbles: synctest.Wait returns when every goroutine waits
@@ -440,7 +440,7 @@ func TestContextOfABatch(t *testing.T) {
 				l.release <- struct{}{}
 				synctest.Wait()
 				ctx := l.contexts[1]
-				if !mark.IsDeliberate(ctx) {
+				if !handle.IsUncounted(ctx) {
 					t.Error("the batch could be taken for one call of many")
 				}
 				if ctx.Value(key{}) != "the gate's" {

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Found describes the structs of a slice that b returned.
@@ -46,7 +46,7 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused erro
 
 func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, Rows) error, yield func(unsafe.Pointer) bool) (err error) {
 	fail := func(err error) error { return b.fail(ctx, "stream", err) }
-	if err := scope.Check(ctx, b.DB); err != nil {
+	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
 	}
 	st, err := b.Core.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})

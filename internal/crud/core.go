@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Core is a table with its fixed statements. It is safe for concurrent use.
@@ -128,7 +128,7 @@ func (c *Core) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
 
 // NeedKey refuses operations that need a key on tables without one.
 func (c *Core) NeedKey(ctx context.Context, db smrt.DB) error {
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	if len(c.Key) == 0 {
@@ -214,7 +214,7 @@ func (c *Core) Query(ctx context.Context, db smrt.DB, pr *Projection, s *plan.Sp
 
 // open runs a query. Rows and error are nil when no row can match.
 func (c *Core) open(ctx context.Context, db smrt.DB, r *plan.Request) (pgx.Rows, error) {
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return nil, err
 	}
 	st, err := c.Build(r)
@@ -252,7 +252,7 @@ func (c *Core) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Poi
 
 // Scalar runs a query whose result is one row and scans it.
 func (c *Core) Scalar(ctx context.Context, db smrt.DB, r *plan.Request, dst ...any) error {
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	st, err := c.Build(r)

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/route"
 )
 
 // placesOf makes room for a Bound on each place of a handle, nil if it does not
 // route.
 func placesOf(db smrt.DB) []atomic.Pointer[Bound] {
-	if r, ok := db.(route.DB); ok {
+	if r, ok := db.(handle.Router); ok {
 		return make([]atomic.Pointer[Bound], r.Places())
 	}
 	return nil
@@ -47,7 +47,7 @@ func (b *Bound) Read(ctx context.Context, op Op, s *plan.Spec, read func(on *Bou
 // its caller has seen a part of it.
 func (b *Bound) route(ctx context.Context, op Op, s *plan.Spec, read func(on *Bound) (final bool, err error)) error {
 	if locks(s) {
-		if err := route.Refuse(b.DB); err != nil {
+		if err := handle.RefuseWrite(b.DB); err != nil {
 			return b.fail(ctx, op, err)
 		}
 	}
@@ -56,7 +56,7 @@ func (b *Bound) route(ctx context.Context, op Op, s *plan.Spec, read func(on *Bo
 		return err
 	}
 	var last error
-	err := route.Read(ctx, b.DB, func(on smrt.DB, place int) (final bool, err error) {
+	err := handle.Read(ctx, b.DB, func(on smrt.DB, place int) (final bool, err error) {
 		final, last = read(b.at(on, place))
 		return final, last
 	})

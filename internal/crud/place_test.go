@@ -12,8 +12,8 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/crud"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/route/routetest"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/handle/handletest"
 )
 
 // idlePool is a pool that never connects.
@@ -40,7 +40,7 @@ func placesOf(t *testing.T, b *crud.Bound) (found []*crud.Bound) {
 // of others on the same place, and is never that of another Bound.
 func TestPlacesAreKept(t *testing.T) {
 	near, far := idlePool(t), idlePool(t)
-	router := routetest.New(idlePool(t), near, far)
+	router := handletest.New(idlePool(t), near, far)
 	b := crud.Bind(router, pebbles.Plan())
 	check.Same(t, "the router itself shares", b.Shares(), false)
 	first := placesOf(t, b)
@@ -66,7 +66,7 @@ func TestPlacesAreKept(t *testing.T) {
 // TestPlacesAreMadeOnceByMany lets goroutines meet on the first read.
 func TestPlacesAreMadeOnceByMany(t *testing.T) {
 	near := idlePool(t)
-	b := crud.Bind(routetest.New(near, near), pebbles.Plan())
+	b := crud.Bind(handletest.New(near, near), pebbles.Plan())
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -98,12 +98,12 @@ type straight struct {
 	err error
 }
 
-func (s *straight) Next(_ context.Context, last route.Try) (route.Try, error) {
+func (s *straight) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	last.On, last.Count = s.Pool, last.Count+1
 	return last, s.err
 }
-func (s *straight) Done(_ context.Context, last route.Try) error { return last.Err }
-func (s *straight) Places() int                                  { return 1 }
+func (s *straight) Done(_ context.Context, last handle.Try) error { return last.Err }
+func (s *straight) Places() int                                   { return 1 }
 
 // BenchmarkRead is what finding the place costs around a router that costs next
 // to nothing, and a handle that does not route.

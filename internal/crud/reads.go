@@ -6,9 +6,9 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/route"
 )
 
 // The declared reads of a Bound. What each passes to Read starts from nothing,
@@ -73,7 +73,7 @@ func (b *Bound) lockMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, erro
 	if err := b.Core.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
-	if err := route.Refuse(b.DB); err != nil {
+	if err := handle.RefuseWrite(b.DB); err != nil {
 		return nil, err
 	}
 	if Pooled(b.DB) {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // Sharing says how reads by key share statements. The zero value is for those
@@ -49,7 +49,7 @@ func newSharer(c *Core, s Sharing) *sharer {
 // who meet on a place may. Under a transaction it goes alone, and is refused if
 // it should have been part of it.
 func (b *Bound) meeting(ctx context.Context) *sharer {
-	if b.shared == nil || ctx == nil || b.shared.off.Load() || scope.Of(ctx) != nil {
+	if b.shared == nil || ctx == nil || b.shared.off.Load() || handle.ScopeOf(ctx) != nil {
 		return nil
 	}
 	return b.shared

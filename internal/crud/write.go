@@ -8,9 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
 // statement is the SQL of a write with what goes in and what comes back.
@@ -211,13 +210,13 @@ func (c *Core) Insert(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {
 // writableTable is the gate of all writes: what cannot be is refused before a
 // connection is taken.
 func (c *Core) writableTable(ctx context.Context, db smrt.DB) error {
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	if c.ReadOnly {
 		return smrt.ErrReadOnly
 	}
-	return route.Refuse(db)
+	return handle.RefuseWrite(db)
 }
 
 func (c *Core) writableEntity(ctx context.Context, db smrt.DB, p unsafe.Pointer) error {

@@ -11,8 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // MaxParallel is how many statements of one call run at the same time.
@@ -58,7 +57,7 @@ func Beside(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) e
 		return err
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error {
-		if err := scope.Check(ctx, on); err != nil {
+		if err := handle.Check(ctx, on); err != nil {
 			return err
 		}
 		return execute(ctx, on, []job{{load: l, parents: parents.rows, fields: fields.rows}})
@@ -72,13 +71,13 @@ func read(ctx context.Context, db smrt.DB, parents Parents, run func(on smrt.DB)
 	if parents.rows.n == 0 {
 		return run(db)
 	}
-	return route.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })
+	return handle.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })
 }
 
 // Run is a part of a read that has its place: it loads into rows that were found
 // there. The joined loads of riders, which may be nil, have been read with them.
 func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders crud.Riders) error {
-	if err := scope.Check(ctx, db); err != nil {
+	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	var jobs []job

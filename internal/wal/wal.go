@@ -14,20 +14,6 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// Keeper is a handle that wants to know the positions of commits made on it.
-type Keeper interface {
-	// KeepCommits returns where the positions of commits made under ctx go, nil if they are not wanted.
-	KeepCommits(ctx context.Context) func(smrt.Position)
-}
-
-// Keep returns where the positions of commits made on db under ctx go, nil if they are not wanted.
-func Keep(ctx context.Context, db any) func(smrt.Position) {
-	if k, ok := db.(Keeper); ok {
-		return k.KeepCommits(ctx)
-	}
-	return nil
-}
-
 // AsyncSQL is asked inside a transaction, before COMMIT: whether COMMIT will return before the log is flushed.
 const AsyncSQL = "SELECT (current_setting('synchronous_commit') = 'off')::text"
 

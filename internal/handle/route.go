@@ -1,17 +1,16 @@
 // Package route lets a handle send reads elsewhere than writes. It is a package of its own because whoever reads and
 // whoever chooses the server must not know each other.
-package route
+package handle
 
 import (
 	"context"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/scope"
 )
 
-// DB is a handle whose declared reads may go to another server than everything else. A declared read is one that the
+// Router is a handle whose declared reads may go to another server than everything else. A declared read is one that the
 // caller named as such, by the method called or the handle used; nobody looks at SQL texts to find out.
-type DB interface {
+type Router interface {
 	smrt.DB
 
 	// Next chooses where a read goes. The first time it is given the zero Try; afterwards the one that failed, with
@@ -41,12 +40,12 @@ type Try struct {
 // Read runs a read where db sends it, again on another place if the first cannot serve it. A read that must not be run
 // twice, because its caller has seen a part of it, says so by returning final.
 func Read(ctx context.Context, db smrt.DB, read func(on smrt.DB, place int) (final bool, err error)) error {
-	r, ok := db.(DB)
+	r, ok := db.(Router)
 	if !ok {
-		_, err := read(db, None)
+		_, err := read(db, NoNode)
 		return err
 	}
-	if err := scope.Check(ctx, db); err != nil {
+	if err := Check(ctx, db); err != nil {
 		return err
 	}
 	var t Try
@@ -71,8 +70,8 @@ func Read(ctx context.Context, db smrt.DB, read func(on smrt.DB, place int) (fin
 	}
 }
 
-// None is the place of a handle that does not route.
-const None = -1
+// NoNode is the place of a handle that does not route.
+const NoNode = -1
 
 // ReadOnly is a handle that cannot write.
 type ReadOnly interface {
@@ -80,8 +79,8 @@ type ReadOnly interface {
 	RefuseWrites() error
 }
 
-// Refuse returns the error of a write on db, nil if it is allowed.
-func Refuse(db smrt.DB) error {
+// RefuseWrite returns the error of a write on db, nil if it is allowed.
+func RefuseWrite(db smrt.DB) error {
 	if r, ok := db.(ReadOnly); ok {
 		return r.RefuseWrites()
 	}

@@ -1,5 +1,5 @@
-// Package routetest has a router over pools, to test what reads through one.
-package routetest
+// Package handletest has a router over pools, to test what reads through one.
+package handletest
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/route"
 )
 
 // Router sends declared reads to its places in their order, and everything else
@@ -27,15 +27,15 @@ type Router struct {
 	failed []error
 }
 
-var _ route.DB = (*Router)(nil)
+var _ handle.Router = (*Router)(nil)
 
 // New returns a router.
 func New(primary *pgxpool.Pool, places ...*pgxpool.Pool) *Router {
 	return &Router{Pool: primary, places: places}
 }
 
-// Next implements route.DB.
-func (r *Router) Next(_ context.Context, last route.Try) (route.Try, error) {
+// Next implements handle.Router.
+func (r *Router) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last.Count == 0 {
@@ -47,7 +47,7 @@ func (r *Router) Next(_ context.Context, last route.Try) (route.Try, error) {
 			return last, last.Err
 		}
 	}
-	return route.Try{On: r.places[last.Count], Place: last.Count, Count: last.Count + 1}, nil
+	return handle.Try{On: r.places[last.Count], Place: last.Count, Count: last.Count + 1}, nil
 }
 
 // elsewhere tells whether a read may succeed on another place.
@@ -56,15 +56,15 @@ func elsewhere(err error) bool {
 	return errors.As(err, &pg) || pgerr.FaultOf(err) == pgerr.Lost
 }
 
-// Done implements route.DB.
-func (r *Router) Done(_ context.Context, last route.Try) error {
+// Done implements handle.Router.
+func (r *Router) Done(_ context.Context, last handle.Try) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended++
 	return last.Err
 }
 
-// Places implements route.DB.
+// Places implements handle.Router.
 func (r *Router) Places() int { return len(r.places) }
 
 // Move lets a place be another pool.
@@ -91,7 +91,7 @@ func (r *Router) Failed() []error {
 // ReadOnly is a router that refuses writes.
 type ReadOnly struct{ *Router }
 
-var _ route.ReadOnly = ReadOnly{}
+var _ handle.ReadOnly = ReadOnly{}
 
-// RefuseWrites implements route.ReadOnly.
+// RefuseWrites implements handle.ReadOnly.
 func (ReadOnly) RefuseWrites() error { return smrt.ErrWriteOnReplica }

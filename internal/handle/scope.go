@@ -1,7 +1,7 @@
 // Package scope lets a context say which transaction its holder is in. It is a
 // package of its own because whoever begins transactions and whoever only uses
 // handles must not know each other.
-package scope
+package handle
 
 import (
 	"context"
@@ -18,15 +18,17 @@ type Scope struct {
 	Tx     any    // the transaction, for the package that began it
 }
 
-type key struct{}
+type scopeKey struct{}
 
-// With returns a context inside s. A nil s takes the context out of all
+// WithScope returns a context inside s. A nil s takes the context out of all
 // transactions.
-func With(ctx context.Context, s *Scope) context.Context { return context.WithValue(ctx, key{}, s) }
+func WithScope(ctx context.Context, s *Scope) context.Context {
+	return context.WithValue(ctx, scopeKey{}, s)
+}
 
-// Of returns the innermost transaction that is open under ctx, or nil.
-func Of(ctx context.Context) *Scope {
-	s, _ := ctx.Value(key{}).(*Scope)
+// ScopeOf returns the innermost transaction that is open under ctx, or nil.
+func ScopeOf(ctx context.Context) *Scope {
+	s, _ := ctx.Value(scopeKey{}).(*Scope)
 	return s
 }
 
@@ -38,7 +40,7 @@ func Check(ctx context.Context, db smrt.DB) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if s := Of(ctx); s != nil && s.Find(db) != nil {
+	if s := ScopeOf(ctx); s != nil && s.Find(db) != nil {
 		return smrt.ErrTxBypass
 	}
 	return nil

@@ -1,11 +1,11 @@
 // Package result makes what a handle of pgx returns for a row, where the handle
 // is smrt's own.
-package result
+package handle
 
 import "github.com/jackc/pgx/v5"
 
-// Row is the first of rows, or err if that is not nil. Reading it closes rows.
-func Row(rows pgx.Rows, err error) pgx.Row { return &row{rows: rows, err: err} }
+// FirstRow is the first of rows, or err if that is not nil. Reading it closes rows.
+func FirstRow(rows pgx.Rows, err error) pgx.Row { return &row{rows: rows, err: err} }
 
 type row struct {
 	rows pgx.Rows
@@ -31,8 +31,8 @@ func (r *row) Scan(dst ...any) error {
 	return r.rows.Err()
 }
 
-// Failed are the rows of a query that was not sent.
-func Failed(err error) pgx.Rows {
+// FailedRows are the rows of a query that was not sent.
+func FailedRows(err error) pgx.Rows {
 	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
 	return rows
 }

@@ -1,4 +1,4 @@
-package scope_test
+package handle_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // face is a handle that stands for another.
@@ -29,8 +29,8 @@ func (r *ring) Unwrap() smrt.DB { return r }
 // TestCheck proves which handles are refused under a transaction.
 func TestCheck(t *testing.T) {
 	a, b, c := &pgx.Conn{}, &pgx.Conn{}, &pgx.Conn{}
-	outer := scope.With(t.Context(), &scope.Scope{Root: a})
-	inner := scope.With(outer, &scope.Scope{Parent: scope.Of(outer), Root: b, Also: c})
+	outer := handle.WithScope(t.Context(), &handle.Scope{Root: a})
+	inner := handle.WithScope(outer, &handle.Scope{Parent: handle.ScopeOf(outer), Root: b, Also: c})
 	strange := uncomparable{DB: a}
 	for what, x := range map[string]struct {
 		ctx  context.Context
@@ -44,13 +44,13 @@ func TestCheck(t *testing.T) {
 		"inner root":         {inner, b, smrt.ErrTxBypass},
 		"also":               {inner, c, smrt.ErrTxBypass},
 		"root of the outer":  {inner, a, smrt.ErrTxBypass},
-		"detached":           {scope.With(inner, nil), a, nil},
-		"cannot be compared": {scope.With(t.Context(), &scope.Scope{Root: strange}), strange, nil},
+		"detached":           {handle.WithScope(inner, nil), a, nil},
+		"cannot be compared": {handle.WithScope(t.Context(), &handle.Scope{Root: strange}), strange, nil},
 		"face of itself":     {outer, &ring{}, nil},
 		"no handle":          {outer, nil, nil},
 		"nil context":        {nil, a, smrt.ErrNilContext},
 	} {
-		if err := scope.Check(x.ctx, x.db); !errors.Is(err, x.want) {
+		if err := handle.Check(x.ctx, x.db); !errors.Is(err, x.want) {
 			t.Errorf("%s: got %v, want %v", what, err, x.want)
 		}
 	}
@@ -61,9 +61,9 @@ func TestCheckCosts(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var db smrt.DB = &pgx.Conn{}
-	inside := scope.With(ctx, &scope.Scope{Root: &pgx.Conn{}})
+	inside := handle.WithScope(ctx, &handle.Scope{Root: &pgx.Conn{}})
 	for what, ctx := range map[string]context.Context{"outside": ctx, "inside": inside} {
-		if n := testing.AllocsPerRun(100, func() { _ = scope.Check(ctx, db) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = handle.Check(ctx, db) }); n != 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package route_test
+package handle_test
 
 import (
 	"context"
@@ -11,8 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/route"
-	"github.com/smrt-go/smrt/internal/scope"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // router leads to handles that are never used, and writes down what it is asked.
@@ -28,7 +27,7 @@ var (
 	errFailed = errors.New("failed")
 )
 
-func (r *router) Next(_ context.Context, last route.Try) (route.Try, error) {
+func (r *router) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	r.log = append(r.log, "next")
 	if last.Count > 0 && last.Err == nil {
 		return last, errors.New("the error of the last try is missing")
@@ -36,10 +35,10 @@ func (r *router) Next(_ context.Context, last route.Try) (route.Try, error) {
 	if last.Count == r.tries {
 		return last, errFull
 	}
-	return route.Try{On: &pgx.Conn{}, Place: last.Count, Count: last.Count + 1, Slot: true}, nil
+	return handle.Try{On: &pgx.Conn{}, Place: last.Count, Count: last.Count + 1, Slot: true}, nil
 }
 
-func (r *router) Done(_ context.Context, last route.Try) error {
+func (r *router) Done(_ context.Context, last handle.Try) error {
 	r.log = append(r.log, "done")
 	if !last.Slot || last.Count == 0 {
 		return errors.New("the last try is missing")
@@ -69,7 +68,7 @@ func TestRead(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			r := &router{tries: c.tries, done: c.done}
 			var places []int
-			err := route.Read(t.Context(), r, func(on smrt.DB, place int) (bool, error) {
+			err := handle.Read(t.Context(), r, func(on smrt.DB, place int) (bool, error) {
 				if on == nil || on == smrt.DB(r) {
 					t.Error("the read is on the router itself")
 				}
@@ -93,7 +92,7 @@ func TestReadEndsHoweverItIsLeft(t *testing.T) {
 		r := &router{tries: 1}
 		func() {
 			defer func() { check.Equal(t, "panic", recover(), any("oops")) }()
-			_ = route.Read(t.Context(), r, func(smrt.DB, int) (bool, error) { panic("oops") })
+			_ = handle.Read(t.Context(), r, func(smrt.DB, int) (bool, error) { panic("oops") })
 		}()
 		check.Equal(t, "asked", r.log, []string{"next", "done"})
 	})
@@ -102,7 +101,7 @@ func TestReadEndsHoweverItIsLeft(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			_ = route.Read(context.Background(), r, func(smrt.DB, int) (bool, error) { runtime.Goexit(); return false, nil })
+			_ = handle.Read(context.Background(), r, func(smrt.DB, int) (bool, error) { runtime.Goexit(); return false, nil })
 		}()
 		<-ended
 		check.Equal(t, "asked", r.log, []string{"next", "done"})
@@ -113,10 +112,10 @@ func TestReadEndsHoweverItIsLeft(t *testing.T) {
 func TestReadOnOtherHandles(t *testing.T) {
 	conn := &pgx.Conn{}
 	calls := 0
-	err := route.Read(t.Context(), conn, func(on smrt.DB, place int) (bool, error) {
+	err := handle.Read(t.Context(), conn, func(on smrt.DB, place int) (bool, error) {
 		calls++
 		check.Same(t, "handle", on, smrt.DB(conn))
-		check.Same(t, "place", place, route.None)
+		check.Same(t, "place", place, handle.NoNode)
 		return false, errFailed
 	})
 	check.Error(t, "read", err, errFailed)
@@ -128,12 +127,12 @@ func TestReadOnOtherHandles(t *testing.T) {
 func TestReadBesideATransaction(t *testing.T) {
 	r := &router{tries: 1}
 	never := func(smrt.DB, int) (bool, error) { t.Error("called"); return false, nil }
-	inside := scope.With(t.Context(), &scope.Scope{Root: r})
-	check.Error(t, "inside", route.Read(inside, r, never), smrt.ErrTxBypass)
-	check.Error(t, "no context", route.Read(nil, r, never), smrt.ErrNilContext) //nolint:staticcheck // which is the point
+	inside := handle.WithScope(t.Context(), &handle.Scope{Root: r})
+	check.Error(t, "inside", handle.Read(inside, r, never), smrt.ErrTxBypass)
+	check.Error(t, "no context", handle.Read(nil, r, never), smrt.ErrNilContext) //nolint:staticcheck // which is the point
 	check.Equal(t, "asked", r.log, nil)
-	other := scope.With(t.Context(), &scope.Scope{Root: &pgx.Conn{}})
-	check.NoError(t, route.Read(other, r, func(smrt.DB, int) (bool, error) { return false, nil }))
+	other := handle.WithScope(t.Context(), &handle.Scope{Root: &pgx.Conn{}})
+	check.NoError(t, handle.Read(other, r, func(smrt.DB, int) (bool, error) { return false, nil }))
 	check.Equal(t, "asked", r.log, []string{"next", "done"})
 }
 
@@ -143,9 +142,9 @@ func (reader) RefuseWrites() error { return smrt.ErrWriteOnReplica }
 
 // TestRefuse asks handles of both sorts.
 func TestRefuse(t *testing.T) {
-	check.NoError(t, route.Refuse(&pgx.Conn{}))
-	check.NoError(t, route.Refuse(nil))
-	check.Error(t, "write", route.Refuse(reader{}), smrt.ErrWriteOnReplica)
+	check.NoError(t, handle.RefuseWrite(&pgx.Conn{}))
+	check.NoError(t, handle.RefuseWrite(nil))
+	check.Error(t, "write", handle.RefuseWrite(reader{}), smrt.ErrWriteOnReplica)
 }
 
 // fixed always chooses the same place, for what routing itself costs.
@@ -154,11 +153,11 @@ type fixed struct {
 	on smrt.DB
 }
 
-func (f *fixed) Next(_ context.Context, last route.Try) (route.Try, error) {
-	return route.Try{On: f.on, Count: last.Count + 1}, nil
+func (f *fixed) Next(_ context.Context, last handle.Try) (handle.Try, error) {
+	return handle.Try{On: f.on, Count: last.Count + 1}, nil
 }
-func (f *fixed) Done(_ context.Context, last route.Try) error { return last.Err }
-func (f *fixed) Places() int                                  { return 1 }
+func (f *fixed) Done(_ context.Context, last handle.Try) error { return last.Err }
+func (f *fixed) Places() int                                   { return 1 }
 
 // TestReadAllocatesNothing holds for a closure that uses what is around it.
 func TestReadAllocatesNothing(t *testing.T) {
@@ -166,7 +165,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 	ctx := t.Context()
 	n := testing.AllocsPerRun(1000, func() {
 		calls := 0
-		if err := route.Read(ctx, db, func(smrt.DB, int) (bool, error) { calls++; return false, nil }); err != nil || calls != 1 {
+		if err := handle.Read(ctx, db, func(smrt.DB, int) (bool, error) { calls++; return false, nil }); err != nil || calls != 1 {
 			t.Error(err, calls)
 		}
 	})
@@ -183,7 +182,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := route.Read(ctx, c.db, func(smrt.DB, int) (bool, error) { return false, nil }); err != nil {
+				if err := handle.Read(ctx, c.db, func(smrt.DB, int) (bool, error) { return false, nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,16 +1,16 @@
-package mark_test
+package handle_test
 
 import (
 	"context"
 	"testing"
 
-	"github.com/smrt-go/smrt/internal/mark"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 func TestDeliberate(t *testing.T) {
 	t.Parallel()
 	plain := t.Context()
-	marked := mark.Deliberate(plain)
+	marked := handle.WithoutCounting(plain)
 	below, cancel := context.WithCancel(marked)
 	defer cancel()
 	for name, c := range map[string]struct {
@@ -20,11 +20,11 @@ func TestDeliberate(t *testing.T) {
 		"plain":          {plain, false},
 		"marked":         {marked, true},
 		"below":          {below, true},
-		"renewed":        {mark.Renew(below), false},
-		"marked again":   {mark.Deliberate(mark.Renew(below)), true},
-		"renewed, plain": {mark.Renew(plain), false},
+		"renewed":        {handle.WithCounting(below), false},
+		"marked again":   {handle.WithoutCounting(handle.WithCounting(below)), true},
+		"renewed, plain": {handle.WithCounting(plain), false},
 	} {
-		if got := mark.IsDeliberate(c.ctx); got != c.want {
+		if got := handle.IsUncounted(c.ctx); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -32,10 +32,10 @@ func TestDeliberate(t *testing.T) {
 
 func TestRenewOfAPlainContextIsFree(t *testing.T) {
 	ctx := t.Context()
-	if mark.Renew(ctx) != ctx {
+	if handle.WithCounting(ctx) != ctx {
 		t.Error("a context without a mark was wrapped")
 	}
-	if n := testing.AllocsPerRun(100, func() { mark.IsDeliberate(ctx) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { handle.IsUncounted(ctx) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
