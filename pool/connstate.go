@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // connState is what the pool knows of one connection. But for the time of a
@@ -271,7 +272,7 @@ func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if s == nil || !s.left && !always {
 		return
 	}
-	if conn.IsClosed() || conn.PgConn().IsBusy() || conn.PgConn().TxStatus() != 'I' {
+	if conn.IsClosed() || conn.PgConn().IsBusy() || conn.PgConn().TxStatus() != handle.StatusIdle {
 		return // pgx destroys it
 	}
 	s.clean(conn)

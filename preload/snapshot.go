@@ -236,7 +236,7 @@ func (s *snapshot) end(ctx context.Context) error {
 	return left
 }
 
-// Concurrent implements load.Concurrent.
+// Concurrent implements handle.Concurrent.
 func (s *snapshot) Concurrent() {}
 
 func (s *snapshot) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {

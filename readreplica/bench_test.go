@@ -13,11 +13,11 @@ import (
 
 // routed chooses a node and ends the read at once: what a router adds to one.
 func routed(ctx context.Context, r *readreplica.Router) error {
-	t, err := r.Next(ctx, handle.Try{})
+	t, err := handle.RouterOf(r).Next(ctx, handle.Try{})
 	if err != nil {
 		return err
 	}
-	return r.Done(ctx, t)
+	return handle.RouterOf(r).Done(ctx, t)
 }
 
 // TestRoutingAllocates proves that routing needs no memory.

@@ -15,11 +15,8 @@ import (
 // maxRuns is how often a read is run at most, on different nodes.
 const maxRuns = 4
 
-// Places is the number of nodes.
-func (r *Router) Places() int { return len(r.nodes) }
-
-// Next chooses the node for a read.
-func (r *Router) Next(ctx context.Context, last handle.Try) (handle.Try, error) {
+// next chooses the node for a read.
+func (r *Router) next(ctx context.Context, last handle.Try) (handle.Try, error) {
 	if last.On != nil {
 		return r.again(ctx, last)
 	}
@@ -42,13 +39,13 @@ func (r *Router) choice(nodes []*Node) *Node {
 
 // on is a try on a node.
 func (r *Router) on(n *Node, last handle.Try) handle.Try {
-	last.On, last.Place, last.Began = n.on, n.index, int64(n.begin())
+	last.On, last.Node, last.Began = n.on, n.index, int64(n.begin())
 	return last
 }
 
-// Done ends a read.
-func (r *Router) Done(ctx context.Context, t handle.Try) error {
-	n := r.nodes[t.Place]
+// done ends a read.
+func (r *Router) done(ctx context.Context, t handle.Try) error {
+	n := r.nodes[t.Node]
 	r.finish(n, t)
 	saw(ctx, n) // before an error there may have been rows
 	if t.Err == nil {
@@ -111,7 +108,7 @@ func (e *writeError) Unwrap() []error { return []error{smrt.ErrWriteOnReplica, e
 
 // again chooses another node after a failure.
 func (r *Router) again(ctx context.Context, last handle.Try) (handle.Try, error) {
-	n := r.nodes[last.Place]
+	n := r.nodes[last.Node]
 	r.finish(n, last)
 	elsewhere, err := r.judge(ctx, n, last.Err)
 	if !elsewhere {

@@ -18,31 +18,10 @@ import (
 // smrt.ErrWriteOnReplica. It is safe for concurrent use.
 type Reader struct{ router *Router }
 
-var (
-	_ smrt.Pool       = (*Reader)(nil)
-	_ handle.Router   = (*Reader)(nil)
-	_ handle.ReadOnly = (*Reader)(nil)
-)
+var _ smrt.Pool = (*Reader)(nil)
 
 // Reader returns the handle for reading. It is always the same.
 func (r *Router) Reader() *Reader { return &r.reader }
-
-// Kin is the router: a transaction on one is one on both.
-func (r *Reader) Kin() any { return r.router }
-
-// RefuseWrites is smrt.ErrWriteOnReplica.
-func (r *Reader) RefuseWrites() error { return smrt.ErrWriteOnReplica }
-
-// Next chooses the node for a read, as the router's does.
-func (r *Reader) Next(ctx context.Context, last handle.Try) (handle.Try, error) {
-	return r.router.Next(ctx, last)
-}
-
-// Done ends a read.
-func (r *Reader) Done(ctx context.Context, t handle.Try) error { return r.router.Done(ctx, t) }
-
-// Places is the number of nodes.
-func (r *Reader) Places() int { return r.router.Places() }
 
 // Exec runs a statement that reads.
 func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
@@ -121,7 +100,7 @@ func (r *Reader) begin(ctx context.Context) (*reading, error) {
 	}
 	q := &reading{router: r.router, ctx: ctx}
 	var err error
-	q.try, err = r.router.Next(ctx, q.try)
+	q.try, err = r.router.next(ctx, q.try)
 	return q, err
 }
 
@@ -132,10 +111,10 @@ func (q *reading) query(ctx context.Context, sql string, args []any) (pgx.Rows, 
 func (q *reading) ended(err error, final bool) (again bool) {
 	q.try.Err = err
 	if err == nil || final {
-		q.err = q.router.Done(q.ctx, q.try)
+		q.err = q.router.done(q.ctx, q.try)
 		return false
 	}
-	q.try, q.err = q.router.Next(q.ctx, q.try)
+	q.try, q.err = q.router.next(q.ctx, q.try)
 	return q.err == nil
 }
 

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/pool"
 )
 
@@ -46,11 +45,7 @@ type Router struct {
 	probers sync.WaitGroup
 }
 
-var (
-	_ smrt.Pool           = (*Router)(nil)
-	_ handle.Router       = (*Router)(nil)
-	_ handle.CommitKeeper = (*Router)(nil)
-)
+var _ smrt.Pool = (*Router)(nil)
 
 // table is who does what at the moment. It never changes, but is replaced.
 type table struct {

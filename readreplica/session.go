@@ -145,8 +145,8 @@ func (r *Router) wrote(ctx context.Context) {
 	p.wrote, p.dirty = now(), true
 }
 
-// KeepCommits returns where the positions of commits go: to the session of ctx.
-func (r *Router) KeepCommits(ctx context.Context) func(smrt.Position) {
+// keepCommits returns where the positions of commits go: to the session of ctx.
+func (r *Router) keepCommits(ctx context.Context) func(smrt.Position) {
 	d := demandOf(ctx)
 	if d == nil || d.session == nil || !r.kind().positions() {
 		return nil

@@ -62,10 +62,10 @@ func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (pgx.Tx, 
 	var try handle.Try
 	for {
 		var err error
-		if try, err = r.Next(ctx, try); err != nil {
+		if try, err = r.next(ctx, try); err != nil {
 			return nil, err
 		}
-		n := r.nodes[try.Place]
+		n := r.nodes[try.Node]
 		inner, err := n.reads.BeginTx(ctx, options)
 		if err == nil {
 			try.Began = 0 // how long it takes is up to the caller
@@ -107,7 +107,7 @@ func (t *tx) Commit(ctx context.Context) error {
 	if t.over {
 		return pgx.ErrTxClosed
 	}
-	if t.router.KeepCommits(ctx) == nil {
+	if t.router.keepCommits(ctx) == nil {
 		return t.plainCommit(ctx)
 	}
 	_, err := t.CommitPosition(ctx)
@@ -124,7 +124,7 @@ func (t *tx) CommitPosition(ctx context.Context) (smrt.Position, error) {
 		return smrt.Position{}, t.plainCommit(ctx)
 	}
 	p, err := wal.Commit(ctx, t.conn.Conn())
-	if keep := t.router.KeepCommits(ctx); keep != nil {
+	if keep := t.router.keepCommits(ctx); keep != nil {
 		keep(p) // after an error too: it may have been committed, and now counts
 	}
 	t.end(ctx, err)
@@ -147,7 +147,7 @@ func (t *tx) Rollback(ctx context.Context) error {
 		return pgx.ErrTxClosed
 	}
 	conn := t.inner.Conn()
-	lost, failed := conn.IsClosed(), conn.PgConn().TxStatus() == 'E'
+	lost, failed := conn.IsClosed(), conn.PgConn().TxStatus() == handle.StatusFailed
 	err := t.inner.Rollback(ctx)
 	switch {
 	case lost:

@@ -146,7 +146,7 @@ func (r *Router) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 // Acquire lends a connection to the primary, for what needs a session. The
 // session of ctx does not learn what is written on it: see [MarkWritten].
 func (r *Router) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	told := r.kind().positions() // then transactions and units tell of their commits: see KeepCommits
+	told := r.kind().positions() // then transactions and units tell of their commits: see keepCommits
 	w, err := r.primary(ctx)
 	if err != nil {
 		return nil, err

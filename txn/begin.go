@@ -95,7 +95,7 @@ type modal interface {
 // statement that pgx sends as text, so that several can be one.
 func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	modes, settings := r.options.modes(), localSettings(r.options.settings())
-	if db, ok := on.(handle.Starter); ok {
+	if db := handle.StarterOf(on); db != nil {
 		return db.Start(ctx, handle.Begin{Modes: modes, Settings: settings, Limit: r.options.commitTimeout()})
 	}
 	if len(settings) > 0 {
@@ -245,7 +245,7 @@ func checkIdle(db Beginner) error {
 			conn = c
 		}
 	}
-	if conn != nil && conn.PgConn().TxStatus() != 'I' {
+	if conn != nil && conn.PgConn().TxStatus() != handle.StatusIdle {
 		return smrt.ErrTxOpen
 	}
 	return nil

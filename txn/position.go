@@ -6,14 +6,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/wal"
 )
-
-// teller is a transaction that can tell the position of its commit. Its
-// CommitPosition is Commit in every other respect.
-type teller interface {
-	CommitPosition(ctx context.Context) (smrt.Position, error)
-}
 
 // lent is a connection of a pool.
 type lent interface {
@@ -88,7 +83,7 @@ func (s *session) own(own *owned) {
 	}
 	if s.tx == nil {
 		own.release()
-	} else if _, ok := s.tx.(teller); !ok {
+	} else if _, ok := s.tx.(handle.PositionTx); !ok {
 		own.Tx = s.tx
 		s.tx = own
 	}
@@ -101,7 +96,7 @@ func (r *run) send(ctx context.Context, s *session) (smrt.Position, error) {
 		defer stop.Off()
 		ctx = detached
 	}
-	if tx, ok := s.tx.(teller); ok && r.tells {
+	if tx, ok := s.tx.(handle.PositionTx); ok && r.tells {
 		return tx.CommitPosition(ctx)
 	}
 	return smrt.Position{}, s.tx.Commit(ctx)
@@ -111,7 +106,7 @@ func (r *run) send(ctx context.Context, s *session) (smrt.Position, error) {
 // not tell it with the answer.
 func (r *run) ask(ctx context.Context, s *session) (p smrt.Position) {
 	db, ok := r.db.(smrt.DB)
-	if _, told := s.tx.(teller); told || !ok {
+	if _, told := s.tx.(handle.PositionTx); told || !ok {
 		return p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.commitTimeout())

@@ -165,9 +165,7 @@ func (r *run) loop(ctx context.Context) error {
 // resetPool lets a pool forget all its connections: a server that was the
 // primary answers health checks as before.
 func (r *run) resetPool() {
-	if pool, ok := r.db.(interface{ Reset() }); ok {
-		pool.Reset()
-	}
+	handle.Reset(r.db)
 }
 
 // attempt runs the closure once. The fault says whether another attempt could

@@ -171,10 +171,14 @@ func (s *session) noteLost(err error) error {
 }
 
 // failed tells whether the server has aborted the transaction.
-func (s *session) failed() bool { return s.conn != nil && s.conn.PgConn().TxStatus() == 'E' }
+func (s *session) failed() bool {
+	return s.conn != nil && s.conn.PgConn().TxStatus() == handle.StatusFailed
+}
 
 // inside tells whether the connection is in a transaction.
-func (s *session) inside() bool { return s.conn == nil || s.conn.PgConn().TxStatus() != 'I' }
+func (s *session) inside() bool {
+	return s.conn == nil || s.conn.PgConn().TxStatus() != handle.StatusIdle
+}
 
 // end takes the connection for good, and tells whether something was using it.
 // Rows that are open are closed. A goroutine that is in the middle of a call is

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // A constraint that is violated by one of many rows in a statement is reported
@@ -37,7 +39,7 @@ func (t *oneTrip) search() *search {
 		send:  func(b *pgx.Batch) pgx.BatchResults { return t.conn.SendBatch(t.ctx, b) },
 		open:  func(b *pgx.Batch) { t.begin(b) },
 		undo: func() {
-			if !t.conn.IsClosed() && t.conn.PgConn().TxStatus() != idle {
+			if !t.conn.IsClosed() && t.conn.PgConn().TxStatus() != handle.StatusIdle {
 				_, _ = t.conn.Exec(t.ctx, "rollback")
 			}
 		},
@@ -56,7 +58,7 @@ func (d *draft) searchIn(ctx context.Context, tx pgx.Tx) *search {
 		send:  func(b *pgx.Batch) pgx.BatchResults { return tx.SendBatch(ctx, b) },
 		open:  func(*pgx.Batch) { back() }, // by itself, because nothing can be prepared before
 		undo: func() { // if nothing fails any more, the unit must not be written after all
-			if conn := tx.Conn(); conn == nil || conn.PgConn().TxStatus() == inTransaction {
+			if conn := tx.Conn(); conn == nil || conn.PgConn().TxStatus() == handle.StatusInTx {
 				back()
 			}
 		},

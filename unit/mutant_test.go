@@ -100,7 +100,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a joined unit that failed is not written after all", "locate.go",
-			"TxStatus() == inTransaction {", "TxStatus() == 'X' {",
+			"TxStatus() == handle.StatusInTx {", "TxStatus() == 'X' {",
 			"TestJoinedRowIsGone",
 		},
 		{

@@ -55,9 +55,7 @@ func (r *runner) Begin(ctx context.Context) (pgx.Tx, error) { return nil, errNot
 // Reset lets the pool forget its connections, which lead to a server that is no
 // longer the primary.
 func (r *runner) Reset() {
-	if pool, ok := r.db.(interface{ Reset() }); ok {
-		pool.Reset()
-	}
+	handle.Reset(r.db)
 }
 
 // oneTrip is a transaction that is sent when it is committed.
@@ -99,7 +97,7 @@ func (t *oneTrip) take(ctx context.Context) error {
 	case connection:
 		t.conn = db.Conn()
 	}
-	if t.conn.PgConn().TxStatus() != idle {
+	if t.conn.PgConn().TxStatus() != handle.StatusIdle {
 		t.release()
 		return smrt.ErrTxOpen
 	}
@@ -113,12 +111,6 @@ func (t *oneTrip) take(ctx context.Context) error {
 	}
 	return nil
 }
-
-// The status of a connection.
-const (
-	idle          = 'I' // in no transaction
-	inTransaction = 'T' // in one that has not failed
-)
 
 func (t *oneTrip) release() {
 	if t.give != nil {
@@ -247,7 +239,7 @@ func (t *oneTrip) watch() (stop func()) {
 
 // undo ends the transaction that a failed statement left open.
 func (t *oneTrip) undo(ctx context.Context) {
-	if t.conn.IsClosed() || t.conn.PgConn().TxStatus() == idle {
+	if t.conn.IsClosed() || t.conn.PgConn().TxStatus() == handle.StatusIdle {
 		return
 	}
 	if pgerr.FaultOf(t.out.err) == pgerr.NotPrimary {

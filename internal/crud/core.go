@@ -295,9 +295,6 @@ func (c *Core) Stream(ctx context.Context, db smrt.DB, pr *Projection, s *plan.S
 	return rows.Err()
 }
 
-// idle is the status of a connection that is in no transaction.
-const idle = 'I'
-
 // stop ends a result before its end. Outside a transaction the server is asked
 // to stop sending: reading a million rows only to drop them takes longer than
 // the request. The request is complete before the connection is used again, so
@@ -306,7 +303,7 @@ const idle = 'I'
 func stop(ctx context.Context, rows pgx.Rows) {
 	defer rows.Close()
 	conn := rows.Conn()
-	if conn == nil || conn.PgConn().TxStatus() != idle {
+	if conn == nil || conn.PgConn().TxStatus() != handle.StatusIdle {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)

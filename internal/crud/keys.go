@@ -11,13 +11,6 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// Pooled tells whether goroutines may use db at the same time: whether it lends
-// connections. A connection and a transaction do not.
-func Pooled(db smrt.DB) bool {
-	_, ok := db.(smrt.Pool)
-	return ok
-}
-
 // KeyTable is how lists of keys travel as the rows of an unnest.
 type KeyTable struct {
 	From  string   // unnest(?::bigint[], ?::text[])

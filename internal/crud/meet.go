@@ -7,6 +7,7 @@ import (
 	"weak"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // meetings holds the sharers of each handle, so that repositories that were
@@ -31,7 +32,7 @@ type meetingKey struct {
 // the handle is not for concurrent use, or nothing by which it could be
 // recognised.
 func sharerOf(db smrt.DB, c *Core, s Sharing) *sharer {
-	if s == (Sharing{}) || len(c.Key) == 0 || !Pooled(db) {
+	if s == (Sharing{}) || len(c.Key) == 0 || !handle.IsPool(db) {
 		return nil
 	}
 	v := reflect.ValueOf(db)

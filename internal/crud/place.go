@@ -13,8 +13,8 @@ import (
 // placesOf makes room for a Bound on each place of a handle, nil if it does not
 // route.
 func placesOf(db smrt.DB) []atomic.Pointer[Bound] {
-	if r, ok := db.(handle.Router); ok {
-		return make([]atomic.Pointer[Bound], r.Places())
+	if r := handle.RouterOf(db); r != nil {
+		return make([]atomic.Pointer[Bound], r.Nodes())
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (s *straight) Next(_ context.Context, last handle.Try) (handle.Try, error) 
 	return last, s.err
 }
 func (s *straight) Done(_ context.Context, last handle.Try) error { return last.Err }
-func (s *straight) Places() int                                   { return 1 }
+func (s *straight) Nodes() int                                    { return 1 }
 
 // BenchmarkRead is what finding the place costs around a router that costs next
 // to nothing, and a handle that does not route.

@@ -76,7 +76,7 @@ func (b *Bound) lockMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, erro
 	if err := handle.RefuseWrite(b.DB); err != nil {
 		return nil, err
 	}
-	if Pooled(b.DB) {
+	if handle.IsPool(b.DB) {
 		return nil, &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
 	}
 	return b.Core.GetMany(ctx, b.DB, keys, b.Core.forUpdate())

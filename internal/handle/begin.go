@@ -19,3 +19,9 @@ type Begin struct {
 	Settings []string      // SET LOCAL statements, which follow BEGIN
 	Limit    time.Duration // of COMMIT and ROLLBACK
 }
+
+// StarterOf returns the Starter that db is, or nil.
+func StarterOf(db any) Starter {
+	s, _ := traits(db).(Starter)
+	return s
+}

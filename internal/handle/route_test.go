@@ -35,7 +35,7 @@ func (r *router) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	if last.Count == r.tries {
 		return last, errFull
 	}
-	return handle.Try{On: &pgx.Conn{}, Place: last.Count, Count: last.Count + 1, Slot: true}, nil
+	return handle.Try{On: &pgx.Conn{}, Node: last.Count, Count: last.Count + 1, Slot: true}, nil
 }
 
 func (r *router) Done(_ context.Context, last handle.Try) error {
@@ -46,7 +46,7 @@ func (r *router) Done(_ context.Context, last handle.Try) error {
 	return errors.Join(r.done, last.Err)
 }
 
-func (r *router) Places() int { return r.tries }
+func (r *router) Nodes() int { return r.tries }
 
 // TestRead plays what may become of a read.
 func TestRead(t *testing.T) {
@@ -157,7 +157,7 @@ func (f *fixed) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	return handle.Try{On: f.on, Count: last.Count + 1}, nil
 }
 func (f *fixed) Done(_ context.Context, last handle.Try) error { return last.Err }
-func (f *fixed) Places() int                                   { return 1 }
+func (f *fixed) Nodes() int                                    { return 1 }
 
 // TestReadAllocatesNothing holds for a closure that uses what is around it.
 func TestReadAllocatesNothing(t *testing.T) {

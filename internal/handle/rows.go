@@ -1,10 +1,9 @@
-// Package result makes what a handle of pgx returns for a row, where the handle
-// is smrt's own.
 package handle
 
 import "github.com/jackc/pgx/v5"
 
-// FirstRow is the first of rows, or err if that is not nil. Reading it closes rows.
+// FirstRow returns the first of rows, or err if that is not nil. Scanning it
+// closes rows. Handles of smrt implement QueryRow with it.
 func FirstRow(rows pgx.Rows, err error) pgx.Row { return &row{rows: rows, err: err} }
 
 type row struct {
@@ -31,7 +30,7 @@ func (r *row) Scan(dst ...any) error {
 	return r.rows.Err()
 }
 
-// FailedRows are the rows of a query that was not sent.
+// FailedRows returns the rows of a query that was not sent.
 func FailedRows(err error) pgx.Rows {
 	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
 	return rows

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
@@ -67,4 +68,29 @@ func TestCheckCosts(t *testing.T) {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
+}
+
+// trait is a handle that says by another value what it is.
+type trait struct {
+	smrt.DB
+	says any
+}
+
+func (t trait) Traits() any { return t.says }
+
+type relative struct{ of any }
+
+func (r relative) Kin() any { return r.of }
+
+// TestTraits finds what a handle says in the value that it returns.
+func TestTraits(t *testing.T) {
+	conn := &pgx.Conn{}
+	related := trait{says: relative{conn}}
+	inside := handle.WithScope(t.Context(), &handle.Scope{Root: conn})
+	check.Error(t, "relative", handle.Check(inside, related), smrt.ErrTxBypass)
+	check.NoError(t, handle.Check(inside, trait{says: relative{&pgx.Conn{}}}))
+	check.Same(t, "root", handle.Root(trait{says: face{conn}}), any(smrt.DB(conn)))
+	check.Error(t, "write", handle.RefuseWrite(trait{says: reader{}}), smrt.ErrWriteOnReplica)
+	check.Same(t, "routes", handle.RouterOf(trait{says: &router{tries: 3}}).Nodes(), 3)
+	check.Same(t, "does not route", handle.RouterOf(conn), nil)
 }

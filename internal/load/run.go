@@ -160,20 +160,10 @@ type job struct {
 
 // execute runs jobs and those that follow from them.
 func execute(ctx context.Context, db smrt.DB, jobs []job) error {
-	if !concurrent(db) {
+	if !handle.MayShare(db) {
 		return pipelined(ctx, db, jobs)
 	}
 	return (&parallel{db: db, slots: make(chan struct{}, MaxParallel)}).run(ctx, jobs)
-}
-
-// Concurrent is a handle that goroutines may use at the same time though it
-// lends no connections.
-type Concurrent interface{ Concurrent() }
-
-// concurrent tells whether goroutines may use db at the same time.
-func concurrent(db smrt.DB) bool {
-	_, ok := db.(Concurrent)
-	return ok || crud.Pooled(db)
 }
 
 // parallel runs jobs on connections of their own.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // CommitSQL is one message of the simple protocol: constant texts, one round trip, nothing to prepare.
@@ -19,30 +20,25 @@ const CommitSQL = AsyncSQL + "; COMMIT; " + EndSQL
 // answered with. As there, a connection that is left in an unknown state is closed.
 func Commit(ctx context.Context, conn *pgx.Conn) (smrt.Position, error) {
 	pg := conn.PgConn()
-	if status := pg.TxStatus(); status != inTransaction {
+	if status := pg.TxStatus(); status != handle.StatusInTx {
 		return smrt.Position{}, commitFailed(ctx, conn)
 	}
 	p, committed, err := readCommit(pg.Exec(ctx, CommitSQL))
 	if committed {
 		return p, nil
 	}
-	if pg.TxStatus() != idle {
+	if pg.TxStatus() != handle.StatusIdle {
 		_ = conn.Close(ctx)
 	}
 	return smrt.Position{}, err
 }
-
-const (
-	idle          = 'I'
-	inTransaction = 'T'
-)
 
 // commitFailed ends a transaction that cannot be committed.
 func commitFailed(ctx context.Context, conn *pgx.Conn) error {
 	if conn.IsClosed() {
 		return pgconn.ErrConnClosed
 	}
-	if conn.PgConn().TxStatus() == idle {
+	if conn.PgConn().TxStatus() == handle.StatusIdle {
 		return pgx.ErrTxClosed
 	}
 	if _, err := conn.Exec(ctx, "rollback"); err != nil {

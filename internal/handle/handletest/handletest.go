@@ -47,7 +47,7 @@ func (r *Router) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 			return last, last.Err
 		}
 	}
-	return handle.Try{On: r.places[last.Count], Place: last.Count, Count: last.Count + 1}, nil
+	return handle.Try{On: r.places[last.Count], Node: last.Count, Count: last.Count + 1}, nil
 }
 
 // elsewhere tells whether a read may succeed on another place.
@@ -64,8 +64,8 @@ func (r *Router) Done(_ context.Context, last handle.Try) error {
 	return last.Err
 }
 
-// Places implements handle.Router.
-func (r *Router) Places() int { return len(r.places) }
+// Nodes implements handle.Router.
+func (r *Router) Nodes() int { return len(r.places) }
 
 // Move lets a place be another pool.
 func (r *Router) Move(place int, to *pgxpool.Pool) {
