@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"time"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -17,27 +15,25 @@ import (
 // A program is ready when its connections are, and ends when nobody uses them
 // any more.
 func ExamplePool_Drain() {
-	ctx, url, done := exampleShop()
-	defer done()
-
-	p, err := pool.Open(ctx, pool.Config{URL: url, MinConns: 2})
+	ctx := context.Background()
+	p, err := pool.Open(ctx, pool.Config{URL: dsn(), MinConns: 2, AcquireTimeout: time.Minute})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	products := repo.New(p, shop.Products)
+	categories := repo.New(p, Categories)
 
 	err = p.Warm(ctx, func(ctx context.Context, db smrt.DB) error {
-		_, err := products.With(db).Find(ctx, query.Where(shop.Price.Lt(6_00)))
+		_, err := categories.With(db).Find(ctx, query.Where(Slug.Eq("tea")))
 		return err
 	})
 	fmt.Println("ready:", err == nil)
 
 	// ... until SIGTERM:
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	fmt.Println("drained:", p.Drain(ctx) == nil)
 
-	_, err = products.Count(ctx, query.All[shop.Product]())
+	_, err = categories.Count(ctx, query.All[Category]())
 	fmt.Println("refused:", errors.Is(err, smrt.ErrPoolClosed))
 	// Output:
 	// ready: true

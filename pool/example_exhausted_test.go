@@ -1,9 +1,9 @@
 package pool_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"log"
 	"time"
 
 	"github.com/smrt-go/smrt"
@@ -13,18 +13,16 @@ import (
 // A call that waits too long for a connection says so, and a server can answer
 // 503 in place of being one more that waits.
 func ExamplePool_Acquire() {
-	ctx, url, done := exampleShop()
-	defer done()
-
-	p, err := pool.Open(ctx, pool.Config{URL: url, MaxConns: 1, AcquireTimeout: 100 * time.Millisecond})
+	ctx := context.Background()
+	p, err := pool.Open(ctx, pool.Config{URL: dsn(), MaxConns: 1, AcquireTimeout: 100 * time.Millisecond})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer p.Close()
 
 	conn, err := p.Acquire(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer conn.Release()
 

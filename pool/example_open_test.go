@@ -1,10 +1,9 @@
 package pool_test
 
 import (
+	"context"
 	"fmt"
-	"log"
 
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -12,20 +11,21 @@ import (
 
 // One pool serves all repositories of a program.
 func ExampleOpen() {
-	ctx, url, done := exampleShop()
-	defer done()
-
-	p, err := pool.Open(ctx, pool.Config{URL: url, Profile: pool.Production, MaxConns: 20})
+	ctx := context.Background()
+	p, err := pool.Open(ctx, pool.Config{URL: dsn(), Profile: pool.Production, MaxConns: 20})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer p.Close()
 
-	products := repo.New(p, shop.Products)
-	cheap, err := products.Find(ctx, query.Where(shop.Price.Lt(6_00)))
-	if err != nil {
-		log.Fatal(err)
+	categories := repo.New(p, Categories)
+	if err := categories.Create(ctx, &Category{Slug: "tea", Name: "Tea"}); err != nil {
+		panic(err)
 	}
-	fmt.Println(cheap[0].Name)
-	// Output: Assam
+	tea, err := categories.First(ctx, query.Where(Slug.Eq("tea")))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(tea.Name)
+	// Output: Tea
 }

@@ -1,11 +1,13 @@
 package readreplica_test
 
 import (
-	"log"
+	"context"
+	"fmt"
+	"io"
 	"net/http"
-	"strconv"
+	"net/http/cookiejar"
+	"net/http/httptest"
 
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -13,23 +15,49 @@ import (
 // In a web service each user's session travels in a cookie, so that the page
 // after a form shows what was saved, whichever process answers.
 func ExampleRouter_Middleware() {
-	var db *readreplica.Router // opened with a Config.TokenSecret
-	products := repo.New(db, shop.Products)
+	db1, db2 := dsns()
+	db, err := readreplica.Open(context.Background(), readreplica.Config{
+		Servers:     []readreplica.Server{{URL: db1}, {URL: db2}},
+		TokenSecret: []byte("32 random bytes, in all processes"),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	products := repo.New(db, Products)
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /products/{id}/rename", func(w http.ResponseWriter, req *http.Request) {
-		id, _ := strconv.ParseInt(req.PathValue("id"), 10, 64)
-		err := products.Patch(req.Context(), id, shop.ProductName.Set(req.FormValue("name")))
+	mux.HandleFunc("POST /products/3", func(w http.ResponseWriter, req *http.Request) {
+		err := products.Patch(req.Context(), 3, ProductName.Set(req.FormValue("name")))
 		if err != nil {
 			http.Error(w, "not saved", http.StatusInternalServerError)
 			return
 		}
-		http.Redirect(w, req, "/products/"+req.PathValue("id"), http.StatusSeeOther)
+		http.Redirect(w, req, "/products/3", http.StatusSeeOther)
 	})
-
-	handler, err := db.Middleware(readreplica.HTTP{}, mux)
+	mux.HandleFunc("GET /products/3", func(w http.ResponseWriter, req *http.Request) {
+		p, err := products.Get(req.Context(), 3)
+		if err != nil {
+			http.Error(w, "not found", http.StatusNotFound)
+			return
+		}
+		fmt.Fprint(w, p.Name)
+	})
+	handler, err := db.Middleware(readreplica.HTTP{Insecure: true}, mux) // Insecure: without TLS
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	log.Fatal(http.ListenAndServe(":8080", handler))
+
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	jar, _ := cookiejar.New(nil)
+	browser := http.Client{Jar: jar}
+	res, err := browser.PostForm(server.URL+"/products/3", map[string][]string{"name": {"Gyokuro"}})
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close()
+	page, _ := io.ReadAll(res.Body)
+	fmt.Println(string(page))
+	// Output: Gyokuro
 }

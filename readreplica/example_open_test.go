@@ -3,12 +3,9 @@ package readreplica_test
 import (
 	"context"
 	"fmt"
-	"log"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/readreplica"
@@ -16,70 +13,39 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// A service with a primary and two standbys.
+// A service with a primary and a standby.
 func Example() {
 	ctx := context.Background()
+	db1, db2 := dsns()
+
 	db, err := readreplica.Open(ctx, readreplica.Config{
-		Servers: []readreplica.Server{
-			{URL: "postgres://app@db1/shop", Zone: "a"},
-			{URL: "postgres://app@db2/shop", Zone: "b"},
-			{URL: "postgres://app@db3/shop", Zone: "b"},
-		},
+		Servers: []readreplica.Server{{Name: "db1", URL: db1}, {Name: "db2", URL: db2}},
 		Pool:    pool.Config{Profile: pool.Production, MaxConns: 20},
-		Zone:    "b",
-		OnEvent: func(e readreplica.Event) { log.Println(e) },
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer db.Close()
 
-	products := repo.New(db, shop.Products)
+	products := repo.New(db, Products)
 
-	cheap, err := products.Find(ctx, query.Where(shop.Price.Lt(1000))) // from a standby
+	cheap, err := products.Find(ctx, query.Where(ProductID.Eq(1))) // from the standby
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	fmt.Println(len(cheap))
+	fmt.Println(cheap[0].Name)
 
 	err = txn.Run(ctx, db, func(ctx context.Context, tx pgx.Tx) error { // on the primary
-		return products.With(tx).Patch(ctx, cheap[0].ID, shop.Price.Set(999))
+		return products.With(tx).Patch(ctx, cheap[0].ID, Price.Set(510))
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-}
-
-// A user who has saved something must see it, wherever the read goes.
-func ExampleWithSession() {
-	var (
-		db  *readreplica.Router
-		ctx = context.Background()
-	)
-	products := repo.New(db, shop.Products)
-
-	ctx = readreplica.WithSession(ctx)
-	if err := products.Patch(ctx, 1, shop.Price.Set(4990)); err != nil {
-		log.Fatal(err)
+	for _, n := range db.Stats().Nodes {
+		fmt.Println(n.Name, "is the primary:", n.Primary)
 	}
-	p, err := products.Get(ctx, 1) // from a standby that has it
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(p.PriceCents)
-}
-
-// A report may be old, but not older than a minute.
-func ExampleWithMaxStale() {
-	var (
-		db  *readreplica.Router
-		ctx = context.Background()
-	)
-	orders := repo.New(db, shop.Orders)
-
-	n, err := orders.Count(readreplica.WithMaxStale(ctx, time.Minute), query.All[shop.Order]())
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(n)
+	// Output:
+	// Assam
+	// db1 is the primary: true
+	// db2 is the primary: false
 }
