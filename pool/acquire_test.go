@@ -20,6 +20,7 @@ import (
 
 // Whoever waits for too long is told so, by every method.
 func TestExhausted(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	const limit = 100 * time.Millisecond
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, AcquireTimeout: limit})
@@ -64,6 +65,7 @@ func TestExhausted(t *testing.T) {
 
 // A caller's own end is its own.
 func TestContextEndsFirst(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, AcquireTimeout: time.Minute})
 	held := check.Value(p.Acquire(t.Context()))(t)
 	defer held.Release()
@@ -84,6 +86,7 @@ func TestContextEndsFirst(t *testing.T) {
 
 // AcquireTimeout limits waiting, not working.
 func TestAcquireTimeoutEndsNothing(t *testing.T) {
+	t.Parallel()
 	const limit = time.Second
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, MinConns: -1, AcquireTimeout: limit})
 	for try := 0; ; try++ {
@@ -102,6 +105,7 @@ func TestAcquireTimeoutEndsNothing(t *testing.T) {
 // A connection that takes too long to be opened is no reason to blame those who
 // hold others, and the attempts of Open are no calls.
 func TestSlowConnect(t *testing.T) {
+	t.Parallel()
 	const limit = 50 * time.Millisecond
 	var late atomic.Bool
 	p := open(t, pool.Config{URL: url(t), MaxConns: 2, MinConns: -1, AcquireTimeout: limit, Configure: func(c *pgxpool.Config) {
@@ -134,6 +138,7 @@ func TestSlowConnect(t *testing.T) {
 
 // The limit holds whoever has a hook that sees the context.
 func TestExhaustedWithHooks(t *testing.T) {
+	t.Parallel()
 	var seen hooks
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, MinConns: -1, AcquireTimeout: 50 * time.Millisecond, Configure: seen.set})
 	held := check.Value(p.Acquire(t.Context()))(t)
@@ -144,6 +149,7 @@ func TestExhaustedWithHooks(t *testing.T) {
 
 // Many callers on few connections never get each other's context.
 func TestAcquireUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 3, AcquireTimeout: time.Minute})
 	var callers sync.WaitGroup
 	for i := range 16 {
@@ -168,6 +174,7 @@ func TestAcquireUnderLoad(t *testing.T) {
 
 // A connection comes back whatever its borrower does.
 func TestConnectionsComeBack(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, AcquireTimeout: time.Second})
 	rows := check.Value(p.Query(ctx, "SELECT id FROM items"))(t)
@@ -212,6 +219,7 @@ func (panics) Scan(any) error { panic("in Scan") }
 
 // The pool behaves as pgx's does where there is nothing to say.
 func TestLikePgx(t *testing.T) {
+	t.Parallel()
 	ours, theirs := twins(t)
 	for name, call := range map[string]func(beginner) error{
 		"no rows":      func(db beginner) error { return db.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int)) },

@@ -13,6 +13,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
 )
 
@@ -117,10 +118,10 @@ func TestBlackHole(t *testing.T) {
 				}
 				if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, smrt.ErrConnectTimeout) {
 					exhausted.Add(1)
-				} else if took > limit {
+				} else if took > testdb.Patience(limit) {
 					t.Errorf("got %v", err)
 				}
-				if took > limit {
+				if took > testdb.Patience(limit) {
 					t.Errorf("Acquire took %v", took)
 				}
 			}
@@ -141,12 +142,12 @@ func TestBlackHole(t *testing.T) {
 		if err == nil {
 			served++
 		}
-		if time.Since(healed) > 10*time.Second {
+		if time.Since(healed) > testdb.Patience(10*time.Second) {
 			t.Fatalf("no service after it: %v", err)
 		}
 	}
 	t.Logf("service after %v", time.Since(healed))
-	if d := time.Since(healed); d > time.Second {
+	if d := time.Since(healed); d > testdb.Patience(time.Second) {
 		t.Errorf("service resumed %v after it", d)
 	}
 }

@@ -286,7 +286,7 @@ func isCancelled(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "57014" && !strings.Contains(pg.Message, "statement timeout")
 }
 
-// refuse answers what cannot work through the pooler.
+// refuse returns the error of what cannot work through the pooler, or nil.
 func (p *Pool) refuse(v verdict) error {
 	server := p.server.Load()
 	if server == nil || server.hasSessions() {

@@ -25,10 +25,11 @@
 //   - A statement that was hit by the cancellation of an earlier one is run again,
 //     and so is one whose plan has become stale because its table was altered:
 //     outside of transactions, and only if no row was handed out.
-//   - What a borrower leaves in the session is gone before the next one comes.
+//   - What one borrower leaves in the session is cleaned before the next one gets
+//     the connection.
 //   - Connections to other machines are encrypted unless somebody says otherwise.
-//   - Poolers such as PgBouncer are found out, and what they cannot do is refused
-//     in place of going wrong now and then.
+//   - Poolers such as PgBouncer are detected, and what they cannot do is refused
+//     instead of failing now and then.
 //
 // # Profiles
 //
@@ -67,12 +68,12 @@
 //
 // # Poolers
 //
-// With the first connection the pool finds out what is between it and the
-// server; see [Server]. Behind a pooler that gives a connection to each
+// With the first connection the pool detects what is between it and the server;
+// see [Server]. Behind a pooler that gives a connection to each
 // transaction, statements are not prepared by name unless the pooler keeps track
 // of that, and LISTEN, SET, session-level locks, temporary tables, cursors WITH
-// HOLD and statements prepared by hand answer [smrt.ErrPoolerMode] before they
-// are sent. SET LOCAL, set_config(..., true), transaction-level locks and
+// HOLD and statements prepared by hand return [smrt.ErrPoolerMode] and are not
+// sent. SET LOCAL, set_config(..., true), transaction-level locks and
 // temporary tables that are dropped at COMMIT work.
 //
 // # Sessions

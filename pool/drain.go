@@ -16,7 +16,7 @@ func (p *Pool) Close() {
 }
 
 // Drain closes the pool as Close does, and waits until ctx ends at most. What is
-// asked for meanwhile and afterwards answers [smrt.ErrPoolClosed]. An error says
+// asked for meanwhile and afterwards returns [smrt.ErrPoolClosed]. An error says
 // how many connections are still lent; they can be used to the end.
 func (p *Pool) Drain(ctx context.Context) error {
 	if ctx == nil {

@@ -12,21 +12,20 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
 )
 
 // A pool that drains lends nothing, and lets what is lent come to its end.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 2, AcquireTimeout: -1})
 	tx := check.Value(p.Begin(ctx))(t)
 	other := check.Value(p.Acquire(ctx))(t)
 	waiting := make(chan error)
 	go func() { waiting <- p.Ping(ctx) }()
-	for p.Stats().InUse < 2 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(20 * time.Millisecond) // until Ping waits
+	time.Sleep(20 * time.Millisecond) // until Ping waits, as a rule; otherwise it is told the same
 
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
@@ -58,6 +57,7 @@ func TestDrain(t *testing.T) {
 
 // A warm pool has its connections, and each of them knows the statements.
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 5, MinConns: 3})
 	const sql = "SELECT name FROM items WHERE id = $1"
@@ -89,17 +89,20 @@ func TestWarm(t *testing.T) {
 
 // Connections end with their time, and are counted.
 func TestRecycling(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{URL: url(t) + "&pool_max_conn_lifetime_jitter=1ms", MaxConns: 2, MinConns: -1, MaxConnLifetime: 50 * time.Millisecond})
-	check.NoError(t, p.Ping(t.Context()))
-	time.Sleep(100 * time.Millisecond)
-	check.NoError(t, p.Ping(t.Context()))
-	if p.Stats().Recycled == 0 {
-		t.Errorf("statistics: %+v", p.Stats())
+	for end := time.Now().Add(testdb.Patience(2 * time.Second)); p.Stats().Recycled == 0; {
+		check.NoError(t, p.Ping(t.Context()))
+		time.Sleep(60 * time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatalf("statistics: %+v", p.Stats())
+		}
 	}
 }
 
 // What was found out about the server.
 func TestServer(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), Lazy: true})
 	check.NoError(t, p.Ping(ctx))
@@ -113,6 +116,7 @@ func TestServer(t *testing.T) {
 
 // A role may not be allowed to ask for everything.
 func TestServerForbidsQuestions(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	dsn := url(t)
 	conn := check.Value(pgx.Connect(ctx, dsn))(t)

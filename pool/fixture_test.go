@@ -27,7 +27,7 @@ func open(t testing.TB, cfg pool.Config) *pool.Pool {
 	t.Helper()
 	p := check.Value(pool.Open(context.Background(), cfg))(t)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testdb.Patience(10*time.Second))
 		defer cancel()
 		if err := p.Drain(ctx); err != nil && !t.Failed() {
 			t.Error(err)

@@ -46,7 +46,7 @@ var _ smrt.Pool = (*Pool)(nil)
 // Open opens a pool, and tries to reach the server until StartTimeout is over
 // or ctx ends, unless the configuration says Lazy.
 //
-// A configuration that cannot be used answers a *[smrt.OptionsError], before
+// A configuration that cannot be used returns a *[smrt.OptionsError], before
 // anything is dialled; one that a pooler makes impossible a
 // *[smrt.PoolerError]. No error contains the URL or the password.
 func Open(ctx context.Context, cfg Config) (*Pool, error) {

@@ -26,6 +26,7 @@ func bounce(t *testing.T, cfg testdb.PgBouncerConfig) string {
 
 // What is between the program and the server is found out.
 func TestModeIsFound(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		cfg      testdb.PgBouncerConfig
 		mode     pool.Mode
@@ -56,6 +57,7 @@ func TestModeIsFound(t *testing.T) {
 // Behind a pooler that gives a connection to each transaction, everything that
 // fits into one works, on many connections at once.
 func TestTransactionPooling(t *testing.T) {
+	t.Parallel()
 	dsn := bounce(t, testdb.PgBouncerConfig{PoolSize: 3, Settings: map[string]string{"server_round_robin": "1"}})
 	use := func(db beginner) (failed int, last error) {
 		var mu sync.Mutex
@@ -87,6 +89,7 @@ func TestTransactionPooling(t *testing.T) {
 
 // What needs a session is refused before it is sent, wherever it is said.
 func TestPoolerRefuses(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: bounce(t, testdb.PgBouncerConfig{}), MaxConns: 2, MinConns: -1})
 	refused := func(what string, err error, feature string) {
@@ -141,6 +144,7 @@ func TestPoolerRefuses(t *testing.T) {
 // Behind a pooler that gives a connection to each statement there are no
 // transactions.
 func TestStatementPooling(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{
 		URL:      bounce(t, testdb.PgBouncerConfig{Settings: map[string]string{"pool_mode": "statement"}}),
 		MaxConns: 2, MinConns: -1,
@@ -156,6 +160,7 @@ func TestStatementPooling(t *testing.T) {
 // A pooler that gives each connection a session is as good as the server, and
 // no session state survives there either.
 func TestSessionPooling(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{
 		URL:      bounce(t, testdb.PgBouncerConfig{PoolMode: testdb.SessionPooling}),
 		MaxConns: 2, MinConns: -1, PingTimeout: 5 * time.Second,
@@ -168,6 +173,7 @@ func TestSessionPooling(t *testing.T) {
 
 // Who says the wrong mode is told so by the first statements that fail of it.
 func TestWrongMode(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	dsn := bounce(t, testdb.PgBouncerConfig{PoolSize: 2, Settings: map[string]string{"server_round_robin": "1"}})
 	p := open(t, pool.Config{URL: dsn, MaxConns: 2, MinConns: -1, Mode: pool.Direct})

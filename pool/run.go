@@ -75,7 +75,7 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	return n, p.explain(err)
 }
 
-// again tells whether a statement that failed with err is to be run again,
+// again reports whether a statement that failed with err is to be run again,
 // after it was n times. It has had no effect: it was a transaction by itself,
 // and has none of those that last in spite of an error.
 func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error, n int) bool {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestScan(t *testing.T) {
+	t.Parallel()
 	for sql, want := range map[string]string{
 		"SELECT 1": "",
 		"":         "",

@@ -22,7 +22,7 @@ type Server struct {
 	Prepares bool   // prepared statements work: directly, or because the pooler keeps track of them
 }
 
-// hasSessions tells whether a connection is a session of the server for as long
+// hasSessions reports whether a connection is a session of the server for as long
 // as it lasts.
 func (s *Server) hasSessions() bool {
 	return s == nil || s.Mode == Direct || s.Mode == Session
@@ -170,7 +170,7 @@ const (
 	namesSQL  = "SELECT name FROM pg_prepared_statements WHERE statement = 'SELECT ''smrt_probe'''"
 )
 
-// prepares tells whether the pooler keeps track of prepared statements: it then
+// prepares reports whether the pooler keeps track of prepared statements: it then
 // gives them names of its own. All is sent before the only Sync, so that it
 // reaches one connection of the server whatever the mode.
 func (q *probe) prepares(ctx context.Context) (bool, error) {
@@ -207,7 +207,7 @@ func (q *probe) prepares(ctx context.Context) (bool, error) {
 	}
 }
 
-// isServers tells whether err is an answer, and not that of the network.
+// isServers reports whether err is an answer, and not that of the network.
 func isServers(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg)
@@ -242,7 +242,7 @@ func (p *Pool) beforeConnect(ctx context.Context, cfg *pgx.ConnConfig) error {
 	return nil
 }
 
-// explain makes a typed error of what a pooler answers.
+// explain makes a typed error of what a pooler reports.
 func (p *Pool) explain(err error) error {
 	if err == nil {
 		return nil

@@ -138,6 +138,7 @@ func leaks(t *testing.T, db smrt.Pool, conns, borrowers int) (dirty, met int) {
 
 // What a borrower leaves in a session, no other one finds.
 func TestSessionsAreClean(t *testing.T) {
+	t.Parallel()
 	dsn := url(t)
 	p := open(t, pool.Config{URL: dsn, MaxConns: 4, PingTimeout: 5 * time.Second})
 	dirty, met := leaks(t, p, 4, size(240, 1000))
@@ -163,6 +164,7 @@ func TestSessionsAreClean(t *testing.T) {
 // The same holds for what is sent on the pool itself. A connection that has
 // notifications of somebody is not lent again.
 func TestPoolStatementsLeaveNothing(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1})
 	setting := func() (s string) {
@@ -186,6 +188,7 @@ func TestPoolStatementsLeaveNothing(t *testing.T) {
 
 // After a cleaning a connection is as the user's hook made it.
 func TestHookRunsAgain(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1, Configure: func(c *pgxpool.Config) {
 		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
@@ -207,6 +210,7 @@ func TestHookRunsAgain(t *testing.T) {
 
 // What cannot be seen is left, unless every connection is cleaned.
 func TestResetAlways(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	dsn := url(t)
 	for reset, want := range map[pool.Reset]string{pool.ResetUsed: "acme", pool.ResetAlways: ""} {
@@ -224,6 +228,7 @@ func TestResetAlways(t *testing.T) {
 
 // Reset replaces connections.
 func TestReset(t *testing.T) {
+	t.Parallel()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1})
 	pid := func() (n int) {
 		check.NoError(t, p.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&n))

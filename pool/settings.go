@@ -87,13 +87,13 @@ func (s *settings) choose(r *resolver) {
 }
 
 func (s *settings) numbers(r *resolver) {
-	s.MaxConns = r.number("MaxConns", s.MaxConns, "max_conns", s.Profile.maxConns(runtime.NumCPU()), 1, maxMaxConns)
+	s.MaxConns = r.number("MaxConns", s.MaxConns, number{"max_conns", s.Profile.maxConns(runtime.NumCPU()), 1, maxMaxConns})
 	if s.MinConns == -1 {
 		s.MinConns, s.minIdle = 0, 0
 		return
 	}
-	s.MinConns = r.number("MinConns", s.MinConns, "min_conns", min(s.minConns, s.MaxConns), 0, s.MaxConns)
-	s.minIdle = r.number("MinIdleConns", 0, "min_idle_conns", min(s.minIdle, s.MaxConns), 0, s.MaxConns)
+	s.MinConns = r.number("MinConns", s.MinConns, number{"min_conns", min(s.minConns, s.MaxConns), 0, s.MaxConns})
+	s.minIdle = r.number("MinIdleConns", 0, number{"min_idle_conns", min(s.minIdle, s.MaxConns), 0, s.MaxConns})
 }
 
 const (
@@ -193,21 +193,27 @@ func choice[T ~string](r *resolver, option string, field T, name string, values 
 	return field
 }
 
-func (r *resolver) number(option string, field int32, name string, otherwise, least, most int32) int32 {
+// number is a setting outside of Config: its name, its default, and its range.
+type number struct {
+	name                   string
+	otherwise, least, most int32
+}
+
+func (r *resolver) number(option string, field int32, n number) int32 {
 	where := option
 	if field == 0 {
 		var text string
-		if text, where = r.text(name); text == "" {
-			return otherwise
+		if text, where = r.text(n.name); text == "" {
+			return n.otherwise
 		}
-		n, err := strconv.ParseInt(text, 10, 32)
+		parsed, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
-			n = int64(least) - 1
+			parsed = int64(n.least) - 1
 		}
-		field = int32(n)
+		field = int32(parsed)
 	}
-	if field < least || field > most {
-		r.bad(where, fmt.Sprintf("must be a number from %d to %d", least, most))
+	if field < n.least || field > n.most {
+		r.bad(where, fmt.Sprintf("must be a number from %d to %d", n.least, n.most))
 	}
 	return field
 }

@@ -107,6 +107,7 @@ func TestTablesChangeUnderLoad(t *testing.T) {
 // Whoever asked for the columns before the first row gets rows of these columns,
 // or the error.
 func TestStaleColumnsAreNotSwapped(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1})
 	read := func(describe bool) (described, got int, err error) {
@@ -148,6 +149,7 @@ func TestStaleColumnsAreNotSwapped(t *testing.T) {
 
 // In a transaction nothing is run again: it would be half of it.
 func TestStalePlanInTransaction(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{URL: url(t), MaxConns: 1})
 	check.NoError(t, readStar(p, 1))

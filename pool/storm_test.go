@@ -16,6 +16,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
 )
 
@@ -28,6 +29,8 @@ type storm struct {
 	calls, ended, cancelled, stray, failed atomic.Int64
 	dials                                  atomic.Int64
 	most                                   int // processes of the server at a time
+
+	enough func() bool // whether it has seen what it is for, nil for yes
 }
 
 const (
@@ -90,10 +93,10 @@ func (s *storm) run(t *testing.T, url string, db smrt.DB, length time.Duration, 
 	eye := check.Value(pgx.Connect(context.Background(), url))(t)
 	defer eye.Close(context.Background())
 	var callers sync.WaitGroup
-	end := time.Now().Add(length)
+	end, latest := time.Now().Add(length), time.Now().Add(testdb.Patience(length))
 	for range stormCallers {
 		callers.Go(func() {
-			for n := 1; time.Now().Before(end) || s.calls.Load() < int64(calls); n++ {
+			for n := 1; time.Now().Before(end) || s.calls.Load() < int64(calls) || s.lacks() && time.Now().Before(latest); n++ {
 				s.call(db, n)
 			}
 		})
@@ -112,6 +115,8 @@ func (s *storm) run(t *testing.T, url string, db smrt.DB, length time.Duration, 
 		}
 	}
 }
+
+func (s *storm) lacks() bool { return s.enough != nil && !s.enough() }
 
 // call gives up a slow statement after 30 ms. A fast one has all the time that
 // it needs, so that whatever goes wrong is not its own doing.
@@ -170,6 +175,7 @@ func TestDialsAreBounded(t *testing.T) {
 	}
 
 	theirs := storm{slow: 100}
+	theirs.enough = func() bool { return theirs.dials.Load() > 2*stormConns }
 	theirs.run(t, dsn, control(t, dsn, func(c *pgxpool.Config) { c.MaxConns = stormConns; theirs.configure(c) }), length, 0)
 	theirs.log(t, "pgxpool")
 	if n := theirs.dials.Load(); n <= 2*stormConns {
@@ -185,6 +191,7 @@ func TestServerThatDoesNotCancel(t *testing.T) {
 	length := size(1500*time.Millisecond, 10*time.Second)
 
 	ours := storm{slow: 2, deaf: true}
+	ours.enough = func() bool { return ours.dials.Load() > stormMost }
 	p := open(t, pool.Config{URL: dsn, MaxConns: stormConns, MinConns: -1, AcquireTimeout: -1, Configure: ours.configure})
 	ours.run(t, dsn, p, length, 0)
 	ours.log(t, "pool")
@@ -198,6 +205,7 @@ func TestServerThatDoesNotCancel(t *testing.T) {
 
 // Connections that somebody keeps are bounded as well.
 func TestHijackedConnectionsCount(t *testing.T) {
+	t.Parallel()
 	dsn := url(t)
 	hijack := func(db smrt.Pool, n int) (err error) {
 		for range n {

@@ -101,6 +101,7 @@ const victimSQL = "SELECT 7 FROM pg_sleep(0.6)"
 
 // A statement that is hit by the cancellation of an earlier one is run again.
 func TestStrayCancellation(t *testing.T) {
+	t.Parallel()
 	late := lateCancels{delay: 300 * time.Millisecond}
 	p := open(t, pool.Config{URL: url(t), MinConns: -1, Configure: late.configure})
 	var got int
@@ -152,6 +153,7 @@ func isCancelled(err error) bool {
 // What may have had an effect is not run again, nor what was cancelled for
 // another reason.
 func TestCancelledForGood(t *testing.T) {
+	t.Parallel()
 	late := lateCancels{delay: 300 * time.Millisecond}
 	dsn := url(t)
 	p := open(t, pool.Config{URL: dsn, MinConns: -1, Configure: late.configure})

@@ -21,6 +21,7 @@ var _ txn.Beginner = (*pool.Pool)(nil)
 
 // Repositories and transactions take the pool as they take pgx's.
 func TestWithRepositories(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	p := open(t, pool.Config{
 		URL: testdb.Pool(t, shop.Schema, testdb.Direct()).Config().ConnString(), MaxConns: 3, MinConns: -1,

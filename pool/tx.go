@@ -36,7 +36,7 @@ func (t *tx) Commit(ctx context.Context) error {
 	return t.Tx.Commit(ctx)
 }
 
-// Rollback rolls back. After the end it answers pgx.ErrTxClosed.
+// Rollback rolls back. After the end it returns pgx.ErrTxClosed.
 func (t *tx) Rollback(ctx context.Context) error {
 	defer t.release()
 	return t.Tx.Rollback(ctx)

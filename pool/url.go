@@ -35,7 +35,7 @@ func (c Config) connString() (string, error) {
 	return c.URL, nil
 }
 
-// fallsBackToPlain tells whether a connection to another machine is tried with
+// fallsBackToPlain reports whether a connection to another machine is tried with
 // TLS and then without, which is pgx's default: whoever is between the two can
 // choose the latter.
 func fallsBackToPlain(cfg *pgx.ConnConfig) bool {
@@ -44,7 +44,7 @@ func fallsBackToPlain(cfg *pgx.ConnConfig) bool {
 	})
 }
 
-// isLocal tells whether host is this machine.
+// isLocal reports whether host is this machine.
 func isLocal(host string) bool {
 	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
 		return true
@@ -55,7 +55,7 @@ func isLocal(host string) bool {
 
 var sslModeParameter = regexp.MustCompile(`(?i)(^|[\s?&])sslmode\s*=`)
 
-// saysSSLMode tells whether somebody has chosen the mode of TLS.
+// saysSSLMode reports whether somebody has chosen the mode of TLS.
 func saysSSLMode(url string) bool {
 	return os.Getenv("PGSSLMODE") != "" || sslModeParameter.MatchString(url)
 }
