@@ -58,4 +58,4 @@ verify: postgres ## Fail if generated code is stale, go.mod is untidy, or tests 
 	$(GO) run ./internal/shop/generate -check
 	$(GO) mod tidy -diff
 	$(GO) vet $(PACKAGES)
-	SMRT_TEST_MUTANTS=1 $(GO) test -timeout 30m -run TestRulesAreGuarded ./preload ./unit
+	SMRT_TEST_MUTANTS=1 $(GO) test -timeout 30m -run TestRulesAreGuarded ./preload ./unit ./readreplica

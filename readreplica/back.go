@@ -39,7 +39,7 @@ const replayedSQL = "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"
 // admit refuses a connection to a standby that has gone back.
 func (n *Node) admit(ctx context.Context, conn *pgx.Conn) error {
 	known := n.status.Load()
-	if known == nil || !known.standby || !n.router.kind().positions() || n.router.cfg.off&offBack != 0 {
+	if known == nil || !known.standby || !n.router.kind().positions() {
 		return nil
 	}
 	var standby bool
@@ -72,10 +72,10 @@ func (n *Node) wentBack() {
 	n.prober.hurry()
 }
 
-// keeps tells whether the node still has all that was read on it at t.
+// keeps reports whether the node still has all that was read on it at t.
 func (n *Node) keeps(t instant) bool { return t > instant(n.back.Load()) }
 
-// isBehind tells whether a standby has less than it had.
+// isBehind reports whether a standby has less than it had.
 func (s *status) isBehind(before *status) bool {
 	return before != nil && s.standby && before.standby && s.timeline == before.timeline && s.position < before.position
 }

@@ -106,8 +106,9 @@ type Config struct {
 	// take it out, three good answers bring it back. Default: 250 ms.
 	ProbeTimeout time.Duration
 
-	// Failover is how long a write waits for a server that accepts writes.
-	// Default: 10 s.
+	// Failover is how long a write waits for a server that accepts writes, and
+	// how long a read waits for the primary to tell its position, if the read
+	// needs that. Default: 10 s.
 	Failover time.Duration
 
 	// Engine is what the servers are. Default: it is found out.
@@ -126,8 +127,6 @@ type Config struct {
 	// function delays the next one and nothing else. It must not close the
 	// router, which waits for it.
 	OnEvent func(Event)
-
-	off protection // what a control test switches off
 }
 
 // Fallback says what happens to a read that no replica can serve.
@@ -145,20 +144,6 @@ const (
 	// has no room, to a replica within Config.MaxStale that has not got what
 	// the session wrote. A limit asked for with [WithMaxStale] or [WithPosition] holds.
 	StaleIfFull
-)
-
-// protection is a set of safety measures. Tests switch one off to see the
-// failure it is there for.
-type protection uint8
-
-const (
-	offSlots     protection = 1 << iota // the primary takes any number of reads
-	offRerun                            // a read that failed is not run elsewhere
-	offDiscover                         // the first primary stays the primary
-	offClassify                         // every error counts against the server
-	offCut                              // connections to a dead server are left alone
-	offTimelines                        // positions of other timelines are compared
-	offBack                             // standbys that were restarted are believed to be where they were
 )
 
 const (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/txn"
@@ -21,7 +22,8 @@ import (
 // beside a standby that is always 200 ms behind.
 func TestTokens(t *testing.T) {
 	c := newCluster(t, 0, 200*time.Millisecond)
-	writer, reader := c.open(t), c.open(t)
+	writer := c.open(t)
+	reader := c.open(t, func(cfg *readreplica.Config) { cfg.Wait = testdb.Patience(100 * time.Millisecond) })
 	rows := repo.New(writer, counters)
 	elsewhere := repo.New(reader, counters)
 	anywhere := repo.New(c.open(t, func(cfg *readreplica.Config) { cfg.Picker = readreplica.RoundRobin() }), counters)
@@ -70,7 +72,7 @@ func TestTokens(t *testing.T) {
 	if share < 0.6 {
 		t.Errorf("standbys served %.0f %% of the reads", 100*share)
 	}
-	if longest > 250*time.Millisecond && !loaded() {
+	if longest > testdb.Patience(250*time.Millisecond) {
 		t.Errorf("a read took %v", longest)
 	}
 }
@@ -78,9 +80,12 @@ func TestTokens(t *testing.T) {
 // TestIdlePrimary reads after the last write before a silence. A position that
 // does not exist on a standby would be waited for until the next write.
 func TestIdlePrimary(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0)
 	c.flushSoon(t)
-	r := c.open(t, func(cfg *readreplica.Config) { cfg.Fallback, cfg.Wait = readreplica.Strict, 2*time.Second })
+	r := c.open(t, func(cfg *readreplica.Config) {
+		cfg.Fallback, cfg.Wait = readreplica.Strict, testdb.Patience(2*time.Second)
+	})
 	rows := repo.New(r, counters)
 	for n := range int64(200) {
 		ctx := readreplica.WithSession(t.Context())
@@ -98,6 +103,7 @@ func TestIdlePrimary(t *testing.T) {
 
 // TestTokenInTransaction is R2: there is no token of what is not committed.
 func TestTokenInTransaction(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0)
 	r := c.open(t)
 	ctx := readreplica.WithSession(t.Context())
@@ -113,14 +119,11 @@ func TestTokenInTransaction(t *testing.T) {
 // TestMonotonic is R3: sessions read from standbys that replay at different
 // speeds, changing between them, and never see a counter go back.
 func TestMonotonic(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 30*time.Millisecond, 90*time.Millisecond)
 	for _, protected := range []bool{false, true} {
 		r := c.open(t, func(cfg *readreplica.Config) { cfg.Picker = readreplica.RoundRobin() })
-		length := 2 * time.Second
-		if full() && protected {
-			length = time.Minute
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), length)
+		ctx, cancel := context.WithCancel(t.Context())
 		var back, total, hops atomic.Int64
 		done := make(chan error, 9)
 		go func() {
@@ -177,35 +180,39 @@ func TestMonotonic(t *testing.T) {
 				done <- nil
 			}()
 		}
+		standbys := func() (served int) {
+			for name, n := range reads(r) {
+				if name != "primary" && n > 0 {
+					served++
+				}
+			}
+			return served
+		}
+		least := int64(2000)
+		if full() {
+			least = 100_000
+		}
+		eventually(t, "enough reads", time.Minute, func() bool {
+			return len(done) > 0 || standbys() >= 2 && (!protected && back.Load() > 0 || protected && total.Load() >= least)
+		})
+		cancel()
 		for range 9 {
 			check.NoError(t, <-done)
 		}
-		cancel()
 		t.Logf("protected %v: %d reads, %d from standbys, %d went back; %v", protected, total.Load(), hops.Load(), back.Load(), reads(r))
-		if protected {
-			check.Same(t, "reads that went back", back.Load(), 0)
-		} else if back.Load() == 0 {
-			t.Error("without sessions nothing went back: the test proves nothing")
-		}
-		served := 0
-		for name, n := range reads(r) {
-			if name != "primary" && n > 0 {
-				served++
-			}
-		}
-		if served < 2 {
-			t.Errorf("reads were on %d standbys only", served)
-		}
+		check.Same(t, "reads went back", back.Load() > 0, !protected)
 	}
 }
 
 // TestMaxStale proves that the age of what is read is bounded.
 func TestMaxStale(t *testing.T) {
-	c := newCluster(t, 400*time.Millisecond)
+	t.Parallel()
+	c := newCluster(t, 0)
 	r := c.open(t)
 	rows := repo.New(r, counters)
+	check.NoError(t, c.standbys[0].PauseReplay(t.Context()))
 	check.NoError(t, bump(t.Context(), rows, 1, 1))
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond) // until the commit is older than each of the limits
 	got, err := rows.Get(t.Context(), 1)
 	check.NoError(t, err)
 	check.Same(t, "a read without a limit", got.N, 0)
@@ -214,8 +221,10 @@ func TestMaxStale(t *testing.T) {
 		check.NoError(t, err)
 		check.Same(t, "a read within "+limit.String(), got.N, 1)
 	}
+	check.NoError(t, c.standbys[0].ResumeReplay(t.Context()))
 	strict := c.open(t, func(cfg *readreplica.Config) { cfg.Fallback = readreplica.Strict })
 	eventually(t, "the standby is known to be fresh enough", 10*time.Second, func() bool { return strict.Stats().Nodes[1].Reading })
+	check.NoError(t, c.standbys[0].PauseReplay(t.Context()))
 	check.NoError(t, bump(t.Context(), rows, 1, 2))
 	_, err = repo.New(strict, counters).Get(readreplica.WithMaxStale(t.Context(), 0), 1)
 	check.Error(t, "a read that must not go to the primary", err, smrt.ErrNoFreshReplica)
@@ -270,7 +279,7 @@ func TestForgedTokens(t *testing.T) {
 		began := time.Now()
 		_, err := rows.Get(readreplica.WithPosition(t.Context(), forged), 1)
 		reason(want, err, want)
-		if took := time.Since(began); took > 100*time.Millisecond && !loaded() {
+		if took := time.Since(began); took > testdb.Patience(100*time.Millisecond) {
 			t.Errorf("%s: took %v", want, took)
 		}
 	}

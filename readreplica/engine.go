@@ -37,13 +37,13 @@ func (e Engine) String() string {
 	return [...]string{"not known yet", "PostgreSQL", "Aurora", "CockroachDB", "YugabyteDB", "PostgreSQL behind a pooler"}[min(e, Pooled)]
 }
 
-// positions tells whether there are positions to compare.
+// positions reports whether there are positions to compare.
 func (e Engine) positions() bool { return e == PostgreSQL }
 
-// roles tells whether only one server accepts writes.
+// roles reports whether only one server accepts writes.
 func (e Engine) roles() bool { return e != CockroachDB && e != YugabyteDB }
 
-// current tells whether every server has every commit.
+// current reports whether every server has every commit.
 func (e Engine) current() bool { return e == CockroachDB || e == YugabyteDB }
 
 // engineSQL tells the engines apart by what only they have.

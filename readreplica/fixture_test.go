@@ -2,8 +2,6 @@ package readreplica_test
 
 import (
 	"context"
-	"os"
-	"runtime"
 	"testing"
 	"time"
 
@@ -87,7 +85,7 @@ func (c *cluster) open(t testing.TB, change ...func(*readreplica.Config)) *readr
 	t.Helper()
 	cfg := readreplica.Config{
 		Servers: c.servers(), Pool: pool.Config{MaxConns: 10},
-		ProbeInterval: 200 * time.Millisecond, TokenSecret: []byte("0123456789abcdef"),
+		ProbeInterval: 200 * time.Millisecond, ProbeTimeout: testdb.Patience(250 * time.Millisecond), TokenSecret: []byte("0123456789abcdef"),
 		OnEvent: func(e readreplica.Event) { t.Log(e) },
 	}
 	for _, f := range change {
@@ -99,16 +97,14 @@ func (c *cluster) open(t testing.TB, change ...func(*readreplica.Config)) *readr
 	return r
 }
 
+// eventually waits until ok, and returns how long that took. The limit is that
+// of a fast machine, see testdb.Patience.
 func eventually(t testing.TB, what string, limit time.Duration, ok func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !ok() {
-		if time.Since(began) > limit {
-			if os.Getenv("DUMP") != "" {
-				buf := make([]byte, 1<<20)
-				println(string(buf[:runtime.Stack(buf, true)]))
-			}
-			t.Fatalf("%s: not within %v", what, limit)
+		if time.Since(began) > testdb.Patience(limit) {
+			t.Fatalf("%s: not within %v", what, testdb.Patience(limit))
 		}
 		time.Sleep(time.Millisecond)
 	}

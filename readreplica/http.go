@@ -57,7 +57,7 @@ func (r *Router) Middleware(h HTTP, next http.Handler) (http.Handler, error) {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		ctx := req.Context()
-		if d := demandOf(ctx); d == nil || d.session == nil { // else that of another router's middleware
+		if sessionOf(ctx) == nil { // else that of another router's middleware
 			ctx = WithSession(ctx)
 		}
 		if err := r.resume(ctx, h.read(req)); err != nil {
@@ -110,7 +110,7 @@ func (a *answer) begin() {
 	}
 	a.begun = true
 	r := a.router
-	if a.how.WritesOnly && !r.hasWritten(a.ctx) {
+	if a.how.WritesOnly && !sessionOf(a.ctx).hasWritten(r) {
 		return
 	}
 	token, err := r.Token(a.ctx)

@@ -13,6 +13,7 @@ import (
 // TestTwoMiddlewares: a service with two databases has a middleware of each
 // router, and each gets its token out, whichever is the outer one.
 func TestTwoMiddlewares(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0)
 	a, b := c.open(t), c.open(t)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -43,6 +44,7 @@ type flushless struct{ http.ResponseWriter }
 
 // TestFlushTells passes on that a response cannot be flushed.
 func TestFlushTells(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	r := c.open(t)
 	handler, err := r.Middleware(readreplica.HTTP{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

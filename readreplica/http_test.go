@@ -44,6 +44,7 @@ func service(t *testing.T, c *cluster, h readreplica.HTTP) (*httptest.Server, *r
 // TestMiddleware lets one user write in one process and read in another, by
 // cookie and by header.
 func TestMiddleware(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 100*time.Millisecond)
 	for _, h := range []readreplica.HTTP{{Insecure: true}, {Header: "X-Reads"}, {Cookie: "c", Path: "/", Insecure: true, WritesOnly: true}} {
 		writer, _ := service(t, c, h)
@@ -92,6 +93,7 @@ func TestMiddleware(t *testing.T) {
 
 // TestBadMiddleware refuses what cannot work.
 func TestBadMiddleware(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	r := c.open(t)
 	_, err := r.Middleware(readreplica.HTTP{}, nil)

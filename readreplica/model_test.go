@@ -137,6 +137,7 @@ func (m *model) step() {
 // TestSessionsAgainstAModel proves that no sequence of writes and reads shows a
 // session less than it has written and seen. The control has no sessions.
 func TestSessionsAgainstAModel(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	steps := 600
 	if full() {

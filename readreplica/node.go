@@ -74,13 +74,11 @@ func newNode(r *Router, index int, s Server) *Node {
 	n := &Node{router: r, index: index, Server: s}
 	n.latency.Store(int64(time.Millisecond))
 	n.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        s.Name,
-		MaxRequests: probesIn,
-		Timeout:     r.cfg.ProbeInterval / 4, // of being open, before it is asked again
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= probesOut },
-		IsSuccessful: func(err error) bool {
-			return err == nil || r.cfg.off&offClassify == 0 && !isHealth(err)
-		},
+		Name:          s.Name,
+		MaxRequests:   probesIn,
+		Timeout:       r.cfg.ProbeInterval / 4, // of being open, before it is asked again
+		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= probesOut },
+		IsSuccessful:  func(err error) bool { return err == nil || !isHealth(err) },
 		OnStateChange: func(_ string, _, to gobreaker.State) { n.down.Store(to != gobreaker.StateClosed) },
 	})
 	n.prober.init()
@@ -94,7 +92,7 @@ const (
 	probesIn  = 3
 )
 
-// isHealth tells whether an error is about the server, and not about what it
+// isHealth reports whether an error is about the server, and not about what it
 // was asked or about the caller. Errors that are the caller's, such as a row
 // that does not exist or a constraint that is violated, say that it works.
 func isHealth(err error) bool {
@@ -115,13 +113,13 @@ func faultOf(err error) pgerr.Fault {
 	return fault
 }
 
-// neverSent tells whether an error is that of opening a connection.
+// neverSent reports whether an error is that of opening a connection.
 func neverSent(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect)
 }
 
-// Zoned tells whether the node is in the zone.
+// Zoned reports whether the node is in the zone.
 func (n *Node) zoned(zone string) bool { return zone != "" && n.Zone == zone }
 
 // InFlight is the number of reads that run on the server at this moment,
@@ -178,7 +176,7 @@ func (n *Node) failed(err error) {
 	}
 	n.shaky.Store(true)
 	_, _ = n.breaker.Execute(func() (struct{}, error) { return struct{}{}, err })
-	if n.router.cfg.off&offClassify != 0 || isHealth(err) {
+	if isHealth(err) {
 		n.router.review(n, err)
 		n.prober.hurry()
 	}

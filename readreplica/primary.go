@@ -74,7 +74,7 @@ func (r *Router) limit() instant { return now() + instant(r.cfg.Failover) }
 // would go on answering pings.
 func (r *Router) demote(n *Node) {
 	r.mu.Lock()
-	if s := n.status.Load(); s != nil && !s.readOnly && r.cfg.off&offDiscover == 0 {
+	if s := n.status.Load(); s != nil && !s.readOnly {
 		refused := *s
 		refused.readOnly = true
 		n.status.Store(&refused)

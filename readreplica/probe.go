@@ -131,7 +131,7 @@ func (n *Node) check(ctx context.Context) {
 		n.shaky.Store(after)
 	case err != nil && isHealth(err):
 		n.shaky.Store(true)
-		if after && n.router.cfg.off&offCut == 0 {
+		if after {
 			n.cut()
 		}
 	}
@@ -305,7 +305,7 @@ func (n *Node) poll(ctx context.Context) {
 // firstWithWait is the major version that has WAIT FOR LSN.
 const firstWithWait = 19
 
-// canWait tells whether the server can wait for a position by itself.
+// canWait reports whether the server can wait for a position by itself.
 func canWait(conn *pgx.Conn) bool {
 	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
 	n, err := strconv.Atoi(major)

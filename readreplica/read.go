@@ -9,248 +9,185 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
-	"github.com/smrt-go/smrt/internal/pgerr"
 )
-
-// maxRuns is how often a read is run at most, on different nodes.
-const maxRuns = 4
-
-// next chooses the node for a read.
-func (r *Router) next(ctx context.Context, last handle.Try) (handle.Try, error) {
-	if last.On != nil {
-		return r.again(ctx, last)
-	}
-	if d := demandOf(ctx); d != nil {
-		return r.choose(ctx, d, last)
-	}
-	if t := r.table.Load(); len(t.readers) > 0 {
-		return r.on(r.choice(t.readers), last), nil
-	}
-	return r.choose(ctx, &demand{}, last)
-}
-
-// choice is the picker's, if it is one: a read does not fail because of it.
-func (r *Router) choice(nodes []*Node) *Node {
-	if n := r.cfg.Picker(nodes); slices.Contains(nodes, n) {
-		return n
-	}
-	return LeastLatency(nodes)
-}
-
-// on is a try on a node.
-func (r *Router) on(n *Node, last handle.Try) handle.Try {
-	last.On, last.Node, last.Began = n.on, n.index, int64(n.begin())
-	return last
-}
-
-// done ends a read.
-func (r *Router) done(ctx context.Context, t handle.Try) error {
-	n := r.nodes[t.Node]
-	r.finish(n, t)
-	saw(ctx, n) // before an error there may have been rows
-	if t.Err == nil {
-		return nil
-	}
-	_, err := r.judge(ctx, n, t.Err)
-	return err
-}
-
-// saw notes in the session of ctx that it was answered by a node.
-func saw(ctx context.Context, n *Node) {
-	if d := demandOf(ctx); d != nil && d.session != nil {
-		d.session.didRead(n)
-	}
-}
-
-// finish gives back what a try took.
-func (r *Router) finish(n *Node, t handle.Try) {
-	n.end(instant(t.Began), t.Err == nil)
-	if t.Slot {
-		<-r.slots
-	}
-}
-
-// judge says what the error of a read means: for the node, and whether another
-// one could do better.
-func (r *Router) judge(ctx context.Context, n *Node, err error) (elsewhere bool, _ error) {
-	if ctx.Err() != nil {
-		return false, err
-	}
-	if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, smrt.ErrConnectTimeout) || errors.Is(err, errWentBack) { // busy, in its way, which is no fault
-		return true, err
-	}
-	standby := r.table.Load().primary != n
-	switch faultOf(err) {
-	case pgerr.NotPrimary:
-		return false, &writeError{err}
-	case pgerr.Conflict:
-		if !standby {
-			return false, err
-		}
-		n.conflicted()
-		r.counter.conflicts.Add(1)
-		return true, err
-	case pgerr.Lost, pgerr.Crowded:
-		n.failed(err)
-		return true, err
-	}
-	if r.cfg.off&offClassify != 0 {
-		n.failed(err)
-	}
-	return false, err
-}
-
-// writeError is a write that was declared as a read.
-type writeError struct{ err error }
-
-func (e *writeError) Error() string   { return fmt.Sprintf("%v: %v", smrt.ErrWriteOnReplica, e.err) }
-func (e *writeError) Unwrap() []error { return []error{smrt.ErrWriteOnReplica, e.err} }
-
-// again chooses another node after a failure.
-func (r *Router) again(ctx context.Context, last handle.Try) (handle.Try, error) {
-	n := r.nodes[last.Node]
-	r.finish(n, last)
-	elsewhere, err := r.judge(ctx, n, last.Err)
-	if !elsewhere {
-		saw(ctx, n) // that a row is not there is an answer as well
-	}
-	last.Tried |= 1 << n.index
-	last.Count++
-	if !elsewhere || last.Count >= maxRuns || ctx.Err() != nil || r.cfg.off&offRerun != 0 {
-		return handle.Try{}, err
-	}
-	d := demandOf(ctx)
-	if d == nil {
-		d = &demand{}
-	}
-	r.counter.reruns.Add(1)
-	next, chosen := r.choose(ctx, d, handle.Try{Tried: last.Tried, Count: last.Count, Err: err})
-	if chosen != nil {
-		return handle.Try{}, chosen
-	}
-	next.Err = nil
-	return next, nil
-}
 
 // choose finds a node that serves a read with demands.
 func (r *Router) choose(ctx context.Context, d *demand, last handle.Try) (handle.Try, error) {
-	if d.primary {
+	switch {
+	case d.primary:
 		return r.onPrimary(ctx, last)
-	}
-	if !r.kind().positions() {
+	case !r.kind().positions():
 		return r.chooseByRole(ctx, d, last)
 	}
-	need, read, err := r.need(ctx, d)
+	need, n, err := r.measure(ctx, d, last)
 	if err != nil {
 		return handle.Try{}, err
 	}
-	if read != nil && r.mayStay(read, need, last) {
-		return r.on(read, last), nil
+	if n == nil {
+		n = r.pick(need, last)
 	}
-	if d.session != nil {
-		seen, err := r.settle(ctx, d.session)
-		if err != nil {
-			return handle.Try{}, r.unknown(ctx, err)
-		}
-		need = later(need, seen)
-	}
-	if n := r.pick(need, last); n != nil {
-		return r.on(n, last), nil
+	if n != nil {
+		return tryOn(n, last), nil
 	}
 	var waited time.Duration
 	if n := r.promising(need, last); n != nil {
 		began := now()
-		if n.await(ctx, need, r.waitLimit(ctx)) {
-			r.counter.waited(began.since())
-			return r.on(n, last), nil
-		}
-		if ctx.Err() != nil {
-			return handle.Try{}, ctx.Err()
-		}
+		reached := n.await(ctx, need, r.waitLimit(ctx))
 		waited = began.since()
 		r.counter.waited(waited)
+		switch {
+		case reached:
+			return tryOn(n, last), nil
+		case ctx.Err() != nil:
+			return handle.Try{}, ctx.Err()
+		}
 	}
 	return r.fallback(ctx, d, need, waited, last)
 }
 
-// need is what a read must see, except what the last read of its session saw,
-// and where that was.
-func (r *Router) need(ctx context.Context, d *demand) (need smrt.Position, read *Node, err error) {
+// measure returns what a read needs; see need. Where that takes a position of
+// the primary and it does not tell, the read waits, as a write does, for as long
+// as Config.Failover: a probe may be answered when a question was not, and
+// another primary may come.
+func (r *Router) measure(ctx context.Context, d *demand, last handle.Try) (need smrt.Position, stay *Node, err error) {
+	began, until := now(), r.limit()
+	for {
+		need, stay, err = r.need(ctx, d, began, last)
+		switch {
+		case err == nil, errors.Is(err, smrt.ErrBadToken):
+			return need, stay, err
+		case ctx.Err() != nil:
+			return need, nil, ctx.Err()
+		}
+		if _, e := r.writer(ctx, until); errors.Is(e, smrt.ErrPoolClosed) || ctx.Err() != nil {
+			return need, nil, e
+		}
+		if now() >= until {
+			return need, nil, &smrt.FreshnessError{Reason: "no server can be asked how far it is", Err: err}
+		}
+		r.hurry()
+		r.pause(ctx, r.cfg.ProbeInterval/20)
+	}
+}
+
+// need returns the position that a replica must have replayed to serve a read
+// that began at a time, and the node that the read is to stay on, nil if any
+// replica with that position will do.
+//
+// In a session a read must cover the session's position, and what earlier reads
+// saw on other nodes. There are four cases:
+//
+//  1. All that was written and read lies before the session's position. Any
+//     replica that has replayed it will do.
+//  2. Something was written, and where is not known. The primary is asked for
+//     its position, which becomes the session's. (A commit whose position came
+//     with the answer does not get here.)
+//  3. All that was read since then was on one node, which may have shown more
+//     than the session's position. The read stays there, and nobody is asked,
+//     if the node has replayed the session's position, still serves reads and
+//     has not lost what it showed.
+//  4. Otherwise each of the nodes that were read from is asked for its position,
+//     which becomes the session's. That is case 1 again.
+func (r *Router) need(ctx context.Context, d *demand, began instant, last handle.Try) (need smrt.Position, stay *Node, err error) {
 	if need, err = r.validated(ctx, d.least); err != nil {
 		return need, nil, err
 	}
-	if d.session != nil {
-		var floor smrt.Position
-		if floor, read, err = r.floorOf(ctx, d.session); err != nil {
-			return need, nil, r.unknown(ctx, err)
-		}
-		need = later(need, floor)
-	}
 	if d.within > 0 {
-		t := instant(int64(now()) - int64(d.within))
-		r.mu.Lock()
-		floor, known := r.floorAt(t, true)
-		r.mu.Unlock()
-		if !known {
-			if floor, err = r.since(ctx, t); err != nil {
-				return need, nil, r.unknown(ctx, err)
+		p, err := r.since(ctx, began-instant(d.within))
+		if err != nil {
+			return need, nil, err
+		}
+		need = later(need, p)
+	}
+	if d.session == nil {
+		need, err = r.translated(ctx, need)
+		return need, nil, err
+	}
+	written, err := r.coverWrites(ctx, d.session) // cases 1 and 2
+	if err != nil {
+		return need, nil, err
+	}
+	if need, err = r.translated(ctx, later(need, written)); err != nil {
+		return need, nil, err
+	}
+	if only, _ := d.session.lastReads(r); only.node != nil && r.mayStay(only, need, last) {
+		return need, only.node, nil // case 3
+	}
+	seen, err := r.coverReads(ctx, d.session) // case 4, or nothing to do
+	return later(need, seen), nil, err
+}
+
+// coverWrites makes the position of a session cover what it has written, and
+// returns it.
+func (r *Router) coverWrites(ctx context.Context, s *session) (smrt.Position, error) {
+	p, wrote := s.notes(r)
+	at := wrote
+	if r.isOld(p) {
+		at = now() // its number means something else on the new timeline
+	}
+	if at == 0 {
+		return p, nil
+	}
+	current, err := r.since(ctx, at)
+	if err != nil {
+		return p, err
+	}
+	s.raise(r, current, wrote)
+	return later(p, current), nil
+}
+
+// coverReads makes the position of a session cover what it has read, and
+// returns it. If a node does not tell its position, the primary's will do,
+// because no standby is ahead of it.
+func (r *Router) coverReads(ctx context.Context, s *session) (smrt.Position, error) {
+	only, reads := s.lastReads(r)
+	if only.node != nil {
+		reads = []lastRead{only}
+	}
+	p, _ := s.notes(r)
+	for _, read := range reads {
+		at, err := read.node.position(ctx, read.at)
+		if err != nil {
+			if at, err = r.since(ctx, read.at); err != nil {
+				return p, err
 			}
 		}
-		need = later(need, floor)
+		p = s.coverRead(r, read, at)
 	}
-	need, err = r.translated(ctx, d, need)
-	return need, read, err
+	return p, nil
 }
 
-// translated is a position on the primary's timeline that covers what is left
-// of one on an older timeline: after a promotion its number means something
+// translated returns a position on the primary's timeline that covers what is
+// left of one on an older timeline. After a promotion its number means something
 // else, and may be ahead of everything although nothing is missing.
-func (r *Router) translated(ctx context.Context, d *demand, need smrt.Position) (smrt.Position, error) {
-	if need.IsZero() || need.Timeline >= r.newest() || r.cfg.off&offTimelines != 0 {
+func (r *Router) translated(ctx context.Context, need smrt.Position) (smrt.Position, error) {
+	if !r.isOld(need) {
 		return need, nil
 	}
-	at, err := r.since(ctx, now())
-	if err != nil {
-		return need, r.unknown(ctx, err)
-	}
-	if d.session != nil {
-		d.session.raise(r, at)
-	}
-	return at, nil
+	return r.since(ctx, now())
 }
 
-// newest is the timeline of the primary.
-func (r *Router) newest() uint32 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.timeline
-}
-
-// unknown is the error of a read whose demands cannot be measured.
-func (r *Router) unknown(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &smrt.FreshnessError{Reason: "no server can be asked how far it is", Err: err}
-}
-
-// mayStay tells whether the node where a session read last may serve another
-// read of it: there, nothing that was seen can be missing, and nobody has to be
-// asked.
-func (r *Router) mayStay(n *Node, need smrt.Position, last handle.Try) bool {
-	return last.Tried&(1<<n.index) == 0 && slices.Contains(r.table.Load().readers, n) && r.reached(n, need)
-}
-
-// reached tells whether a node has replayed a position, by what is known.
-func (r *Router) reached(n *Node, need smrt.Position) bool {
-	s := n.status.Load()
-	if s == nil {
+// isOld reports whether a position is on an older timeline than the primary's.
+func (r *Router) isOld(p smrt.Position) bool {
+	if p.IsZero() {
 		return false
 	}
-	if r.cfg.off&offTimelines != 0 {
-		return s.position >= need.LSN
-	}
-	return need.IsZero() || s.timeline == need.Timeline && s.position >= need.LSN
+	_, timeline, _ := r.known()
+	return p.Timeline < timeline
+}
+
+// mayStay reports whether the node that a session has read from may serve
+// another read of it: what was seen there cannot be missing there.
+func (r *Router) mayStay(read lastRead, need smrt.Position, last handle.Try) bool {
+	n := read.node
+	return read.node.keeps(read.at) && last.Tried&(1<<n.index) == 0 &&
+		slices.Contains(r.table.Load().readers, n) && n.reached(need)
+}
+
+// reached reports whether a node has replayed a position, by what is known.
+func (n *Node) reached(need smrt.Position) bool {
+	s := n.status.Load()
+	return s != nil && (need.IsZero() || s.timeline == need.Timeline && s.position >= need.LSN)
 }
 
 // pick chooses among the replicas that have replayed need.
@@ -258,14 +195,14 @@ func (r *Router) pick(need smrt.Position, last handle.Try) *Node {
 	var few [8]*Node
 	able := few[:0]
 	for _, n := range r.table.Load().readers {
-		if last.Tried&(1<<n.index) == 0 && r.reached(n, need) {
+		if last.Tried&(1<<n.index) == 0 && n.reached(need) {
 			able = append(able, n)
 		}
 	}
 	if len(able) == 0 {
 		return nil
 	}
-	return r.choice(able)
+	return r.picked(able)
 }
 
 // promising is the replica that is closest to need, nil if none will get there.
@@ -302,7 +239,7 @@ func (r *Router) onPrimary(ctx context.Context, last handle.Try) (handle.Try, er
 	if last.Tried&(1<<n.index) != 0 {
 		return handle.Try{}, last.Err
 	}
-	return r.on(n, last), nil
+	return tryOn(n, last), nil
 }
 
 // fallback serves a read for which no replica is fresh enough.
@@ -313,18 +250,16 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 	case n != nil && last.Tried&(1<<n.index) != 0:
 		fail.Reason = "the primary failed too"
 	case n != nil && r.slots == nil:
-		return r.on(n, last), nil
+		return tryOn(n, last), nil
 	case r.cfg.Fallback == Strict && len(r.nodes) > 1:
 		fail.Reason = "the primary does not serve reads by Config.Fallback"
 	case n == nil:
 		fail.Reason = "there is no primary"
-	case r.cfg.off&offSlots != 0:
-		return r.on(n, last), nil
 	default:
 		if r.takeSlot(ctx, len(t.readers) > 0 && waited == 0) {
 			r.counter.fallbacks.Add(1)
 			last.Slot = true
-			return r.on(n, last), nil
+			return tryOn(n, last), nil
 		}
 		if ctx.Err() != nil {
 			return handle.Try{}, ctx.Err()
@@ -332,7 +267,7 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 		fail.Reason = fmt.Sprintf("the primary has no room: %d reads are on it already (Config.PrimaryShare)", cap(r.slots))
 	}
 	if n := r.stale(d, last); n != nil {
-		return r.on(n, last), nil
+		return tryOn(n, last), nil
 	}
 	if last.Err != nil && len(t.readers) > 0 && need.IsZero() {
 		return handle.Try{}, last.Err // all were tried: freshness was not the matter
@@ -386,18 +321,18 @@ func (r *Router) chooseByRole(ctx context.Context, d *demand, last handle.Try) (
 	case !d.least.IsZero():
 		return handle.Try{}, r.noPositions("WithPosition")
 	case d.session != nil:
-		p := d.session.look(r)
-		if p.wrote != 0 && p.wrote.since() < r.cfg.Sticky {
+		if _, wrote := d.session.notes(r); wrote != 0 && wrote.since() < r.cfg.Sticky {
 			return r.onPrimary(ctx, last)
 		}
-		for _, read := range slices.Backward(p.seen) {
-			if r.mayStay(read.node, smrt.Position{}, last) {
-				return r.on(read.node, last), nil // another replica may be behind this one
+		only, reads := d.session.lastReads(r)
+		for _, read := range append(reads, only) { // another replica may be behind this one
+			if read.node != nil && r.mayStay(read, smrt.Position{}, last) {
+				return tryOn(read.node, last), nil
 			}
 		}
 	}
 	if n := r.pick(smrt.Position{}, last); n != nil {
-		return r.on(n, last), nil
+		return tryOn(n, last), nil
 	}
 	return r.fallback(ctx, d, smrt.Position{}, 0, last)
 }

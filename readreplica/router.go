@@ -315,7 +315,7 @@ func (r *Router) arrange() {
 	if t.primary != before.primary {
 		r.announce(t.primary)
 	}
-	floor, limited := r.floorAt(instant(int64(now())-int64(r.cfg.MaxStale)), false)
+	fresh, limited := r.sampleAfter(now()-instant(r.cfg.MaxStale), false)
 	near := false
 	for _, n := range r.nodes {
 		s := n.status.Load()
@@ -325,7 +325,7 @@ func (r *Router) arrange() {
 		t.all = append(t.all, n)
 		// A history that does not go back far enough demands more than it has
 		// to, at the beginning. The node is looked at again soon.
-		stale := limited && t.primary != nil && s.position < floor.LSN
+		stale := limited && t.primary != nil && s.position < fresh.LSN
 		n.stale.Store(stale)
 		if stale {
 			continue
@@ -345,7 +345,7 @@ func (r *Router) arrange() {
 	}
 }
 
-// replica tells whether a node may serve reads beside the primary. A server
+// replica reports whether a node may serve reads beside the primary. A server
 // that was promoted, or demoted, in another history than the primary's has data
 // that never happened here.
 func (r *Router) replica(n *Node, s *status, primary *Node) bool {
@@ -357,16 +357,13 @@ func (r *Router) replica(n *Node, s *status, primary *Node) bool {
 	case !s.standby:
 		return false
 	}
-	return !r.kind().positions() || r.cfg.off&offTimelines != 0 || r.timeline == 0 || s.timeline == r.timeline
+	return !r.kind().positions() || r.timeline == 0 || s.timeline == r.timeline
 }
 
 // elect chooses who is written to: of those who accept writes the one with the
 // newest timeline. One with an older timeline than was ever seen is an old
 // primary that came back, and what is written to it will be thrown away.
 func (r *Router) elect(current *Node) *Node {
-	if r.cfg.off&offDiscover != 0 && current != nil {
-		return current
-	}
 	var best *Node
 	var newest uint32
 	for _, n := range r.nodes {

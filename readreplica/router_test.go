@@ -17,6 +17,7 @@ import (
 
 // TestWhereThingsGo proves which statements go to a standby and which do not.
 func TestWhereThingsGo(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	r := c.open(t)
 	ctx := t.Context()
@@ -52,6 +53,7 @@ func TestWhereThingsGo(t *testing.T) {
 // TestWriteOnReplica proves that a write that was declared as a read is refused,
 // wherever the read goes.
 func TestWriteOnReplica(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0)
 	r := c.open(t)
 	for what, ctx := range map[string]context.Context{"standby": t.Context(), "primary": readreplica.WithPrimary(t.Context())} {
@@ -83,6 +85,7 @@ func TestWriteOnReplica(t *testing.T) {
 // TestReadYourWrites writes and reads in sessions, beside a standby that is
 // always behind, and proves that sessions are what makes the difference.
 func TestReadYourWrites(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 200*time.Millisecond)
 	c.flushSoon(t)
 	r := c.open(t)

@@ -52,6 +52,7 @@ var one, two = "standby1", "standby2"
 // TestConcurrentReadsOfASession: two reads of a session run on two standbys at
 // the same time, and what either has seen counts. The control has no session.
 func TestConcurrentReadsOfASession(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	r, to := steered(t, c)
 	rows := repo.New(r, counters)
@@ -77,6 +78,7 @@ func TestConcurrentReadsOfASession(t *testing.T) {
 
 // TestMissingRowIsAnAnswer: whoever saw that a row is gone does not see it again.
 func TestMissingRowIsAnAnswer(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	r, to := steered(t, c)
 	rows := repo.New(r, counters)
@@ -94,6 +96,7 @@ func TestMissingRowIsAnAnswer(t *testing.T) {
 // TestReadTransactionInASession pins a standby, sees what was written before,
 // and what it saw is not taken back after it has ended, however it ended.
 func TestReadTransactionInASession(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	r, to := steered(t, c)
 	rows := repo.New(r, counters)
@@ -129,6 +132,7 @@ func TestReadTransactionInASession(t *testing.T) {
 // beside a standby that is behind. Whatever tells the position of its commit
 // costs no question for it later. The control has no session.
 func TestCommitsAreKnown(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 150*time.Millisecond)
 	r := c.open(t)
 	rows := repo.New(r, counters)
@@ -218,8 +222,9 @@ func TestCommitsAreKnown(t *testing.T) {
 // TestLaterCommitCoversAnEarlierWrite: one whose position is not known needs no
 // question any more after a commit that tells its own.
 func TestLaterCommitCoversAnEarlierWrite(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 150*time.Millisecond)
-	r := c.open(t)
+	r := c.open(t, func(cfg *readreplica.Config) { cfg.ProbeInterval, cfg.MaxStale = time.Minute, time.Hour }) // probes answer too
 	rows := repo.New(r, counters)
 	ctx := readreplica.WithSession(t.Context())
 	check.NoError(t, bump(ctx, rows, 1, 7))
@@ -246,6 +251,7 @@ func TestLaterCommitCoversAnEarlierWrite(t *testing.T) {
 // TestSessionOfManyGoroutines uses one session with two routers from many
 // goroutines; each sees its own writes.
 func TestSessionOfManyGoroutines(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 50*time.Millisecond)
 	a, b := c.open(t), c.open(t)
 	ctx := readreplica.WithSession(t.Context())
@@ -284,6 +290,7 @@ var counterID = query.Col(func(c *counter) *int64 { return &c.ID })
 
 // TestGraphOnAStandby loads a graph: as a whole it is a read, on one node.
 func TestGraphOnAStandby(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0, 0)
 	r := c.open(t)
 	peers := preload.Many(preload.HasMany(counters, counters, func(c *counter) *int64 { return &c.N }), func(f *family) *[]counter { return &f.Peers })

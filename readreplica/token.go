@@ -38,11 +38,11 @@ func (r *Router) Token(ctx context.Context) (string, error) {
 		}
 		return r.sign(p, time.Now()), nil
 	}
-	d := demandOf(ctx)
-	if d == nil || d.session == nil {
-		return "", bad("ctx", "has no session: see WithSession")
+	s := sessionOf(ctx)
+	if s == nil {
+		return "", errNoSession
 	}
-	wrote := d.session.look(r).wrote
+	_, wrote := s.notes(r)
 	if wrote == 0 || r.kind().current() {
 		return "", nil
 	}
@@ -76,18 +76,15 @@ func (r *Router) resume(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	s := demandOf(ctx).session
+	s := sessionOf(ctx)
 	if p.IsZero() || !r.kind().positions() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		part := s.on(r)
-		part.wrote = max(part.wrote, r.whenWritten(at))
+		s.resume(r, r.whenWritten(at))
 		return nil
 	}
 	if p, err = r.validated(ctx, p); err != nil {
 		return err
 	}
-	s.raise(r, p)
+	s.raise(r, p, 0)
 	return nil
 }
 
@@ -104,11 +101,6 @@ func (r *Router) whenWritten(at time.Time) instant {
 
 // unresolved is a token that says no more than that something was written.
 func (r *Router) unresolved() string { return r.sign(smrt.Position{}, time.Now()) }
-
-// hasWritten tells whether the session of ctx has written anything through r.
-func (r *Router) hasWritten(ctx context.Context) bool {
-	return demandOf(ctx).session.look(r).dirty
-}
 
 func (r *Router) needSecret() error {
 	if len(r.cfg.TokenSecret) == 0 {
@@ -150,45 +142,4 @@ func (r *Router) verify(token string) (smrt.Position, time.Time, error) {
 		LSN:      binary.BigEndian.Uint64(b[13:]),
 	}
 	return p, time.Unix(int64(binary.BigEndian.Uint64(b[21:])), 0), nil
-}
-
-// validated refuses a position that cannot be one of this cluster. What seems
-// to be ahead may only be newer than what was last seen of the primary, so it
-// is asked once; if it does not answer, the position is believed.
-func (r *Router) validated(ctx context.Context, p smrt.Position) (smrt.Position, error) {
-	if p.IsZero() {
-		return p, nil
-	}
-	system, timeline, newest := r.known()
-	if system != 0 && p.System != system {
-		return p, &smrt.TokenError{Reason: "foreign"}
-	}
-	if p.Timeline < timeline || p.Timeline == timeline && p.LSN <= newest {
-		return p, nil
-	}
-	at, err := r.since(ctx, now())
-	if err != nil {
-		if ctx.Err() != nil {
-			return p, ctx.Err()
-		}
-		return p, nil //nolint:nilerr // nobody knows better
-	}
-	switch {
-	case p.Timeline > at.Timeline:
-		r.hurry() // a standby may have been promoted just now
-		return p, &smrt.TokenError{Reason: "timeline"}
-	case p.Timeline == at.Timeline && p.LSN > at.LSN+tokenSlack:
-		return p, &smrt.TokenError{Reason: "future"}
-	}
-	return p, nil
-}
-
-// known is what was last seen of the primary.
-func (r *Router) known() (system int64, timeline uint32, newest uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if k := len(r.samples); k > 0 {
-		newest = r.samples[k-1].position.LSN
-	}
-	return r.system, r.timeline, newest
 }

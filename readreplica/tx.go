@@ -99,7 +99,7 @@ func (t *tx) end(ctx context.Context, err error) {
 	}
 	t.try.Err = err
 	t.router.finish(t.node, t.try)
-	saw(ctx, t.node)
+	noteRead(ctx, t.node)
 }
 
 // Commit commits, and notes the position in the session of ctx.
@@ -141,7 +141,7 @@ func (t *tx) plainCommit(ctx context.Context) error {
 }
 
 // Rollback undoes the transaction. How it came to that is not told here, but
-// its connection tells whether it was the server's fault.
+// its connection reports whether it was the server's fault.
 func (t *tx) Rollback(ctx context.Context) error {
 	if t.over {
 		return pgx.ErrTxClosed

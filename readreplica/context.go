@@ -1,0 +1,85 @@
+package readreplica
+
+import (
+	"context"
+	"time"
+
+	"github.com/smrt-go/smrt"
+)
+
+// demand is what a context asks of the reads under it. It never changes, so
+// that one look into the context is all that a read needs.
+type demand struct {
+	session *session
+	primary bool
+	within  time.Duration // 0: not asked for
+	least   smrt.Position
+}
+
+type demandKey struct{}
+
+func demandOf(ctx context.Context) *demand {
+	d, _ := ctx.Value(demandKey{}).(*demand)
+	return d
+}
+
+// sessionOf returns the session of ctx, or nil.
+func sessionOf(ctx context.Context) *session {
+	if d := demandOf(ctx); d != nil {
+		return d.session
+	}
+	return nil
+}
+
+// demanding returns a context with a changed demand.
+func demanding(ctx context.Context, change func(*demand)) context.Context {
+	var d demand
+	if old := demandOf(ctx); old != nil {
+		d = *old
+	}
+	change(&d)
+	return context.WithValue(ctx, demandKey{}, &d)
+}
+
+// WithPrimary returns a context under which reads go to the primary. There they
+// see everything that is committed, and need no room by Config.PrimaryShare.
+func WithPrimary(ctx context.Context) context.Context {
+	return demanding(ctx, func(d *demand) { d.primary = true })
+}
+
+// WithMaxStale returns a context under which reads see everything that was
+// committed d or longer ago. A d that is shorter than Config.ProbeInterval
+// costs a question to the primary now and then, which concurrent reads share.
+// A d of 0 or less is as little as can be: all that was committed before the
+// read began.
+func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
+	return demanding(ctx, func(of *demand) { of.within = max(d, 1) })
+}
+
+// WithPosition returns a context under which reads see everything up to a
+// position, such as that of a commit which another program has sent along with
+// a message. See txn.Result for how to get one.
+func WithPosition(ctx context.Context, p smrt.Position) context.Context {
+	return demanding(ctx, func(d *demand) { d.least = p })
+}
+
+// WithSession returns a context with a new session. Under it, whatever router
+// it is used with, reads see what was written before (read-your-writes) and
+// never less than earlier reads did (monotonic reads). A session is for what
+// one user does one after the other, such as a request; it is safe for
+// concurrent use, but then "before" means: answered before the read began.
+//
+// What is done by hand on connections lent by Router.Acquire and Reader.Acquire
+// is not seen: tell of writes with [MarkWritten].
+func WithSession(ctx context.Context) context.Context {
+	return demanding(ctx, func(d *demand) { d.session = &session{} })
+}
+
+// MarkWritten tells the session of ctx that something was committed in a way
+// that the router has not seen, such as by another program that has just
+// answered. Without a session it does nothing.
+func MarkWritten(ctx context.Context) {
+	if s := sessionOf(ctx); s != nil {
+		s.markWritten()
+	}
+}

@@ -1,0 +1,69 @@
+package readreplica_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded removes protections of the package, one at a time, and
+// sees a test fail for each.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct {
+		rule, file, from, to string
+		caught               string // the test that notices
+	}{
+		{
+			"the primary has room for some reads only", "router.go",
+			"make(chan struct{}, max(room, 1))", "make(chan struct{}, 1000)",
+			"TestAllReplicasDown",
+		},
+		{
+			"a read that failed is run elsewhere", "route.go",
+			"const maxRuns = 4\n", "const maxRuns = 1\n",
+			"TestConflicts",
+		},
+		{
+			"another primary is found", "router.go",
+			"	var best *Node\n", "	if current != nil {\n		return current\n	}\n	var best *Node\n",
+			"TestZombie",
+		},
+		{
+			"errors of the application count for nothing", "node.go",
+			"	fault := pgerr.FaultOf(err)\n", "	fault := pgerr.FaultOf(err)\n	if err != nil && fault == pgerr.Permanent {\n		return pgerr.Lost\n	}\n",
+			"TestBreakerIgnoresTheApplication",
+		},
+		{
+			"connections to a dead server are cut", "probe.go",
+			"			n.cut()\n", "",
+			"TestBlackHole",
+		},
+		{
+			"standbys that were restarted are asked", "back.go",
+			"replayed >= known.position", "replayed >= 0",
+			"TestStandbyGoesBack",
+		},
+		{
+			"a read waits for the primary to tell its position", "read.go",
+			"		if now() >= until {\n", "		if true {\n",
+			"TestPrimaryTellsLate",
+		},
+		{
+			"a session stays where it has read", "read.go",
+			"	return read.node.keeps(read.at) && ", "	return false && ",
+			"TestWhatAReadOfASessionAsks",
+		},
+		{
+			"a session covers its writes", "session.go",
+			"	h.wrote, h.written = max(h.wrote, at), true\n", "	h.written = true\n",
+			"TestWhatAReadOfASessionAsks",
+		},
+		{
+			"a session covers what it has read on several nodes", "session.go",
+			"		several = slices.Clone(h.reads)\n", "		only = h.reads[0]\n",
+			"TestConcurrentReadsOfASession",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
+	}
+}

@@ -1,0 +1,152 @@
+package readreplica_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/readreplica"
+)
+
+// fakeCluster is a primary and two standbys, all at position 1000, that answer
+// what a router asks.
+type fakeCluster struct {
+	primary, first, second *fakeServer
+
+	mute atomic.Bool   // the primary does not answer when it is asked for its position
+	dead atomic.Bool   // nor when it is probed
+	at   atomic.Uint64 // how often the standbys were asked for theirs
+}
+
+// openFake opens a router on a fake cluster. It probes once a minute, so that
+// whatever is asked for is asked for by a read.
+func openFake(t *testing.T, change ...func(*readreplica.Config)) (*fakeCluster, *readreplica.Router) {
+	t.Helper()
+	c := &fakeCluster{}
+	c.primary = &fakeServer{version: "15.4", pid: 1, answer: func(sql string) ([]string, error) {
+		switch {
+		case strings.Contains(sql, "received_tli"):
+			if c.dead.Load() {
+				return nil, errNoSuch
+			}
+			return []string{"f", "f", "42", "00000001", "1000", "f", "f", "f"}, nil
+		case strings.Contains(sql, "pg_current_wal_insert_lsn"):
+			if c.mute.Load() {
+				return nil, errNoSuch
+			}
+			return []string{"false", "(1300,2022,42,now)", "000000010000000000000000", "0/3E8", "0/3E8", "8192", "16MB"}, nil
+		}
+		return nil, nil
+	}}
+	standby := func(sql string) ([]string, error) {
+		if strings.Contains(sql, "received_tli") {
+			c.at.Add(1)
+			return []string{"t", "t", "42", "1", "1000", "f", "t", "f"}, nil
+		}
+		return nil, nil
+	}
+	c.first = &fakeServer{version: "15.4", pid: 2, answer: standby}
+	c.second = &fakeServer{version: "15.4", pid: 3, answer: standby}
+	cfg := readreplica.Config{
+		Servers: []readreplica.Server{
+			{Name: "primary", Pool: c.primary.pool(t)}, {Name: one, Pool: c.first.pool(t)}, {Name: two, Pool: c.second.pool(t)},
+		},
+		Engine: readreplica.PostgreSQL, ProbeInterval: time.Minute, MaxStale: time.Hour, ProbeTimeout: testdb.Patience(250 * time.Millisecond),
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	r, err := readreplica.Open(t.Context(), cfg)
+	check.NoError(t, err)
+	t.Cleanup(r.Close)
+	return c, r
+}
+
+// TestWhatAReadOfASessionAsks follows the four cases of what a session's read
+// must cover, by the questions that each of them costs.
+func TestWhatAReadOfASessionAsks(t *testing.T) {
+	t.Parallel()
+	var to atomic.Pointer[string]
+	_, r := openFake(t, func(cfg *readreplica.Config) {
+		cfg.Picker = func(nodes []*readreplica.Node) *readreplica.Node {
+			for _, n := range nodes {
+				if name := to.Load(); name != nil && n.Name == *name {
+					return n
+				}
+			}
+			return nil
+		}
+	})
+	ctx := readreplica.WithSession(t.Context())
+	read := func(what string, where *string, served string, questions uint64) {
+		t.Helper()
+		to.Store(where)
+		asked, before := r.Stats().Positions, reads(r)
+		_, err := r.Reader().Exec(ctx, "SELECT 1")
+		check.NoError(t, err)
+		check.Same(t, what+": questions", r.Stats().Positions-asked, questions)
+		for name, n := range reads(r) {
+			check.Same(t, what+": served by "+name, n != before[name], name == served)
+		}
+	}
+	read("a new session reads anywhere", &one, one, 0)
+	read("what was read on one node is read there again", &two, one, 0)
+
+	readreplica.MarkWritten(ctx)
+	read("a write whose position is not known", &two, one, 1)
+	read("its position is known now", &two, one, 0)
+
+	ctx = readreplica.WithSession(t.Context())
+	to.Store(&one)
+	first := check.Value(r.Reader().Query(ctx, "SELECT 1"))(t)
+	to.Store(&two)
+	second := check.Value(r.Reader().Query(ctx, "SELECT 1"))(t)
+	first.Close()
+	second.Close()
+	read("what was read on two nodes", &two, two, 2)
+	read("all of that is known now", &one, two, 0)
+}
+
+// TestPrimaryTellsLate: a read that needs the primary's position waits for a
+// probe if the primary did not tell, for Config.Failover at most. Then its error
+// says why it did not.
+func TestPrimaryTellsLate(t *testing.T) {
+	t.Parallel()
+	fail := 300 * time.Millisecond
+	c, r := openFake(t, func(cfg *readreplica.Config) { cfg.Failover, cfg.ProbeInterval = fail, 100*time.Millisecond })
+	c.mute.Store(true)
+	ctx := readreplica.WithMaxStale(t.Context(), 0)
+	var err error
+	for range 20 { // a slow machine may not probe in time
+		if _, err = r.Reader().Exec(ctx, "SELECT 1"); err == nil {
+			break
+		}
+	}
+	check.NoError(t, err)
+
+	c.dead.Store(true)
+	began := time.Now()
+	_, err = r.Reader().Exec(ctx, "SELECT 1")
+	check.Error(t, "nobody tells", err, smrt.ErrNoFreshReplica)
+	if !strings.Contains(err.Error(), "no server can be asked how far it is: ") || !strings.Contains(err.Error(), errNoSuch.Error()) {
+		t.Errorf("the error hides its cause: %v", err)
+	}
+	var fresh *smrt.FreshnessError
+	if !errors.As(err, &fresh) || fresh.Err == nil {
+		t.Errorf("got %#v", err)
+	}
+	if took := time.Since(began); took < fail {
+		t.Errorf("gave up after %v", took)
+	}
+
+	brief, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err = r.Reader().Exec(brief, "SELECT 1")
+	check.Error(t, "the caller's own end", err, context.DeadlineExceeded)
+}
