@@ -13,14 +13,14 @@ import (
 // It is an EXISTS: the rows of P are not multiplied. The conditions of the
 // relation itself hold too; an order or limit of it does not matter.
 func (r ToOne[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return query.PredicateOf[P](filtered(r.relation, ps).Node(plan.Related))
+	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }
 
 // Has matches the rows of P that lead to a row of C which matches all of ps.
 // It is an EXISTS: the rows of P are not multiplied. The conditions of the
 // relation itself hold too; an order or limit of it does not matter.
 func (r ToMany[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return query.PredicateOf[P](filtered(r.relation, ps).Node(plan.Related))
+	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }
 
 // HasNot matches the rows of P that lead to no row of C which matches all of
@@ -50,7 +50,7 @@ type Number[P any] struct{ node plan.Node }
 
 func (n Number[P]) compare(op string, v int64) query.Predicate[P] {
 	n.node.SQL, n.node.A = op, v
-	return query.PredicateOf[P](n.node)
+	return plan.As[query.Predicate[P]](n.node)
 }
 
 // Eq matches rows that lead to exactly v rows.
@@ -72,9 +72,9 @@ func (n Number[P]) Gt(v int64) query.Predicate[P] { return n.compare(">", v) }
 func (n Number[P]) Ge(v int64) query.Predicate[P] { return n.compare(">=", v) }
 
 // Asc orders by the number, smallest first.
-func (n Number[P]) Asc() query.Order[P] { return query.OrderOf[P](meta.Order{Expr: &n.node}) }
+func (n Number[P]) Asc() query.Order[P] { return plan.As[query.Order[P]](meta.Order{Expr: &n.node}) }
 
 // Desc orders by the number, greatest first.
 func (n Number[P]) Desc() query.Order[P] {
-	return query.OrderOf[P](meta.Order{Expr: &n.node, Desc: true})
+	return plan.As[query.Order[P]](meta.Order{Expr: &n.node, Desc: true})
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt/internal/load"
-	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 )
@@ -26,27 +25,23 @@ type ForeignKey[T any, K comparable] interface {
 func fieldsOf[T any, K comparable, F ForeignKey[T, K]](fk F, to *plan.Table) []load.Field {
 	switch fk := any(fk).(type) {
 	case func(*T) *K:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) **K:
-		return load.Single(query.NullCol(fk).Meta(), to)
+		return load.Single(query.NullCol(fk).Plan(), to)
 	case func(*T) *sql.Null[K]:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) *pgtype.Int2:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) *pgtype.Int4:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) *pgtype.Int8:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) *pgtype.Text:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case func(*T) *pgtype.UUID:
-		return load.Single(query.Col(fk).Meta(), to)
+		return load.Single(query.Col(fk).Plan(), to)
 	case query.Key[T, K]:
-		parts := make([]meta.KeyPart, len(fk))
-		for i, part := range fk {
-			parts[i] = part.Meta()
-		}
-		return load.Composite(parts, to)
+		return load.Composite(plan.All(fk), to)
 	}
 	panic("unreachable: ForeignKey has no other type")
 }

@@ -67,7 +67,7 @@ func ManyToMany[P, J, C any, PK, JK, CK comparable, L ForeignKey[J, PK], R Forei
 
 // filtered is r with more conditions.
 func filtered[C any](r *load.Relation, ps []query.Predicate[C]) *load.Relation {
-	return r.With(r.Spec().And(query.Where(ps...).Spec().Where))
+	return r.With(r.Spec().And(query.Where(ps...).Plan().Where))
 }
 
 // Where leads only to the rows that match all of ps.
@@ -93,7 +93,7 @@ func (r ToMany[P, C]) WithDeleted() ToMany[P, C] {
 // OrderBy sets the order in which the rows of each parent come. Without it,
 // that is the order declared for the table of C, or else that of its key.
 func (r ToMany[P, C]) OrderBy(terms ...query.Order[C]) ToMany[P, C] {
-	return ToMany[P, C]{r.relation.With(r.relation.Spec().OrderBy(query.All[C]().OrderBy(terms...).Spec().Order))}
+	return ToMany[P, C]{r.relation.With(r.relation.Spec().OrderBy(query.All[C]().OrderBy(terms...).Plan().Order))}
 }
 
 // Limit leads to the first n rows of each parent. An index on the foreign key

@@ -57,8 +57,8 @@ func columnAt(entity, field any, access meta.Accessor) *meta.Column {
 // Name returns the column's name in the database.
 func (c Column[T, V]) Name() string { return c.column.Name }
 
-// Meta is for smrt's own packages.
-func (c Column[T, V]) Meta() *meta.Column { return c.column }
+// Plan is for the packages of this module.
+func (c Column[T, V]) Plan() *meta.Column { return c.column }
 
 func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Own(v)}}
@@ -225,11 +225,14 @@ func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
 // Assignment gives a column a value in a patch. T is the entity.
 type Assignment[T any] struct{ set plan.Set }
 
-// Meta is for smrt's own packages.
-func (a Assignment[T]) Meta() plan.Set { return a.set }
+// Plan is for the packages of this module.
+func (a Assignment[T]) Plan() plan.Set { return a.set }
 
 // Order is one term of an ORDER BY.
 type Order[T any] struct{ order meta.Order }
+
+// Plan is for the packages of this module.
+func (o Order[T]) Plan() meta.Order { return o.order }
 
 // NullsFirst puts rows where the column is NULL first.
 func (o Order[T]) NullsFirst() Order[T] {

@@ -29,5 +29,6 @@ func (c Conflict[T]) DoNothing() Conflict[T] {
 	return Conflict[T]{c.conflict.DoingNothing()}
 }
 
-// Meta is for smrt's own packages. It is nil for the zero Conflict.
-func (c Conflict[T]) Meta() *plan.Conflict { return c.conflict }
+// Plan is for the packages of this module. It returns nil for the zero
+// Conflict.
+func (c Conflict[T]) Plan() *plan.Conflict { return c.conflict }

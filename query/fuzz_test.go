@@ -286,7 +286,7 @@ func FuzzPredicate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := &source{data: data}
 		q := s.query()
-		read := plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()}
+		read := plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()}
 		if st, err := things.Plan().Build(&read); err == nil && strings.Contains(st.SQL, taint) {
 			t.Fatalf("a value is part of the SQL: %s", st.SQL)
 		}

@@ -2,7 +2,6 @@ package query
 
 import (
 	"slices"
-	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,14 +14,23 @@ import (
 // compile.
 type constant string
 
+// Each type has one method for the packages of this module, see [plan.Face].
+var (
+	_ plan.Face[*plan.Table]    = (*Table[struct{}, NoKey])(nil)
+	_ plan.Face[*meta.Column]   = Column[struct{}, int]{}
+	_ plan.Face[meta.KeyPart]   = KeyPart[struct{}, NoKey]{}
+	_ plan.Face[*plan.Spec]     = Query[struct{}]{}
+	_ plan.Face[plan.Node]      = Predicate[struct{}]{}
+	_ plan.Face[meta.Order]     = Order[struct{}]{}
+	_ plan.Face[plan.Set]       = Assignment[struct{}]{}
+	_ plan.Face[*plan.Conflict] = Conflict[struct{}]{}
+)
+
 // Predicate is a condition on rows of T.
 type Predicate[T any] struct{ node plan.Node }
 
-// PredicateOf is for smrt's own packages.
-func PredicateOf[T any](n plan.Node) Predicate[T] { return Predicate[T]{n} }
-
-// OrderOf is for smrt's own packages.
-func OrderOf[T any](o meta.Order) Order[T] { return Order[T]{o} }
+// Plan is for the packages of this module.
+func (p Predicate[T]) Plan() plan.Node { return p.node }
 
 // And matches rows that match all of ps; with no ps, all rows.
 func And[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.And, ps) }
@@ -35,22 +43,7 @@ func Or[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.Or, ps) }
 func Not[T any](p Predicate[T]) Predicate[T] { return junction(plan.Not, []Predicate[T]{p}) }
 
 func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Kids: slices.Clone(nodes(ps))}}
-}
-
-// nodes sees predicates as what they hold, without copying: a Predicate is
-// nothing but its node. So do orders and assignments.
-func nodes[T any](ps []Predicate[T]) []plan.Node {
-	return *(*[]plan.Node)(unsafe.Pointer(&ps))
-}
-
-func orders[T any](terms []Order[T]) []meta.Order {
-	return *(*[]meta.Order)(unsafe.Pointer(&terms))
-}
-
-// Sets is for smrt's own packages: assignments as what they hold.
-func Sets[T any](as []Assignment[T]) []plan.Set {
-	return *(*[]plan.Set)(unsafe.Pointer(&as))
+	return Predicate[T]{plan.Node{Op: op, Kids: slices.Clone(plan.All(ps))}}
 }
 
 // Raw is a condition in SQL, with $1, $2, ... for args. The text must be a
@@ -71,18 +64,18 @@ func All[T any]() Query[T] { return Query[T]{} }
 
 // Where is the query for the rows that match all of ps.
 func Where[T any](ps ...Predicate[T]) Query[T] {
-	return Query[T]{(*plan.Spec)(nil).And(nodes(ps))}
+	return Query[T]{(*plan.Spec)(nil).And(plan.All(ps))}
 }
 
 // Where adds conditions: rows must match these too.
 func (q Query[T]) Where(ps ...Predicate[T]) Query[T] {
-	return Query[T]{q.spec.And(nodes(ps))}
+	return Query[T]{q.spec.And(plan.All(ps))}
 }
 
 // OrderBy sets the order, in place of the one before and of the table's
 // default. With no terms the rows come in no particular order.
 func (q Query[T]) OrderBy(terms ...Order[T]) Query[T] {
-	return Query[T]{q.spec.OrderBy(orders(terms))}
+	return Query[T]{q.spec.OrderBy(plan.All(terms))}
 }
 
 // Limit reads at most n rows. A negative n is an error when the query is run.
@@ -160,6 +153,6 @@ func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
 	return Query[T]{q.spec.InMode(mode)}
 }
 
-// Spec is for smrt's own packages. The result must not be changed; nil is the
-// query for all rows.
-func (q Query[T]) Spec() *plan.Spec { return q.spec }
+// Plan is for the packages of this module. The result must not be changed; nil
+// is the query for all rows.
+func (q Query[T]) Plan() *plan.Spec { return q.spec }

@@ -87,16 +87,16 @@ func TestGoldenSQL(t *testing.T) {
 	}
 	for _, c := range reads {
 		for range 2 { // first rendered, then from the cache
-			got := rendered(t, plan.Request{Verb: c.verb, List: "id", Spec: c.q.Spec()})
+			got := rendered(t, plan.Request{Verb: c.verb, List: "id", Spec: c.q.Plan()})
 			if got.SQL != c.want || len(got.Args) != len(c.args) || len(c.args) > 0 && !reflect.DeepEqual(got.Args, c.args) {
 				t.Errorf("got  %s %v\nwant %s %v", got.SQL, got.Args, c.want, c.args)
 			}
 		}
 	}
 	q := query.Where(thingID.Eq(9))
-	got := rendered(t, plan.Request{Verb: plan.Update, Spec: q.Spec(), Sets: []plan.Set{
-		thingInt.Set(1).Meta(), thingBig.Add(2).Meta(), thingNick.SetNull().Meta(), thingMood.SetDefault().Meta(),
-		thingName.SetExpr("$1 || name || $1", "x").Meta(),
+	got := rendered(t, plan.Request{Verb: plan.Update, Spec: q.Plan(), Sets: []plan.Set{
+		thingInt.Set(1).Plan(), thingBig.Add(2).Plan(), thingNick.SetNull().Plan(), thingMood.SetDefault().Plan(),
+		thingName.SetExpr("$1 || name || $1", "x").Plan(),
 	}})
 	const want = `UPDATE "things" SET "int" = $1, "big" = "big" + $2, "nick" = NULL, "mood" = DEFAULT, "name" = $3 || name || $4 WHERE "id" = $5`
 	if args := []any{int32(1), int64(2), "x", "x", int64(9)}; got.SQL != want || !reflect.DeepEqual(got.Args, args) {
@@ -116,16 +116,16 @@ func TestEnumsAreNotNull(t *testing.T) {
 	gold := shopdb.NullCustomerTier{CustomerTier: "gold", Valid: true}
 	for want, build := range map[string]func() (plan.Statement, error){
 		`SELECT id FROM "customers" WHERE "tier" <> $1`: func() (plan.Statement, error) {
-			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.Ne("gold")).Spec()})
+			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.Ne("gold")).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" <> ALL($1)`: func() (plan.Statement, error) {
-			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.NotIn("gold")).Spec()})
+			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.NotIn("gold")).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" IS DISTINCT FROM $1`: func() (plan.Statement, error) {
-			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(gold)).Spec()})
+			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(gold)).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" IS NOT NULL`: func() (plan.Statement, error) {
-			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(shopdb.NullCustomerTier{})).Spec()})
+			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(shopdb.NullCustomerTier{})).Plan()})
 		},
 	} {
 		if st, err := build(); err != nil || st.SQL != want {
@@ -151,7 +151,7 @@ func TestQueriesAreValues(t *testing.T) {
 				if i%2 == 0 {
 					want = `/* x */ SELECT id FROM "things" WHERE "int" > $1 AND "big" > $2 AND "flag" = $3 ORDER BY "name" DESC FOR UPDATE NOWAIT`
 				}
-				st, err := things.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()})
+				st, err := things.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 				if err != nil || st.SQL != want || i%2 == 1 && st.Args[2] != int16(i) {
 					t.Errorf("%s %v: %v", st.SQL, st.Args, err)
 					return
@@ -187,20 +187,20 @@ func TestOperandsAreCopied(t *testing.T) {
 		"raw":      query.Raw[thing]("blob = $1", args...),
 	} {
 		q := query.Where(p)
-		specs[name] = func() plan.Statement { return rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()}) }
+		specs[name] = func() plan.Statement { return rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()}) }
 	}
 	nested := query.Where(blobsOf.Eq(blobs))
 	specs["nested"] = func() plan.Statement {
-		st, err := rows.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: nested.Spec()})
+		st, err := rows.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: nested.Plan()})
 		if err != nil {
 			t.Error(err)
 		}
 		return st
 	}
-	sets := []plan.Set{thingBlob.Set(blob).Meta(), thingTags.SetExpr("$1", tags).Meta()}
+	sets := []plan.Set{thingBlob.Set(blob).Plan(), thingTags.SetExpr("$1", tags).Plan()}
 	all := query.All[thing]().Unbounded()
 	specs["set"] = func() plan.Statement {
-		return rendered(t, plan.Request{Verb: plan.Update, Spec: all.Spec(), Sets: sets})
+		return rendered(t, plan.Request{Verb: plan.Update, Spec: all.Plan(), Sets: sets})
 	}
 	before := map[string]string{}
 	for name, build := range specs {
@@ -243,7 +243,7 @@ func spelled(args []any) string {
 func TestPlanCache(t *testing.T) {
 	table := query.NewTable("things", func(t *thing) *int64 { return &t.ID }, query.PlanCacheSize[thing](3))
 	build := func(q query.Query[thing]) string {
-		st, err := table.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()})
+		st, err := table.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 		if err != nil {
 			t.Error(err)
 		}
@@ -307,7 +307,7 @@ func TestShapesDiffer(t *testing.T) {
 	}
 	for i, q := range all {
 		for _, verb := range []plan.Verb{plan.Select, plan.Count, plan.Exists} {
-			r := plan.Request{Verb: verb, List: "id", Spec: q.Spec()}
+			r := plan.Request{Verb: verb, List: "id", Spec: q.Plan()}
 			got, err := shared.Plan().Build(&r)
 			want, err2 := fresh().Plan().Build(&r)
 			if err != nil || err2 != nil || got.SQL != want.SQL || len(got.Args) != len(want.Args) {

@@ -61,8 +61,7 @@ func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options 
 	if len(key) < 2 || len(key) > 4 {
 		panic(fmt.Sprintf("smrt: table %q: a composite key has 2 to 4 parts, not %d", name, len(key)))
 	}
-	parts := *(*[]meta.KeyPart)(unsafe.Pointer(&key)) // a KeyPart holds nothing else
-	return table[T, K](declare(name, (*T)(nil), (*K)(nil), parts, false, settings(options)))
+	return table[T, K](declare(name, (*T)(nil), (*K)(nil), plan.All(key), false, settings(options)))
 }
 
 // NewKeylessTable describes a table whose rows have no key, such as a log: rows
@@ -105,8 +104,8 @@ func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func
 	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, *V](column), Offset: place[K, V](field)}}
 }
 
-// Meta is for smrt's own packages.
-func (k KeyPart[T, K]) Meta() meta.KeyPart { return k.part }
+// Plan is for the packages of this module.
+func (k KeyPart[T, K]) Plan() meta.KeyPart { return k.part }
 
 // table gives a table its types back.
 func table[T any, K comparable](t *untyped) *Table[T, K] { return (*Table[T, K])(unsafe.Pointer(t)) }
@@ -222,13 +221,13 @@ func Version[T any, V int16 | int32 | int64 | int](field func(*T) *V) TableOptio
 
 // DefaultOrder declares the order of queries that do not name one.
 func DefaultOrder[T any](terms ...Order[T]) TableOption[T] {
-	return TableOption[T]{defaultOrder(orders(terms))}
+	return TableOption[T]{defaultOrder(plan.All(terms))}
 }
 
 // AnyColumn is a column of T of whatever type.
 type AnyColumn[T any] interface {
 	Name() string
-	Meta() *meta.Column
+	Plan() *meta.Column
 	entity(*T)
 }
 
@@ -237,7 +236,7 @@ func (c Column[T, V]) entity(*T) {}
 func columnsOf[T any](columns []AnyColumn[T]) []*meta.Column {
 	cs := make([]*meta.Column, len(columns))
 	for i, c := range columns {
-		cs[i] = c.Meta()
+		cs[i] = c.Plan()
 	}
 	return cs
 }
@@ -288,5 +287,5 @@ type CacheStats = plan.Stats
 // CacheStats tells how the table's plan cache is used.
 func (t *Table[T, K]) CacheStats() CacheStats { return t.plan.CacheStats() }
 
-// Plan is for smrt's own packages.
+// Plan is for the packages of this module.
 func (t *Table[T, K]) Plan() *plan.Table { return t.plan }

@@ -21,7 +21,7 @@ func TestTrapEmptyPart(t *testing.T) {
 func TestTrapEmptyEqDeletesAll(t *testing.T) {
 	for _, p := range []query.Predicate[thing]{query.And[thing](), thingID.NotIn(), query.Not(query.Or[thing]())} {
 		q := query.Where(p)
-		if _, err := things.Plan().Build(&plan.Request{Verb: plan.Delete, Spec: q.Spec()}); err == nil {
+		if _, err := things.Plan().Build(&plan.Request{Verb: plan.Delete, Spec: q.Plan()}); err == nil {
 			t.Errorf("%+v is not refused", p)
 		}
 	}
@@ -44,7 +44,7 @@ func TestTrapNotEqOfEmptyList(t *testing.T) {
 func TestTrapNumberingOfInnerParts(t *testing.T) {
 	inner := query.Or(query.Raw[thing]("a = $1 AND b = $2", 1, 2), query.Not(query.And(thingID.Eq(3), query.Raw[thing]("c = $2 AND d = $1", 5, 4))))
 	q := query.Where(thingID.Eq(0), inner, thingBig.Eq(6)).OrderBy()
-	st := rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Spec()})
+	st := rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 	const want = `SELECT id FROM "things" WHERE "id" = $1 AND ((a = $2 AND b = $3) OR ` +
 		`(("id" = $4 AND (c = $5 AND d = $6))) IS NOT TRUE) AND "big" = $7`
 	if st.SQL != want {
@@ -84,7 +84,7 @@ func TestTrapByteArray(t *testing.T) {
 	}
 }
 
-func specOf(q query.Query[thing]) *plan.Spec { return q.Spec() }
+func specOf(q query.Query[thing]) *plan.Spec { return q.Plan() }
 
 func TestTrapInsertOfOtherLength(t *testing.T) {
 	// Columns and values of an insert come from one list: the arity of the

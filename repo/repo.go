@@ -104,7 +104,7 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 // statement whatever the number of rows; see package preload. Every other
 // method that reads rows takes loads likewise.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
-	vs, err := find(ctx, &r.at, q.Spec(), untyped(loads))
+	vs, err := find(ctx, &r.at, q.Plan(), untyped(loads))
 	return *(*[]R)(unsafe.Pointer(&vs)), err
 }
 
@@ -112,25 +112,25 @@ func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...prel
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := first(ctx, &r.at, q.Spec(), untyped(loads))
+	v, err := first(ctx, &r.at, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
 // smrt.ErrTooManyRows if there are several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := one(ctx, &r.at, q.Spec(), untyped(loads))
+	v, err := one(ctx, &r.at, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
 // Count returns how many rows match. A limit and an offset count.
 func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.Count(ctx, q.Spec())
+	return r.at.Count(ctx, q.Plan())
 }
 
 // Exists tells whether a row matches.
 func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
-	return r.at.Exists(ctx, q.Spec())
+	return r.at.Exists(ctx, q.Plan())
 }
 
 // Stream reads the rows that match one by one, in constant memory:
@@ -152,6 +152,6 @@ func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, erro
 // them are of one instant.
 func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		stream(ctx, &r.at, q.Spec(), untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
+		stream(ctx, &r.at, q.Plan(), untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -44,7 +45,7 @@ func outcomes(os []crud.Outcome) []Outcome {
 // The row as it then is, is read back into the entity, unless it was left
 // [Unchanged].
 func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]) (Outcome, error) {
-	o, err := r.at.Upsert(ctx, unsafe.Pointer(v), c.Meta())
+	o, err := r.at.Upsert(ctx, unsafe.Pointer(v), c.Plan())
 	return Outcome(o), err
 }
 
@@ -52,7 +53,7 @@ func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]
 // of each. Two entities with the same conflict target are refused with
 // smrt.ErrDuplicateInBatch.
 func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Conflict[T]) ([]Outcome, error) {
-	os, err := r.at.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Meta())
+	os, err := r.at.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Plan())
 	return outcomes(os), err
 }
 
@@ -79,14 +80,14 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 // Zero values are written like any other. It answers smrt.ErrNotFound if there
 // is no such row.
 func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assignment[T]) error {
-	return r.at.Patch(ctx, unsafe.Pointer(&key), query.Sets(sets))
+	return r.at.Patch(ctx, unsafe.Pointer(&key), plan.All(sets))
 }
 
 // UpdateWhere assigns columns of all rows that match and returns how many there
 // were. A query that matches every row is refused with smrt.ErrUnboundedWrite
 // unless it is marked Unbounded.
 func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) (int64, error) {
-	return r.at.UpdateWhere(ctx, q.Spec(), query.Sets(sets))
+	return r.at.UpdateWhere(ctx, q.Plan(), plan.All(sets))
 }
 
 // Delete deletes the row with the key: softly, if the table was declared with
@@ -118,11 +119,11 @@ func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, err
 // returns how many there were. A query that matches every row is refused with
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Spec())
+	return r.at.DeleteWhere(ctx, q.Plan())
 }
 
 // HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
 // add OnlyDeleted to the query.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.HardDeleteWhere(ctx, q.Spec())
+	return r.at.HardDeleteWhere(ctx, q.Plan())
 }

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -30,7 +31,7 @@ type Reference[T any] struct{ ref reference }
 //	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
 //	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, order))
 func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
-	return Reference[T]{reference{column.Meta(), key.row}}
+	return Reference[T]{reference{column.Plan(), key.row}}
 }
 
 // Create lets the row of an entity be created, as a repository does it, with the
@@ -81,7 +82,7 @@ func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs .
 // Patch lets columns of the row with the key be assigned, and no others. If
 // there is no such row, nothing of the unit is written.
 func Patch[T any, K comparable](u *Unit, table *query.Table[T, K], key K, sets ...query.Assignment[T]) {
-	u.patch(table.Plan(), unsafe.Pointer(&key), query.Sets(sets))
+	u.patch(table.Plan(), unsafe.Pointer(&key), plan.All(sets))
 }
 
 // Delete lets the row with the key be deleted: softly, if the table was declared
