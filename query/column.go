@@ -1,8 +1,6 @@
 package query
 
 import (
-	"fmt"
-	"reflect"
 	"slices"
 	"unsafe"
 
@@ -23,36 +21,16 @@ type Column[T, V any] struct {
 //
 // It panics if the result is not the address of a column of its argument.
 func Col[T, V any](field func(*T) *V) Column[T, V] {
-	return Column[T, V]{column: resolve[T, V](field), elem: element[V]()}
+	return Column[T, V]{column: meta.ColumnOf(field), elem: element[V]()}
 }
 
 // NullCol declares a column that can be NULL, behind a pointer field. Its
 // operands are plain values; IsNull asks for NULL.
 func NullCol[T, V any](field func(*T) **V) Column[T, V] {
-	return Column[T, V]{column: resolve[T, *V](field), elem: element[V]()}
+	return Column[T, V]{column: meta.ColumnOf(field), elem: element[V]()}
 }
 
 func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
-
-// resolve finds the column of an accessor.
-func resolve[T, F any](field func(*T) *F) *meta.Column {
-	return columnAt((*T)(nil), (*F)(nil), accessor(field))
-}
-
-// accessor is field without its types.
-func accessor[T, F any](field func(*T) *F) meta.Accessor {
-	return func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*T)(p))) }
-}
-
-// columnAt is resolve without types: entity and field are nil pointers to them.
-// It panics, because a wrong declaration is a mistake in the program.
-func columnAt(entity, field any, access meta.Accessor) *meta.Column {
-	c, err := meta.Resolve(reflect.TypeOf(entity).Elem(), reflect.TypeOf(field).Elem(), access)
-	if err != nil {
-		panic(fmt.Sprintf("smrt: %v", err))
-	}
-	return c
-}
 
 // Name returns the column's name in the database.
 func (c Column[T, V]) Name() string { return c.column.Name }

@@ -45,7 +45,7 @@ type definition struct {
 //
 // It panics if the declaration contradicts itself or T.
 func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
-	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), accessor(key), settings(options)))
+	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), meta.AccessorOf(key), settings(options)))
 }
 
 // NewCompositeTable describes a table with a key of two to four columns. K is a
@@ -85,7 +85,7 @@ type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
 func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, V](column), Offset: place[K, V](field)}}
+	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
 }
 
 // place is where in K a field lies.
@@ -101,7 +101,7 @@ func place[K, V any](field func(*K) *V) uintptr {
 // columns: a row with a NULL in one of them names no row. The key of a table
 // has no such part.
 func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: resolve[T, *V](column), Offset: place[K, V](field)}}
+	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
 }
 
 // Plan is for the packages of this module.
@@ -121,7 +121,7 @@ func settings[T any](options []TableOption[T]) []setting {
 // declareSimple declares a table with a key of one column. Entity and key are
 // nil pointers to their types.
 func declareSimple(name string, entity, key any, column meta.Accessor, options []setting) *untyped {
-	return declare(name, entity, key, []meta.KeyPart{{Column: columnAt(entity, key, column)}}, false, options)
+	return declare(name, entity, key, []meta.KeyPart{{Column: meta.MustResolve(entity, key, column)}}, false, options)
 }
 
 // declare is what is the same for tables of all types.
@@ -196,27 +196,27 @@ func cacheSize(n int) setting {
 // it, and no operation sees the row any more unless the query says WithDeleted
 // or OnlyDeleted.
 func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
-	return TableOption[T]{softDelete(resolve[T, *time.Time](field))}
+	return TableOption[T]{softDelete(meta.ColumnOf(field))}
 }
 
 // CreatedAt declares the column that says when a row was created. It is set by
 // the database's clock unless the entity has a time already, and never changed
 // by an update.
 func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
-	return TableOption[T]{createdAt(resolve[T, time.Time](field))}
+	return TableOption[T]{createdAt(meta.ColumnOf(field))}
 }
 
 // UpdatedAt declares the column that says when a row was last changed. Every
 // write sets it by the database's clock and reads it back.
 func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
-	return TableOption[T]{updatedAt(resolve[T, time.Time](field))}
+	return TableOption[T]{updatedAt(meta.ColumnOf(field))}
 }
 
 // Version declares an integer column that counts the changes of a row. An
 // update of a whole row succeeds only if the row still has the entity's
 // version (else smrt.ErrStale), and every write increments it.
 func Version[T any, V int16 | int32 | int64 | int](field func(*T) *V) TableOption[T] {
-	return TableOption[T]{version(resolve[T, V](field))}
+	return TableOption[T]{version(meta.ColumnOf(field))}
 }
 
 // DefaultOrder declares the order of queries that do not name one.

@@ -180,6 +180,28 @@ func (s *Struct) ByName(name string) *Column {
 // fields.
 type Accessor func(unsafe.Pointer) unsafe.Pointer
 
+// AccessorOf returns field without its types.
+func AccessorOf[T, F any](field func(*T) *F) Accessor {
+	return func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*T)(p))) }
+}
+
+// ColumnOf returns the column behind the field that field returns the address
+// of. It panics if there is none: a wrong declaration is a mistake in the
+// program.
+func ColumnOf[T, F any](field func(*T) *F) *Column {
+	return MustResolve((*T)(nil), (*F)(nil), AccessorOf(field))
+}
+
+// MustResolve is Resolve for nil pointers to the types. It panics where Resolve
+// returns an error.
+func MustResolve(entity, field any, access Accessor) *Column {
+	c, err := Resolve(reflect.TypeOf(entity).Elem(), reflect.TypeOf(field).Elem(), access)
+	if err != nil {
+		panic(fmt.Sprintf("smrt: %v", err))
+	}
+	return c
+}
+
 // Resolve finds the column of t, of type f, that an accessor leads to, by
 // calling it on a zero t and looking where the address it returns lies.
 func Resolve(t, f reflect.Type, access Accessor) (*Column, error) {
