@@ -1,7 +1,14 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
-PACKAGES = ./...
+# No test is late on a slow machine; what hangs ends within the hour.
+SUITE = $(GO) run ./internal/suite -timeout=1h
+# The longest packages first, so that none is left alone at the end.
+PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./...
+# Packages with tests that have a full size.
+SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload
 MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
+# Packages with rules that are broken on purpose.
+GUARDED = $(sort $(dir $(shell grep -rl --include=*_test.go '^func TestRulesAreGuarded' .)))
 
 .PHONY: help
 help: ## Show this list
@@ -11,34 +18,31 @@ help: ## Show this list
 postgres:
 	@sh tools/install-postgres.sh
 
+.PHONY: servers
+servers:
+	@sh tools/install-postgres.sh pgbouncer
+
 .PHONY: demo
 demo: postgres ## Start a private server, load a shop and walk through the library
 	$(GO) run ./cmd/smrt-demo
 
 .PHONY: test
-test: postgres ## Run all tests: plain, and in pgx's other modes with a pool of one
-	$(GO) test $(PACKAGES)
-	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(GO) test $(MODAL)
-	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(GO) test $(MODAL)
-	$(GO) test -race $(PACKAGES)
+test: servers ## Run the tests of every rule, under the race detector
+	$(SUITE) -race $(PACKAGES)
 
-.PHONY: race
-race: postgres ## Run all tests under the race detector
-	$(GO) test -race $(PACKAGES)
-
-.PHONY: test-fault
-test-fault: postgres ## Run the tests that break servers and connections for minutes
-	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestKill|TestCutAtEveryByte' -v ./txn
-	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestDialsAreBounded|TestServerThatDoesNotCancel|TestSessionsAreClean|TestTablesChange|TestBlackHole|TestOpenAndClose' -v ./pool
-	SMRT_TEST_LONG=1 $(GO) test -timeout 15m -run 'TestTokens|TestReadYourWrites|TestMonotonic|TestConflicts|TestBreaker|TestFailover|TestZombie|TestStandbyRestarts|TestSessionsAgainst' -v ./readreplica
+.PHONY: test-long
+test-long: servers ## Run the tests at their full size, break servers for minutes, and use pgx's other modes with a pool of one
+	SMRT_TEST_LONG=1 $(SUITE) $(SIZED)
+	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
+	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
 
 .PHONY: test-pooler
-test-pooler: postgres ## Run the suites through PgBouncer in transaction mode, in the modes that need no prepared statements
+test-pooler: servers ## Run the suites through PgBouncer in transaction mode, in the modes that need no prepared statements
 	SMRT_TEST_POOLER=transaction $(GO) test ./repo/... ./preload/... ./txn/... ./unit/...
 	SMRT_TEST_POOLER=transaction SMRT_TEST_EXEC_MODE=exec $(GO) test ./repo/... ./preload/... ./txn/... ./unit/...
 
 .PHONY: test-soak
-test-soak: postgres ## Break a server every ten seconds for five minutes; prints a table and draws soak.svg
+test-soak: servers ## Break a server every ten seconds for five minutes; prints a table and draws soak.svg
 	SMRT_TEST_SOAK=5m SMRT_SOAK_SVG=$(CURDIR)/soak.svg $(GO) test -timeout 15m -run TestSoak -v ./readreplica
 
 .PHONY: lint
@@ -46,7 +50,7 @@ lint: ## Check style and the import table
 	$(GOLANGCI) run
 
 .PHONY: bench
-bench: postgres ## Run the benchmarks, each beside its hand-written twin
+bench: servers ## Run the benchmarks, each beside its hand-written twin
 	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit ./readreplica ./pool
 
 .PHONY: generate
@@ -54,8 +58,11 @@ generate: postgres ## Compile queries/ with sqlc, against a server of its own
 	$(GO) run ./internal/shop/generate
 
 .PHONY: verify
-verify: postgres ## Fail if generated code is stale, go.mod is untidy, or tests miss a rule that is broken on purpose
+verify: servers ## Fail if generated code is stale, go.mod is untidy, another system cannot build it, or tests miss a broken rule
 	$(GO) run ./internal/shop/generate -check
 	$(GO) mod tidy -diff
-	$(GO) vet $(PACKAGES)
-	SMRT_TEST_MUTANTS=1 $(GO) test -timeout 30m -run TestRulesAreGuarded ./preload ./unit ./readreplica
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOARCH=386 $(GO) vet ./...
+	SMRT_TEST_MUTANTS=1 $(SUITE) -run='^TestRulesAreGuarded$$' $(GUARDED)

@@ -350,15 +350,15 @@ func TestTimeIsLinear(t *testing.T) {
 		return d
 	}
 	read(10000)
-	var ratios []float64
-	for range 9 {
-		a, b := read(1000), read(10000)
-		ratios = append(ratios, float64(b)/float64(a))
+	// The fastest of each counts, because others share the machine. The short
+	// one is rarely disturbed, the long one often: it gets more attempts.
+	few, many, ratio := time.Hour, time.Hour, 0.0
+	for attempt := 0; attempt < 9 || ratio > 14 && attempt < 100; attempt++ {
+		few, many = min(few, read(1000)), min(many, read(10000))
+		ratio = float64(many) / float64(few)
 	}
-	slices.Sort(ratios)
-	median := ratios[len(ratios)/2]
-	t.Logf("10,000 orders take %.1f times as long as 1,000", median)
-	if median > 14 {
-		t.Errorf("10,000 orders take %.1f times as long as 1,000: %.1f", median, ratios)
+	t.Logf("10,000 orders take %.1f times as long as 1,000", ratio)
+	if ratio > 14 {
+		t.Errorf("10,000 orders take %v, %.1f times as long as 1,000", many, ratio)
 	}
 }

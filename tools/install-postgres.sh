@@ -1,11 +1,13 @@
 #!/bin/sh
 # Makes sure that this machine has the programs of a PostgreSQL server, which tests and demo start for themselves.
 # It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
-# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. Where
-# apt-get may be used it adds PgBouncer, without which the tests that go by way of it are skipped.
+# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. With the
+# argument "pgbouncer", and where apt-get may be used, it adds PgBouncer, without which the tests that go by way of it
+# are skipped.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
+extra=${1:-}
 prefix=${SMRT_SEARCH_PREFIX:-} # goes before absolute paths; for the tests of this script
 
 has_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
@@ -27,7 +29,7 @@ found() {
 	elif [ "$(id -u)" = 0 ]; then
 		cache=$prefix/var/cache
 	else
-		cache=$HOME/.cache
+		cache=${HOME:-}/.cache
 	fi
 	for dir in \
 		"$prefix"/usr/lib/postgresql/*/bin \
@@ -95,6 +97,7 @@ with_go() {
 
 # Nothing fails without PgBouncer, so nothing here does. internal/testdb/pgbouncer.go looks in the same places.
 add_pgbouncer() {
+	[ "$extra" = pgbouncer ] || return
 	[ -n "${SMRT_PGBOUNCER:-}" ] && return
 	command -v pgbouncer >/dev/null && return
 	[ -x "$prefix/usr/sbin/pgbouncer" ] && return

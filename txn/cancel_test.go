@@ -22,44 +22,60 @@ func TestCancelAroundCommit(t *testing.T) {
 	b := newBank(t)
 	all := int64(1000)
 	for _, o := range []txn.Options{{}, {TrackPosition: true}} {
-		committed, unknown := cancelAround(t, b, 2000, o)
-		check.Same(t, "unknown outcomes", unknown, 0)
-		all += int64(committed)
-		check.Same(t, "balance", b.balance(t, 1), all)
-		t.Logf("%d of 2000 committed", committed)
-		if committed == 0 || committed == 2000 {
-			t.Error("the contexts ended too early or too late to prove anything")
+		c := cancelling{bank: b, random: check.Random(t), longest: 10 * time.Millisecond}
+		for c.runs < 2000 || c.committed < 20 || c.runs-c.committed < 20 {
+			if c.run(t, o); c.runs == 50000 {
+				t.Fatalf("%d of %d committed: the contexts ended too early or too late to prove anything", c.committed, c.runs)
+			}
 		}
+		check.Same(t, "unknown outcomes", c.unknown, 0)
+		all += int64(c.committed)
+		check.Same(t, "balance", b.balance(t, 1), all)
+		t.Logf("%d of %d committed", c.committed, c.runs)
 	}
 	b.link.Delay(time.Millisecond) // so that COMMIT takes a good part of the time
 	for _, o := range []txn.Options{{}, {TrackPosition: true}} {
-		if _, unknown := cancelAround(t, b, 100, txn.Without(o, txn.OffDetached)); unknown == 0 {
-			t.Error("control with COMMIT under the caller's context: no outcome was unknown")
+		c := cancelling{bank: b, random: check.Random(t), longest: 10 * time.Millisecond}
+		for c.unknown == 0 {
+			if c.run(t, txn.Without(o, txn.OffDetached)); c.runs == 10000 {
+				t.Fatal("control with COMMIT under the caller's context: no outcome was unknown")
+			}
 		}
 	}
 	b.link.Delay(0)
 }
 
-func cancelAround(t *testing.T, b *bank, n int, o txn.Options) (committed, unknown int) {
+// cancelling runs transactions whose contexts end around COMMIT.
+type cancelling struct {
+	*bank
+	random                   *rand.Rand
+	longest                  time.Duration // of contexts; follows what a transaction takes here
+	runs, committed, unknown int
+}
+
+func (c *cancelling) run(t *testing.T, o txn.Options) {
 	t.Helper()
-	for range n {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(10*time.Millisecond))))
-		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
-			err := add(1, 1)(ctx, tx)
-			if deadline, _ := ctx.Deadline(); err == nil && time.Until(deadline) > 0 && rand.IntN(2) == 0 {
-				time.Sleep(time.Until(deadline) - time.Duration(rand.Int64N(int64(time.Millisecond))))
-			}
-			return err
-		}, o)
-		switch {
-		case err == nil:
-			committed++
-		case errors.Is(err, smrt.ErrCommitUnknown):
-			unknown++
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(c.random.Int64N(int64(c.longest))))
+	defer cancel()
+	err := txn.Run(ctx, c, func(ctx context.Context, tx pgx.Tx) error {
+		err := add(1, 1)(ctx, tx)
+		if deadline, _ := ctx.Deadline(); err == nil && time.Until(deadline) > 0 && c.random.IntN(2) == 0 {
+			time.Sleep(time.Until(deadline) - time.Duration(c.random.Int64N(int64(time.Millisecond))))
 		}
-		cancel()
+		return err
+	}, o)
+	switch c.runs++; {
+	case err == nil:
+		c.committed++
+	case errors.Is(err, smrt.ErrCommitUnknown):
+		c.unknown++
 	}
-	return committed, unknown
+	switch { // a tenth at least is of each kind
+	case c.committed*10 < c.runs:
+		c.longest = min(c.longest+c.longest/10, 10*time.Second)
+	case c.committed*10 > c.runs*9:
+		c.longest -= c.longest / 10
+	}
 }
 
 // TestCancelAtEachStep ends the context before each thing that is sent: what is reported is what happened.

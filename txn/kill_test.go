@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +57,7 @@ func (k *killRun) start(t *testing.T) {
 	cfg.MaxConns = killWorkers
 	k.pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
 	check.NoError(t, err)
+	random := check.Random(t)
 	t.Cleanup(k.pool.Close)
 	k.acked = map[string]bool{}
 
@@ -70,7 +71,7 @@ func (k *killRun) start(t *testing.T) {
 	}
 	deadline := time.Now().Add(k.atMost)
 	for time.Now().Before(deadline) && !k.enough() {
-		time.Sleep(time.Duration(300+rand.IntN(200)) * time.Millisecond)
+		time.Sleep(time.Duration(300+random.IntN(200)) * time.Millisecond)
 		k.kill(t)
 	}
 	time.Sleep(time.Second) // the last kill is recovered from, too
@@ -137,7 +138,9 @@ func (k *killRun) kill(t *testing.T) {
 	if pid == 0 {
 		return // the server is recovering; 0 would be this process
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	backend, err := os.FindProcess(pid)
+	check.NoError(t, err)
+	if err := backend.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
 	k.mu.Lock()
@@ -186,20 +189,17 @@ const (
 
 // TestKill is T1: backends die by kill -9 during transfers with a key. None is
 // lost, none is applied twice, the sum is exact, and service resumes within a
-// second each time. With SMRT_TEST_LONG it goes on for longer.
+// second each time. With SMRT_TEST_LONG there are twenty times as many.
 func TestKill(t *testing.T) {
-	k := &killRun{transfers: 20000, doubts: 3, atMost: time.Minute}
-	limit := time.Second
+	k := &killRun{transfers: 2000, doubts: 3, atMost: testdb.Patience(time.Minute)}
 	if check.Long() {
-		k.transfers, k.doubts, k.atMost = 40000, 10, 2*time.Minute
+		k.transfers, k.doubts, k.atMost = 40000, 10, testdb.Patience(2*time.Minute)
 	}
-	if check.Race {
-		limit *= 3
-	}
+	limit := testdb.Patience(time.Second)
 	k.start(t)
 	t.Logf("%d transfers, %d kills, %d doubted commits, %d of which asked for their position, resumed within %v",
 		len(k.acked), len(k.kills), k.seen, k.asked, k.resume().Round(time.Millisecond))
-	if len(k.acked) < k.transfers || k.seen < k.doubts || k.asked == 0 || k.asked == k.seen {
+	if !k.enough() {
 		t.Errorf("%d transfers with %d doubts of each kind prove nothing, want %d and %d", len(k.acked), k.seen, k.transfers, k.doubts)
 	}
 	check.Same(t, "failed", len(k.failed), 0)
@@ -218,11 +218,9 @@ func TestKill(t *testing.T) {
 // TestKillControl repeats doubted commits without markers, as a retry that does
 // not know better would: transfers are applied twice.
 func TestKillControl(t *testing.T) {
-	if !check.Long() {
-		t.Skip("takes a minute; TestForgedAnswersControl shows the same in a second")
-	}
+	check.LongOnly(t) // TestForgedAnswersControl shows the same in a second
 	k := &killRun{
-		transfers: 1 << 30, atMost: 45 * time.Second, durable: true, options: txn.Without(txn.Options{}, txn.OffMarker|txn.OffDoubt),
+		transfers: 1 << 30, atMost: testdb.Patience(45 * time.Second), durable: true, options: txn.Without(txn.Options{}, txn.OffMarker|txn.OffDoubt),
 		until: func(k *killRun) bool {
 			var twice int
 			for range 100 { // the server is recovering

@@ -3,7 +3,7 @@ package txn_test
 import (
 	"context"
 	"errors"
-	"syscall"
+	"os"
 	"testing"
 	"time"
 
@@ -111,8 +111,8 @@ func TestResolveAfterCrash(t *testing.T) {
 	doubt := txn.Run(t.Context(), pool, add(1, 1), txn.Options{TrackID: true})
 	check.Error(t, "doubt", doubt, smrt.ErrCommitUnknown)
 	pid := one[int](t, pool, "SELECT pg_backend_pid()")
-	check.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	check.NoError(t, check.Value(os.FindProcess(pid))(t).Kill())
+	for deadline := time.Now().Add(testdb.Patience(10 * time.Second)); ; time.Sleep(10 * time.Millisecond) {
 		got, err := txn.Resolve(t.Context(), pool, doubt)
 		if err == nil {
 			check.Same(t, "outcome", got, txn.Unknown)

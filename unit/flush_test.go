@@ -326,14 +326,28 @@ func TestCancel(t *testing.T) {
 	exec(t, l, "INSERT INTO vouchers VALUES ('a', 0)")
 	err := pgx.BeginFunc(t.Context(), l, func(tx pgx.Tx) error { // holds the row
 		exec(t, tx, "UPDATE vouchers SET uses = 1")
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		u := unit.New()
 		unit.Patch(u, vouchers, "a", uses.Add(1))
+		flushed := make(chan error, 1)
+		go func() {
+			_, err := u.Flush(ctx, l)
+			flushed <- err
+		}()
 		start := time.Now()
-		_, err := u.Flush(ctx, l)
-		check.Error(t, "given up", err, context.DeadlineExceeded)
-		if errors.Is(err, smrt.ErrCommitUnknown) || time.Since(start) > 3*time.Second {
+		for one[int64](t, tx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+			exec(t, tx, "SELECT pg_sleep(0.001), pg_stat_clear_snapshot()")
+			if time.Since(start) > testdb.Patience(10*time.Second) {
+				t.Fatal("the unit does not wait for the row")
+			}
+		}
+		start = time.Now()
+		cancel()
+		err := <-flushed
+		check.Error(t, "given up", err, context.Canceled)
+		if errors.Is(err, smrt.ErrCommitUnknown) || time.Since(start) > testdb.Patience(3*time.Second) {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 		return nil

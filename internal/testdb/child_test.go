@@ -1,3 +1,5 @@
+//go:build unix
+
 package testdb_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -127,7 +130,7 @@ func startChild(t *testing.T, part string, change ...func(*exec.Cmd)) *child {
 	c := &child{cmd: exec.Command(binary), tmp: tmp}
 	c.cmd.Dir = tmp
 	c.cmd.Env = append(os.Environ(),
-		"SMRT_TESTDB_CHILD="+part, "TMPDIR="+tmp, "SMRT_TEST_DSN=", "GORACE=atexit_sleep_ms=0")
+		"SMRT_TESTDB_CHILD="+part, "TMPDIR="+tmp, "SMRT_TEST_DSN=", "SMRT_TEST_SERVER=", "GORACE=atexit_sleep_ms=0")
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Stderr = &c.stderr
 	for _, fn := range change {
@@ -138,6 +141,11 @@ func startChild(t *testing.T, part string, change ...func(*exec.Cmd)) *child {
 		t.Fatal(err)
 	}
 	c.stdout = bufio.NewReader(out)
+	// What this process ignores (SIGHUP under nohup, SIGINT in the background of a shell) a child would ignore, too. What
+	// it is notified of has its default in a child.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

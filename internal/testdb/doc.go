@@ -12,9 +12,9 @@
 //	}
 //
 // The first such test of a package starts a server, 0.6 s; each gets a database of its own, copied in 25 ms from a
-// template that the [Schema] filled once, so tests may run in parallel and leave their data as it is. A server per
-// package rather than one for all: sharing one among the processes of "go test ./..." would save half a second each,
-// and cost locks, counting of users, and somebody to end it.
+// template that the [Schema] filled once, so tests may run in parallel and leave their data as it is. With "make test"
+// all packages share one server, which internal/suite starts and ends; with "go test" each package has its own, as
+// there is nobody to end a common one.
 //
 // # What is checked afterwards
 //
@@ -61,6 +61,7 @@
 //	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_..., by a role that
 //	                    may do so; tests that need Primary are skipped. A test binary that is killed leaves its
 //	                    databases there, as nothing else can be left to drop them.
+//	SMRT_TEST_SERVER    directory of the socket of a server that all packages share; set by internal/suite
 //	SMRT_TEST_EXEC_MODE how pgx sends statements where the test does not say: cache_statement, cache_describe,
 //	                    describe_exec or exec
 //	SMRT_TEST_MAX_CONNS size of pools where the test does not say
@@ -70,5 +71,5 @@
 //	                    otherwise is cache_describe.
 //	SMRT_PGBOUNCER      the program; else it is looked for on the PATH and in /usr/sbin
 //
-// Linux and macOS are supported. Root may run tests: the server itself runs as user postgres, or else nobody.
+// Linux and macOS are supported; on Windows tests need SMRT_TEST_DSN. Root may run tests: the server itself runs as user postgres, or else nobody.
 package testdb

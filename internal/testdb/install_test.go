@@ -1,3 +1,5 @@
+//go:build unix
+
 package testdb_test
 
 import (
@@ -59,13 +61,13 @@ done`
 }
 
 // run returns the exit code, what was written, and which programs were called.
-func (in *installation) run(t *testing.T) (code int, output, calls string) {
+func (in *installation) run(t *testing.T, args ...string) (code int, output, calls string) {
 	t.Helper()
 	script, err := filepath.Abs("../../tools/install-postgres.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/bin/sh", script)
+	cmd := exec.Command("/bin/sh", append([]string{script}, args...)...)
 	cmd.Env = in.env
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -223,7 +225,7 @@ func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
 	}
 }
 
-// PgBouncer is added, and the machine is ready without it as well.
+// PgBouncer is added where it is asked for, and the machine is ready without it as well.
 func TestInstallAddsPgBouncer(t *testing.T) {
 	t.Parallel()
 	const (
@@ -261,7 +263,10 @@ func TestInstallAddsPgBouncer(t *testing.T) {
 			check.NoError(t, os.Remove(filepath.Join(in.root, pgBouncer)))
 			in.server(t, debianBin)
 			c.arrange(t, in)
-			code, output, calls := in.run(t)
+			if code, output, calls := in.run(t); code != 0 || calls != "" || output != "" {
+				t.Errorf("nobody asked for PgBouncer: exit code %d, called %q, wrote %q", code, calls, output)
+			}
+			code, output, calls := in.run(t, "pgbouncer")
 			if code != 0 || calls != c.calls || output != c.output {
 				t.Errorf("exit code %d, called %q, wrote %q, want 0, %q and %q", code, calls, output, c.calls, c.output)
 			}
@@ -278,7 +283,7 @@ func TestInstallAddsPgBouncerToANewServer(t *testing.T) {
 	check.NoError(t, os.Remove(filepath.Join(in.root, pgBouncer)))
 	in.program(t, "apt-get", `[ "$3" = postgresql ] || exit 1
 `+appears(debianBin))
-	code, output, calls := in.run(t)
+	code, output, calls := in.run(t, "pgbouncer")
 	if code != 0 || strings.Count(calls, "apt-get install") != 2 || !strings.Contains(output, "are skipped") {
 		t.Errorf("exit code %d, called %q, wrote %q", code, calls, output)
 	}

@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // owner is the user that servers run as. PostgreSQL refuses to run as root, so root lends it another identity; nil
@@ -33,13 +32,6 @@ func serverOwner() (*owner, error) {
 		return &owner{uid: uint32(uid), gid: uint32(gid)}, nil
 	}
 	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
-}
-
-func (o *owner) credential() *syscall.Credential {
-	if o == nil {
-		return nil
-	}
-	return &syscall.Credential{Uid: o.uid, Gid: o.gid}
 }
 
 // give makes o the owner of the paths.

@@ -51,6 +51,7 @@ type PgBouncer struct {
 	name   string
 	dir    string
 	server *Server
+	box    *sandbox
 	proc   *process
 }
 
@@ -143,23 +144,34 @@ func findPgBouncer() (pgBouncerProgram, error) {
 func (s *Server) startPgBouncer(
 	ctx context.Context, program pgBouncerProgram, cfg PgBouncerConfig,
 ) (*PgBouncer, error) {
-	name := s.sandbox.nextName("pooler")
-	b := &PgBouncer{name: name, dir: filepath.Join(s.sandbox.dir, name), server: s}
-	if err := os.Mkdir(b.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make PgBouncer's directory: %w", err)
+	box := s.sandbox
+	if box == nil { // the server is another process's
+		var err error
+		if box, err = newSandbox(); err != nil {
+			return nil, err
+		}
 	}
-	if err := errors.Join(s.sandbox.owner.give(b.dir), b.configure(program, cfg)); err != nil {
-		return nil, fmt.Errorf("configure PgBouncer: %w", err)
+	b := &PgBouncer{name: box.nextName("pooler"), server: s, box: box}
+	b.dir = filepath.Join(box.dir, b.name)
+	if err := b.launch(program, cfg); err != nil {
+		return nil, errors.Join(err, b.closeBox())
 	}
-	proc, err := s.sandbox.start(name, b.logFile(), program.path, b.iniFile())
-	if err != nil {
-		return nil, err
-	}
-	b.proc = proc
 	if err := b.awaitReady(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+// launch starts the program in a directory of its own.
+func (b *PgBouncer) launch(program pgBouncerProgram, cfg PgBouncerConfig) (err error) {
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		return fmt.Errorf("make PgBouncer's directory: %w", err)
+	}
+	if err := errors.Join(b.box.owner.give(b.dir), b.configure(program, cfg)); err != nil {
+		return fmt.Errorf("configure PgBouncer: %w", err)
+	}
+	b.proc, err = b.box.start(b.name, b.logFile(), program.path, b.iniFile())
+	return err
 }
 
 // configure writes the configuration. Every role of the server may come in, without a password as on the server: those
@@ -192,7 +204,7 @@ func (b *PgBouncer) configure(program pgBouncerProgram, cfg PgBouncerConfig) err
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return err
 		}
-		if err := b.server.sandbox.owner.give(path); err != nil {
+		if err := b.box.owner.give(path); err != nil {
 			return err
 		}
 	}
@@ -240,7 +252,15 @@ func (b *PgBouncer) Close() error {
 		return fmt.Errorf("end PgBouncer: %w", err)
 	}
 	<-b.proc.done
-	return os.RemoveAll(b.dir)
+	return errors.Join(os.RemoveAll(b.dir), b.closeBox())
+}
+
+// closeBox closes the sandbox if it was made for PgBouncer alone.
+func (b *PgBouncer) closeBox() error {
+	if b.box == b.server.sandbox {
+		return nil
+	}
+	return b.box.close()
 }
 
 func (b *PgBouncer) iniFile() string { return filepath.Join(b.dir, "pgbouncer.ini") }

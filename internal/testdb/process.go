@@ -35,7 +35,7 @@ func (b *sandbox) start(name, logFile string, argv ...string) (*process, error) 
 	cmd.Dir = b.dir
 	cmd.Env = b.environ()
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.owner.credential(), Setsid: true}
+	inSession(cmd, b.owner)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
@@ -66,7 +66,7 @@ func (b *sandbox) run(ctx context.Context, name, logFile string, argv ...string)
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
 		return fmt.Errorf("%s: %w", filepath.Base(argv[0]), ctx.Err())
 	}
@@ -122,7 +122,7 @@ func (p *process) signal(sig syscall.Signal) error {
 	}
 	var errs []error
 	for _, pid := range p.family() {
-		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if err := kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 			errs = append(errs, err)
 		}
 	}
@@ -145,7 +145,7 @@ func waitGone(pids []int, limit time.Duration) error {
 
 // alive reports whether a process exists. A zombie does not count, where /proc can tell.
 func alive(pid int) bool {
-	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+	if err := kill(pid, 0); errors.Is(err, syscall.ESRCH) {
 		return false
 	}
 	_, state, err := readStat(fmt.Sprintf("/proc/%d/stat", pid))

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 )
 
 //go:embed watchdog.sh
@@ -75,7 +74,7 @@ func (b *sandbox) guard() error {
 	// By way of a variable, so that a list of processes does not show the whole script.
 	cmd := exec.Command("/bin/sh", "-c", `eval "$SMRT_WATCHDOG"`, "smrt-watchdog", b.dir)
 	cmd.Env = append(os.Environ(), "SMRT_WATCHDOG="+watchdogScript)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	inSession(cmd, nil)
 	pipe, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -92,7 +91,7 @@ func (b *sandbox) close() error {
 	b.once.Do(func() {
 		live := b.processes()
 		for _, proc := range live {
-			proc.signal(syscall.SIGCONT) // what is frozen would take five seconds to end
+			proc.signal(goOn) // what is frozen would take five seconds to end
 		}
 		b.pipe.Close()
 		if err := b.watchdog.Wait(); err != nil {

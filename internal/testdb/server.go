@@ -57,11 +57,26 @@ type Server struct {
 }
 
 // errExternal is returned by everything that needs power over a server's process.
-var errExternal = errors.New("the server named by SMRT_TEST_DSN is not ours to start, stop or copy")
+var errExternal = errors.New("the server named by SMRT_TEST_DSN or SMRT_TEST_SERVER is not ours to start, stop or copy")
+
+// ServerVariable is in the environment of test binaries that share a server:
+// the directory of its socket. Unlike with SMRT_TEST_DSN they may start others.
+const ServerVariable = "SMRT_TEST_SERVER"
+
+// attach returns the server whose socket is in dir, which another process has
+// started and will end.
+func attach(dir string) *Server {
+	s := &Server{name: "shared", dir: dir}
+	s.external = s.DSN("postgres")
+	return s
+}
 
 // Start makes and starts a server with an empty cluster. Close it: until then, and no longer than this process lives,
 // it runs and occupies a temporary directory.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if err := startable(); err != nil {
+		return nil, err
+	}
 	if cfg.BinDir == "" {
 		bin, err := FindBinaries()
 		if err != nil {
@@ -196,6 +211,10 @@ func (s *Server) DSN(database string) string {
 	return dsn.String()
 }
 
+// SocketDir returns the directory of the server's socket, which is how others
+// connect to it, see [ServerVariable].
+func (s *Server) SocketDir() string { return s.dir }
+
 // PID returns the pid of the server's main process, 0 if it is not running.
 func (s *Server) PID() int {
 	if proc := s.process(); proc.running() {
@@ -218,10 +237,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	ctx, cancel := withTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := proc.signal(syscall.SIGCONT); err != nil {
+	if err := proc.signal(goOn); err != nil {
 		return fmt.Errorf("stop the %s server: %w", s.name, err)
 	}
-	if err := syscall.Kill(proc.cmd.Process.Pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := kill(proc.cmd.Process.Pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop the %s server: %w", s.name, err)
 	}
 	select {
@@ -242,10 +261,10 @@ func (s *Server) Kill() error {
 		return nil
 	}
 	// Stopped first, it can have no further children between the list and the signal.
-	syscall.Kill(proc.cmd.Process.Pid, syscall.SIGSTOP)
+	kill(proc.cmd.Process.Pid, halt)
 	pids := proc.family()
 	for _, pid := range pids {
-		syscall.Kill(pid, syscall.SIGKILL)
+		kill(pid, syscall.SIGKILL)
 	}
 	<-proc.done
 	return waitGone(pids, 10*time.Second)
@@ -257,7 +276,7 @@ func (s *Server) Freeze() error {
 	if s.external != "" {
 		return errExternal
 	}
-	return s.process().signal(syscall.SIGSTOP)
+	return s.process().signal(halt)
 }
 
 // Thaw ends what Freeze began.
@@ -265,7 +284,7 @@ func (s *Server) Thaw() error {
 	if s.external != "" {
 		return errExternal
 	}
-	return s.process().signal(syscall.SIGCONT)
+	return s.process().signal(goOn)
 }
 
 // Restart stops the server if it runs, and starts it again on its data.

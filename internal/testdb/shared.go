@@ -101,6 +101,8 @@ func openHost(ctx context.Context) (*host, error) {
 	h := &host{run: "smrt_" + strings.ToLower(rand.Text()[:8]), templates: map[string]*template{}}
 	if dsn := os.Getenv("SMRT_TEST_DSN"); dsn != "" {
 		h.Server = &Server{name: "external", external: dsn}
+	} else if dir := os.Getenv(ServerVariable); dir != "" {
+		h.Server = attach(dir)
 	} else if h.Server, err = Start(ctx, Config{}); err != nil {
 		return nil, err
 	}
