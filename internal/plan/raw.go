@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/sqltext"
 )
 
 // CheckFragment refuses a fragment without arguments that could be more than
@@ -18,70 +19,96 @@ func CheckFragment(sql string) error {
 // splitRaw translates a fragment with $1, $2, ... into squirrel's form, where
 // every argument is a ? and a ? that is meant is written twice. It returns the
 // arguments in the order in which they occur, counted from 0.
-//
-// It follows PostgreSQL's lexical rules for quoted text, so that a $1 inside a
-// string stays one.
 func splitRaw(sql string, args int) (string, []int, error) {
 	if err := checkText(sql); err != nil {
 		return "", nil, err
 	}
-	var b strings.Builder
-	var order []int
-	used := make([]bool, args)
-	depth := 0
-	for i := 0; i < len(sql); {
-		end, err := skipQuoted(sql, i)
-		if err != nil {
+	f := fragment{sql: sql, used: make([]bool, args)}
+	end := 0
+	for l := sqltext.New(sql); ; {
+		t := l.Next()
+		f.text.WriteString(sql[end:t.Pos])
+		if t.Kind == sqltext.End {
+			break
+		}
+		if err := f.add(t); err != nil {
 			return "", nil, err
 		}
-		if end > i {
-			b.WriteString(Escape(sql[i:end]))
-			i = end
-			continue
-		}
-		switch {
-		case sql[i] == '?':
-			b.WriteString("??")
-		case sql[i] == '$' && i+1 < len(sql) && isDigit(sql[i+1]):
-			start, n := i, 0
-			for i++; i < len(sql) && isDigit(sql[i]); i++ {
-				n = min(n*10+int(sql[i]-'0'), 1<<20)
-			}
-			if n < 1 || n > args {
-				return "", nil, badRaw(sql, "$%d has no argument: %d given", n, args)
-			}
-			if start > 0 && (isWord(sql[start-1]) || sql[start-1] == '$') || i < len(sql) && isWord(sql[i]) {
-				return "", nil, badRaw(sql, "$%d touches a word: put a space between them", n)
-			}
-			used[n-1] = true
-			order = append(order, n-1)
-			b.WriteByte('?')
-			if i < len(sql) && (sql[i] == '?' || sql[i] == '$') {
-				b.WriteByte(' ') // two marks in a row would be read as one that is meant
-			}
-			continue
-		case sql[i] == '(':
-			depth++
-			b.WriteByte('(')
-		case sql[i] == ')':
-			if depth--; depth < 0 {
-				return "", nil, badRaw(sql, "the parenthesis at byte %d closes nothing", i)
-			}
-			b.WriteByte(')')
-		default:
-			b.WriteByte(sql[i])
-		}
-		i++
+		end = t.Pos + len(t.Text)
 	}
-	if depth > 0 {
+	if f.depth > 0 {
 		return "", nil, badRaw(sql, "a parenthesis is not closed")
 	}
-	for i, u := range used {
-		if !u {
+	for i, used := range f.used {
+		if !used {
 			return "", nil, badRaw(sql, "argument %d is not used: write $%d in the fragment", i+1, i+1)
 		}
 	}
-	return b.String(), order, nil
+	return f.text.String(), f.order, nil
+}
+
+// fragment is what splitRaw has of a fragment so far.
+type fragment struct {
+	sql   string
+	text  strings.Builder
+	order []int
+	used  []bool // by argument
+	depth int    // of parentheses
+}
+
+// add adds a token. Comments are refused: one could swallow the rest of the
+// statement.
+func (f *fragment) add(t sqltext.Token) error {
+	switch {
+	case t.Kind == sqltext.Comment, t.Kind == sqltext.Unclosed && strings.HasPrefix(t.Text, "/*"):
+		return badRaw(f.sql, "comments do not belong in a fragment: use Comment or Hint of the query")
+	case t.Kind == sqltext.Unclosed:
+		return badRaw(f.sql, "the quoted text that begins at byte %d does not end", t.Pos)
+	case t.IsMark(";"):
+		return badRaw(f.sql, "a fragment is not a statement: remove the semicolon")
+	case t.IsMark("("):
+		f.depth++
+	case t.IsMark(")"):
+		if f.depth--; f.depth < 0 {
+			return badRaw(f.sql, "the parenthesis at byte %d closes nothing", t.Pos)
+		}
+	case t.Kind == sqltext.Param:
+		return f.param(t)
+	case t.Kind == sqltext.Word:
+		if _, n, found := strings.Cut(t.Text, "$"); found && number(n) > 0 {
+			return badRaw(f.sql, "$%d touches a word: put a space between them", number(n))
+		}
+	}
+	f.text.WriteString(Escape(t.Text))
+	return nil
+}
+
+// param adds the mark of an argument.
+func (f *fragment) param(t sqltext.Token) error {
+	n, end := number(t.Text[1:]), t.Pos+len(t.Text)
+	if n < 1 || n > len(f.used) {
+		return badRaw(f.sql, "$%d has no argument: %d given", n, len(f.used))
+	}
+	if t.Pos > 0 && (isWord(f.sql[t.Pos-1]) || f.sql[t.Pos-1] == '$') || end < len(f.sql) && isWord(f.sql[end]) {
+		return badRaw(f.sql, "$%d touches a word: put a space between them", n)
+	}
+	f.used[n-1] = true
+	f.order = append(f.order, n-1)
+	f.text.WriteByte('?')
+	if end < len(f.sql) && (f.sql[end] == '?' || f.sql[end] == '$') {
+		f.text.WriteByte(' ') // two marks in a row would be read as one that is meant
+	}
+	return nil
+}
+
+// number reads the digits with which s begins, up to a number that nobody has
+// arguments for.
+func number(s string) int {
+	n := 0
+	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = min(n*10+int(s[i]-'0'), 1<<20)
+	}
+	return n
 }
 
 // checkText refuses a fragment that has nothing in it, or what no statement may
@@ -100,69 +127,8 @@ func badRaw(sql, format string, args ...any) error {
 	return &smrt.QueryError{Reason: fmt.Sprintf("fragment %q: ", sql) + fmt.Sprintf(format, args...)}
 }
 
-// skipQuoted returns the end of the quoted text that begins at i, or i if none
-// does. Comments are refused: one could swallow the rest of the statement.
-func skipQuoted(sql string, i int) (int, error) {
-	rest := sql[i:]
-	switch {
-	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/*"):
-		return 0, badRaw(sql, "comments do not belong in a fragment: use Comment or Hint of the query")
-	case rest[0] == ';':
-		return 0, badRaw(sql, "a fragment is not a statement: remove the semicolon")
-	case rest[0] == '\'':
-		return closing(sql, i, '\'', escapes(sql, i))
-	case rest[0] == '"':
-		return closing(sql, i, '"', false)
-	case rest[0] == '$' && (i == 0 || !isWord(sql[i-1])):
-		tag := dollarTag(rest)
-		if tag == "" {
-			return i, nil
-		}
-		n := strings.Index(rest[len(tag):], tag)
-		if n < 0 {
-			return 0, badRaw(sql, "the quoted text that begins at byte %d does not end", i)
-		}
-		return i + 2*len(tag) + n, nil
-	}
-	return i, nil
-}
-
-// escapes tells whether the string that opens at i is an E'...' string.
-func escapes(sql string, i int) bool {
-	return i > 0 && (sql[i-1] == 'E' || sql[i-1] == 'e') && (i == 1 || !isWord(sql[i-2]))
-}
-
-func closing(sql string, i int, quote byte, backslash bool) (int, error) {
-	for j := i + 1; j < len(sql); j++ {
-		switch {
-		case backslash && sql[j] == '\\':
-			j++
-		case sql[j] == quote && j+1 < len(sql) && sql[j+1] == quote:
-			j++
-		case sql[j] == quote:
-			return j + 1, nil
-		}
-	}
-	return 0, badRaw(sql, "the quoted text that begins at byte %d does not end", i)
-}
-
-// dollarTag returns the opening $tag$ of s, or "".
-func dollarTag(s string) string {
-	for j := 1; j < len(s); j++ {
-		if s[j] == '$' {
-			return s[:j+1]
-		}
-		if !isWord(s[j]) || j == 1 && isDigit(s[j]) {
-			return ""
-		}
-	}
-	return ""
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
 func isWord(c byte) bool {
-	return c == '_' || c >= 0x80 || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	return c == '_' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // Escape protects literal question marks from squirrel, which reads them as
