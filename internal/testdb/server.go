@@ -276,7 +276,10 @@ func (s *Server) Freeze() error {
 	if s.external != "" {
 		return errExternal
 	}
-	return s.process().signal(halt)
+	// Twice: after the first time the postmaster starts no process any more, so
+	// the second time all of them are found.
+	p := s.process()
+	return errors.Join(p.signal(halt), p.signal(halt))
 }
 
 // Thaw ends what Freeze began.
