@@ -82,12 +82,12 @@ func (r ToMany[P, C]) Where(ps ...query.Predicate[C]) ToMany[P, C] {
 
 // WithDeleted leads also to rows that are soft-deleted.
 func (r ToOne[P, C]) WithDeleted() ToOne[P, C] {
-	return ToOne[P, C]{r.relation.With(r.relation.Spec().OfDeleted(plan.WithDeleted))}
+	return ToOne[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
 }
 
 // WithDeleted leads also to rows that are soft-deleted.
 func (r ToMany[P, C]) WithDeleted() ToMany[P, C] {
-	return ToMany[P, C]{r.relation.With(r.relation.Spec().OfDeleted(plan.WithDeleted))}
+	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
 }
 
 // OrderBy sets the order in which the rows of each parent come. Without it,
@@ -100,7 +100,7 @@ func (r ToMany[P, C]) OrderBy(terms ...query.Order[C]) ToMany[P, C] {
 // is needed for this to be fast: the server looks them up parent by parent. A
 // negative n is an error when the relation is loaded.
 func (r ToMany[P, C]) Limit(n int) ToMany[P, C] {
-	return ToMany[P, C]{r.relation.With(r.relation.Spec().AtMost(n))}
+	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithLimit(n))}
 }
 
 // First leads to the first row only, such as the latest order of a customer.

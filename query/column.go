@@ -39,7 +39,7 @@ func (c Column[T, V]) Name() string { return c.column.Name }
 func (c Column[T, V]) Plan() *meta.Column { return c.column }
 
 func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Own(v)}}
+	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Copy(v)}}
 }
 
 // null tells whether v stands for NULL: a nil pointer, or a type of its own
@@ -48,7 +48,7 @@ func (c Column[T, V]) null(v V) bool {
 	if !c.elem.Nullable {
 		return false
 	}
-	return plan.Nil(v)
+	return plan.IsNullValue(v)
 }
 
 // Eq matches rows whose column equals v. If v is a nil pointer, or a null
@@ -88,7 +88,7 @@ func (c Column[T, V]) Ge(v V) Predicate[T] { return c.node(plan.Ge, v) }
 // Between matches rows whose column is at least low and at most high, both
 // included, never NULL. If low is greater than high, nothing matches.
 func (c Column[T, V]) Between(low, high V) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: plan.Own(low), B: plan.Own(high)}}
+	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: plan.Copy(low), B: plan.Copy(high)}}
 }
 
 // IsNull matches rows where the column is NULL.
@@ -155,7 +155,7 @@ func (c Column[T, V]) list(op plan.Op, vs []V) Predicate[T] {
 		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
 	}
 	vs = slices.Clone(vs)
-	plan.OwnAll(vs)
+	plan.CopyAll(vs)
 	array, err := meta.NewArray(c.elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
 	if err != nil {
 		err = meta.InColumn(err, c.column.Name)
@@ -174,7 +174,7 @@ func (c Column[T, V]) Set(v V) Assignment[T] {
 	if c.null(v) {
 		return c.SetNull()
 	}
-	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: plan.Own(v)}}
+	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: plan.Copy(v)}}
 }
 
 // SetNull assigns NULL to the column.
@@ -191,13 +191,13 @@ func (c Column[T, V]) SetDefault() Assignment[T] {
 // column's type must have the operator, as numbers do. For dates see
 // [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
 func (c Column[T, V]) Add(v V) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Own(v)}}
+	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Copy(v)}}
 }
 
 // SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: plan.OwnArgs(args)}}
+	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: plan.CopyArgs(args)}}
 }
 
 // Assignment gives a column a value in a patch. T is the entity.

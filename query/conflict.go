@@ -16,17 +16,17 @@ func OnConflict[T any](columns ...AnyColumn[T]) Conflict[T] {
 // deleted_at IS NULL it is Where("deleted_at IS NULL"). It is a fragment like
 // that of [Raw], without arguments.
 func (c Conflict[T]) Where(sql constant) Conflict[T] {
-	return Conflict[T]{c.conflict.If(string(sql))}
+	return Conflict[T]{c.conflict.WithWhere(string(sql))}
 }
 
 // Update names the columns that an existing row gets, instead of all.
 func (c Conflict[T]) Update(columns ...AnyColumn[T]) Conflict[T] {
-	return Conflict[T]{c.conflict.Updating(columnsOf(columns))}
+	return Conflict[T]{c.conflict.WithUpdate(columnsOf(columns))}
 }
 
 // DoNothing leaves existing rows alone.
 func (c Conflict[T]) DoNothing() Conflict[T] {
-	return Conflict[T]{c.conflict.DoingNothing()}
+	return Conflict[T]{c.conflict.WithNothing()}
 }
 
 // Plan is for the packages of this module. It returns nil for the zero

@@ -51,7 +51,7 @@ func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
 // in parentheses, and its own must match; columns are named as in the database.
 // Comments and semicolons are refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: plan.OwnArgs(args)}}
+	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: plan.CopyArgs(args)}}
 }
 
 // Query says which rows of T to read, and how. It is a value: every method
@@ -80,13 +80,13 @@ func (q Query[T]) OrderBy(terms ...Order[T]) Query[T] {
 
 // Limit reads at most n rows. A negative n is an error when the query is run.
 func (q Query[T]) Limit(n int) Query[T] {
-	return Query[T]{q.spec.AtMost(n)}
+	return Query[T]{q.spec.WithLimit(n)}
 }
 
 // Offset skips n rows. The server reads them all the same: for pages see
 // [Page].
 func (q Query[T]) Offset(n int) Query[T] {
-	return Query[T]{q.spec.Skip(n)}
+	return Query[T]{q.spec.WithOffset(n)}
 }
 
 // The row locks, in the order of their strength. A lock is held to the end of
@@ -113,44 +113,44 @@ type Wait plan.Wait
 
 // Lock locks the rows that are read.
 func (q Query[T]) Lock(l Lock, w Wait) Query[T] {
-	return Query[T]{q.spec.Locked(plan.Lock(l), plan.Wait(w))}
+	return Query[T]{q.spec.WithLock(plan.Lock(l), plan.Wait(w))}
 }
 
 // WithDeleted includes the rows that are soft-deleted.
 func (q Query[T]) WithDeleted() Query[T] {
-	return Query[T]{q.spec.OfDeleted(plan.WithDeleted)}
+	return Query[T]{q.spec.WithDeleted(plan.WithDeleted)}
 }
 
 // OnlyDeleted reads only the rows that are soft-deleted.
 func (q Query[T]) OnlyDeleted() Query[T] {
-	return Query[T]{q.spec.OfDeleted(plan.OnlyDeleted)}
+	return Query[T]{q.spec.WithDeleted(plan.OnlyDeleted)}
 }
 
 // Unbounded declares that an update or delete is meant to touch every row.
 // Without it, one whose predicate holds for all rows is refused with
 // smrt.ErrUnboundedWrite. It has no effect on reads.
 func (q Query[T]) Unbounded() Query[T] {
-	return Query[T]{q.spec.Boundless()}
+	return Query[T]{q.spec.WithUnbounded()}
 }
 
 // Comment puts a comment in front of the statement, where the server's log and
 // sqlcommenter find it. Each comment makes a statement of its own for the
 // server's and pgx's caches.
 func (q Query[T]) Comment(text constant) Query[T] {
-	return Query[T]{q.spec.Headed(string(text), "")}
+	return Query[T]{q.spec.WithComment(string(text))}
 }
 
 // Hint puts a hint for the extension pg_hint_plan in front of the statement:
 // Hint("IndexScan(products)").
 func (q Query[T]) Hint(text constant) Query[T] {
-	return Query[T]{q.spec.Headed("", string(text))}
+	return Query[T]{q.spec.WithHint(string(text))}
 }
 
 // ExecMode runs the query in one of pgx's modes instead of the connection's,
 // for instance pgx.QueryExecModeExec for a query whose best plan depends on
 // its arguments. The simple protocol is refused.
 func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
-	return Query[T]{q.spec.InMode(mode)}
+	return Query[T]{q.spec.WithExecMode(mode)}
 }
 
 // Plan is for the packages of this module. The result must not be changed; nil

@@ -171,7 +171,7 @@ func isNil(v any) bool {
 	if valuer, ok := v.(interface{ IsNull() bool }); ok {
 		return valuer.IsNull()
 	}
-	return plan.Nil(v)
+	return plan.IsNullValue(v)
 }
 
 // DecodeCursor returns the place that a cursor names, after making sure that
@@ -355,5 +355,5 @@ func (c *Core) Numbered(ctx context.Context, db smrt.DB, s *plan.Spec, number, s
 		return nil, 0, &smrt.PageError{What: "number", Min: 1, Max: maxPageNumber}
 	}
 	total, err := c.Count(ctx, db, s)
-	return c.Ordered(s.AtMost(size).Skip((number - 1) * size)), total, err
+	return c.Ordered(s.WithLimit(size).WithOffset((number - 1) * size)), total, err
 }

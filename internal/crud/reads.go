@@ -113,12 +113,12 @@ func capacity(s *plan.Spec) int {
 
 // First reads the first row that matches into a new struct.
 func (b *Bound) First(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	return b.only(ctx, "first", b.Core.Ordered(s.AtMost(1)))
+	return b.only(ctx, "first", b.Core.Ordered(s.WithLimit(1)))
 }
 
 // One reads the only row that matches into a new struct.
 func (b *Bound) One(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	return b.only(ctx, "one", s.AtMost(2))
+	return b.only(ctx, "one", s.WithLimit(2))
 }
 
 func (b *Bound) only(ctx context.Context, op Op, s *plan.Spec) (p unsafe.Pointer, err error) {

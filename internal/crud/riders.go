@@ -14,7 +14,7 @@ import (
 // Riders are columns that travel behind those of an entity: first some that go
 // into the same struct, then others that do not.
 type Riders interface {
-	Subs() []*plan.Sub
+	Subs() []*plan.JoinedColumn
 	Targets() []meta.Target
 
 	// Check sees the other columns before the first row is read, and Row their
@@ -34,12 +34,12 @@ func (b *Bound) FindWith(ctx context.Context, s *plan.Spec, r Riders) (Slice, er
 
 // FirstWith is First with riders.
 func (b *Bound) FirstWith(ctx context.Context, s *plan.Spec, r Riders) (unsafe.Pointer, error) {
-	return b.onlyWith(ctx, "first", b.Core.Ordered(s.AtMost(1)), r)
+	return b.onlyWith(ctx, "first", b.Core.Ordered(s.WithLimit(1)), r)
 }
 
 // OneWith is One with riders.
 func (b *Bound) OneWith(ctx context.Context, s *plan.Spec, r Riders) (unsafe.Pointer, error) {
-	return b.onlyWith(ctx, "one", s.AtMost(2), r)
+	return b.onlyWith(ctx, "one", s.WithLimit(2), r)
 }
 
 // GetWith is Get with riders.

@@ -120,7 +120,7 @@ func (c *cells) roundTrips(t *testing.T, values []reflect.Value) {
 		}
 		c.holds(t, "Update", []int64{id}, []reflect.Value{other})
 		set := plan.Set{Op: plan.SetValue, Column: c.v, A: v.Interface()}
-		if c.v.Nullable && plan.Nil(set.A) {
+		if c.v.Nullable && plan.IsNullValue(set.A) {
 			set.Op = plan.SetNull
 		}
 		if err := c.Patch(ctx, c.pool, p, []plan.Set{set}); err != nil { // the key is the entity's first field

@@ -13,7 +13,7 @@ import (
 
 // joined picks the loads that travel in the statement of their parents, and
 // makes a column of each: first the numbers, then the arrays of records.
-func joined(loads []*Load) (picked []*Load, subs []*plan.Sub) {
+func joined(loads []*Load) (picked []*Load, subs []*plan.JoinedColumn) {
 	for _, numbers := range []bool{true, false} {
 		for _, l := range loads {
 			if l.inside && (l.into >= ToCount) == numbers {
@@ -25,16 +25,16 @@ func joined(loads []*Load) (picked []*Load, subs []*plan.Sub) {
 }
 
 // sub is l as a column of its parents.
-func (l *Load) sub() *plan.Sub {
+func (l *Load) sub() *plan.JoinedColumn {
 	switch l.into {
 	case ToCount:
 		n := l.Node(plan.Counted)
-		return &plan.Sub{Number: &n}
+		return &plan.JoinedColumn{Number: &n}
 	case ToExists:
 		n := l.Node(plan.Related)
-		return &plan.Sub{Number: &n}
+		return &plan.JoinedColumn{Number: &n}
 	}
-	s := &plan.Sub{
+	s := &plan.JoinedColumn{
 		Link:    &plan.Link{Table: l.Child, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted},
 		Payload: l.shape.payload, Columns: l.shape.columns, Spec: l.spec, Subs: l.subs,
 	}
@@ -50,14 +50,14 @@ func (l *Load) sub() *plan.Sub {
 
 // carried are the joined loads of some rows, while those are read.
 type carried struct {
-	subs    []*plan.Sub
+	subs    []*plan.JoinedColumn
 	numbers []meta.Target // in the rows
 	works   []*work       // of the arrays
 	refused bool          // the arrays came in text form
 	n       int32         // rows read
 }
 
-func newCarried(loads []*Load, subs []*plan.Sub) *carried {
+func newCarried(loads []*Load, subs []*plan.JoinedColumn) *carried {
 	r := &carried{subs: subs}
 	for _, l := range loads {
 		switch l.into {
@@ -75,7 +75,7 @@ func newCarried(loads []*Load, subs []*plan.Sub) *carried {
 var existsColumn = meta.ColumnFor[bool]("exists")
 
 // Subs implements crud.Riders, as the methods below do.
-func (r *carried) Subs() []*plan.Sub { return r.subs }
+func (r *carried) Subs() []*plan.JoinedColumn { return r.subs }
 
 // Targets are where the numbers go.
 func (r *carried) Targets() []meta.Target { return r.numbers }

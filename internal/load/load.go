@@ -22,9 +22,9 @@ type Load struct {
 	keys     []Field // of the parent, in that struct
 	shape    shape
 	nested   []*Load
-	joined   []*Load     // those of nested that travel in l's own statement: numbers first
-	subs     []*plan.Sub // their columns
-	height   int         // of the tree of loads, this one included
+	joined   []*Load              // those of nested that travel in l's own statement: numbers first
+	subs     []*plan.JoinedColumn // their columns
+	height   int                  // of the tree of loads, this one included
 	maxDepth int
 	core     *crud.Core
 	plain    *form // nil: it depends on types that only the database knows

@@ -96,7 +96,7 @@ func (r *Relation) With(s *plan.Spec) *Relation {
 
 // First is r to the first row only.
 func (r *Relation) First() *Relation {
-	first := r.With(r.spec.AtMost(1))
+	first := r.With(r.spec.WithLimit(1))
 	first.single = true
 	return first
 }

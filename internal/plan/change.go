@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -47,22 +48,22 @@ func (s *Spec) OrderBy(order []meta.Order) *Spec {
 	return c
 }
 
-// AtMost sets the limit.
-func (s *Spec) AtMost(n int) *Spec {
+// WithLimit sets the limit.
+func (s *Spec) WithLimit(n int) *Spec {
 	c := s.Clone()
 	c.Limit, c.HasLimit = int64(n), true
 	return c
 }
 
-// Skip sets the offset.
-func (s *Spec) Skip(n int) *Spec {
+// WithOffset sets the offset.
+func (s *Spec) WithOffset(n int) *Spec {
 	c := s.Clone()
 	c.Offset, c.HasOffset = int64(n), true
 	return c
 }
 
-// Locked sets the row lock.
-func (s *Spec) Locked(l Lock, w Wait) *Spec {
+// WithLock sets the row lock.
+func (s *Spec) WithLock(l Lock, w Wait) *Spec {
 	c := s.Clone()
 	c.Lock, c.Wait = l, w
 	if l > ForUpdate || w > SkipLocked {
@@ -71,34 +72,36 @@ func (s *Spec) Locked(l Lock, w Wait) *Spec {
 	return c
 }
 
-// OfDeleted says which rows of a soft-deleted table are meant.
-func (s *Spec) OfDeleted(d Deleted) *Spec {
+// WithDeleted sets which rows of a soft-deleted table are meant.
+func (s *Spec) WithDeleted(d Deleted) *Spec {
 	c := s.Clone()
 	c.Deleted = d
 	return c
 }
 
-// Boundless allows writes to every row.
-func (s *Spec) Boundless() *Spec {
+// WithUnbounded allows writes to every row.
+func (s *Spec) WithUnbounded() *Spec {
 	c := s.Clone()
 	c.Unbounded = true
 	return c
 }
 
-// Headed sets the comment and the hint in front of the statement.
-func (s *Spec) Headed(comment, hint string) *Spec {
+// WithComment sets the comment in front of the statement, if there is one.
+func (s *Spec) WithComment(text string) *Spec {
 	c := s.Clone()
-	if comment != "" {
-		c.Comment = comment
-	}
-	if hint != "" {
-		c.Hint = hint
-	}
+	c.Comment = cmp.Or(text, c.Comment)
 	return c
 }
 
-// InMode sets pgx's exec mode.
-func (s *Spec) InMode(mode pgx.QueryExecMode) *Spec {
+// WithHint sets the hint in front of the statement, if there is one.
+func (s *Spec) WithHint(text string) *Spec {
+	c := s.Clone()
+	c.Hint = cmp.Or(text, c.Hint)
+	return c
+}
+
+// WithExecMode sets pgx's exec mode.
+func (s *Spec) WithExecMode(mode pgx.QueryExecMode) *Spec {
 	c := s.Clone()
 	c.Mode = mode
 	if mode == pgx.QueryExecModeSimpleProtocol {

@@ -25,22 +25,22 @@ func (x *Conflict) clone() *Conflict {
 	return &c
 }
 
-// If sets the predicate of the index.
-func (x *Conflict) If(sql string) *Conflict {
+// WithWhere sets the predicate of the index.
+func (x *Conflict) WithWhere(sql string) *Conflict {
 	c := x.clone()
 	c.Where, c.Err = sql, CheckFragment(sql)
 	return c
 }
 
-// Updating names the columns that an existing row gets.
-func (x *Conflict) Updating(columns []*meta.Column) *Conflict {
+// WithUpdate sets the columns that an existing row gets.
+func (x *Conflict) WithUpdate(columns []*meta.Column) *Conflict {
 	c := x.clone()
 	c.Update = columns
 	return c
 }
 
-// DoingNothing leaves existing rows alone.
-func (x *Conflict) DoingNothing() *Conflict {
+// WithNothing leaves existing rows alone.
+func (x *Conflict) WithNothing() *Conflict {
 	c := x.clone()
 	c.Nothing = true
 	return c

@@ -5,9 +5,9 @@ import (
 	"reflect"
 )
 
-// Nil tells whether v stands for NULL: a nil pointer, slice or map, or a
+// IsNullValue reports whether v stands for NULL: a nil pointer, slice or map, or a
 // type of its own that says so, such as sql.NullString or pgtype.Int4.
-func Nil(v any) bool {
+func IsNullValue(v any) bool {
 	rv := reflect.ValueOf(v)
 	switch rv.Kind() {
 	case reflect.Invalid:

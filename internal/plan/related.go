@@ -18,9 +18,19 @@ type Link struct {
 	Deleted Deleted
 }
 
-// Frame is text around a query, which becomes a part of a greater statement:
-// a derived table, for instance. Both texts are made of declarations and
-// constants; a ? in them stands for an argument.
+// Frame is text around a query, which becomes a part of a greater statement.
+// For the three cheapest products of each category it is
+//
+//	Before:  SELECT smrt_r.* FROM unnest(?) AS smrt_k(k) CROSS JOIN LATERAL (
+//	query:   SELECT ... FROM "products" WHERE ... ORDER BY "price_cents" LIMIT ?
+//	After:   ) AS smrt_r
+//
+// Squirrel builds selects from clauses and has no name for "a select inside of
+// this text". But it writes prefixes in front of everything and suffixes behind
+// everything, in the order in which they were added. So Before is the first
+// prefix, and After the last suffix: behind LIMIT and the row lock, which are
+// suffixes too. Both texts are made of declarations and constants; a ? in them
+// stands for an argument, a question mark that is meant went through [Escape].
 type Frame struct {
 	Before, After         string
 	BeforeArgs, AfterArgs []any
@@ -38,9 +48,9 @@ func (b *builder) frame(f *Frame) {
 	}
 }
 
-// framed puts the text of a frame in front of q. The result puts the text
-// behind it, once q has all its own parts. The arguments of both are the first
-// of the statement, as in frame.
+// framed puts the text of a frame in front of q. The function it returns puts
+// the text behind q, and is called once q has all its own parts. The arguments
+// of both are the first of the statement, as in frame.
 func (w *renderer) framed(q sq.SelectBuilder, f *Frame) (sq.SelectBuilder, func(sq.SelectBuilder) sq.SelectBuilder) {
 	before, after := w.args(len(f.BeforeArgs)), w.args(len(f.AfterArgs))
 	return q.Prefix(f.Before, before...), func(q sq.SelectBuilder) sq.SelectBuilder { return q.Suffix(f.After, after...) }
@@ -60,10 +70,10 @@ func (b *builder) links(l *Link) {
 	b.fail(l.Table.checkDeleted(l.Deleted))
 	b.key = binary.AppendUvarint(b.key, l.Table.id)
 	b.byte(byte(l.Deleted))
-	b.column(len(l.Inner))
+	b.uvarint(len(l.Inner))
 	for i := range l.Inner {
-		b.column(l.Inner[i].Index)
-		b.column(l.Outer[i].Index)
+		b.uvarint(l.Inner[i].Index)
+		b.uvarint(l.Outer[i].Index)
 	}
 }
 
@@ -71,7 +81,7 @@ func (b *builder) links(l *Link) {
 func (b *builder) link(n *Node) {
 	b.text(n.SQL)
 	b.links(n.Link)
-	b.column(len(n.Kids))
+	b.uvarint(len(n.Kids))
 	for i := range n.Kids {
 		b.node(&n.Kids[i])
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,25 +43,30 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
+	if w.next != args {
+		// An argument would be sent for another one. It cannot happen unless
+		// builder and renderer walk in different orders.
+		return nil, &smrt.QueryError{Reason: fmt.Sprintf("smrt has lost count of arguments: %d collected, %d rendered", args, w.next)}
+	}
 	sql, indexes, err := statement.ToSql()
 	if err != nil {
 		return nil, &smrt.QueryError{Reason: err.Error()}
 	}
-	return &rendered{sql: strings.TrimSpace(sql), perm: permutation(indexes, args)}, nil
+	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(indexes, args)}, nil
 }
 
-// permutation is nil when every argument is used once, in order.
-func permutation(indexes []any, args int) []int {
-	perm := make([]int, len(indexes))
+// argumentOrder is nil when every argument is used once, in order.
+func argumentOrder(indexes []any, args int) []int {
+	order := make([]int, len(indexes))
 	inOrder := len(indexes) == args
 	for i, x := range indexes {
-		perm[i] = int(x.(index))
-		inOrder = inOrder && perm[i] == i
+		order[i] = int(x.(index))
+		inOrder = inOrder && order[i] == i
 	}
 	if inOrder {
 		return nil
 	}
-	return perm
+	return order
 }
 
 func (w *renderer) arg() index {

@@ -52,7 +52,7 @@ type Request struct {
 	Sets    []Set
 	AndThen *Node // an additional condition, such as the position of a page
 	Frame   *Frame
-	Subs    []*Sub // further columns, called s0, s1, ...
+	Subs    []*JoinedColumn // further columns, called s0, s1, ...
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -62,10 +62,10 @@ type Statement struct {
 }
 
 // rendered is a shape's SQL, and which of the collected arguments its
-// placeholders stand for, in order.
+// placeholders stand for; nil: all of them, in order.
 type rendered struct {
-	sql  string
-	perm []int
+	sql   string
+	order []int
 }
 
 // scratch is what most requests need to be looked up: a key of about twenty
@@ -102,11 +102,11 @@ func (t *Table) Build(r *Request) (Statement, error) {
 
 // arrange puts the arguments in the order of the placeholders.
 func (p *rendered) arrange(args []any) []any {
-	if p.perm == nil {
+	if p.order == nil {
 		return args
 	}
-	out := make([]any, len(p.perm))
-	for i, j := range p.perm {
+	out := make([]any, len(p.order))
+	for i, j := range p.order {
 		out[i] = args[j]
 	}
 	return out
@@ -177,8 +177,8 @@ type builder struct {
 
 func (b *builder) byte(c byte)    { b.key = append(b.key, c) }
 func (b *builder) arg(v any)      { b.args = append(b.args, v) }
-func (b *builder) column(i int)   { b.key = binary.AppendUvarint(b.key, uint64(i)) }
-func (b *builder) text(s string)  { b.column(len(s)); b.key = append(b.key, s...) }
+func (b *builder) uvarint(i int)  { b.key = binary.AppendUvarint(b.key, uint64(i)) }
+func (b *builder) text(s string)  { b.uvarint(len(s)); b.key = append(b.key, s...) }
 func (b *builder) fail(err error) { b.err = cmp.Or(b.err, err) }
 
 func (b *builder) request(t *Table, r *Request) {
@@ -230,7 +230,7 @@ func (b *builder) orderTerm(o meta.Order) {
 		return
 	}
 	b.byte('o')
-	b.column(o.Column.Index)
+	b.uvarint(o.Column.Index)
 }
 
 func boolByte(b bool) byte {
@@ -250,21 +250,21 @@ func (b *builder) node(n *Node) {
 	case True, False:
 		return
 	case And, Or, Not, RowGt, RowLt:
-		b.column(len(n.Kids))
+		b.uvarint(len(n.Kids))
 		for i := range n.Kids {
 			b.node(&n.Kids[i])
 		}
 		return
 	case Raw:
 		b.text(n.SQL)
-		b.column(len(n.Args))
+		b.uvarint(len(n.Args))
 		b.raw(n.Args)
 		return
 	case Related, Counted:
 		b.link(n)
 		return
 	}
-	b.column(n.Column.Index)
+	b.uvarint(n.Column.Index)
 	if c := operands(n.Op); c > 0 {
 		b.value(n.Column, n.A)
 		if c > 1 {
@@ -295,13 +295,13 @@ func (b *builder) set(s *Set) {
 		return
 	}
 	b.byte(byte(s.Op))
-	b.column(s.Column.Index)
+	b.uvarint(s.Column.Index)
 	switch s.Op {
 	case SetValue, SetAdd:
 		b.value(s.Column, s.A)
 	case SetRaw:
 		b.text(s.SQL)
-		b.column(len(s.Args))
+		b.uvarint(len(s.Args))
 		b.raw(s.Args)
 	}
 }

@@ -9,32 +9,32 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// Sub is a column that holds all rows that a link leads to from the row it is a
+// JoinedColumn is a column that holds all rows that a link leads to from the row it is a
 // column of: an array of records, which travels in binary form, so that the
 // values are those of the columns exactly. (As JSON, a bytea, a numeric and a
 // timestamp would each be a text to guess at.)
-type Sub struct {
+type JoinedColumn struct {
 	Link *Link // to the rows, or to the join table
 	On   *Link // from the join table to the rows; nil: there is none
 
-	Payload []*meta.Column // read of the join table
-	Columns []*meta.Column // read of the rows
-	Spec    *Spec          // their conditions, order and limit
-	Order   []meta.Order   // that applies
-	Subs    []*Sub         // further columns of each record
+	Payload []*meta.Column  // read of the join table
+	Columns []*meta.Column  // read of the rows
+	Spec    *Spec           // their conditions, order and limit
+	Order   []meta.Order    // that applies
+	Subs    []*JoinedColumn // further columns of each record
 
 	Number *Node // in place of the rows: how many there are, or whether there are any
 }
 
 // rows are the links to the table that the rows are of.
-func (s *Sub) rows() *Link {
+func (s *JoinedColumn) rows() *Link {
 	if s.On != nil {
 		return s.On
 	}
 	return s.Link
 }
 
-func (b *builder) sub(s *Sub) {
+func (b *builder) sub(s *JoinedColumn) {
 	b.byte('u')
 	if s.Number != nil {
 		b.node(s.Number)
@@ -47,16 +47,16 @@ func (b *builder) sub(s *Sub) {
 		b.links(s.On)
 	}
 	for _, list := range [][]*meta.Column{s.Payload, s.Columns} {
-		b.column(len(list))
+		b.uvarint(len(list))
 		for _, c := range list {
-			b.column(c.Index)
+			b.uvarint(c.Index)
 		}
 	}
-	b.column(len(s.Spec.Where))
+	b.uvarint(len(s.Spec.Where))
 	for i := range s.Spec.Where {
 		b.node(&s.Spec.Where[i])
 	}
-	b.column(len(s.Order))
+	b.uvarint(len(s.Order))
 	for _, o := range s.Order {
 		b.orderTerm(o)
 	}
@@ -64,7 +64,7 @@ func (b *builder) sub(s *Sub) {
 	if s.Spec.HasLimit {
 		b.arg(s.Spec.Limit)
 	}
-	b.column(len(s.Subs))
+	b.uvarint(len(s.Subs))
 	for _, kid := range s.Subs {
 		b.sub(kid)
 	}
@@ -73,7 +73,7 @@ func (b *builder) sub(s *Sub) {
 // sub renders a column of related rows. Where there is a join table, the rows
 // are a derived table of their own, so that the names in their conditions mean
 // their columns and not the join table's.
-func (w *renderer) sub(s *Sub) sq.Sqlizer {
+func (w *renderer) sub(s *JoinedColumn) sq.Sqlizer {
 	if s.Number != nil {
 		return w.node(s.Number)
 	}
@@ -121,7 +121,7 @@ func (w *renderer) sub(s *Sub) sq.Sqlizer {
 }
 
 // through renders the rows q behind a join table.
-func (w *renderer) through(s *Sub, q sq.SelectBuilder, items []sq.Sqlizer, join, outer string, limit []any) sq.Sqlizer {
+func (w *renderer) through(s *JoinedColumn, q sq.SelectBuilder, items []sq.Sqlizer, join, outer string, limit []any) sq.Sqlizer {
 	derived := w.alias()
 	var all []sq.Sqlizer
 	for _, c := range s.Payload {

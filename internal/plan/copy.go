@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// Own returns v, or a copy if v refers to memory that its owner may change: a
+// Copy returns v, or a copy if v refers to memory that its owner may change: a
 // query keeps its operands until it is run.
-func Own(v any) any {
+func Copy(v any) any {
 	switch v := v.(type) {
 	case nil, bool, int, int16, int32, int64, float32, float64, string, time.Time:
 		return v
 	}
 	rv := reflect.ValueOf(v)
-	if c := own(rv); c != rv {
+	if c := deepCopy(rv); c != rv {
 		return c.Interface()
 	}
 	return v
 }
 
-func own(v reflect.Value) reflect.Value {
+// deepCopy is Copy of what v holds.
+func deepCopy(v reflect.Value) reflect.Value {
 	switch v.Kind() {
 	case reflect.Slice:
 		if v.IsNil() {
@@ -28,7 +29,7 @@ func own(v reflect.Value) reflect.Value {
 		}
 		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(c, v)
-		ownElements(c)
+		copyElements(c)
 		return c
 	case reflect.Pointer:
 		// Other types may not be made for copies of their values.
@@ -36,7 +37,7 @@ func own(v reflect.Value) reflect.Value {
 			return v
 		}
 		c := reflect.New(v.Type().Elem())
-		c.Elem().Set(own(v.Elem()))
+		c.Elem().Set(deepCopy(v.Elem()))
 		if c.Type() != v.Type() {
 			return c.Convert(v.Type())
 		}
@@ -45,26 +46,26 @@ func own(v reflect.Value) reflect.Value {
 	return v
 }
 
-// ownElements copies what the elements of a slice refer to.
-func ownElements(slice reflect.Value) {
+// copyElements copies what the elements of a slice refer to.
+func copyElements(slice reflect.Value) {
 	switch slice.Type().Elem().Kind() {
 	case reflect.Slice, reflect.Pointer:
 	default:
 		return
 	}
 	for i := range slice.Len() {
-		slice.Index(i).Set(own(slice.Index(i)))
+		slice.Index(i).Set(deepCopy(slice.Index(i)))
 	}
 }
 
-// OwnAll copies what the elements of vs, a slice, refer to, in their place.
-func OwnAll(vs any) { ownElements(reflect.ValueOf(vs)) }
+// CopyAll copies what the elements of vs, a slice, refer to, in their place.
+func CopyAll(vs any) { copyElements(reflect.ValueOf(vs)) }
 
-// OwnArgs is a copy of the arguments of a fragment.
-func OwnArgs(args []any) []any {
+// CopyArgs returns a copy of the arguments of a fragment.
+func CopyArgs(args []any) []any {
 	args = slices.Clone(args)
 	for i, v := range args {
-		args[i] = Own(v)
+		args[i] = Copy(v)
 	}
 	return args
 }
