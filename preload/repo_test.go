@@ -138,7 +138,7 @@ func TestFilters(t *testing.T) {
 
 	byLoans := check.Value(repo.New(l.pool, books).Find(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc(), bookWords.Count(tagWord.Ne("short")).Asc(), bookID.Desc())))(t)
 	check.Same(t, "order", join(byLoans, func(b *book) string { return b.Title }), "Earthsea Invisible Lost Anonymous Tombs")
-	n := check.Value(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), bookPages.Add(1)))(t)
+	n := check.Value(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), query.Add(bookPages, 1)))(t)
 	check.Same(t, "updated", n, 2)
 	_, err := repo.New(l.pool, books).Page(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc()), query.Page{Size: 1})
 	check.Error(t, "page", err, smrt.ErrBadQuery)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -187,10 +189,15 @@ func (c Column[T, V]) SetDefault() Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetDefault, Column: c.column}}
 }
 
-// Add adds v to the column: stock = stock + v. A negative v subtracts. The
-// column's type must have the operator, as numbers do. For dates see
+// Number is what [Add] can add to.
+type Number interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64 | pgtype.Numeric
+}
+
+// Add adds v to a column: Add(Stock, -1) is stock = stock - 1. It is no method
+// of [Column], so that it compiles for numbers only. For dates see
 // [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
-func (c Column[T, V]) Add(v V) Assignment[T] {
+func Add[T any, V Number](c Column[T, V], v V) Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Copy(v)}}
 }
 

@@ -36,6 +36,12 @@ func TestMistakesDoNotCompile(t *testing.T) {
 		`orders.Find(ctx, query.Where(shop.Total.Gt(5)))`:                                           "",
 		`products.Find(ctx, query.Where(shop.Price.Lt(10_00), query.Raw[shop.Product]("a=$1", 1)))`: "",
 
+		`products.Patch(ctx, 1, query.Add(shop.Price, -1))`:               "",
+		`products.Patch(ctx, 1, query.Add(shop.ProductName, "x"))`:        "does not match",
+		`products.Patch(ctx, 1, query.Add(shop.ProductName.Column, "x"))`: "does not satisfy",
+		`products.Patch(ctx, 1, query.Add(shop.Price, 1.5))`:              "truncated",
+		`shop.ProductName.Add("x")`:                                       "Add undefined",
+
 		`shop.Price.Lt("x")`:                              `cannot use "x"`,
 		`shop.Price.Lt(1.5)`:                              "truncated",
 		`shop.Price.In("x")`:                              `cannot use "x"`,

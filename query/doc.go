@@ -53,7 +53,7 @@
 //
 // Patch and UpdateWhere of a repository assign columns. Zero values are values:
 //
-//	err := products.Patch(ctx, id, Stock.Add(-1), Name.Set(""), Weight.SetNull())
+//	err := products.Patch(ctx, id, query.Add(Stock, -1), Name.Set(""), Weight.SetNull())
 //
 // # NULL
 //

@@ -305,7 +305,7 @@ func FuzzPredicate(f *testing.F) {
 		check("find", err)
 		_, err = r.Count(ctx, q)
 		check("count", err)
-		_, err = r.UpdateWhere(ctx, query.Where(p, query.Not(p)), thingName.Set(s.text()), thingTags.Set(s.texts()), thingBig.Add(s.int64()),
+		_, err = r.UpdateWhere(ctx, query.Where(p, query.Not(p)), thingName.Set(s.text()), thingTags.Set(s.texts()), query.Add(thingBig, s.int64()),
 			thingAt.Set(s.time()), thingDoc.Set(json.RawMessage(s.text())), thingNick.SetExpr("$1 || '?'", s.text()))
 		check("update", err)
 		if n, err := r.Count(ctx, query.All[thing]()); n != 4 && !errors.Is(err, smrt.ErrNotFound) {

@@ -64,7 +64,7 @@ func TestOddIdentifiers(t *testing.T) {
 		if got, err := r.Find(ctx, q); err != nil || len(got) != 3 {
 			t.Errorf("%s: %d rows, %v", c.Name(), len(got), err)
 		}
-		if n, err := r.UpdateWhere(ctx, query.Where(c.NotIn(7)), c.Add(1), text.Set("z")); err != nil || n != 3 {
+		if n, err := r.UpdateWhere(ctx, query.Where(c.NotIn(7)), query.Add(c, 1), text.Set("z")); err != nil || n != 3 {
 			t.Errorf("%d: update: %d, %v", i, n, err)
 		}
 	}

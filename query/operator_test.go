@@ -304,7 +304,7 @@ func TestAssignments(t *testing.T) {
 	if got.MaybeInt != nil || got.Tags != nil || got.Word.Valid || got.Doc != nil || got.Mood != "good" || got.Day != nil {
 		t.Errorf("null and default: %+v", got)
 	}
-	got = set(thingBig.Add(-30), thingInt.Add(5), thingDouble.Add(1), thingLocal.SetExpr("local + $1", 90*time.Minute), thingName.SetExpr("$1 || '?' || $2 || $1", "a", "b"))
+	got = set(query.Add(thingBig, -30), query.Add(thingInt, 5), query.Add(thingDouble, 1), thingLocal.SetExpr("local + $1", 90*time.Minute), thingName.SetExpr("$1 || '?' || $2 || $1", "a", "b"))
 	if got.Big != 70 || got.Int != 15 || got.Double != 1.1 || !got.Local.Equal(moment(2).Add(30*time.Minute)) || got.Name != "a?ba" {
 		t.Errorf("add and expression: %+v", got)
 	}

@@ -95,7 +95,7 @@ func TestGoldenSQL(t *testing.T) {
 	}
 	q := query.Where(thingID.Eq(9))
 	got := rendered(t, plan.Request{Verb: plan.Update, Spec: q.Plan(), Sets: []plan.Set{
-		thingInt.Set(1).Plan(), thingBig.Add(2).Plan(), thingNick.SetNull().Plan(), thingMood.SetDefault().Plan(),
+		thingInt.Set(1).Plan(), query.Add(thingBig, 2).Plan(), thingNick.SetNull().Plan(), thingMood.SetDefault().Plan(),
 		thingName.SetExpr("$1 || name || $1", "x").Plan(),
 	}})
 	const want = `UPDATE "things" SET "int" = $1, "big" = "big" + $2, "nick" = NULL, "mood" = DEFAULT, "name" = $3 || name || $4 WHERE "id" = $5`

@@ -81,7 +81,7 @@ var exercises = []struct {
 	{"change and delete", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		d := check.Value(r.First(ctx, query.Where(docSlug.Eq("a"))))(t)
 		check.NoError(t, r.Update(ctx, d))
-		check.NoError(t, r.Patch(ctx, d.ID, docRank.Add(2)))
+		check.NoError(t, r.Patch(ctx, d.ID, query.Add(docRank, 2)))
 		check.NoError(t, r.Delete(ctx, d.ID))
 		check.NoError(t, r.Restore(ctx, d.ID))
 		check.Same(t, "deleted", check.Value(r.DeleteWhere(ctx, query.Where(docRank.Eq(2))))(t), 1)

@@ -30,7 +30,7 @@ func TestLifeOfARow(t *testing.T) {
 		t.Errorf("after an update with zero values: %+v", got)
 	}
 
-	check.NoError(t, a.documents.Patch(ctx, d.ID, docRank.Add(4), docNote.Set("final"), docTitle.SetDefault()))
+	check.NoError(t, a.documents.Patch(ctx, d.ID, query.Add(docRank, 4), docNote.Set("final"), docTitle.SetDefault()))
 	got = check.Value(a.documents.Get(ctx, d.ID))(t)
 	if got.Rank != 4 || *got.Note != "final" || got.Title != "untitled" || got.Slug != "a" {
 		t.Errorf("after a patch: %+v", got)

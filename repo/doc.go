@@ -42,7 +42,7 @@
 // first:
 //
 //	err := products.Create(ctx, &product) // product.ID is set
-//	err = products.Patch(ctx, product.ID, Price.Set(0), Stock.Add(-1))
+//	err = products.Patch(ctx, product.ID, Price.Set(0), query.Add(Stock, -1))
 //
 // [Repository.UpdateWhere] and [Repository.DeleteWhere] write all rows that
 // match, and refuse to write every row of a table by accident.
@@ -97,7 +97,7 @@
 //		if err := orders.With(tx).Create(ctx, &order); err != nil {
 //			return err
 //		}
-//		return products.With(tx).Patch(ctx, id, Stock.Add(-1))
+//		return products.With(tx).Patch(ctx, id, query.Add(Stock, -1))
 //	})
 //
 // # A repository of your own

@@ -65,7 +65,7 @@ func ExampleNew() {
 		fmt.Println(p.Name, p.PriceCents)
 	}
 
-	if err := products.Patch(ctx, atlas.ID, Price.Set(39_90), Stock.Add(-1)); err != nil {
+	if err := products.Patch(ctx, atlas.ID, Price.Set(39_90), query.Add(Stock, -1)); err != nil {
 		panic(err)
 	}
 	p, err := products.Get(ctx, atlas.ID)

@@ -23,7 +23,7 @@ func ExampleRepository_Patch() {
 	products := repo.New(pool, Products)
 
 	err = products.Patch(ctx, shelf[2].ID,
-		Stock.Add(-1), // stock = stock - 1
+		query.Add(Stock, -1), // stock = stock - 1
 		Price.Set(450),
 		ProductName.SetExpr("upper(name) || $1", "!"))
 	if err != nil {
@@ -35,7 +35,7 @@ func ExampleRepository_Patch() {
 	}
 	fmt.Println(p.Name, p.Stock, p.PriceCents)
 
-	n, err := products.UpdateWhere(ctx, query.Where(Price.Lt(3_00)), Price.Add(50))
+	n, err := products.UpdateWhere(ctx, query.Where(Price.Lt(3_00)), query.Add(Price, 50))
 	if err != nil {
 		panic(err)
 	}

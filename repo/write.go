@@ -75,7 +75,7 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 
 // Patch assigns columns of the row with the key, and no others:
 //
-//	products.Patch(ctx, id, shop.Price.Set(0), shop.Stock.Add(-1))
+//	products.Patch(ctx, id, shop.Price.Set(0), query.Add(shop.Stock, -1))
 //
 // Zero values are written like any other. It answers smrt.ErrNotFound if there
 // is no such row.

@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/unit"
 )
 
@@ -21,7 +22,7 @@ func TestClashes(t *testing.T) {
 	writes := map[string]func(u *unit.Unit, code string){
 		"create": func(u *unit.Unit, code string) { unit.Create(u, vouchers, &voucher{Code: code}) },
 		"update": func(u *unit.Unit, code string) { unit.Update(u, vouchers, &voucher{Code: code, Uses: 2}) },
-		"patch":  func(u *unit.Unit, code string) { unit.Patch(u, vouchers, code, uses.Add(1)) },
+		"patch":  func(u *unit.Unit, code string) { unit.Patch(u, vouchers, code, query.Add(uses, 1)) },
 		"delete": func(u *unit.Unit, code string) { unit.Delete(u, vouchers, code) },
 	}
 	for first, a := range writes {

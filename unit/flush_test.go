@@ -29,7 +29,7 @@ func everything(u *unit.Unit, rs []report) (*report, []note) {
 	unit.CreateMany(u, notes, ns, unit.Refer(noteReport, first))
 	rs[0].Rank = 9
 	unit.Update(u, reports, &rs[0])
-	unit.Patch(u, reports, rs[1].ID, reportRank.Add(2))
+	unit.Patch(u, reports, rs[1].ID, query.Add(reportRank, 2))
 	unit.Delete(u, reports, rs[2].ID)
 	return r, ns
 }
@@ -254,7 +254,7 @@ func TestConflicts(t *testing.T) {
 		done.Go(func() {
 			for range 10 {
 				u := unit.New()
-				unit.Patch(u, vouchers, "a", uses.Add(1))
+				unit.Patch(u, vouchers, "a", query.Add(uses, 1))
 				unit.Create(u, events, &event{Message: "used"})
 				if _, err := u.Flush(context.Background(), l, txn.Options{Isolation: pgx.Serializable, MaxAttempts: 1000, MaxElapsed: time.Minute}); err != nil {
 					failed.Add(1)
@@ -329,7 +329,7 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		u := unit.New()
-		unit.Patch(u, vouchers, "a", uses.Add(1))
+		unit.Patch(u, vouchers, "a", query.Add(uses, 1))
 		flushed := make(chan error, 1)
 		go func() {
 			_, err := u.Flush(ctx, l)

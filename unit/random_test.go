@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/unit"
 )
 
@@ -43,7 +44,7 @@ func (m *model) change(u *unit.Unit, wrong bool) (applied func()) {
 		case 1:
 			n := int32(m.IntN(100))
 			unit.Patch(u, reports, r.ID, reportRank.Set(n), reportNote.SetNull())
-			unit.Patch(u, reports, r.ID, reportRank.Add(1))
+			unit.Patch(u, reports, r.ID, query.Add(reportRank, 1))
 			after = append(after, func() { r.Rank, r.Doubled, r.Note, r.Version = n+1, 2*n+2, nil, r.Version+2 })
 		case 2:
 			if i%2 == 0 {

@@ -118,9 +118,9 @@ func TestPatchesMerge(t *testing.T) {
 	for i := range rs {
 		unit.Patch(u, reports, rs[i].ID, reportRank.Set(int32(10*i)), reportNote.Set("n"))
 	}
-	unit.Patch(u, reports, rs[1].ID, reportRank.Add(1), reportNote.SetNull())
+	unit.Patch(u, reports, rs[1].ID, query.Add(reportRank, 1), reportNote.SetNull())
 	unit.Patch(u, reports, rs[1].ID, reportRank.SetExpr("rank * $1", 2))
-	unit.Patch(u, reports, rs[1].ID, reportRank.Add(3))
+	unit.Patch(u, reports, rs[1].ID, query.Add(reportRank, 3))
 	l.sent.Reset()
 	_, err := u.Flush(t.Context(), l)
 	check.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/unit"
 )
 
@@ -27,7 +28,7 @@ func TestKinds(t *testing.T) {
 	old.Rank = 9
 	unit.Update(u, reports, &old)
 	unit.Patch(u, vouchers, "a", uses.Set(7))
-	unit.Patch(u, vouchers, "b", uses.Add(7))
+	unit.Patch(u, vouchers, "b", query.Add(uses, 7))
 	unit.Delete(u, vouchers, "c")
 	check.Equal(t, "writes", u.Len(), 8)
 	sum, err := u.Flush(t.Context(), l)

@@ -129,7 +129,7 @@ func applyOnce(ctx context.Context, s *stage, out *outcome) error {
 	out.start()
 	products := repo.New(pool, shop.Products)
 	takeOne := func(ctx context.Context, tx pgx.Tx) error {
-		return products.With(tx).Patch(ctx, 42, shop.Stock.Add(1))
+		return products.With(tx).Patch(ctx, 42, query.Add(shop.Stock, 1))
 	}
 	once := txn.Options{Isolation: pgx.Serializable, Key: "delivery 17"}
 	first := txn.Run(ctx, pool, takeOne, once)

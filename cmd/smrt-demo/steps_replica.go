@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/txn"
@@ -77,7 +78,7 @@ func failover(ctx context.Context, s *stage, out *outcome) error {
 	promoted := time.Now()
 	out.start()
 	err = txn.Run(ctx, db, func(ctx context.Context, tx pgx.Tx) error {
-		return products.With(tx).Patch(ctx, 42, shop.Stock.Add(1))
+		return products.With(tx).Patch(ctx, 42, query.Add(shop.Stock, 1))
 	})
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func transaction(ctx context.Context, s *stage, out *outcome) error {
 		if err := items.With(tx).Create(ctx, &line); err != nil {
 			return err
 		}
-		if err := products.With(tx).Patch(ctx, kettle.ID, shop.Stock.Add(-1)); err != nil {
+		if err := products.With(tx).Patch(ctx, kettle.ID, query.Add(shop.Stock, -1)); err != nil {
 			return err
 		}
 		_, err := shopdb.New(tx).ReserveStock(ctx, shopdb.ReserveStockParams{

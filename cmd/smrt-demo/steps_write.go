@@ -125,7 +125,7 @@ func patch(ctx context.Context, s *stage, out *outcome) error {
 	out.start()
 	products := repo.New(pool, shop.Products)
 	err = products.Patch(ctx, 42,
-		shop.Stock.Add(5),
+		query.Add(shop.Stock, 5),
 		shop.Price.SetExpr("price_cents * $1 / 100", 90))
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func updateWhere(ctx context.Context, s *stage, out *outcome) error {
 	products := repo.New(pool, shop.Products)
 	updated, err := products.UpdateWhere(ctx,
 		query.Where(shop.SKU.HasPrefix("BULK-"), shop.Stock.Lt(100)),
-		shop.Price.Add(1_00))
+		query.Add(shop.Price, 1_00))
 	if err != nil {
 		return err
 	}
