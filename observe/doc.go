@@ -4,16 +4,16 @@
 // # Attaching
 //
 // It hears of statements from pgx, so it sees what repositories send, what sqlc
-// generated and SQL written by hand, all alike. The configuration of a pool or a
-// connection is told once; a tracer that is there already is kept:
+// generated and SQL written by hand, all alike. The configuration of a pool or
+// a connection is told once; a tracer that is there already is kept:
 //
 //	cfg, err := pgxpool.ParseConfig(dsn)
 //	observe.Attach(cfg.ConnConfig)
 //	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 //
 // Attached is not switched on. Where the context of a statement has no scope,
-// the price is one look for it: some ten nanoseconds, no allocation. So programs
-// may attach always.
+// the price is one look for it: some ten nanoseconds, no allocation. So
+// programs may attach always.
 //
 // # In tests
 //
@@ -24,8 +24,8 @@
 //		ctx := observe.WithScope(t.Context(), observe.NPlusOne{Policy: observe.Fail(t)})
 //		listing, err := catalog.List(ctx)
 //
-// The message has the place, who called it, the statement without its arguments,
-// and the relation to preload if one is declared for it:
+// The message has the place, who called it, the statement without its
+// arguments, and the relation to preload if one is declared for it:
 //
 //	N+1: a statement was repeated 6 times by /app/catalog.go:41 catalog.List
 //		SELECT "id", "name" FROM "categories" WHERE "id" = $1
@@ -45,8 +45,9 @@
 //		})
 //	}
 //
-// [NPlusOne].Policy decides what happens with a finding: [Log], [Fail], [Ignore]
-// or a function of yours. [Findings] returns what a scope found so far.
+// [NPlusOne].Policy decides what happens with a finding: [Log], [Fail],
+// [Ignore] or a function of yours. [Findings] returns what a scope found so
+// far.
 //
 // # What counts as a loop
 //

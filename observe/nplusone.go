@@ -11,30 +11,38 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// NPlusOne looks for loops that send a statement for each row instead of one for all: the same text from the same call
-// site, again and again within one scope. The zero value is ready for use.
+// NPlusOne looks for loops that send a statement for each row instead of one
+// for all: the same text from the same call site, again and again within one
+// scope. The zero value is ready for use.
 //
-// The first time that a scope sends a text it is only remembered. Each further time is a repeat, which is charged to
-// its call site: the innermost three frames of the program's own code. A call site that is charged with more than Limit
-// repeats is reported, once. The stack is walked for repeats only, so a request that repeats nothing never pays for it.
-// The site that happened to be first is charged with one less than it sent, so a report may come one iteration late;
-// but a reported site has itself sent the statement more than Limit times, whatever was sent from elsewhere.
+// The first time that a scope sends a text it is only remembered. Each further
+// time is a repeat, which is charged to its call site: the innermost three
+// frames of the program's own code. A call site that is charged with more than
+// Limit repeats is reported, once. The stack is walked for repeats only, so a
+// request that repeats nothing never pays for it. The site that happened to be
+// first is charged with one less than it sent, so a report may come one
+// iteration late; but a reported site has itself sent the statement more than
+// Limit times, whatever was sent from elsewhere.
 //
-// Not counted are batches, COPY, statements that control transactions, sessions and cursors, reads of the system
-// catalog, what smrt repeats by design, and what is sent under [Deliberate]. Statements that failed are taken back,
-// and each failure after which a transaction is usually tried again, such as one of serialization, raises the limit by
-// itself once more.
+// Not counted are batches, COPY, statements that control transactions, sessions
+// and cursors, reads of the system catalog, what smrt repeats by design, and
+// what is sent under [Deliberate]. Statements that failed are taken back, and
+// each failure after which a transaction is usually tried again, such as one of
+// serialization, raises the limit by itself once more.
 type NPlusOne struct {
 	// Policy is told about each call site that was found. Default: Log(nil).
 	Policy Policy
 
-	// Limit is how often a call site may repeat a statement. Default: 5, which lets pass what merely asks twice, and
-	// finds loops in the small data of tests.
+	// Limit is how often a call site may repeat a statement. Default: 5, which
+	// lets pass what merely asks twice, and finds loops in the small data of
+	// tests.
 	Limit int
 
-	// MaxStatements bounds the memory of the scope: so many texts are remembered, and so many call sites. When there
-	// are more texts, those that were sent only once are forgotten; if these are few, new texts are not counted any
-	// more. Texts of more than 32 KB are never counted. Default: 500.
+	// MaxStatements bounds the memory of the scope: so many texts are
+	// remembered, and so many call sites. When there are more texts, those that
+	// were sent only once are forgotten; if these are few, new texts are not
+	// counted any more. Texts of more than 32 KB are never counted. Default:
+	// 500.
 	MaxStatements int
 }
 
@@ -56,14 +64,16 @@ func (n NPlusOne) configure(s *scope) {
 	}
 }
 
-// Policy is what happens with a finding. It is called by the goroutine that sends the statement, before it is sent,
-// with the statement's context; it may be called by several at once.
+// Policy is what happens with a finding. It is called by the goroutine that
+// sends the statement, before it is sent, with the statement's context; it may
+// be called by several at once.
 type Policy func(ctx context.Context, f Finding)
 
 // Ignore does nothing with a finding. [Findings] has it all the same.
 func Ignore(context.Context, Finding) {}
 
-// Log warns about each finding. A nil logger stands for slog.Default at that time.
+// Log warns about each finding. A nil logger stands for slog.Default at that
+// time.
 func Log(logger *slog.Logger) Policy {
 	return func(ctx context.Context, f Finding) {
 		l := logger
@@ -122,7 +132,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// shorten puts SQL on one line, and leaves out the middle of long texts: the end has the conditions.
+// shorten puts SQL on one line, and leaves out the middle of long texts: the
+// end has the conditions.
 func shorten(sql string) string {
 	const half = 120
 	runes := []rune(strings.Join(strings.Fields(sql), " "))
@@ -132,8 +143,9 @@ func shorten(sql string) string {
 	return string(runes[:half]) + " ... " + string(runes[len(runes)-half:])
 }
 
-// Findings returns what was found so far in the scope of ctx and in those within, in the order in which it was found,
-// with the counts of now. It is nil where ctx has no scope.
+// Findings returns what was found so far in the scope of ctx and in those
+// within, in the order in which it was found, with the counts of now. It is nil
+// where ctx has no scope.
 func Findings(ctx context.Context) []Finding {
 	s := scopeOf(ctx)
 	if s == nil {
@@ -183,8 +195,8 @@ func instead(sql string) string {
 		"or read the rows for all keys at once, with GetMany or a query with In"
 }
 
-// namesShown is how many relations a message has. Rows that many tables refer to are read by the same statement for
-// all of them.
+// namesShown is how many relations a message has. Rows that many tables refer
+// to are read by the same statement for all of them.
 const namesShown = 3
 
 func named(relations []meta.Relation) string {

@@ -6,13 +6,16 @@ import (
 	"sync"
 )
 
-// depth is how many frames of the user's code make a call site. The innermost alone would not do: where all statements
-// go through a method of the user's own repository, or through a helper, all its callers would be one site. With many,
-// each path through a handler would be a site of its own, and a recursive function a new one at each level. Three tell
-// the callers of a helper and of its wrapper apart, and a recursion looks the same from its third level on.
+// depth is how many frames of the user's code make a call site. The innermost
+// alone would not do: where all statements go through a method of the user's
+// own repository, or through a helper, all its callers would be one site. With
+// many, each path through a handler would be a site of its own, and a recursive
+// function a new one at each level. Three tell the callers of a helper and of
+// its wrapper apart, and a recursion looks the same from its third level on.
 const depth = 3
 
-// place is a call site: return addresses in the user's code, from inside out; zeros where there are fewer.
+// place is a call site: return addresses in the user's code, from inside out;
+// zeros where there are fewer.
 type place [depth]uintptr
 
 // kind is what a frame means for the search of the call site.
@@ -26,18 +29,20 @@ const (
 	sender       // pgx's connection, from which the tracer was called
 )
 
-// places finds call sites. It remembers the kinds of frames, because naming one takes longer than walking the stack; it
-// grows no larger than there are calls in the program.
+// places finds call sites. It remembers the kinds of frames, because naming one
+// takes longer than walking the stack; it grows no larger than there are calls
+// in the program.
 type places struct {
 	mu    sync.RWMutex
 	kinds map[uintptr]kind
 }
 
-// locate returns the call site of the statement that is being sent by this goroutine. It is not ok if there is none:
-// smrt sent it from a goroutine of its own.
+// locate returns the call site of the statement that is being sent by this
+// goroutine. It is not ok if there is none: smrt sent it from a goroutine of
+// its own.
 func (p *places) locate() (place, bool) {
-	// Most stacks have their three frames of user code among the first 32; walking on to the server's accept loop
-	// would only cost time.
+	// Most stacks have their three frames of user code among the first 32;
+	// walking on to the server's accept loop would only cost time.
 	var near [32]uintptr
 	n := runtime.Callers(3, near[:]) // without Callers, locate and the tracer's hook
 	at, found := p.search(near[:n])
@@ -106,7 +111,8 @@ const (
 // programs are packages of smrt that use it as anybody would.
 var programs = []string{"internal/shop", "internal/pagila", "cmd/", "examples/", "bench"}
 
-// callers are packages that call back into the program, or begin a goroutine. They say nothing about who asks.
+// callers are packages that call back into the program, or begin a goroutine.
+// They say nothing about who asks.
 var callers = map[string]bool{
 	"runtime": true, "reflect": true, "sync": true, "iter": true, "slices": true, "maps": true, "context": true,
 	"time": true, "testing": true, "golang.org/x/sync/errgroup": true, "golang.org/x/sync/singleflight": true,
@@ -137,7 +143,8 @@ func classify(function, file string) kind {
 	return ofUser(name)
 }
 
-// ofUser tells methods that look like a handle's from other functions of the user.
+// ofUser tells methods that look like a handle's from other functions of the
+// user.
 func ofUser(name string) kind {
 	switch name[strings.LastIndex(name, ".")+1:] {
 	case "Query", "QueryRow", "Exec":

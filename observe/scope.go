@@ -20,13 +20,16 @@ type (
 // Option says what a scope looks for. [NPlusOne] is one.
 type Option interface{ configure(*scope) }
 
-// WithScope starts a scope: what is sent under the returned context, by whatever goroutine, is looked at together. A
-// scope is one request, one job or one test. Without options it looks for [NPlusOne] with its defaults.
+// WithScope starts a scope: what is sent under the returned context, by
+// whatever goroutine, is looked at together. A scope is one request, one job or
+// one test. Without options it looks for [NPlusOne] with its defaults.
 //
-// A scope within a scope counts by itself, and what it finds is reported to both. So a test that makes a hundred
-// requests is not one of a hundred repetitions, and yet fails for what one of its requests did.
+// A scope within a scope counts by itself, and what it finds is reported to
+// both. So a test that makes a hundred requests is not one of a hundred
+// repetitions, and yet fails for what one of its requests did.
 //
-// A scope ends when nobody uses the context any more; there is nothing to close.
+// A scope ends when nobody uses the context any more; there is nothing to
+// close.
 func WithScope(ctx context.Context, options ...Option) context.Context {
 	s := &scope{parent: scopeOf(ctx), statements: map[string]*statement{}, sites: map[siteID]*site{}}
 	NPlusOne{}.configure(s)
@@ -41,14 +44,16 @@ func scopeOf(ctx context.Context) *scope {
 	return s
 }
 
-// Deliberate returns a context under which nothing is counted: for a loop that is meant as it is.
+// Deliberate returns a context under which nothing is counted: for a loop that
+// is meant as it is.
 //
 //	for _, id := range ids { // one by one, so that each holds its lock only briefly
 //		err := accounts.Delete(observe.Deliberate(ctx), id)
 //	}
 func Deliberate(ctx context.Context) context.Context { return handle.WithoutCounting(ctx) }
 
-// scope counts what was sent under its context. Its maps hold no more than max entries each.
+// scope counts what was sent under its context. Its maps hold no more than max
+// entries each.
 type scope struct {
 	parent *scope // nil outside of others
 	policy Policy
@@ -64,7 +69,8 @@ type scope struct {
 	findings   []*site // in the order in which they were found
 }
 
-// statement is a text and how often it was sent. The first time it is only remembered.
+// statement is a text and how often it was sent. The first time it is only
+// remembered.
 type statement struct {
 	text    string
 	sent    int
@@ -73,7 +79,8 @@ type statement struct {
 
 // site is a statement and a place that repeated it.
 //
-// It does not refer to its scope: a scope around many others keeps their findings, and shall not keep all they counted.
+// It does not refer to its scope: a scope around many others keeps their
+// findings, and shall not keep all they counted.
 type site struct {
 	statement *statement
 	at        place
@@ -91,10 +98,12 @@ type foundID struct {
 	at   place
 }
 
-// maxText is the length from which on a text is not worth keeping: it was assembled with its values.
+// maxText is the length from which on a text is not worth keeping: it was
+// assembled with its values.
 const maxText = 32 << 10
 
-// see counts a statement. It is nil if the statement is none of those that are counted.
+// see counts a statement. It is nil if the statement is none of those that are
+// counted.
 func (s *scope) see(text string) (st *statement, repeated bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +119,10 @@ func (s *scope) see(text string) (st *statement, repeated bool) {
 	return st, st.sent > 1
 }
 
-// room tells whether one more statement can be kept. What was sent only once makes room for what comes now: a loop
-// sends its statements soon again. If that helps little, the statements are as many as the loops, and no more are taken.
+// room tells whether one more statement can be kept. What was sent only once
+// makes room for what comes now: a loop sends its statements soon again. If
+// that helps little, the statements are as many as the loops, and no more are
+// taken.
 func (s *scope) room() bool {
 	if s.full || len(s.statements) < s.max {
 		return !s.full
@@ -125,7 +136,8 @@ func (s *scope) room() bool {
 	return !s.full
 }
 
-// charge counts a repetition at its place, and tells whether that is the one too many.
+// charge counts a repetition at its place, and tells whether that is the one
+// too many.
 func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,8 +152,9 @@ func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
 		st.located = true
 	}
 	repeats := c.repeats.Add(1)
-	// After a failed transaction everything before the failure is sent again, so the limit holds for each try: whoever
-	// repeats a statement r times in each of n tries is reported if r is above the limit.
+	// After a failed transaction everything before the failure is sent again,
+	// so the limit holds for each try: whoever repeats a statement r times in
+	// each of n tries is reported if r is above the limit.
 	if c.reported || repeats <= int64(s.limit*(1+s.retries)) {
 		return c, false
 	}
@@ -159,8 +172,8 @@ func (s *scope) report(ctx context.Context, c *site) {
 	}
 }
 
-// claim notes a finding, and is false if the same was noted before or there are too many: a scope around many others
-// may live as long as the program.
+// claim notes a finding, and is false if the same was noted before or there are
+// too many: a scope around many others may live as long as the program.
 func (s *scope) claim(c *site) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,8 +204,9 @@ func (s *scope) failed(charged any, err error) {
 	}
 }
 
-// triedAgain tells whether programs answer an error by doing everything again: serialization failures, deadlocks,
-// locks that were not available, servers that shut down or were no primary any more, broken connections.
+// triedAgain tells whether programs answer an error by doing everything again:
+// serialization failures, deadlocks, locks that were not available, servers
+// that shut down or were no primary any more, broken connections.
 func triedAgain(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -205,20 +219,22 @@ func triedAgain(err error) bool {
 	return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08")
 }
 
-// verbs begin the statements that are counted. Others control transactions, sessions and cursors: a cursor is read by
-// repeating FETCH, and a transaction in a loop is found by what is sent within.
+// verbs begin the statements that are counted. Others control transactions,
+// sessions and cursors: a cursor is read by repeating FETCH, and a transaction
+// in a loop is found by what is sent within.
 var verbs = map[string]bool{
 	"select": true, "insert": true, "update": true, "delete": true, "merge": true, "with": true, "values": true,
 	"table": true, "call": true,
 }
 
-// counted tells whether repeating a statement can be one too many. The catalog is read by smrt and others when they
-// meet a table for the first time.
+// counted tells whether repeating a statement can be one too many. The catalog
+// is read by smrt and others when they meet a table for the first time.
 func counted(text string) bool {
 	return len(text) <= maxText && verbs[verb(text)] && !strings.Contains(text, "FROM pg_catalog.")
 }
 
-// verb returns the first word of a statement in lower case, behind comments and parentheses.
+// verb returns the first word of a statement in lower case, behind comments and
+// parentheses.
 func verb(text string) string {
 	for {
 		text = strings.TrimLeft(text, " \t\r\n(")

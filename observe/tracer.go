@@ -11,9 +11,10 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// Attach lets the connections of a configuration report to this package, beside a tracer that is there already. What
-// repositories, sqlc's queries and raw SQL send is then seen wherever the context has a scope; see [WithScope]. A
-// second call changes nothing.
+// Attach lets the connections of a configuration report to this package, beside
+// a tracer that is there already. What repositories, sqlc's queries and raw SQL
+// send is then seen wherever the context has a scope; see [WithScope]. A second
+// call changes nothing.
 //
 //	cfg, err := pgxpool.ParseConfig(dsn)
 //	observe.Attach(cfg.ConnConfig)
@@ -37,7 +38,8 @@ func isOurs(t pgx.QueryTracer) bool {
 	return ours
 }
 
-// tracer implements pgx's hooks. It is unexported so that they are in nobody's way.
+// tracer implements pgx's hooks. It is unexported so that they are in nobody's
+// way.
 type tracer struct {
 	places places
 }
@@ -48,8 +50,8 @@ var (
 	_ pgx.PrepareTracer = (*tracer)(nil)
 )
 
-// TraceQueryStart is on the way of every statement. Where no scope is in the context, looking for it is all that
-// happens.
+// TraceQueryStart is on the way of every statement. Where no scope is in the
+// context, looking for it is all that happens.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	s := scopeOf(ctx)
 	if s == nil || handle.IsUncounted(ctx) {
@@ -76,7 +78,8 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	return context.WithValue(ctx, chargeKey{}, c)
 }
 
-// TraceQueryEnd takes back what was charged for a statement that failed: who sends it again does not loop over rows.
+// TraceQueryEnd takes back what was charged for a statement that failed: who
+// sends it again does not loop over rows.
 func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if data.Err == nil {
 		return
@@ -94,7 +97,8 @@ func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBa
 // TraceBatchQuery does nothing, see TraceBatchStart.
 func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
-// TraceBatchEnd notices that a transaction failed whose statements went out in a batch, and may be tried again.
+// TraceBatchEnd notices that a transaction failed whose statements went out in
+// a batch, and may be tried again.
 func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
 	if data.Err == nil {
 		return
@@ -104,11 +108,13 @@ func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceB
 	}
 }
 
-// preparedKey is where a connection keeps the texts of what was prepared by name.
+// preparedKey is where a connection keeps the texts of what was prepared by
+// name.
 const preparedKey = "github.com/smrt-go/smrt/observe: prepared"
 
-// TracePrepareStart remembers the text of a statement that will be sent by its name, with the connection, whose
-// lifetime is that of the name. What pgx prepares by itself is not sent by name.
+// TracePrepareStart remembers the text of a statement that will be sent by its
+// name, with the connection, whose lifetime is that of the name. What pgx
+// prepares by itself is not sent by name.
 func (t *tracer) TracePrepareStart(
 	ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData,
 ) context.Context {
@@ -127,8 +133,9 @@ func (t *tracer) TracePrepareStart(
 // TracePrepareEnd does nothing.
 func (t *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
-// textOf returns the text by which a statement is recognised: that of a prepared statement instead of its name, and
-// without a comment in front or behind, in which some programs put the identity of the request.
+// textOf returns the text by which a statement is recognised: that of a
+// prepared statement instead of its name, and without a comment in front or
+// behind, in which some programs put the identity of the request.
 func textOf(conn *pgx.Conn, sql string) string {
 	if conn != nil && !strings.ContainsAny(sql, " \t\n") {
 		if texts, _ := conn.PgConn().CustomData()[preparedKey].(map[string]string); texts[sql] != "" {

@@ -95,6 +95,14 @@ func (d *Decoder) InitFields(table string, targets []Target, types *pgtype.Map, 
 	}
 }
 
+// Apart makes the next row share no memory with the rows before it. Rows of one
+// result share chunks, which is cheap as long as they are kept or dropped
+// together; rows that go to different callers are not.
+func (d *Decoder) Apart() {
+	d.single = true
+	d.arena, d.values = arena{}, slab{}
+}
+
 // steps returns the steps. They are no field of their own: a decoder that
 // pointed into itself would live on the heap, 1 KB for each result.
 func (d *Decoder) steps() []step {
