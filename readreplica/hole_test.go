@@ -48,10 +48,12 @@ func TestBlackHole(t *testing.T) {
 	cancel()
 	g.Wait()
 	slices.Sort(took)
-	p99, worst := took[len(took)*99/100], took[len(took)-1]
-	t.Logf("out after %v; %d reads, p99 %v, longest %v", opened, len(took), p99, worst)
-	if p99 > testdb.Patience(300*time.Millisecond) || worst > testdb.Patience(3*time.Second) {
-		t.Errorf("p99 %v, longest %v", p99, worst)
+	worst := took[len(took)-1]
+	i, _ := slices.BinarySearch(took, testdb.Patience(300*time.Millisecond))
+	hung := len(took) - i
+	t.Logf("out after %v; %d reads, %d of them hung, longest %v", opened, len(took), hung, worst)
+	if hung > 2*8 || worst > opened+testdb.Patience(time.Second) { // each client may hang once, and once more when it is run again
+		t.Errorf("%d of %d reads hung, longest %v", hung, len(took), worst)
 	}
 	eventually(t, "the node is back", 10*time.Second, func() bool { return r.Stats().Nodes[1].Reading })
 }
