@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 type (
@@ -212,11 +213,7 @@ func triedAgain(err error) bool {
 	if !errors.As(err, &pg) {
 		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 	}
-	switch pg.Code {
-	case "25006", "55P03", "57P01", "57P02", "57P03":
-		return true
-	}
-	return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08")
+	return pgerr.IsRepeated(pg)
 }
 
 // verbs begin the statements that are counted. Others control transactions,

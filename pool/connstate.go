@@ -14,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // connState is what the pool knows of one connection. But for the time of a
@@ -283,7 +284,7 @@ func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 // the server's texts are translated they look the same.
 func isCancelled(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "57014" && !strings.Contains(pg.Message, "statement timeout")
+	return errors.As(err, &pg) && pgerr.IsCanceled(pg) && !strings.Contains(pg.Message, "statement timeout")
 }
 
 // refuse returns the error of what cannot work through the pooler, or nil.

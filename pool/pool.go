@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // Pool lends connections to one server, and runs statements on them. It is safe
@@ -148,7 +148,7 @@ func (p *Pool) start(ctx context.Context) error {
 func isLasting(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return strings.HasPrefix(pg.Code, "28") || pg.Code == "3D000" || pg.Code == "42501"
+		return pgerr.IsAccessDenied(pg)
 	}
 	return errors.Is(err, smrt.ErrPoolerMode)
 }

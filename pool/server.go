@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // Server is what a pool found out about its server with the first connection.
@@ -252,7 +253,7 @@ func (p *Pool) explain(err error) error {
 		return refused // without what pgx says of the context that it came in
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "26000" && pg.Code != "42P05" {
+	if !errors.As(err, &pg) || !pgerr.IsPooler(pg) {
 		return err
 	}
 	s := p.server.Load()

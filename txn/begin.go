@@ -206,12 +206,8 @@ func (r *run) queue(b *pgx.Batch, s *session, applied *bool) {
 
 func (id *identity) scan(row pgx.Row) error { return row.Scan(&id.system, &id.timeline, &id.epoch) }
 
-// The SQLSTATE of a table that does not exist.
-const undefinedTable = "42P01"
-
 func (r *run) explainMarker(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == undefinedTable && r.options.Key != "" {
+	if pgerr.IsUndefinedTable(err) && r.options.Key != "" {
 		return errors.Join(&smrt.OptionsError{
 			Option: "Key", Reason: fmt.Sprintf("needs the table %s, which does not exist: create it as in txn.MarkersSQL", r.options.Markers.Sanitize()),
 		}, err)

@@ -97,7 +97,11 @@ func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int
 	// The rows of unnest come in the order of the array, and the function is
 	// called row by row.
 	_, err := tx.Exec(ctx, "SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", keys)
-	return named(pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err), err)
+	named := pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err)
+	if h, ok := tx.(*managedTx); ok {
+		return h.s.withSentinel(named)
+	}
+	return withSentinel(named, err, false)
 }
 
 func try(ctx context.Context, tx pgx.Tx, function, family string, keys []int64) (ok bool, err error) {

@@ -150,7 +150,7 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 		return err
 	}
 	level.rewind(ctx, err)
-	return named(err, err)
+	return s.withSentinel(err)
 }
 
 // rewind undoes what was done since the savepoint because of cause, also when

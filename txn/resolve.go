@@ -90,16 +90,12 @@ func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 	return Unknown, nil
 }
 
-// The SQLSTATE of an id that the server has not given out yet.
-const invalidParameter = "22023"
-
 // statusOf asks for the status of a transaction, which is empty if the server
 // does not know of it any more, or not yet.
 func statusOf(ctx context.Context, db smrt.DB, xid string) (string, error) {
 	var status *string
 	err := db.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", xid).Scan(&status)
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == invalidParameter {
+	if pgerr.IsInvalidParameter(err) { // an id that was not given out yet
 		return "", nil
 	}
 	if err != nil {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
@@ -178,28 +181,22 @@ func (b *Budget) retry() bool {
 	return true
 }
 
-// timeouts by SQLSTATE. 57014 is also what a request to cancel is answered with;
-// that it was the timeout is said in the message only.
-var timeouts = map[string]error{
-	"55P03": smrt.ErrLockTimeout,
-	"25P03": smrt.ErrTxTimedOut, "25P04": smrt.ErrTxTimedOut, "57P05": smrt.ErrTxTimedOut,
-}
-
 // timed is an error of the server with its sentinel.
 type timed struct{ sentinel, err error }
 
 func (t *timed) Error() string   { return t.sentinel.Error() + ": " + t.err.Error() }
 func (t *timed) Unwrap() []error { return []error{t.sentinel, t.err} }
 
-// named gives err the error of smrt that belongs to what caused it: a timeout of
-// the server, or a prepared statement that a pooler lost.
-func named(err, cause error) error {
+// withSentinel gives err the error of smrt that belongs to what caused it: a
+// timeout of the server, or a prepared statement that a pooler lost. timedOut
+// says that statement_timeout ended the statement, which no SQLSTATE tells.
+func withSentinel(err, cause error, timedOut bool) error {
 	var pg *pgconn.PgError
 	if !errors.As(cause, &pg) {
 		return err
 	}
-	sentinel := timeouts[pg.Code]
-	if pg.Code == "57014" && isStatementTimeout(pg) {
+	sentinel := pgerr.Timeout(pg)
+	if timedOut {
 		sentinel = smrt.ErrStatementTimeout
 	}
 	switch {
@@ -211,7 +208,33 @@ func named(err, cause error) error {
 	return &timed{sentinel, err}
 }
 
-// isStatementTimeout reads the message, for want of a code.
-func isStatementTimeout(pg *pgconn.PgError) bool {
-	return pg.Message == "canceling statement due to statement timeout"
+// A statement that took too long and one that somebody cancelled have one
+// SQLSTATE, and their texts are translated. So the clock decides: the server
+// cannot have ended a statement by its timeout before that has passed here.
+
+// timedOut reports whether err ended a statement that was sent at a time because
+// of the timeout that it had. conn may be nil.
+func (o *Options) timedOut(err error, sent time.Time, conn *pgx.Conn) bool {
+	if !pgerr.IsCanceled(err) {
+		return false
+	}
+	limit := o.StatementTimeout.Truncate(time.Millisecond)
+	if limit == 0 && conn != nil {
+		limit = startupTimeout(conn)
+	}
+	return limit > 0 && time.Since(sent) >= limit
+}
+
+// startupTimeout returns the statement_timeout that conn was opened with, 0 if it
+// was opened without.
+func startupTimeout(conn *pgx.Conn) time.Duration {
+	text := strings.ReplaceAll(conn.Config().RuntimeParams["statement_timeout"], " ", "")
+	if ms, err := strconv.Atoi(text); err == nil {
+		return time.Duration(ms) * time.Millisecond
+	}
+	limit, err := time.ParseDuration(strings.Replace(text, "min", "m", 1))
+	if err != nil { // in days, say
+		return 0
+	}
+	return limit
 }

@@ -207,7 +207,7 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 		return pgerr.Permanent, err
 	}
 	fault := pgerr.FaultOf(err)
-	err = named(pgerr.Wrap("begin", "transaction", err), err)
+	err = withSentinel(pgerr.Wrap("begin", "transaction", err), err, r.options.timedOut(err, r.retry.last, nil))
 	switch fault {
 	case pgerr.Ended, pgerr.Race:
 		return pgerr.Permanent, err
@@ -283,7 +283,7 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 		s.destroy(ctx)
 	}
 	s.rollback(ctx)
-	return fault, named(err, err)
+	return fault, s.withSentinel(err)
 }
 
 // verdict is the error of a closure: the one it returned, or one that it did

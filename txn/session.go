@@ -34,8 +34,11 @@ type session struct {
 	first error     // first error that the server reported
 	names int       // savepoints made so far
 	quiet time.Time // since when nothing was sent, if there is an IdleTimeout
+	sent  time.Time // when the last call began
 
 	doom atomic.Pointer[doom] // ends all levels
+
+	late atomic.Pointer[pgconn.PgError] // the last error that was a timeout of a statement
 
 	mu    sync.Mutex
 	hooks []hook
@@ -66,6 +69,7 @@ type closer interface{ shut() }
 // take gives the caller the connection.
 func (s *session) take() error {
 	if s.use.CompareAndSwap(isFree, isBusy) {
+		s.sent = time.Now()
 		return nil
 	}
 	if s.use.Load() >= isEnded {
@@ -129,9 +133,6 @@ func (s *session) done(err error) error {
 	return s.give(err)
 }
 
-// The SQLSTATE of statements in a transaction that has failed.
-const inFailedTransaction = "25P02"
-
 // note remembers the first error of the server: what comes after it in the same
 // transaction only says that there was one.
 func (s *session) note(err error) error {
@@ -142,9 +143,16 @@ func (s *session) note(err error) error {
 	if !errors.As(err, &pg) {
 		return s.noteLost(err)
 	}
-	if pg.Code != inFailedTransaction {
+	limits := s.options
+	if s.foreign { // whose statements have no limit of these options
+		limits = &Options{}
+	}
+	if limits.timedOut(pg, s.sent, s.conn) {
+		s.late.Store(pg)
+	}
+	if !pgerr.IsTxAborted(pg) {
 		if s.first == nil {
-			s.first = named(err, pg)
+			s.first = s.withSentinel(err)
 		}
 		return err
 	}
@@ -152,6 +160,13 @@ func (s *session) note(err error) error {
 		return &smrt.AbortedError{Err: s.first}
 	}
 	return err
+}
+
+// withSentinel gives an error that a call returned the error of smrt that belongs
+// to it.
+func (s *session) withSentinel(err error) error {
+	var pg *pgconn.PgError
+	return withSentinel(err, err, errors.As(err, &pg) && pg == s.late.Load())
 }
 
 // noteLost is note for an error that is not of the server. A server that ends a

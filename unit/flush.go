@@ -255,7 +255,7 @@ func (o *outcome) explain(ctx context.Context, db smrt.DB, lost *search) error {
 	}
 	at := 0
 	if len(s.ops) > 1 {
-		if at = -1; about(o.err) {
+		if at = -1; pgerr.IsAboutRow(o.err) {
 			at = lost.row(o.failed)
 		}
 	}

@@ -2,10 +2,8 @@ package unit
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/handle"
 )
@@ -17,12 +15,6 @@ import (
 
 // locateParts is into how many parts rows are split.
 const locateParts = 64
-
-// about tells whether err is about the values of a row.
-func about(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && len(pg.Code) == 5 && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
-}
 
 // search sends statements again to find a row.
 type search struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -59,7 +60,7 @@ func (t *oneTrip) tell(results pgx.BatchResults, async bool) {
 	}
 	var pg *pgconn.PgError
 	t.told = err == nil || errors.As(err, &pg)
-	if pg != nil && len(pg.Code) == 5 && (pg.Code[:2] == "42" || pg.Code[:2] == "0A") { // not there, or not allowed
+	if pgerr.IsMissing(err) { // not there, or not allowed
 		t.conn.PgConn().CustomData()[silentKey] = true
 	}
 }

@@ -273,14 +273,7 @@ func (d *draft) forget(err error, place string) {
 // keys: one that is new, that must be NOT NULL, or that is no longer there or no
 // longer deferrable.
 func outdated(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		switch pg.Code {
-		case "23503", "23502", "42P01", "42703", "42704", "42804", "42809":
-			return true
-		}
-	}
-	return false
+	return pgerr.IsKeyDrift(err)
 }
 
 // Rollback ends an attempt that was not committed.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // Rows are the entities of a bulk call: n structs, size bytes apart.
@@ -210,7 +211,7 @@ func (c *Core) InsertMany(ctx context.Context, db smrt.DB, rows Rows, x *Conflic
 		err = c.copyIn(ctx, db, rows)
 	}
 	if !copied || mistyped(err) {
-		if again := c.insertGroups(ctx, db, types, rows, groups, x, outcome); !aborted(again) || !copied {
+		if again := c.insertGroups(ctx, db, types, rows, groups, x, outcome); !pgerr.IsTxAborted(again) || !copied {
 			err = again
 		}
 	}

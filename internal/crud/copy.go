@@ -2,15 +2,14 @@ package crud
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // leastCopied is the number of rows from which they are sent by COPY, if none
@@ -80,24 +79,7 @@ func (c *Core) copyIn(ctx context.Context, db smrt.DB, rows Rows) error {
 // and does not notice that they were altered since. None of the types that are
 // copied can be read as another by mistake. Nothing was inserted, so it can be
 // done the other way, unless in a transaction, which is aborted.
-func mistyped(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
-	}
-	switch pg.Code {
-	case "22P03", "08P01", "42804": // the length of a number, the elements of an array
-		return true
-	case "22P02", "XX000": // json and jsonb
-		return true
-	}
-	return false
-}
-
-func aborted(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "25P02"
-}
+func mistyped(err error) bool { return pgerr.IsUnreadableCopy(err) }
 
 // incoming is entities as the source of a COPY.
 type incoming struct {

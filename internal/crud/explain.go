@@ -43,7 +43,7 @@ func (c *Core) explain(ctx context.Context, db smrt.DB, err error, args []any, c
 func suspectsValue(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return pg.Code == "22003" || pg.Code == "22008"
+		return pgerr.IsOutOfRange(pg)
 	}
 	return pgerr.IsEncode(err)
 }
@@ -172,12 +172,7 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 // forgetTypes drops what was learnt of the columns, when an error says that
 // the table may have changed since.
 func (c *Core) forgetTypes(err error) {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return
-	}
-	switch pg.Code {
-	case "42804", "42704", "42883", "42703", "22003":
+	if pgerr.IsMisfit(err) {
 		c.types.Store(nil)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"reflect"
-	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -183,7 +182,7 @@ func concernsOne(err error) bool {
 	var value *smrt.ValueError
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return strings.HasPrefix(pg.Code, "22") // data exceptions
+		return pgerr.IsDataException(pg)
 	}
 	return errors.As(err, &value) || pgerr.IsEncode(err)
 }

@@ -1,0 +1,101 @@
+package pgerr
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+)
+
+// SQLSTATEs stand in this package alone; others ask by the names below. See
+// appendix A of PostgreSQL's manual, "PostgreSQL Error Codes".
+
+// code returns the SQLSTATE of err, empty if the server did not report it.
+func code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && len(pg.Code) == 5 {
+		return pg.Code
+	}
+	return ""
+}
+
+// class returns the first two characters of the SQLSTATE of err.
+func class(err error) string {
+	c := code(err)
+	return c[:min(2, len(c))]
+}
+
+func hasCode(err error, codes ...string) bool { return slices.Contains(codes, code(err)) }
+
+// IsDataException reports whether the server refused a value.
+func IsDataException(err error) bool { return class(err) == "22" }
+
+// IsAboutRow reports whether err is about a row of the statement: a value that
+// was refused, or a constraint.
+func IsAboutRow(err error) bool { return class(err) == "22" || class(err) == "23" }
+
+// IsOutOfRange reports whether a number or a time does not fit its type.
+func IsOutOfRange(err error) bool { return hasCode(err, "22003", "22008") }
+
+// IsInvalidParameter reports whether a function was given an argument that it
+// does not accept.
+func IsInvalidParameter(err error) bool { return hasCode(err, "22023") }
+
+// IsUndefinedTable reports whether a table does not exist.
+func IsUndefinedTable(err error) bool { return hasCode(err, "42P01") }
+
+// IsMisfit reports whether columns or their types may be others than they were:
+// a type, function or column that does not exist, a value of another type.
+func IsMisfit(err error) bool {
+	return hasCode(err, "42804", "42704", "42883", "42703", "22003")
+}
+
+// IsUnreadableCopy reports whether the server could not read what was copied,
+// because it was encoded for other types: the length of a number, the elements of
+// an array, json as jsonb.
+func IsUnreadableCopy(err error) bool {
+	return hasCode(err, "22P03", "08P01", "42804", "22P02", "XX000")
+}
+
+// IsKeyDrift reports whether err can be due to a foreign key that is not what it
+// was: new, NOT NULL, dropped, or no longer deferrable.
+func IsKeyDrift(err error) bool {
+	return hasCode(err, "23503", "23502", "42P01", "42703", "42704", "42804", "42809")
+}
+
+// IsMissing reports whether the server does not have something that a statement
+// names, or does not let the session use it.
+func IsMissing(err error) bool { return class(err) == "42" || class(err) == "0A" }
+
+// IsTxAborted reports whether a statement was refused because an earlier one of
+// the same transaction had failed.
+func IsTxAborted(err error) bool { return hasCode(err, "25P02") }
+
+// IsCanceled reports whether the server gave up a statement because it was asked
+// to, or because of statement_timeout: these have one SQLSTATE, and differ only
+// in their texts.
+func IsCanceled(err error) bool { return hasCode(err, "57014") }
+
+// IsAccessDenied reports whether connecting again is useless: who connects, or to
+// which database, is wrong.
+func IsAccessDenied(err error) bool {
+	return class(err) == "28" || hasCode(err, "3D000", "42501")
+}
+
+// IsRepeated reports whether programs commonly run everything again after err: a
+// serialization failure, a deadlock, a lock that was not free, a server that
+// stops or is no longer the primary, a connection that broke.
+func IsRepeated(err error) bool {
+	return class(err) == "40" || class(err) == "08" || hasCode(err, "25006", "55P03", "57P01", "57P02", "57P03")
+}
+
+// timeouts of the server by SQLSTATE, but for statement_timeout: see IsCanceled.
+var timeouts = map[string]error{
+	"55P03": smrt.ErrLockTimeout,
+	"25P03": smrt.ErrTxTimedOut, "25P04": smrt.ErrTxTimedOut, "57P05": smrt.ErrTxTimedOut,
+}
+
+// Timeout returns the error of smrt for a timeout of the server, or nil.
+func Timeout(err error) error { return timeouts[code(err)] }
