@@ -20,8 +20,9 @@
 //
 // A [DB] is a *pgxpool.Pool, a connection or a transaction of pgx, as it is. The
 // code that sqlc generates takes the same handles, so both run in one
-// transaction. smrt opens no connections, and starts goroutines only while
-// somebody waits for them.
+// transaction. Only the packages pool and readreplica open connections; others use
+// the handle that they are given, and start goroutines only while somebody waits
+// for them.
 //
 // # Errors
 //
