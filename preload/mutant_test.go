@@ -24,13 +24,13 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestParentsWithOneKey",
 		},
 		{
-			"appending to one parent's rows leaves the next one's alone", "../internal/crud/slice.go",
+			"appending to one parent's rows leaves the next one's alone", "../internal/table/slice.go",
 			"uintptr(from)*l.Of.size), len: n, cap: n}", "uintptr(from)*l.Of.size), len: n, cap: n + 1}",
 			"TestParentsWithOneKey",
 		},
 		{
 			"siblings never run at the same time on a transaction", "../internal/load/run.go",
-			"	if !concurrent(db) {\n", "	if false {\n",
+			"	if !handle.MayShare(db) {\n", "	if false {\n",
 			"TestFill",
 		},
 		{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/query"
 )
 
@@ -55,7 +56,7 @@ func Max[T, V any](ctx context.Context, from Source[T], column query.Column[T, V
 // the single row of the result.
 func aggregate[A, T any](ctx context.Context, from Source[T], function string, c *meta.Column, cast string, q query.Query[T]) (sql.Null[A], error) {
 	var p *A
-	err := from.source().Aggregate(ctx, crud.Op(function), function+"("+c.Quoted+")"+cast, q.Plan(), &p)
+	err := from.source().Aggregate(ctx, table.Op(function), function+"("+c.Quoted+")"+cast, q.Plan(), &p)
 	if err != nil || p == nil {
 		return sql.Null[A]{}, err
 	}

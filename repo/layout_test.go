@@ -8,6 +8,7 @@ import (
 	"github.com/smrt-go/smrt/internal/load"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
@@ -18,7 +19,7 @@ import (
 // pointers are.
 func TestTypesHaveTheLayoutOfTheirCore(t *testing.T) {
 	for _, c := range []struct{ typed, core reflect.Type }{
-		{reflect.TypeFor[[]measurement](), reflect.TypeFor[crud.Slice]()},
+		{reflect.TypeFor[[]measurement](), reflect.TypeFor[table.Slice]()},
 		{reflect.TypeFor[[]*measurement](), reflect.TypeFor[[]byte]()},
 		{reflect.TypeFor[repo.Outcome](), reflect.TypeFor[crud.Outcome]()},
 		{reflect.TypeFor[repo.Page[measurement]](), reflect.TypeFor[crud.Page]()},

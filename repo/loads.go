@@ -8,6 +8,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/load"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 )
@@ -26,7 +27,7 @@ func get(ctx context.Context, b *crud.Bound, key unsafe.Pointer, loads load.Load
 	if len(loads) == 0 {
 		return b.Get(ctx, key)
 	}
-	return loadOne(ctx, b, "get", nil, loads, func(on *crud.Bound, r crud.Riders) (unsafe.Pointer, error) {
+	return loadOne(ctx, b, "get", nil, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
 		if r != nil {
 			return on.GetWith(ctx, key, r)
 		}
@@ -38,7 +39,7 @@ func first(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (
 	if len(loads) == 0 {
 		return b.First(ctx, s)
 	}
-	return loadOne(ctx, b, "first", s, loads, func(on *crud.Bound, r crud.Riders) (unsafe.Pointer, error) {
+	return loadOne(ctx, b, "first", s, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
 		if r != nil {
 			return on.FirstWith(ctx, s, r)
 		}
@@ -50,7 +51,7 @@ func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (un
 	if len(loads) == 0 {
 		return b.One(ctx, s)
 	}
-	return loadOne(ctx, b, "one", s, loads, func(on *crud.Bound, r crud.Riders) (unsafe.Pointer, error) {
+	return loadOne(ctx, b, "one", s, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
 		if r != nil {
 			return on.OneWith(ctx, s, r)
 		}
@@ -59,8 +60,8 @@ func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (un
 }
 
 func loadOne(
-	ctx context.Context, b *crud.Bound, op crud.Op, s *plan.Spec, loads load.Loads,
-	read func(on *crud.Bound, r crud.Riders) (unsafe.Pointer, error),
+	ctx context.Context, b *crud.Bound, op table.Op, s *plan.Spec, loads load.Loads,
+	read func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error),
 ) (p unsafe.Pointer, err error) {
 	if err := loads.Check(); err != nil {
 		return nil, err
@@ -97,12 +98,12 @@ func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loa
 	return ps, nil
 }
 
-func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (vs crud.Slice, err error) {
+func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (vs table.Slice, err error) {
 	if len(loads) == 0 {
 		return b.Find(ctx, s)
 	}
 	if err := loads.Check(); err != nil {
-		return crud.Slice{}, err
+		return table.Slice{}, err
 	}
 	err = b.Read(ctx, "find", s, func(on *crud.Bound) (err error) {
 		r := loads.Joined()
@@ -117,7 +118,7 @@ func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (v
 		return err
 	})
 	if err != nil {
-		return crud.Slice{}, err
+		return table.Slice{}, err
 	}
 	return vs, nil
 }
@@ -160,7 +161,7 @@ func pageNumber(ctx context.Context, b *crud.Bound, s *plan.Spec, number, size i
 	return page, nil
 }
 
-func loadAll(ctx context.Context, b *crud.Bound, vs crud.Slice, loads load.Loads, r crud.Riders) error {
+func loadAll(ctx context.Context, b *crud.Bound, vs table.Slice, loads load.Loads, r *load.Joined) error {
 	rows := b.Found(vs)
 	return load.Run(ctx, b.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, r)
 }
@@ -173,7 +174,7 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, 
 		b.Stream(ctx, s, yield)
 		return
 	}
-	b.Chunks(ctx, s, streamed, loads.Check(), func(on *crud.Bound, rows crud.Rows) error {
+	b.Chunks(ctx, s, streamed, loads.Check(), func(on *crud.Bound, rows table.Rows) error {
 		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

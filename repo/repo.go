@@ -80,7 +80,7 @@ func (r *Repository[T, K]) LockMany(ctx context.Context, keys []K) ([]*T, error)
 // Key returns the key of an entity.
 func (r *Repository[T, K]) Key(v *T) K {
 	var key K
-	r.at.Core.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+	r.at.Table.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
 	return key
 }
 

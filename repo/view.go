@@ -31,7 +31,7 @@ func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, c
 		panic(fmt.Sprintf("smrt: view: %v", err))
 	}
 	list := r.at.Rows.List
-	targets := meta.TargetsOf(r.at.Core.Struct.Columns, base)
+	targets := meta.TargetsOf(r.at.Table.Struct.Columns, base)
 	for _, c := range computed {
 		list += ", (" + c.sql + ")"
 		targets = append(targets, meta.Target{Column: c.column})
@@ -85,9 +85,9 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 	}
 	names := make([]string, len(s.Columns))
 	for i, c := range s.Columns {
-		of := r.at.Core.Struct.ByName(c.Name)
+		of := r.at.Table.Struct.ByName(c.Name)
 		if of == nil || of.Type != c.Type {
-			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.at.Core.Name, r.at.Core.Struct.Type))
+			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.at.Table.Name, r.at.Table.Struct.Type))
 		}
 		names[i] = c.Quoted
 	}

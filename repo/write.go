@@ -119,11 +119,11 @@ func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, err
 // returns how many there were. A query that matches every row is refused with
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Plan())
+	return r.at.DeleteWhere(ctx, q.Plan(), false)
 }
 
 // HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
 // add OnlyDeleted to the query.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.HardDeleteWhere(ctx, q.Plan())
+	return r.at.DeleteWhere(ctx, q.Plan(), true)
 }

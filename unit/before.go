@@ -4,7 +4,7 @@ import (
 	"context"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -14,7 +14,7 @@ type before struct {
 	u        *work
 	was      work
 	ops      []*op
-	copies   []crud.Rows
+	copies   []table.Rows
 	earlier  *before // of the same unit in the same transaction
 	restored bool
 }

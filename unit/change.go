@@ -6,21 +6,22 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // byTable splits writes by table, in the order of the tables' names: units that
 // write the same tables lock rows in the same order.
 func byTable(ops []*op) [][]*op {
-	var tables []*crud.Core
-	rows := map[*crud.Core][]*op{}
+	var tables []*table.Table
+	rows := map[*table.Table][]*op{}
 	for _, o := range ops {
 		if rows[o.core] == nil {
 			tables = append(tables, o.core)
 		}
 		rows[o.core] = append(rows[o.core], o)
 	}
-	slices.SortFunc(tables, func(a, b *crud.Core) int { return strings.Compare(a.Quoted, b.Quoted) })
+	slices.SortFunc(tables, func(a, b *table.Table) int { return strings.Compare(a.Quoted, b.Quoted) })
 	out := make([][]*op, len(tables))
 	for i, t := range tables {
 		out[i] = sortedByKey(rows[t])
@@ -58,11 +59,11 @@ func (o *op) intKey() int64 {
 
 // chunks makes one statement for as many rows as it may have, or for each if a
 // column has a type that no array can carry.
-func (d *draft) chunks(k kind, ops []*op, make func(crud.Rows, []*op) (*crud.Write, error)) error {
-	for part := range slices.Chunk(ops, crud.MaxChunk) {
+func (d *draft) chunks(k kind, ops []*op, make func(table.Rows, []*op) (*flush.Write, error)) error {
+	for part := range slices.Chunk(ops, table.MaxChunk) {
 		rows := copies(part[0].core, part)
 		w, err := make(rows, part)
-		if crud.NotCarried(err) && len(part) > 1 {
+		if flush.NotCarried(err) && len(part) > 1 {
 			for i := range part {
 				if err := d.chunks(k, part[i:i+1], make); err != nil {
 					return err
@@ -73,7 +74,7 @@ func (d *draft) chunks(k kind, ops []*op, make func(crud.Rows, []*op) (*crud.Wri
 		if err != nil {
 			return d.placed(err, part)
 		}
-		d.steps = append(d.steps, step{write: w, ops: part, kind: k, part: func(from, to int) (*crud.Write, error) {
+		d.steps = append(d.steps, step{write: w, ops: part, kind: k, part: func(from, to int) (*flush.Write, error) {
 			return make(copies(part[0].core, part[from:to]), part[from:to])
 		}})
 	}
@@ -85,12 +86,12 @@ func (d *draft) chunks(k kind, ops []*op, make func(crud.Rows, []*op) (*crud.Wri
 func (d *draft) updates(ops []*op) error {
 	for _, rows := range byTable(ops) {
 		for _, part := range d.byRefs(rows) {
-			err := d.chunks(updates, part, func(r crud.Rows, part []*op) (*crud.Write, error) {
-				var refs []crud.Ref
+			err := d.chunks(updates, part, func(r table.Rows, part []*op) (*flush.Write, error) {
+				var refs []flush.Ref
 				for _, ref := range part[0].unknown() {
 					refs = append(refs, d.refsOf(part, ref.column))
 				}
-				return part[0].core.UpdateWrite(d.ctx, d.db, r, refs)
+				return flush.UpdateWrite(d.ctx, d.db, part[0].core, r, refs)
 			})
 			if err != nil {
 				return err
@@ -141,7 +142,7 @@ func (d *draft) patches(ops []*op) error {
 			wave := waves[string(buffer)]
 			waves[string(buffer)]++
 			b := binary.AppendUvarint(nil, uint64(wave))
-			if !crud.Assigned(keyed.At(i), o.sets) {
+			if !flush.Assigned(keyed.At(i), o.sets) {
 				b = binary.AppendUvarint(append(b, 's'), uint64(i))
 			} else {
 				for _, s := range o.sets {
@@ -171,17 +172,17 @@ func wave(key string) int {
 func (d *draft) patch(ops []*op) error {
 	core := ops[0].core
 	if len(ops) == 1 && !assignable(ops[0]) {
-		return d.chunks(patches, ops, func(rows crud.Rows, part []*op) (*crud.Write, error) {
-			return core.SinglePatch(d.ctx, d.db, rows, part[0].sets)
+		return d.chunks(patches, ops, func(rows table.Rows, part []*op) (*flush.Write, error) {
+			return flush.SinglePatch(d.ctx, d.db, core, rows, part[0].sets)
 		})
 	}
-	return d.chunks(patches, ops, func(rows crud.Rows, part []*op) (*crud.Write, error) {
+	return d.chunks(patches, ops, func(rows table.Rows, part []*op) (*flush.Write, error) {
 		for i, o := range part {
-			crud.Assigned(rows.At(i), o.sets)
+			flush.Assigned(rows.At(i), o.sets)
 		}
-		w, err := core.PatchWrite(d.ctx, d.db, rows, part[0].sets)
-		if crud.NotCarried(err) && rows.N == 1 {
-			return core.SinglePatch(d.ctx, d.db, rows, part[0].sets)
+		w, err := flush.PatchWrite(d.ctx, d.db, core, rows, part[0].sets)
+		if flush.NotCarried(err) && rows.N == 1 {
+			return flush.SinglePatch(d.ctx, d.db, core, rows, part[0].sets)
 		}
 		return w, err
 	})
@@ -189,7 +190,7 @@ func (d *draft) patch(ops []*op) error {
 
 func assignable(o *op) bool {
 	c := o.core.Copies(1)
-	return crud.Assigned(c.At(0), o.sets)
+	return flush.Assigned(c.At(0), o.sets)
 }
 
 // removal is rows of one table that are deleted in the same way.
@@ -236,8 +237,8 @@ func (d *draft) deletes(ops []*op) error {
 	})
 	for _, rows := range tables {
 		for _, r := range removals(rows) {
-			err := d.chunks(deletes, r.ops, func(rows crud.Rows, _ []*op) (*crud.Write, error) {
-				return r.ops[0].core.DeleteWrite(d.ctx, d.db, rows, r.hard, r.checked)
+			err := d.chunks(deletes, r.ops, func(rows table.Rows, _ []*op) (*flush.Write, error) {
+				return flush.DeleteWrite(d.ctx, d.db, r.ops[0].core, rows, r.hard, r.checked)
 			})
 			if err != nil {
 				return err
@@ -249,7 +250,7 @@ func (d *draft) deletes(ops []*op) error {
 
 // loosen lets rows that are to go refer to none, where no order of deleting
 // would do.
-func (d *draft) loosen(keys []*crud.ForeignKey, gone []*op) error {
+func (d *draft) loosen(keys []*flush.ForeignKey, gone []*op) error {
 	for _, k := range keys {
 		var rows []*op
 		for _, o := range gone {
@@ -257,8 +258,8 @@ func (d *draft) loosen(keys []*crud.ForeignKey, gone []*op) error {
 				rows = append(rows, o)
 			}
 		}
-		for part := range slices.Chunk(sortedByKey(rows), crud.MaxChunk) {
-			w, err := k.From.LooseWrite(d.ctx, d.db, copies(k.From, part), k.Loose)
+		for part := range slices.Chunk(sortedByKey(rows), table.MaxChunk) {
+			w, err := flush.LooseWrite(d.ctx, d.db, k.From, copies(k.From, part), k.Loose)
 			if err != nil {
 				return d.placed(err, part)
 			}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // clash is two writes of one row that are not separated by Then. Whichever came
@@ -27,7 +27,7 @@ func clashes(by *[4][]*op) error {
 	if len(by[updates])+len(by[patches])+len(by[deletes]) == 0 {
 		return nil
 	}
-	kinds := map[*crud.Core]uint8{}
+	kinds := map[*table.Table]uint8{}
 	for k, ops := range by {
 		for _, o := range ops {
 			if kind(k) != creates || o.hasKey() {
@@ -62,7 +62,7 @@ func clashes(by *[4][]*op) error {
 }
 
 // clashesOf returns the error of the first write of a table that meets another.
-func clashesOf[K comparable](core *crud.Core, by *[4][]*op, keyOf func(*op) K) error {
+func clashesOf[K comparable](core *table.Table, by *[4][]*op, keyOf func(*op) K) error {
 	seen := map[K]*op{}
 	var found *clash
 	for _, ops := range by {

@@ -6,16 +6,17 @@ import (
 	"slices"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // group is rows that one statement creates.
 type group struct {
-	core  *crud.Core
+	core  *table.Table
 	rank  int
 	shape []byte
-	refs  []crud.Ref
+	refs  []flush.Ref
 	ops   []*op
 	name  string // of the setting that keeps their keys, if others need them
 }
@@ -47,8 +48,8 @@ func (d *draft) creates(ops []*op) error {
 
 // draw gets the keys of rows that are needed before the rows are created.
 func (d *draft) draw(ops []*op) error {
-	var tables []*crud.Core
-	counts, names := map[*crud.Core]int{}, map[*crud.Core]string{}
+	var tables []*table.Table
+	counts, names := map[*table.Table]int{}, map[*table.Table]string{}
 	for _, o := range ops {
 		if !o.drawn {
 			continue
@@ -61,7 +62,7 @@ func (d *draft) draw(ops []*op) error {
 		o.draw, o.slot = names[o.core], counts[o.core]
 	}
 	for _, core := range tables {
-		w, err := core.DrawWrite(d.ctx, d.db, counts[core], names[core])
+		w, err := flush.DrawWrite(d.ctx, d.db, core, counts[core], names[core])
 		if err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (d *draft) groups(ops []*op) ([]*group, error) {
 		b := binary.AppendUvarint(d.buffer[:0], uint64(o.rank))
 		b = binary.AppendUvarint(b, uint64(uintptr(unsafe.Pointer(o.core))))
 		from := len(b)
-		b, err := o.core.CreateShape(b, o.filled(), columns, o.late)
+		b, err := flush.CreateShape(o.core, b, o.filled(), columns, o.late)
 		if err != nil {
 			return nil, o.failed(err)
 		}
@@ -119,7 +120,7 @@ func (d *draft) groups(ops []*op) ([]*group, error) {
 			for _, col := range columns {
 				g.refs = append(g.refs, d.ref(o, col))
 			}
-			if limits[g], err = o.core.MaxRows(d.ctx, d.db, g.shape); err != nil {
+			if limits[g], err = flush.MaxRows(d.ctx, d.db, o.core, g.shape); err != nil {
 				return nil, o.failed(err)
 			}
 			open[string(b)] = g
@@ -178,14 +179,14 @@ func (o *op) referred(col *meta.Column) *op {
 	return o // its own, drawn before
 }
 
-func (d *draft) ref(o *op, col *meta.Column) crud.Ref {
+func (d *draft) ref(o *op, col *meta.Column) flush.Ref {
 	to := o.referred(col)
 	name, _ := d.target(to)
-	return crud.Ref{Column: col, Of: to.core, Setting: name}
+	return flush.Ref{Column: col, Of: to.core, Setting: name}
 }
 
 // refsOf is ref with the places of all rows.
-func (d *draft) refsOf(ops []*op, col *meta.Column) crud.Ref {
+func (d *draft) refsOf(ops []*op, col *meta.Column) flush.Ref {
 	ref := d.ref(ops[0], col)
 	for _, o := range ops {
 		ref.At = append(ref.At, int32(d.position(o, col)))
@@ -214,7 +215,7 @@ func (d *draft) inserts(groups []*group) error {
 		}
 	}
 	for _, g := range groups {
-		w, err := g.core.CreateWrite(d.ctx, d.db, copies(g.core, g.ops), g.shape, g.refs, g.name)
+		w, err := flush.CreateWrite(d.ctx, d.db, g.core, copies(g.core, g.ops), g.shape, g.refs, g.name)
 		if err != nil {
 			return d.placed(err, g.ops)
 		}
@@ -223,13 +224,13 @@ func (d *draft) inserts(groups []*group) error {
 	return nil
 }
 
-func (d *draft) partOf(g *group) func(int, int) (*crud.Write, error) {
-	return func(from, to int) (*crud.Write, error) {
+func (d *draft) partOf(g *group) func(int, int) (*flush.Write, error) {
+	return func(from, to int) (*flush.Write, error) {
 		refs := slices.Clone(g.refs)
 		for i := range refs {
 			refs[i].At = refs[i].At[from:to]
 		}
-		return g.core.CreateWrite(d.ctx, d.db, copies(g.core, g.ops[from:to]), g.shape, refs, "")
+		return flush.CreateWrite(d.ctx, d.db, g.core, copies(g.core, g.ops[from:to]), g.shape, refs, "")
 	}
 }
 
@@ -276,22 +277,22 @@ func (o *op) lateRef(r reference) bool {
 
 func (d *draft) late(ops []*op) error {
 	first := ops[0]
-	var refs []crud.Ref
+	var refs []flush.Ref
 	for _, r := range first.refs {
 		if first.lateRef(r) {
 			refs = append(refs, d.refsOf(ops, r.column))
 		}
 	}
-	var own *crud.Ref
+	var own *flush.Ref
 	if !first.hasKey() && len(first.core.Key) == 1 {
 		name, _ := d.target(first)
-		own = &crud.Ref{Column: first.core.Key[0].Column, Of: first.core, Setting: name}
+		own = &flush.Ref{Column: first.core.Key[0].Column, Of: first.core, Setting: name}
 		for _, o := range ops {
 			_, at := d.target(o)
 			own.At = append(own.At, int32(at))
 		}
 	}
-	w, err := first.core.LateWrite(d.ctx, d.db, copies(first.core, ops), first.late, refs, own)
+	w, err := flush.LateWrite(d.ctx, d.db, first.core, copies(first.core, ops), first.late, refs, own)
 	if err != nil {
 		return d.placed(err, ops)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/txn"
@@ -211,12 +211,12 @@ func (o *outcome) receive(results pgx.BatchResults) {
 			return
 		}
 		err = w.Receive(rows)
-		var gone *crud.MissedError
+		var gone *flush.MissedError
 		switch broken := rows.Err(); {
 		case errors.As(err, &gone): // the guard will end the transaction
 			if o.missed == nil {
 				s := &o.draft.steps[i]
-				first := slices.MinFunc(gone.Rows, func(a, b crud.Missed) int { return s.ops[a.Row].index - s.ops[b.Row].index })
+				first := slices.MinFunc(gone.Rows, func(a, b flush.Missed) int { return s.ops[a.Row].index - s.ops[b.Row].index })
 				o.missed = &missed{s, first.Row, first.Stale}
 			}
 		case broken != nil:

@@ -3,7 +3,8 @@ package unit
 import (
 	"slices"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // graph is tables or rows, by number, and what they refer to.
@@ -15,10 +16,10 @@ type graph struct {
 // edge says that one table or row refers to another.
 type edge struct {
 	from, to int
-	key      *crud.ForeignKey // nil: no foreign key of the schema
-	ref      bool             // of a row, by a key that is not known yet
-	opens    bool             // of a row: the columns can be NULL at first
-	gone     bool             // it was taken out, to open a ring
+	key      *flush.ForeignKey // nil: no foreign key of the schema
+	ref      bool              // of a row, by a key that is not known yet
+	opens    bool              // of a row: the columns can be NULL at first
+	gone     bool              // it was taken out, to open a ring
 }
 
 // outgoing returns the edges that are left, by the node they leave from: those
@@ -134,7 +135,7 @@ func (g *graph) levels(list [][]int) []int {
 
 // cycle follows the edges inside a ring until a node comes again. table returns
 // the table of a node.
-func (g *graph) cycle(in []int, ring int, table func(node int) *crud.Core) *CycleError {
+func (g *graph) cycle(in []int, ring int, table func(node int) *table.Table) *CycleError {
 	start, list := g.outgoing()
 	seen := map[int]int{}
 	var path []*edge

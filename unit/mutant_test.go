@@ -44,18 +44,18 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestMany",
 		},
 		{
-			"an update checks the version", "../internal/crud/flush_find.go",
+			"an update checks the version", "../internal/flush/find.go",
 			`f.sql(head+" FROM ", c.Version != nil, true)`, `f.sql(head+" FROM ", false, true)`,
 			"TestStaleAnywhere",
 		},
 		{
-			"an update without arrays checks the version", "../internal/crud/flush_find.go",
+			"an update without arrays checks the version", "../internal/flush/find.go",
 			"f.where(true, f.core.Version != nil)", "f.where(true, false)",
 			"TestUpdateGetsKeys",
 		},
 		{
 			"a row that was not found ends the transaction", "plan.go",
-			"		d.steps = append(d.steps, step{write: crud.Guard()})\n", "",
+			"		d.steps = append(d.steps, step{write: flush.Guard()})\n", "",
 			"TestFailures",
 		},
 		{

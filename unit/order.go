@@ -3,7 +3,8 @@ package unit
 import (
 	"slices"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Rows are ordered by rank: a row is created after all rows that it refers to.
@@ -15,7 +16,7 @@ import (
 // tableGraph is tables that refer to each other.
 type tableGraph struct {
 	graph
-	tables []*crud.Core
+	tables []*table.Table
 }
 
 func newTableGraph(ops []*op) *tableGraph {
@@ -30,7 +31,7 @@ func newTableGraph(ops []*op) *tableGraph {
 }
 
 // link adds what a foreign key says, or a reference that has none.
-func (g *tableGraph) link(from, to *crud.Core, key *crud.ForeignKey) {
+func (g *tableGraph) link(from, to *table.Table, key *flush.ForeignKey) {
 	f, t := slices.Index(g.tables, from), slices.Index(g.tables, to)
 	if f >= 0 && t >= 0 {
 		g.edges = append(g.edges, edge{from: f, to: t, key: key})
@@ -55,7 +56,7 @@ func (g *tableGraph) linkRefs(ops []*op) {
 
 // rank orders the creates of one phase. It returns the constraints that must
 // be checked at the end.
-func rank(ops []*op, keys []crud.ForeignKey) (deferred []*crud.ForeignKey, err error) {
+func rank(ops []*op, keys []flush.ForeignKey) (deferred []*flush.ForeignKey, err error) {
 	g := newTableGraph(ops)
 	for i := range keys {
 		g.link(keys[i].From, keys[i].To, &keys[i])

@@ -8,18 +8,19 @@ import (
 	"strings"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // step is one statement, with the rows that it writes.
 type step struct {
-	write *crud.Write
+	write *flush.Write
 	ops   []*op // at the places of the write's rows; nil if it only prepares others
 	kind  kind
 
 	// part makes the statement for some of the rows only, to find the one that
 	// is wrong.
-	part func(from, to int) (*crud.Write, error)
+	part func(from, to int) (*flush.Write, error)
 }
 
 // draft is the statements of a unit in the making.
@@ -27,8 +28,8 @@ type draft struct {
 	u      *work
 	ctx    context.Context
 	db     smrt.DB
-	tables []*crud.Core
-	keys   []crud.ForeignKey
+	tables []*table.Table
+	keys   []flush.ForeignKey
 	cached bool // keys were known already
 	steps  []step
 	names  int
@@ -46,7 +47,7 @@ func (u *work) prepare(ctx context.Context, db smrt.DB, place string) (*draft, e
 	err := d.make(place)
 	var ring *CycleError
 	if d.cached && errors.As(err, &ring) {
-		crud.ForgetForeignKeys(place, d.tables)
+		flush.ForgetForeignKeys(place, d.tables)
 		d = &draft{u: u, ctx: ctx, db: db}
 		err = d.make(place)
 	}
@@ -74,7 +75,7 @@ func (d *draft) make(place string) error {
 	}
 	if d.tables = u.ordered(); len(d.tables) > 0 {
 		var err error
-		if d.keys, d.cached, err = crud.ForeignKeys(d.ctx, d.db, place, d.tables); err != nil {
+		if d.keys, d.cached, err = flush.ForeignKeys(d.ctx, d.db, place, d.tables); err != nil {
 			return err
 		}
 	}
@@ -96,14 +97,14 @@ func (d *draft) make(place string) error {
 		d.constraints(d.immediate, "IMMEDIATE")
 	}
 	if slices.ContainsFunc(d.steps, func(s step) bool { return s.write.Finds() }) {
-		d.steps = append(d.steps, step{write: crud.Guard()})
+		d.steps = append(d.steps, step{write: flush.Guard()})
 	}
 	return nil
 }
 
 // deferring lets constraints be checked behind the last statement of the unit,
 // and not at COMMIT: a transaction that is joined goes on as it was.
-func (d *draft) deferring(keys []*crud.ForeignKey) {
+func (d *draft) deferring(keys []*flush.ForeignKey) {
 	var names []string
 	for _, k := range keys {
 		if !slices.Contains(names, k.Constraint) {
@@ -120,7 +121,7 @@ func (d *draft) deferring(keys []*crud.ForeignKey) {
 
 func (d *draft) constraints(names []string, when string) {
 	slices.Sort(names)
-	d.steps = append(d.steps, step{write: &crud.Write{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}})
+	d.steps = append(d.steps, step{write: &flush.Write{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}})
 }
 
 // check refuses what no order could mend, and forgets the plan before.
@@ -157,9 +158,9 @@ func (o *op) failed(err error) error {
 }
 
 // ordered are the tables whose order matters: those where rows appear or go.
-func (u *work) ordered() []*crud.Core {
-	var tables []*crud.Core
-	var last *crud.Core
+func (u *work) ordered() []*table.Table {
+	var tables []*table.Table
+	var last *table.Table
 	rows := 0
 	for _, o := range u.ops {
 		if o.kind != creates && o.kind != deletes {
@@ -174,7 +175,7 @@ func (u *work) ordered() []*crud.Core {
 	if rows < 2 {
 		return nil
 	}
-	slices.SortFunc(tables, func(a, b *crud.Core) int { return strings.Compare(a.Quoted, b.Quoted) })
+	slices.SortFunc(tables, func(a, b *table.Table) int { return strings.Compare(a.Quoted, b.Quoted) })
 	return tables
 }
 
@@ -184,7 +185,7 @@ func (d *draft) name() string {
 }
 
 // copies of the entities of ops, in a row.
-func copies(core *crud.Core, ops []*op) crud.Rows {
+func copies(core *table.Table, ops []*op) table.Rows {
 	rows := core.Copies(len(ops))
 	for i, o := range ops {
 		o.copyTo(rows.At(i))

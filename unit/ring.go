@@ -3,8 +3,9 @@ package unit
 import (
 	"slices"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // rowGraph is rows of tables that refer to each other, or of one that refers to
@@ -14,9 +15,9 @@ type rowGraph struct {
 	rows []*op
 }
 
-func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []crud.ForeignKey) *rowGraph {
+func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey) *rowGraph {
 	r := &rowGraph{}
-	in := map[*crud.Core]bool{}
+	in := map[*table.Table]bool{}
 	for _, t := range nodes {
 		in[g.tables[t]] = true
 	}
@@ -49,11 +50,11 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []crud.ForeignKey) 
 
 // opens tells whether the columns of a foreign key can be NULL at first: the row
 // is found again by its key.
-func (o *op) opens(k *crud.ForeignKey) bool {
+func (o *op) opens(k *flush.ForeignKey) bool {
 	return k != nil && len(k.Loose) > 0 && len(o.core.Key) > 0
 }
 
-func foreignKeyOf(keys []crud.ForeignKey, from *crud.Core, ref reference) *crud.ForeignKey {
+func foreignKeyOf(keys []flush.ForeignKey, from *table.Table, ref reference) *flush.ForeignKey {
 	for i := range keys {
 		if k := &keys[i]; k.From == from && k.To == ref.to.core && slices.Contains(k.Columns, ref.column) {
 			return k
@@ -64,7 +65,7 @@ func foreignKeyOf(keys []crud.ForeignKey, from *crud.Core, ref reference) *crud.
 
 // byValue finds the rows that others refer to by values which the program gave
 // them.
-func (r *rowGraph) byValue(k *crud.ForeignKey) {
+func (r *rowGraph) byValue(k *flush.ForeignKey) {
 	rows := map[string]int{}
 	for i, o := range r.rows {
 		if o.core == k.To {
@@ -97,7 +98,7 @@ func valuesOf(o *op, columns []*meta.Column) (string, bool) {
 		if v, err := col.Arg(o.entity); v == nil || err != nil {
 			return "", false
 		}
-		b = crud.AppendKey(b, col, o.entity)
+		b = table.AppendKey(b, col, o.entity)
 	}
 	return string(b), true
 }
@@ -115,7 +116,7 @@ func (o *op) known() bool { return o.done || o.hasKey() }
 
 // open takes foreign keys out of the graph until no rows are in a ring. It
 // returns those that must be checked at the end.
-func (r *rowGraph) open() (deferred []*crud.ForeignKey, err error) {
+func (r *rowGraph) open() (deferred []*flush.ForeignKey, err error) {
 	for {
 		in, n := r.rings(r.components())
 		if n == 0 {
@@ -129,14 +130,14 @@ func (r *rowGraph) open() (deferred []*crud.ForeignKey, err error) {
 			r.deferring(deferrable, in)
 			deferred = append(deferred, deferrable)
 		default:
-			return nil, r.cycle(in, 1, func(node int) *crud.Core { return r.rows[node].core })
+			return nil, r.cycle(in, 1, func(node int) *table.Table { return r.rows[node].core })
 		}
 	}
 }
 
 // choose returns the first foreign keys in rings whose columns can be NULL at
 // first, and that can be checked at the end.
-func (r *rowGraph) choose(in []int) (nullable, deferrable *crud.ForeignKey) {
+func (r *rowGraph) choose(in []int) (nullable, deferrable *flush.ForeignKey) {
 	for i := range r.edges {
 		e := &r.edges[i]
 		if e.key == nil || !within(e, in) {
@@ -153,7 +154,7 @@ func (r *rowGraph) choose(in []int) (nullable, deferrable *crud.ForeignKey) {
 }
 
 // postpone leaves the columns of a foreign key NULL at first.
-func (r *rowGraph) postpone(k *crud.ForeignKey, in []int) {
+func (r *rowGraph) postpone(k *flush.ForeignKey, in []int) {
 	for i := range r.edges {
 		e := &r.edges[i]
 		if e.key != k || !e.opens || !within(e, in) {
@@ -171,7 +172,7 @@ func (r *rowGraph) postpone(k *crud.ForeignKey, in []int) {
 
 // deferring lets rows refer to rows that are not there yet, by keys that are
 // drawn beforehand.
-func (r *rowGraph) deferring(k *crud.ForeignKey, in []int) {
+func (r *rowGraph) deferring(k *flush.ForeignKey, in []int) {
 	for i := range r.edges {
 		if e := &r.edges[i]; e.key == k && within(e, in) {
 			e.gone = true
@@ -181,10 +182,10 @@ func (r *rowGraph) deferring(k *crud.ForeignKey, in []int) {
 }
 
 // drawable tells whether the keys that edges need can be drawn beforehand.
-func (r *rowGraph) drawable(k *crud.ForeignKey, in []int) bool {
+func (r *rowGraph) drawable(k *flush.ForeignKey, in []int) bool {
 	for i := range r.edges {
 		e := &r.edges[i]
-		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].core.KeyByServer && k.To.CanDraw()) {
+		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].core.KeyByServer && flush.CanDraw(k.To)) {
 			return false
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/alarm"
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/wal"
@@ -40,7 +40,7 @@ type runner struct {
 
 	// Of a second try because the foreign keys may have changed.
 	first error
-	known []crud.ForeignKey
+	known []flush.ForeignKey
 }
 
 // Start remembers how the transaction is to begin.
@@ -127,7 +127,7 @@ func (t *oneTrip) ready(ctx context.Context) error {
 		return pgerr.Wrap("begin", "transaction", err)
 	}
 	t.out.draft, err = t.u.prepare(ctx, t.conn, placeOf(t.conn))
-	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, crud.ForeignKey.Equal) {
+	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, flush.ForeignKey.Equal) {
 		return t.first // they have not changed: the row is wrong
 	}
 	return err
@@ -265,7 +265,7 @@ func (t *oneTrip) explained(ctx context.Context) error {
 // forget forgets the foreign keys if an error says that they may have changed.
 func (d *draft) forget(err error, place string) {
 	if outdated(err) {
-		crud.ForgetForeignKeys(place, d.tables)
+		flush.ForgetForeignKeys(place, d.tables)
 	}
 }
 

@@ -3,20 +3,21 @@ package unit
 import (
 	"slices"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // unlinking is in which order rows can be deleted: those that refer to others
 // first. Where tables refer to each other in a ring, or where the rows of a
 // table that refers to itself take several statements, no order will do.
 type unlinking struct {
-	order    []*crud.Core
-	loose    []*crud.ForeignKey // to be set to NULL before
-	deferred []*crud.ForeignKey // to be checked at the end
-	closed   []*CycleError      // rings without either; if rows are in one the server will object
+	order    []*table.Table
+	loose    []*flush.ForeignKey // to be set to NULL before
+	deferred []*flush.ForeignKey // to be checked at the end
+	closed   []*CycleError       // rings without either; if rows are in one the server will object
 }
 
-func unlink(gone []*op, keys []crud.ForeignKey) unlinking {
+func unlink(gone []*op, keys []flush.ForeignKey) unlinking {
 	var u unlinking
 	g := newTableGraph(gone)
 	for i := range keys {
@@ -50,7 +51,7 @@ func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
 			return
 		}
 	}
-	u.closed = append(u.closed, g.cycle(in, ring, func(node int) *crud.Core { return g.tables[node] }))
+	u.closed = append(u.closed, g.cycle(in, ring, func(node int) *table.Table { return g.tables[node] }))
 	for i := range g.edges {
 		if e := &g.edges[i]; inside(e) {
 			e.gone = true
@@ -60,7 +61,7 @@ func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
 
 // open takes a foreign key out of the way, if that can be done. A constraint
 // that cascades would act at the end of the statement and not be deferred.
-func (u *unlinking) open(k *crud.ForeignKey) bool {
+func (u *unlinking) open(k *flush.ForeignKey) bool {
 	switch {
 	case k.Deferrable && !k.Cascades:
 		u.deferred = append(u.deferred, k)
@@ -73,12 +74,12 @@ func (u *unlinking) open(k *crud.ForeignKey) bool {
 }
 
 // several tells whether the rows of a table are deleted by several statements.
-func several(gone []*op, core *crud.Core) bool {
+func several(gone []*op, core *table.Table) bool {
 	var rows []*op
 	for _, o := range gone {
 		if o.core == core {
 			rows = append(rows, o)
 		}
 	}
-	return len(rows) > crud.MaxChunk || len(removals(rows)) > 1
+	return len(rows) > table.MaxChunk || len(removals(rows)) > 1
 }

@@ -7,9 +7,9 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // kind is what happens to a row.
@@ -36,7 +36,7 @@ type op struct {
 	hard  bool // of a delete
 	phase int
 	index int // in the order they were added
-	core  *crud.Core
+	core  *table.Table
 
 	entity unsafe.Pointer // nil for a patch or a delete by key
 	key    unsafe.Pointer // where there is no entity
@@ -70,7 +70,7 @@ func (u *work) reset() { *u = work{flushed: u.flushed} }
 
 // fail remembers what is wrong with a call. Flush returns it: so that calls need
 // no error handling one by one.
-func (u *work) fail(k kind, t *crud.Core, index int, err error) {
+func (u *work) fail(k kind, t *table.Table, index int, err error) {
 	if u.err == nil && err != nil {
 		u.err = &RowError{Op: kindNames[k], Table: t.Name, Index: index, Err: err}
 	}
@@ -83,13 +83,13 @@ func (u *work) add(o *op) *op {
 }
 
 func (u *work) create(t *plan.Table, p unsafe.Pointer, refs []reference) *op {
-	o := &op{kind: creates, core: crud.Of(t), entity: p, refs: slices.Clone(refs)}
+	o := &op{kind: creates, core: table.Of(t), entity: p, refs: slices.Clone(refs)}
 	u.checkCreate(o)
 	return u.add(o)
 }
 
 func (u *work) createMany(t *plan.Table, base unsafe.Pointer, n int, refs []reference) []*op {
-	core := crud.Of(t)
+	core := table.Of(t)
 	size := t.Struct.Type.Size()
 	block, rows := make([]op, n), make([]*op, n)
 	refs = slices.Clone(refs)
@@ -138,7 +138,7 @@ func (u *work) checkRefs(o *op, index int) {
 			reason = "the zero Key is that of no row: take it from unit.Create"
 		case len(r.to.core.Key) != 1:
 			reason = "a reference needs a row whose key is one column"
-		case !o.core.Writable(r.column):
+		case !o.core.Writes(r.column):
 			reason = "column " + r.column.Name + " is computed and cannot be written"
 		case o.kind == updates && o.core.IsKey(r.column):
 			reason = "column " + r.column.Name + " is the key, which an update does not change"
@@ -174,7 +174,7 @@ func (u *work) checkEntity(o *op, needKey bool) {
 }
 
 func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
-	core := crud.Of(t)
+	core := table.Of(t)
 	if o, ok := u.at[p]; ok && p != nil && o.core == core && (o.kind == creates || o.kind == updates) {
 		u.refer(o, refs) // it is written already, with the values it has at the flush
 		return
@@ -186,7 +186,7 @@ func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
 }
 
 func (u *work) patch(t *plan.Table, key unsafe.Pointer, sets []plan.Set) {
-	o := &op{kind: patches, core: crud.Of(t), key: ownKey(t, key), sets: slices.Clone(sets)}
+	o := &op{kind: patches, core: table.Of(t), key: ownKey(t, key), sets: slices.Clone(sets)}
 	if err := o.core.CheckWrite(true); err != nil {
 		u.fail(o.kind, o.core, len(u.ops), err)
 	}
@@ -195,7 +195,7 @@ func (u *work) patch(t *plan.Table, key unsafe.Pointer, sets []plan.Set) {
 }
 
 func (u *work) remove(t *plan.Table, key, entity unsafe.Pointer, hard bool) {
-	o := &op{kind: deletes, core: crud.Of(t), hard: hard, entity: entity}
+	o := &op{kind: deletes, core: table.Of(t), hard: hard, entity: entity}
 	if key != nil {
 		o.key = ownKey(t, key)
 		if err := o.core.CheckWrite(true); err != nil {

@@ -7,86 +7,89 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // keyList is the condition that the key is one of n, and its arguments.
-func (c *Core) keyList(ctx context.Context, db smrt.DB, keys Rows) (string, []any, error) {
-	if len(c.keyParts) == 1 {
-		a, err := meta.NewArray(c.keyParts[0], keys.Base, keys.Size, keys.N, nil)
-		return c.Key[0].Column.Quoted + " = ANY($1)", []any{a}, c.named(err)
+func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, error) {
+	if len(b.Table.KeyParts) == 1 {
+		a, err := meta.NewArray(b.Table.KeyParts[0], keys.Base, keys.Size, keys.N, nil)
+		return b.Table.Key[0].Column.Quoted + " = ANY($1)", []any{a}, b.Table.Named(err)
 	}
-	types, err := c.columnTypes(ctx, db)
+	types, err := b.Table.ColumnTypes(ctx, b.DB)
 	if err != nil {
 		return "", nil, err
 	}
-	ks, ok := c.carriers(types, c.keyParts)
+	ks, ok := b.Table.ArrayTypes(types, b.Table.KeyParts)
 	if !ok {
-		return "", nil, &smrt.QueryError{Reason: "the key of " + c.Name + " has a type that arrays cannot carry"}
+		return "", nil, &smrt.QueryError{Reason: "the key of " + b.Table.Name + " has a type that arrays cannot carry"}
 	}
-	args, err := arrays(c.keyParts, ks, keys, nil)
+	args, err := table.Arrays(b.Table.KeyParts, ks, keys, nil)
 	if err != nil {
-		return "", nil, c.named(err)
+		return "", nil, b.Table.Named(err)
 	}
-	from, exprs := unnest(ks, false)
-	return "(" + meta.List(c.keyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
+	from, exprs := table.Unnest(ks, false)
+	return "(" + meta.List(b.Table.KeyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
 }
 
 // forUpdate locks rows in the order of their keys. The server locks them as
 // they leave the sort.
-func (c *Core) forUpdate() string { return " ORDER BY " + meta.List(c.keyColumns()) + " FOR UPDATE" }
+func (b *Bound) forUpdate() string {
+	return " ORDER BY " + meta.List(b.Table.KeyColumns()) + " FOR UPDATE"
+}
 
-// GetMany reads the rows with the given keys, locked as the text behind says. It
+// getManyAlone reads the rows with the given keys, locked as the text behind says. It
 // returns the address of each key's row, nil where there is none.
-func (c *Core) GetMany(ctx context.Context, db smrt.DB, keys Rows, behind string) ([]unsafe.Pointer, error) {
-	if err := c.NeedKey(ctx, db); err != nil {
+func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, behind string) ([]unsafe.Pointer, error) {
+	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
 	if keys.N == 0 {
 		return []unsafe.Pointer{}, nil
 	}
-	found := slab{of: &c.Self.Structs, expect: keys.N}
-	if !c.exact() {
-		w := wanted{core: c, reads: []*read{{db: db, keys: keys}}, behind: behind, rows: &found}
+	found := table.Slab{Of: &b.Table.Self.Structs, Expect: keys.N}
+	if !exact(b.Table) {
+		w := wanted{core: b.Table, reads: []*read{{db: b.DB, keys: keys}}, behind: behind, rows: &found}
 		if err := w.byPosition(ctx); err == nil {
 			return w.reads[0].found, nil
 		} else if err != errUncarried { //nolint:errorlint // this very value is the sign
 			return nil, err
 		}
 	}
-	where, args, err := c.keyList(ctx, db, keys)
+	where, args, err := b.keyList(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.Query(ctx, "SELECT "+c.Self.List+" FROM "+c.Quoted+" WHERE "+where+c.notDeleted()+behind, args...)
+	rows, err := b.DB.Query(ctx, "SELECT "+b.Table.Self.List+" FROM "+b.Table.Quoted+" WHERE "+where+b.Table.NotDeleted()+behind, args...)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.each(rows, c.Self.Targets, found.next); err != nil {
+	if err := b.each(rows, b.Table.Self.Targets, found.Next); err != nil {
 		return nil, err
 	}
-	return c.match(keys, found.all), nil
+	return b.match(keys, found.All), nil
 }
 
 // match returns the entity of each key, nil where there is none.
-func (c *Core) match(keys Rows, entities []unsafe.Pointer) []unsafe.Pointer {
+func (b *Bound) match(keys table.Rows, entities []unsafe.Pointer) []unsafe.Pointer {
 	out := make([]unsafe.Pointer, keys.N)
-	if col := c.keyParts[0]; len(c.keyParts) == 1 && col.Encode == meta.KindInt64 {
+	if col := b.Table.KeyParts[0]; len(b.Table.KeyParts) == 1 && col.Encode == meta.KindInt64 {
 		byKey := make(map[int64]unsafe.Pointer, len(entities))
 		for _, p := range entities {
-			byKey[c.Key[0].Column.Int(p)] = p
+			byKey[b.Table.Key[0].Column.Int(p)] = p
 		}
 		for i := range keys.N {
-			out[i] = byKey[col.Int(keys.at(i))]
+			out[i] = byKey[col.Int(keys.At(i))]
 		}
 		return out
 	}
 	byKey := make(map[string]unsafe.Pointer, len(entities))
-	columns := c.keyColumns()
+	columns := b.Table.KeyColumns()
 	for _, p := range entities {
-		byKey[targetKey(columns, p)] = p
+		byKey[table.TargetKey(columns, p)] = p
 	}
 	for i := range keys.N {
-		out[i] = byKey[targetKey(c.keyParts, keys.at(i))]
+		out[i] = byKey[table.TargetKey(b.Table.KeyParts, keys.At(i))]
 	}
 	return out
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Found describes the structs of a slice that b returned.
-func (b *Bound) Found(s Slice) Rows { return b.Rows.rows(s) }
+func (b *Bound) Found(s table.Slice) table.Rows { return b.Rows.Rows(s) }
 
 // cursors numbers the cursors of a program, so that one stream may run inside
 // another in one transaction.
@@ -27,7 +28,7 @@ var cursors atomic.Uint64
 //
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
-func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows Rows) error, yield func(unsafe.Pointer, error) bool) {
+func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
 	err, left, seen := refused, false, false
 	if err == nil {
 		err = b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
@@ -40,18 +41,18 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused erro
 		})
 	}
 	if err != nil && !left { // who left the loop has all that was asked for
-		yield(b.Rows.one(), err)
+		yield(b.Rows.One(), err)
 	}
 }
 
-func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, Rows) error, yield func(unsafe.Pointer) bool) (err error) {
+func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, table.Rows) error, yield func(unsafe.Pointer) bool) (err error) {
 	fail := func(err error) error { return b.fail(ctx, "stream", err) }
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
 	}
-	st, err := b.Core.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})
+	st, err := b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})
 	if err != nil || s.OrEmpty().Empty() {
-		return fail(b.Core.named(err))
+		return fail(b.Table.Named(err))
 	}
 	tx, err := begin(ctx, b.DB, s.OrEmpty())
 	if err != nil {
@@ -71,7 +72,7 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*B
 	// Statements with a name in them are not worth a place in pgx's cache, and what a FETCH returns depends on the cursor.
 	const once = pgx.QueryExecModeDescribeExec
 	if _, err := tx.Exec(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, append([]any{once}, st.Args...)...); err != nil {
-		return fail(b.Core.explainSpec(ctx, tx, err, s))
+		return fail(b.Table.ExplainSpec(ctx, tx, err, s))
 	}
 	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(size)+" FROM "+name
 	for more := true; more; {
@@ -79,18 +80,18 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*B
 		if err != nil {
 			return fail(err)
 		}
-		chunk := List{Of: &b.Rows.Structs}
-		chunk.start(size)
-		if err := b.Core.each(rows, b.Rows.Targets, chunk.Next); err != nil {
+		chunk := table.List{Of: &b.Rows.Structs}
+		chunk.Start(size)
+		if err := b.each(rows, b.Rows.Targets, chunk.Next); err != nil {
 			return fail(err)
 		}
-		more = chunk.len == size
-		found := b.Rows.rows(chunk.Slice)
+		more = chunk.Len() == size
+		found := b.Rows.Rows(chunk.Slice)
 		if err := fill(on, found); err != nil {
 			return err
 		}
 		for i := range found.N {
-			if !yield(found.at(i)) {
+			if !yield(found.At(i)) {
 				more = false
 				break
 			}

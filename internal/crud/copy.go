@@ -7,9 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // leastCopied is the number of rows from which they are sent by COPY, if none
@@ -43,26 +43,25 @@ var copied = map[meta.Kind][]uint32{
 // The catalog is asked each time: a table could have got a policy or a rule, and
 // a declaration serves several databases. Compared with the rows it costs
 // nothing.
-func (c *Core) copies(ctx context.Context, db smrt.DB, groups []group, n int) (bool, error) {
-	if n < leastCopied || len(groups) > 1 || len(c.insertParts(groups[0].shape).back) > 0 {
+func (b *Bound) copies(ctx context.Context, groups []group, n int) (bool, error) {
+	if n < leastCopied || len(groups) > 1 || len(b.Table.InsertParts(groups[0].shape).Back) > 0 {
 		return false, nil
 	}
-	c.types.Store(nil)
-	types, err := c.columnTypes(ctx, db)
-	return err == nil && !slices.ContainsFunc(c.writable, func(col *meta.Column) bool {
+	types, err := b.Table.FreshTypes(ctx, b.DB)
+	return err == nil && !slices.ContainsFunc(b.Table.Writable, func(col *meta.Column) bool {
 		t := types[col.Name]
-		return !t.copyable || !slices.Contains(copied[col.Encode], t.base)
+		return !t.Copyable || !slices.Contains(copied[col.Encode], t.Base)
 	}), err
 }
 
 // copyIn creates the rows of all entities by COPY.
-func (c *Core) copyIn(ctx context.Context, db smrt.DB, rows Rows) error {
-	in := incoming{n: rows.N, next: -1, values: make([]any, len(c.writable))}
-	names := make([]string, len(c.writable))
-	for i, col := range c.writable {
+func (b *Bound) copyIn(ctx context.Context, rows table.Rows) error {
+	in := incoming{n: rows.N, next: -1, values: make([]any, len(b.Table.Writable))}
+	names := make([]string, len(b.Table.Writable))
+	for i, col := range b.Table.Writable {
 		array, err := meta.NewArray(col, rows.Base, rows.Size, rows.N, nil)
 		if err != nil {
-			return c.named(err)
+			return b.Table.Named(err)
 		}
 		names[i] = col.Name
 		in.columns = append(in.columns, array)
@@ -70,7 +69,7 @@ func (c *Core) copyIn(ctx context.Context, db smrt.DB, rows Rows) error {
 			in.columns[i] = meta.AsText{Array: array}
 		}
 	}
-	_, err := db.CopyFrom(ctx, strings.Split(c.Name, "."), names, &in)
+	_, err := b.DB.CopyFrom(ctx, strings.Split(b.Table.Name, "."), names, &in)
 	return err
 }
 

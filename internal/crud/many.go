@@ -2,173 +2,116 @@ package crud
 
 import (
 	"context"
-	"strings"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
-// UpdateMany writes the whole rows of all entities in one statement. It
-// returns the number written and the indexes of the others.
-func (c *Core) UpdateMany(ctx context.Context, db smrt.DB, rows Rows) (int64, error) {
-	if err := c.needWritableKey(ctx, db); err != nil || rows.N == 0 {
+// UpdateMany writes the whole rows of the n entities at base in one statement.
+// It returns the number written and the indexes of the others.
+func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
+	defer b.wrap(ctx, "update", &err)
+	rows := b.Table.Entities(base, n)
+	if err := b.needWritableKey(ctx); err != nil || rows.N == 0 {
 		return 0, err
 	}
 	for i := range rows.N {
-		if err := c.needKeyValue(rows.at(i), i); err != nil {
+		if err := b.Table.NeedKeyValue(rows.At(i), i); err != nil {
 			return 0, err
 		}
 	}
-	if err := c.Distinct(rows, c.keyColumns()); err != nil {
+	if err := b.Table.Distinct(rows, b.Table.KeyColumns()); err != nil {
 		return 0, err
 	}
-	if err := c.checkAllFinite(ctx, db, rows); err != nil {
+	if err := b.Table.CheckAllFinite(ctx, b.DB, rows); err != nil {
 		return 0, err
 	}
-	types, err := c.columnTypes(ctx, db)
+	types, err := b.Table.ColumnTypes(ctx, b.DB)
 	if err != nil {
 		return 0, err
 	}
-	if err := c.checkAllFit(types, rows); err != nil {
+	if err := b.Table.CheckAllFit(types, rows); err != nil {
 		return 0, err
 	}
 	written := make([]bool, rows.N)
-	if err := c.updateAll(ctx, db, types, rows, written); err != nil {
-		c.forgetTypes(err)
-		return 0, c.explainRows(c.named(err), types, rows)
+	if err := b.updateAll(ctx, types, rows, written); err != nil {
+		b.Table.ForgetTypes(err)
+		return 0, b.Table.ExplainRows(b.Table.Named(err), types, rows)
 	}
-	return c.count(ctx, db, rows, written)
+	return b.tally(ctx, rows, written)
 }
 
 // needWritableKey refuses writes by key to what is read-only or has no key.
-func (c *Core) needWritableKey(ctx context.Context, db smrt.DB) error {
-	if err := c.writableTable(ctx, db); err != nil {
+func (b *Bound) needWritableKey(ctx context.Context) error {
+	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return err
 	}
-	return c.NeedKey(ctx, db)
-}
-
-func (c *Core) keyColumns() []*meta.Column {
-	cols := make([]*meta.Column, len(c.Key))
-	for i, k := range c.Key {
-		cols[i] = k.Column
-	}
-	return cols
+	return b.Table.NeedKey(ctx, b.DB)
 }
 
 // updateAll sends the statements, and marks the rows that they wrote.
-func (c *Core) updateAll(ctx context.Context, db smrt.DB, types map[string]columnType, rows Rows, written []bool) error {
-	columns := c.updateColumns()
-	ks, ok := c.carriers(types, columns)
+func (b *Bound) updateAll(ctx context.Context, types map[string]table.ColumnType, rows table.Rows, written []bool) error {
+	columns := b.Table.UpdateColumns()
+	ks, ok := b.Table.ArrayTypes(types, columns)
 	if !ok {
-		return c.updateSingly(ctx, db, types, rows, written)
+		return b.updateSingly(ctx, types, rows, written)
 	}
 	shape := []byte{'m'}
 	for _, k := range ks {
-		shape = append(append(shape, k.param...), k.cast...)
+		shape = append(append(shape, k.Param...), k.Cast...)
 	}
-	st := c.shapes.get(shape, func() *statement { return c.bulkUpdateSQL(columns, ks) })
+	st := b.Table.Statement(shape, func() *table.Statement { return b.Table.UpdateManyStatement(columns, ks) })
 	var parts []part
 	for _, chosen := range chunks(rows.N, nil) {
-		args, err := arrays(columns, ks, rows, chosen)
+		args, err := table.Arrays(columns, ks, rows, chosen)
 		if err != nil {
 			return err
 		}
 		parts = append(parts, part{st: st, args: args, rows: chosen})
 	}
-	return c.sendEach(ctx, db, parts, func(p int, r *result, _ int64) error {
+	return b.sendEach(ctx, parts, func(p int, r *table.Result, _ int64) error {
 		var ordinal int64
-		r.ordinal = &ordinal
-		_, err := r.read(func(i int) unsafe.Pointer {
+		r.Ordinal = &ordinal
+		_, err := r.Read(func(i int) unsafe.Pointer {
 			i = parts[p].row(i)
 			written[i] = true
-			return rows.at(i)
+			return rows.At(i)
 		})
 		return err
 	})
 }
 
-// updateColumns are the arguments of a bulk update: the key, the version, and
-// what is written.
-func (c *Core) updateColumns() []*meta.Column {
-	cols := c.keyColumns()
-	if c.Version != nil {
-		cols = append(cols, c.Version)
-	}
-	for _, col := range c.mutable {
-		if col != c.Version && col != c.UpdatedAt {
-			cols = append(cols, col)
-		}
-	}
-	return cols
-}
-
-func (c *Core) bulkUpdateSQL(columns []*meta.Column, ks []carrier) *statement {
-	from, exprs := unnest(ks, true)
-	value := map[*meta.Column]string{}
-	for i, col := range columns {
-		value[col] = exprs[i]
-	}
-	var sets, where []string
-	for _, col := range c.mutable {
-		sets = append(sets, col.Quoted+" = "+c.updated(col, "t.", func() string { return value[col] }))
-	}
-	for _, k := range c.Key {
-		where = append(where, "t."+k.Column.Quoted+" = "+value[k.Column])
-	}
-	if c.Version != nil {
-		where = append(where, "t."+c.Version.Quoted+" = "+value[c.Version])
-	}
-	if c.SoftDelete != nil {
-		where = append(where, "t."+c.SoftDelete.Quoted+" IS NULL")
-	}
-	if len(sets) == 0 {
-		key := c.Key[0].Column
-		sets = append(sets, key.Quoted+" = t."+key.Quoted)
-	}
-	returning := []string{"u.ord"}
-	for _, col := range c.returned {
-		returning = append(returning, "t."+col.Quoted)
-	}
-	return &statement{
-		sql: "UPDATE " + c.Quoted + " AS t SET " + strings.Join(sets, ", ") + " FROM " + from +
-			" WHERE " + strings.Join(where, " AND ") + " RETURNING " + strings.Join(returning, ", "),
-		columns:  columns,
-		ordinal:  true,
-		returned: meta.TargetsOf(c.returned, 0),
-	}
-}
-
 // updateSingly is for tables with a column whose type no array can carry. The
 // statements travel in one batch.
-func (c *Core) updateSingly(ctx context.Context, db smrt.DB, types map[string]columnType, rows Rows, written []bool) error {
-	st := c.shapes.get([]byte{'u'}, c.updateSQL)
+func (b *Bound) updateSingly(ctx context.Context, types map[string]table.ColumnType, rows table.Rows, written []bool) error {
+	st := b.Table.Statement([]byte{'u'}, b.Table.UpdateStatement)
 	parts := make([]part, rows.N)
 	for i := range rows.N {
-		args, err := c.arguments(ctx, db, st.columns, rows.at(i))
+		args, err := b.arguments(ctx, st.Columns, rows.At(i))
 		if err != nil {
 			return meta.AtRow(err, i)
 		}
-		for k, col := range st.columns {
-			args[k] = spell(types[col.Name], col, args[k])
+		for k, col := range st.Columns {
+			args[k] = table.AsLiteral(types[col.Name], col, args[k])
 		}
 		parts[i] = part{st: st, args: args}
 	}
-	return c.sendEach(ctx, db, parts, func(i int, r *result, affected int64) error {
+	return b.sendEach(ctx, parts, func(i int, r *table.Result, affected int64) error {
 		if r == nil {
 			written[i] = affected > 0
 			return nil
 		}
-		n, err := r.read(func(int) unsafe.Pointer { return rows.at(i) })
+		n, err := r.Read(func(int) unsafe.Pointer { return rows.At(i) })
 		written[i] = n > 0
 		return err
 	})
 }
 
-// count reports how many rows were written, and which were not.
-func (c *Core) count(ctx context.Context, db smrt.DB, rows Rows, written []bool) (int64, error) {
+// tally reports how many rows were written, and which were not.
+func (b *Bound) tally(ctx context.Context, rows table.Rows, written []bool) (int64, error) {
 	var n int64
 	var missed []int
 	for i, ok := range written {
@@ -181,85 +124,63 @@ func (c *Core) count(ctx context.Context, db smrt.DB, rows Rows, written []bool)
 	if len(missed) == 0 {
 		return n, nil
 	}
-	e := &smrt.IncompleteError{Table: c.Name, Rows: missed, Err: c.missingOrStale(ctx, db, rows.at(missed[0]))}
+	e := &smrt.IncompleteError{Table: b.Table.Name, Rows: missed, Err: b.missingOrStale(ctx, rows.At(missed[0]))}
 	return n, e
 }
 
-func (c *Core) notDeleted() string {
-	if c.SoftDelete == nil {
-		return ""
-	}
-	return " AND " + c.SoftDelete.Quoted + " IS NULL"
-}
-
-// softDelete is the SET clause that deletes a row softly, or that restores it.
-func (c *Core) softDelete(to string) string {
-	sets := c.SoftDelete.Quoted + " = " + to
-	for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
-		if col != nil {
-			sets += ", " + col.Quoted + " = " + c.updated(col, "", nil)
-		}
-	}
-	return sets
-}
-
-// DeleteMany deletes the rows with the given keys and returns how many there
-// were.
-func (c *Core) DeleteMany(ctx context.Context, db smrt.DB, keys Rows, hard bool) (int64, error) {
-	if err := c.needWritableKey(ctx, db); err != nil || keys.N == 0 {
+// DeleteMany deletes the rows with the n keys at base, softly where that is
+// declared, and returns how many there were.
+func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
+	defer b.wrap(ctx, "delete", &err)
+	keys := b.Table.Keys(base, n)
+	if err := b.needWritableKey(ctx); err != nil || keys.N == 0 {
 		return 0, err
 	}
-	where, args, err := c.keyList(ctx, db, keys)
+	where, args, err := b.keyList(ctx, keys)
 	if err != nil {
 		return 0, err
 	}
-	sql := "DELETE FROM " + c.Quoted + " WHERE " + where
-	if c.SoftDelete != nil && !hard {
-		sql = "UPDATE " + c.Quoted + " SET " + c.softDelete("now()") + " WHERE " + where + c.notDeleted()
+	sql := "DELETE FROM " + b.Table.Quoted + " WHERE " + where
+	if b.Table.SoftDelete != nil {
+		sql = "UPDATE " + b.Table.Quoted + " SET " + b.Table.SoftDeleteSet("now()") + " WHERE " + where + b.Table.NotDeleted()
 	}
-	tag, err := db.Exec(ctx, sql, args...)
+	tag, err := b.DB.Exec(ctx, sql, args...)
 	return tag.RowsAffected(), err
 }
 
-// Delete deletes one row.
-func (c *Core) Delete(ctx context.Context, db smrt.DB, key unsafe.Pointer, hard bool) error {
+// Delete deletes the row with the key at key.
+func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
+	defer b.wrap(ctx, "delete", &err)
 	shape := [2]byte{'k'}
-	if hard || c.SoftDelete == nil {
+	if hard || b.Table.SoftDelete == nil {
 		shape[1] = 'h'
 	}
-	st := c.shapes.get(shape[:], func() *statement { return c.deleteSQL(shape[1] == 'h') })
-	return c.execByKey(ctx, db, key, st.sql)
-}
-
-func (c *Core) deleteSQL(hard bool) *statement {
-	condition := c.keysOnly()
-	if hard {
-		return &statement{sql: "DELETE FROM " + c.Quoted + " WHERE " + condition}
-	}
-	return &statement{sql: "UPDATE " + c.Quoted + " SET " + c.softDelete("now()") + " WHERE " + condition + c.notDeleted()}
+	st := b.Table.Statement(shape[:], func() *table.Statement { return b.Table.DeleteStatement(shape[1] == 'h') })
+	return b.execByKey(ctx, key, st.SQL)
 }
 
 // Restore takes a soft delete back.
-func (c *Core) Restore(ctx context.Context, db smrt.DB, key unsafe.Pointer) error {
-	if err := c.needWritableKey(ctx, db); err != nil {
+func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
+	defer b.wrap(ctx, "restore", &err)
+	if err := b.needWritableKey(ctx); err != nil {
 		return err
 	}
-	if c.SoftDelete == nil {
+	if b.Table.SoftDelete == nil {
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
-	return c.execByKey(ctx, db, key,
-		"UPDATE "+c.Quoted+" SET "+c.softDelete("NULL")+" WHERE "+c.keysOnly()+" AND "+c.SoftDelete.Quoted+" IS NOT NULL")
+	return b.execByKey(ctx, key,
+		"UPDATE "+b.Table.Quoted+" SET "+b.Table.SoftDeleteSet("NULL")+" WHERE "+b.Table.KeyCondition()+" AND "+b.Table.SoftDelete.Quoted+" IS NOT NULL")
 }
 
-func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sql string) error {
-	if err := c.needWritableKey(ctx, db); err != nil {
+func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) error {
+	if err := b.needWritableKey(ctx); err != nil {
 		return err
 	}
-	args, err := c.keyArgs(key)
+	args, err := b.Table.KeyArgs(key)
 	if err != nil {
 		return err
 	}
-	tag, err := db.Exec(ctx, sql, args...)
+	tag, err := b.DB.Exec(ctx, sql, args...)
 	if err == nil && tag.RowsAffected() == 0 {
 		return smrt.ErrNotFound
 	}
@@ -267,18 +188,19 @@ func (c *Core) execByKey(ctx context.Context, db smrt.DB, key unsafe.Pointer, sq
 }
 
 // Patch assigns columns of the row with the key at key.
-func (c *Core) Patch(ctx context.Context, db smrt.DB, key unsafe.Pointer, sets []plan.Set) error {
-	if err := c.needWritableKey(ctx, db); err != nil {
+func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
+	defer b.wrap(ctx, "patch", &err)
+	if err := b.needWritableKey(ctx); err != nil {
 		return err
 	}
 	if len(sets) == 0 {
 		return &smrt.QueryError{Reason: "a patch needs at least one assignment"}
 	}
-	args, err := c.keyArgs(key)
+	args, err := b.Table.KeyArgs(key)
 	if err != nil {
 		return err
 	}
-	n, err := c.UpdateWhere(ctx, db, c.withKey(args), sets)
+	n, err := b.assign(ctx, b.Table.KeySpec(args), sets)
 	if err == nil && n == 0 {
 		return smrt.ErrNotFound
 	}
@@ -286,94 +208,64 @@ func (c *Core) Patch(ctx context.Context, db smrt.DB, key unsafe.Pointer, sets [
 }
 
 // UpdateWhere assigns columns of the rows that match.
-func (c *Core) UpdateWhere(ctx context.Context, db smrt.DB, s *plan.Spec, sets []plan.Set) (int64, error) {
+func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) (n int64, err error) {
+	defer b.wrap(ctx, "update", &err)
+	return b.assign(ctx, s, sets)
+}
+
+func (b *Bound) assign(ctx context.Context, s *plan.Spec, sets []plan.Set) (int64, error) {
 	if len(sets) == 0 {
 		return 0, &smrt.QueryError{Reason: "an update needs at least one assignment"}
 	}
 	for i := range sets {
-		for _, computed := range c.Computed {
+		for _, computed := range b.Table.Computed {
 			if sets[i].Column == computed {
 				return 0, &smrt.QueryError{Reason: "column " + computed.Name + " is computed and cannot be assigned"}
 			}
 		}
 	}
-	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: c.withOwn(sets)}
-	if err := c.checkSets(ctx, db, r); err != nil {
+	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: b.Table.WithOwn(sets)}
+	if err := b.Table.CheckFiniteSets(ctx, b.DB, r); err != nil {
 		return 0, err
 	}
-	return c.write(ctx, db, r)
+	return b.write(ctx, r)
 }
 
-// checkSets is checkFinite for the values that an update assigns. Before that
-// it makes sure that the update may be run at all.
-func (c *Core) checkSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
-	for i := range r.Sets {
-		if s := &r.Sets[i]; meta.NotFinite(s.A) {
-			if err := c.writableTable(ctx, db); err != nil {
-				return err
-			}
-			if _, err := c.Build(r); err != nil {
-				return c.named(err)
-			}
-			return c.checkFinite(ctx, db, s.Column)
-		}
+// DeleteWhere deletes the rows that match, softly where that is declared unless
+// hard is set.
+func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
+	defer b.wrap(ctx, "delete", &err)
+	if b.Table.SoftDelete == nil || hard {
+		return b.write(ctx, &plan.Request{Verb: plan.Delete, Spec: s})
 	}
-	return nil
+	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
+	return b.write(ctx, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets})
 }
 
-// withOwn adds the assignments that the table makes by itself.
-func (c *Core) withOwn(sets []plan.Set) []plan.Set {
-	own := sets[:len(sets):len(sets)]
-	add := func(col *meta.Column, s plan.Set) {
-		if col == nil {
-			return
-		}
-		for i := range sets {
-			if sets[i].Column == col {
-				return
-			}
-		}
-		s.Column = col
-		own = append(own, s)
-	}
-	add(c.UpdatedAt, plan.Set{Op: plan.SetNow})
-	add(c.Version, plan.Set{Op: plan.SetAdd, A: int64(1)})
-	return own
-}
-
-// DeleteWhere deletes the rows that match.
-func (c *Core) DeleteWhere(ctx context.Context, db smrt.DB, s *plan.Spec, hard bool) (int64, error) {
-	if c.SoftDelete == nil || hard {
-		return c.write(ctx, db, &plan.Request{Verb: plan.Delete, Spec: s})
-	}
-	sets := c.withOwn([]plan.Set{{Op: plan.SetNow, Column: c.SoftDelete}})
-	return c.write(ctx, db, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets})
-}
-
-func (c *Core) write(ctx context.Context, db smrt.DB, r *plan.Request) (int64, error) {
-	if err := c.writableTable(ctx, db); err != nil {
+func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
+	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
 	}
-	st, err := c.Build(r)
+	st, err := b.Table.Build(r)
 	if err != nil {
-		return 0, c.named(err)
+		return 0, b.Table.Named(err)
 	}
 	if r.Spec.Empty() {
 		return 0, nil
 	}
-	tag, err := db.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
-	if spelled := c.spelledSets(ctx, db, err, r); spelled != nil {
-		if st, err = c.Build(spelled); err == nil {
-			tag, err = db.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	tag, err := b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	if spelled := b.Table.SetsAsLiterals(ctx, b.DB, err, r); spelled != nil {
+		if st, err = b.Table.Build(spelled); err == nil {
+			tag, err = b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
 		}
 	}
 	if err != nil {
-		return 0, c.explainSets(ctx, db, err, r)
+		return 0, b.explainSets(ctx, err, r)
 	}
 	return tag.RowsAffected(), nil
 }
 
-func (c *Core) explainSets(ctx context.Context, db smrt.DB, err error, r *plan.Request) error {
+func (b *Bound) explainSets(ctx context.Context, err error, r *plan.Request) error {
 	var args []any
 	var columns []*meta.Column
 	for i := range r.Sets {
@@ -381,8 +273,8 @@ func (c *Core) explainSets(ctx context.Context, db smrt.DB, err error, r *plan.R
 			args, columns = append(args, r.Sets[i].A), append(columns, r.Sets[i].Column)
 		}
 	}
-	if e := c.explain(ctx, db, err, args, columns); e != err { //nolint:errorlint // the same value means: nothing found
+	if e := b.Table.Explain(ctx, b.DB, err, args, columns); e != err { //nolint:errorlint // the same value means: nothing found
 		return e
 	}
-	return c.explainSpec(ctx, db, err, r.Spec)
+	return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
 }

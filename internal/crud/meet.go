@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // meetings holds the sharers of each handle, so that repositories that were
@@ -24,14 +25,14 @@ type place struct {
 }
 
 type meetingKey struct {
-	core    *Core
+	core    *table.Table
 	sharing Sharing
 }
 
 // sharerOf returns where the reads by key on a handle meet, nil if they do not:
 // the handle is not for concurrent use, or nothing by which it could be
 // recognised.
-func sharerOf(db smrt.DB, c *Core, s Sharing) *sharer {
+func sharerOf(db smrt.DB, c *table.Table, s Sharing) *sharer {
 	if s == (Sharing{}) || len(c.Key) == 0 || !handle.IsPool(db) {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Keyset pages: the place of a row in a total order is the values it has in
@@ -23,15 +24,15 @@ import (
 // neither repeat nor hide others (Markus Winand, "We need tool support for
 // keyset pagination").
 
-// TotalOrder is the order of s completed by the key, so that no two rows are
+// totalOrder is the order of s completed by the key, so that no two rows are
 // equal in it.
-func (c *Core) TotalOrder(s *plan.Spec) ([]meta.Order, error) {
-	if len(c.Key) == 0 {
+func (b *Bound) totalOrder(s *plan.Spec) ([]meta.Order, error) {
+	if len(b.Table.Key) == 0 {
 		return nil, smrt.ErrNoKey
 	}
 	order := s.Order
 	if len(order) == 0 && !s.Unordered {
-		order = c.DefaultOrder
+		order = b.Table.DefaultOrder
 	}
 	for _, o := range order {
 		if o.Expr != nil {
@@ -39,7 +40,7 @@ func (c *Core) TotalOrder(s *plan.Spec) ([]meta.Order, error) {
 		}
 	}
 	total := append([]meta.Order{}, order...)
-	for _, k := range c.Key {
+	for _, k := range b.Table.Key {
 		named := false
 		for _, o := range order {
 			named = named || o.Column == k.Column
@@ -52,8 +53,8 @@ func (c *Core) TotalOrder(s *plan.Spec) ([]meta.Order, error) {
 	return total, nil
 }
 
-// Backwards is the order from the last row to the first.
-func Backwards(order []meta.Order) []meta.Order {
+// backwards is the order from the last row to the first.
+func backwards(order []meta.Order) []meta.Order {
 	out := make([]meta.Order, len(order))
 	for i, o := range order {
 		nulls := meta.NullsFirst
@@ -68,12 +69,12 @@ func Backwards(order []meta.Order) []meta.Order {
 	return out
 }
 
-// Behind is the condition that a row comes after a place in an order.
+// following is the condition that a row comes after a place in an order.
 //
 // If all columns point the same way and none can be NULL it is a comparison of
 // rows, which an index answers in one descent. Otherwise it is the expansion
 // (a > x) OR (a = x AND (b > y OR ...)), with a >= x in front for the index.
-func Behind(order []meta.Order, place []any) plan.Node {
+func following(order []meta.Order, place []any) plan.Node {
 	uniform := len(order) > 1
 	for i, o := range order {
 		uniform = uniform && o.Desc == order[0].Desc && !o.Column.Nullable && place[i] != nil
@@ -81,13 +82,13 @@ func Behind(order []meta.Order, place []any) plan.Node {
 	if uniform {
 		return rowComparison(order, place)
 	}
-	behind := after(order[0], place[0])
+	beyond := after(order[0], place[0])
 	if len(order) == 1 {
-		return behind
+		return beyond
 	}
-	rest := Behind(order[1:], place[1:])
+	rest := following(order[1:], place[1:])
 	expanded := plan.Node{Op: plan.Or, Kids: []plan.Node{
-		behind,
+		beyond,
 		{Op: plan.And, Kids: []plan.Node{same(order[0], place[0]), rest}},
 	}}
 	if order[0].Column.Nullable {
@@ -144,22 +145,22 @@ const (
 	macSize       = 16
 )
 
-// EncodeCursor names the place of the entity at p.
-func (c *Core) EncodeCursor(secret []byte, s *plan.Spec, order []meta.Order, p unsafe.Pointer) (string, error) {
-	b := append([]byte{cursorVersion}, c.sums(s, order)...)
+// encodeCursor names the place of the entity at p.
+func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, p unsafe.Pointer) (string, error) {
+	body := append([]byte{cursorVersion}, b.sums(s, order)...)
 	for _, o := range order {
 		v := o.Column.Value(p)
 		if isNil(v) {
-			b = binary.AppendUvarint(b, 0)
+			body = binary.AppendUvarint(body, 0)
 			continue
 		}
 		j, err := json.Marshal(v)
 		if err != nil {
 			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %T has no JSON form", o.Column.Name, v)}
 		}
-		b = append(binary.AppendUvarint(b, uint64(len(j))), j...)
+		body = append(binary.AppendUvarint(body, uint64(len(j))), j...)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(b, mac(secret, b)...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.Secret, body)...)), nil
 }
 
 func isNil(v any) bool {
@@ -174,18 +175,18 @@ func isNil(v any) bool {
 	return plan.IsNullValue(v)
 }
 
-// DecodeCursor returns the place that a cursor names, after making sure that
+// decodeCursor returns the place that a cursor names, after making sure that
 // it was made by this query in this order.
-func (c *Core) DecodeCursor(secret []byte, s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(b) < 1+2*sumSize+macSize || b[0] != cursorVersion {
+func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) < 1+2*sumSize+macSize || raw[0] != cursorVersion {
 		return nil, &smrt.CursorError{Reason: "malformed"}
 	}
-	body, code := b[:len(b)-macSize], b[len(b)-macSize:]
-	if !hmac.Equal(code, mac(secret, body)) {
+	body, code := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
+	if !hmac.Equal(code, mac(b.Secret, body)) {
 		return nil, &smrt.CursorError{Reason: "tampered"}
 	}
-	sums := c.sums(s, order)
+	sums := b.sums(s, order)
 	switch {
 	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
 		return nil, &smrt.CursorError{Reason: "other query"}
@@ -228,9 +229,9 @@ func mac(secret, body []byte) []byte {
 }
 
 // sums identify the query, values included, and the order.
-func (c *Core) sums(s *plan.Spec, order []meta.Order) []byte {
+func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%d\x00", c.Quoted, s.Deleted)
+	fmt.Fprintf(h, "%s\x00%d\x00", b.Table.Quoted, s.Deleted)
 	for i := range s.Where {
 		s.Where[i].Fingerprint(h)
 	}
@@ -242,22 +243,22 @@ func (c *Core) sums(s *plan.Spec, order []meta.Order) []byte {
 	return append(query, h.Sum(nil)[:sumSize]...)
 }
 
-// PageSpec is the query of one page: its rows and one more, which tells
+// pageSpec is the query of one page: its rows and one more, which tells
 // whether there is another page.
-func PageSpec(s *plan.Spec, order []meta.Order, size int) *plan.Spec {
+func pageSpec(s *plan.Spec, order []meta.Order, size int) *plan.Spec {
 	page := s.Clone()
 	page.Order, page.Unordered = order, false
 	page.Limit, page.HasLimit = int64(size)+1, true
 	return page
 }
 
-// CheckPage refuses what a page cannot be.
-func CheckPage(ctx context.Context, s *plan.Spec, size, maxSize int) error {
+// checkPage refuses what a page cannot be.
+func checkPage(ctx context.Context, s *plan.Spec, size int) error {
 	switch {
 	case ctx == nil:
 		return smrt.ErrNilContext
-	case size < 1 || size > maxSize:
-		return &smrt.PageError{What: "size", Min: 1, Max: maxSize}
+	case size < 1 || size > MaxPageSize:
+		return &smrt.PageError{What: "size", Min: 1, Max: MaxPageSize}
 	case s.HasLimit || s.HasOffset:
 		return &smrt.QueryError{Reason: "a page has its own limit: remove Limit and Offset from the query"}
 	}
@@ -265,79 +266,77 @@ func CheckPage(ctx context.Context, s *plan.Spec, size, maxSize int) error {
 }
 
 // Window is one page to be read.
-type Window struct {
+type pageWindow struct {
 	Spec      *plan.Spec
-	Behind    *plan.Node // nil: from the start
+	Beyond    *plan.Node // nil: from the start
 	Backwards bool       // the rows come last first
 
-	core    *Core
-	request PageRequest
+	bound   *Bound
+	request pageRequest
 	query   *plan.Spec
 	order   []meta.Order
 }
 
-// PageRequest says which page is wanted.
-type PageRequest struct {
-	Secret        []byte
-	Size, MaxSize int
+// pageRequest says which page is wanted.
+type pageRequest struct {
+	Size          int
 	After, Before string
-	Entity        meta.Accessor // finds the entity in a row, nil if there is none
 }
 
-// Window prepares a page.
-func (c *Core) Window(ctx context.Context, s *plan.Spec, r PageRequest) (*Window, error) {
+// window prepares a page.
+func (b *Bound) window(ctx context.Context, s *plan.Spec, r pageRequest) (*pageWindow, error) {
 	s = s.OrEmpty()
-	if err := CheckPage(ctx, s, r.Size, r.MaxSize); err != nil {
+	if err := checkPage(ctx, s, r.Size); err != nil {
 		return nil, err
 	}
 	switch {
 	case r.After != "" && r.Before != "":
 		return nil, &smrt.QueryError{Reason: "a page is after one place or before another: set After or Before, not both"}
-	case r.Entity == nil:
+	case b.Entity == nil:
 		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
 	}
-	order, err := c.TotalOrder(s)
+	order, err := b.totalOrder(s)
 	if err != nil {
 		return nil, err
 	}
-	w := &Window{core: c, request: r, query: s, order: order, Backwards: r.Before != ""}
+	w := &pageWindow{bound: b, request: r, query: s, order: order, Backwards: r.Before != ""}
 	direction := order
 	if w.Backwards {
-		direction = Backwards(order)
+		direction = backwards(order)
 	}
-	w.Spec = PageSpec(s, direction, r.Size)
+	w.Spec = pageSpec(s, direction, r.Size)
 	if r.After == "" && r.Before == "" {
 		return w, nil
 	}
-	place, err := c.DecodeCursor(r.Secret, s, order, r.After+r.Before)
+	place, err := b.decodeCursor(s, order, r.After+r.Before)
 	if err != nil {
 		return nil, err
 	}
-	behind := Behind(direction, place)
-	w.Behind = &behind
+	beyond := following(direction, place)
+	w.Beyond = &beyond
 	return w, nil
 }
 
 // Cursors returns the cursors of the pages around the one that was read.
-func (w *Window) Cursors(rows Rows) (next, prev string, err error) {
+func (w *pageWindow) cursors(rows table.Rows) (next, prev string, err error) {
 	n := min(rows.N, w.request.Size)
 	if n == 0 {
 		return "", "", nil
 	}
-	more, resumed := rows.N > n, w.Behind != nil
-	first, last := w.request.Entity(rows.at(0)), w.request.Entity(rows.at(n-1))
+	more, resumed := rows.N > n, w.Beyond != nil
+	first, last := w.bound.Entity(rows.At(0)), w.bound.Entity(rows.At(n-1))
 	follows, precedes := more, resumed
 	if w.Backwards {
 		first, last = last, first
 		follows, precedes = resumed, more
 	}
 	if follows {
-		if next, err = w.core.EncodeCursor(w.request.Secret, w.query, w.order, last); err != nil {
+		if next, err = w.bound.encodeCursor(w.query, w.order, last); err != nil {
 			return "", "", err
 		}
 	}
 	if precedes {
-		prev, err = w.core.EncodeCursor(w.request.Secret, w.query, w.order, first)
+		prev, err = w.bound.encodeCursor(w.query, w.order, first)
 	}
 	return next, prev, err
 }
@@ -345,15 +344,15 @@ func (w *Window) Cursors(rows Rows) (next, prev string, err error) {
 // maxPageNumber is the last page that may be asked for by its number.
 const maxPageNumber = 1_000_000
 
-// Numbered prepares a page that is known by its number, and counts all rows.
-func (c *Core) Numbered(ctx context.Context, db smrt.DB, s *plan.Spec, number, size, maxSize int) (*plan.Spec, int64, error) {
+// numbered prepares a page that is known by its number, and counts all rows.
+func (b *Bound) numbered(ctx context.Context, s *plan.Spec, number, size int) (*plan.Spec, int64, error) {
 	s = s.OrEmpty()
-	if err := CheckPage(ctx, s, size, maxSize); err != nil {
+	if err := checkPage(ctx, s, size); err != nil {
 		return nil, 0, err
 	}
 	if number < 1 || number > maxPageNumber {
 		return nil, 0, &smrt.PageError{What: "number", Min: 1, Max: maxPageNumber}
 	}
-	total, err := c.Count(ctx, db, s)
-	return c.Ordered(s.WithLimit(size).WithOffset((number - 1) * size)), total, err
+	total, err := b.count(ctx, s)
+	return b.ordered(s.WithLimit(size).WithOffset((number - 1) * size)), total, err
 }

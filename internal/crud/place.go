@@ -8,6 +8,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // placesOf makes room for a Bound on each place of a handle, nil if it does not
@@ -26,7 +27,7 @@ func (b *Bound) at(on smrt.DB, place int) *Bound {
 		return p
 	}
 	p := *b
-	p.DB, p.places, p.shared = on, nil, sharerOf(on, b.Core, b.sharing) // a place routes no further
+	p.DB, p.places, p.shared = on, nil, sharerOf(on, b.Table, b.sharing) // a place routes no further
 	b.places[place].Store(&p)
 	return &p
 }
@@ -36,7 +37,7 @@ func (b *Bound) at(on smrt.DB, place int) *Bound {
 // b itself. Locks are the primary's, so what takes them goes to the handle.
 //
 // read must be able to run again, and give its errors their type.
-func (b *Bound) Read(ctx context.Context, op Op, s *plan.Spec, read func(on *Bound) error) error {
+func (b *Bound) Read(ctx context.Context, op table.Op, s *plan.Spec, read func(on *Bound) error) error {
 	if b.places == nil && !locks(s) { // the common case costs a call
 		return read(b)
 	}
@@ -45,7 +46,7 @@ func (b *Bound) Read(ctx context.Context, op Op, s *plan.Spec, read func(on *Bou
 
 // route is Read for what may become final: no longer to be run again, because
 // its caller has seen a part of it.
-func (b *Bound) route(ctx context.Context, op Op, s *plan.Spec, read func(on *Bound) (final bool, err error)) error {
+func (b *Bound) route(ctx context.Context, op table.Op, s *plan.Spec, read func(on *Bound) (final bool, err error)) error {
 	if locks(s) {
 		if err := handle.RefuseWrite(b.DB); err != nil {
 			return b.fail(ctx, op, err)
@@ -63,7 +64,7 @@ func (b *Bound) route(ctx context.Context, op Op, s *plan.Spec, read func(on *Bo
 	if err == nil || err == last { //nolint:errorlint // the very error that has its type
 		return err
 	}
-	return fmt.Errorf("%s %s: %w", op, b.Core.Name, err)
+	return fmt.Errorf("%s %s: %w", op, b.Table.Name, err)
 }
 
 func locks(s *plan.Spec) bool { return s != nil && s.Lock != plan.NoLock }

@@ -9,6 +9,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // The declared reads of a Bound. What each passes to Read starts from nothing,
@@ -24,13 +25,13 @@ func (b *Bound) Get(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, 
 }
 
 func (b *Bound) get(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
-	found, at, err := b.meet(ctx, b.Core.keys(key, 1), true)
+	found, at, err := b.meet(ctx, b.Table.Keys(key, 1), true)
 	switch {
 	case err != nil:
 		return nil, err
 	case found == nil:
 		defer at.leave()
-		return b.Core.Get(ctx, b.DB, b.Rows, key)
+		return b.getAlone(ctx, key)
 	case found[0] == nil:
 		return nil, smrt.ErrNotFound
 	}
@@ -41,7 +42,7 @@ func (b *Bound) get(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, er
 // each key's struct, in the order of the keys.
 func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
 	read := func(on *Bound) (err error) {
-		found, err = on.getMany(ctx, b.Core.keys(keys, n))
+		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
 		return on.fail(ctx, "get", err)
 	}
 	if n == 0 { // nothing is sent, so that no place is needed
@@ -52,7 +53,7 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 	return found, err
 }
 
-func (b *Bound) getMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error) {
+func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
 	if keys.N > 0 {
 		found, at, err := b.meet(ctx, keys, false)
 		if err != nil || found != nil {
@@ -60,17 +61,17 @@ func (b *Bound) getMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error
 		}
 		defer at.leave()
 	}
-	return b.Core.GetMany(ctx, b.DB, keys, "")
+	return b.getManyAlone(ctx, keys, "")
 }
 
 // LockMany is GetMany that locks the rows, in the order of their keys.
 func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) ([]unsafe.Pointer, error) {
-	found, err := b.lockMany(ctx, b.Core.keys(keys, n))
+	found, err := b.lockMany(ctx, b.Table.Keys(keys, n))
 	return found, b.fail(ctx, "lock", err)
 }
 
-func (b *Bound) lockMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, error) {
-	if err := b.Core.NeedKey(ctx, b.DB); err != nil {
+func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
+	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
 	if err := handle.RefuseWrite(b.DB); err != nil {
@@ -79,11 +80,11 @@ func (b *Bound) lockMany(ctx context.Context, keys Rows) ([]unsafe.Pointer, erro
 	if handle.IsPool(b.DB) {
 		return nil, &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
 	}
-	return b.Core.GetMany(ctx, b.DB, keys, b.Core.forUpdate())
+	return b.getManyAlone(ctx, keys, b.forUpdate())
 }
 
 // Find reads the rows that match.
-func (b *Bound) Find(ctx context.Context, s *plan.Spec) (vs Slice, err error) {
+func (b *Bound) Find(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	err = b.Read(ctx, "find", s, func(on *Bound) (err error) {
 		vs, err = on.collect(ctx, s, nil)
 		return on.fail(ctx, "find", err)
@@ -91,11 +92,11 @@ func (b *Bound) Find(ctx context.Context, s *plan.Spec) (vs Slice, err error) {
 	return vs, err
 }
 
-func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (Slice, error) {
-	found := List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
-	found.start(capacity(s))
-	if err := b.Core.Query(ctx, b.DB, b.Rows, s, and, found.Next); err != nil {
-		return Slice{}, err
+func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (table.Slice, error) {
+	found := table.List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
+	found.Start(capacity(s))
+	if err := b.query(ctx, s, and, found.Next); err != nil {
+		return table.Slice{}, err
 	}
 	return found.Slice, nil
 }
@@ -113,7 +114,7 @@ func capacity(s *plan.Spec) int {
 
 // First reads the first row that matches into a new struct.
 func (b *Bound) First(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	return b.only(ctx, "first", b.Core.Ordered(s.WithLimit(1)))
+	return b.only(ctx, "first", b.ordered(s.WithLimit(1)))
 }
 
 // One reads the only row that matches into a new struct.
@@ -121,7 +122,7 @@ func (b *Bound) One(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
 	return b.only(ctx, "one", s.WithLimit(2))
 }
 
-func (b *Bound) only(ctx context.Context, op Op, s *plan.Spec) (p unsafe.Pointer, err error) {
+func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec) (p unsafe.Pointer, err error) {
 	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
 		p, err = on.onlyHere(ctx, s)
 		return on.fail(ctx, op, err)
@@ -132,9 +133,9 @@ func (b *Bound) only(ctx context.Context, op Op, s *plan.Spec) (p unsafe.Pointer
 func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	n := 0
-	err := b.Core.Query(ctx, b.DB, b.Rows, s, nil, func() unsafe.Pointer {
+	err := b.query(ctx, s, nil, func() unsafe.Pointer {
 		n++
-		p = b.Rows.one()
+		p = b.Rows.One()
 		return p
 	})
 	return theOnly(p, n, err)
@@ -157,7 +158,7 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 // Count counts the rows that match.
 func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
-		n, err = on.Core.Count(ctx, on.DB, s)
+		n, err = on.count(ctx, s)
 		return on.fail(ctx, "count", err)
 	})
 	return n, err
@@ -166,7 +167,7 @@ func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 // Exists tells whether a row matches.
 func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	err = b.Read(ctx, "exists", s, func(on *Bound) (err error) {
-		ok, err = on.Core.Exists(ctx, on.DB, s)
+		ok, err = on.exists(ctx, s)
 		return on.fail(ctx, "exists", err)
 	})
 	return ok, err
@@ -174,38 +175,38 @@ func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 
 // Aggregate selects one expression over the rows that match into dst, a pointer
 // to a pointer that is nil for NULL. It asks the server even if none can match.
-func (b *Bound) Aggregate(ctx context.Context, op Op, expr string, s *plan.Spec, dst any) error {
+func (b *Bound) Aggregate(ctx context.Context, op table.Op, expr string, s *plan.Spec, dst any) error {
 	if err := checkAggregate(s); err != nil {
 		return b.fail(ctx, op, err)
 	}
 	return b.Read(ctx, op, nil, func(on *Bound) error {
-		return on.fail(ctx, op, on.Core.Scalar(ctx, on.DB, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst))
+		return on.fail(ctx, op, on.scalar(ctx, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst))
 	})
 }
 
 // GroupBy selects a list by the groups of its first column, into structs of
 // type row.
-func (b *Bound) GroupBy(ctx context.Context, op Op, list string, row reflect.Type, targets []meta.Target, s *plan.Spec) (vs Slice, err error) {
+func (b *Bound) GroupBy(ctx context.Context, op table.Op, list string, row reflect.Type, targets []meta.Target, s *plan.Spec) (vs table.Slice, err error) {
 	if err := checkAggregate(s); err != nil {
-		return Slice{}, b.fail(ctx, op, err)
+		return table.Slice{}, b.fail(ctx, op, err)
 	}
-	to := StructsOf(row)
+	to := table.StructsOf(row)
 	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
-		vs, err = on.Core.group(ctx, on.DB, list, &to, targets, s)
+		vs, err = on.group(ctx, list, &to, targets, s)
 		return on.fail(ctx, op, err)
 	})
 	return vs, err
 }
 
-func (c *Core) group(ctx context.Context, db smrt.DB, columns string, to *Structs, targets []meta.Target, s *plan.Spec) (Slice, error) {
-	rows, err := c.open(ctx, db, &plan.Request{Verb: plan.GroupBy, List: columns, Spec: s})
+func (b *Bound) group(ctx context.Context, columns string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.GroupBy, List: columns, Spec: s})
 	if rows == nil {
-		return Slice{}, err
+		return table.Slice{}, err
 	}
-	found := List{Of: to}
-	found.start(0)
-	if err := c.each(rows, targets, found.Next); err != nil {
-		return Slice{}, err
+	found := table.List{Of: to}
+	found.Start(0)
+	if err := b.each(rows, targets, found.Next); err != nil {
+		return table.Slice{}, err
 	}
 	return found.Slice, nil
 }
@@ -221,7 +222,7 @@ func checkAggregate(s *plan.Spec) error {
 // Stream reads the rows that match one by one, each into the same struct, and
 // hands it to yield. An error ends the stream; it comes with a zero struct.
 func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Pointer, error) bool) {
-	row := reflect.New(b.Rows.of)
+	row := reflect.New(b.Rows.Type)
 	p := row.UnsafePointer()
 	next := func() unsafe.Pointer {
 		row.Elem().SetZero()
@@ -229,7 +230,7 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 	}
 	left, seen := false, false
 	err := b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
-		err = on.Core.Stream(ctx, on.DB, on.Rows, s, next, func() bool {
+		err = on.stream(ctx, s, next, func() bool {
 			seen = true
 			left = !yield(p, nil)
 			return !left
@@ -246,13 +247,13 @@ const MaxPageSize = 10_000
 
 // Page is one page of rows. A repo.Page is the same memory with a type.
 type Page struct {
-	Items      Slice
+	Items      table.Slice
 	Next, Prev string
 }
 
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
-	w, err := b.Core.Window(ctx, s, PageRequest{b.Secret, size, MaxPageSize, after, before, b.Entity})
+	w, err := b.window(ctx, s, pageRequest{size, after, before})
 	if err != nil {
 		return nil, b.fail(ctx, "page", err)
 	}
@@ -263,18 +264,18 @@ func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before 
 	return page, err
 }
 
-func (b *Bound) page(ctx context.Context, w *Window, size int) (*Page, error) {
-	items, err := b.collect(ctx, w.Spec, w.Behind)
+func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error) {
+	items, err := b.collect(ctx, w.Spec, w.Beyond)
 	if err != nil {
 		return nil, err
 	}
 	page := &Page{}
-	if page.Next, page.Prev, err = w.Cursors(b.Rows.rows(items)); err != nil {
+	if page.Next, page.Prev, err = w.cursors(b.Rows.Rows(items)); err != nil {
 		return nil, err
 	}
-	page.Items = items.first(size)
+	page.Items = items.First(size)
 	if w.Backwards {
-		b.Rows.reverse(&page.Items)
+		b.Rows.Reverse(&page.Items)
 	}
 	return page, nil
 }
@@ -282,7 +283,7 @@ func (b *Bound) page(ctx context.Context, w *Window, size int) (*Page, error) {
 // OffsetPage is one numbered page of rows. A repo.OffsetPage is the same memory
 // with a type.
 type OffsetPage struct {
-	Items  Slice
+	Items  table.Slice
 	Number int
 	Size   int
 	Total  int64
@@ -298,7 +299,7 @@ func (b *Bound) PageNumber(ctx context.Context, s *plan.Spec, number, size int) 
 }
 
 func (b *Bound) pageNumber(ctx context.Context, s *plan.Spec, number, size int) (*OffsetPage, error) {
-	numbered, total, err := b.Core.Numbered(ctx, b.DB, s, number, size, MaxPageSize)
+	numbered, total, err := b.numbered(ctx, s, number, size)
 	if err != nil {
 		return nil, err
 	}

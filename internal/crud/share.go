@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"reflect"
 	"sync/atomic"
 	"unsafe"
 
@@ -13,8 +12,8 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
-	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Sharing says how reads by key share statements. The zero value is for those
@@ -32,11 +31,11 @@ var DefaultSharing = Sharing{MaxInFlight: 2, MaxBatch: 1000}
 // It knows no handle, so it keeps none alive.
 type sharer struct {
 	*batch.Gate
-	core *Core
+	core *table.Table
 	off  atomic.Bool // the keys of this table cannot travel together
 }
 
-func newSharer(c *Core, s Sharing) *sharer {
+func newSharer(c *table.Table, s Sharing) *sharer {
 	sh := &sharer{core: c}
 	sh.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Patience: batch.DefaultPatience, Run: sh.run})
 	return sh
@@ -64,16 +63,16 @@ func (s *sharer) leave() {
 // meet reads the rows with the keys together with others, or returns no rows
 // where the caller has to read by itself, which ends with leave. Owned keys are
 // nobody else's to change.
-func (b *Bound) meet(ctx context.Context, keys Rows, owned bool) (found []unsafe.Pointer, at *sharer, err error) {
+func (b *Bound) meet(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, at *sharer, err error) {
 	s := b.meeting(ctx)
 	if s == nil || s.Enter() {
 		return nil, s, nil
 	}
-	if !s.core.mayShare(keys) {
+	if !mayShare(s.core, keys) {
 		return nil, nil, nil
 	}
 	if !owned {
-		keys = s.core.copyKeys(keys)
+		keys = copyKeys(s.core, keys)
 	}
 	r := &read{db: b.DB, keys: keys}
 	r.Size, r.Payload = keys.N, r
@@ -93,7 +92,7 @@ func (b *Bound) meet(ctx context.Context, keys Rows, owned bool) (found []unsafe
 type read struct {
 	batch.Call
 	db    smrt.DB
-	keys  Rows
+	keys  table.Rows
 	found []unsafe.Pointer // a struct for each key, nil where there is no row
 	err   error
 }
@@ -109,38 +108,33 @@ var (
 
 // copyKeys is for keys that the caller may change once it has gone, while its
 // batch is under way.
-func (c *Core) copyKeys(keys Rows) Rows {
-	of := StructsOf(c.KeyType)
-	from := Slice{data: keys.Base, len: keys.N, cap: keys.N}
-	var to Slice
-	of.grow(&to, keys.N)
-	to.len = keys.N
-	reflect.Copy(of.value(&to), of.value(&from))
-	return of.rows(to)
+func copyKeys(c *table.Table, keys table.Rows) table.Rows {
+	of := table.StructsOf(c.KeyType)
+	return of.Copy(keys)
 }
 
 // mayShare tells whether others need not suffer from the keys: a statement with
 // a key that is known to be out of range, say, would fail for all.
-func (c *Core) mayShare(keys Rows) bool {
+func mayShare(c *table.Table, keys table.Rows) bool {
 	for i := range keys.N {
-		if !c.sharable(keys.at(i)) {
+		if !sharable(c, keys.At(i)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c *Core) sharable(key unsafe.Pointer) bool {
-	for _, part := range c.keyParts {
-		if !isInt(part) {
+func sharable(c *table.Table, key unsafe.Pointer) bool {
+	for _, part := range c.KeyParts {
+		if !table.IsInteger(part) {
 			if _, err := part.Arg(key); err != nil {
 				return false
 			}
 			continue
 		}
 		if v := part.Int(key); v < math.MinInt16 || v > math.MaxInt16 {
-			if types := c.types.Load(); types != nil {
-				bounds, ok := ranges[(*types)[part.Name].base]
+			if types := c.KnownTypes(); types != nil {
+				bounds, ok := table.Ranges[(*types)[part.Name].Base]
 				if ok && (v < bounds[0] || v > bounds[1]) {
 					return false
 				}
@@ -148,10 +142,6 @@ func (c *Core) sharable(key unsafe.Pointer) bool {
 		}
 	}
 	return true
-}
-
-func isInt(c *meta.Column) bool {
-	return c.Encode == meta.KindInt64 || c.Encode == meta.KindInt32 || c.Encode == meta.KindInt16
 }
 
 // run reads what the callers of a batch want. Where the reason of a failure may

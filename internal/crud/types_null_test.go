@@ -21,17 +21,20 @@ func unreadable[V any](sqlType, value string, want error) typeCase {
 	c.name += " from " + value
 	c.run = func(t *testing.T, pool *pgxpool.Pool) {
 		c := newCells(t, pool, sqlType, reflect.TypeFor[V]())
-		exec(t, pool, "INSERT INTO "+c.Quoted+" (id, v) VALUES (7, "+value+")")
+		exec(t, pool, "INSERT INTO "+c.Table.Quoted+" (id, v) VALUES (7, "+value+")")
 		ctx := t.Context()
-		row := func() unsafe.Pointer { return c.rows(1).UnsafePointer() }
 		ids := []int64{7}
-		_, get := c.Get(ctx, pool, c.Self, unsafe.Pointer(&ids[0]))
-		find := c.Query(ctx, pool, c.Self, &plan.Spec{}, nil, row)
-		_, many := c.GetMany(ctx, pool, bulk(reflect.ValueOf(ids)), "")
-		stream := c.Stream(ctx, pool, c.Self, &plan.Spec{}, row, func() bool { return true })
+		_, get := c.Get(ctx, unsafe.Pointer(&ids[0]))
+		_, find := c.Find(ctx, &plan.Spec{})
+		_, many := c.GetMany(ctx, unsafe.Pointer(&ids[0]), 1)
+		var stream error
+		c.Stream(ctx, &plan.Spec{}, func(_ unsafe.Pointer, err error) bool {
+			stream = err
+			return err == nil
+		})
 		for what, err := range map[string]error{"Get": get, "Find": find, "GetMany": many, "Stream": stream} {
 			var v *smrt.ValueError
-			if !errors.Is(err, want) || !errors.As(err, &v) || v.Column != "v" || v.Table != c.Name {
+			if !errors.Is(err, want) || !errors.As(err, &v) || v.Column != "v" || v.Table != c.Table.Name {
 				t.Errorf("%s: %v, want %v of column v", what, err, want)
 			}
 		}

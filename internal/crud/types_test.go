@@ -57,7 +57,7 @@ func typed[V any](sqlType string, values ...V) typeCase {
 // entity is a struct type made at run time: a hundred types with a repository
 // each would take the compiler longer than all other tests run.
 type cells struct {
-	*crud.Core
+	*crud.Bound
 	entity reflect.Type
 	pool   *pgxpool.Pool
 	id, v  *meta.Column
@@ -78,20 +78,16 @@ func newCells(t *testing.T, pool *pgxpool.Pool, sqlType string, v reflect.Type) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := &meta.Table{Struct: s, Key: []meta.KeyPart{{Column: s.Columns[0]}}, KeyByServer: true}
+	table := &meta.Table{Struct: s, Key: []meta.KeyPart{{Column: s.Columns[0]}}, KeyByServer: true, KeyType: reflect.TypeFor[int64](), KeySize: 8}
 	if err := table.SetName(name); err != nil {
 		t.Fatal(err)
 	}
-	return &cells{Core: crud.Of(plan.NewTable(table, 0)), entity: entity, pool: pool, id: s.Columns[0], v: s.Columns[1]}
+	return &cells{Bound: crud.Bind(pool, plan.NewTable(table, 0)), entity: entity, pool: pool, id: s.Columns[0], v: s.Columns[1]}
 }
 
 // rows makes a slice of n entities.
 func (c *cells) rows(n int) reflect.Value {
 	return reflect.MakeSlice(reflect.SliceOf(c.entity), n, n)
-}
-
-func bulk(rows reflect.Value) crud.Rows {
-	return crud.Rows{Base: rows.UnsafePointer(), Size: rows.Type().Elem().Size(), N: rows.Len()}
 }
 
 func exec(t testing.TB, pool *pgxpool.Pool, sqlText string, args ...any) {
@@ -108,14 +104,14 @@ func (c *cells) roundTrips(t *testing.T, values []reflect.Value) {
 		one := c.rows(1).Index(0)
 		p := one.Addr().UnsafePointer()
 		one.Field(1).Set(v)
-		if err := c.Insert(ctx, c.pool, p); err != nil {
+		if err := c.Insert(ctx, p); err != nil {
 			t.Fatalf("create %d: %v", i, err)
 		}
 		id := one.Field(0).Int()
 		c.holds(t, "Insert", []int64{id}, values[i:i+1])
 		other := values[len(values)-1-i]
 		one.Field(1).Set(other)
-		if err := c.Update(ctx, c.pool, p); err != nil {
+		if err := c.Update(ctx, p); err != nil {
 			t.Fatalf("update %d: %v", i, err)
 		}
 		c.holds(t, "Update", []int64{id}, []reflect.Value{other})
@@ -123,7 +119,7 @@ func (c *cells) roundTrips(t *testing.T, values []reflect.Value) {
 		if c.v.Nullable && plan.IsNullValue(set.A) {
 			set.Op = plan.SetNull
 		}
-		if err := c.Patch(ctx, c.pool, p, []plan.Set{set}); err != nil { // the key is the entity's first field
+		if err := c.Patch(ctx, p, []plan.Set{set}); err != nil { // the key is the entity's first field
 			t.Fatalf("patch %d: %v", i, err)
 		}
 		c.holds(t, "Patch", []int64{id}, values[i:i+1])
@@ -140,7 +136,7 @@ func (c *cells) bulkRoundTrips(t *testing.T, values []reflect.Value) {
 		}
 	}
 	assign(values)
-	if err := c.InsertMany(ctx, c.pool, bulk(many), nil, nil); err != nil {
+	if err := c.InsertMany(ctx, many.UnsafePointer(), many.Len()); err != nil {
 		t.Fatalf("insert many: %v", err)
 	}
 	ids := make([]int64, many.Len())
@@ -152,7 +148,7 @@ func (c *cells) bulkRoundTrips(t *testing.T, values []reflect.Value) {
 	reversed := slices.Clone(values)
 	slices.Reverse(reversed)
 	assign(reversed)
-	if _, err := c.UpdateMany(ctx, c.pool, bulk(many)); err != nil {
+	if _, err := c.UpdateMany(ctx, many.UnsafePointer(), many.Len()); err != nil {
 		t.Fatalf("update many: %v", err)
 	}
 	c.holds(t, "UpdateMany", ids, reversed)
@@ -163,8 +159,8 @@ func (c *cells) bulkRoundTrips(t *testing.T, values []reflect.Value) {
 		ids[i] += 1000
 		many.Index(i).Field(0).SetInt(ids[i])
 	}
-	conflict := &crud.Conflict{Target: []*meta.Column{c.id}}
-	if err := c.InsertMany(ctx, c.pool, bulk(many), conflict, func(int, bool) {}); err != nil {
+	conflict := &plan.Conflict{Target: []*meta.Column{c.id}}
+	if _, err := c.UpsertMany(ctx, many.UnsafePointer(), many.Len(), conflict); err != nil {
 		t.Fatalf("upsert many: %v", err)
 	}
 	c.holds(t, "upsert", ids, values)
@@ -178,19 +174,19 @@ func (c *cells) holds(t *testing.T, after string, ids []int64, values []reflect.
 	t.Helper()
 	ctx := t.Context()
 	for i := range ids {
-		p, err := c.Get(ctx, c.pool, c.Self, unsafe.Pointer(&ids[i]))
+		p, err := c.Get(ctx, unsafe.Pointer(&ids[i]))
 		if err != nil {
 			t.Fatalf("%s: get: %v", after, err)
 		}
 		got := reflect.NewAt(c.entity, p).Elem()
 		sameValue(t, after+", Get", got.Field(1), values[i])
 		plain := reflect.New(c.v.Type)
-		if err := c.pool.QueryRow(ctx, "SELECT v FROM "+c.Quoted+" WHERE id = $1", ids[i]).Scan(plain.Interface()); err != nil {
+		if err := c.pool.QueryRow(ctx, "SELECT v FROM "+c.Table.Quoted+" WHERE id = $1", ids[i]).Scan(plain.Interface()); err != nil {
 			t.Fatalf("%s: plain pgx: %v", after, err)
 		}
 		sameValue(t, after+", plain pgx", plain.Elem(), values[i])
 	}
-	found, err := c.GetMany(ctx, c.pool, bulk(reflect.ValueOf(ids)), "")
+	found, err := c.GetMany(ctx, unsafe.Pointer(unsafe.SliceData(ids)), len(ids))
 	if err != nil {
 		t.Fatalf("%s: get many: %v", after, err)
 	}

@@ -12,18 +12,19 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // wanted is what the callers of a batch want: their reads, and who wants each
 // of the different keys.
 type wanted struct {
-	core   *Core
+	core   *table.Table
 	reads  []*read
 	places []unsafe.Pointer // the different keys
 	first  []int32          // for each of them, the head of a chain of wants
 	wants  []want
-	behind string // of the statement: the order and lock
-	rows   *slab  // where the rows of a single caller go; nil: each is apart
+	behind string      // of the statement: the order and lock
+	rows   *table.Slab // where the rows of a single caller go; nil: each is apart
 }
 
 // want is one key of one caller.
@@ -34,7 +35,7 @@ type want struct {
 
 // fetch reads the rows, each into a struct of its own for each caller.
 func (w *wanted) fetch(ctx context.Context) error {
-	if c := w.core; len(c.keyParts) == 1 && isInt(c.keyParts[0]) {
+	if c := w.core; len(c.KeyParts) == 1 && table.IsInteger(c.KeyParts[0]) {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
@@ -42,9 +43,9 @@ func (w *wanted) fetch(ctx context.Context) error {
 
 // exact tells whether the values of a key are equal to the server if and only
 // if they are to Go.
-func (c *Core) exact() bool {
-	for _, part := range c.keyParts {
-		if !isInt(part) && part.Encode != meta.KindUUID {
+func exact(c *table.Table) bool {
+	for _, part := range c.KeyParts {
+		if !table.IsInteger(part) && part.Encode != meta.KindUUID {
 			return false
 		}
 	}
@@ -73,7 +74,7 @@ func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 
 			r.found = make([]unsafe.Pointer, r.keys.N)
 		}
 		for at := range r.keys.N {
-			place := r.keys.at(at)
+			place := r.keys.At(at)
 			key := keyOf(place)
 			k, known := byKey[key]
 			if !known {
@@ -93,12 +94,12 @@ func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 
 // to the server. So a row tells by its key who wants it.
 func (w *wanted) byNumber(ctx context.Context) error {
 	c := w.core
-	byKey := collect(w, c.keyParts[0].Int)
-	keys, err := meta.NewArrayAt(c.keyParts[0], w.places)
+	byKey := collect(w, c.KeyParts[0].Int)
+	keys, err := meta.NewArrayAt(c.KeyParts[0], w.places)
 	if err != nil {
 		return err
 	}
-	rows, err := w.db().Query(ctx, c.byNumber(), keys)
+	rows, err := w.db().Query(ctx, numberedSQL(c), keys)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (w *wanted) byNumber(ctx context.Context) error {
 		if first {
 			d.Init(c.Name, c.Self.Targets, rows, true)
 		}
-		p := c.Self.one()
+		p := c.Self.One()
 		d.Apart()
 		if err := d.Row(rows, p); err != nil {
 			return err
@@ -128,27 +129,26 @@ func (w *wanted) byNumber(ctx context.Context) error {
 // which texts are equal by a collation, say.
 func (w *wanted) byPosition(ctx context.Context) error {
 	c := w.core
-	types, err := c.columnTypes(ctx, w.db())
+	types, err := c.ColumnTypes(ctx, w.db())
 	if err != nil {
 		return err
 	}
-	ks, ok := c.keyCarriers(types, c.keyParts)
+	ks, ok := c.KeyArrayTypes(types, c.KeyParts)
 	if !ok {
 		return errUncarried
 	}
-	collect(w, func(p unsafe.Pointer) string { return targetKey(c.keyParts, p) })
+	collect(w, func(p unsafe.Pointer) string { return table.TargetKey(c.KeyParts, p) })
 	args := make([]any, len(ks))
-	for i, part := range c.keyParts {
+	for i, part := range c.KeyParts {
 		a, err := meta.NewArrayAt(part, w.places)
 		if err != nil {
-			return c.named(err)
+			return c.Named(err)
 		}
-		t := KeyTable{carriers: ks}
-		if args[i], err = t.Arg(i, a); err != nil {
+		if args[i], err = ks[i].Arg(a); err != nil {
 			return err
 		}
 	}
-	rows, err := w.db().Query(ctx, c.byPosition(ks, w.behind), args...)
+	rows, err := w.db().Query(ctx, positionedSQL(c, ks, w.behind), args...)
 	if err != nil {
 		return err
 	}
@@ -182,9 +182,9 @@ func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Point
 		}
 		if to.read != last && last >= 0 || p == nil {
 			if w.rows != nil {
-				p = w.rows.next()
+				p = w.rows.Next()
 			} else {
-				p = w.core.Self.one()
+				p = w.core.Self.One()
 				d.Apart()
 			}
 			if err := d.Row(rows, p); err != nil {
@@ -207,23 +207,23 @@ func position(rows pgx.Rows) (int32, error) {
 	return int32(n) - 1, err
 }
 
-// byNumber is the statement that reads by a list of numbers. It is that of
+// numberedSQL is the statement that reads by a list of numbers. It is that of
 // GetMany.
-func (c *Core) byNumber() string {
-	return c.shapes.get([]byte{'n'}, func() *statement {
-		return &statement{sql: "SELECT " + c.Self.List + " FROM " + c.Quoted + " WHERE " +
-			c.Key[0].Column.Quoted + " = ANY($1)" + c.notDeleted()}
-	}).sql
+func numberedSQL(c *table.Table) string {
+	return c.Statement([]byte{'n'}, func() *table.Statement {
+		return &table.Statement{SQL: "SELECT " + c.Self.List + " FROM " + c.Quoted + " WHERE " +
+			c.Key[0].Column.Quoted + " = ANY($1)" + c.NotDeleted()}
+	}).SQL
 }
 
-// byPosition is the statement that reads by rows of keys.
-func (c *Core) byPosition(ks []carrier, behind string) string {
+// positionedSQL is the statement that reads by rows of keys.
+func positionedSQL(c *table.Table, ks []table.ArrayType, behind string) string {
 	shape := append([]byte{'g'}, behind...)
 	for _, k := range ks {
-		shape = append(append(shape, k.param...), k.cast...)
+		shape = append(append(shape, k.Param...), k.Cast...)
 	}
-	return c.shapes.get(shape, func() *statement {
-		from, exprs := unnest(ks, true)
+	return c.Statement(shape, func() *table.Statement {
+		from, exprs := table.Unnest(ks, true)
 		on := make([]string, len(ks))
 		for i, k := range c.Key {
 			on[i] = "t." + k.Column.Quoted + " = " + exprs[i]
@@ -236,6 +236,6 @@ func (c *Core) byPosition(ks []carrier, behind string) string {
 			on = append(on, "t."+c.SoftDelete.Quoted+" IS NULL")
 		}
 		// The position has a name that no column has, so that an order by the key is one.
-		return &statement{sql: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + behind}
-	}).sql
+		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + behind}
+	}).SQL
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // form is the statement of a load, all but the values. The conditions of the
@@ -29,8 +29,8 @@ type form struct {
 	list          string
 	spec          *plan.Spec
 	before, after string
-	condition     string         // on the keys, with $1, $2, ...; empty: = ANY, or it is in before or after
-	keys          *crud.KeyTable // nil: the keys are one array, compared by = ANY
+	condition     string          // on the keys, with $1, $2, ...; empty: = ANY, or it is in before or after
+	keys          *table.KeyTable // nil: the keys are one array, compared by = ANY
 	place         place
 	limit         []any // of the rows of a join table: the last argument of after
 	ordinal       bool  // a row begins with the number of its parent's group
@@ -87,7 +87,7 @@ func (l *Load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
 	}
 	core, tied := l.core, l.Inner
 	if l.Via != nil {
-		core, tied = crud.Of(l.Via.Table), l.Via.Left
+		core, tied = table.Of(l.Via.Table), l.Via.Left
 	}
 	keys, err := core.KeyTable(ctx, db, columnsOf(tied))
 	if err != nil {
@@ -99,7 +99,7 @@ func (l *Load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
 }
 
 // form composes the statement. It returns nil if it needs keys that are nil.
-func (l *Load) form(keys *crud.KeyTable) *form {
+func (l *Load) form(keys *table.KeyTable) *form {
 	if keys == nil && l.needsTypes() {
 		return nil
 	}

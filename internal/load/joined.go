@@ -11,9 +11,9 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// joined picks the loads that travel in the statement of their parents, and
+// pickJoined picks the loads that travel in the statement of their parents, and
 // makes a column of each: first the numbers, then the arrays of records.
-func joined(loads []*Load) (picked []*Load, subs []*plan.JoinedColumn) {
+func pickJoined(loads []*Load) (picked []*Load, subs []*plan.JoinedColumn) {
 	for _, numbers := range []bool{true, false} {
 		for _, l := range loads {
 			if l.inside && (l.into >= ToCount) == numbers {
@@ -48,8 +48,8 @@ func (l *Load) sub() *plan.JoinedColumn {
 	return s
 }
 
-// carried are the joined loads of some rows, while those are read.
-type carried struct {
+// Joined are the joined loads of some rows, while those are read.
+type Joined struct {
 	subs    []*plan.JoinedColumn
 	numbers []meta.Target // in the rows
 	works   []*work       // of the arrays
@@ -57,8 +57,8 @@ type carried struct {
 	n       int32         // rows read
 }
 
-func newCarried(loads []*Load, subs []*plan.JoinedColumn) *carried {
-	r := &carried{subs: subs}
+func newJoined(loads []*Load, subs []*plan.JoinedColumn) *Joined {
+	r := &Joined{subs: subs}
 	for _, l := range loads {
 		switch l.into {
 		case ToCount:
@@ -74,21 +74,21 @@ func newCarried(loads []*Load, subs []*plan.JoinedColumn) *carried {
 
 var existsColumn = meta.ColumnFor[bool]("exists")
 
-// Subs implements crud.Riders, as the methods below do.
-func (r *carried) Subs() []*plan.JoinedColumn { return r.subs }
+// Subs implements crud.JoinedColumns, as the methods below do.
+func (r *Joined) Subs() []*plan.JoinedColumn { return r.subs }
 
 // Targets are where the numbers go.
-func (r *carried) Targets() []meta.Target { return r.numbers }
+func (r *Joined) Targets() []meta.Target { return r.numbers }
 
 // Check looks at the columns of the arrays before the first row is read.
-func (r *carried) Check(fields []pgconn.FieldDescription) {
+func (r *Joined) Check(fields []pgconn.FieldDescription) {
 	for _, f := range fields {
 		r.refused = r.refused || f.Format != pgtype.BinaryFormatCode
 	}
 }
 
 // Row reads the arrays of one row.
-func (r *carried) Row(types *pgtype.Map, values [][]byte) error {
+func (r *Joined) Row(types *pgtype.Map, values [][]byte) error {
 	r.n++
 	if r.refused {
 		return nil
@@ -175,12 +175,12 @@ func (w *work) legible(values [][]byte) bool {
 
 // without tells whether l, which is joined, has to be loaded by a statement of
 // its own after all. That cannot begin before the rows lie where they will stay.
-func (r *carried) without(l *Load) bool {
+func (r *Joined) without(l *Load) bool {
 	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })
 }
 
 // finish gives the joined rows to parents, and tells what is to be loaded.
-func (r *carried) finish(parents rows) ([]job, error) {
+func (r *Joined) finish(parents rows) ([]job, error) {
 	var next []job
 	for _, w := range r.works {
 		if r.refused || w.refused {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Field is a column of a row that is compared with another row's.
@@ -177,5 +177,5 @@ func appendKey(b []byte, c *meta.Column, v unsafe.Pointer) []byte {
 	case meta.KindUUID:
 		return append(b, (*[16]byte)(v)[:]...)
 	}
-	return crud.AppendKey(b, c, v)
+	return table.AppendKey(b, c, v)
 }

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Load is a relation that is to be loaded into a field. It is safe for
@@ -26,7 +26,7 @@ type Load struct {
 	subs     []*plan.JoinedColumn // their columns
 	height   int                  // of the tree of loads, this one included
 	maxDepth int
-	core     *crud.Core
+	core     *table.Table
 	plain    *form // nil: it depends on types that only the database knows
 	learnt   atomic.Pointer[form]
 }
@@ -78,7 +78,7 @@ func Aligned(r *Relation, into Target, nested []*Load) *Load {
 
 // nest completes a load with those below it.
 func (l *Load) nest(nested []*Load) {
-	l.nested, l.core, l.height = nested, crud.Of(l.Child), 1
+	l.nested, l.core, l.height = nested, table.Of(l.Child), 1
 	for i, n := range nested {
 		if n == nil {
 			l.refuse("a nested load is the zero Load")
@@ -93,7 +93,7 @@ func (l *Load) nest(nested []*Load) {
 			l.refuse("rows that are limited for each parent, reached through a join table, or named by a key of text can be ordered by columns only")
 		}
 	}
-	l.joined, l.subs = joined(nested)
+	l.joined, l.subs = pickJoined(nested)
 	l.plain = l.form(nil)
 }
 

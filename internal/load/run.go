@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
@@ -75,13 +74,12 @@ func read(ctx context.Context, db smrt.DB, parents Parents, run func(on smrt.DB)
 }
 
 // Run is a part of a read that has its place: it loads into rows that were found
-// there. The joined loads of riders, which may be nil, have been read with them.
-func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders crud.Riders) error {
+// there. What is joined, which may be nil, has been read with them.
+func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *Joined) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
 	var jobs []job
-	joined, _ := riders.(*carried)
 	if joined != nil {
 		var err error
 		if jobs, err = joined.finish(parents.rows); err != nil {
@@ -98,10 +96,10 @@ func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, riders c
 
 // Joined are the loads that travel in the statement of their parents, nil if
 // there are none.
-func (ls Loads) Joined() crud.Riders {
+func (ls Loads) Joined() *Joined {
 	for _, l := range ls {
 		if l != nil && l.inside {
-			return newCarried(joined(ls))
+			return newJoined(pickJoined(ls))
 		}
 	}
 	return nil

@@ -5,15 +5,15 @@ import (
 	"reflect"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // shape is how a related row becomes an R: the entity itself, a struct that
 // holds the entity, or one that names some of its columns.
 type shape struct {
-	structs crud.Structs   // of the row
+	structs table.Structs  // of the row
 	columns []*meta.Column // what is read of the related table
 	payload []*meta.Column // what is read of the join table
 	targets []meta.Target  // where it goes: the payload, then the columns
@@ -22,7 +22,7 @@ type shape struct {
 
 // shapeOf finds out what row is to the rows that l leads to.
 func shapeOf(l *Link, row reflect.Type) shape {
-	s := shape{structs: crud.StructsOf(row)}
+	s := shape{structs: table.StructsOf(row)}
 	tied := l.Inner
 	if l.Via != nil {
 		tied = l.Via.Left
@@ -110,7 +110,7 @@ type rows struct {
 	places []unsafe.Pointer
 }
 
-func rowsOf(l *crud.List) rows {
+func rowsOf(l *table.List) rows {
 	r := l.Rows()
 	return rows{base: r.Base, size: r.Size, n: r.N}
 }

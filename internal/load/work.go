@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // work is a job that is being done.
@@ -22,10 +22,10 @@ type work struct {
 	sql    string // empty: there is nothing to ask
 	args   []any
 
-	found  crud.List // the rows
-	of     []int32   // the group of each
-	counts []int64   // of each group, where only a number is asked for
-	riders *carried  // what is loaded with the rows
+	found  table.List // the rows
+	of     []int32    // the group of each
+	counts []int64    // of each group, where only a number is asked for
+	riders *Joined    // what is loaded with the rows
 
 	decoder meta.Decoder
 	records meta.Records // where the rows travel with their parents
@@ -34,7 +34,7 @@ type work struct {
 }
 
 func newWork(j *job) *work {
-	return &work{job: j, found: crud.List{Of: &j.load.shape.structs}, riders: newCarried(j.load.joined, j.load.subs)}
+	return &work{job: j, found: table.List{Of: &j.load.shape.structs}, riders: newJoined(j.load.joined, j.load.subs)}
 }
 
 // targets are where the columns of a row go.
@@ -301,14 +301,14 @@ func (w *work) giveSlices() {
 			}
 			taken[g] = true
 		}
-		*(*crud.Slice)(w.field(i)) = w.found.Part(int(from), int(n))
+		*(*table.Slice)(w.field(i)) = w.found.Part(int(from), int(n))
 	}
 }
 
 // grouped returns where the rows of each group begin and how many they are. It
 // moves them if those of a group do not lie together, in the order in which they
 // came.
-func grouped(found *crud.List, of []int32, groups int) (start, count []int32) {
+func grouped(found *table.List, of []int32, groups int) (start, count []int32) {
 	both := make([]int32, 2*groups)
 	start, count = both[:groups:groups], both[groups:]
 	together := true

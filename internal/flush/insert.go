@@ -1,4 +1,4 @@
-package crud
+package flush
 
 import (
 	"context"
@@ -13,22 +13,23 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // CreateShape says how the columns of the entity at p are written by an insert.
 // Rows of one shape can be in one statement. The columns refs get keys of
 // other rows, and those in late are NULL at first.
-func (c *Core) CreateShape(shape []byte, p unsafe.Pointer, refs, late []*meta.Column) ([]byte, error) {
-	for _, col := range c.writable {
+func CreateShape(c *table.Table, shape []byte, p unsafe.Pointer, refs, late []*meta.Column) ([]byte, error) {
+	for _, col := range c.Writable {
 		switch {
 		case slices.Contains(refs, col):
-			shape = append(shape, byRef)
+			shape = append(shape, table.ByRef)
 			continue
 		case slices.Contains(late, col):
-			shape = append(shape, byNull)
+			shape = append(shape, table.ByNull)
 			continue
 		}
-		how, err := c.written(col, p)
+		how, err := c.InsertMode(col, p)
 		if err != nil {
 			return nil, err
 		}
@@ -37,66 +38,34 @@ func (c *Core) CreateShape(shape []byte, p unsafe.Pointer, refs, late []*meta.Co
 	return shape, nil
 }
 
-// Writable tells whether an insert writes a column.
-func (c *Core) Writable(col *meta.Column) bool { return slices.Contains(c.writable, col) }
-
 // MaxRows is how many rows a statement may have whose rows are of one shape: 1
 // where a column has a type that no array can carry.
-func (c *Core) MaxRows(ctx context.Context, db smrt.DB, shape []byte) (int, error) {
-	types, err := c.columnTypes(ctx, db)
+func MaxRows(ctx context.Context, db smrt.DB, c *table.Table, shape []byte) (int, error) {
+	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return 0, err
 	}
-	p := c.insertParts(shape)
-	if _, ok := c.carried(types, p.args); !ok || len(p.args)+len(p.refs) == 0 {
+	p := c.InsertParts(shape)
+	if _, ok := c.ArrayTypes(types, p.Args); !ok || len(p.Args)+len(p.Refs) == 0 {
 		return 1, nil
 	}
-	return chunkRows, nil
+	return table.MaxChunk, nil
 }
-
-// carried is carriers, remembered: asking pgx what it can encode takes longer
-// than sending ten rows.
-func (c *Core) carried(types map[string]columnType, columns []*meta.Column) ([]carrier, bool) {
-	out := make([]carrier, len(columns))
-	for i, col := range columns {
-		key := carriage{col, types[col.Name]}
-		known, ok := carriages.Load(key)
-		if !ok {
-			ks, can := c.carriers(types, columns[i:i+1])
-			if !can {
-				ks = []carrier{{}}
-			}
-			known, _ = carriages.LoadOrStore(key, ks[0])
-		}
-		if out[i] = known.(carrier); out[i].param == "" {
-			return nil, false
-		}
-	}
-	return out, true
-}
-
-type carriage struct {
-	column *meta.Column
-	of     columnType
-}
-
-// carriages grows with the columns that a program declares.
-var carriages sync.Map // carriage -> carrier
 
 // CreateWrite is the insert of rows of one shape. With keep it leaves their
 // keys in the setting of that name.
-func (c *Core) CreateWrite(ctx context.Context, db smrt.DB, rows Rows, shape []byte, refs []Ref, keep string) (*Write, error) {
-	types, err := c.checkRows(ctx, db, rows)
+func CreateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, shape []byte, refs []Ref, keep string) (*Write, error) {
+	types, err := c.CheckRows(ctx, db, rows)
 	if err != nil {
 		return nil, err
 	}
 	w := &Write{Core: c, Op: "create", Rows: rows}
-	known, key := c.template(rows.N == 1, shape, refs, keep != "")
-	var p insertParts
+	known, key := knownTemplate(c, rows.N == 1, shape, refs, keep != "")
+	var p table.InsertParts
 	columns := known.columns
 	if known.sql == "" {
-		p = c.insertParts(shape)
-		columns = p.args
+		p = c.InsertParts(shape)
+		columns = p.Args
 	}
 	in := inputs{core: c, rows: rows, argsOnly: known.sql != ""}
 	from := ""
@@ -109,8 +78,8 @@ func (c *Core) CreateWrite(ctx context.Context, db smrt.DB, rows Rows, shape []b
 		return nil, err
 	}
 	if known.sql == "" {
-		known = template{sql: c.createSQL(&in, p, from, refs, keep), columns: columns, returned: meta.TargetsOf(p.back, 0)}
-		c.keepTemplate(key, known)
+		known = template{sql: createSQL(c, &in, p, from, refs, keep), columns: columns, returned: meta.TargetsOf(p.Back, 0)}
+		keepTemplate(c, key, known)
 	} else if keep != "" {
 		in.param(keep)
 	}
@@ -118,29 +87,29 @@ func (c *Core) CreateWrite(ctx context.Context, db smrt.DB, rows Rows, shape []b
 	return w, nil
 }
 
-func (c *Core) createSQL(in *inputs, p insertParts, from string, refs []Ref, keep string) string {
+func createSQL(c *table.Table, in *inputs, p table.InsertParts, from string, refs []Ref, keep string) string {
 	n := 0
-	for i, v := range p.values {
+	for i, v := range p.Values {
 		switch v {
 		case "":
-			p.values[i] = in.exprs[p.args[n]]
+			p.Values[i] = in.exprs[p.Args[n]]
 			n++
-		case refValue:
-			p.values[i] = in.exprs[c.writableNamed(p.names[i])]
+		case table.RefValue:
+			p.Values[i] = in.exprs[writableNamed(c, p.Names[i])]
 		}
 	}
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + c.Quoted)
 	switch {
-	case len(p.names) == 0:
+	case len(p.Names) == 0:
 		b.WriteString(" DEFAULT VALUES")
 	case in.rows.N == 1:
-		b.WriteString(" (" + strings.Join(p.names, ", ") + ")" + overriding(c, refs) + " VALUES (" + strings.Join(p.values, ", ") + ")")
+		b.WriteString(" (" + strings.Join(p.Names, ", ") + ")" + overriding(c, refs) + " VALUES (" + strings.Join(p.Values, ", ") + ")")
 	default:
-		b.WriteString(" (" + strings.Join(p.names, ", ") + ")" + overriding(c, refs) + " SELECT " + strings.Join(p.values, ", ") + " FROM " + from)
+		b.WriteString(" (" + strings.Join(p.Names, ", ") + ")" + overriding(c, refs) + " SELECT " + strings.Join(p.Values, ", ") + " FROM " + from)
 	}
-	if len(p.back) > 0 {
-		b.WriteString(" RETURNING " + meta.List(p.back))
+	if len(p.Back) > 0 {
+		b.WriteString(" RETURNING " + meta.List(p.Back))
 	}
 	if keep != "" {
 		return in.keep(b.String(), c.Key[0].Column, keep)
@@ -154,11 +123,11 @@ type template struct {
 	sql      string
 	columns  []*meta.Column
 	returned []meta.Target
-	types    *map[string]columnType // of the columns, when it was made
+	types    *map[string]table.ColumnType // of the columns, when it was made
 }
 
 type templateKey struct {
-	core  *Core
+	core  *table.Table
 	shape string
 }
 
@@ -171,28 +140,28 @@ var templates struct {
 
 const maxTemplates = 4096
 
-func (c *Core) template(single bool, shape []byte, refs []Ref, keep bool) (template, templateKey) {
+func knownTemplate(c *table.Table, single bool, shape []byte, refs []Ref, keep bool) (template, templateKey) {
 	var buffer [128]byte
 	b := append(buffer[:0], shape...)
 	b = append(b, boolByte(single)<<1|boolByte(keep))
 	for _, r := range refs {
 		b = binary.AppendUvarint(b, uint64(r.Column.Index))
-		if types := r.Of.types.Load(); types != nil {
-			b = append(append(b, (*types)[r.Of.Key[0].Column.Name].name...), 0)
+		if types := r.Of.KnownTypes(); types != nil {
+			b = append(append(b, (*types)[r.Of.Key[0].Column.Name].Name...), 0)
 		}
 	}
 	key := templateKey{c, string(b)}
 	templates.mu.Lock()
 	t := templates.m[key]
 	templates.mu.Unlock()
-	if t.sql != "" && t.types != c.types.Load() {
+	if t.sql != "" && t.types != c.KnownTypes() {
 		return template{}, key
 	}
 	return t, key
 }
 
-func (c *Core) keepTemplate(key templateKey, t template) {
-	if t.types = c.types.Load(); t.types == nil {
+func keepTemplate(c *table.Table, key templateKey, t template) {
+	if t.types = c.KnownTypes(); t.types == nil {
 		return
 	}
 	templates.mu.Lock()
@@ -211,7 +180,7 @@ func boolByte(b bool) byte {
 }
 
 // overriding lets a key be written that was drawn beforehand.
-func overriding(c *Core, refs []Ref) string {
+func overriding(c *table.Table, refs []Ref) string {
 	for _, r := range refs {
 		if c.IsKey(r.Column) && r.Of == c {
 			return " OVERRIDING SYSTEM VALUE"
@@ -220,9 +189,9 @@ func overriding(c *Core, refs []Ref) string {
 	return ""
 }
 
-func (c *Core) writableNamed(quoted string) *meta.Column {
-	i := slices.IndexFunc(c.writable, func(col *meta.Column) bool { return col.Quoted == quoted })
-	return c.writable[i]
+func writableNamed(c *table.Table, quoted string) *meta.Column {
+	i := slices.IndexFunc(c.Writable, func(col *meta.Column) bool { return col.Quoted == quoted })
+	return c.Writable[i]
 }
 
 // keep makes an insert leave its keys in a setting. One row can do that in its
@@ -237,15 +206,15 @@ func (in *inputs) keep(sql string, key *meta.Column, setting string) string {
 
 // DrawWrite draws n keys before their rows are created, and leaves them in a
 // setting: for rows that refer to each other in a ring.
-func (c *Core) DrawWrite(ctx context.Context, db smrt.DB, n int, keep string) (*Write, error) {
-	types, err := c.columnTypes(ctx, db)
+func DrawWrite(ctx context.Context, db smrt.DB, c *table.Table, n int, keep string) (*Write, error) {
+	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	key := c.Key[0].Column
 	w := &Write{Core: c, Op: "create", Args: []any{keep, n}}
 	next := "gen_random_uuid()"
-	if types[key.Name].name != "pg_catalog.uuid" {
+	if types[key.Name].Name != "pg_catalog.uuid" {
 		next = "nextval(pg_get_serial_sequence($3, $4))"
 		w.Args = append(w.Args, c.Quoted, key.Name)
 	}
@@ -254,12 +223,8 @@ func (c *Core) DrawWrite(ctx context.Context, db smrt.DB, n int, keep string) (*
 }
 
 // CanDraw tells whether keys can be drawn before their rows are created.
-func (c *Core) CanDraw() bool {
-	return len(c.Key) == 1 && (isInteger(c.Key[0].Column) || c.Key[0].Column.Kind == meta.KindUUID || c.Key[0].Column.Type == uuidType)
+func CanDraw(c *table.Table) bool {
+	return len(c.Key) == 1 && (table.IsInteger(c.Key[0].Column) || c.Key[0].Column.Kind == meta.KindUUID || c.Key[0].Column.Type == uuidType)
 }
 
 var uuidType = reflect.TypeFor[pgtype.UUID]()
-
-func isInteger(col *meta.Column) bool {
-	return col.Encode == meta.KindInt64 || col.Encode == meta.KindInt32 || col.Encode == meta.KindInt16
-}

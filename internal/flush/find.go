@@ -1,4 +1,4 @@
-package crud
+package flush
 
 import (
 	"context"
@@ -12,19 +12,20 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // UpdateWrite writes whole rows, some columns of which get keys of other rows.
-func (c *Core) UpdateWrite(ctx context.Context, db smrt.DB, rows Rows, refs []Ref) (*Write, error) {
-	types, err := c.checkRows(ctx, db, rows)
+func UpdateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, refs []Ref) (*Write, error) {
+	types, err := c.CheckRows(ctx, db, rows)
 	if err != nil {
 		return nil, err
 	}
-	columns := slices.DeleteFunc(c.updateColumns(), func(col *meta.Column) bool {
+	columns := slices.DeleteFunc(c.UpdateColumns(), func(col *meta.Column) bool {
 		return slices.ContainsFunc(refs, func(r Ref) bool { return r.Column == col })
 	})
-	w := &Write{Core: c, Op: "update", Rows: rows, finds: true, returned: meta.TargetsOf(c.returned, 0)}
-	f := find{inputs: inputs{core: c, rows: rows}, returned: c.returned}
+	w := &Write{Core: c, Op: "update", Rows: rows, finds: true, returned: meta.TargetsOf(c.Returned, 0)}
+	f := find{inputs: inputs{core: c, rows: rows}, returned: c.Returned}
 	err = f.open(ctx, db, types, columns, refs)
 	single := errors.Is(err, errNotCarried) && rows.N == 1
 	if single {
@@ -35,8 +36,8 @@ func (c *Core) UpdateWrite(ctx context.Context, db smrt.DB, rows Rows, refs []Re
 		return nil, err
 	}
 	var sets []string
-	for _, col := range c.mutable {
-		sets = append(sets, col.Quoted+" = "+c.updated(col, "t.", func() string { return f.exprs[col] }))
+	for _, col := range c.Mutable {
+		sets = append(sets, col.Quoted+" = "+c.AssignedValue(col, "t.", func() string { return f.exprs[col] }))
 	}
 	if len(sets) == 0 {
 		key := c.Key[0].Column
@@ -88,7 +89,7 @@ type find struct {
 	from     string
 }
 
-func (f *find) open(ctx context.Context, db smrt.DB, types map[string]columnType, columns []*meta.Column, refs []Ref) (err error) {
+func (f *find) open(ctx context.Context, db smrt.DB, types map[string]table.ColumnType, columns []*meta.Column, refs []Ref) (err error) {
 	f.from, err = f.bulk(ctx, db, types, columns, refs, true)
 	return err
 }
@@ -150,12 +151,12 @@ func (f *find) sql(head string, version, alive bool) string {
 
 // PatchWrite assigns the same columns of many rows. The values lie in rows,
 // beside the keys; PatchRow puts them there.
-func (c *Core) PatchWrite(ctx context.Context, db smrt.DB, rows Rows, sets []plan.Set) (*Write, error) {
-	types, err := c.checkRows(ctx, db, rows)
+func PatchWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, sets []plan.Set) (*Write, error) {
+	types, err := c.CheckRows(ctx, db, rows)
 	if err != nil {
 		return nil, err
 	}
-	columns := c.keyColumns()
+	columns := c.KeyColumns()
 	for i := range sets {
 		if sets[i].Op == plan.SetValue || sets[i].Op == plan.SetAdd {
 			columns = append(columns, sets[i].Column)
@@ -166,7 +167,7 @@ func (c *Core) PatchWrite(ctx context.Context, db smrt.DB, rows Rows, sets []pla
 		return nil, err
 	}
 	var list []string
-	for _, s := range c.withOwn(sets) {
+	for _, s := range c.WithOwn(sets) {
 		value := f.exprs[s.Column]
 		switch {
 		case s.Op == plan.SetAdd && s.Column == c.Version && value == "":
@@ -213,55 +214,34 @@ func Assigned(p unsafe.Pointer, sets []plan.Set) bool {
 	return true
 }
 
-// CheckSets refuses assignments that can never be made.
-func (c *Core) CheckSets(sets []plan.Set) error {
-	if len(sets) == 0 {
-		return &smrt.QueryError{Reason: "a patch needs at least one assignment"}
-	}
-	for i := range sets {
-		switch {
-		case sets[i].Err != nil:
-			return sets[i].Err
-		case slices.Contains(c.Computed, sets[i].Column):
-			return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is computed and cannot be assigned"}
-		}
-		for j := range i {
-			if sets[i].Column == sets[j].Column {
-				return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is assigned twice"}
-			}
-		}
-	}
-	return nil
-}
-
 // SinglePatch assigns columns of one row, whatever the assignments are.
-func (c *Core) SinglePatch(ctx context.Context, db smrt.DB, rows Rows, sets []plan.Set) (*Write, error) {
+func SinglePatch(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, sets []plan.Set) (*Write, error) {
 	args := make([]any, len(c.Key))
 	for i, k := range c.Key {
-		v, err := k.Column.Arg(rows.at(0))
+		v, err := k.Column.Arg(rows.At(0))
 		if err != nil {
-			return nil, c.named(err)
+			return nil, c.Named(err)
 		}
 		args[i] = v
 	}
-	r := &plan.Request{Verb: plan.Update, Spec: c.withKey(args), Sets: c.withOwn(sets)}
-	if err := c.checkSets(ctx, db, r); err != nil {
+	r := &plan.Request{Verb: plan.Update, Spec: c.KeySpec(args), Sets: c.WithOwn(sets)}
+	if err := c.CheckFiniteSets(ctx, db, r); err != nil {
 		return nil, err
 	}
 	st, err := c.Build(r)
 	if err != nil {
-		return nil, c.named(err)
+		return nil, c.Named(err)
 	}
 	return &Write{Core: c, Op: "patch", Rows: rows, finds: true, SQL: one(st.SQL), Args: st.Args}, nil
 }
 
 // DeleteWrite deletes rows by key, and by version if checked.
-func (c *Core) DeleteWrite(ctx context.Context, db smrt.DB, rows Rows, hard, checked bool) (*Write, error) {
-	types, err := c.columnTypes(ctx, db)
+func DeleteWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, hard, checked bool) (*Write, error) {
+	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	columns := c.keyColumns()
+	columns := c.KeyColumns()
 	checked = checked && c.Version != nil
 	if checked {
 		columns = append(columns, c.Version)
@@ -275,7 +255,7 @@ func (c *Core) DeleteWrite(ctx context.Context, db smrt.DB, rows Rows, hard, che
 		head = "UPDATE " + c.Quoted + " AS t SET " + c.SoftDelete.Quoted + " = now()"
 		for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
 			if col != nil {
-				head += ", " + col.Quoted + " = " + c.updated(col, "t.", nil)
+				head += ", " + col.Quoted + " = " + c.AssignedValue(col, "t.", nil)
 			}
 		}
 		head += " FROM "
@@ -287,8 +267,8 @@ func (c *Core) DeleteWrite(ctx context.Context, db smrt.DB, rows Rows, hard, che
 // then: values of the entities, or keys of other rows. The rows are found by
 // their keys, which may be keys of other rows in turn; where own is not nil, the
 // server made them.
-func (c *Core) LateWrite(ctx context.Context, db smrt.DB, rows Rows, late []*meta.Column, refs []Ref, own *Ref) (*Write, error) {
-	types, err := c.columnTypes(ctx, db)
+func LateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, late []*meta.Column, refs []Ref, own *Ref) (*Write, error) {
+	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -296,7 +276,7 @@ func (c *Core) LateWrite(ctx context.Context, db smrt.DB, rows Rows, late []*met
 	if own != nil {
 		refs = append(slices.Clip(refs), *own)
 	}
-	for _, col := range append(c.keyColumns(), late...) {
+	for _, col := range append(c.KeyColumns(), late...) {
 		if !slices.ContainsFunc(refs, func(r Ref) bool { return r.Column == col }) {
 			columns = append(columns, col)
 		}
@@ -317,13 +297,13 @@ func (c *Core) LateWrite(ctx context.Context, db smrt.DB, rows Rows, late []*met
 
 // LooseWrite sets columns of rows to NULL that are about to be deleted, so that
 // other rows which they refer to can be deleted first.
-func (c *Core) LooseWrite(ctx context.Context, db smrt.DB, rows Rows, columns []*meta.Column) (*Write, error) {
-	types, err := c.columnTypes(ctx, db)
+func LooseWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, columns []*meta.Column) (*Write, error) {
+	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	in := inputs{core: c, rows: rows}
-	from, err := in.bulk(ctx, db, types, c.keyColumns(), nil, false)
+	from, err := in.bulk(ctx, db, types, c.KeyColumns(), nil, false)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,19 @@
-package crud
+package table
 
 import (
 	"reflect"
 	"unsafe"
 )
+
+// Rows are the entities of a bulk call: n structs, size bytes apart.
+type Rows struct {
+	Base unsafe.Pointer
+	Size uintptr
+	N    int
+}
+
+// At is the address of one of the rows.
+func (r Rows) At(i int) unsafe.Pointer { return unsafe.Add(r.Base, uintptr(i)*r.Size) }
 
 // Slice is the header of a slice of structs whose type only its receiver can
 // name: repo sees a Slice of products as a []Product. So growing a slice, which
@@ -13,8 +23,8 @@ type Slice struct {
 	len, cap int
 }
 
-// first is s without what is behind its first n elements.
-func (s Slice) first(n int) Slice {
+// First is s without what is behind its first n elements.
+func (s Slice) First(n int) Slice {
 	n = min(n, s.len)
 	return Slice{data: s.data, len: n, cap: n}
 }
@@ -24,27 +34,28 @@ var noStruct uintptr
 
 // Structs makes structs of a type that is known at run time only.
 type Structs struct {
-	of      reflect.Type
+	Type    reflect.Type
 	sliceOf reflect.Type
-	size    uintptr
+	Size    uintptr
 }
 
 // StructsOf makes structs of type t.
 func StructsOf(t reflect.Type) Structs {
-	return Structs{of: t, sliceOf: reflect.SliceOf(t), size: t.Size()}
+	return Structs{Type: t, sliceOf: reflect.SliceOf(t), Size: t.Size()}
 }
 
-func (t *Structs) one() unsafe.Pointer { return reflect.New(t.of).UnsafePointer() }
+// One returns a zero struct.
+func (t *Structs) One() unsafe.Pointer { return reflect.New(t.Type).UnsafePointer() }
 
-// room returns zeroed memory for n structs.
-func (t *Structs) room(n int) unsafe.Pointer {
+// Room returns zeroed memory for n structs.
+func (t *Structs) Room(n int) unsafe.Pointer {
 	var s Slice
-	t.grow(&s, n)
+	t.Grow(&s, n)
 	return s.data
 }
 
-// grow makes room for n more structs at the end of s, like append.
-func (t *Structs) grow(s *Slice, n int) { t.value(s).Grow(n) }
+// Grow makes room for n more structs at the end of s, like append.
+func (t *Structs) Grow(s *Slice, n int) { t.value(s).Grow(n) }
 
 // value is s with its type, so that the memory behind it has the type that the
 // garbage collector must know.
@@ -52,16 +63,26 @@ func (t *Structs) value(s *Slice) reflect.Value {
 	return reflect.NewAt(t.sliceOf, unsafe.Pointer(s)).Elem()
 }
 
-// reverse turns s around.
-func (t *Structs) reverse(s *Slice) {
+// Copy copies structs.
+func (t *Structs) Copy(rows Rows) Rows {
+	from := Slice{data: rows.Base, len: rows.N, cap: rows.N}
+	var to Slice
+	t.Grow(&to, rows.N)
+	to.len = rows.N
+	reflect.Copy(t.value(&to), t.value(&from))
+	return t.Rows(to)
+}
+
+// Reverse turns s around.
+func (t *Structs) Reverse(s *Slice) {
 	swap := reflect.Swapper(t.value(s).Interface())
 	for i, j := 0, s.len-1; i < j; i, j = i+1, j-1 {
 		swap(i, j)
 	}
 }
 
-// rows describes the structs of s to what reads them.
-func (t *Structs) rows(s Slice) Rows { return Rows{Base: s.data, Size: t.size, N: s.len} }
+// Rows describes the structs of s to what reads them.
+func (t *Structs) Rows(s Slice) Rows { return Rows{Base: s.data, Size: t.Size, N: s.len} }
 
 // List collects structs in a slice.
 type List struct {
@@ -69,31 +90,34 @@ type List struct {
 	Slice
 }
 
-// start makes room for n structs, and l a slice that is not nil.
-func (l *List) start(n int) {
+// Start makes room for n structs, and l a slice that is not nil.
+func (l *List) Start(n int) {
 	l.data = unsafe.Pointer(&noStruct)
 	if n > 0 {
-		l.Of.grow(&l.Slice, n)
+		l.Of.Grow(&l.Slice, n)
 	}
 }
 
+// Base is the address of the first struct.
+func (s Slice) Base() unsafe.Pointer { return s.data }
+
 // Len is how many structs there are.
-func (l *List) Len() int { return l.len }
+func (s Slice) Len() int { return s.len }
 
 // Rows describes the structs to what reads them.
-func (l *List) Rows() Rows { return l.Of.rows(l.Slice) }
+func (l *List) Rows() Rows { return l.Of.Rows(l.Slice) }
 
 // Reserve makes room for n more. What Next returned before may have moved.
 func (l *List) Reserve(n int) {
 	if l.len+n > l.cap {
-		l.Of.grow(&l.Slice, n)
+		l.Of.Grow(&l.Slice, n)
 	}
 }
 
 // Next returns room for one more. What was returned before may have moved.
 func (l *List) Next() unsafe.Pointer {
 	l.Reserve(1)
-	p := unsafe.Add(l.data, uintptr(l.len)*l.Of.size)
+	p := unsafe.Add(l.data, uintptr(l.len)*l.Of.Size)
 	l.len++
 	return p
 }
@@ -110,7 +134,7 @@ func (l *List) Part(from, n int) Slice {
 	if n == 0 {
 		return Slice{data: unsafe.Pointer(&noStruct)}
 	}
-	return Slice{data: unsafe.Add(l.data, uintptr(from)*l.Of.size), len: n, cap: n}
+	return Slice{data: unsafe.Add(l.data, uintptr(from)*l.Of.Size), len: n, cap: n}
 }
 
 // Repeat appends a copy of n structs, and returns where it begins.
@@ -135,27 +159,27 @@ func (l *List) Arrange(to func(i int) int) {
 	l.Slice = moved.Slice
 }
 
-// slab allocates structs in chunks, so that pointers to them stay valid and a
+// Slab allocates structs in chunks, so that pointers to them stay valid and a
 // thousand of them cost a few allocations.
-type slab struct {
-	of     *Structs
-	expect int
+type Slab struct {
+	Of     *Structs
+	Expect int
 	free   int
 	at     unsafe.Pointer
-	all    []unsafe.Pointer
+	All    []unsafe.Pointer
 }
 
 const maxSlab = 256
 
-// next returns room for one more.
-func (s *slab) next() unsafe.Pointer {
+// Next returns room for one more.
+func (s *Slab) Next() unsafe.Pointer {
 	if s.free == 0 {
-		s.free = max(1, min(s.expect, maxSlab))
-		s.at = s.of.room(s.free)
+		s.free = max(1, min(s.Expect, maxSlab))
+		s.at = s.Of.Room(s.free)
 	} else {
-		s.at = unsafe.Add(s.at, s.of.size)
+		s.at = unsafe.Add(s.at, s.Of.Size)
 	}
 	s.free--
-	s.all = append(s.all, s.at)
+	s.All = append(s.All, s.at)
 	return s.at
 }

@@ -1,116 +1,23 @@
-package crud
+package table
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/plan"
 )
 
-const cancelTimeout = 2 * time.Second
+// ColumnType is the type of a column in the database.
+type ColumnType struct {
+	Base   uint32 // OID; of a domain, the type below it
+	Name   string // qualified and quoted
+	isText bool   // of the family that text casts to by itself
+	isJSON bool   // json or jsonb
 
-// explain finds out which argument made a statement fail, if one did. It runs
-// only after a failure: knowing the types of the columns beforehand would cost
-// every program a query at its start.
-func (c *Core) explain(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) error {
-	if !suspectsValue(err) {
-		return err
-	}
-	types, lookupErr := c.columnTypes(ctx, db)
-	if lookupErr != nil {
-		return err // most likely the transaction is aborted
-	}
-	for i, arg := range args {
-		if i < len(columns) && columns[i] != nil {
-			if e := c.misfit(columns[i], types[columns[i].Name], arg, err); e != nil {
-				return e
-			}
-		}
-	}
-	return err
-}
-
-// suspectsValue tells whether an error may be about the range of an argument.
-func suspectsValue(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pgerr.IsOutOfRange(pg)
-	}
-	return pgerr.IsEncode(err)
-}
-
-func (c *Core) explainSpec(ctx context.Context, db smrt.DB, err error, s *plan.Spec) error {
-	if !suspectsValue(err) {
-		return err
-	}
-	var args []any
-	var columns []*meta.Column
-	s = s.OrEmpty()
-	for i := range s.Where {
-		operands(&s.Where[i], func(col *meta.Column, v any) {
-			args, columns = append(args, v), append(columns, col)
-		})
-	}
-	return c.explain(ctx, db, err, args, columns)
-}
-
-func operands(n *plan.Node, visit func(*meta.Column, any)) {
-	if n.Link != nil {
-		return // the columns are another table's
-	}
-	for i := range n.Kids {
-		operands(&n.Kids[i], visit)
-	}
-	switch n.Op {
-	case plan.Eq, plan.Ne, plan.Distinct, plan.Lt, plan.Le, plan.Gt, plan.Ge:
-		visit(n.Column, n.A)
-	case plan.Between:
-		visit(n.Column, n.A)
-		visit(n.Column, n.B)
-	case plan.In, plan.NotIn:
-		list, _ := n.A.(*meta.Array)
-		for i := range list.Len() {
-			visit(n.Column, list.Index(i))
-		}
-	}
-}
-
-// ranges of the numeric types whose bounds pgx or the server enforces.
-var ranges = map[uint32][2]int64{
-	pgtype.Int2OID: {math.MinInt16, math.MaxInt16},
-	pgtype.Int4OID: {math.MinInt32, math.MaxInt32},
-	pgtype.Int8OID: {math.MinInt64, math.MaxInt64},
-}
-
-// misfit tests one argument against the type of its column.
-func (c *Core) misfit(col *meta.Column, t columnType, arg any, cause error) error {
-	fault := &smrt.ValueError{Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange, Cause: cause}
-	if bounds, ok := ranges[t.base]; ok {
-		fault.Min, fault.Max = fmt.Sprint(bounds[0]), fmt.Sprint(bounds[1])
-	}
-	if _, err := pgtype.NewMap().Encode(t.base, pgtype.BinaryFormatCode, arg, nil); err != nil && ranges[t.base] != [2]int64{} {
-		return fault
-	}
-	return nil
-}
-
-// columnType is the type of a column in the database.
-type columnType struct {
-	base uint32 // OID; of a domain, the type below it
-	name string // qualified and quoted
-	text bool   // of the family that text casts to by itself
-	json bool   // json or jsonb
-
-	copyable bool // COPY does to the column's table what INSERT does
+	Copyable bool // COPY does to the column's table what INSERT does
 }
 
 // columnTypesSQL follows domains down to the type that they constrain. The last
@@ -130,8 +37,8 @@ SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quot
 FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
 JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1::text) WHERE typtype <> 'd'`
 
-// columnTypes looks the types of the columns up, once.
-func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnType, error) {
+// ColumnTypes looks the types of the columns up, once.
+func (c *Table) ColumnTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
 	if m := c.types.Load(); m != nil {
 		return *m, nil
 	}
@@ -140,20 +47,20 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 		return nil, err
 	}
 	defer rows.Close()
-	m := map[string]columnType{}
+	m := map[string]ColumnType{}
 	for rows.Next() {
 		var name string
-		var t columnType
+		var t ColumnType
 		var partitioned bool
-		if err := rows.Scan(&name, &t.base, &t.name, &partitioned, &t.copyable); err != nil {
+		if err := rows.Scan(&name, &t.Base, &t.Name, &partitioned, &t.Copyable); err != nil {
 			return nil, err
 		}
 		c.partitioned.Store(partitioned)
-		switch t.base {
+		switch t.Base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
-			t.text = true
+			t.isText = true
 		case pgtype.JSONOID, pgtype.JSONBOID:
-			t.json = true
+			t.isJSON = true
 		}
 		m[name] = t
 	}
@@ -169,9 +76,18 @@ func (c *Core) columnTypes(ctx context.Context, db smrt.DB) (map[string]columnTy
 	return m, nil
 }
 
-// forgetTypes drops what was learnt of the columns, when an error says that
+// KnownTypes returns the types of the columns if they were looked up, else nil.
+func (c *Table) KnownTypes() *map[string]ColumnType { return c.types.Load() }
+
+// FreshTypes looks the types of the columns up again.
+func (c *Table) FreshTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
+	c.types.Store(nil)
+	return c.ColumnTypes(ctx, db)
+}
+
+// ForgetTypes drops what was learnt of the columns, when an error says that
 // the table may have changed since.
-func (c *Core) forgetTypes(err error) {
+func (c *Table) ForgetTypes(err error) {
 	if pgerr.IsMisfit(err) {
 		c.types.Store(nil)
 	}
@@ -194,7 +110,7 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = f.rel AND a.attnum = k.att`
 // withColumns adds to a violated constraint the columns it is on. They are
 // looked up once for each constraint; in a transaction, which the violation has
 // aborted, they cannot be, and the error names the constraint only.
-func (c *Core) withColumns(ctx context.Context, db smrt.DB, err error) error {
+func (c *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	pg, ok := pgerr.NeedsColumns(err)
 	if !ok || ctx.Err() != nil {
 		return err

@@ -1,4 +1,4 @@
-package crud
+package table
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 
 // spell returns an argument as its literal if pgx could encode it only where it
 // knows the column's type, which in exec mode and for domains it does not.
-func spell(t columnType, col *meta.Column, arg any) any {
+func AsLiteral(t ColumnType, col *meta.Column, arg any) any {
 	switch {
-	case t.json && col.IsDocument():
+	case t.isJSON && col.IsDocument():
 		s, null, err := meta.JSON(arg)
 		return literal(s, null, err, arg)
 	case isOther(col) && meta.NeedsType(arg):
@@ -37,11 +37,11 @@ func literal(s string, null bool, err error, arg any) any {
 // spelled returns the arguments of a statement that pgx refused to encode, with
 // those that it may not know how to as literals. It returns nil if there are
 // none. Nothing was sent, so the statement may be run again.
-func (c *Core) spelled(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
+func (c *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
 	if err == nil || !pgerr.IsEncode(err) || !slices.ContainsFunc(columns, isOther) {
 		return nil
 	}
-	types, lookupErr := c.columnTypes(ctx, db)
+	types, lookupErr := c.ColumnTypes(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}
@@ -56,20 +56,20 @@ func (c *Core) spelled(ctx context.Context, db smrt.DB, err error, args []any, c
 
 func isOther(col *meta.Column) bool { return col.Encode == meta.KindOther }
 
-func spellOther(t columnType, col *meta.Column, arg any) any {
-	if t.json {
-		return spell(t, col, arg)
+func spellOther(t ColumnType, col *meta.Column, arg any) any {
+	if t.isJSON {
+		return AsLiteral(t, col, arg)
 	}
 	s, null, err := meta.Text(arg)
 	return literal(s, null, err, arg)
 }
 
 // spelledSets is spelled for the assignments of an update.
-func (c *Core) spelledSets(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
+func (c *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil
 	}
-	types, lookupErr := c.columnTypes(ctx, db)
+	types, lookupErr := c.ColumnTypes(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package crud
+package flush
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // The statements of a unit of work. They differ from those of a repository in
@@ -27,11 +28,11 @@ import (
 
 // Write is one statement of a unit of work.
 type Write struct {
-	Core *Core
-	Op   Op
+	Core *table.Table
+	Op   table.Op
 	SQL  string
 	Args []any
-	Rows Rows // copies of the entities; they are read back into
+	Rows table.Rows // copies of the entities; they are read back into
 
 	returned []meta.Target
 	finds    bool // it must find all of its rows, and says which it found
@@ -41,26 +42,15 @@ type Write struct {
 // write its position, from 1, in the keys that Setting holds.
 type Ref struct {
 	Column  *meta.Column
-	Of      *Core // whose key it is
+	Of      *table.Table // whose key it is
 	Setting string
 	At      []int32
 }
 
-// Copies returns room for n entities.
-func (c *Core) Copies(n int) Rows {
-	return Rows{Base: c.Self.room(n), Size: c.Self.size, N: n}
-}
-
-// At is the address of one of the rows.
-func (r Rows) At(i int) unsafe.Pointer { return r.at(i) }
-
-// CopyEntity copies the struct at src to dst.
-func (c *Core) CopyEntity(dst, src unsafe.Pointer) { c.copyEntity(dst, src) }
-
 // ReadBack copies what w read into one of its rows to the entity at dst, and
 // nothing else.
 func (w *Write) ReadBack(i int, dst unsafe.Pointer) {
-	src := w.Rows.at(i)
+	src := w.Rows.At(i)
 	for _, t := range w.returned {
 		copyColumn(t.Column, dst, src)
 	}
@@ -74,47 +64,11 @@ func copyColumn(col *meta.Column, dst, src unsafe.Pointer) {
 	reflect.NewAt(col.Type, unsafe.Add(dst, col.Offset)).Elem().Set(reflect.NewAt(col.Type, unsafe.Add(src, col.Offset)).Elem())
 }
 
-// SetKey copies the key at key into the entity at p.
-func (c *Core) SetKey(p, key unsafe.Pointer) {
-	for _, k := range c.Key {
-		reflect.NewAt(k.Column.Type, unsafe.Add(p, k.Column.Offset)).Elem().Set(reflect.NewAt(k.Column.Type, unsafe.Add(key, k.Offset)).Elem())
-	}
-}
-
-// KeyIsZero tells whether the key of the entity at p is left to the server.
-func (c *Core) KeyIsZero(p unsafe.Pointer) bool { return len(c.Key) == 1 && c.Key[0].Column.Zero(p) }
-
-// CheckWrite refuses writes to what is read-only.
-func (c *Core) CheckWrite(needKey bool) error {
-	switch {
-	case c.ReadOnly:
-		return smrt.ErrReadOnly
-	case needKey && len(c.Key) == 0:
-		return smrt.ErrNoKey
-	}
-	return nil
-}
-
-// CheckKey refuses an entity that was never created.
-func (c *Core) CheckKey(p unsafe.Pointer) error { return c.needKeyValue(p, -1) }
-
-// checkRows refuses values that cannot be sent.
-func (c *Core) checkRows(ctx context.Context, db smrt.DB, rows Rows) (map[string]columnType, error) {
-	types, err := c.columnTypes(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkAllFinite(ctx, db, rows); err != nil {
-		return nil, err
-	}
-	return types, c.checkAllFit(types, rows)
-}
-
 // inputs collects the arguments of a write, and by what expression each column
 // gets its value.
 type inputs struct {
-	core  *Core
-	rows  Rows
+	core  *table.Table
+	rows  table.Rows
 	exprs map[*meta.Column]string
 	args  []any
 	count string // how many rows there are
@@ -130,7 +84,7 @@ func (in *inputs) param(arg any) string {
 // kept is the array of keys that a setting holds. The subquery makes the server
 // read it once for a statement and not once for each row.
 func (in *inputs) kept(ctx context.Context, db smrt.DB, r *Ref) (string, error) {
-	types, err := r.Of.columnTypes(ctx, db)
+	types, err := r.Of.ColumnTypes(ctx, db)
 	if err != nil {
 		return "", err
 	}
@@ -138,20 +92,20 @@ func (in *inputs) kept(ctx context.Context, db smrt.DB, r *Ref) (string, error) 
 		in.args = append(in.args, r.Setting)
 		return "", nil
 	}
-	return "((SELECT current_setting(" + in.param(r.Setting) + ")::" + types[r.Of.Key[0].Column.Name].name + "[]))", nil
+	return "((SELECT current_setting(" + in.param(r.Setting) + ")::" + types[r.Of.Key[0].Column.Name].Name + "[]))", nil
 }
 
 // single takes the values of one row.
-func (in *inputs) single(ctx context.Context, db smrt.DB, types map[string]columnType, columns []*meta.Column, refs []Ref) error {
+func (in *inputs) single(ctx context.Context, db smrt.DB, types map[string]table.ColumnType, columns []*meta.Column, refs []Ref) error {
 	if !in.argsOnly {
 		in.exprs = make(map[*meta.Column]string, len(columns)+len(refs))
 	}
 	for _, col := range columns {
-		v, err := col.Arg(in.rows.at(0))
+		v, err := col.Arg(in.rows.At(0))
 		if err != nil {
-			return meta.AtRow(in.core.named(err), 0)
+			return meta.AtRow(in.core.Named(err), 0)
 		}
-		if v = spell(types[col.Name], col, v); in.argsOnly {
+		if v = table.AsLiteral(types[col.Name], col, v); in.argsOnly {
 			in.args = append(in.args, v)
 			continue
 		}
@@ -172,16 +126,16 @@ func (in *inputs) single(ctx context.Context, db smrt.DB, types map[string]colum
 
 // bulk takes the values of many rows as arrays, which the FROM item turns into
 // rows u(c0, c1, ...).
-func (in *inputs) bulk(ctx context.Context, db smrt.DB, types map[string]columnType, columns []*meta.Column, refs []Ref, ordinality bool) (from string, err error) {
-	ks, ok := in.core.carried(types, columns)
+func (in *inputs) bulk(ctx context.Context, db smrt.DB, types map[string]table.ColumnType, columns []*meta.Column, refs []Ref, ordinality bool) (from string, err error) {
+	ks, ok := in.core.ArrayTypes(types, columns)
 	if !ok {
 		return "", errNotCarried
 	}
-	if in.args, err = arrays(columns, ks, in.rows, nil); err != nil {
-		return "", in.core.named(err)
+	if in.args, err = table.Arrays(columns, ks, in.rows, nil); err != nil {
+		return "", in.core.Named(err)
 	}
 	for i := range refs {
-		ks = append(ks, carrier{param: "integer[]"})
+		ks = append(ks, table.ArrayType{Param: "integer[]"})
 		in.args = append(in.args, refs[i].At)
 	}
 	if in.argsOnly {
@@ -190,7 +144,7 @@ func (in *inputs) bulk(ctx context.Context, db smrt.DB, types map[string]columnT
 		}
 		return "", nil
 	}
-	from, exprs := unnest(ks, ordinality)
+	from, exprs := table.Unnest(ks, ordinality)
 	in.exprs = make(map[*meta.Column]string, len(exprs))
 	for i, col := range columns {
 		in.exprs[col] = exprs[i]
@@ -202,7 +156,7 @@ func (in *inputs) bulk(ctx context.Context, db smrt.DB, types map[string]columnT
 		}
 		in.exprs[refs[i].Column] = kept + "[" + exprs[len(columns)+i] + "]"
 	}
-	in.count = "cardinality($1::" + ks[0].param + ")"
+	in.count = "cardinality($1::" + ks[0].Param + ")"
 	return from, nil
 }
 
@@ -228,8 +182,8 @@ func (e *MissedError) Error() string { return "row not found" }
 func (w *Write) Receive(rs pgx.Rows) error {
 	defer rs.Close()
 	if !w.finds {
-		r := result{core: w.Core, rows: rs, targets: w.returned}
-		n, err := r.read(func(i int) unsafe.Pointer { return w.Rows.at(min(i, w.Rows.N-1)) })
+		r := table.Result{Table: w.Core, Rows: rs, Targets: w.returned}
+		n, err := r.Read(func(i int) unsafe.Pointer { return w.Rows.At(min(i, w.Rows.N-1)) })
 		if err == nil && n != w.Rows.N && w.Rows.N > 0 && len(w.returned) > 0 {
 			err = &smrt.QueryError{Reason: "the database created fewer rows of " + w.Core.Name + " than it was given: a trigger may have left some out"}
 		}
@@ -240,7 +194,7 @@ func (w *Write) Receive(rs pgx.Rows) error {
 	var ord int64
 	for first := true; rs.Next(); first = false {
 		if first {
-			lead.Init(w.Core.Name, []meta.Target{{Column: ordinalColumn}}, rs, false)
+			lead.Init(w.Core.Name, []meta.Target{{Column: table.OrdinalColumn}}, rs, false)
 			d.InitFrom(w.Core.Name, w.returned, rs, 1)
 		}
 		if err := lead.Row(rs, unsafe.Pointer(&ord)); err != nil {
@@ -254,7 +208,7 @@ func (w *Write) Receive(rs pgx.Rows) error {
 			continue
 		}
 		found[ord-1] = 1
-		if err := d.Row(rs, w.Rows.at(int(ord-1))); err != nil {
+		if err := d.Row(rs, w.Rows.At(int(ord-1))); err != nil {
 			return err
 		}
 	}
@@ -277,34 +231,14 @@ func (w *Write) Receive(rs pgx.Rows) error {
 func (w *Write) HasResult() bool { return w.finds || len(w.returned) > 0 }
 
 // Version is that of one of the rows.
-func (w *Write) Version(i int) int64 { return w.Core.Version.Int(w.Rows.at(i)) }
+func (w *Write) Version(i int) int64 { return w.Core.Version.Int(w.Rows.At(i)) }
 
 // Explain gives the error of w its type and its place. db is asked for what the
 // server did not say.
 func (w *Write) Explain(ctx context.Context, db smrt.DB, err error) error {
-	w.Core.forgetTypes(err)
-	if types := w.Core.types.Load(); types != nil && w.Rows.N > 0 {
-		err = w.Core.explainRows(err, *types, w.Rows)
+	w.Core.ForgetTypes(err)
+	if types := w.Core.KnownTypes(); types != nil && w.Rows.N > 0 {
+		err = w.Core.ExplainRows(err, *types, w.Rows)
 	}
 	return w.Core.Fail(ctx, db, w.Op, err)
-}
-
-// MaxChunk is how many rows a statement carries at most.
-const MaxChunk = chunkRows
-
-// IntKey tells whether the key is one integer.
-func (c *Core) IntKey() bool {
-	return len(c.Key) == 1 && isInteger(c.Key[0].Column) && !c.Key[0].Column.Ptr
-}
-
-// KeyNumber is the integer at key.
-func (c *Core) KeyNumber(key unsafe.Pointer) int64 { return c.keyParts[0].Int(key) }
-
-// AppendKeyOf encodes the key of the entity at p, so that equal keys, and only
-// those, are equal.
-func (c *Core) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
-	for _, k := range c.Key {
-		b = AppendKey(b, k.Column, p)
-	}
-	return b
 }

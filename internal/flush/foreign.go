@@ -1,4 +1,4 @@
-package crud
+package flush
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // ForeignKey is a foreign key between two declared tables.
 type ForeignKey struct {
 	Name       string // for messages
 	Constraint string // qualified and quoted
-	From, To   *Core
+	From, To   *table.Table
 	Columns    []*meta.Column // of From
 	Refers     []*meta.Column // of To, at the same places
 	Loose      []*meta.Column // of From: if these are NULL, a row refers to none; empty if they cannot be
@@ -59,7 +60,7 @@ const maxTableSets = 1024
 
 // ForeignKeys returns the foreign keys among tables, each of them once. They
 // are looked up once for each database, as which place tells.
-func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*Core) (found []ForeignKey, cached bool, err error) {
+func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*table.Table) (found []ForeignKey, cached bool, err error) {
 	key := foreignKeysOf(place, tables)
 	foreignKeys.mu.Lock()
 	known, ok := foreignKeys.m[key]
@@ -80,7 +81,7 @@ func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*Core) 
 }
 
 // ForgetForeignKeys lets them be looked up again.
-func ForgetForeignKeys(place string, tables []*Core) {
+func ForgetForeignKeys(place string, tables []*table.Table) {
 	foreignKeys.mu.Lock()
 	defer foreignKeys.mu.Unlock()
 	delete(foreignKeys.m, foreignKeysOf(place, tables))
@@ -88,7 +89,7 @@ func ForgetForeignKeys(place string, tables []*Core) {
 
 // foreignKeysOf is what the answers are remembered by. Two declarations of one
 // table are two tables here, so that the columns are those of the right one.
-func foreignKeysOf(place string, tables []*Core) string {
+func foreignKeysOf(place string, tables []*table.Table) string {
 	var b strings.Builder
 	b.WriteString(place)
 	for _, t := range tables {
@@ -98,7 +99,7 @@ func foreignKeysOf(place string, tables []*Core) string {
 	return b.String()
 }
 
-func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*Core) ([]ForeignKey, error) {
+func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*table.Table) ([]ForeignKey, error) {
 	names := make([]string, len(tables))
 	for i, t := range tables {
 		names[i] = t.Quoted
@@ -119,7 +120,7 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*Core) ([]Forei
 			return nil, err
 		}
 		k.From, k.To = tables[from-1], tables[to-1]
-		k.Columns, k.Refers = k.From.columnsNamed(columns), k.To.columnsNamed(refers)
+		k.Columns, k.Refers = columnsNamed(k.From, columns), columnsNamed(k.To, refers)
 		k.Loose = loose(&k, required, full)
 		found = append(found, k)
 	}
@@ -131,7 +132,7 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*Core) ([]Forei
 func loose(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
 	for i, col := range k.Columns {
 		switch {
-		case col != nil && col.Nullable && !required[i] && k.From.Writable(col):
+		case col != nil && col.Nullable && !required[i] && k.From.Writes(col):
 			columns = append(columns, col)
 		case full:
 			return nil
@@ -141,7 +142,7 @@ func loose(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
 }
 
 // columnsNamed finds columns; those that the struct does not have are nil.
-func (c *Core) columnsNamed(names []string) []*meta.Column {
+func columnsNamed(c *table.Table, names []string) []*meta.Column {
 	columns := make([]*meta.Column, len(names))
 	for i, name := range names {
 		columns[i] = c.Struct.ByName(name)

@@ -1,0 +1,202 @@
+package crud
+
+import (
+	"context"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// getAlone reads the row with the key at key into a new struct.
+func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
+	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	args, err := b.Table.KeyArgs(key)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.DB.Query(ctx, b.Rows.Get, args...)
+	if err != nil {
+		return nil, b.Table.Explain(ctx, b.DB, err, args, b.Table.KeyParts)
+	}
+	return b.readOne(rows)
+}
+
+// readOne reads the only row of a result.
+func (b *Bound) readOne(rows pgx.Rows) (unsafe.Pointer, error) {
+	if !rows.Next() {
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		return nil, smrt.ErrNotFound
+	}
+	var d meta.Decoder
+	d.Init(b.Table.Name, b.Rows.Targets, rows, true)
+	p := b.Rows.One()
+	err := d.Row(rows, p)
+	rows.Close()
+	if err == nil {
+		err = rows.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// query runs a query and reads its rows to where next says.
+func (b *Bound) query(ctx context.Context, s *plan.Spec, and *plan.Node, next func() unsafe.Pointer) error {
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, AndThen: and})
+	if rows == nil {
+		return err
+	}
+	if err := b.each(rows, b.Rows.Targets, next); err != nil {
+		return b.Table.ExplainSpec(ctx, b.DB, err, s)
+	}
+	return nil
+}
+
+// open runs a query. Rows and error are nil when no row can match.
+func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
+	if err := handle.Check(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	st, err := b.Table.Build(r)
+	if err != nil || r.Spec.Empty() {
+		return nil, b.Table.Named(err)
+	}
+	rows, err := b.DB.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	if err != nil {
+		return nil, b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
+	}
+	return rows, nil
+}
+
+// withMode puts the query's exec mode where pgx looks for it.
+func withMode(s *plan.Spec, args []any) []any {
+	if s.Mode == 0 {
+		return args
+	}
+	return append([]any{s.Mode}, args...)
+}
+
+func (b *Bound) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Pointer) error {
+	defer rows.Close()
+	var d meta.Decoder
+	for first := true; rows.Next(); first = false {
+		if first {
+			d.Init(b.Table.Name, targets, rows, false)
+		}
+		if err := d.Row(rows, next()); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scalar runs a query whose result is one row and scans it.
+func (b *Bound) scalar(ctx context.Context, r *plan.Request, dst ...any) error {
+	if err := handle.Check(ctx, b.DB); err != nil {
+		return err
+	}
+	st, err := b.Table.Build(r)
+	if err != nil {
+		return b.Table.Named(err)
+	}
+	err = b.DB.QueryRow(ctx, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)
+	if err != nil {
+		return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
+	}
+	return nil
+}
+
+// stream reads rows one by one into the struct that next gives, until yield
+// says stop.
+func (b *Bound) stream(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer, yield func() bool) error {
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
+	if rows == nil {
+		return err
+	}
+	ended := false
+	defer func() {
+		if !ended { // also when the caller's loop panics
+			stop(ctx, rows)
+		}
+	}()
+	var d meta.Decoder
+	for first := true; rows.Next(); first = false {
+		if first {
+			d.Init(b.Table.Name, b.Rows.Targets, rows, false)
+		}
+		if err := d.Row(rows, next()); err != nil {
+			return err
+		}
+		if !yield() {
+			return nil
+		}
+	}
+	ended = true
+	return rows.Err()
+}
+
+const cancelTimeout = 2 * time.Second
+
+// stop ends a result before its end. Outside a transaction the server is asked
+// to stop sending: reading a million rows only to drop them takes longer than
+// the request. The request is complete before the connection is used again, so
+// it cannot hit a later statement. Inside a transaction, which it would abort,
+// the rest is read.
+func stop(ctx context.Context, rows pgx.Rows) {
+	defer rows.Close()
+	conn := rows.Conn()
+	if conn == nil || conn.PgConn().TxStatus() != handle.StatusIdle {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer cancel()
+	_ = conn.PgConn().CancelRequest(ctx) // if it fails, the rest is read
+}
+
+// ordered returns s with an order, so that "the first row" means something:
+// its own, the table's, or that of the key.
+func (b *Bound) ordered(s *plan.Spec) *plan.Spec {
+	if len(s.Order) > 0 || !s.Unordered && len(b.Table.DefaultOrder) > 0 || len(b.Table.Key) == 0 {
+		return s
+	}
+	ordered := s.Clone()
+	for _, k := range b.Table.Key {
+		ordered.Order = append(ordered.Order, meta.Order{Column: k.Column})
+	}
+	return ordered
+}
+
+// count counts the rows that match.
+func (b *Bound) count(ctx context.Context, s *plan.Spec) (n int64, err error) {
+	s = s.OrEmpty()
+	if s.Lock != plan.NoLock {
+		return 0, &smrt.QueryError{Reason: "rows that are counted cannot be locked"}
+	}
+	if s.Empty() && s.Err == nil && ctx != nil {
+		return 0, nil
+	}
+	err = b.scalar(ctx, &plan.Request{Verb: plan.Count, Spec: s}, &n)
+	return n, err
+}
+
+// exists tells whether a row matches.
+func (b *Bound) exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
+	s = s.OrEmpty()
+	if s.Empty() && s.Err == nil && ctx != nil {
+		return false, nil
+	}
+	err = b.scalar(ctx, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
+	return ok, err
+}

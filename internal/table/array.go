@@ -1,0 +1,208 @@
+package table
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// MaxChunk is how many rows one statement carries. More would not be faster
+// and an array may not exceed 1 GB; the statements of a larger call travel in
+// one batch, which is one implicit transaction.
+const MaxChunk = 20_000
+
+// ArrayType is how the values of a column travel in an array.
+type ArrayType struct {
+	Param  string // type of the array parameter
+	Cast   string // cast of an element, may be empty
+	asText bool
+	asJSON bool
+}
+
+// carried is carriers, remembered: asking pgx what it can encode takes longer
+// than sending ten rows.
+func (c *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+	out := make([]ArrayType, len(columns))
+	for i, col := range columns {
+		key := carriage{col, types[col.Name]}
+		known, ok := carriages.Load(key)
+		if !ok {
+			ks, can := c.carriers(types, columns[i:i+1])
+			if !can {
+				ks = []ArrayType{{}}
+			}
+			known, _ = carriages.LoadOrStore(key, ks[0])
+		}
+		if out[i] = known.(ArrayType); out[i].Param == "" {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+type carriage struct {
+	column *meta.Column
+	of     ColumnType
+}
+
+// carriages grows with the columns that a program declares.
+var carriages sync.Map // carriage -> carrier
+
+// carriers finds the carrier of each column. It reports false if one of them
+// has none: its type can be encoded by a codec of the connection only.
+func (c *Table) carriers(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+	out := make([]ArrayType, len(columns))
+	for i, col := range columns {
+		t := types[col.Name]
+		switch {
+		case t.isJSON && col.IsDocument():
+			out[i] = ArrayType{Param: "text[]", Cast: "::" + t.Name, asJSON: true}
+		case t.isText && col.Encode == meta.KindString:
+			out[i] = ArrayType{Param: "text[]"}
+		case col.Encode != meta.KindString && col.Encode != meta.KindJSON && col.Encode != meta.KindStrings && encodable(col, t.Base):
+			out[i] = ArrayType{Param: t.Name + "[]"}
+		case col.HasText() && col.Encode != meta.KindBytes:
+			out[i] = ArrayType{Param: "text[]", Cast: "::" + t.Name, asText: col.Encode != meta.KindString}
+		default:
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// encodable tells whether pgx itself knows how to encode an array of the
+// column's values for a column of type oid.
+func encodable(col *meta.Column, oid uint32) bool {
+	m := pgtype.NewMap()
+	t, ok := m.TypeForOID(oid)
+	if !ok {
+		return false
+	}
+	array, ok := m.TypeForName("_" + t.Name)
+	if !ok {
+		return false
+	}
+	empty, err := meta.NewArray(col, nil, 0, 0, nil)
+	return err == nil && m.PlanEncode(array.OID, pgtype.BinaryFormatCode, empty) != nil
+}
+
+// Arg is the values of a column as an argument.
+func (t ArrayType) Arg(a *meta.Array) (any, error) {
+	switch {
+	case t.asText:
+		return meta.AsText{Array: a}, nil
+	case t.asJSON:
+		return meta.NewAsJSON(a)
+	}
+	return a, nil
+}
+
+// Arrays are the columns of the chosen rows as arguments.
+func Arrays(columns []*meta.Column, carriers []ArrayType, rows Rows, chosen []int) ([]any, error) {
+	args := make([]any, len(columns))
+	for i, col := range columns {
+		a, err := meta.NewArray(col, rows.Base, rows.Size, rows.N, chosen)
+		if err != nil {
+			return nil, err
+		}
+		if args[i], err = carriers[i].Arg(a); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+// Unnest is the FROM item that turns the arrays into rows u(c0, c1, ...), and
+// the expressions that are their columns.
+func Unnest(carriers []ArrayType, ordinality bool) (from string, exprs []string) {
+	params := make([]string, len(carriers))
+	names := make([]string, len(carriers))
+	for i, k := range carriers {
+		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
+		names[i] = "c" + strconv.Itoa(i)
+		exprs = append(exprs, "u."+names[i]+k.Cast)
+	}
+	from = "unnest(" + strings.Join(params, ", ") + ")"
+	if ordinality {
+		from += " WITH ORDINALITY"
+		names = append(names, "ord")
+	}
+	return from + " AS u(" + strings.Join(names, ", ") + ")", exprs
+}
+
+// KeyTable is how lists of keys travel as the rows of an unnest.
+type KeyTable struct {
+	From  string   // unnest(?::bigint[], ?::text[])
+	Exprs []string // what a key's columns are equal to: "c0", "c1::citext"
+
+	types []ArrayType
+}
+
+// KeyTable finds out how keys made of columns travel. It asks the catalog only
+// for types that the Go type leaves open, and remembers the answer.
+func (c *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column) (*KeyTable, error) {
+	ks := make([]ArrayType, len(columns))
+	for i, col := range columns {
+		switch col.Encode {
+		case meta.KindInt16:
+			ks[i].Param = "smallint[]"
+		case meta.KindInt32:
+			ks[i].Param = "integer[]"
+		case meta.KindInt64:
+			ks[i].Param = "bigint[]"
+		case meta.KindUUID:
+			ks[i].Param = "uuid[]"
+		default:
+			types, err := c.ColumnTypes(ctx, db)
+			if err != nil {
+				return nil, err
+			}
+			known, ok := c.KeyArrayTypes(types, columns)
+			if !ok {
+				return nil, &smrt.QueryError{Reason: "the key column " + c.Name + "." + col.Name + " has a type that arrays cannot carry"}
+			}
+			ks[i] = known[i]
+			if strings.Contains(ks[i].Param+ks[i].Cast, "?") { // it would be taken for an argument
+				return nil, &smrt.QueryError{Reason: "the type of the key column " + c.Name + "." + col.Name + " has a question mark in its name"}
+			}
+		}
+	}
+	t := &KeyTable{types: ks}
+	params := make([]string, len(ks))
+	for i, k := range ks {
+		params[i] = "?::" + k.Param
+		t.Exprs = append(t.Exprs, "c"+strconv.Itoa(i)+k.Cast)
+	}
+	t.From = "unnest(" + strings.Join(params, ", ") + ")"
+	return t, nil
+}
+
+// KeyArrayTypes is ArrayTypes for columns that are compared with the elements of
+// the arrays.
+func (c *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+	ks, ok := c.ArrayTypes(types, columns)
+	for i := range ks {
+		if types[columns[i].Name].Base == pgtype.BPCharOID {
+			ks[i].Cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
+		}
+	}
+	return ks, ok
+}
+
+// Arg is the list of the values of column i as an argument.
+func (t *KeyTable) Arg(i int, a *meta.Array) (any, error) { return t.types[i].Arg(a) }
+
+// Names are the names of the unnest's columns.
+func (t *KeyTable) Names() string {
+	names := make([]string, len(t.types))
+	for i := range names {
+		names[i] = "c" + strconv.Itoa(i)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,337 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Table is a declared table with its fixed statements. It is safe for concurrent use.
+type Table struct {
+	*plan.Table
+	Self     *Projection    // the whole entity
+	where    string         // "key" = $1 AND ..., and not deleted
+	KeyParts []*meta.Column // the key's columns, at their places in a key
+	Writable []*meta.Column // what an insert may write
+	Mutable  []*meta.Column // what an update of a whole row writes
+	Returned []*meta.Column // what an update reads back
+
+	shapes      shapes
+	types       atomic.Pointer[map[string]ColumnType] // nil until looked up
+	partitioned atomic.Bool                           // known with types
+
+	constraints sync.Map // name of a constraint -> []string, its columns
+}
+
+// Projection is what is read of a row and where it goes.
+type Projection struct {
+	List    string // select list
+	Get     string // SELECT by key
+	Targets []meta.Target
+	Structs // that rows are read into
+}
+
+// tables holds the Table of each declaration, so that making a repository is cheap
+// enough for every request.
+var tables sync.Map // *plan.Table -> *Table
+
+// Of returns the core of t.
+func Of(t *plan.Table) *Table {
+	if c, ok := tables.Load(t); ok {
+		return c.(*Table)
+	}
+	c, _ := tables.LoadOrStore(t, newCore(t))
+	return c.(*Table)
+}
+
+func newCore(t *plan.Table) *Table {
+	c := &Table{Table: t}
+	computed := map[*meta.Column]bool{}
+	for _, col := range t.Computed {
+		computed[col] = true
+	}
+	for _, col := range t.Struct.Columns {
+		if computed[col] {
+			continue
+		}
+		c.Writable = append(c.Writable, col)
+		if !t.IsKey(col) && col != t.CreatedAt && col != t.SoftDelete {
+			c.Mutable = append(c.Mutable, col)
+		}
+	}
+	for _, k := range t.Key {
+		part := *k.Column
+		part.Offset = k.Offset
+		c.KeyParts = append(c.KeyParts, &part)
+	}
+	c.Returned = c.readBack(t.UpdatedAt, t.Version)
+	c.where = c.KeyCondition() + c.NotDeleted()
+	c.Self = c.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
+	return c
+}
+
+// readBack lists the columns that come back from every write, and more ones
+// that are not nil.
+func (c *Table) readBack(more ...*meta.Column) []*meta.Column {
+	var out []*meta.Column
+	seen := map[*meta.Column]bool{nil: true}
+	for _, list := range [][]*meta.Column{more, c.Computed, c.ReadBack} {
+		for _, col := range list {
+			if !seen[col] {
+				seen[col] = true
+				out = append(out, col)
+			}
+		}
+	}
+	return out
+}
+
+// KeyCondition matches the key as the first arguments, deleted or not.
+func (c *Table) KeyCondition() string {
+	terms := make([]string, len(c.Key))
+	for i, k := range c.Key {
+		terms[i] = k.Column.Quoted + " = $" + strconv.Itoa(i+1)
+	}
+	return strings.Join(terms, " AND ")
+}
+
+// LiveKeyCondition is KeyCondition for rows that are not deleted.
+func (c *Table) LiveKeyCondition() string { return c.where }
+
+// Project makes a projection of a select list to structs of type row.
+func (c *Table) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
+	return &Projection{
+		Structs: StructsOf(row),
+		List:    list,
+		Targets: targets,
+		Get:     "SELECT " + list + " FROM " + c.Quoted + " WHERE " + c.where,
+	}
+}
+
+// Op names an operation in errors.
+type Op = pgerr.Op
+
+// Fail gives err its type and says what failed. It returns nil for nil.
+func (c *Table) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
+	if err == nil {
+		return nil
+	}
+	return pgerr.Wrap(op, c.Name, c.withColumns(ctx, db, err))
+}
+
+// NeedKey refuses operations that need a key on tables without one.
+func (c *Table) NeedKey(ctx context.Context, db smrt.DB) error {
+	if err := handle.Check(ctx, db); err != nil {
+		return err
+	}
+	if len(c.Key) == 0 {
+		return smrt.ErrNoKey
+	}
+	return nil
+}
+
+// NeedWritable is the gate of all writes: what cannot be is refused before a
+// connection is taken.
+func (c *Table) NeedWritable(ctx context.Context, db smrt.DB) error {
+	if err := handle.Check(ctx, db); err != nil {
+		return err
+	}
+	if c.ReadOnly {
+		return smrt.ErrReadOnly
+	}
+	return handle.RefuseWrite(db)
+}
+
+// CheckWrite refuses writes to what is read-only.
+func (c *Table) CheckWrite(needKey bool) error {
+	switch {
+	case c.ReadOnly:
+		return smrt.ErrReadOnly
+	case needKey && len(c.Key) == 0:
+		return smrt.ErrNoKey
+	}
+	return nil
+}
+
+// NeedKeyValue refuses an entity whose key is zero: it was never created. A
+// composite key may contain zeros.
+func (c *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
+	for _, k := range c.Key {
+		if !k.Column.Zero(p) {
+			return nil
+		}
+	}
+	return &smrt.ValueError{
+		Table: c.Name, Column: c.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
+		Reason: "the entity was not read or created before",
+	}
+}
+
+// CheckKey refuses an entity that was never created.
+func (c *Table) CheckKey(p unsafe.Pointer) error { return c.NeedKeyValue(p, -1) }
+
+// Named completes a ValueError with the table's name.
+func (c *Table) Named(err error) error {
+	var v *smrt.ValueError
+	if errors.As(err, &v) && v.Table == "" {
+		named := *v
+		named.Table = c.Name
+		return &named
+	}
+	return err
+}
+
+// KeyArgs returns the key at key as arguments.
+func (c *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
+	args := make([]any, len(c.KeyParts))
+	for i, part := range c.KeyParts {
+		v, err := part.Arg(key)
+		if err != nil {
+			return nil, c.Named(err)
+		}
+		args[i] = v
+	}
+	return args, nil
+}
+
+func (c *Table) KeyColumns() []*meta.Column {
+	cols := make([]*meta.Column, len(c.Key))
+	for i, k := range c.Key {
+		cols[i] = k.Column
+	}
+	return cols
+}
+
+// withKey is the query for the row with a key.
+func (c *Table) KeySpec(args []any) *plan.Spec {
+	s := &plan.Spec{Where: make([]plan.Node, len(args)), Unordered: true}
+	for i, k := range c.Key {
+		s.Where[i] = plan.Node{Op: plan.Eq, Column: k.Column, A: args[i]}
+	}
+	return s
+}
+
+// KeyIsZero tells whether the key of the entity at p is left to the server.
+func (c *Table) KeyIsZero(p unsafe.Pointer) bool { return len(c.Key) == 1 && c.Key[0].Column.Zero(p) }
+
+// IntKey tells whether the key is one integer.
+func (c *Table) IntKey() bool {
+	return len(c.Key) == 1 && IsInteger(c.Key[0].Column) && !c.Key[0].Column.Ptr
+}
+
+// KeyNumber is the integer at key.
+func (c *Table) KeyNumber(key unsafe.Pointer) int64 { return c.KeyParts[0].Int(key) }
+
+// SetKey copies the key at key into the entity at p.
+func (c *Table) SetKey(p, key unsafe.Pointer) {
+	for _, k := range c.Key {
+		reflect.NewAt(k.Column.Type, unsafe.Add(p, k.Column.Offset)).Elem().Set(reflect.NewAt(k.Column.Type, unsafe.Add(key, k.Offset)).Elem())
+	}
+}
+
+func IsInteger(col *meta.Column) bool {
+	return col.Encode == meta.KindInt64 || col.Encode == meta.KindInt32 || col.Encode == meta.KindInt16
+}
+
+// entities describes n entities, keys n keys.
+func (c *Table) Entities(base unsafe.Pointer, n int) Rows { return Rows{base, c.Self.Size, n} }
+
+func (c *Table) Keys(base unsafe.Pointer, n int) Rows { return Rows{base, c.KeySize, n} }
+
+// NewEntity returns a zero entity.
+func (c *Table) NewEntity() unsafe.Pointer { return reflect.New(c.Struct.Type).UnsafePointer() }
+
+// CopyEntity copies the struct at src to dst.
+func (c *Table) CopyEntity(dst, src unsafe.Pointer) {
+	reflect.NewAt(c.Struct.Type, dst).Elem().Set(reflect.NewAt(c.Struct.Type, src).Elem())
+}
+
+// Copies returns room for n entities.
+func (c *Table) Copies(n int) Rows {
+	return Rows{Base: c.Self.Room(n), Size: c.Self.Size, N: n}
+}
+
+func (c *Table) NotDeleted() string {
+	if c.SoftDelete == nil {
+		return ""
+	}
+	return " AND " + c.SoftDelete.Quoted + " IS NULL"
+}
+
+// softDelete is the SET clause that deletes a row softly, or that restores it.
+func (c *Table) SoftDeleteSet(to string) string {
+	sets := c.SoftDelete.Quoted + " = " + to
+	for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
+		if col != nil {
+			sets += ", " + col.Quoted + " = " + c.AssignedValue(col, "", nil)
+		}
+	}
+	return sets
+}
+
+// AssignedValue is what an update writes to a column of the row called alias.
+func (c *Table) AssignedValue(col *meta.Column, alias string, value func() string) string {
+	switch col {
+	case c.UpdatedAt:
+		return "now()"
+	case c.Version:
+		return alias + col.Quoted + " + 1"
+	}
+	return value()
+}
+
+// updateColumns are the arguments of a bulk update: the key, the version, and
+// what is written.
+func (c *Table) UpdateColumns() []*meta.Column {
+	cols := c.KeyColumns()
+	if c.Version != nil {
+		cols = append(cols, c.Version)
+	}
+	for _, col := range c.Mutable {
+		if col != c.Version && col != c.UpdatedAt {
+			cols = append(cols, col)
+		}
+	}
+	return cols
+}
+
+// withOwn adds the assignments that the table makes by itself.
+func (c *Table) WithOwn(sets []plan.Set) []plan.Set {
+	own := sets[:len(sets):len(sets)]
+	add := func(col *meta.Column, s plan.Set) {
+		if col == nil {
+			return
+		}
+		for i := range sets {
+			if sets[i].Column == col {
+				return
+			}
+		}
+		s.Column = col
+		own = append(own, s)
+	}
+	add(c.UpdatedAt, plan.Set{Op: plan.SetNow})
+	add(c.Version, plan.Set{Op: plan.SetAdd, A: int64(1)})
+	return own
+}
+
+// Writable tells whether an insert writes a column.
+func (c *Table) Writes(col *meta.Column) bool { return slices.Contains(c.Writable, col) }
+
+// SystemRef qualifies system columns; the table's own name does, without its
+// schema.
+func (c *Table) SystemRef() string {
+	return c.Quoted[strings.LastIndex(c.Quoted, `."`)+1:] + "."
+}
