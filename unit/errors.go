@@ -13,7 +13,7 @@ import (
 type RowError struct {
 	Op     string // "create", "update", "patch" or "delete"
 	Table  string
-	Index  int // in the order in which writes were added, from 0; -1 if it cannot be told: a search for it found nothing wrong
+	Index  int // in the order in which writes were added, from 0; -1 if a search for it found nothing wrong
 	Entity any // pointer to the entity; nil for writes by key, and of calls that were refused
 	Key    any // key of the row; nil if the database was to make it
 	Err    error
@@ -27,13 +27,13 @@ func (e *RowError) Error() string {
 	return fmt.Sprintf("unit: write %d (%s %s): %v", e.Index, e.Op, e.Table, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
 // CycleError reports rows that each need another one to be there first, in a
-// ring of foreign keys that are neither deferrable nor may be NULL. Of deletes it
-// names the tables, and comes in a [RowError] with the constraint that the server
-// objected to. It also satisfies errors.Is(err, smrt.ErrBadQuery).
+// ring of foreign keys that are neither deferrable nor may be NULL. For deletes it
+// names the tables, and is part of a [RowError] with the constraint that the
+// server objected to. It also satisfies errors.Is(err, smrt.ErrBadQuery).
 type CycleError struct {
 	Tables      []string // along the ring
 	Constraints []string // from each table to the next, and from the last to the first; empty where there is none
@@ -51,12 +51,12 @@ func (e *CycleError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives smrt.ErrBadQuery.
+// Unwrap returns smrt.ErrBadQuery.
 func (e *CycleError) Unwrap() error { return smrt.ErrBadQuery }
 
-// CommittedError reports that the unit was written, but what came back could not
-// be read into the entities; they are as before. It says that a declaration does
-// not fit the table, for instance a field that cannot hold NULL.
+// CommittedError reports that the unit was written, but that what came back could
+// not be read into the entities, which are as before. Mostly a declaration does
+// not fit the table; for instance, a field cannot hold NULL.
 type CommittedError struct{ Err error }
 
 // Error says that the rows are there.
@@ -64,5 +64,5 @@ func (e *CommittedError) Error() string {
 	return "the unit was committed, but what the database decided could not be read back: " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *CommittedError) Unwrap() error { return e.Err }

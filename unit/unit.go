@@ -25,8 +25,8 @@ type Key[K any] struct{ row *op }
 // Reference gives rows of T the key of another row.
 type Reference[T any] struct{ ref reference }
 
-// Refer lets a column, which may be one that can be NULL, have the key of a row
-// that the unit creates, or that a flush of it has created:
+// Refer sets a column to the key of a row that the unit creates, or that an
+// earlier flush of it has created. The column may be one that can be NULL.
 //
 //	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
 //	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, order))
@@ -34,12 +34,12 @@ func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
 	return Reference[T]{reference{column.Plan(), key.row}}
 }
 
-// Create lets the row of an entity be created, as a repository does it, with the
-// values that the entity has when the unit is flushed. What the database decides
-// is in the entity afterwards. Until then the unit refers to the struct: it must
-// not be moved, as append does with a slice that is full.
+// Create schedules an insert of the entity, with the values it has when the unit
+// is flushed. Afterwards the entity holds what the database decided. Until then
+// the unit refers to the struct, so do not move it, as append does with a slice
+// that is full.
 //
-// The result is the key of the row, for [Refer].
+// Create returns the key of the row, for [Refer].
 func Create[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) Key[K] {
 	return Key[K]{u.create(table.Plan(), unsafe.Pointer(v), references(refs))}
 }
@@ -49,9 +49,9 @@ func CreateMany[T any, K comparable](u *Unit, table *query.Table[T, K], vs []T, 
 	return keys[K](u.createMany(table.Plan(), unsafe.Pointer(unsafe.SliceData(vs)), len(vs), references(refs)))
 }
 
-// Link lets more columns of an entity that the unit creates have keys of others:
-// for rows that refer to each other in a ring, of which one is added first. For
-// any other entity the flush answers smrt.ErrBadQuery.
+// Link adds references to an entity that the unit creates already. It is for rows
+// that refer to each other in a ring, one of which must be added first. For any
+// other entity the flush returns smrt.ErrBadQuery.
 //
 //	team := unit.Create(u, Teams, &t)
 //	player := unit.Create(u, Players, &p, unit.Refer(PlayerTeam, team))
@@ -60,7 +60,7 @@ func Link[T any](u *Unit, v *T, refs ...Reference[T]) {
 	u.link(unsafe.Pointer(v), references(refs))
 }
 
-// references sees references as what they hold, without copying.
+// references returns what references hold, without copying.
 func references[T any](refs []Reference[T]) []reference {
 	return *(*[]reference)(unsafe.Pointer(&refs))
 }
@@ -68,45 +68,47 @@ func references[T any](refs []Reference[T]) []reference {
 // keys gives keys their type.
 func keys[K any](rows []*op) []Key[K] { return *(*[]Key[K])(unsafe.Pointer(&rows)) }
 
-// Update lets the whole row of an entity be written: every column but the key
-// and the time of creation, with the values that the entity has when the unit
-// is flushed. If there is no such row, or if the table has a version column and
-// the row was changed since the entity was read, nothing of the unit is written.
+// Update schedules an update of the whole row of the entity: of every column but
+// the key and the time of creation, with the values that the entity has when the
+// unit is flushed. If there is no such row, the unit fails and nothing is
+// written. The same happens if the table has a version column and the row was
+// changed since the entity was read.
 //
 // Columns other than the key can be given keys of rows that the unit creates. An
-// entity that the unit creates or updates already is written once.
+// entity that the unit already creates or updates is written once.
 func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) {
 	u.update(table.Plan(), unsafe.Pointer(v), references(refs))
 }
 
-// Patch lets columns of the row with the key be assigned, and no others. If
-// there is no such row, nothing of the unit is written.
+// Patch schedules an update of some columns of the row with the key. If there is
+// no such row, the unit fails and nothing is written.
 func Patch[T any, K comparable](u *Unit, table *query.Table[T, K], key K, sets ...query.Assignment[T]) {
 	u.patch(table.Plan(), unsafe.Pointer(&key), plan.All(sets))
 }
 
-// Delete lets the row with the key be deleted: softly, if the table was declared
-// with SoftDelete. If there is no such row, nothing of the unit is written.
+// Delete schedules a delete of the row with the key. It is a soft delete if the
+// table was declared with SoftDelete. If there is no such row, the unit fails and
+// nothing is written.
 func Delete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
 	u.remove(table.Plan(), unsafe.Pointer(&key), nil, false)
 }
 
-// HardDelete lets the row with the key be deleted for good, deleted softly
-// before or not.
+// HardDelete schedules a permanent delete of the row with the key, whether or not
+// the row was deleted softly before.
 func HardDelete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
 	u.remove(table.Plan(), unsafe.Pointer(&key), nil, true)
 }
 
-// Remove is [Delete] for the row of an entity. If the table has a version
-// column and the row was changed since the entity was read, nothing of the unit
+// Remove is [Delete] for the row of an entity. If the table has a version column
+// and the row was changed since the entity was read, the unit fails and nothing
 // is written.
 func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
 	u.remove(table.Plan(), nil, unsafe.Pointer(v), false)
 }
 
-// Then separates what was added before from what is added after: all of the
-// former is written before any of the latter, in the same round trip. It is for
-// what neither foreign keys say nor the order of creating, changing and deleting.
+// Then separates what was added before it from what is added after it: the former
+// is written first, in the same round trip. Call it where neither the foreign
+// keys nor the order of creating, changing and deleting say what comes first.
 func (u *Unit) Then() { u.phase++ }
 
 // Len returns how many writes were collected.
@@ -116,9 +118,9 @@ func (u *Unit) Len() int { return len(u.ops) }
 // are as they were.
 func (u *Unit) Discard() { u.reset() }
 
-// Flush writes everything that was collected, all or nothing. At most one
-// Options may be given; they are those of txn.Run, which also says what is
-// retried and how often.
+// Flush writes everything that was collected, or nothing. At most one Options may
+// be given. They are those of txn.Run, which also documents what is retried and
+// how often.
 //
 // On a pool or a connection BEGIN, the statements and COMMIT are one round trip.
 // On a transaction, or on a handle on which txn.Run has one open under ctx, the
@@ -135,9 +137,10 @@ func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (S
 }
 
 // Plan returns the statements that Flush would send, in order, without sending
-// them; not those that set timeouts, a key or ask for the position, as options
-// may. It may ask the catalog of the database for foreign keys and types. The
-// errors are those that Flush has before anything is sent.
+// them. It leaves out those that set timeouts, write a key or ask for the
+// position, as options may. It may query the catalog of the database for foreign
+// keys and types. It returns the errors that Flush returns before anything is
+// sent.
 func (u *Unit) Plan(ctx context.Context, db smrt.DB, options ...txn.Options) ([]Statement, error) {
 	return u.plan(ctx, db, options)
 }
