@@ -26,8 +26,8 @@ func (u *work) snapshot() *before {
 		if o.entity == nil {
 			continue
 		}
-		c := o.core.Copies(1)
-		o.core.CopyEntity(c.At(0), o.entity)
+		c := o.table.Copies(1)
+		o.table.CopyEntity(c.At(0), o.entity)
 		b.ops, b.copies = append(b.ops, o), append(b.copies, c)
 	}
 	return b
@@ -72,7 +72,7 @@ func (b *before) restore() {
 	}
 	for i, o := range b.ops {
 		if !back[o.entity] {
-			o.core.CopyEntity(o.entity, b.copies[i].At(0))
+			o.table.CopyEntity(o.entity, b.copies[i].At(0))
 		}
 	}
 	if !again {

@@ -17,13 +17,13 @@ func (c *clash) Error() string {
 		smrt.ErrDuplicateInBatch, kindNames[c.first.kind], c.first.index, kindNames[c.second.kind], c.second.index)
 }
 
-// Unwrap gives the error that repositories have for it.
+// Unwrap returns the error that repositories return for it.
 func (c *clash) Unwrap() error {
-	return &smrt.DuplicateError{Table: c.first.core.Name, Rows: [2]int{c.first.index, c.second.index}}
+	return &smrt.DuplicateError{Table: c.first.table.Name, Rows: [2]int{c.first.index, c.second.index}}
 }
 
 // clashes looks for them in a phase.
-func clashes(by *[4][]*op) error {
+func clashes(by *phase) error {
 	if len(by[updates])+len(by[patches])+len(by[deletes]) == 0 {
 		return nil
 	}
@@ -31,26 +31,26 @@ func clashes(by *[4][]*op) error {
 	for k, ops := range by {
 		for _, o := range ops {
 			if kind(k) != creates || o.hasKey() {
-				kinds[o.core] |= 1 << k
+				kinds[o.table] |= 1 << k
 			}
 		}
 	}
-	for core, set := range kinds {
+	for t, set := range kinds {
 		if set == 1<<creates || set == 1<<patches {
 			continue
 		}
 		var err error
-		if core.IntKey() { // needs no encoding: one allocation less for each row
-			err = clashesOf(core, by, (*op).intKey)
+		if t.IntKey() { // needs no encoding: one allocation less for each row
+			err = clashesOf(t, by, (*op).intKey)
 		} else {
-			key, buffer := core.Copies(1).At(0), []byte(nil)
-			err = clashesOf(core, by, func(o *op) string {
+			key, buffer := t.Copies(1).At(0), []byte(nil)
+			err = clashesOf(t, by, func(o *op) string {
 				p := o.entity
 				if p == nil {
-					core.SetKey(key, o.key)
+					t.SetKey(key, o.key)
 					p = key
 				}
-				buffer = core.AppendKeyOf(buffer[:0], p)
+				buffer = t.AppendKeyOf(buffer[:0], p)
 				return string(buffer)
 			})
 		}
@@ -62,12 +62,12 @@ func clashes(by *[4][]*op) error {
 }
 
 // clashesOf returns the error of the first write of a table that meets another.
-func clashesOf[K comparable](core *table.Table, by *[4][]*op, keyOf func(*op) K) error {
+func clashesOf[K comparable](t *table.Table, by *phase, keyOf func(*op) K) error {
 	seen := map[K]*op{}
 	var found *clash
 	for _, ops := range by {
 		for _, o := range ops {
-			if o.core != core || o.kind == creates && !o.hasKey() {
+			if o.table != t || o.kind == creates && !o.hasKey() {
 				continue
 			}
 			key := keyOf(o)

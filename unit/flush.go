@@ -72,23 +72,23 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 	return nil
 }
 
-// open tells whether txn.Run has a transaction on db open under ctx. A pipeline
-// without steps sends nothing, and finds out.
+// open reports whether txn.Run has a transaction on db open under ctx. A pipeline
+// without steps sends nothing, but fails if there is one.
 func open(ctx context.Context, db smrt.DB) bool {
 	return errors.Is(txn.Pipeline(ctx, db), smrt.ErrTxBypass)
 }
 
 // join makes the statements a part of a transaction.
 func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
-	d, err := u.prepare(ctx, tx, placeOf(tx.Conn()))
+	p, err := u.prepare(ctx, tx, databaseOf(tx.Conn()))
 	if err != nil {
 		return Summary{}, err
 	}
-	out := outcome{draft: d}
+	out := outcome{prepared: p}
 	closing := out.sendIn(ctx, tx)
 	if out.err != nil {
-		d.forget(out.err, placeOf(tx.Conn()))
-		return Summary{}, out.explain(ctx, tx, d.searchIn(ctx, tx))
+		p.forgetIf(out.err)
+		return Summary{}, out.explain(ctx, tx, p.searchIn(ctx, tx))
 	}
 	if closing != nil {
 		return Summary{}, closing
@@ -97,25 +97,25 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 		return Summary{}, out.unread
 	}
 	before := u.snapshot()
-	u.settle(d)
+	u.settle(p)
 	before.await(ctx)
-	return d.summary(), nil
+	return p.summary(), nil
 }
 
-// searchable tells whether a row could be one of many that the server does not
+// searchable reports whether a row could be one of many that the server does not
 // tell apart.
-func (d *draft) searchable() bool {
-	return slices.ContainsFunc(d.steps, func(s step) bool { return s.part != nil && len(s.ops) > 1 })
+func (p *prepared) searchable() bool {
+	return slices.ContainsFunc(p.statements, func(st flush.Statement) bool { return st.Rows.N > 1 && divisible(st.Kind) })
 }
 
 // sendIn is the round trip in a transaction that is joined.
 func (o *outcome) sendIn(ctx context.Context, tx pgx.Tx) (closing error) {
 	var batch pgx.Batch
-	searchable := o.draft.searchable()
+	searchable := o.searchable()
 	if searchable {
 		batch.Queue("savepoint " + savepoint)
 	}
-	o.draft.queue(&batch)
+	o.queue(&batch)
 	if searchable {
 		batch.Queue("release savepoint " + savepoint)
 	}
@@ -158,8 +158,8 @@ func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, e
 		r.silent = true
 		err = attempt()
 	}
-	if err != nil && r.last != nil && r.last.out.draft.cached && outdated(r.last.out.err) {
-		r.first, r.known = err, r.last.out.draft.keys
+	if err != nil && r.last != nil && r.last.out.cached && outdated(r.last.out.err) {
+		r.first, r.known = err, r.last.out.keys
 		err = attempt()
 	}
 	if err != nil {
@@ -168,10 +168,10 @@ func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, e
 	return r.finish()
 }
 
-// outcome is what became of the statements of a draft.
+// outcome is what became of the statements of a unit.
 type outcome struct {
-	draft  *draft
-	failed int   // the step that err is about
+	*prepared
+	failed int   // the statement that err is about
 	err    error // of the server or of the network
 	unread error // a result that does not fit its entity
 	missed *missed
@@ -183,23 +183,22 @@ type outcome struct {
 // missed is the row that was not found and was added first, of the first
 // statement with such rows.
 type missed struct {
-	step  *step
-	row   int
-	stale bool
+	statement, row int
+	stale          bool
 }
 
-func (d *draft) queue(b *pgx.Batch) {
-	for i := range d.steps {
-		b.Queue(d.steps[i].write.SQL, d.steps[i].write.Args...)
+func (p *prepared) queue(b *pgx.Batch) {
+	for i := range p.statements {
+		b.Queue(p.statements[i].SQL, p.statements[i].Args...)
 	}
 }
 
 // receive reads the results of the statements, up to the first error.
 func (o *outcome) receive(results pgx.BatchResults) {
-	for i := range o.draft.steps {
-		w := o.draft.steps[i].write
+	for i := range o.statements {
+		st := &o.statements[i]
 		o.failed = i
-		if !w.HasResult() {
+		if !st.HasResult() {
 			if _, o.err = results.Exec(); o.err != nil {
 				return
 			}
@@ -210,14 +209,14 @@ func (o *outcome) receive(results pgx.BatchResults) {
 			o.err = err
 			return
 		}
-		err = w.Receive(rows)
+		err = st.Receive(rows)
 		var gone *flush.MissedError
 		switch broken := rows.Err(); {
-		case errors.As(err, &gone): // the guard will end the transaction
+		case errors.As(err, &gone): // FailIfMissed will end the transaction
 			if o.missed == nil {
-				s := &o.draft.steps[i]
-				first := slices.MinFunc(gone.Rows, func(a, b flush.Missed) int { return s.ops[a.Row].index - s.ops[b.Row].index })
-				o.missed = &missed{s, first.Row, first.Stale}
+				ops := o.ops[i]
+				first := slices.MinFunc(gone.Rows, func(a, b flush.Missed) int { return ops[a.Row].index - ops[b.Row].index })
+				o.missed = &missed{i, first.Row, first.Stale}
 			}
 		case broken != nil:
 			o.err = broken
@@ -232,46 +231,46 @@ func (o *outcome) receive(results pgx.BatchResults) {
 // explain says which row of the unit failed, and why. What the server did not
 // say it finds out.
 func (o *outcome) explain(ctx context.Context, db smrt.DB, lost *search) error {
-	if i := o.draft.unsent(o.err); i >= 0 {
+	if i := o.unsent(o.err); i >= 0 {
 		o.failed = i
 	}
 	switch {
 	case o.failed < 0:
 		return pgerr.Wrap("begin", "transaction", o.err)
-	case o.failed >= len(o.draft.steps):
+	case o.failed >= len(o.statements):
 		return pgerr.Wrap("commit", "transaction", o.err)
 	}
 	var pg *pgconn.PgError
 	if errors.As(o.err, &pg) && o.missed != nil {
 		return o.notFound()
 	}
-	s := &o.draft.steps[o.failed]
-	if s.write.Core == nil { // a constraint that was deferred
+	st, ops := &o.statements[o.failed], o.ops[o.failed]
+	if st.Table == nil { // a constraint that was deferred
 		return pgerr.Wrap("flush", "unit", o.err)
 	}
-	err := o.ringed(s, s.write.Explain(ctx, db, o.err))
-	if len(s.ops) == 0 || !errors.As(o.err, &pg) {
-		return o.draft.placed(err, s.ops)
+	err := o.ringed(st, st.Explain(ctx, db, o.err))
+	if len(ops) == 0 || !errors.As(o.err, &pg) {
+		return located(err, ops)
 	}
 	at := 0
-	if len(s.ops) > 1 {
+	if len(ops) > 1 {
 		if at = -1; pgerr.IsAboutRow(o.err) {
 			at = lost.row(o.failed)
 		}
 	}
 	if at < 0 {
-		return &RowError{Op: kindNames[s.kind], Table: s.write.Core.Name, Index: -1, Err: err}
+		return &RowError{Op: string(st.Op()), Table: st.Table.Name, Index: -1, Err: err}
 	}
-	return s.ops[at].failed(err)
+	return ops[at].failed(err)
 }
 
 // ringed adds the ring of tables that a row could not be deleted because of.
-func (o *outcome) ringed(s *step, err error) error {
-	if s.kind != deletes || !errors.Is(err, smrt.ErrForeignKey) {
+func (o *outcome) ringed(st *flush.Statement, err error) error {
+	if st.Kind != flush.Delete || !errors.Is(err, smrt.ErrForeignKey) {
 		return err
 	}
-	for _, ring := range o.draft.closed {
-		if slices.Contains(ring.Tables, s.write.Core.Name) {
+	for _, ring := range o.closed {
+		if slices.Contains(ring.Tables, st.Table.Name) {
 			return &certain{ring, err}
 		}
 	}
@@ -281,13 +280,13 @@ func (o *outcome) ringed(s *step, err error) error {
 // notFound is the error of a row that was not found, whatever else failed after
 // it.
 func (o *outcome) notFound() error {
-	s := o.missed.step
-	row := s.ops[o.missed.row]
+	st := &o.statements[o.missed.statement]
+	row := o.ops[o.missed.statement][o.missed.row]
 	var err error = smrt.ErrNotFound
 	if o.missed.stale {
-		err = &smrt.StaleError{Table: row.core.Name, Have: s.write.Version(o.missed.row)}
+		err = &smrt.StaleError{Table: row.table.Name, Have: st.Version(o.missed.row)}
 	}
-	return row.failed(&certain{err, pgerr.Wrap(s.write.Op, row.core.Name, o.err)})
+	return row.failed(&certain{err, pgerr.Wrap(st.Op(), row.table.Name, o.err)})
 }
 
 // certain is an error with what the server said, which shows that nothing was
@@ -299,13 +298,13 @@ type certain struct {
 
 func (c *certain) Unwrap() []error { return []error{c.error, c.server} }
 
-// unsent is the step that a batch could not be sent because of, or -1.
-func (d *draft) unsent(err error) int {
+// unsent returns the statement that a batch could not be sent because of, or -1.
+func (p *prepared) unsent(err error) int {
 	var batch pgx.ErrPreprocessingBatch
 	if !errors.As(err, &batch) {
 		return -1
 	}
-	return slices.IndexFunc(d.steps, func(s step) bool { return s.write.SQL == batch.SQL() })
+	return slices.IndexFunc(p.statements, func(st flush.Statement) bool { return st.SQL == batch.SQL() })
 }
 
 // unsent is an error of a batch of which COMMIT was not sent.
@@ -326,12 +325,12 @@ func mayBeSent(err error) error {
 	return &unsent{err}
 }
 
-// settle gives the entities what the database decided, and empties the unit.
-func (u *work) settle(d *draft) {
-	for _, s := range d.steps {
-		for i, o := range s.ops {
+// settle copies what the database decided into the entities, and empties the unit.
+func (u *work) settle(p *prepared) {
+	for i := range p.statements {
+		for row, o := range p.ops[i] {
 			if o.entity != nil {
-				s.write.ReadBack(i, o.entity)
+				p.statements[i].ReadBack(row, o.entity)
 			}
 		}
 	}
@@ -359,11 +358,10 @@ func (o *op) settled() {
 // finish is called when the transaction is known to be committed.
 func (r *runner) finish() (Summary, error) {
 	t := r.last
-	d := t.out.draft
-	sum := d.summary()
+	sum := t.out.summary()
 	sum.Position = r.position
 	if t.out.all && t.out.unread == nil {
-		r.u.settle(d)
+		r.u.settle(t.out.prepared)
 		return sum, nil
 	}
 	r.u.done()

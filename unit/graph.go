@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/smrt-go/smrt/internal/flush"
-	"github.com/smrt-go/smrt/internal/table"
 )
 
 // graph is tables or rows, by number, and what they refer to.
@@ -47,7 +46,10 @@ func (g *graph) outgoing() (start, list []int32) {
 // components returns the sets of nodes that refer to each other in a ring, and
 // the other nodes one by one, those referred to first.
 func (g *graph) components() [][]int {
-	c := components{g: g, number: make([]int, g.nodes), low: make([]int, g.nodes), stack: make([]int, 0, g.nodes)}
+	c := components{
+		g: g, number: make([]int, g.nodes), low: make([]int, g.nodes), stack: make([]int, 0, g.nodes),
+		members: make([]int, 0, g.nodes), found: make([][]int, 0, g.nodes),
+	}
 	c.start, c.list = g.outgoing()
 	for node := range g.nodes {
 		if c.number[node] == 0 {
@@ -66,6 +68,7 @@ type components struct {
 	low         []int // the lowest number on the stack that can be reached; done: off the stack
 	stack       []int
 	next        int
+	members     []int // of all components, one after the other
 	found       [][]int
 }
 
@@ -87,12 +90,13 @@ func (c *components) visit(node int) {
 	if c.low[node] != number {
 		return
 	}
-	members := slices.Clone(c.stack[at:])
+	from := len(c.members)
+	c.members = append(c.members, c.stack[at:]...)
 	c.stack = c.stack[:at]
-	for _, m := range members {
+	for _, m := range c.members[from:] {
 		c.low[m] = done
 	}
-	c.found = append(c.found, members)
+	c.found = append(c.found, c.members[from:])
 }
 
 // rings returns for each node the ring that it is in, from 1, and how many rings
@@ -116,7 +120,7 @@ func (g *graph) rings(list [][]int) (in []int, n int) {
 	return in, n
 }
 
-// within tells whether an edge is left and part of a ring.
+// within reports whether an edge is left and part of a ring.
 func within(e *edge, in []int) bool { return !e.gone && in[e.from] != 0 && in[e.from] == in[e.to] }
 
 // levels returns the level of each node of a graph without rings, whose
@@ -133,9 +137,9 @@ func (g *graph) levels(list [][]int) []int {
 	return levels
 }
 
-// cycle follows the edges inside a ring until a node comes again. table returns
+// cycle follows the edges inside a ring until a node comes again. table names
 // the table of a node.
-func (g *graph) cycle(in []int, ring int, table func(node int) *table.Table) *CycleError {
+func (g *graph) cycle(in []int, ring int, table func(node int) string) *CycleError {
 	start, list := g.outgoing()
 	seen := map[int]int{}
 	var path []*edge
@@ -159,7 +163,7 @@ func (g *graph) cycle(in []int, ring int, table func(node int) *table.Table) *Cy
 		if e.key != nil {
 			name = e.key.Name
 		}
-		err.Tables, err.Constraints = append(err.Tables, table(e.from).Name), append(err.Constraints, name)
+		err.Tables, err.Constraints = append(err.Tables, table(e.from)), append(err.Constraints, name)
 	}
 	return err
 }

@@ -5,12 +5,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // A constraint that is violated by one of many rows in a statement is reported
-// without the row. So the statement is sent again in parts, behind those before
-// it, and undone: the part that fails holds the row. Three rounds find one row in
+// without the row. So the statement is sent again in parts, after those before
+// it, and undone: the part that fails has the row. Three rounds find one row in
 // twenty thousand.
 
 // locateParts is into how many parts rows are split.
@@ -18,18 +19,18 @@ const locateParts = 64
 
 // search sends statements again to find a row.
 type search struct {
-	draft *draft
-	send  func(*pgx.Batch) pgx.BatchResults
-	open  func(*pgx.Batch) // before the statements of a round
-	undo  func()           // behind them
+	unit *prepared
+	send func(*pgx.Batch) pgx.BatchResults
+	open func(*pgx.Batch) // before the statements of a round
+	undo func()           // after them
 }
 
 // search searches in transactions of its own.
 func (t *oneTrip) search() *search {
 	return &search{
-		draft: t.out.draft,
-		send:  func(b *pgx.Batch) pgx.BatchResults { return t.conn.SendBatch(t.ctx, b) },
-		open:  func(b *pgx.Batch) { t.begin(b) },
+		unit: t.out.prepared,
+		send: func(b *pgx.Batch) pgx.BatchResults { return t.conn.SendBatch(t.ctx, b) },
+		open: func(b *pgx.Batch) { t.begin(b) },
 		undo: func() {
 			if !t.conn.IsClosed() && t.conn.PgConn().TxStatus() != handle.StatusIdle {
 				_, _ = t.conn.Exec(t.ctx, "rollback")
@@ -43,12 +44,12 @@ func (t *oneTrip) search() *search {
 const savepoint = "smrt_unit"
 
 // searchIn searches in the transaction that was joined.
-func (d *draft) searchIn(ctx context.Context, tx pgx.Tx) *search {
+func (p *prepared) searchIn(ctx context.Context, tx pgx.Tx) *search {
 	back := func() { _, _ = tx.Exec(ctx, "rollback to savepoint "+savepoint) }
 	return &search{
-		draft: d,
-		send:  func(b *pgx.Batch) pgx.BatchResults { return tx.SendBatch(ctx, b) },
-		open:  func(*pgx.Batch) { back() }, // by itself, because nothing can be prepared before
+		unit: p,
+		send: func(b *pgx.Batch) pgx.BatchResults { return tx.SendBatch(ctx, b) },
+		open: func(*pgx.Batch) { back() }, // by itself, because nothing can be prepared before
 		undo: func() { // if nothing fails any more, the unit must not be written after all
 			if conn := tx.Conn(); conn == nil || conn.PgConn().TxStatus() == handle.StatusInTx {
 				back()
@@ -57,27 +58,31 @@ func (d *draft) searchIn(ctx context.Context, tx pgx.Tx) *search {
 	}
 }
 
-// row finds the row of a failed step. It returns -1 if none of them fails any
-// more.
+// divisible reports whether the rows of a step can be sent in parts.
+func divisible(k flush.Kind) bool {
+	return k == flush.Insert || k == flush.Update || k == flush.Patch || k == flush.Delete
+}
+
+// row finds the row of a failed statement. It returns -1 if none of them fails
+// any more.
 func (s *search) row(failed int) int {
-	step := &s.draft.steps[failed]
-	from, to := 0, len(step.ops)
-	if step.part == nil {
+	if !divisible(s.unit.steps[failed].Kind) {
 		return -1
 	}
+	from, to := 0, len(s.unit.ops[failed])
 	for to-from > 1 {
 		var batch pgx.Batch
 		s.open(&batch)
-		for i := range failed {
-			batch.Queue(s.draft.steps[i].write.SQL, s.draft.steps[i].write.Args...)
+		for _, st := range s.unit.statements[:failed] {
+			batch.Queue(st.SQL, st.Args...)
 		}
-		if from > 0 && !queuePart(&batch, step, 0, from) { // two rows may be wrong only together
+		if from > 0 && !s.queuePart(&batch, failed, 0, from) { // two rows may be wrong only together
 			return -1
 		}
 		before := batch.Len()
 		size := (to - from + locateParts - 1) / locateParts
 		for at := from; at < to; at += size {
-			if !queuePart(&batch, step, at, min(at+size, to)) {
+			if !s.queuePart(&batch, failed, at, min(at+size, to)) {
 				return -1
 			}
 		}
@@ -91,10 +96,10 @@ func (s *search) row(failed int) int {
 	return from
 }
 
-func queuePart(b *pgx.Batch, s *step, from, to int) bool {
-	w, err := s.part(from, to)
+func (s *search) queuePart(b *pgx.Batch, step, from, to int) bool {
+	st, err := s.unit.part(step, from, to)
 	if err == nil {
-		b.Queue(w.SQL, w.Args...)
+		b.Queue(st.SQL, st.Args...)
 	}
 	return err == nil
 }

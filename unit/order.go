@@ -22,8 +22,8 @@ type tableGraph struct {
 func newTableGraph(ops []*op) *tableGraph {
 	g := &tableGraph{}
 	for _, o := range ops {
-		if !slices.Contains(g.tables, o.core) {
-			g.tables = append(g.tables, o.core)
+		if !slices.Contains(g.tables, o.table) {
+			g.tables = append(g.tables, o.table)
 		}
 	}
 	g.nodes = len(g.tables)
@@ -46,7 +46,7 @@ func (g *tableGraph) linkRefs(ops []*op) {
 			if r.to.done || r.to.phase != o.phase {
 				continue
 			}
-			f, t := slices.Index(g.tables, o.core), slices.Index(g.tables, r.to.core)
+			f, t := slices.Index(g.tables, o.table), slices.Index(g.tables, r.to.table)
 			if !slices.ContainsFunc(g.edges, func(e edge) bool { return e.from == f && e.to == t }) {
 				g.edges = append(g.edges, edge{from: f, to: t})
 			}
@@ -68,7 +68,7 @@ func rank(ops []*op, keys []flush.ForeignKey) (deferred []*flush.ForeignKey, err
 	for _, nodes := range list {
 		if first := nodes[0]; in[first] == 0 {
 			for _, o := range ops {
-				if o.core == g.tables[first] {
+				if o.table == g.tables[first] {
 					o.rank = base
 				}
 			}

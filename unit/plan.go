@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,201 +10,242 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// step is one statement, with the rows that it writes.
-type step struct {
-	write *flush.Write
-	ops   []*op // at the places of the write's rows; nil if it only prepares others
-	kind  kind
+// A flush goes through these stages, each of which is complete before the next
+// one begins:
+//
+//	collect     work.go               the calls of Create, Update, ... are ops
+//	look up     schema.go             foreign keys and types, from memory mostly
+//	plan        plan.go, create.go, change.go    ops become steps
+//	statements  internal/flush        steps become SQL and arguments
+//	send        flush.go, tx.go       one round trip
+//	read back   flush.go              results into the copies of the entities
+//	settle      flush.go              from the copies into the entities
+//
+// The plan says what is written in which order, which rows are together in a
+// statement, which columns are NULL at first, which keys are reserved, and which
+// setting holds which keys. For a team, its players and its captain, who is one
+// of the players, it is
+//
+//	insert teams     captain is NULL for now; keys to smrt.k1
+//	insert players   team from smrt.k1; keys to smrt.k2
+//	backfill teams   captain from smrt.k2; the row is found by its key in smrt.k1
+//	fail if missed
+//
+// Of each op the planner finds its rank (order.go), whether a later step needs
+// its key, and then where that key will be: the setting and the position in it.
+// As rows come after those that they refer to, what a step must know of another
+// one is always there already.
 
-	// part makes the statement for some of the rows only, to find the one that
-	// is wrong.
-	part func(from, to int) (*flush.Write, error)
+// planner makes the plan of a unit. It asks no database.
+type planner struct {
+	*schema
+	steps []flush.Step
+	ops   [][]*op // of each step, at the places of its rows; nil if it only prepares others
+
+	settings int      // names that were given
+	buffer   []byte   // for keys of maps
+	deferred []string // constraints that are to be checked again at the end
+	closed   []*CycleError
 }
 
-// draft is the statements of a unit in the making.
-type draft struct {
-	u      *work
-	ctx    context.Context
-	db     smrt.DB
-	tables []*table.Table
-	keys   []flush.ForeignKey
-	cached bool // keys were known already
-	steps  []step
-	names  int
-	buffer []byte
-
-	immediate []string      // constraints that are to be checked again at the end
-	closed    []*CycleError // rings of tables in which rows cannot be deleted
+// prepared is a unit that is ready to be sent.
+type prepared struct {
+	*planner
+	statements []flush.Statement // one for each step
 }
 
 // prepare makes the statements of the unit. It works on copies of the entities
 // as they are now. Foreign keys that are known may have changed since, so that a
 // ring is only believed if they are looked up.
-func (u *work) prepare(ctx context.Context, db smrt.DB, place string) (*draft, error) {
-	d := &draft{u: u, ctx: ctx, db: db}
-	err := d.make(place)
+func (u *work) prepare(ctx context.Context, db smrt.DB, database string) (*prepared, error) {
+	p, err := u.planFor(ctx, db, database)
 	var ring *CycleError
-	if d.cached && errors.As(err, &ring) {
-		flush.ForgetForeignKeys(place, d.tables)
-		d = &draft{u: u, ctx: ctx, db: db}
-		err = d.make(place)
+	if errors.As(err, &ring) && p.cached {
+		p.forget()
+		p, err = u.planFor(ctx, db, database)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return d, nil
+	statements, err := flush.Statements(p.steps)
+	if err != nil {
+		return nil, located(err, p.ops[len(statements)])
+	}
+	return &prepared{planner: p, statements: statements}, nil
 }
 
-// make is prepare with the foreign keys that are known.
-func (d *draft) make(place string) error {
-	u := d.u
+// planFor makes the plan with the foreign keys that are known of a database.
+func (u *work) planFor(ctx context.Context, db smrt.DB, database string) (*planner, error) {
 	if err := u.check(); err != nil {
-		return err
+		return nil, err
 	}
-	phases := make([][4][]*op, u.phase+1)
-	for _, o := range u.ops {
-		by := &phases[o.phase]
-		by[o.kind] = append(by[o.kind], o)
+	phases, err := u.phases()
+	if err != nil {
+		return nil, err
 	}
+	s, err := u.lookUp(ctx, db, database)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{schema: s}
+	return p, p.plan(phases)
+}
+
+// plan makes the steps of all phases.
+func (p *planner) plan(phases []phase) error {
 	for i := range phases {
-		if err := clashes(&phases[i]); err != nil {
+		by := &phases[i]
+		if err := p.creates(by[creates]); err != nil {
 			return err
 		}
+		p.updates(by[updates])
+		p.patches(by[patches])
+		p.deletes(by[deletes])
 	}
-	if d.tables = u.ordered(); len(d.tables) > 0 {
-		var err error
-		if d.keys, d.cached, err = flush.ForeignKeys(d.ctx, d.db, place, d.tables); err != nil {
-			return err
-		}
+	if len(p.deferred) > 0 {
+		slices.Sort(p.deferred)
+		p.prepares(flush.Step{Kind: flush.CheckConstraints, Constraints: p.deferred})
 	}
-	for _, by := range phases {
-		if err := d.creates(by[creates]); err != nil {
-			return err
-		}
-		if err := d.updates(by[updates]); err != nil {
-			return err
-		}
-		if err := d.patches(by[patches]); err != nil {
-			return err
-		}
-		if err := d.deletes(by[deletes]); err != nil {
-			return err
-		}
-	}
-	if len(d.immediate) > 0 {
-		d.constraints(d.immediate, "IMMEDIATE")
-	}
-	if slices.ContainsFunc(d.steps, func(s step) bool { return s.write.Finds() }) {
-		d.steps = append(d.steps, step{write: flush.Guard()})
+	if slices.ContainsFunc(p.steps, func(s flush.Step) bool { return s.Finds() }) {
+		p.prepares(flush.Step{Kind: flush.FailIfMissed})
 	}
 	return nil
 }
 
-// deferring lets constraints be checked behind the last statement of the unit,
-// and not at COMMIT: a transaction that is joined goes on as it was.
-func (d *draft) deferring(keys []*flush.ForeignKey) {
+// prepares adds a step that writes no rows.
+func (p *planner) prepares(s flush.Step) {
+	p.steps, p.ops = append(p.steps, s), append(p.ops, nil)
+}
+
+// writes adds steps that write rows: one for as many as a statement can have.
+// The columns refs get keys of other rows.
+func (p *planner) writes(s flush.Step, ops []*op, refs []*meta.Column) {
+	s = p.describe(s, ops, refs)
+	for part := range slices.Chunk(ops, s.MaxRows()) {
+		p.write(s, part)
+	}
+}
+
+// describe completes a step with what is the same for all of its rows.
+func (p *planner) describe(s flush.Step, ops []*op, refs []*meta.Column) flush.Step {
+	s.Table, s.Types = ops[0].table, p.typesOf(ops[0].table)
+	if len(refs) > 0 {
+		s.Refs = make([]flush.Ref, len(refs))
+	}
+	for i, col := range refs {
+		to := ops[0].source(col)
+		s.Refs[i] = flush.Ref{Column: col, Type: p.keyType(to.table), Setting: to.setting, Own: to == ops[0] && to.reserved}
+	}
+	return s
+}
+
+// write adds a step for rows.
+func (p *planner) write(s flush.Step, ops []*op) {
+	s.Rows = copies(ops, &s)
+	s.Refs = slices.Clone(s.Refs)
+	for i := range s.Refs {
+		r := &s.Refs[i]
+		r.At = make([]int32, len(ops))
+		for j, o := range ops {
+			r.At[j] = o.source(r.Column).at
+		}
+	}
+	p.steps, p.ops = append(p.steps, s), append(p.ops, ops)
+}
+
+// source returns the row whose key a column gets: another one, or the row itself
+// if its key is found in a setting.
+func (o *op) source(col *meta.Column) *op {
+	for _, r := range o.refs {
+		if r.column == col && !r.to.known() {
+			return r.to
+		}
+	}
+	return o
+}
+
+// copies returns copies of the entities of ops, in a row, with what a patch
+// assigns.
+func copies(ops []*op, s *flush.Step) table.Rows {
+	rows := ops[0].table.Copies(len(ops))
+	for i, o := range ops {
+		o.copyTo(rows.At(i))
+		if s.Kind == flush.Patch && !s.InSets {
+			flush.Assign(rows.At(i), o.sets)
+		}
+	}
+	return rows
+}
+
+// part returns the statement of a step for some of its rows, as they were before
+// anything was sent.
+func (p *prepared) part(step, from, to int) (flush.Statement, error) {
+	s := &p.steps[step]
+	part := s.Part(from, to, copies(p.ops[step][from:to], s))
+	return part.Statement()
+}
+
+// deferring lets constraints be checked after the last statement of the unit, and
+// not at COMMIT: a transaction that is joined goes on as it was.
+func (p *planner) deferring(keys []*flush.ForeignKey) {
 	var names []string
 	for _, k := range keys {
 		if !slices.Contains(names, k.Constraint) {
 			names = append(names, k.Constraint)
 		}
-		if !k.Deferred && !slices.Contains(d.immediate, k.Constraint) {
-			d.immediate = append(d.immediate, k.Constraint)
+		if !k.Deferred && !slices.Contains(p.deferred, k.Constraint) {
+			p.deferred = append(p.deferred, k.Constraint)
 		}
 	}
 	if len(names) > 0 {
-		d.constraints(names, "DEFERRED")
+		slices.Sort(names)
+		p.prepares(flush.Step{Kind: flush.SetConstraints, Constraints: names})
 	}
 }
 
-func (d *draft) constraints(names []string, when string) {
-	slices.Sort(names)
-	d.steps = append(d.steps, step{write: &flush.Write{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}})
+// setting returns a new name of a setting.
+func (p *planner) setting() string {
+	p.settings++
+	return "smrt.k" + strconv.Itoa(p.settings)
 }
 
-// check refuses what no order could mend, and forgets the plan before.
-func (u *work) check() error {
-	if u.err != nil {
-		return u.err
-	}
-	for i, o := range u.ops {
-		o.index, o.rank, o.late, o.drawn, o.group, o.kept = i, 0, nil, false, nil, false
-	}
-	for _, o := range u.ops {
-		if o.kind == updates || o.kind == deletes && o.entity != nil {
-			if err := o.core.CheckKey(o.entity); err != nil {
-				return o.failed(err)
-			}
-		}
-		for _, r := range o.refs {
-			switch {
-			case r.to.done:
-			case r.to.unit != u || r.to.index >= len(u.ops) || u.ops[r.to.index] != r.to:
-				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that was not created in this unit, or was discarded"})
-			case r.to.phase > o.phase:
-				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created after Then"})
-			case r.to.phase < o.phase || o.kind == updates:
-				r.to.kept = true
-			}
-		}
-	}
-	return nil
-}
-
-func (o *op) failed(err error) error {
-	return &RowError{Op: kindNames[o.kind], Table: o.core.Name, Index: o.index, Entity: o.value(), Key: o.keyValue(), Err: err}
-}
-
-// ordered are the tables whose order matters: those where rows appear or go.
-func (u *work) ordered() []*table.Table {
+// byTable splits writes by table, in the order of the tables' names: units that
+// write the same tables lock rows in the same order.
+func byTable(ops []*op) [][]*op {
 	var tables []*table.Table
-	var last *table.Table
-	rows := 0
-	for _, o := range u.ops {
-		if o.kind != creates && o.kind != deletes {
-			continue
+	rows := map[*table.Table][]*op{}
+	for _, o := range ops {
+		if rows[o.table] == nil {
+			tables = append(tables, o.table)
 		}
-		rows++
-		if o.core != last && !slices.Contains(tables, o.core) {
-			tables = append(tables, o.core)
-		}
-		last = o.core
-	}
-	if rows < 2 {
-		return nil
+		rows[o.table] = append(rows[o.table], o)
 	}
 	slices.SortFunc(tables, func(a, b *table.Table) int { return strings.Compare(a.Quoted, b.Quoted) })
-	return tables
-}
-
-func (d *draft) name() string {
-	d.names++
-	return "smrt.k" + strconv.Itoa(d.names)
-}
-
-// copies of the entities of ops, in a row.
-func copies(core *table.Table, ops []*op) table.Rows {
-	rows := core.Copies(len(ops))
-	for i, o := range ops {
-		o.copyTo(rows.At(i))
+	out := make([][]*op, len(tables))
+	for i, t := range tables {
+		out[i] = sortedByKey(rows[t])
 	}
-	return rows
+	return out
 }
 
-// placed gives an error of a row of a call the place of the row in the unit.
-func (d *draft) placed(err error, ops []*op) error {
-	var value *smrt.ValueError
-	switch {
-	case errors.As(err, &value) && value.Row >= 0 && value.Row < len(ops):
-		own := *value
-		o := ops[value.Row]
-		own.Row = -1
-		return o.failed(&own)
-	case len(ops) == 1:
-		return ops[0].failed(err)
+// sortedByKey orders rows by their keys where these are numbers, for the same
+// reason.
+func sortedByKey(ops []*op) []*op {
+	if !ops[0].table.IntKey() {
+		return ops
 	}
-	return err
+	ops = slices.Clone(ops)
+	slices.SortStableFunc(ops, func(a, b *op) int { return cmp.Compare(a.intKey(), b.intKey()) })
+	return ops
+}
+
+func (o *op) intKey() int64 {
+	if o.entity != nil {
+		return o.table.Key[0].Column.Int(o.entity)
+	}
+	return o.table.KeyNumber(o.key)
 }

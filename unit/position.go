@@ -14,7 +14,7 @@ import (
 )
 
 // The position of a commit is asked for in the same round trip: one statement
-// before COMMIT and one behind it. Nothing about it makes a unit fail, or leaves
+// before COMMIT and one after it. Nothing about it makes a unit fail, or leaves
 // open whether it was committed. txn decides who wants it and hands it over.
 
 // KeepCommits lets txn ask for the position if the handle or the options want
@@ -51,7 +51,7 @@ const silentKey = "smrt.unit.silent"
 
 func tells(conn *pgx.Conn) bool { return conn.PgConn().CustomData()[silentKey] == nil }
 
-// tell reads the answer behind that to COMMIT.
+// tell reads the answer that follows the one to COMMIT.
 func (t *oneTrip) tell(results pgx.BatchResults, async bool) {
 	var end wal.End
 	err := end.Scan(results.QueryRow())
@@ -65,7 +65,7 @@ func (t *oneTrip) tell(results pgx.BatchResults, async bool) {
 	}
 }
 
-// unasked tells whether the last attempt was not sent because the position
+// unasked reports whether the last attempt was not sent because the position
 // cannot be asked for: servers that only resemble PostgreSQL refuse to prepare
 // the statements.
 func (r *runner) unasked() bool {

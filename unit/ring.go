@@ -12,7 +12,8 @@ import (
 // itself.
 type rowGraph struct {
 	graph
-	rows []*op
+	rows   []*op
+	sorted [][]int // the components, when no rows are in a ring any more
 }
 
 func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey) *rowGraph {
@@ -23,7 +24,7 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey)
 	}
 	at := map[*op]int{}
 	for _, o := range ops {
-		if in[o.core] {
+		if in[o.table] {
 			at[o] = len(r.rows)
 			r.rows = append(r.rows, o)
 		}
@@ -32,10 +33,10 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey)
 	for i, o := range r.rows {
 		for _, ref := range o.refs {
 			if to, ok := at[ref.to]; ok && (to != i || !o.known()) {
-				k := foreignKeyOf(keys, o.core, ref)
+				k := foreignKeyOf(keys, o.table, ref)
 				r.edges = append(r.edges, edge{
 					from: i, to: to, key: k, ref: !ref.to.known(),
-					opens: o.opens(k) && (ref.to.known() || slices.Contains(k.Loose, ref.column)),
+					opens: o.opens(k) && (ref.to.known() || slices.Contains(k.Nullable, ref.column)),
 				})
 			}
 		}
@@ -48,15 +49,15 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey)
 	return r
 }
 
-// opens tells whether the columns of a foreign key can be NULL at first: the row
+// opens reports whether the columns of a foreign key can be NULL at first: the row
 // is found again by its key.
 func (o *op) opens(k *flush.ForeignKey) bool {
-	return k != nil && len(k.Loose) > 0 && len(o.core.Key) > 0
+	return k != nil && len(k.Nullable) > 0 && len(o.table.Key) > 0
 }
 
 func foreignKeyOf(keys []flush.ForeignKey, from *table.Table, ref reference) *flush.ForeignKey {
 	for i := range keys {
-		if k := &keys[i]; k.From == from && k.To == ref.to.core && slices.Contains(k.Columns, ref.column) {
+		if k := &keys[i]; k.From == from && k.To == ref.to.table && slices.Contains(k.Columns, ref.column) {
 			return k
 		}
 	}
@@ -68,14 +69,14 @@ func foreignKeyOf(keys []flush.ForeignKey, from *table.Table, ref reference) *fl
 func (r *rowGraph) byValue(k *flush.ForeignKey) {
 	rows := map[string]int{}
 	for i, o := range r.rows {
-		if o.core == k.To {
+		if o.table == k.To {
 			if key, ok := valuesOf(o, k.Refers); ok {
 				rows[key] = i
 			}
 		}
 	}
 	for i, o := range r.rows {
-		if o.core != k.From {
+		if o.table != k.From {
 			continue
 		}
 		if key, ok := valuesOf(o, k.Columns); ok {
@@ -92,7 +93,7 @@ func valuesOf(o *op, columns []*meta.Column) (string, bool) {
 	var b []byte
 	for _, col := range columns {
 		if slices.ContainsFunc(o.refs, func(r reference) bool { return r.column == col }) ||
-			o.core.IsKey(col) && o.core.KeyIsZero(o.entity) {
+			o.table.IsKey(col) && o.table.KeyIsZero(o.entity) {
 			return "", false
 		}
 		if v, err := col.Arg(o.entity); v == nil || err != nil {
@@ -103,23 +104,25 @@ func valuesOf(o *op, columns []*meta.Column) (string, bool) {
 	return string(b), true
 }
 
-// hasKey tells whether the key of a row is known before the row is created.
+// hasKey reports whether the key of a row is known before the row is created.
 func (o *op) hasKey() bool {
-	if len(o.core.Key) == 0 {
+	if len(o.table.Key) == 0 {
 		return false
 	}
-	return !o.core.KeyIsZero(o.entity) && !slices.ContainsFunc(o.refs, func(r reference) bool { return o.core.IsKey(r.column) })
+	return !o.table.KeyIsZero(o.entity) && !slices.ContainsFunc(o.refs, func(r reference) bool { return o.table.IsKey(r.column) })
 }
 
-// known tells whether the program knows the key of a row.
+// known reports whether the program knows the key of a row.
 func (o *op) known() bool { return o.done || o.hasKey() }
 
 // open takes foreign keys out of the graph until no rows are in a ring. It
 // returns those that must be checked at the end.
 func (r *rowGraph) open() (deferred []*flush.ForeignKey, err error) {
 	for {
-		in, n := r.rings(r.components())
+		list := r.components()
+		in, n := r.rings(list)
 		if n == 0 {
+			r.sorted = list
 			return deferred, nil
 		}
 		nullable, deferrable := r.choose(in)
@@ -130,7 +133,7 @@ func (r *rowGraph) open() (deferred []*flush.ForeignKey, err error) {
 			r.deferring(deferrable, in)
 			deferred = append(deferred, deferrable)
 		default:
-			return nil, r.cycle(in, 1, func(node int) *table.Table { return r.rows[node].core })
+			return nil, r.cycle(in, 1, func(node int) string { return r.rows[node].table.Name })
 		}
 	}
 }
@@ -146,7 +149,7 @@ func (r *rowGraph) choose(in []int) (nullable, deferrable *flush.ForeignKey) {
 		if nullable == nil && e.opens {
 			nullable = e.key
 		}
-		if deferrable == nil && e.key.Deferrable && r.drawable(e.key, in) {
+		if deferrable == nil && e.key.Deferrable && r.reservable(e.key, in) {
 			deferrable = e.key
 		}
 	}
@@ -162,7 +165,7 @@ func (r *rowGraph) postpone(k *flush.ForeignKey, in []int) {
 		}
 		e.gone = true
 		o := r.rows[e.from]
-		for _, col := range k.Loose {
+		for _, col := range k.Nullable {
 			if !slices.Contains(o.late, col) {
 				o.late = append(o.late, col)
 			}
@@ -171,21 +174,21 @@ func (r *rowGraph) postpone(k *flush.ForeignKey, in []int) {
 }
 
 // deferring lets rows refer to rows that are not there yet, by keys that are
-// drawn beforehand.
+// reserved.
 func (r *rowGraph) deferring(k *flush.ForeignKey, in []int) {
 	for i := range r.edges {
 		if e := &r.edges[i]; e.key == k && within(e, in) {
 			e.gone = true
-			r.rows[e.to].drawn = r.rows[e.to].drawn || e.ref
+			r.rows[e.to].reserved = r.rows[e.to].reserved || e.ref
 		}
 	}
 }
 
-// drawable tells whether the keys that edges need can be drawn beforehand.
-func (r *rowGraph) drawable(k *flush.ForeignKey, in []int) bool {
+// reservable reports whether the keys that edges need can be reserved.
+func (r *rowGraph) reservable(k *flush.ForeignKey, in []int) bool {
 	for i := range r.edges {
 		e := &r.edges[i]
-		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].core.KeyByServer && flush.CanDraw(k.To)) {
+		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].table.KeyByServer && flush.CanReserveKeys(k.To)) {
 			return false
 		}
 	}
@@ -197,7 +200,7 @@ func (r *rowGraph) drawable(k *flush.ForeignKey, in []int) bool {
 // rank that is free.
 func (r *rowGraph) rank(base int) (next int) {
 	next = base
-	for i, level := range r.levels(r.components()) {
+	for i, level := range r.levels(r.sorted) {
 		r.rows[i].rank = base + level
 		next = max(next, base+level+1)
 	}

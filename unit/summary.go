@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -57,24 +58,20 @@ func (s Summary) String() string {
 	return strings.Join(parts, "; ")
 }
 
-func (d *draft) summary() Summary {
-	s := Summary{Statements: len(d.steps)}
-	counted := make(map[*op]bool)
-	for _, step := range d.steps {
-		for _, o := range step.ops {
-			if len(o.late) > 0 && counted[o] {
-				continue
-			}
-			if len(o.late) > 0 {
-				counted[o] = true
-			}
-			i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.core.Name })
+func (p *prepared) summary() Summary {
+	s := Summary{Statements: len(p.statements)}
+	for step, ops := range p.ops {
+		if p.steps[step].Kind == flush.Backfill { // of rows that were counted when they were inserted
+			continue
+		}
+		for _, o := range ops {
+			i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.table.Name })
 			if i < 0 {
 				i = len(s.Tables)
-				s.Tables = append(s.Tables, TableSummary{Table: o.core.Name})
+				s.Tables = append(s.Tables, TableSummary{Table: o.table.Name})
 			}
 			t := &s.Tables[i]
-			*[...]*int{creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted}[step.kind]++
+			*[...]*int{creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted}[o.kind]++
 		}
 	}
 	return s
@@ -115,7 +112,7 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	case connection:
 		conn, alone = h.Conn(), !open(ctx, db)
 	}
-	d, err := u.prepare(ctx, db, placeOf(conn))
+	p, err := u.prepare(ctx, db, databaseOf(conn))
 	if err != nil {
 		return nil, err
 	}
@@ -125,18 +122,18 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		first += " isolation level " + string(options[0].Isolation)
 	}
 	around := alone
-	if !alone && d.searchable() {
+	if !alone && p.searchable() {
 		first, last, around = "savepoint "+savepoint, "release savepoint "+savepoint, true
 	}
 	if around {
 		out = append(out, Statement{SQL: first})
 	}
-	for _, s := range d.steps {
-		st := Statement{SQL: s.write.SQL, Args: s.write.Args, Rows: len(s.ops)}
-		if len(s.ops) > 0 {
-			st.Op, st.Table = kindNames[s.kind], s.ops[0].core.Name
+	for i, st := range p.statements {
+		s := Statement{SQL: st.SQL, Args: st.Args, Rows: len(p.ops[i])}
+		if s.Rows > 0 {
+			s.Op, s.Table = string(st.Op()), st.Table.Name
 		}
-		out = append(out, st)
+		out = append(out, s)
 	}
 	if around {
 		out = append(out, Statement{SQL: last})

@@ -3,7 +3,6 @@ package unit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -126,8 +125,8 @@ func (t *oneTrip) ready(ctx context.Context) error {
 	if err != nil {
 		return pgerr.Wrap("begin", "transaction", err)
 	}
-	t.out.draft, err = t.u.prepare(ctx, t.conn, placeOf(t.conn))
-	if err == nil && t.first != nil && slices.EqualFunc(t.out.draft.keys, t.known, flush.ForeignKey.Equal) {
+	t.out.prepared, err = t.u.prepare(ctx, t.conn, databaseOf(t.conn))
+	if err == nil && t.first != nil && slices.EqualFunc(t.out.keys, t.known, flush.ForeignKey.Equal) {
 		return t.first // they have not changed: the row is wrong
 	}
 	return err
@@ -156,14 +155,14 @@ func (t *oneTrip) Commit(ctx context.Context) error {
 	return t.explained(ctx)
 }
 
-// send is the round trip. Once COMMIT was answered nothing behind it is an error.
+// send is the round trip. Once COMMIT was answered, nothing after it is an error.
 func (t *oneTrip) send(ctx context.Context) error {
 	var b pgx.Batch
 	begins := 0
 	if !t.begun {
 		begins = t.begin(&b)
 	}
-	t.out.draft.queue(&b)
+	t.out.queue(&b)
 	if t.asks {
 		b.Queue(wal.AsyncSQL)
 	}
@@ -191,7 +190,7 @@ func (t *oneTrip) receive(results pgx.BatchResults, begins int) error {
 	if t.out.receive(results); t.out.err != nil {
 		return t.out.err
 	}
-	t.out.failed = len(t.out.draft.steps) // what fails now is a constraint that was deferred
+	t.out.failed = len(t.out.statements) // what fails now is a constraint that was deferred
 	async := ""
 	if t.asks {
 		if err := results.QueryRow().Scan(&async); err != nil {
@@ -250,7 +249,7 @@ func (t *oneTrip) undo(ctx context.Context) {
 	_, _ = t.conn.Exec(ctx, "rollback") // if it fails, pgx drops the connection, and the server rolls back
 }
 
-// explained is the error of the attempt with its place.
+// explained returns the error of the attempt with the row that it is about.
 func (t *oneTrip) explained(ctx context.Context) error {
 	if err := t.ctx.Err(); err != nil {
 		return errors.Join(err, pgerr.Wrap("flush", "unit", t.out.err))
@@ -258,18 +257,18 @@ func (t *oneTrip) explained(ctx context.Context) error {
 	if t.conn.IsClosed() {
 		return t.out.err
 	}
-	t.out.draft.forget(t.out.err, placeOf(t.conn))
+	t.out.forgetIf(t.out.err)
 	return t.out.explain(ctx, t.conn, t.search())
 }
 
-// forget forgets the foreign keys if an error says that they may have changed.
-func (d *draft) forget(err error, place string) {
+// forgetIf forgets the foreign keys if an error says that they may have changed.
+func (s *schema) forgetIf(err error) {
 	if outdated(err) {
-		flush.ForgetForeignKeys(place, d.tables)
+		s.forget()
 	}
 }
 
-// outdated tells whether an error can be due to what is remembered of foreign
+// outdated reports whether an error can be due to what is remembered of foreign
 // keys: one that is new, that must be NOT NULL, or that is no longer there or no
 // longer deferrable.
 func outdated(err error) bool {
@@ -286,8 +285,8 @@ func (t *oneTrip) Rollback(ctx context.Context) error {
 	return err
 }
 
-// SendBatch is what txn sends behind BEGIN: it must be answered before the
-// rest can be sent.
+// SendBatch sends BEGIN and what txn sends after it. That must be answered before
+// the rest can be sent.
 func (t *oneTrip) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := t.take(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
@@ -326,7 +325,7 @@ func (t *oneTrip) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 // Conn is nil as long as the connection is in no transaction, as txn would find
 // out, and the one that COMMIT is about to be sent on when it is.
 func (t *oneTrip) Conn() *pgx.Conn {
-	if t.out.draft == nil {
+	if t.out.prepared == nil {
 		return nil
 	}
 	return t.conn
@@ -348,21 +347,4 @@ func (t *oneTrip) LargeObjects() pgx.LargeObjects { return pgx.LargeObjects{} }
 // Prepare is not used.
 func (t *oneTrip) Prepare(context.Context, string, string) (*pgconn.StatementDescription, error) {
 	return nil, errNotHere
-}
-
-const placeKey = "smrt.unit.place"
-
-// placeOf tells databases apart, and what an unqualified name means in them.
-func placeOf(conn *pgx.Conn) string {
-	if conn == nil {
-		return ""
-	}
-	data := conn.PgConn().CustomData()
-	if place, ok := data[placeKey].(string); ok {
-		return place
-	}
-	c := conn.Config()
-	place := fmt.Sprintf("%s:%d/%s %s %q", c.Host, c.Port, c.Database, c.User, c.RuntimeParams["search_path"])
-	data[placeKey] = place
-	return place
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// unlinking is in which order rows can be deleted: those that refer to others
+// unlinking is in which order the rows of tables can be deleted: those that refer to others
 // first. Where tables refer to each other in a ring, or where the rows of a
 // table that refers to itself take several statements, no order will do.
 type unlinking struct {
-	order    []*table.Table
-	loose    []*flush.ForeignKey // to be set to NULL before
+	tables   []*table.Table
+	nullify  []*flush.ForeignKey // to be set to NULL before
 	deferred []*flush.ForeignKey // to be checked at the end
 	closed   []*CycleError       // rings without either; if rows are in one the server will object
 }
@@ -33,7 +33,7 @@ func unlink(gone []*op, keys []flush.ForeignKey) unlinking {
 		in, n := g.rings(list)
 		if n == 0 {
 			for _, nodes := range slices.Backward(list) {
-				u.order = append(u.order, g.tables[nodes[0]])
+				u.tables = append(u.tables, g.tables[nodes[0]])
 			}
 			return u
 		}
@@ -51,7 +51,7 @@ func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
 			return
 		}
 	}
-	u.closed = append(u.closed, g.cycle(in, ring, func(node int) *table.Table { return g.tables[node] }))
+	u.closed = append(u.closed, g.cycle(in, ring, func(node int) string { return g.tables[node].Name }))
 	for i := range g.edges {
 		if e := &g.edges[i]; inside(e) {
 			e.gone = true
@@ -65,21 +65,16 @@ func (u *unlinking) open(k *flush.ForeignKey) bool {
 	switch {
 	case k.Deferrable && !k.Cascades:
 		u.deferred = append(u.deferred, k)
-	case len(k.Loose) > 0:
-		u.loose = append(u.loose, k)
+	case len(k.Nullable) > 0:
+		u.nullify = append(u.nullify, k)
 	default:
 		return false
 	}
 	return true
 }
 
-// several tells whether the rows of a table are deleted by several statements.
-func several(gone []*op, core *table.Table) bool {
-	var rows []*op
-	for _, o := range gone {
-		if o.core == core {
-			rows = append(rows, o)
-		}
-	}
+// several reports whether the rows of a table are deleted by several statements.
+func several(gone []*op, t *table.Table) bool {
+	rows := ofTable(gone, t)
 	return len(rows) > table.MaxChunk || len(removals(rows)) > 1
 }

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -36,7 +37,7 @@ type op struct {
 	hard  bool // of a delete
 	phase int
 	index int // in the order they were added
-	core  *table.Table
+	table *table.Table
 
 	entity unsafe.Pointer // nil for a patch or a delete by key
 	key    unsafe.Pointer // where there is no entity
@@ -45,15 +46,17 @@ type op struct {
 	unit   *work
 	done   bool // was flushed: the entity has its key
 
-	// Of the plan in the making.
-	rank  int
-	late  []*meta.Column // NULL at first
-	drawn bool           // the key is drawn beforehand
-	group *group
-	at    int    // in its group
-	slot  int    // in the keys drawn for its table
-	draw  string // the setting that holds them
-	kept  bool   // a later phase needs its key
+	planned
+}
+
+// planned is what the planner finds out about a write.
+type planned struct {
+	rank     int            // in the order of creating
+	late     []*meta.Column // NULL at first
+	reserved bool           // the key is drawn beforehand
+	needed   bool           // another row gets the key
+	setting  string         // that holds the key, empty for none
+	at       int32          // its position there, from 1
 }
 
 // work is what a Unit is, without types.
@@ -83,19 +86,19 @@ func (u *work) add(o *op) *op {
 }
 
 func (u *work) create(t *plan.Table, p unsafe.Pointer, refs []reference) *op {
-	o := &op{kind: creates, core: table.Of(t), entity: p, refs: slices.Clone(refs)}
+	o := &op{kind: creates, table: table.Of(t), entity: p, refs: slices.Clone(refs)}
 	u.checkCreate(o)
 	return u.add(o)
 }
 
 func (u *work) createMany(t *plan.Table, base unsafe.Pointer, n int, refs []reference) []*op {
-	core := table.Of(t)
+	of := table.Of(t)
 	size := t.Struct.Type.Size()
 	block, rows := make([]op, n), make([]*op, n)
 	refs = slices.Clone(refs)
 	for i := range block {
 		o := &block[i]
-		o.kind, o.core, o.entity, o.refs = creates, core, unsafe.Add(base, uintptr(i)*size), refs
+		o.kind, o.table, o.entity, o.refs = creates, of, unsafe.Add(base, uintptr(i)*size), refs
 		u.checkCreate(o)
 		rows[i] = u.add(o)
 	}
@@ -136,36 +139,36 @@ func (u *work) checkRefs(o *op, index int) {
 			reason = "a Reference needs a column: take it from unit.Refer"
 		case r.to == nil:
 			reason = "the zero Key is that of no row: take it from unit.Create"
-		case len(r.to.core.Key) != 1:
+		case len(r.to.table.Key) != 1:
 			reason = "a reference needs a row whose key is one column"
-		case !o.core.Writes(r.column):
+		case !o.table.Writes(r.column):
 			reason = "column " + r.column.Name + " is computed and cannot be written"
-		case o.kind == updates && o.core.IsKey(r.column):
+		case o.kind == updates && o.table.IsKey(r.column):
 			reason = "column " + r.column.Name + " is the key, which an update does not change"
 		case slices.ContainsFunc(o.refs[:i], func(other reference) bool { return other.column == r.column }):
 			reason = "column " + r.column.Name + " is given two keys"
 		default:
 			continue
 		}
-		u.fail(o.kind, o.core, index, &smrt.QueryError{Reason: reason})
+		u.fail(o.kind, o.table, index, &smrt.QueryError{Reason: reason})
 	}
 }
 
 // checkEntity refuses a second write of the same entity.
 func (u *work) checkEntity(o *op, needKey bool) {
-	switch err := o.core.CheckWrite(needKey); {
+	switch err := o.table.CheckWrite(needKey); {
 	case err != nil:
-		u.fail(o.kind, o.core, len(u.ops), err)
+		u.fail(o.kind, o.table, len(u.ops), err)
 		return
 	case o.entity == nil:
-		u.fail(o.kind, o.core, len(u.ops), smrt.ErrNilEntity)
+		u.fail(o.kind, o.table, len(u.ops), smrt.ErrNilEntity)
 		return
 	}
 	if u.at == nil {
 		u.at = map[unsafe.Pointer]*op{}
 	}
-	if other, ok := u.at[o.entity]; ok && other.core == o.core {
-		u.fail(o.kind, o.core, len(u.ops), &smrt.QueryError{
+	if other, ok := u.at[o.entity]; ok && other.table == o.table {
+		u.fail(o.kind, o.table, len(u.ops), &smrt.QueryError{
 			Reason: fmt.Sprintf("the unit has a %s of the same entity already: an entity is written once, with the values it has at the flush", kindNames[other.kind]),
 		})
 		return
@@ -174,32 +177,32 @@ func (u *work) checkEntity(o *op, needKey bool) {
 }
 
 func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
-	core := table.Of(t)
-	if o, ok := u.at[p]; ok && p != nil && o.core == core && (o.kind == creates || o.kind == updates) {
+	of := table.Of(t)
+	if o, ok := u.at[p]; ok && p != nil && o.table == of && (o.kind == creates || o.kind == updates) {
 		u.refer(o, refs) // it is written already, with the values it has at the flush
 		return
 	}
-	o := &op{kind: updates, core: core, entity: p, refs: slices.Clone(refs)}
+	o := &op{kind: updates, table: of, entity: p, refs: slices.Clone(refs)}
 	u.checkEntity(o, true)
 	u.checkRefs(o, len(u.ops))
 	u.add(o)
 }
 
 func (u *work) patch(t *plan.Table, key unsafe.Pointer, sets []plan.Set) {
-	o := &op{kind: patches, core: table.Of(t), key: ownKey(t, key), sets: slices.Clone(sets)}
-	if err := o.core.CheckWrite(true); err != nil {
-		u.fail(o.kind, o.core, len(u.ops), err)
+	o := &op{kind: patches, table: table.Of(t), key: ownKey(t, key), sets: slices.Clone(sets)}
+	if err := o.table.CheckWrite(true); err != nil {
+		u.fail(o.kind, o.table, len(u.ops), err)
 	}
-	u.fail(o.kind, o.core, len(u.ops), o.core.CheckSets(sets))
+	u.fail(o.kind, o.table, len(u.ops), o.table.CheckSets(sets))
 	u.add(o)
 }
 
 func (u *work) remove(t *plan.Table, key, entity unsafe.Pointer, hard bool) {
-	o := &op{kind: deletes, core: table.Of(t), hard: hard, entity: entity}
+	o := &op{kind: deletes, table: table.Of(t), hard: hard, entity: entity}
 	if key != nil {
 		o.key = ownKey(t, key)
-		if err := o.core.CheckWrite(true); err != nil {
-			u.fail(o.kind, o.core, len(u.ops), err)
+		if err := o.table.CheckWrite(true); err != nil {
+			u.fail(o.kind, o.table, len(u.ops), err)
 		}
 	} else {
 		u.checkEntity(o, true)
@@ -214,26 +217,93 @@ func ownKey(t *plan.Table, key unsafe.Pointer) unsafe.Pointer {
 	return c.UnsafePointer()
 }
 
-// value is the entity behind o, typed, for errors.
+// value returns the entity of o with its type, for errors.
 func (o *op) value() any {
 	if o.entity == nil {
 		return nil
 	}
-	return reflect.NewAt(o.core.Struct.Type, o.entity).Interface()
+	return reflect.NewAt(o.table.Struct.Type, o.entity).Interface()
 }
 
-// keyValue is the key of the row, nil if it has none yet.
+// keyValue returns the key of the row, nil if it has none yet.
 func (o *op) keyValue() any {
-	if o.core.KeyType == nil || len(o.core.Key) == 0 || o.entity != nil && o.core.KeyIsZero(o.entity) {
+	if o.table.KeyType == nil || len(o.table.Key) == 0 || o.entity != nil && o.table.KeyIsZero(o.entity) {
 		return nil
 	}
 	key := o.key
 	if key == nil {
-		k := reflect.New(o.core.KeyType)
-		o.core.KeyOf(o.entity, k.UnsafePointer())
+		k := reflect.New(o.table.KeyType)
+		o.table.KeyOf(o.entity, k.UnsafePointer())
 		key = k.UnsafePointer()
 	}
-	return reflect.NewAt(o.core.KeyType, key).Elem().Interface()
+	return reflect.NewAt(o.table.KeyType, key).Elem().Interface()
+}
+
+// phase is the writes of a unit up to a call of Then, by kind.
+type phase [4][]*op
+
+// phases splits the writes, and refuses two writes of one row in a phase.
+func (u *work) phases() ([]phase, error) {
+	phases := make([]phase, u.phase+1)
+	for _, o := range u.ops {
+		by := &phases[o.phase]
+		by[o.kind] = append(by[o.kind], o)
+	}
+	for i := range phases {
+		if err := clashes(&phases[i]); err != nil {
+			return nil, err
+		}
+	}
+	return phases, nil
+}
+
+// check refuses what no order could mend. It forgets the plan before, and finds
+// out whose keys others need.
+func (u *work) check() error {
+	if u.err != nil {
+		return u.err
+	}
+	for i, o := range u.ops {
+		o.index, o.planned = i, planned{}
+	}
+	for _, o := range u.ops {
+		if o.kind == updates || o.kind == deletes && o.entity != nil {
+			if err := o.table.CheckKey(o.entity); err != nil {
+				return o.failed(err)
+			}
+		}
+		for _, r := range o.refs {
+			switch {
+			case r.to.done:
+			case r.to.unit != u || r.to.index >= len(u.ops) || u.ops[r.to.index] != r.to:
+				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that was not created in this unit, or was discarded"})
+			case r.to.phase > o.phase:
+				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created after Then"})
+			default:
+				r.to.needed = true
+			}
+		}
+	}
+	return nil
+}
+
+func (o *op) failed(err error) error {
+	return &RowError{Op: kindNames[o.kind], Table: o.table.Name, Index: o.index, Entity: o.value(), Key: o.keyValue(), Err: err}
+}
+
+// located names the write that an error is about, where the error names a row of
+// a statement, or where the statement has one row only.
+func located(err error, ops []*op) error {
+	var value *smrt.ValueError
+	switch {
+	case errors.As(err, &value) && value.Row >= 0 && value.Row < len(ops):
+		own := *value
+		own.Row = -1
+		return ops[value.Row].failed(&own)
+	case len(ops) == 1:
+		return ops[0].failed(err)
+	}
+	return err
 }
 
 func fieldOf(col *meta.Column, p unsafe.Pointer) reflect.Value {

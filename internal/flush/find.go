@@ -1,197 +1,210 @@
 package flush
 
 import (
-	"context"
-	"errors"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/table"
 )
 
-// UpdateWrite writes whole rows, some columns of which get keys of other rows.
-func UpdateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, refs []Ref) (*Write, error) {
-	types, err := c.CheckRows(ctx, db, rows)
-	if err != nil {
-		return nil, err
-	}
-	columns := slices.DeleteFunc(c.UpdateColumns(), func(col *meta.Column) bool {
-		return slices.ContainsFunc(refs, func(r Ref) bool { return r.Column == col })
-	})
-	w := &Write{Core: c, Op: "update", Rows: rows, finds: true, returned: meta.TargetsOf(c.Returned, 0)}
-	f := find{inputs: inputs{core: c, rows: rows}, returned: c.Returned}
-	err = f.open(ctx, db, types, columns, refs)
-	single := errors.Is(err, errNotCarried) && rows.N == 1
-	if single {
-		f.args = nil
-		err = f.single(ctx, db, types, columns, refs)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var sets []string
-	for _, col := range c.Mutable {
-		sets = append(sets, col.Quoted+" = "+c.AssignedValue(col, "t.", func() string { return f.exprs[col] }))
-	}
-	if len(sets) == 0 {
-		key := c.Key[0].Column
-		sets = append(sets, key.Quoted+" = t."+key.Quoted)
-	}
-	head := "UPDATE " + c.Quoted + " AS t SET " + strings.Join(sets, ", ")
-	if single {
-		w.SQL = f.oneSQL(head)
-	} else {
-		w.SQL = f.sql(head+" FROM ", c.Version != nil, true)
-	}
-	w.Args = f.args
-	return w, nil
-}
-
-// NotCarried tells whether a write failed because it has several rows and a
-// column whose type no array can carry.
-func NotCarried(err error) bool { return errors.Is(err, errNotCarried) }
-
-// one is a statement on one row that must find it.
-func one(sql string) string {
-	return "WITH smrt_w AS (" + sql + " RETURNING 1::bigint) SELECT * FROM smrt_w" + note("", "NOT EXISTS (SELECT 1 FROM smrt_w)")
-}
-
-// A statement that has not found all of its rows notes it in a setting, and
-// another, the last before COMMIT, raises an error then. One statement could not
-// do both: the server sends nothing of a statement with data-modifying parts
-// that fails, and nobody would know which row it was.
-const missedSetting = "smrt.missed"
-
-// note notes that a condition holds, and adds a row that is numbered 0.
-func note(nulls, condition string) string {
-	return " UNION ALL SELECT 0::bigint" + nulls + " WHERE CASE WHEN " + condition + " THEN set_config('" + missedSetting + "', 'yes', true) = 'yes' END"
-}
-
-// guardSQL raises an error if a row was not found. SQL has no statement for
-// that; this error is that of a histogram without buckets.
-const guardSQL = "SELECT width_bucket(0::float8, 0::float8, 0::float8, length(current_setting('" + missedSetting + "', true))) " +
-	"WHERE current_setting('" + missedSetting + "', true) = 'yes'"
-
-// Guard ends the transaction if a statement before it has not found all of its
-// rows.
-func Guard() *Write { return &Write{SQL: guardSQL} }
-
-// find is a statement on many rows, which are found by their keys.
-type find struct {
-	inputs
+// finder is a statement on rows that are found by their keys. It has the form
+//
+//	WITH smrt_w(smrt_ord, r0, ...) AS (UPDATE ... FROM unnest(...) WITH ORDINALITY AS u(...) WHERE ... RETURNING u.ord, ...)
+//	SELECT * FROM smrt_w
+//	UNION ALL the negative numbers of rows that exist with another version
+//	UNION ALL the note that some are missing
+type finder struct {
+	step     *Step
+	text     text
+	args     []any
 	returned []*meta.Column
-	from     string
 }
 
-func (f *find) open(ctx context.Context, db smrt.DB, types map[string]table.ColumnType, columns []*meta.Column, refs []Ref) (err error) {
-	f.from, err = f.bulk(ctx, db, types, columns, refs, true)
-	return err
+// find makes the finder of a step whose rows travel as arrays, or as the values
+// of one row if arrays is false.
+func (s *Step) find(arrays bool) (*finder, error) {
+	in := &inputs{step: s, columns: s.arguments()}
+	if arrays {
+		var err error
+		if in, err = newInputs(s, in.columns); err != nil {
+			return nil, err
+		}
+	}
+	args, err := in.record()
+	if err != nil {
+		return nil, err
+	}
+	return &finder{step: s, text: in.write(true), args: args}, nil
 }
 
-// oneSQL is sql, with versions and without deleted rows, for one row with a
-// column whose type no array can carry.
-func (f *find) oneSQL(head string) string {
-	same, where, list, nulls := f.where(true, f.core.Version != nil)
-	found := "EXISTS (SELECT 1 FROM smrt_w)"
-	stale := ""
-	if f.core.Version != nil {
-		stale = " UNION ALL SELECT -1::bigint" + nulls + " WHERE NOT " + found + " AND EXISTS (SELECT 1 FROM " + f.core.Quoted + " AS t WHERE " + same + ")"
+// statement completes a statement that begins with head. With alive, rows that
+// were deleted softly are not found.
+func (f *finder) statement(head string, alive bool) Statement {
+	st := Statement{Step: f.step, Args: f.args, returned: meta.TargetsOf(f.returned, 0)}
+	if f.text.from == "" {
+		st.SQL = f.oneSQL(head)
+	} else {
+		st.SQL = f.sql(head+" FROM ", alive)
 	}
-	return "WITH smrt_w AS (" + head + " WHERE " + where + " RETURNING 1::bigint" + list + ") SELECT * FROM smrt_w" + stale + note(nulls, "NOT "+found)
+	return st
 }
 
-// where says how a row is found, without and with its version, and what comes
-// back of it.
-func (f *find) where(alive, version bool) (same, all, list, nulls string) {
-	c := f.core
-	var keys []string
-	for _, k := range c.Key {
-		keys = append(keys, "t."+k.Column.Quoted+" = "+f.exprs[k.Column])
-	}
-	if alive && c.SoftDelete != nil {
-		keys = append(keys, "t."+c.SoftDelete.Quoted+" IS NULL")
-	}
-	same = strings.Join(keys, " AND ")
-	if all = same; version {
-		all += " AND t." + c.Version.Quoted + " = " + f.exprs[c.Version]
-	}
-	for _, col := range f.returned {
-		list += ", t." + col.Quoted
-		nulls += ", NULL"
-	}
-	return same, all, list, nulls
-}
-
-// sql completes a statement that begins with head. Its result has first the
-// number of each row that was found; the numbers of rows that exist and have
-// another version are negative.
-func (f *find) sql(head string, version, alive bool) string {
-	c := f.core
-	same, where, list, nulls := f.where(alive, version)
+// sql is the text for many rows. What is read back of a row has names of its own
+// (r0, ...) in the WITH part, because the table may have columns of any name.
+func (f *finder) sql(head string, alive bool) string {
+	same, where := f.conditions(alive)
+	list, nulls := f.lists()
 	names := "smrt_ord"
 	for i := range f.returned {
 		names += ", r" + strconv.Itoa(i)
 	}
-	short := "(SELECT count(*) FROM smrt_w) <> " + f.count
+	short := "(SELECT count(*) FROM smrt_w) <> " + f.text.count
 	var b strings.Builder
-	b.WriteString("WITH smrt_w(" + names + ") AS (" + head + f.from + " WHERE " + where + " RETURNING u.ord" + list + ") SELECT * FROM smrt_w")
-	if version {
-		b.WriteString(" UNION ALL SELECT -u.ord" + nulls + " FROM " + f.from + " WHERE " + short +
-			" AND NOT EXISTS (SELECT 1 FROM smrt_w WHERE smrt_ord = u.ord) AND EXISTS (SELECT 1 FROM " + c.Quoted + " AS t WHERE " + same + ")")
+	b.WriteString("WITH smrt_w(" + names + ") AS (" + head + f.text.from + " WHERE " + where + " RETURNING u.ord" + list + ") SELECT * FROM smrt_w")
+	if f.step.versioned() {
+		b.WriteString(" UNION ALL SELECT -u.ord" + nulls + " FROM " + f.text.from + " WHERE " + short +
+			" AND NOT EXISTS (SELECT 1 FROM smrt_w WHERE smrt_ord = u.ord) AND EXISTS (SELECT 1 FROM " + f.step.Table.Quoted + " AS t WHERE " + same + ")")
 	}
 	b.WriteString(note(nulls, short))
 	return b.String()
 }
 
-// PatchWrite assigns the same columns of many rows. The values lie in rows,
-// beside the keys; PatchRow puts them there.
-func PatchWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, sets []plan.Set) (*Write, error) {
-	types, err := c.CheckRows(ctx, db, rows)
-	if err != nil {
-		return nil, err
+// oneSQL is the text for one row with a column whose type no array can carry.
+func (f *finder) oneSQL(head string) string {
+	same, where := f.conditions(true)
+	list, nulls := f.lists()
+	missing := "NOT EXISTS (SELECT 1 FROM smrt_w)"
+	stale := ""
+	if f.step.versioned() {
+		stale = " UNION ALL SELECT -1::bigint" + nulls + " WHERE " + missing + " AND EXISTS (SELECT 1 FROM " + f.step.Table.Quoted + " AS t WHERE " + same + ")"
 	}
-	columns := c.KeyColumns()
-	for i := range sets {
-		if sets[i].Op == plan.SetValue || sets[i].Op == plan.SetAdd {
-			columns = append(columns, sets[i].Column)
-		}
-	}
-	f := find{inputs: inputs{core: c, rows: rows}}
-	if err := f.open(ctx, db, types, columns, nil); err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, s := range c.WithOwn(sets) {
-		value := f.exprs[s.Column]
-		switch {
-		case s.Op == plan.SetAdd && s.Column == c.Version && value == "":
-			value = "t." + s.Column.Quoted + " + 1"
-		case s.Op == plan.SetAdd:
-			value = "t." + s.Column.Quoted + " + " + value
-		case s.Op == plan.SetNull:
-			value = "NULL"
-		case s.Op == plan.SetDefault:
-			value = "DEFAULT"
-		case s.Op == plan.SetNow:
-			value = "now()"
-		}
-		list = append(list, s.Column.Quoted+" = "+value)
-	}
-	return &Write{
-		Core: c, Op: "patch", Rows: rows, finds: true, Args: f.args,
-		SQL: f.sql("UPDATE "+c.Quoted+" AS t SET "+strings.Join(list, ", ")+" FROM ", false, true),
-	}, nil
+	return "WITH smrt_w AS (" + head + " WHERE " + where + " RETURNING 1::bigint" + list + ") SELECT * FROM smrt_w" + stale + note(nulls, missing)
 }
 
-// Assigned puts the values that sets assign into the entity at p. It reports
-// false if they do not fit, or if the value is not one.
-func Assigned(p unsafe.Pointer, sets []plan.Set) bool {
+// conditions says how a row is found, without and with its version.
+func (f *finder) conditions(alive bool) (same, all string) {
+	t := f.step.Table
+	var terms []string
+	for _, k := range t.Key {
+		terms = append(terms, "t."+k.Column.Quoted+" = "+f.text.exprs[k.Column])
+	}
+	if alive && t.SoftDelete != nil {
+		terms = append(terms, "t."+t.SoftDelete.Quoted+" IS NULL")
+	}
+	same = strings.Join(terms, " AND ")
+	if !f.step.versioned() {
+		return same, same
+	}
+	return same, same + " AND t." + t.Version.Quoted + " = " + f.text.exprs[t.Version]
+}
+
+// lists returns what is read back of a row, and as many NULLs.
+func (f *finder) lists() (list, nulls string) {
+	for _, col := range f.returned {
+		list += ", t." + col.Quoted
+		nulls += ", NULL"
+	}
+	return list, nulls
+}
+
+// update writes whole rows, some columns of which get keys of other rows.
+func (s *Step) update() (Statement, error) {
+	t := s.Table
+	if err := t.CheckRows(*s.Types, s.Rows); err != nil {
+		return Statement{}, err
+	}
+	f, err := s.find(s.MaxRows() > 1)
+	if err != nil {
+		return Statement{}, err
+	}
+	f.returned = t.Returned
+	var sets []string
+	for _, col := range t.Mutable {
+		sets = append(sets, col.Quoted+" = "+t.AssignedValue(col, "t.", func() string { return f.text.exprs[col] }))
+	}
+	if len(sets) == 0 { // all columns are key
+		key := t.Key[0].Column
+		sets = append(sets, key.Quoted+" = t."+key.Quoted)
+	}
+	return f.statement("UPDATE "+t.Quoted+" AS t SET "+strings.Join(sets, ", "), true), nil
+}
+
+// patch assigns the same columns of many rows. The values lie in the rows, see
+// [Assign].
+func (s *Step) patch() (Statement, error) {
+	t := s.Table
+	if s.InSets {
+		return s.patchOne()
+	}
+	if err := t.CheckRows(*s.Types, s.Rows); err != nil {
+		return Statement{}, err
+	}
+	if s.MaxRows() == 1 {
+		return s.patchOne()
+	}
+	f, err := s.find(true)
+	if err != nil {
+		return Statement{}, err
+	}
+	var list []string
+	for _, set := range t.WithOwn(s.Sets) {
+		list = append(list, set.Column.Quoted+" = "+f.assigned(&set))
+	}
+	return f.statement("UPDATE "+t.Quoted+" AS t SET "+strings.Join(list, ", "), true), nil
+}
+
+// assigned returns what an assignment writes.
+func (f *finder) assigned(set *plan.Set) string {
+	value := f.text.exprs[set.Column]
+	switch set.Op {
+	case plan.SetAdd:
+		if value == "" { // the version, which the table assigns by itself
+			value = "1"
+		}
+		return "t." + set.Column.Quoted + " + " + value
+	case plan.SetNull:
+		return "NULL"
+	case plan.SetDefault:
+		return "DEFAULT"
+	case plan.SetNow:
+		return "now()"
+	}
+	return value
+}
+
+// patchOne assigns columns of one row. The assignments may be of any kind, SQL
+// included, so package plan renders them, as it does for repositories.
+func (s *Step) patchOne() (Statement, error) {
+	t := s.Table
+	args := make([]any, len(t.Key))
+	for i, k := range t.Key {
+		v, err := k.Column.Arg(s.Rows.At(0))
+		if err != nil {
+			return Statement{}, t.Named(err)
+		}
+		args[i] = v
+	}
+	st, err := t.Build(&plan.Request{Verb: plan.Update, Spec: t.KeySpec(args), Sets: t.WithOwn(s.Sets)})
+	if err != nil {
+		return Statement{}, t.Named(err)
+	}
+	for i := range s.Sets {
+		if set := &s.Sets[i]; meta.NotFinite(set.A) {
+			if err := t.CheckFiniteType(*s.Types, set.Column); err != nil {
+				return Statement{}, err
+			}
+		}
+	}
+	sql := "WITH smrt_w AS (" + st.SQL + " RETURNING 1::bigint) SELECT * FROM smrt_w" + note("", "NOT EXISTS (SELECT 1 FROM smrt_w)")
+	return Statement{Step: s, SQL: sql, Args: st.Args}, nil
+}
+
+// Assign puts the values that sets assign into the entity at p. It reports
+// false if they do not fit, or if one of them is SQL.
+func Assign(p unsafe.Pointer, sets []plan.Set) bool {
 	for i := range sets {
 		s := &sets[i]
 		switch s.Op {
@@ -214,108 +227,54 @@ func Assigned(p unsafe.Pointer, sets []plan.Set) bool {
 	return true
 }
 
-// SinglePatch assigns columns of one row, whatever the assignments are.
-func SinglePatch(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, sets []plan.Set) (*Write, error) {
-	args := make([]any, len(c.Key))
-	for i, k := range c.Key {
-		v, err := k.Column.Arg(rows.At(0))
-		if err != nil {
-			return nil, c.Named(err)
-		}
-		args[i] = v
-	}
-	r := &plan.Request{Verb: plan.Update, Spec: c.KeySpec(args), Sets: c.WithOwn(sets)}
-	if err := c.CheckFiniteSets(ctx, db, r); err != nil {
-		return nil, err
-	}
-	st, err := c.Build(r)
+// delete deletes rows by key, and by version if they are checked.
+func (s *Step) delete() (Statement, error) {
+	t := s.Table
+	f, err := s.find(true)
 	if err != nil {
-		return nil, c.Named(err)
+		return Statement{}, err
 	}
-	return &Write{Core: c, Op: "patch", Rows: rows, finds: true, SQL: one(st.SQL), Args: st.Args}, nil
+	if t.SoftDelete == nil || s.Hard {
+		st := Statement{Step: s, Args: f.args}
+		st.SQL = f.sql("DELETE FROM "+t.Quoted+" AS t USING ", !s.Hard)
+		return st, nil
+	}
+	head := "UPDATE " + t.Quoted + " AS t SET " + t.SoftDelete.Quoted + " = now()"
+	for _, col := range []*meta.Column{t.UpdatedAt, t.Version} {
+		if col != nil {
+			head += ", " + col.Quoted + " = " + t.AssignedValue(col, "t.", nil)
+		}
+	}
+	return f.statement(head, true), nil
 }
 
-// DeleteWrite deletes rows by key, and by version if checked.
-func DeleteWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, hard, checked bool) (*Write, error) {
-	types, err := c.ColumnTypes(ctx, db)
+// backfill fills in columns that were NULL when their rows were inserted, with
+// values of the entities or with keys of other rows. The rows are found by their
+// keys, which may be keys of other rows in turn, or keys that the server made.
+func (s *Step) backfill() (Statement, error) {
+	f, err := s.find(true)
 	if err != nil {
-		return nil, err
-	}
-	columns := c.KeyColumns()
-	checked = checked && c.Version != nil
-	if checked {
-		columns = append(columns, c.Version)
-	}
-	f := find{inputs: inputs{core: c, rows: rows}}
-	if err := f.open(ctx, db, types, columns, nil); err != nil {
-		return nil, err
-	}
-	head := "DELETE FROM " + c.Quoted + " AS t USING "
-	if c.SoftDelete != nil && !hard {
-		head = "UPDATE " + c.Quoted + " AS t SET " + c.SoftDelete.Quoted + " = now()"
-		for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
-			if col != nil {
-				head += ", " + col.Quoted + " = " + c.AssignedValue(col, "t.", nil)
-			}
-		}
-		head += " FROM "
-	}
-	return &Write{Core: c, Op: "delete", Rows: rows, finds: true, Args: f.args, SQL: f.sql(head, checked, !hard)}, nil
-}
-
-// LateWrite gives rows that were created before the columns that were NULL
-// then: values of the entities, or keys of other rows. The rows are found by
-// their keys, which may be keys of other rows in turn; where own is not nil, the
-// server made them.
-func LateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, late []*meta.Column, refs []Ref, own *Ref) (*Write, error) {
-	types, err := c.ColumnTypes(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	var columns []*meta.Column
-	if own != nil {
-		refs = append(slices.Clip(refs), *own)
-	}
-	for _, col := range append(c.KeyColumns(), late...) {
-		if !slices.ContainsFunc(refs, func(r Ref) bool { return r.Column == col }) {
-			columns = append(columns, col)
-		}
-	}
-	f := find{inputs: inputs{core: c, rows: rows}}
-	if err := f.open(ctx, db, types, columns, refs); err != nil {
-		return nil, err
+		return Statement{}, err
 	}
 	var sets []string
-	for _, col := range late {
-		sets = append(sets, col.Quoted+" = "+f.exprs[col])
+	for _, col := range s.Columns {
+		sets = append(sets, col.Quoted+" = "+f.text.exprs[col])
 	}
-	return &Write{
-		Core: c, Op: "create", Rows: rows, finds: true, Args: f.args,
-		SQL: f.sql("UPDATE "+c.Quoted+" AS t SET "+strings.Join(sets, ", ")+" FROM ", false, false),
-	}, nil
+	return f.statement("UPDATE "+s.Table.Quoted+" AS t SET "+strings.Join(sets, ", "), false), nil
 }
 
-// LooseWrite sets columns of rows to NULL that are about to be deleted, so that
-// other rows which they refer to can be deleted first.
-func LooseWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, columns []*meta.Column) (*Write, error) {
-	types, err := c.ColumnTypes(ctx, db)
+// nullify lets rows that are about to be deleted refer to none, so that those
+// which they refer to can be deleted first.
+func (s *Step) nullify() (Statement, error) {
+	f, err := s.find(true)
 	if err != nil {
-		return nil, err
+		return Statement{}, err
 	}
-	in := inputs{core: c, rows: rows}
-	from, err := in.bulk(ctx, db, types, c.KeyColumns(), nil, false)
-	if err != nil {
-		return nil, err
-	}
-	var sets, keys []string
-	for _, col := range columns {
+	var sets []string
+	for _, col := range s.Columns {
 		sets = append(sets, col.Quoted+" = NULL")
 	}
-	for _, k := range c.Key {
-		keys = append(keys, "t."+k.Column.Quoted+" = "+in.exprs[k.Column])
-	}
-	return &Write{
-		Core: c, Op: "delete", Args: in.args,
-		SQL: "UPDATE " + c.Quoted + " AS t SET " + strings.Join(sets, ", ") + " FROM " + from + " WHERE " + strings.Join(keys, " AND "),
-	}, nil
+	where, _ := f.conditions(false)
+	return Statement{Step: s, Args: f.args, SQL: "UPDATE " + s.Table.Quoted + " AS t SET " + strings.Join(sets, ", ") +
+		" FROM " + f.text.from + " WHERE " + where}, nil
 }

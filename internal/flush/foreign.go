@@ -13,6 +13,10 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
+// The planner of a unit must know the foreign keys among its tables, and the types
+// of their columns. Both are looked up when they are first needed, and remembered
+// until an error of the server says that they may have changed.
+
 // ForeignKey is a foreign key between two declared tables.
 type ForeignKey struct {
 	Name       string // for messages
@@ -20,15 +24,15 @@ type ForeignKey struct {
 	From, To   *table.Table
 	Columns    []*meta.Column // of From
 	Refers     []*meta.Column // of To, at the same places
-	Loose      []*meta.Column // of From: if these are NULL, a row refers to none; empty if they cannot be
+	Nullable   []*meta.Column // of From: if these are NULL, a row refers to none; empty if they cannot be
 	Deferrable bool
 	Deferred   bool // without being told
 	Cascades   bool // a row goes, or lets go, when the row it refers to is deleted
 }
 
-// Equal tells whether two foreign keys of the same tables are to be treated alike.
+// Equal reports whether two foreign keys are treated alike.
 func (k ForeignKey) Equal(other ForeignKey) bool {
-	return k.Constraint == other.Constraint && k.From == other.From && k.To == other.To && slices.Equal(k.Loose, other.Loose) &&
+	return k.Constraint == other.Constraint && k.From == other.From && k.To == other.To && slices.Equal(k.Nullable, other.Nullable) &&
 		k.Deferrable == other.Deferrable && k.Deferred == other.Deferred && k.Cascades == other.Cascades
 }
 
@@ -59,9 +63,9 @@ var foreignKeys struct {
 const maxTableSets = 1024
 
 // ForeignKeys returns the foreign keys among tables, each of them once. They
-// are looked up once for each database, as which place tells.
-func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*table.Table) (found []ForeignKey, cached bool, err error) {
-	key := foreignKeysOf(place, tables)
+// are looked up once for each database, which database names.
+func ForeignKeys(ctx context.Context, db smrt.DB, database string, tables []*table.Table) (found []ForeignKey, cached bool, err error) {
+	key := foreignKeysOf(database, tables)
 	foreignKeys.mu.Lock()
 	known, ok := foreignKeys.m[key]
 	foreignKeys.mu.Unlock()
@@ -81,17 +85,17 @@ func ForeignKeys(ctx context.Context, db smrt.DB, place string, tables []*table.
 }
 
 // ForgetForeignKeys lets them be looked up again.
-func ForgetForeignKeys(place string, tables []*table.Table) {
+func ForgetForeignKeys(database string, tables []*table.Table) {
 	foreignKeys.mu.Lock()
 	defer foreignKeys.mu.Unlock()
-	delete(foreignKeys.m, foreignKeysOf(place, tables))
+	delete(foreignKeys.m, foreignKeysOf(database, tables))
 }
 
 // foreignKeysOf is what the answers are remembered by. Two declarations of one
 // table are two tables here, so that the columns are those of the right one.
-func foreignKeysOf(place string, tables []*table.Table) string {
+func foreignKeysOf(database string, tables []*table.Table) string {
 	var b strings.Builder
-	b.WriteString(place)
+	b.WriteString(database)
 	for _, t := range tables {
 		b.WriteByte(0)
 		b.WriteString(strconv.FormatUint(uint64(uintptr(unsafe.Pointer(t))), 36)) // never freed
@@ -121,15 +125,15 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*table.Table) (
 		}
 		k.From, k.To = tables[from-1], tables[to-1]
 		k.Columns, k.Refers = columnsNamed(k.From, columns), columnsNamed(k.To, refers)
-		k.Loose = loose(&k, required, full)
+		k.Nullable = nullable(&k, required, full)
 		found = append(found, k)
 	}
 	return found, rows.Err()
 }
 
-// loose chooses the columns that can be NULL, in the database and in the struct.
+// nullable chooses the columns that can be NULL, in the database and in the struct.
 // One of them is enough, unless the constraint says MATCH FULL.
-func loose(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
+func nullable(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
 	for i, col := range k.Columns {
 		switch {
 		case col != nil && col.Nullable && !required[i] && k.From.Writes(col):
@@ -148,4 +152,16 @@ func columnsNamed(c *table.Table, names []string) []*meta.Column {
 		columns[i] = c.Struct.ByName(name)
 	}
 	return columns
+}
+
+// TypesOf returns the types of the columns of a table, which are looked up once.
+func TypesOf(ctx context.Context, db smrt.DB, t *table.Table) (*Types, error) {
+	types, err := t.ColumnTypes(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if known := t.KnownTypes(); known != nil { // the same for all who ask, as long as they are known
+		return known, nil
+	}
+	return &types, nil
 }

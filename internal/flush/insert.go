@@ -1,7 +1,6 @@
 package flush
 
 import (
-	"context"
 	"encoding/binary"
 	"reflect"
 	"slices"
@@ -11,16 +10,15 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// CreateShape says how the columns of the entity at p are written by an insert.
-// Rows of one shape can be in one statement. The columns refs get keys of
-// other rows, and those in late are NULL at first.
-func CreateShape(c *table.Table, shape []byte, p unsafe.Pointer, refs, late []*meta.Column) ([]byte, error) {
-	for _, col := range c.Writable {
+// AppendShape appends how the columns of the entity at p are written by an
+// insert. Rows of one shape can be in one statement. The columns refs get keys
+// of other rows, and those in late are NULL at first.
+func AppendShape(shape []byte, t *table.Table, p unsafe.Pointer, refs, late []*meta.Column) ([]byte, error) {
+	for _, col := range t.Writable {
 		switch {
 		case slices.Contains(refs, col):
 			shape = append(shape, table.ByRef)
@@ -29,7 +27,7 @@ func CreateShape(c *table.Table, shape []byte, p unsafe.Pointer, refs, late []*m
 			shape = append(shape, table.ByNull)
 			continue
 		}
-		how, err := c.InsertMode(col, p)
+		how, err := t.InsertMode(col, p)
 		if err != nil {
 			return nil, err
 		}
@@ -38,101 +36,105 @@ func CreateShape(c *table.Table, shape []byte, p unsafe.Pointer, refs, late []*m
 	return shape, nil
 }
 
-// MaxRows is how many rows a statement may have whose rows are of one shape: 1
-// where a column has a type that no array can carry.
-func MaxRows(ctx context.Context, db smrt.DB, c *table.Table, shape []byte) (int, error) {
-	types, err := c.ColumnTypes(ctx, db)
-	if err != nil {
-		return 0, err
+// insert creates rows of one shape. One row travels by its values, more as
+// arrays.
+func (s *Step) insert() (Statement, error) {
+	if err := s.Table.CheckRows(*s.Types, s.Rows); err != nil {
+		return Statement{}, err
 	}
-	p := c.InsertParts(shape)
-	if _, ok := c.ArrayTypes(types, p.Args); !ok || len(p.Args)+len(p.Refs) == 0 {
-		return 1, nil
-	}
-	return table.MaxChunk, nil
-}
-
-// CreateWrite is the insert of rows of one shape. With keep it leaves their
-// keys in the setting of that name.
-func CreateWrite(ctx context.Context, db smrt.DB, c *table.Table, rows table.Rows, shape []byte, refs []Ref, keep string) (*Write, error) {
-	types, err := c.CheckRows(ctx, db, rows)
-	if err != nil {
-		return nil, err
-	}
-	w := &Write{Core: c, Op: "create", Rows: rows}
-	known, key := knownTemplate(c, rows.N == 1, shape, refs, keep != "")
-	var p table.InsertParts
-	columns := known.columns
+	key := s.templateKey()
+	known := lookUpTemplate(key, s.Types)
+	var parts table.InsertParts
 	if known.sql == "" {
-		p = c.InsertParts(shape)
-		columns = p.Args
+		parts = s.Table.InsertParts(s.Shape)
+		known.columns = parts.Args
 	}
-	in := inputs{core: c, rows: rows, argsOnly: known.sql != ""}
-	from := ""
-	if rows.N == 1 {
-		err = in.single(ctx, db, types, columns, refs)
-	} else {
-		from, err = in.bulk(ctx, db, types, columns, refs, false)
+	in := &inputs{step: s, columns: known.columns}
+	if s.Rows.N > 1 {
+		var err error
+		if in, err = newInputs(s, known.columns); err != nil {
+			return Statement{}, err
+		}
 	}
+	args, err := in.record()
 	if err != nil {
-		return nil, err
+		return Statement{}, err
+	}
+	if s.Setting != "" {
+		args = append(args, s.Setting)
 	}
 	if known.sql == "" {
-		known = template{sql: createSQL(c, &in, p, from, refs, keep), columns: columns, returned: meta.TargetsOf(p.Back, 0)}
-		keepTemplate(c, key, known)
-	} else if keep != "" {
-		in.param(keep)
+		known.sql, known.returned, known.types = s.insertSQL(in, parts), meta.TargetsOf(parts.Back, 0), s.Types
+		keepTemplate(key, known)
 	}
-	w.SQL, w.Args, w.returned = known.sql, in.args, known.returned
-	return w, nil
+	return Statement{Step: s, SQL: known.sql, Args: args, returned: known.returned}, nil
 }
 
-func createSQL(c *table.Table, in *inputs, p table.InsertParts, from string, refs []Ref, keep string) string {
-	n := 0
+func (s *Step) insertSQL(in *inputs, p table.InsertParts) string {
+	t := in.write(false)
+	n, refs := 0, 0
 	for i, v := range p.Values {
 		switch v {
 		case "":
-			p.Values[i] = in.exprs[p.Args[n]]
+			p.Values[i] = t.exprs[p.Args[n]]
 			n++
 		case table.RefValue:
-			p.Values[i] = in.exprs[writableNamed(c, p.Names[i])]
+			p.Values[i] = t.exprs[p.Refs[refs]]
+			refs++
 		}
 	}
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + c.Quoted)
-	switch {
+	b.WriteString("INSERT INTO " + s.Table.Quoted)
+	switch names := " (" + strings.Join(p.Names, ", ") + ")" + s.overriding(); {
 	case len(p.Names) == 0:
 		b.WriteString(" DEFAULT VALUES")
-	case in.rows.N == 1:
-		b.WriteString(" (" + strings.Join(p.Names, ", ") + ")" + overriding(c, refs) + " VALUES (" + strings.Join(p.Values, ", ") + ")")
+	case t.from == "":
+		b.WriteString(names + " VALUES (" + strings.Join(p.Values, ", ") + ")")
 	default:
-		b.WriteString(" (" + strings.Join(p.Names, ", ") + ")" + overriding(c, refs) + " SELECT " + strings.Join(p.Values, ", ") + " FROM " + from)
+		b.WriteString(names + " SELECT " + strings.Join(p.Values, ", ") + " FROM " + t.from)
 	}
 	if len(p.Back) > 0 {
 		b.WriteString(" RETURNING " + meta.List(p.Back))
 	}
-	if keep != "" {
-		return in.keep(b.String(), c.Key[0].Column, keep)
+	if s.Setting == "" {
+		return b.String()
 	}
-	return b.String()
+	return keepKeys(b.String(), s.Table.Key[0].Column, in.next(), t.from == "")
+}
+
+// overriding lets a key be written that was reserved.
+func (s *Step) overriding() string {
+	if slices.ContainsFunc(s.Refs, func(r Ref) bool { return r.Own }) {
+		return " OVERRIDING SYSTEM VALUE"
+	}
+	return ""
+}
+
+// keepKeys makes an insert leave its keys in a setting. One row can do that in
+// its RETURNING list. Rows of a WITH part come in the order they were inserted.
+func keepKeys(sql string, key *meta.Column, setting string, one bool) string {
+	if one {
+		return sql + ", set_config(" + setting + ", ARRAY[" + key.Quoted + "]::text, true)"
+	}
+	return "WITH smrt_i AS (" + sql + "), smrt_k AS MATERIALIZED (SELECT set_config(" + setting +
+		", array_agg(smrt_i." + key.Quoted + ")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i"
 }
 
 // template is the text of an insert that was made before, with what goes in and
-// what comes back. It takes a third of the time of a flush to make.
+// what comes back. Making it takes a third of the time of a flush.
 type template struct {
 	sql      string
 	columns  []*meta.Column
 	returned []meta.Target
-	types    *map[string]table.ColumnType // of the columns, when it was made
+	types    *Types // of the columns, when it was made
 }
 
 type templateKey struct {
-	core  *table.Table
+	table *table.Table
 	shape string
 }
 
-// templates grows with the shapes of inserts, of which a table has few; see
-// shapes.
+// templates grows with the shapes of inserts, of which a table has few.
 var templates struct {
 	mu sync.Mutex
 	m  map[templateKey]template
@@ -140,30 +142,30 @@ var templates struct {
 
 const maxTemplates = 4096
 
-func knownTemplate(c *table.Table, single bool, shape []byte, refs []Ref, keep bool) (template, templateKey) {
+// templateKey returns what the text of an insert depends on.
+func (s *Step) templateKey() templateKey {
 	var buffer [128]byte
-	b := append(buffer[:0], shape...)
-	b = append(b, boolByte(single)<<1|boolByte(keep))
-	for _, r := range refs {
-		b = binary.AppendUvarint(b, uint64(r.Column.Index))
-		if types := r.Of.KnownTypes(); types != nil {
-			b = append(append(b, (*types)[r.Of.Key[0].Column.Name].Name...), 0)
-		}
+	b := append(buffer[:0], s.Shape...)
+	b = append(b, boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
+	for i := range s.Refs {
+		r := &s.Refs[i]
+		b = binary.AppendUvarint(b, uint64(r.Column.Index)<<1|uint64(boolByte(r.Own)))
+		b = append(append(b, r.Type...), 0)
 	}
-	key := templateKey{c, string(b)}
-	templates.mu.Lock()
-	t := templates.m[key]
-	templates.mu.Unlock()
-	if t.sql != "" && t.types != c.KnownTypes() {
-		return template{}, key
-	}
-	return t, key
+	return templateKey{s.Table, string(b)}
 }
 
-func keepTemplate(c *table.Table, key templateKey, t template) {
-	if t.types = c.KnownTypes(); t.types == nil {
-		return
+// lookUpTemplate returns a template, empty if there is none for these types.
+func lookUpTemplate(key templateKey, types *Types) template {
+	templates.mu.Lock()
+	defer templates.mu.Unlock()
+	if t := templates.m[key]; t.types == types {
+		return t
 	}
+	return template{}
+}
+
+func keepTemplate(key templateKey, t template) {
 	templates.mu.Lock()
 	defer templates.mu.Unlock()
 	if templates.m == nil || len(templates.m) >= maxTemplates {
@@ -179,52 +181,26 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// overriding lets a key be written that was drawn beforehand.
-func overriding(c *table.Table, refs []Ref) string {
-	for _, r := range refs {
-		if c.IsKey(r.Column) && r.Of == c {
-			return " OVERRIDING SYSTEM VALUE"
-		}
-	}
-	return ""
-}
-
-func writableNamed(c *table.Table, quoted string) *meta.Column {
-	i := slices.IndexFunc(c.Writable, func(col *meta.Column) bool { return col.Quoted == quoted })
-	return c.Writable[i]
-}
-
-// keep makes an insert leave its keys in a setting. One row can do that in its
-// RETURNING list. Rows of a WITH part come in the order they were inserted.
-func (in *inputs) keep(sql string, key *meta.Column, setting string) string {
-	if in.rows.N == 1 {
-		return sql + ", set_config(" + in.param(setting) + ", ARRAY[" + key.Quoted + "]::text, true)"
-	}
-	return "WITH smrt_i AS (" + sql + "), smrt_k AS MATERIALIZED (SELECT set_config(" + in.param(setting) +
-		", array_agg(smrt_i." + key.Quoted + ")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i"
-}
-
-// DrawWrite draws n keys before their rows are created, and leaves them in a
+// reserveKeys draws keys before their rows are created, and leaves them in a
 // setting: for rows that refer to each other in a ring.
-func DrawWrite(ctx context.Context, db smrt.DB, c *table.Table, n int, keep string) (*Write, error) {
-	types, err := c.ColumnTypes(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	key := c.Key[0].Column
-	w := &Write{Core: c, Op: "create", Args: []any{keep, n}}
-	next := "gen_random_uuid()"
-	if types[key.Name].Name != "pg_catalog.uuid" {
+func (s *Step) reserveKeys() Statement {
+	key := s.Table.Key[0].Column
+	args, next := []any{s.Setting, s.Count}, "gen_random_uuid()"
+	if (*s.Types)[key.Name].Name != "pg_catalog.uuid" {
 		next = "nextval(pg_get_serial_sequence($3, $4))"
-		w.Args = append(w.Args, c.Quoted, key.Name)
+		args = append(args, s.Table.Quoted, key.Name)
 	}
-	w.SQL = "SELECT set_config($1, array_agg(k)::text, true) FROM (SELECT " + next + " AS k FROM generate_series(1, $2::integer)) AS drawn"
-	return w, nil
+	return Statement{Step: s, Args: args, SQL: "SELECT set_config($1, array_agg(k)::text, true) FROM (SELECT " + next +
+		" AS k FROM generate_series(1, $2::integer)) AS drawn"}
 }
 
-// CanDraw tells whether keys can be drawn before their rows are created.
-func CanDraw(c *table.Table) bool {
-	return len(c.Key) == 1 && (table.IsInteger(c.Key[0].Column) || c.Key[0].Column.Kind == meta.KindUUID || c.Key[0].Column.Type == uuidType)
+// CanReserveKeys reports whether keys can be drawn before their rows are created.
+func CanReserveKeys(t *table.Table) bool {
+	if len(t.Key) != 1 {
+		return false
+	}
+	key := t.Key[0].Column
+	return table.IsInteger(key) || key.Kind == meta.KindUUID || key.Type == uuidType
 }
 
 var uuidType = reflect.TypeFor[pgtype.UUID]()

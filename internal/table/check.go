@@ -18,27 +18,30 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// checkRows refuses values that cannot be sent.
-func (c *Table) CheckRows(ctx context.Context, db smrt.DB, rows Rows) (map[string]ColumnType, error) {
-	types, err := c.ColumnTypes(ctx, db)
+// CheckRows refuses values that cannot be sent to columns of the given types.
+func (c *Table) CheckRows(types map[string]ColumnType, rows Rows) error {
+	err := c.eachNotFinite(rows, func(col *meta.Column) error { return c.CheckFiniteType(types, col) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.CheckAllFinite(ctx, db, rows); err != nil {
-		return nil, err
-	}
-	return types, c.CheckAllFit(types, rows)
+	return c.CheckAllFit(types, rows)
 }
 
 // CheckAllFinite is CheckFinite for all rows.
 func (c *Table) CheckAllFinite(ctx context.Context, db smrt.DB, rows Rows) error {
+	return c.eachNotFinite(rows, func(col *meta.Column) error { return c.CheckFinite(ctx, db, col) })
+}
+
+// eachNotFinite calls check for each column in which a row has a NaN or an
+// infinity.
+func (c *Table) eachNotFinite(rows Rows, check func(*meta.Column) error) error {
 	for _, col := range c.Writable {
 		if col.Encode != meta.KindFloat32 && col.Encode != meta.KindFloat64 {
 			continue
 		}
 		for i := range rows.N {
 			if col.NotFinite(rows.At(i)) {
-				if err := c.CheckFinite(ctx, db, col); err != nil {
+				if err := check(col); err != nil {
 					return meta.AtRow(err, i)
 				}
 				break // the column takes them
@@ -48,13 +51,18 @@ func (c *Table) CheckAllFinite(ctx context.Context, db smrt.DB, rows Rows) error
 	return nil
 }
 
-// checkFinite refuses a NaN or an infinity for a column that is no floating
+// CheckFinite refuses a NaN or an infinity for a column that is no floating
 // point number: numeric would take it silently.
 func (c *Table) CheckFinite(ctx context.Context, db smrt.DB, col *meta.Column) error {
 	types, err := c.ColumnTypes(ctx, db)
 	if err != nil {
 		return err
 	}
+	return c.CheckFiniteType(types, col)
+}
+
+// CheckFiniteType is CheckFinite where the types are known.
+func (c *Table) CheckFiniteType(types map[string]ColumnType, col *meta.Column) error {
 	switch types[col.Name].Name {
 	case "pg_catalog.float4", "pg_catalog.float8":
 		return nil
