@@ -37,7 +37,7 @@ func (s *source) public() bool {
 // production reports whether the package is for programs and not only for tests.
 func (s *source) production() bool {
 	for _, prefix := range []string{
-		"internal/testdb", "internal/shop", "internal/pagila", "internal/check", "internal/house", "cmd", "queries",
+		"internal/testdb", "internal/shop", "internal/pagila", "internal/check", "internal/house", "internal/suite", "cmd", "queries",
 	} {
 		if strings.HasPrefix(s.path, prefix) {
 			return false
