@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,7 @@ type connState struct {
 
 	cancelled atomic.Int64 // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
 	echo      time.Time    // until when it may be seen once more
+	began     time.Time    // when the last statement began that a late request could meet
 
 	// Made in blocks, as pgxpool does with its own: an allocation less for
 	// each query.
@@ -81,6 +81,37 @@ const (
 	signals  = 2
 	echoTime = time.Second
 )
+
+// begin is called before a statement is sent. It reads the clock only where a
+// request to cancel may still arrive, and forgets those that are too late.
+func (s *connState) begin() {
+	at := s.cancelled.Load()
+	if at == 0 && s.echo.IsZero() {
+		return
+	}
+	s.began = time.Now()
+	if at != 0 && s.began.Sub(time.Unix(0, at)) >= strayTime {
+		s.cancelled.CompareAndSwap(at, 0)
+	}
+	if !s.began.Before(s.echo) {
+		s.echo = time.Time{}
+	}
+}
+
+// mayBeStray reports whether tookStray could be true.
+func (s *connState) mayBeStray() bool { return s.cancelled.Load() != 0 || !s.echo.IsZero() }
+
+// timedOut reports whether the last statement, which the server gave up, may have
+// run into its statement_timeout. The session is asked for it; the second signal
+// of a request may meet that question.
+func (s *connState) timedOut(ctx context.Context, conn *pgconn.PgConn) bool {
+	took := time.Since(s.began)
+	limit, err := pgerr.AskTimeout(ctx, conn, "")
+	for n := 1; n < signals && pgerr.IsCanceled(err); n++ {
+		limit, err = pgerr.AskTimeout(ctx, conn, "")
+	}
+	return err != nil || pgerr.TimedOut(took, limit)
+}
 
 // tookStray reports whether a statement was cancelled in place of an earlier one.
 func (s *connState) tookStray() bool {
@@ -202,6 +233,7 @@ func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData
 
 func (*tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if s := stateOf(conn.PgConn()); s != nil {
+		s.begin()
 		return s.note(ctx, s.verdict(data.SQL))
 	}
 	return ctx
@@ -211,9 +243,10 @@ func (*tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.Trace
 	statementEnded(ctx, conn, data.Err)
 }
 
-// statementEnded sees whether a request to cancel has met its statement.
+// statementEnded sees whether a request to cancel has met its statement. If
+// statement_timeout was quicker the request is still to come: echoTime covers it.
 func statementEnded(ctx context.Context, conn *pgx.Conn, err error) {
-	if err == nil || ctx.Err() == nil || !isCancelled(err) {
+	if err == nil || ctx.Err() == nil || !pgerr.IsCanceled(err) {
 		return
 	}
 	if s := stateOf(conn.PgConn()); s != nil {
@@ -277,14 +310,6 @@ func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 		return // pgx destroys it
 	}
 	s.clean(conn)
-}
-
-// isCancelled reports whether the server gave up a statement because it was asked
-// to, and not because of statement_timeout. The two have one SQLSTATE; where
-// the server's texts are translated they look the same.
-func isCancelled(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pgerr.IsCanceled(pg) && !strings.Contains(pg.Message, "statement timeout")
 }
 
 // refuse returns the error of what cannot work through the pooler, or nil.

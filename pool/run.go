@@ -92,7 +92,7 @@ func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error
 	case pgerr.FaultOf(err) == pgerr.StalePlan && n < 1:
 		p.counts.stale.Add(1)
 		return true
-	case isCancelled(err) && n < signals && s.tookStray():
+	case pgerr.IsCanceled(err) && n < signals && s.mayBeStray() && !s.timedOut(ctx, conn) && s.tookStray():
 		p.counts.strays.Add(1)
 		return true
 	}

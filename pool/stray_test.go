@@ -182,17 +182,18 @@ func TestCancelledForGood(t *testing.T) {
 	check.NoError(t, err)
 	p.Reset()
 
+	const longSQL = "SELECT 7 FROM pg_sleep(60)" // as long as nobody cancels it
 	eye := check.Value(pgx.Connect(ctx, dsn))(t)
 	defer eye.Close(ctx)
 	var admin sync.WaitGroup
 	admin.Go(func() {
 		for cancelled := int64(0); cancelled == 0; {
-			tag, err := eye.Exec(ctx, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = $1 AND state = 'active'", victimSQL)
+			tag, err := eye.Exec(ctx, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = $1 AND state = 'active'", longSQL)
 			check.NoError(t, err)
 			cancelled = tag.RowsAffected()
 		}
 	})
-	_, err = p.Exec(ctx, victimSQL)
+	_, err = p.Exec(ctx, longSQL)
 	admin.Wait()
 	check.Same(t, "pg_cancel_backend", isCancelled(err), true)
 

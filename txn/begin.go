@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -48,7 +49,7 @@ const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_contro
 
 // begin starts an attempt. applied means that the marker was there already.
 func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
-	s = &session{options: &r.options, began: r.retry.last}
+	s = &session{options: &r.options, began: r.retry.last, sent: r.retry.last}
 	s.outer.s = s
 	db, own, err := r.place(ctx)
 	if err != nil {
@@ -75,6 +76,11 @@ func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
 	if s.tx != nil {
 		if pgerr.FaultOf(err) == pgerr.NotPrimary {
 			s.destroy(ctx)
+		}
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pgerr.IsCanceled(pg) { // while it waited for another's marker
+			s.noteCanceled(pg)
+			err = s.named(ctx, err, rollbackFirst)
 		}
 		s.rollback(ctx)
 	}
@@ -157,6 +163,7 @@ func (r *run) beginBatch(ctx context.Context, on Beginner, s *session) (applied 
 		db = s.tx
 	}
 	r.queue(b, s, &applied)
+	s.sent = time.Now()
 	results := db.SendBatch(ctx, b)
 	if together {
 		_, err = results.Exec() // BEGIN

@@ -3,7 +3,6 @@ package txn
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,14 +16,13 @@ func (r *run) commit(ctx context.Context, s *session) (pgerr.Fault, error) {
 	if r.options.Result != nil {
 		s.notes = watchNotes(s.tx.Conn())
 	}
-	sent := time.Now()
 	p, err := r.send(ctx, s)
 	if err == nil {
 		r.committed(ctx, s, p)
 		return pgerr.Permanent, nil
 	}
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
-		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.options.timedOut(err, sent, s.conn))
+		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, s.tx))
 	}
 	if r.options.Result != nil {
 		r.options.Result.Doubts++

@@ -54,7 +54,7 @@ func TestStatementTimeoutInAnyLanguage(t *testing.T) {
 		}, txn.Options{StatementTimeout: 20 * time.Millisecond})
 		check.Error(t, what, err, smrt.ErrStatementTimeout)
 	}
-	for _, setting := range []string{"20", "20ms"} {
+	for _, setting := range []string{"20", "200ms"} {
 		b := translated{newBank(t, testdb.MaxConns(1), testdb.Configure(func(cfg *pgxpool.Config) {
 			cfg.ConnConfig.RuntimeParams["statement_timeout"] = setting
 		})), "Anweisung wird abgebrochen"}
@@ -76,5 +76,57 @@ func TestStatementTimeoutInAnyLanguage(t *testing.T) {
 		if !errors.As(err, &pg) || pg.Code != "57014" || errors.Is(err, smrt.ErrStatementTimeout) {
 			t.Errorf("%s: got %v", what, err)
 		}
+	}
+}
+
+// TestSessionTimeoutInAnyLanguage proves it for timeouts that Run did not set:
+// the session is asked.
+func TestSessionTimeoutInAnyLanguage(t *testing.T) {
+	const text = "Anweisung wird abgebrochen"
+	sleep := func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "SELECT pg_sleep(5)")
+		return err
+	}
+	asked := func(what string, b *bank, fn txn.Func) {
+		t.Helper()
+		check.Error(t, what, txn.Run(t.Context(), translated{b, text}, fn), smrt.ErrStatementTimeout)
+		free(t, b)
+		check.Same(t, what+": connections opened", b.Stat().NewConnsCount(), 1)
+	}
+
+	b := newBank(t, testdb.MaxConns(1))
+	check.Value(b.Exec(t.Context(), "ALTER DATABASE "+b.Config().ConnConfig.Database+" SET statement_timeout = 50"))(t)
+	b.Reset()
+	check.Error(t, "ALTER DATABASE", txn.Run(t.Context(), translated{b, text}, sleep), smrt.ErrStatementTimeout)
+
+	b = newBank(t, testdb.MaxConns(1))
+	check.Value(b.Exec(t.Context(), "SET statement_timeout = 50"))(t)
+	asked("SET in the session", b, sleep)
+	asked("swallowed", b, func(ctx context.Context, tx pgx.Tx) error {
+		_ = sleep(ctx, tx)
+		return nil
+	})
+	other := check.Value(pgx.ConnectConfig(t.Context(), b.Config().ConnConfig))(t)
+	defer other.Close(t.Context())
+	holder := check.Value(other.Begin(t.Context()))(t)
+	check.Value(holder.Exec(t.Context(), "INSERT INTO smrt_txn_markers VALUES ('held', 'x')"))(t)
+	check.Error(t, "waiting for a marker", txn.Run(t.Context(), b, sleep, txn.Options{Key: "held"}), smrt.ErrStatementTimeout)
+	check.NoError(t, holder.Rollback(t.Context()))
+	check.NoError(t, txn.Run(t.Context(), translated{b, text}, func(ctx context.Context, tx pgx.Tx) error {
+		check.Value(tx.Exec(ctx, "SET LOCAL statement_timeout = 20"))(t)
+		check.Error(t, "savepoint", txn.Run(ctx, tx, sleep, txn.Options{Nested: txn.Savepoint}), smrt.ErrStatementTimeout)
+		return add(1, 1)(ctx, tx)
+	}))
+
+	// The control: a request to cancel before the session's timeout has passed.
+	b = newBank(t, testdb.MaxConns(1))
+	check.Value(b.Exec(t.Context(), "SET statement_timeout = '1h'"))(t)
+	err := txn.Run(t.Context(), translated{b, "canceling statement due to statement timeout"}, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "SELECT pg_cancel_backend(pg_backend_pid())")
+		return err
+	})
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "57014" || errors.Is(err, smrt.ErrStatementTimeout) {
+		t.Errorf("control: got %v", err)
 	}
 }

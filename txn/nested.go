@@ -150,7 +150,12 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 		return err
 	}
 	level.rewind(ctx, err)
-	return s.withSentinel(err)
+	if busy := s.take(); busy != nil { // or the transaction cannot go on
+		return s.withSentinel(err)
+	}
+	err = s.named(ctx, err, "")
+	_ = s.give(nil)
+	return err
 }
 
 // rewind undoes what was done since the savepoint because of cause, also when

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
@@ -206,35 +203,4 @@ func withSentinel(err, cause error, timedOut bool) error {
 		return err
 	}
 	return &timed{sentinel, err}
-}
-
-// A statement that took too long and one that somebody cancelled have one
-// SQLSTATE, and their texts are translated. So the clock decides: the server
-// cannot have ended a statement by its timeout before that has passed here.
-
-// timedOut reports whether err ended a statement that was sent at a time because
-// of the timeout that it had. conn may be nil.
-func (o *Options) timedOut(err error, sent time.Time, conn *pgx.Conn) bool {
-	if !pgerr.IsCanceled(err) {
-		return false
-	}
-	limit := o.StatementTimeout.Truncate(time.Millisecond)
-	if limit == 0 && conn != nil {
-		limit = startupTimeout(conn)
-	}
-	return limit > 0 && time.Since(sent) >= limit
-}
-
-// startupTimeout returns the statement_timeout that conn was opened with, 0 if it
-// was opened without.
-func startupTimeout(conn *pgx.Conn) time.Duration {
-	text := strings.ReplaceAll(conn.Config().RuntimeParams["statement_timeout"], " ", "")
-	if ms, err := strconv.Atoi(text); err == nil {
-		return time.Duration(ms) * time.Millisecond
-	}
-	limit, err := time.ParseDuration(strings.Replace(text, "min", "m", 1))
-	if err != nil { // in days, say
-		return 0
-	}
-	return limit
 }

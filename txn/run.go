@@ -36,7 +36,10 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 // With any other error this call has applied nothing, unless fn sent a COMMIT of
 // its own. What fn returns is returned as it is, unless it was caused by a timeout
 // of the server or by a connection pooler: then the error is also
-// smrt.ErrStatementTimeout, ErrLockTimeout, ErrTxTimedOut or ErrPoolerMode.
+// smrt.ErrStatementTimeout, ErrLockTimeout, ErrTxTimedOut or ErrPoolerMode. To
+// tell a statement that timed out from one that was cancelled, Run asks the
+// session for its statement_timeout, unless [Options] set it; one that fn sets
+// with SET LOCAL it does not know.
 // smrt.ErrTxAborted means that fn ignored an error which the transaction could
 // not go on after. Options that cannot work are smrt.ErrBadOptions, before
 // anything is sent, and a connection that is in a transaction already is
@@ -207,7 +210,7 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 		return pgerr.Permanent, err
 	}
 	fault := pgerr.FaultOf(err)
-	err = withSentinel(pgerr.Wrap("begin", "transaction", err), err, r.options.timedOut(err, r.retry.last, nil))
+	err = withSentinel(pgerr.Wrap("begin", "transaction", err), err, errors.Is(err, smrt.ErrStatementTimeout))
 	switch fault {
 	case pgerr.Ended, pgerr.Race:
 		return pgerr.Permanent, err
@@ -282,8 +285,9 @@ func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
 	if fault == pgerr.NotPrimary {
 		s.destroy(ctx)
 	}
+	err = s.named(ctx, err, rollbackFirst)
 	s.rollback(ctx)
-	return fault, s.withSentinel(err)
+	return fault, err
 }
 
 // verdict is the error of a closure: the one it returned, or one that it did

@@ -38,7 +38,7 @@ type session struct {
 
 	doom atomic.Pointer[doom] // ends all levels
 
-	late atomic.Pointer[pgconn.PgError] // the last error that was a timeout of a statement
+	late atomic.Pointer[canceled] // the last statement that the server gave up
 
 	mu    sync.Mutex
 	hooks []hook
@@ -143,12 +143,8 @@ func (s *session) note(err error) error {
 	if !errors.As(err, &pg) {
 		return s.noteLost(err)
 	}
-	limits := s.options
-	if s.foreign { // whose statements have no limit of these options
-		limits = &Options{}
-	}
-	if limits.timedOut(pg, s.sent, s.conn) {
-		s.late.Store(pg)
+	if pgerr.IsCanceled(pg) {
+		s.noteCanceled(pg)
 	}
 	if !pgerr.IsTxAborted(pg) {
 		if s.first == nil {
@@ -160,13 +156,6 @@ func (s *session) note(err error) error {
 		return &smrt.AbortedError{Err: s.first}
 	}
 	return err
-}
-
-// withSentinel gives an error that a call returned the error of smrt that belongs
-// to it.
-func (s *session) withSentinel(err error) error {
-	var pg *pgconn.PgError
-	return withSentinel(err, err, errors.As(err, &pg) && pg == s.late.Load())
 }
 
 // noteLost is note for an error that is not of the server. A server that ends a

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -68,14 +69,18 @@ type oneTrip struct {
 	begun bool   // with a key, BEGIN and the key are sent first
 	out   outcome
 
+	took  time.Duration // of the round trip that failed
+	limit time.Duration // statement_timeout of the session, if it was asked for
+
 	asks bool // for the position of the commit
 	told bool // the server has said whatever it says of it
 	at   smrt.Position
 }
 
 var (
-	_ pgx.Tx         = (*oneTrip)(nil)
-	_ handle.Starter = (*runner)(nil)
+	_ pgx.Tx           = (*oneTrip)(nil)
+	_ handle.TimeoutTx = (*oneTrip)(nil)
+	_ handle.Starter   = (*runner)(nil)
 )
 
 // take gets a connection.
@@ -147,12 +152,22 @@ func (t *oneTrip) begin(b *pgx.Batch) (statements int) {
 func (t *oneTrip) Commit(ctx context.Context) error {
 	defer t.release()
 	t.last = t
+	sent := time.Now()
 	if t.out.err = t.send(ctx); t.out.err == nil {
 		return nil
 	}
+	t.took, t.limit = time.Since(sent), 0
 	t.stale = pgerr.FaultOf(t.out.err) == pgerr.StalePlan
 	t.undo(ctx)
+	if pgerr.IsCanceled(t.out.err) && t.ctx.Err() == nil && t.conn.PgConn().TxStatus() == handle.StatusIdle {
+		t.limit, _ = pgerr.AskTimeout(ctx, t.conn.PgConn(), "")
+	}
 	return t.explained(ctx)
+}
+
+// TimedOut takes the session's limit, which was asked for, if that given is 0.
+func (t *oneTrip) TimedOut(limit time.Duration) bool {
+	return pgerr.TimedOut(t.took, cmp.Or(limit, t.limit))
 }
 
 // send is the round trip. Once COMMIT was answered, nothing after it is an error.

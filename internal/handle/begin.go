@@ -25,3 +25,10 @@ func StarterOf(db any) Starter {
 	s, _ := traits(db).(Starter)
 	return s
 }
+
+// TimeoutTx is a transaction that sends statements with COMMIT.
+type TimeoutTx interface {
+	// TimedOut reports whether the server, which gave up one of them, did so
+	// because of statement_timeout: limit, or that of the session if it is 0.
+	TimedOut(limit time.Duration) bool
+}

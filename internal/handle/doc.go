@@ -27,7 +27,8 @@
 //
 // # What a transaction may say
 //
-// [PositionTx] is a pgx.Tx that returns the position of its commit.
+// [PositionTx] is a pgx.Tx that returns the position of its commit, [TimeoutTx] one
+// that knows whether a statement it sent with COMMIT timed out.
 //
 // # What a context says
 //

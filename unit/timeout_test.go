@@ -1,0 +1,39 @@
+package unit_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/txn"
+	"github.com/smrt-go/smrt/unit"
+)
+
+// TestStatementTimeout proves that a flush which runs into a statement_timeout
+// says so, whether its options set it or the session has it.
+func TestStatementTimeout(t *testing.T) {
+	session := testdb.Configure(func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["statement_timeout"] = "100ms" })
+	for what, c := range map[string]struct {
+		pool    []testdb.Option
+		options txn.Options
+	}{
+		"options": {nil, txn.Options{StatementTimeout: 100 * time.Millisecond}},
+		"session": {[]testdb.Option{session}, txn.Options{}},
+	} {
+		db := testdb.Pool(t, leagueSchema, c.pool...)
+		for _, sql := range []string{
+			"CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$",
+			"CREATE TRIGGER doze BEFORE INSERT ON vouchers FOR EACH ROW EXECUTE FUNCTION doze()",
+		} {
+			check.Value(db.Exec(t.Context(), sql))(t)
+		}
+		u := unit.New()
+		unit.Create(u, vouchers, &voucher{Code: "slow"})
+		_, err := u.Flush(t.Context(), db, c.options)
+		check.Error(t, what, err, smrt.ErrStatementTimeout)
+	}
+}
