@@ -26,32 +26,32 @@ func TestErrorTypes(t *testing.T) {
 		"not found":     {smrt.ErrNotFound, []error{smrt.ErrNotFound, pgx.ErrNoRows}, "not found"},
 		"too many rows": {smrt.ErrTooManyRows, []error{smrt.ErrTooManyRows, pgx.ErrTooManyRows}, "more than one row matches"},
 		"unique": {
-			&smrt.ConstraintError{Kind: smrt.Unique, Table: "customers", Constraint: "customers_email_key", Columns: []string{"email"}, Err: pgError},
+			&smrt.ConstraintError{Kind: smrt.UniqueViolation, Table: "customers", Constraint: "customers_email_key", Columns: []string{"email"}, Err: pgError},
 			[]error{smrt.ErrConflict, pgError},
 			`unique constraint "customers_email_key" of table "customers" violated (email)`,
 		},
 		"exclusion": {
-			&smrt.ConstraintError{Kind: smrt.Exclusion, Table: "bookings", Constraint: "no_overlap"},
+			&smrt.ConstraintError{Kind: smrt.ExclusionViolation, Table: "bookings", Constraint: "no_overlap"},
 			[]error{smrt.ErrConflict},
 			`exclusion constraint "no_overlap" of table "bookings" violated`,
 		},
 		"missing parent": {
-			&smrt.ConstraintError{Kind: smrt.ForeignKey, Table: "orders", Constraint: "fk", Direction: smrt.MissingParent},
+			&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.MissingParent},
 			[]error{smrt.ErrForeignKey},
 			`foreign key constraint "fk" of table "orders" violated: the referenced row does not exist`,
 		},
 		"still referenced": {
-			&smrt.ConstraintError{Kind: smrt.ForeignKey, Table: "orders", Constraint: "fk", Direction: smrt.StillReferenced},
+			&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.StillReferenced},
 			[]error{smrt.ErrForeignKey},
 			`foreign key constraint "fk" of table "orders" violated: the row is still referenced`,
 		},
 		"not null": {
-			&smrt.ConstraintError{Kind: smrt.NotNull, Table: "orders", Columns: []string{"note"}},
+			&smrt.ConstraintError{Kind: smrt.NotNullViolation, Table: "orders", Columns: []string{"note"}},
 			[]error{smrt.ErrNotNull},
 			`not null constraint of table "orders" violated (note)`,
 		},
 		"check": {
-			&smrt.ConstraintError{Kind: smrt.Check, Table: "orders", Constraint: "positive"},
+			&smrt.ConstraintError{Kind: smrt.CheckViolation, Table: "orders", Constraint: "positive"},
 			[]error{smrt.ErrCheck},
 			`check constraint "positive" of table "orders" violated`,
 		},
@@ -122,8 +122,8 @@ func TestErrorTypes(t *testing.T) {
 // TestKindsHaveNames proves that no kind or direction prints as a number.
 func TestKindsHaveNames(t *testing.T) {
 	for kind, want := range map[fmt.Stringer]string{
-		smrt.Unique: "unique", smrt.Exclusion: "exclusion", smrt.ForeignKey: "foreign key",
-		smrt.NotNull: "not null", smrt.Check: "check", smrt.Kind(99): "unknown",
+		smrt.UniqueViolation: "unique", smrt.ExclusionViolation: "exclusion", smrt.ForeignKeyViolation: "foreign key",
+		smrt.NotNullViolation: "not null", smrt.CheckViolation: "check", smrt.ConstraintKind(99): "unknown",
 		smrt.Direction(99): "unknown direction",
 	} {
 		if got := kind.String(); got != want {

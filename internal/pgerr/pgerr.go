@@ -93,8 +93,8 @@ func (h *hidden) Error() string { return h.text }
 func (h *hidden) Unwrap() error { return h.err }
 
 // constraintKinds by SQLSTATE, PostgreSQL's class 23.
-var constraintKinds = map[string]smrt.Kind{
-	"23502": smrt.NotNull, "23503": smrt.ForeignKey, "23505": smrt.Unique, "23514": smrt.Check, "23P01": smrt.Exclusion,
+var constraintKinds = map[string]smrt.ConstraintKind{
+	"23502": smrt.NotNullViolation, "23503": smrt.ForeignKeyViolation, "23505": smrt.UniqueViolation, "23514": smrt.CheckViolation, "23P01": smrt.ExclusionViolation,
 }
 
 // conditions names the SQLSTATEs whose messages quote values, with the
@@ -137,7 +137,7 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	return pg
 }
 
-func constraint(op Op, table string, kind smrt.Kind, err error, pg *pgconn.PgError) error {
+func constraint(op Op, table string, kind smrt.ConstraintKind, err error, pg *pgconn.PgError) error {
 	e := &smrt.ConstraintError{Kind: kind, Table: pg.TableName, Constraint: pg.ConstraintName, Err: pg}
 	var known *Columns
 	switch {
@@ -146,7 +146,7 @@ func constraint(op Op, table string, kind smrt.Kind, err error, pg *pgconn.PgErr
 	case errors.As(err, &known):
 		e.Columns = known.Names
 	}
-	if kind == smrt.ForeignKey {
+	if kind == smrt.ForeignKeyViolation {
 		e.Direction = smrt.MissingParent
 		if op == "delete" || pg.TableName != table[strings.LastIndexByte(table, '.')+1:] {
 			e.Direction = smrt.StillReferenced
