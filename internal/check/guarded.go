@@ -14,6 +14,9 @@ import (
 // source, of which from becomes to, is replaced for one run of the tests, by
 // the compiler's overlay.
 //
+// Any failure of the test counts. If caught has the form "TestName: text", only
+// one whose output contains the text does.
+//
 // It compiles the tests anew, so it is skipped unless SMRT_TEST_MUTANTS is set,
 // as `make verify` does.
 func Guarded(t *testing.T, file, from, to, caught string) {
@@ -26,15 +29,19 @@ func Guarded(t *testing.T, file, from, to, caught string) {
 	if broken == string(source) {
 		t.Fatalf("%s does not contain %q", file, from)
 	}
+	test, text, _ := strings.Cut(caught, ": ")
 	dir := t.TempDir()
 	mutant, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
 	NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
 	original := Value(filepath.Abs(file))(t)
 	replace := Value(json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}}))(t)
 	NoError(t, os.WriteFile(overlay, replace, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "2m", "-vet=off", "-overlay", overlay, "-run", "^"+caught+"$", ".")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "5m", "-vet=off", "-overlay", overlay, "-run", "^"+test+"$", ".")
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "--- FAIL: "+caught) {
-		t.Errorf("%s did not notice: %v\n%s", caught, err, out)
+	switch {
+	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test):
+		t.Errorf("%s did not notice: %v\n%s", test, err, out)
+	case !strings.Contains(string(out), text):
+		t.Errorf("%s failed, but does not say %q:\n%s", test, text, out)
 	}
 }
