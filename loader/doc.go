@@ -1,5 +1,6 @@
-// Package loader lets goroutines that ask for single things at the same time
-// share calls of a function that answers many.
+// Package loader batches single lookups: goroutines that ask for one key each
+// at the same time share calls of a function that returns the values of many
+// keys.
 //
 // # A function and its loader
 //
@@ -12,47 +13,47 @@
 //	})
 //	product, err := names.Load(ctx, id)
 //
-// A key without a value is smrt.ErrNotFound, or the zero value with
-// [ZeroIfMissing]. [Group] makes the map where a key has several rows.
-// [Loader.LoadMany] returns the values of many keys in their order, and says
-// with a [MissingError] which have none.
+// If the key has no value, Load returns smrt.ErrNotFound, or the zero value with
+// ZeroIfMissing of [Options]. [Group] makes the map if a key has several rows.
+// [Loader.LoadMany] returns the values of many keys in their order, and a
+// [MissingError] says which have none.
 //
-// (Repository.Get on a pool shares its statements in the same way, without a
-// loader. A loader is for everything else: rows by another column, sums, what
-// another service answers, and results that a request remembers.)
+// Repository.Get on a pool batches its statements in the same way, without a
+// loader. Use a loader for everything else: rows by another column, sums,
+// replies of another service, and results that a request remembers.
 //
 // # When calls are shared
 //
-// While fewer than [MaxInFlight] calls are under way, a Load makes its own, at
-// once and on its own goroutine. Otherwise it joins the batch that waits, and
-// that leaves as soon as a call returns. There is no timer, so that a loader
-// costs nothing while there is little to do, and no goroutine while nothing
-// waits. Batches grow with the load, up to [MaxBatch] keys, and leave in the
-// order in which they were begun.
+// While fewer than MaxInFlight calls are under way, a Load makes its own call,
+// at once and on its own goroutine. Otherwise it joins the batch that waits.
+// That batch leaves as soon as a call returns. There is no timer, so a loader
+// adds no delay while there is little to do, and it has no goroutine while
+// nothing waits. Batches grow with the load, up to MaxBatch keys, and leave in
+// the order in which they were begun.
 //
-// A Load joins only what has not left yet. So its answer is never older than
-// its call, and whoever has written something and then loads it sees it.
+// A Load joins only a batch that has not left yet. So its result is never older
+// than its call: whoever writes something and then loads it sees it.
 //
 // # One loader for the process
 //
-// Without further options a loader remembers nothing, and may live as long as
-// the program:
+// A loader of [New] remembers nothing, and may live as long as the program:
 //
-//	var loaded = loader.New(fn, loader.MaxInFlight(4), loader.MaxBatch(500))
+//	var loaded = loader.New(fn, loader.Options{MaxInFlight: 4, MaxBatch: 500})
 //
-// Those who ask for the same key in one batch get the same value. If it is a
+// Callers who ask for the same key in one batch get the same value. If it is a
 // pointer, they share what it points to.
 //
 // # One loader for each request
 //
-// Resolvers of GraphQL ask for related rows one at a time. With [PerRequest]
-// they share one call for each level of the query, and each key is asked for
-// once. A middleware makes the loaders and puts them into the context:
+// Resolvers of GraphQL ask for related rows one at a time. With a loader of
+// [NewPerRequest] they share one call for each level of the query, and each key
+// is asked for once. A middleware makes the loaders and puts them into the
+// context:
 //
 //	func middleware(next http.Handler) http.Handler {
 //		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 //			ctx := r.Context()
-//			loaders := &Loaders{Categories: loader.New(fn, loader.PerRequest(ctx))}
+//			loaders := &Loaders{Categories: loader.NewPerRequest(ctx, fn)}
 //			next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, loadersKey{}, loaders)))
 //		})
 //	}
@@ -63,27 +64,30 @@
 //		return loadersOf(ctx).Categories.Load(ctx, p.CategoryID)
 //	}
 //
-// What was loaded is remembered until the loader is dropped. [Loader.Clear]
-// forgets a key that was written, [Loader.Prime] adds what is known from
+// The loader remembers what was loaded until it is dropped. [Loader.Clear]
+// forgets a key that was written, [Loader.Prime] adds what the caller knows from
 // elsewhere. Errors are not remembered.
 //
 // # Contexts
 //
-// A Load whose context ends returns at once with its error; the others of its
-// batch do not notice. A call that one caller makes alone has that caller's
-// context. A batch belongs to nobody, so its context has
+// A Load whose context ends returns its error at once; the others of its batch
+// do not notice. A call that one caller makes alone has that caller's context.
+// A batch belongs to no single caller, so its context has
 //
-//   - no values, that is no trace and no user either, but those of the request
-//     with [PerRequest];
+//   - no values, and so no trace and no user. A loader of [NewPerRequest] has
+//     the values of the request instead;
 //   - the latest deadline of its callers, and none if one of them has none;
 //   - an end as soon as all of its callers have gone.
 //
 // # Errors and panics
 //
-// An error of the function is the answer to all keys of the call. A panic
-// reaches all callers as a panic: with the function's own value where a caller
-// made the call itself, and with a *[PanicError], which has the stack, where it
+// An error of the function is returned to all callers of the call. A panic
+// reaches all callers as a panic: with the function's own value if a caller
+// made the call itself, and with a *[PanicError], which has the stack, if it
 // was a batch. The loader can be used afterwards.
+//
+// Options that cannot be used are reported by every Load, as an
+// *[smrt.OptionsError].
 //
 // The function must not Load from the loader that calls it: once MaxInFlight
 // calls wait for others, none of them can leave.

@@ -22,10 +22,10 @@ func ExampleGroup() {
 	categories, _ := newShelves(ctx, pool, 2, 0, 1)
 	products := repo.New(pool, Products)
 
-	ofCategory := loader.New(func(ctx context.Context, ids []int64) (map[int64][]Product, error) {
+	ofCategory := loader.NewPerRequest(ctx, func(ctx context.Context, ids []int64) (map[int64][]Product, error) {
 		rows, err := products.Find(ctx, query.Where(ProductCategoryID.In(ids...)).OrderBy(SKU.Asc()))
 		return loader.Group(rows, func(p *Product) int64 { return p.CategoryID }), err
-	}, loader.PerRequest(ctx), loader.ZeroIfMissing())
+	}, loader.Options{ZeroIfMissing: true})
 
 	lists, err := ofCategory.LoadMany(ctx, []int64{categories[0].ID, categories[1].ID, categories[2].ID})
 	if err != nil {

@@ -30,7 +30,7 @@ func withLoaders(categories *repo.Repository[Category, int64], next http.Handler
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		loaders := &Loaders{Categories: loader.New(byID, loader.PerRequest(ctx))}
+		loaders := &Loaders{Categories: loader.NewPerRequest(ctx, byID)}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, loadersKey{}, loaders)))
 	})
 }
@@ -42,7 +42,7 @@ func resolveCategory(ctx context.Context, p *Product) (*Category, error) {
 
 // One loader for each request: the category of each of a list of products is
 // resolved by a goroutine of its own, and each category is read once.
-func ExamplePerRequest() {
+func ExampleNewPerRequest() {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, dsn())
 	if err != nil {

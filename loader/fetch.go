@@ -7,7 +7,8 @@ import (
 	"github.com/smrt-go/smrt/internal/batch"
 )
 
-// values returns what is known of the keys, which are distinct.
+// values returns the values of the keys, which are distinct. A key without a
+// value has no entry.
 func (l *Loader[K, V]) values(ctx context.Context, keys []K) (map[K]V, error) {
 	if l.memo != nil {
 		return l.memo.values(ctx, keys, l.ask)
@@ -15,14 +16,15 @@ func (l *Loader[K, V]) values(ctx context.Context, keys []K) (map[K]V, error) {
 	return l.ask(ctx, keys)
 }
 
-// ask is values of keys that nobody remembers.
+// ask returns the values of keys that nobody remembers. It makes as many calls
+// as MaxBatch asks for.
 func (l *Loader[K, V]) ask(ctx context.Context, keys []K) (map[K]V, error) {
-	if len(keys) <= l.opts.maxBatch {
+	if len(keys) <= l.opts.MaxBatch {
 		return l.once(ctx, keys)
 	}
 	all := make(map[K]V, len(keys))
 	for len(keys) > 0 {
-		n := min(len(keys), l.opts.maxBatch)
+		n := min(len(keys), l.opts.MaxBatch)
 		values, err := l.once(ctx, keys[:n:n])
 		if err != nil {
 			return nil, err
@@ -41,7 +43,7 @@ type question[K comparable, V any] struct {
 	err    error
 }
 
-// once is ask of no more keys than a batch may have, in one call.
+// once returns the values of at most MaxBatch keys, in one call.
 func (l *Loader[K, V]) once(ctx context.Context, keys []K) (map[K]V, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -61,7 +63,7 @@ func (l *Loader[K, V]) once(ctx context.Context, keys []K) (map[K]V, error) {
 	return l.fn(ctx, keys)
 }
 
-// run makes one call of fn for a batch.
+// run returns what makes one call of fn for a batch.
 func run[K comparable, V any](fn Func[K, V]) func(context.Context, []*batch.Call) {
 	return func(ctx context.Context, calls []*batch.Call) {
 		var keys []K
@@ -77,11 +79,12 @@ func run[K comparable, V any](fn Func[K, V]) func(context.Context, []*batch.Call
 	}
 }
 
-// distinct is a copy of keys without repetitions.
+// distinct returns a copy of keys without repetitions.
 func distinct[K comparable](keys []K) []K {
 	return appendNew(make([]K, 0, len(keys)), make(map[K]struct{}, len(keys)), keys)
 }
 
+// appendNew appends the keys that were not seen before.
 func appendNew[K comparable](to []K, seen map[K]struct{}, keys []K) []K {
 	for _, key := range keys {
 		if _, ok := seen[key]; !ok {

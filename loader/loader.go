@@ -7,41 +7,82 @@ import (
 	"github.com/smrt-go/smrt/internal/batch"
 )
 
-// Func answers many keys at once, with an entry for each key that has a value.
-// No key is there twice, and the slice belongs to the function. An error is the
-// answer to all of the keys.
+// Func returns the values of many keys at once, with an entry for each key that
+// has a value. No key occurs twice, and the function may change the slice. An
+// error is returned to all who asked for one of the keys.
 //
-// It may be called by several goroutines at a time. The package's
-// documentation says what ctx is.
+// Several goroutines may call it at a time. The package's documentation says
+// what ctx is.
 type Func[K comparable, V any] func(ctx context.Context, keys []K) (map[K]V, error)
 
-// Loader lets those who ask for single keys at the same time share the calls
-// of a function that answers many. It is safe for concurrent use.
+// Loader lets goroutines that ask for single keys at the same time share calls
+// of a function that returns the values of many. It is safe for concurrent use.
 type Loader[K comparable, V any] struct {
 	fn   Func[K, V]
-	opts options
+	opts Options
+	err  error // what is wrong with the loader itself
 	gate *batch.Gate
 	memo *memo[K, V] // nil: nothing is remembered
 }
 
-// New returns a loader of what fn answers. It panics if fn is nil or an option
-// is out of its range.
-func New[K comparable, V any](fn Func[K, V], opts ...Option) *Loader[K, V] {
-	l := &Loader[K, V]{fn: fn, opts: resolve(fn != nil, opts)}
-	l.gate = l.opts.gate(run[K, V](fn))
-	if l.opts.remember {
+// New returns a loader that remembers nothing and may live as long as the
+// program. Options may be given once.
+//
+// It returns no error, so that a loader can be a package variable. If fn is nil
+// or an option cannot be used, each Load returns an *[smrt.OptionsError].
+func New[K comparable, V any](fn Func[K, V], options ...Options) *Loader[K, V] {
+	return newLoader(nil, fn, options) //nolint:staticcheck // there is no request
+}
+
+// NewPerRequest returns a loader that lives as long as the request with the
+// context ctx:
+//
+//   - What was loaded is remembered, missing keys included and errors not. A
+//     key is asked for once, however often and by whomever it is loaded.
+//   - Goroutines that are about to load something get the chance to do so
+//     before a call leaves, so that the resolvers of a list share the first
+//     call already.
+//   - The function sees the values of ctx, such as its trace and its user.
+//   - One call is under way at a time, unless MaxInFlight says otherwise: a
+//     request is better served by few calls than by early ones.
+//
+// It returns no error, as New does. If ctx is nil, each Load returns
+// [smrt.ErrNilContext].
+func NewPerRequest[K comparable, V any](ctx context.Context, fn Func[K, V], options ...Options) *Loader[K, V] {
+	if ctx == nil {
+		return &Loader[K, V]{err: smrt.ErrNilContext}
+	}
+	return newLoader(ctx, fn, options)
+}
+
+// newLoader returns a loader for one request, or for the process if request is
+// nil.
+func newLoader[K comparable, V any](request context.Context, fn Func[K, V], options []Options) *Loader[K, V] {
+	maxInFlight := DefaultMaxInFlight
+	if request != nil {
+		maxInFlight = 1
+	}
+	l := &Loader[K, V]{fn: fn}
+	if l.opts, l.err = resolve(options, maxInFlight); l.err == nil && fn == nil {
+		l.err = bad("fn", "must not be nil")
+	}
+	if l.err != nil {
+		return l
+	}
+	l.gate = l.opts.gate(request, run[K, V](fn))
+	if request != nil {
 		l.memo = &memo[K, V]{entries: map[K]*entry[V]{}}
 	}
 	return l
 }
 
-// Load returns the value of the key, or smrt.ErrNotFound. An error of the
-// function is returned as it is. When ctx ends Load returns at once, with its
-// error.
+// Load returns the value of the key, or smrt.ErrNotFound if it has none. An
+// error of the function is returned as it is. When ctx ends, Load returns its
+// error at once.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	var none V
-	if ctx == nil {
-		return none, smrt.ErrNilContext
+	if err := l.check(ctx); err != nil {
+		return none, err
 	}
 	if l.memo != nil {
 		if v, known, err := l.memo.look(key); known {
@@ -59,13 +100,13 @@ func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	return v, nil
 }
 
-// LoadMany returns the values of the keys, in the order of the keys. Where some
-// have none, the others are returned together with a *MissingError that says
-// which; any other error comes without values. More distinct keys than a batch
-// may have go in several batches, one after the other.
+// LoadMany returns the values of the keys, in the order of the keys. If some
+// keys have no value, it returns the others together with a *MissingError that
+// says which. Any other error comes without values. More distinct keys than
+// MaxBatch go out in several batches, one after the other.
 func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
-	if ctx == nil {
-		return nil, smrt.ErrNilContext
+	if err := l.check(ctx); err != nil {
+		return nil, err
 	}
 	values, err := l.values(ctx, distinct(keys))
 	if err != nil {
@@ -83,24 +124,33 @@ func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 	return out, l.opts.missingAt(missing)
 }
 
-// Prime makes a loader that remembers answer the key with a value that the
-// caller has got from elsewhere. It replaces what is known. Others do nothing.
+// check returns the error of a Load that cannot begin.
+func (l *Loader[K, V]) check(ctx context.Context) error {
+	if ctx == nil {
+		return smrt.ErrNilContext
+	}
+	return l.err
+}
+
+// Prime sets the value of a key that the caller knows from elsewhere. It
+// replaces what the loader remembers. A loader that remembers nothing ignores
+// it.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	if l.memo != nil {
 		l.memo.prime(key, value)
 	}
 }
 
-// Clear makes a loader that remembers forget what it knows of a key, for
-// example after a write: a Load that begins later asks again, even while an
-// older one is under way. Others do nothing.
+// Clear makes the loader forget a key, for example after a write: a Load that
+// begins later asks again, even while an older one is under way. A loader that
+// remembers nothing ignores it.
 func (l *Loader[K, V]) Clear(key K) {
 	if l.memo != nil {
 		l.memo.clear(key)
 	}
 }
 
-// ClearAll is Clear of every key.
+// ClearAll makes the loader forget all keys.
 func (l *Loader[K, V]) ClearAll() {
 	if l.memo != nil {
 		l.memo.clearAll()

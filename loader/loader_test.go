@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 func TestLoadsThatWaitShareACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.MaxInFlight(1))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1})
 		first := load(t.Context(), l, 2)
 		var results []<-chan answer
 		for _, key := range []int{4, 3, 4, 6, 6, 3} {
@@ -68,7 +68,7 @@ func TestErrorReachesAllOfItsBatchAndNobodyElse(t *testing.T) {
 			}
 			return nil
 		}
-		l := loader.New(s.get, loader.MaxInFlight(1), loader.MaxBatch(2))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1, MaxBatch: 2})
 		first := load(t.Context(), l, 2)
 		failing, beside, next := load(t.Context(), l, 4), load(t.Context(), l, 6), load(t.Context(), l, 8)
 		for range 3 {
@@ -85,7 +85,7 @@ func TestErrorReachesAllOfItsBatchAndNobodyElse(t *testing.T) {
 func TestCancelledLoadReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.MaxInFlight(1))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		straight := load(ctx, l, 2)
 		starter, other := load(ctx, l, 4), load(t.Context(), l, 6)
@@ -100,7 +100,7 @@ func TestCancelledLoadReturnsAtOnce(t *testing.T) {
 func TestCallIsCancelledWhenAllHaveGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.MaxInFlight(1))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1})
 		load(t.Context(), l, 2)
 		ctx, cancel := context.WithCancel(t.Context())
 		a, b := load(ctx, l, 4), load(ctx, l, 6)
@@ -120,7 +120,7 @@ func TestPanicOfTheFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
 		s.fail = func([]int) error { panic("broken") }
-		l := loader.New(s.get, loader.MaxInFlight(1))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1})
 		panics := make(chan any, 3)
 		for i := range 3 {
 			go func() {
@@ -149,7 +149,7 @@ func TestPanicOfTheFunction(t *testing.T) {
 func TestMaxInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.MaxInFlight(3))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 3})
 		for i := range 100 {
 			load(t.Context(), l, i)
 		}
@@ -190,10 +190,10 @@ func TestLoadManyAligns(t *testing.T) {
 }
 
 func TestHugeListsTravelInSeveralBatches(t *testing.T) {
-	for name, opts := range modes(t) {
+	for name, newLoader := range modes(t) {
 		t.Run(name, func(t *testing.T) {
 			s := open()
-			l := loader.New(s.get, append(opts, loader.MaxBatch(1000))...)
+			l := newLoader(s.get, loader.Options{MaxBatch: 1000})
 			keys := make([]int, 25_000)
 			for i := range keys {
 				keys[i] = i % 12_500 * 2
@@ -227,7 +227,7 @@ func TestErrorInTheMiddleOfAHugeList(t *testing.T) {
 		}
 		return nil
 	}
-	l := loader.New(s.get, loader.MaxBatch(10))
+	l := loader.New(s.get, loader.Options{MaxBatch: 10})
 	keys := make([]int, 30)
 	for i := range keys {
 		keys[i] = i
@@ -241,7 +241,7 @@ func TestErrorInTheMiddleOfAHugeList(t *testing.T) {
 func TestLoadManyJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.MaxInFlight(1), loader.MaxBatch(10))
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1, MaxBatch: 10})
 		load(t.Context(), l, 2)
 		var all sync.WaitGroup
 		for range 3 {
@@ -268,16 +268,16 @@ func TestKeysBelongToTheFunction(t *testing.T) {
 		got[0] = 99
 		_ = append(got, 98)
 		return nil, nil
-	}, loader.ZeroIfMissing())
+	}, loader.Options{ZeroIfMissing: true})
 	if _, err := l.LoadMany(t.Context(), keys); err != nil || keys[0] != 2 {
 		t.Errorf("got %v, %v", keys, err)
 	}
 }
 
 func TestZeroIfMissing(t *testing.T) {
-	for name, opts := range modes(t) {
+	for name, newLoader := range modes(t) {
 		t.Run(name, func(t *testing.T) {
-			l := loader.New(open().get, append(opts, loader.ZeroIfMissing())...)
+			l := newLoader(open().get, loader.Options{ZeroIfMissing: true})
 			for range 2 {
 				if v, err := l.Load(t.Context(), 3); v != "" || err != nil {
 					t.Errorf("got %q, %v", v, err)
@@ -303,9 +303,9 @@ func TestNilContext(t *testing.T) {
 func TestContextThatHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, opts := range modes(t) {
+	for name, newLoader := range modes(t) {
 		t.Run(name, func(t *testing.T) {
-			l := loader.New(newSource().get, opts...)
+			l := newLoader(newSource().get)
 			if _, err := l.Load(ctx, 2); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
@@ -316,19 +316,42 @@ func TestContextThatHasEnded(t *testing.T) {
 	}
 }
 
-func TestBadDeclarations(t *testing.T) {
-	get := open().get
-	wantPanic(t, "smrt: loader: the function is nil", func() { loader.New[int, string](nil) })
-	wantPanic(t, "smrt: loader: MaxInFlight is 0, at least 1 is needed", func() { loader.New(get, loader.MaxInFlight(0)) })
-	wantPanic(t, "smrt: loader: MaxBatch is -1, at least 1 is needed", func() { loader.New(get, loader.MaxBatch(-1)) })
-	wantPanic(t, "smrt: loader: PerRequest with a nil context", func() {
-		loader.New(get, loader.PerRequest(nil)) //nolint:staticcheck // that is what is tested
-	})
+// A loader that cannot work says so in each Load, and calls nothing.
+func TestBadOptions(t *testing.T) {
+	for name, newLoader := range modes(t) {
+		for want, l := range map[string]*loader.Loader[int, string]{
+			"fn must not be nil":                              newLoader(nil),
+			"MaxInFlight must not be negative, is -1":         newLoader(open().get, loader.Options{MaxInFlight: -1}),
+			"MaxBatch must not be negative, is -1":            newLoader(open().get, loader.Options{MaxBatch: -1}),
+			"options must be given at most once, not 2 times": newLoader(open().get, loader.Options{}, loader.Options{MaxBatch: 1}),
+		} {
+			l.Prime(2, "primed")
+			l.Clear(2)
+			l.ClearAll()
+			_, one := l.Load(t.Context(), 2)
+			_, many := l.LoadMany(t.Context(), nil)
+			for _, err := range []error{one, many} {
+				var bad *smrt.OptionsError
+				if !errors.As(err, &bad) || bad.Option+" "+bad.Reason != want {
+					t.Errorf("%s: got %v, want %q", name, err, want)
+				}
+			}
+		}
+	}
+	l := loader.NewPerRequest(nil, open().get) //nolint:staticcheck // that is what is tested
+	if _, err := l.Load(t.Context(), 2); !errors.Is(err, smrt.ErrNilContext) {
+		t.Errorf("a request without a context: got %v", err)
+	}
 }
 
-// modes are the options of both ways to use a loader.
-func modes(t *testing.T) map[string][]loader.Option {
-	return map[string][]loader.Option{"process-wide": nil, "per request": {loader.PerRequest(t.Context())}}
+// modes are both ways to make a loader.
+func modes(t *testing.T) map[string]func(loader.Func[int, string], ...loader.Options) *loader.Loader[int, string] {
+	return map[string]func(loader.Func[int, string], ...loader.Options) *loader.Loader[int, string]{
+		"process-wide": loader.New[int, string],
+		"per request": func(fn loader.Func[int, string], o ...loader.Options) *loader.Loader[int, string] {
+			return loader.NewPerRequest(t.Context(), fn, o...)
+		},
+	}
 }
 
 func TestIndexAndGroup(t *testing.T) {

@@ -7,14 +7,15 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// memo is what a loader remembers. Those who ask for a key that is being asked
-// for wait for that answer.
+// memo remembers values. A caller who needs a key that another caller is asking
+// for waits for the result of that call.
 type memo[K comparable, V any] struct {
 	mu      sync.Mutex
 	entries map[K]*entry[V]
 }
 
-// entry is what is known of a key. Its fields may be read once done is closed.
+// entry holds what is known of a key. Its fields may be read once done is
+// closed.
 type entry[V any] struct {
 	done  chan struct{}
 	value V
@@ -39,8 +40,8 @@ func (m *memo[K, V]) look(key K) (v V, known bool, err error) {
 }
 
 // values returns the values of keys. It asks for those that nobody has asked
-// for yet, and then waits for the others: whoever waits has answered first, so
-// that two of them never wait for each other.
+// for yet, and then waits for the others. In this order no two callers wait for
+// each other: whoever waits has already settled its own keys.
 func (m *memo[K, V]) values(ctx context.Context, keys []K, ask Func[K, V]) (map[K]V, error) {
 	values := make(map[K]V, len(keys))
 	for len(keys) > 0 {
@@ -71,7 +72,8 @@ func (m *memo[K, V]) values(ctx context.Context, keys []K, ask Func[K, V]) (map[
 	return values, nil
 }
 
-// claim returns the entry of each key, and those that the caller has to answer.
+// claim returns the entry of each key, and the entries that the caller has to
+// settle.
 func (m *memo[K, V]) claim(keys []K) (entries []*entry[V], mine map[K]*entry[V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,6 +108,9 @@ func (m *memo[K, V]) answer(ctx context.Context, mine map[K]*entry[V], ask Func[
 	return err
 }
 
+// settle writes results into the entries and wakes those who wait for them.
+// Errors are forgotten, unless the key was primed or cleared meanwhile: then
+// the map has another entry already, which stays.
 func (m *memo[K, V]) settle(mine map[K]*entry[V], values map[K]V, err error, again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

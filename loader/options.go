@@ -3,105 +3,85 @@ package loader
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 )
 
-// The defaults of the options.
+// The defaults of [Options].
 const (
 	DefaultMaxInFlight = 2
 	DefaultMaxBatch    = 1000
 )
 
-// Option configures a loader.
-type Option func(*options)
+// Options says how a loader calls its function. The zero value is ready for
+// use.
+type Options struct {
+	// MaxInFlight is how many calls of the function may be under way at a time.
+	// More of them keep more of the database busy, fewer make larger batches.
+	// Default: DefaultMaxInFlight, and 1 for a loader of [NewPerRequest].
+	MaxInFlight int
 
-// unset is no number that MaxInFlight is called with.
-const unset = math.MinInt
+	// MaxBatch is how many keys a call of the function may get. Default:
+	// DefaultMaxBatch.
+	MaxBatch int
 
-type options struct {
-	maxInFlight   int
-	maxBatch      int
-	remember      bool
-	request       context.Context
-	zeroIfMissing bool
+	// ZeroIfMissing returns the zero value for a key that has none, in place
+	// of smrt.ErrNotFound: no rows, where values are slices of rows.
+	ZeroIfMissing bool
 }
 
-// MaxInFlight sets how many calls of the function may be under way at a time,
-// DefaultMaxInFlight if not given. More of them keep more of the database busy,
-// fewer make larger batches.
-func MaxInFlight(n int) Option { return func(o *options) { o.maxInFlight = n } }
-
-// MaxBatch sets how many keys a call of the function may get, DefaultMaxBatch
-// if not given.
-func MaxBatch(n int) Option { return func(o *options) { o.maxBatch = n } }
-
-// PerRequest is for a loader that lives as long as the request whose context
-// is given:
-//
-//   - What was loaded is remembered, missing keys included and errors not. A
-//     key is asked for once, however often and by whomever it is loaded.
-//   - Goroutines that are about to load something get the chance to do so
-//     before a call leaves, so that the resolvers of a list share the first
-//     call already.
-//   - The function sees the values of ctx, such as its trace and its user.
-//   - One call is under way at a time, unless MaxInFlight says otherwise: a
-//     request is better served by few calls than by early ones.
-func PerRequest(ctx context.Context) Option {
-	return func(o *options) { o.remember, o.request = true, ctx }
-}
-
-// ZeroIfMissing makes a key without a value answer the zero value in place of
-// smrt.ErrNotFound: no rows, where values are slices of rows.
-func ZeroIfMissing() Option { return func(o *options) { o.zeroIfMissing = true } }
-
-// resolve applies the options, and panics at what cannot be meant.
-func resolve(hasFunc bool, opts []Option) options {
-	o := options{maxInFlight: unset, maxBatch: DefaultMaxBatch}
-	for _, apply := range opts {
-		apply(&o)
+// resolve returns the options with their defaults. It returns an
+// *[smrt.OptionsError] if they cannot be used.
+func resolve(given []Options, maxInFlight int) (Options, error) {
+	var o Options
+	if len(given) > 1 {
+		return o, bad("options", "must be given at most once, not %d times", len(given))
 	}
-	if o.maxInFlight == unset {
-		o.maxInFlight = DefaultMaxInFlight
-		if o.remember {
-			o.maxInFlight = 1
-		}
+	if len(given) == 1 {
+		o = given[0]
 	}
 	switch {
-	case !hasFunc:
-		panic("smrt: loader: the function is nil")
-	case o.remember && o.request == nil:
-		panic("smrt: loader: PerRequest with a nil context")
-	case o.maxInFlight < 1:
-		panic(fmt.Sprintf("smrt: loader: MaxInFlight is %d, at least 1 is needed", o.maxInFlight))
-	case o.maxBatch < 1:
-		panic(fmt.Sprintf("smrt: loader: MaxBatch is %d, at least 1 is needed", o.maxBatch))
+	case o.MaxInFlight < 0:
+		return o, bad("MaxInFlight", "must not be negative, is %d", o.MaxInFlight)
+	case o.MaxBatch < 0:
+		return o, bad("MaxBatch", "must not be negative, is %d", o.MaxBatch)
 	}
-	return o
+	if o.MaxInFlight == 0 {
+		o.MaxInFlight = maxInFlight
+	}
+	if o.MaxBatch == 0 {
+		o.MaxBatch = DefaultMaxBatch
+	}
+	return o, nil
 }
 
-// gate makes the gate of a loader.
-func (o *options) gate(run func(context.Context, []*batch.Call)) *batch.Gate {
-	c := batch.Config{MaxInFlight: o.maxInFlight, MaxSize: o.maxBatch, Gather: o.remember, Run: run}
-	if o.request != nil {
-		c.Values = context.WithoutCancel(o.request)
+func bad(option, format string, args ...any) error {
+	return &smrt.OptionsError{Option: option, Reason: fmt.Sprintf(format, args...)}
+}
+
+// gate returns the gate of a loader. The loader is for one request if there is
+// a context.
+func (o *Options) gate(request context.Context, run func(context.Context, []*batch.Call)) *batch.Gate {
+	c := batch.Config{MaxInFlight: o.MaxInFlight, MaxSize: o.MaxBatch, Run: run}
+	if request != nil {
+		c.Gather, c.Values = true, context.WithoutCancel(request)
 	}
 	return batch.New(c)
 }
 
-// missing is the answer where one key has no value.
-func (o *options) missing(err error) error {
-	if o.zeroIfMissing && err == smrt.ErrNotFound { //nolint:errorlint // this very value stands for no value
+// missing returns the error for one key that has no value.
+func (o *Options) missing(err error) error {
+	if o.ZeroIfMissing && err == smrt.ErrNotFound { //nolint:errorlint // this very value stands for no value
 		return nil
 	}
 	return err
 }
 
-// missingAt is missing of many keys, of which those at some indexes have none.
-func (o *options) missingAt(indexes []int) error {
-	if o.zeroIfMissing || len(indexes) == 0 {
+// missingAt returns the error for many keys. Those at the indexes have no
+// value.
+func (o *Options) missingAt(indexes []int) error {
+	if o.ZeroIfMissing || len(indexes) == 0 {
 		return nil
 	}
 	return &MissingError{Indexes: indexes}

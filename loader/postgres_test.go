@@ -58,7 +58,7 @@ func TestLoadSeesWhatWasWrittenBefore(t *testing.T) {
 	l := loader.New(func(ctx context.Context, ids []int32) (map[int32]int32, error) {
 		calls.Add(1)
 		return read(ctx, ids)
-	}, loader.MaxInFlight(1))
+	}, loader.Options{MaxInFlight: 1})
 
 	var newest [writers + 1]atomic.Int32 // committed at least
 	var all sync.WaitGroup
@@ -102,7 +102,7 @@ func TestCancelledLoadsLeaveNoConnectionBehind(t *testing.T) {
 			return nil, err
 		}
 		return read(ctx, ids)
-	}, loader.MaxInFlight(1))
+	}, loader.Options{MaxInFlight: 1})
 	first, cancelFirst := context.WithCancel(t.Context())
 	rest, cancelRest := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -142,7 +142,7 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			if inFlight > 0 {
 				name = fmt.Sprintf("goroutines=%d/inflight=%d", goroutines, inFlight)
-				l := loader.New(read, loader.MaxInFlight(inFlight))
+				l := loader.New(read, loader.Options{MaxInFlight: inFlight})
 				load = func(ctx context.Context, id int32) error {
 					_, err := l.Load(ctx, id)
 					return err

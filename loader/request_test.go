@@ -15,7 +15,7 @@ import (
 
 func TestResultsAreRemembered(t *testing.T) {
 	s := open()
-	l := loader.New(s.get, loader.PerRequest(t.Context()))
+	l := loader.NewPerRequest(t.Context(), s.get)
 	for range 3 {
 		if v, err := l.Load(t.Context(), 2); v != "v2" || err != nil {
 			t.Errorf("got %q, %v", v, err)
@@ -39,7 +39,7 @@ func TestErrorsAreNotRemembered(t *testing.T) {
 	s := open()
 	broken := errors.New("broken")
 	s.fail = func([]int) error { return broken }
-	l := loader.New(s.get, loader.PerRequest(t.Context()))
+	l := loader.NewPerRequest(t.Context(), s.get)
 	if _, err := l.Load(t.Context(), 2); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -54,7 +54,7 @@ func TestKeyUnderWayIsNotAskedForTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
 		broken := errors.New("broken")
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		var results []<-chan answer
 		for range 5 {
 			results = append(results, load(t.Context(), l, 2))
@@ -78,7 +78,7 @@ func TestKeyUnderWayIsNotAskedForTwice(t *testing.T) {
 func TestAnotherOneAsksWhenTheAskerHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		ctx, cancel := context.WithCancel(t.Context())
 		asker := load(ctx, l, 2)
 		waiting, alsoWaiting := load(t.Context(), l, 2), load(t.Context(), l, 2)
@@ -97,7 +97,7 @@ func TestAnotherOneAsksWhenTheAskerPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
 		s.fail = func([]int) error { panic("broken") }
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		panics := make(chan any, 1)
 		go func() {
 			defer func() { panics <- recover() }()
@@ -119,7 +119,7 @@ func TestAnotherOneAsksWhenTheAskerPanics(t *testing.T) {
 func TestOneWhoWaitsForAnotherMayGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		asker := load(t.Context(), l, 2)
 		ctx, cancel := context.WithCancel(t.Context())
 		waiting := load(ctx, l, 2)
@@ -135,7 +135,7 @@ func TestListsThatOverlap(t *testing.T) {
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {
 			s := open()
-			l := loader.New(s.get, loader.PerRequest(t.Context()), loader.MaxBatch(3))
+			l := loader.NewPerRequest(t.Context(), s.get, loader.Options{MaxBatch: 3})
 			var all sync.WaitGroup
 			for _, keys := range [][]int{{2, 4, 6, 8}, {8, 6, 4, 2}, {6, 10, 2, 4, 12}} {
 				all.Go(func() {
@@ -155,7 +155,7 @@ func TestListsThatOverlap(t *testing.T) {
 
 func TestPrimeAndClear(t *testing.T) {
 	s := open()
-	l := loader.New(s.get, loader.PerRequest(t.Context()))
+	l := loader.NewPerRequest(t.Context(), s.get)
 	l.Prime(3, "primed")
 	if v, err := l.Load(t.Context(), 3); v != "primed" || err != nil {
 		t.Errorf("got %q, %v", v, err)
@@ -191,7 +191,7 @@ func TestPrimeWhileAKeyIsUnderWay(t *testing.T) {
 		s := newSource()
 		broken := errors.New("broken")
 		s.fail = func([]int) error { return broken }
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		before := load(t.Context(), l, 2)
 		l.Prime(2, "primed")
 		close(s.release)
@@ -207,7 +207,7 @@ func TestPrimeWhileAKeyIsUnderWay(t *testing.T) {
 func TestClearWhileAKeyIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()
-		l := loader.New(s.get, loader.PerRequest(t.Context()), loader.MaxInFlight(2))
+		l := loader.NewPerRequest(t.Context(), s.get, loader.Options{MaxInFlight: 2})
 		before := load(t.Context(), l, 2)
 		l.Clear(2)
 		after := load(t.Context(), l, 2)
@@ -224,9 +224,9 @@ func TestClearWhileAKeyIsUnderWay(t *testing.T) {
 
 func TestOneCallAtATimeForARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for opts, most := range map[*[]loader.Option]int32{{}: 1, {loader.MaxInFlight(3)}: 3} {
+		for given, most := range map[int]int32{0: 1, 3: 3} {
 			s := newSource()
-			l := loader.New(s.get, append(*opts, loader.PerRequest(t.Context()), loader.MaxBatch(1))...)
+			l := loader.NewPerRequest(t.Context(), s.get, loader.Options{MaxInFlight: given, MaxBatch: 1})
 			for i := range 10 {
 				load(t.Context(), l, i)
 			}
@@ -244,7 +244,7 @@ func TestFunctionSeesTheValuesOfTheRequest(t *testing.T) {
 		type key struct{}
 		request, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "request"))
 		s := newSource()
-		l := loader.New(s.get, loader.PerRequest(request))
+		l := loader.NewPerRequest(request, s.get)
 		a, b := make(chan answer, 1), make(chan answer, 1)
 		for i, result := range []chan answer{a, b} {
 			go func() {
@@ -271,7 +271,7 @@ func TestResolversShareTheFirstCall(t *testing.T) {
 	var counts []int
 	for range rounds {
 		s := open()
-		l := loader.New(s.get, loader.PerRequest(t.Context()))
+		l := loader.NewPerRequest(t.Context(), s.get)
 		var all sync.WaitGroup
 		for i := range resolvers {
 			all.Go(func() {

@@ -102,13 +102,3 @@ func wantCalls(t *testing.T, s *source, n int) {
 		t.Errorf("%d calls of the function, want %d: %v", got, n, s.calls)
 	}
 }
-
-func wantPanic(t *testing.T, want string, run func()) {
-	t.Helper()
-	defer func() {
-		if got := recover(); got != want {
-			t.Errorf("got panic %v, want %q", got, want)
-		}
-	}()
-	run()
-}
