@@ -60,7 +60,7 @@ func TestCostsNothingWithoutScope(t *testing.T) {
 func TestStacksAreWalkedForRepeatsOnly(t *testing.T) {
 	t.Parallel()
 	tracer := hooks(t)
-	ctx, _ := watch(t, observe.NPlusOne{})
+	ctx, _ := watch(t, observe.Options{})
 	for i := range 100 {
 		send(ctx, tracer, fmt.Sprintf("SELECT %d", i))
 	}
@@ -112,7 +112,7 @@ func BenchmarkStatement(b *testing.B) {
 func plain(ctx context.Context) context.Context { return ctx }
 
 func ignoring(ctx context.Context) context.Context {
-	return observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Ignore})
+	return observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
 }
 
 func newBenchStore(b *testing.B, attach bool) *store {

@@ -3,41 +3,41 @@
 //
 // # Attaching
 //
-// It hears of statements from pgx, so it sees what repositories send, what sqlc
-// generated and SQL written by hand, all alike. The configuration of a pool or
-// a connection is told once; a tracer that is there already is kept:
+// The package is a tracer of pgx, so it sees what repositories send, what sqlc
+// generated and SQL written by hand alike. [Attach] adds it to the configuration
+// of a pool or a connection, and keeps a tracer that is there already:
 //
 //	cfg, err := pgxpool.ParseConfig(dsn)
 //	observe.Attach(cfg.ConnConfig)
 //	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 //
-// Attached is not switched on. Where the context of a statement has no scope,
-// the price is one look for it: some ten nanoseconds, no allocation. So
-// programs may attach always.
+// Attaching alone counts nothing. If the context of a statement has no scope,
+// the cost is one look for it: about ten nanoseconds and no allocation. So
+// programs can always attach.
 //
 // # In tests
 //
-// A scope says which statements are looked at together. One in a test, and the
-// test fails when something below it loops:
+// A scope says which statements are looked at together. With a scope in a test,
+// the test fails if anything that it calls loops:
 //
 //	func TestListing(t *testing.T) {
-//		ctx := observe.WithScope(t.Context(), observe.NPlusOne{Policy: observe.Fail(t)})
+//		ctx := observe.WithScope(t.Context(), observe.Options{Policy: observe.Fail(t)})
 //		listing, err := catalog.List(ctx)
 //
-// The message has the place, who called it, the statement without its
+// The message has the call site, its callers, the statement without its
 // arguments, and the relation to preload if one is declared for it:
 //
 //	N+1: a statement was repeated 6 times by /app/catalog.go:41 catalog.List
 //		SELECT "id", "name" FROM "categories" WHERE "id" = $1
 //		instead: preload belongs-to shop.Product -> shop.Category (declared at tables.go:120)
 //
-// A test needs rows enough: with the default limit a loop is found at its
-// seventh.
+// A test needs enough rows: with the default limit a loop is found at its
+// seventh row.
 //
 // # In a server
 //
-// While developing, a middleware begins a scope for each request and findings
-// are logged. In production it leaves that out, or does it for some requests:
+// During development, a middleware begins a scope for each request and findings
+// are logged. In production it begins none, or only for some requests:
 //
 //	func watched(next http.Handler) http.Handler {
 //		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,25 +45,25 @@
 //		})
 //	}
 //
-// [NPlusOne].Policy decides what happens with a finding: [Log], [Fail],
+// [Options].Policy decides what happens with a finding: [Log], [Fail],
 // [Ignore] or a function of yours. [Findings] returns what a scope found so
 // far.
 //
 // # What counts as a loop
 //
-// The same text, sent again and again within one scope from the same call site.
-// The call site is the innermost frame of the program's own code, and the two
-// that called it. So callers of a helper or of a method of your own repository
-// are told apart, and the goroutines of a request count together. Frames of
-// smrt, of pgx, of files that sqlc wrote (.sql.go), of other tracers, and of a
-// handle of yours between smrt and pgx are passed over.
+// A loop is the same text, sent again and again within one scope from the same
+// call site. The call site is the innermost frame of the program's own code, and the two
+// that called it. So callers of a helper, or of a method of your own repository,
+// are different call sites, and the goroutines of a request count together.
+// Frames of smrt, of pgx, of files that sqlc wrote (.sql.go), of other tracers,
+// and of a handle of yours between smrt and pgx are skipped.
 //
-// The first time that a text is sent is never located, because a request that
-// repeats nothing should not pay for walking stacks. Only repeats are, and only
-// they are charged to their sites; see [NPlusOne] for what follows from it, and
-// for what is not counted.
+// The call site of the first time that a text is sent is never looked up, so
+// that a request that repeats nothing does not pay for walking stacks. Only
+// repeats are located and charged to their sites; see [Options] for the
+// consequences, and for what is not counted.
 //
-// A loop that is meant as it is says so:
+// Mark a loop that is there on purpose:
 //
 //	for _, id := range expired {
 //		err := accounts.Delete(observe.Deliberate(ctx), id)
@@ -71,8 +71,9 @@
 //
 // # What it does not see
 //
-// Loops that send a batch or a COPY each time; loops that put their values into
-// the text, because no two texts are the same; statements sent under a context
-// without the scope, such as context.Background. A loop over databases with the
-// same tables looks like one over rows: mark it [Deliberate].
+// It does not see loops that send a batch or a COPY each time, loops that put
+// their values into the text, because no two texts are the same, and statements
+// sent under a context without the scope, such as context.Background. A loop
+// over databases with the same tables looks like one over rows: mark it
+// [Deliberate].
 package observe

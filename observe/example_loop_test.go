@@ -30,7 +30,7 @@ func ExampleFail() {
 	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
 	var t printer // a *testing.T
 
-	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Fail(t)})
+	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Fail(t)})
 
 	found, err := products.Find(ctx, query.All[Product]())
 	if err != nil {
@@ -54,7 +54,7 @@ func ExampleFindings() {
 	defer pool.Close()
 	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
 
-	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Ignore})
+	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
 	found, err := products.Find(ctx, query.All[Product]())
 	if err != nil {
 		panic(err)

@@ -29,7 +29,7 @@ func ExampleWithScope() {
 
 	watched := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx := observe.WithScope(r.Context(), observe.NPlusOne{Policy: observe.Log(logger)})
+			ctx := observe.WithScope(r.Context(), observe.Options{Policy: observe.Log(logger)})
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
@@ -57,7 +57,7 @@ func ExampleDeliberate() {
 	defer pool.Close()
 	products := repo.New(pool, Products)
 
-	ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: observe.Ignore})
+	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
 
 	for _, p := range shelf { // one by one, so that each holds its lock only briefly
 		if err := products.Delete(observe.Deliberate(ctx), p.ID); err != nil {

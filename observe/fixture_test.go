@@ -91,7 +91,7 @@ func (n *notebook) note(_ context.Context, f observe.Finding) {
 }
 
 // watch starts a scope that writes to a notebook.
-func watch(t testing.TB, cfg observe.NPlusOne) (context.Context, *notebook) {
+func watch(t testing.TB, cfg observe.Options) (context.Context, *notebook) {
 	n := &notebook{}
 	cfg.Policy = n.note
 	return observe.WithScope(t.Context(), cfg), n

@@ -8,41 +8,43 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// NPlusOne looks for loops that send a statement for each row instead of one
-// for all: the same text from the same call site, again and again within one
-// scope. The zero value is ready for use.
+// Options says what a scope reports. The zero value is ready for use.
 //
-// The first time that a scope sends a text it is only remembered. Each further
+// A scope looks for loops that send a statement for each row instead of one for
+// all (N+1): the same text from the same call site, again and again.
+//
+// The first time that a scope sends a text it only remembers it. Each further
 // time is a repeat, which is charged to its call site: the innermost three
 // frames of the program's own code. A call site that is charged with more than
 // Limit repeats is reported, once. The stack is walked for repeats only, so a
 // request that repeats nothing never pays for it. The site that happened to be
 // first is charged with one less than it sent, so a report may come one
-// iteration late; but a reported site has itself sent the statement more than
+// iteration late. But a reported site has itself sent the statement more than
 // Limit times, whatever was sent from elsewhere.
 //
 // Not counted are batches, COPY, statements that control transactions, sessions
 // and cursors, reads of the system catalog, what smrt repeats by design, and
-// what is sent under [Deliberate]. Statements that failed are taken back, and
-// each failure after which a transaction is usually tried again, such as one of
-// serialization, raises the limit by itself once more.
-type NPlusOne struct {
-	// Policy is told about each call site that was found. Default: Log(nil).
+// what is sent under [Deliberate]. Statements that failed are not counted
+// either. A failure after which a transaction is usually retried, such as a
+// serialization failure, raises the limit: the statements of each attempt count
+// by themselves.
+type Options struct {
+	// Policy is called for each call site that was found. Default: Log(nil).
 	Policy Policy
 
-	// Limit is how often a call site may repeat a statement. Default: 5, which
-	// lets pass what merely asks twice, and finds loops in the small data of
-	// tests.
+	// Limit is how often a call site may repeat a statement. Default: 5. That
+	// allows for code that merely asks twice, and finds loops in the small data
+	// of tests.
 	Limit int
 
-	// MaxStatements bounds the memory of the scope: so many texts are
-	// remembered, and so many call sites. When there are more texts, those that
-	// were sent only once are forgotten; if these are few, new texts are not
-	// counted any more. Texts of more than 32 KB are never counted. Default:
-	// 500.
+	// MaxStatements bounds the memory of the scope: it remembers so many texts,
+	// and so many call sites. When there are more texts, it forgets those that
+	// were sent only once. If these are few, it takes no new texts. Texts of
+	// more than 32 KB are never counted. Default: 500.
 	MaxStatements int
 }
 
@@ -51,34 +53,55 @@ const (
 	defaultMaxStatements = 500
 )
 
-func (n NPlusOne) configure(s *scope) {
-	s.policy, s.limit, s.max = n.Policy, n.Limit, n.MaxStatements
-	if s.policy == nil {
-		s.policy = Log(nil)
+// resolve returns the options with their defaults. If they cannot be used it
+// returns an *[smrt.OptionsError] beside them, and the policy to report it to.
+func resolve(given []Options) (o Options, err error) {
+	if len(given) > 0 {
+		o = given[0]
 	}
-	if s.limit <= 0 {
-		s.limit = defaultLimit
+	if o.Policy == nil {
+		o.Policy = Log(nil)
 	}
-	if s.max <= 0 {
-		s.max = defaultMaxStatements
+	switch {
+	case len(given) > 1:
+		err = bad("options", "must be given at most once, not %d times", len(given))
+	case o.Limit < 0:
+		err = bad("Limit", "must not be negative, is %d", o.Limit)
+	case o.MaxStatements < 0:
+		err = bad("MaxStatements", "must not be negative, is %d", o.MaxStatements)
 	}
+	if o.Limit == 0 {
+		o.Limit = defaultLimit
+	}
+	if o.MaxStatements == 0 {
+		o.MaxStatements = defaultMaxStatements
+	}
+	return o, err
 }
 
-// Policy is what happens with a finding. It is called by the goroutine that
-// sends the statement, before it is sent, with the statement's context; it may
-// be called by several at once.
+func bad(option, format string, args ...any) error {
+	return &smrt.OptionsError{Option: option, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Policy handles a finding. The goroutine that sends the statement calls it
+// before sending, with the statement's context. Several goroutines may call it
+// at once.
 type Policy func(ctx context.Context, f Finding)
 
-// Ignore does nothing with a finding. [Findings] has it all the same.
+// Ignore does nothing with a finding. [Findings] returns it all the same.
 func Ignore(context.Context, Finding) {}
 
-// Log warns about each finding. A nil logger stands for slog.Default at that
-// time.
+// Log returns a policy that logs each finding as a warning. If logger is nil it
+// uses slog.Default, as it is when the finding is made.
 func Log(logger *slog.Logger) Policy {
 	return func(ctx context.Context, f Finding) {
 		l := logger
 		if l == nil {
 			l = slog.Default()
+		}
+		if f.Err != nil {
+			l.ErrorContext(ctx, "N+1: loops are not looked for", slog.Any("error", f.Err))
+			return
 		}
 		l.WarnContext(ctx, "N+1: a statement is sent in a loop",
 			slog.String("site", f.Site.String()), slog.Int("repeats", f.Repeats),
@@ -92,7 +115,7 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
-// Fail fails a test for each finding. The test goes on.
+// Fail returns a policy that fails a test for each finding. The test goes on.
 func Fail(tb TB) Policy {
 	return func(_ context.Context, f Finding) {
 		tb.Helper()
@@ -107,7 +130,7 @@ type Frame struct {
 	Line     int
 }
 
-// String returns file:line and the function.
+// String returns the file, the line and the function.
 func (f Frame) String() string {
 	return fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Function[strings.LastIndex(f.Function, "/")+1:])
 }
@@ -119,10 +142,18 @@ type Finding struct {
 	Site    Frame   // the innermost frame that belongs neither to smrt, nor to pgx, nor to sqlc's output
 	Callers []Frame // up to two more, from inside out
 	Instead string  // the relation to preload if one is known, else what else to do
+
+	// Err is an *[smrt.OptionsError] if the scope has options that cannot be
+	// used. Such a scope looks for nothing: this is its only finding, and
+	// nothing else is set in it.
+	Err error
 }
 
-// String describes the finding in some lines, with its SQL shortened.
+// String describes the finding in a few lines, with its SQL shortened.
 func (f Finding) String() string {
+	if f.Err != nil {
+		return "N+1: loops are not looked for: " + f.Err.Error()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "N+1: a statement was repeated %d times by %s\n", f.Repeats, f.Site)
 	for _, c := range f.Callers {
@@ -143,9 +174,9 @@ func shorten(sql string) string {
 	return string(runes[:half]) + " ... " + string(runes[len(runes)-half:])
 }
 
-// Findings returns what was found so far in the scope of ctx and in those
-// within, in the order in which it was found, with the counts of now. It is nil
-// where ctx has no scope.
+// Findings returns what was found so far in the scope of ctx and in the scopes
+// inside of it, in the order in which it was found. Repeats are counted up to
+// now. It returns nil if ctx has no scope.
 func Findings(ctx context.Context) []Finding {
 	s := scopeOf(ctx)
 	if s == nil {
@@ -155,6 +186,9 @@ func Findings(ctx context.Context) []Finding {
 	sites := s.findings[:len(s.findings):len(s.findings)]
 	s.mu.Unlock()
 	var out []Finding
+	if s.err != nil {
+		out = append(out, Finding{Err: s.err})
+	}
 	for _, c := range sites {
 		out = append(out, c.finding())
 	}

@@ -23,7 +23,7 @@ import (
 func TestLoopIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 20)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	products, err := s.products.Find(ctx, query.All[shop.Product]())
 	check.NoError(t, err)
 	want := 0
@@ -50,7 +50,7 @@ func TestLoopIsReportedOnce(t *testing.T) {
 func TestManyAtOnceIsNotReported(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 20)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	products, err := s.products.Find(ctx, query.All[shop.Product]())
 	check.NoError(t, err)
 	var keys []int64
@@ -74,7 +74,7 @@ func TestLimit(t *testing.T) {
 		if limit == 0 {
 			repeats = 5 // the default
 		}
-		ctx, seen := watch(t, observe.NPlusOne{Limit: limit})
+		ctx, seen := watch(t, observe.Options{Limit: limit})
 		for i := range 3 * (repeats + 1) {
 			s.get(ctx, i)
 			if want := i > repeats; want != (len(seen.notes) == 1) {
@@ -89,7 +89,7 @@ func TestLimit(t *testing.T) {
 func TestSitesAreNotMixed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	s.get(ctx, 0) // the first one is not located, and must be charged to nobody
 	for i := range 5 {
 		s.get(ctx, i)
@@ -111,7 +111,7 @@ func TestHelperCalledFromTwoPlaces(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	helper := func(ctx context.Context, i int) { s.get(ctx, i) }
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for i := range 5 {
 		helper(ctx, i)
 	}
@@ -120,7 +120,7 @@ func TestHelperCalledFromTwoPlaces(t *testing.T) {
 	}
 	seen.none(t, "a helper of two loops, each within the limit")
 
-	ctx, seen = watch(t, observe.NPlusOne{})
+	ctx, seen = watch(t, observe.Options{})
 	first, second := 0, 0
 	for i := range 10 {
 		first = line() + 1
@@ -145,7 +145,7 @@ func TestHelperCalledFromTwoPlaces(t *testing.T) {
 func TestGoroutinesCountTogether(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 20)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	group, groupCtx := errgroup.WithContext(ctx)
 	want := 0
 	for _, p := range s.shelf {
@@ -177,7 +177,7 @@ func (c catalog) bySlug(ctx context.Context, slug string) error {
 func TestOwnRepository(t *testing.T) {
 	t.Parallel()
 	c := catalog{newStore(t, 3)}
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for range 5 {
 		check.NoError(t, c.bySlug(ctx, "c0"))
 	}
@@ -208,7 +208,7 @@ func (s *store) climb(ctx context.Context, levels int) {
 func TestRecursion(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	s.climb(ctx, 20)
 	seen.one(t)
 }
@@ -216,7 +216,7 @@ func TestRecursion(t *testing.T) {
 func TestLoopOverStream(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 10, testdb.MaxConns(2)) // the stream keeps one
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	want := 0
 	for p, err := range s.products.Stream(ctx, query.All[shop.Product]()) {
 		check.NoError(t, err)
@@ -230,7 +230,7 @@ func TestLoopOverStream(t *testing.T) {
 func TestWritesInALoop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 7)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for i := range 7 {
 		slug := fmt.Sprint("new", i)
 		check.NoError(t, s.categories.Create(ctx, &shop.Category{Slug: slug, Name: slug}))
@@ -250,7 +250,7 @@ func TestWritesInALoop(t *testing.T) {
 		}
 	}
 
-	ctx, seen = watch(t, observe.NPlusOne{})
+	ctx, seen = watch(t, observe.Options{})
 	many := make([]shop.Category, 50)
 	for i := range many {
 		many[i].Slug, many[i].Name = fmt.Sprint("many", i), "m"
@@ -262,7 +262,7 @@ func TestWritesInALoop(t *testing.T) {
 func TestRawSQLAndSQLC(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	raw := 0
 	for _, i := range []int{0, 1, 2, 0, 1, 2, 0, 1} {
 		raw = line() + 1
@@ -274,7 +274,7 @@ func TestRawSQLAndSQLC(t *testing.T) {
 		t.Errorf("SQL %s", f.SQL)
 	}
 
-	ctx, seen = watch(t, observe.NPlusOne{})
+	ctx, seen = watch(t, observe.Options{})
 	queries, generated := shopdb.New(s.pool), 0
 	for _, p := range s.shelf {
 		for range 3 {
@@ -294,7 +294,7 @@ func TestPreparedStatement(t *testing.T) {
 	defer conn.Release()
 	_, err = conn.Conn().Prepare(t.Context(), "category", selectCategory)
 	check.NoError(t, err)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for i := range 7 {
 		var name string
 		check.NoError(t, conn.QueryRow(ctx, "category", s.shelf[i%3].CategoryID).Scan(&name))
@@ -308,7 +308,7 @@ func TestCommentsDoNotMakeShapes(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	for _, form := range []string{"%s /* trace=%d */", "/* trace=%[2]d */ %[1]s"} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for i := range 7 {
 			_, err := s.pool.Exec(ctx, fmt.Sprintf(form, selectCategory, i), 1)
 			check.NoError(t, err)
@@ -323,7 +323,7 @@ func TestCommentsDoNotMakeShapes(t *testing.T) {
 func TestBatchIsNotReported(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 20)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	batch := &pgx.Batch{}
 	for _, p := range s.shelf {
 		batch.Queue(selectCategory, p.CategoryID)
@@ -340,7 +340,7 @@ func TestBatchIsNotReported(t *testing.T) {
 func TestTransactionsInALoop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for i := range 10 {
 		check.NoError(t, inTx(ctx, s.pool, func(tx pgx.Tx) error {
 			s.on(tx).get(ctx, i)
@@ -370,7 +370,7 @@ func TestRetryIsNotReported(t *testing.T) {
 		})
 	}
 	for reads, reported := range map[int]bool{1: false, 4: false, 9: true} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for try := range tries {
 			err := attempt(ctx, try, reads)
 			var pg *pgconn.PgError
@@ -390,7 +390,7 @@ func TestRetryIsNotReported(t *testing.T) {
 func TestFailedStatementIsNotCounted(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 9)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	check.NoError(t, s.categories.Create(ctx, &shop.Category{Slug: "first", Name: "first"})) // so that all others are repeats
 	for i := range 10 {
 		err := s.categories.Create(ctx, &shop.Category{Slug: fmt.Sprint("c", i), Name: "next"})
@@ -412,7 +412,7 @@ func TestDeliberate(t *testing.T) {
 		"by the user": observe.Deliberate,
 		"by smrt":     handle.WithoutCounting,
 	} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for i := range 20 {
 			s.get(deliberate(ctx), i)
 		}

@@ -7,8 +7,8 @@ import (
 )
 
 // depth is how many frames of the user's code make a call site. The innermost
-// alone would not do: where all statements go through a method of the user's
-// own repository, or through a helper, all its callers would be one site. With
+// alone is not enough: if all statements go through a method of the user's own
+// repository, or through a helper, all its callers would be one site. With
 // many, each path through a handler would be a site of its own, and a recursive
 // function a new one at each level. Three tell the callers of a helper and of
 // its wrapper apart, and a recursion looks the same from its third level on.
@@ -38,8 +38,8 @@ type places struct {
 }
 
 // locate returns the call site of the statement that is being sent by this
-// goroutine. It is not ok if there is none: smrt sent it from a goroutine of
-// its own.
+// goroutine. It returns false if there is none, because smrt sent it from a
+// goroutine of its own.
 func (p *places) locate() (place, bool) {
 	// Most stacks have their three frames of user code among the first 32;
 	// walking on to the server's accept loop would only cost time.
@@ -118,7 +118,8 @@ var callers = map[string]bool{
 	"time": true, "testing": true, "golang.org/x/sync/errgroup": true, "golang.org/x/sync/singleflight": true,
 }
 
-// classify tells what a frame is by the full name of its function and its file.
+// classify returns the kind of a frame, by the full name of its function and its
+// file.
 func classify(function, file string) kind {
 	pkg, name := split(function)
 	switch {
@@ -143,8 +144,8 @@ func classify(function, file string) kind {
 	return ofUser(name)
 }
 
-// ofUser tells methods that look like a handle's from other functions of the
-// user.
+// ofUser returns the kind of a function of the user: wrapper if its name is that
+// of a method of a handle.
 func ofUser(name string) kind {
 	switch name[strings.LastIndex(name, ".")+1:] {
 	case "Query", "QueryRow", "Exec":
@@ -153,7 +154,7 @@ func ofUser(name string) kind {
 	return user
 }
 
-// split cuts the full name of a function behind its package.
+// split cuts the full name of a function after its package.
 func split(function string) (pkg, name string) {
 	from := strings.LastIndex(function, "/") + 1
 	if i := strings.IndexByte(function, '['); i >= 0 && i < from { // a slash among type arguments
@@ -166,7 +167,7 @@ func split(function string) (pkg, name string) {
 	return function[:from+dot], function[from+dot+1:]
 }
 
-// within tells whether a package belongs to a module.
+// within reports whether a package belongs to a module.
 func within(pkg, module string) bool {
 	rest, ok := strings.CutPrefix(pkg, module)
 	return ok && (rest == "" || rest[0] == '/')

@@ -28,7 +28,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	wrapped := s.on(handleOfOwn{handleOfOwn{s.pool}})
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	wrapped.get(ctx, 0)
 	want := 0
 	for i := range 10 {
@@ -38,7 +38,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 	}
 	wantSite(t, seen.one(t).Site, "place_test.go", want)
 
-	ctx, seen = watch(t, observe.NPlusOne{})
+	ctx, seen = watch(t, observe.Options{})
 	queries := shopdb.New(handleOfOwn{s.pool})
 	for range 10 {
 		want = line() + 1
@@ -52,7 +52,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 func TestMethodNamedLikeAHandle(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	want := 0
 	for range 10 {
 		want = line() + 1
@@ -86,7 +86,7 @@ func TestOtherTracersAreNotTheSite(t *testing.T) {
 		outer = &relay{QueryTracer: cfg.ConnConfig.Tracer}
 		cfg.ConnConfig.Tracer = multitracer.New(outer)
 	}))
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	want := 0
 	for i := range 10 {
 		want = line() + 1
@@ -103,7 +103,7 @@ func TestOtherTracersAreNotTheSite(t *testing.T) {
 func TestDeepStack(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for i := range 10 {
 		s.sink(ctx, 60, i)
 	}

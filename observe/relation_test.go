@@ -53,7 +53,7 @@ func TestReportNamesTheRelation(t *testing.T) {
 			return err
 		}},
 	} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for i := range 10 {
 			check.NoError(t, c.send(ctx, s.shelf[i%3].CategoryID))
 		}
@@ -74,7 +74,7 @@ func TestManyRelationsAreNotAllNamed(t *testing.T) {
 			Site: fmt.Sprint("x.go:", i),
 		})
 	}
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for range 10 {
 		_, err := s.pool.Exec(ctx, "SELECT id FROM warehouses WHERE name = $1", "north")
 		check.NoError(t, err)

@@ -18,24 +18,30 @@ type (
 	chargeKey struct{} // what the statement that is running was charged to: *statement or *site
 )
 
-// Option says what a scope looks for. [NPlusOne] is one.
-type Option interface{ configure(*scope) }
-
 // WithScope starts a scope: what is sent under the returned context, by
 // whatever goroutine, is looked at together. A scope is one request, one job or
-// one test. Without options it looks for [NPlusOne] with its defaults.
+// one test. Options may be given once; the defaults log.
 //
-// A scope within a scope counts by itself, and what it finds is reported to
-// both. So a test that makes a hundred requests is not one of a hundred
-// repetitions, and yet fails for what one of its requests did.
+// A scope inside of another counts by itself, and reports what it finds to
+// both. So a test that makes a hundred requests is not reported for repeating
+// one statement a hundred times, and yet it fails for what one of its requests
+// did.
 //
 // A scope ends when nobody uses the context any more; there is nothing to
 // close.
-func WithScope(ctx context.Context, options ...Option) context.Context {
-	s := &scope{parent: scopeOf(ctx), statements: map[string]*statement{}, sites: map[siteID]*site{}}
-	NPlusOne{}.configure(s)
-	for _, o := range options {
-		o.configure(s)
+//
+// If the options cannot be used, WithScope reports that as a [Finding] with an
+// Err, and the scope looks for nothing.
+func WithScope(ctx context.Context, options ...Options) context.Context {
+	o, err := resolve(options)
+	s := &scope{
+		parent: scopeOf(ctx), policy: o.Policy, limit: o.Limit, max: o.MaxStatements, err: err, full: err != nil,
+		statements: map[string]*statement{}, sites: map[siteID]*site{},
+	}
+	if err != nil {
+		for to := s; to != nil; to = to.parent {
+			to.policy(ctx, Finding{Err: err})
+		}
 	}
 	return context.WithValue(handle.WithCounting(ctx), scopeKey{}, s)
 }
@@ -45,8 +51,8 @@ func scopeOf(ctx context.Context) *scope {
 	return s
 }
 
-// Deliberate returns a context under which nothing is counted: for a loop that
-// is meant as it is.
+// Deliberate returns a context under which nothing is counted. Use it for a
+// loop that sends a statement for each row on purpose:
 //
 //	for _, id := range ids { // one by one, so that each holds its lock only briefly
 //		err := accounts.Delete(observe.Deliberate(ctx), id)
@@ -60,6 +66,7 @@ type scope struct {
 	policy Policy
 	limit  int
 	max    int
+	err    error // what is wrong with the options
 
 	mu         sync.Mutex
 	statements map[string]*statement
@@ -103,8 +110,8 @@ type foundID struct {
 // assembled with its values.
 const maxText = 32 << 10
 
-// see counts a statement. It is nil if the statement is none of those that are
-// counted.
+// see counts a statement, and reports whether it was sent before. It returns nil
+// if such statements are not counted.
 func (s *scope) see(text string) (st *statement, repeated bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,10 +127,10 @@ func (s *scope) see(text string) (st *statement, repeated bool) {
 	return st, st.sent > 1
 }
 
-// room tells whether one more statement can be kept. What was sent only once
-// makes room for what comes now: a loop sends its statements soon again. If
-// that helps little, the statements are as many as the loops, and no more are
-// taken.
+// room reports whether one more statement can be kept. It forgets what was sent
+// only once to make room: a loop repeats its statements soon, so those that
+// matter come back. If that frees less than a quarter, almost all that is kept
+// is repeated, and no more is taken.
 func (s *scope) room() bool {
 	if s.full || len(s.statements) < s.max {
 		return !s.full
@@ -137,8 +144,8 @@ func (s *scope) room() bool {
 	return !s.full
 }
 
-// charge counts a repetition at its place, and tells whether that is the one
-// too many.
+// charge counts a repeat at its place, and reports whether it is the first one
+// above the limit.
 func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +170,7 @@ func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
 	return c, true
 }
 
-// report tells the policies of this scope and of those around it, each once.
+// report calls the policies of this scope and of those around it, each once.
 func (s *scope) report(ctx context.Context, c *site) {
 	f := c.finding()
 	for ; s != nil; s = s.parent {
@@ -173,8 +180,9 @@ func (s *scope) report(ctx context.Context, c *site) {
 	}
 }
 
-// claim notes a finding, and is false if the same was noted before or there are
-// too many: a scope around many others may live as long as the program.
+// claim notes a finding. It returns false if the same was noted before, or if
+// there are too many: a scope around many others may live as long as the
+// program.
 func (s *scope) claim(c *site) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,8 +213,8 @@ func (s *scope) failed(charged any, err error) {
 	}
 }
 
-// triedAgain tells whether programs answer an error by doing everything again:
-// serialization failures, deadlocks, locks that were not available, servers
+// triedAgain reports whether programs usually retry the whole transaction after
+// an error: serialization failures, deadlocks, locks that were not available, servers
 // that shut down or were no primary any more, broken connections.
 func triedAgain(err error) bool {
 	var pg *pgconn.PgError
@@ -224,13 +232,14 @@ var verbs = map[string]bool{
 	"table": true, "call": true,
 }
 
-// counted tells whether repeating a statement can be one too many. The catalog
-// is read by smrt and others when they meet a table for the first time.
+// counted reports whether repeats of a statement are counted. Reads of the
+// catalog are not: smrt and others read it when they use a table for the first
+// time.
 func counted(text string) bool {
 	return len(text) <= maxText && verbs[verb(text)] && !strings.Contains(text, "FROM pg_catalog.")
 }
 
-// verb returns the first word of a statement in lower case, behind comments and
+// verb returns the first word of a statement in lower case, after comments and
 // parentheses.
 func verb(text string) string {
 	for {

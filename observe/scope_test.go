@@ -3,6 +3,7 @@ package observe_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/observe"
@@ -35,7 +37,7 @@ func TestScopesCountByThemselves(t *testing.T) {
 	s := newStore(t, 3)
 	seen := &notebook{}
 	request := func(ctx context.Context, n int) {
-		ctx = observe.WithScope(ctx, observe.NPlusOne{Policy: seen.note})
+		ctx = observe.WithScope(ctx, observe.Options{Policy: seen.note})
 		for i := range n {
 			s.get(ctx, i)
 		}
@@ -51,15 +53,15 @@ func TestScopesCountByThemselves(t *testing.T) {
 func TestScopeWithinAScope(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	outer, heard := watch(t, observe.NPlusOne{})
+	outer, heard := watch(t, observe.Options{})
 	for range 20 { // each a request of the test
-		s.get(observe.WithScope(outer, observe.NPlusOne{Policy: observe.Ignore}), 0)
+		s.get(observe.WithScope(outer, observe.Options{Policy: observe.Ignore}), 0)
 	}
 	heard.none(t, "20 requests")
 
 	var inner context.Context
 	for range 3 {
-		inner = observe.WithScope(outer, observe.NPlusOne{Policy: observe.Ignore})
+		inner = observe.WithScope(outer, observe.Options{Policy: observe.Ignore})
 		for i := range 10 {
 			s.get(inner, i)
 		}
@@ -75,7 +77,7 @@ func TestScopeWithinADeliberateLoop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	seen := &notebook{}
-	ctx := observe.WithScope(observe.Deliberate(t.Context()), observe.NPlusOne{Policy: seen.note})
+	ctx := observe.WithScope(observe.Deliberate(t.Context()), observe.Options{Policy: seen.note})
 	for i := range 10 {
 		s.get(ctx, i)
 	}
@@ -103,7 +105,7 @@ func TestFail(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	test := &fakeT{}
-	ctx := observe.WithScope(t.Context(), observe.NPlusOne{Policy: observe.Fail(test)})
+	ctx := observe.WithScope(t.Context(), observe.Options{Policy: observe.Fail(test)})
 	for i := range 6 {
 		s.get(ctx, i)
 	}
@@ -131,7 +133,7 @@ func TestLog(t *testing.T) {
 	s := newStore(t, 3)
 	var out bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&out, nil))
-	ctx := observe.WithScope(t.Context(), observe.NPlusOne{Policy: observe.Log(logger)})
+	ctx := observe.WithScope(t.Context(), observe.Options{Policy: observe.Log(logger)})
 	for range 20 {
 		nameOf(ctx, s.pool, s.shelf[1].CategoryID)
 	}
@@ -162,11 +164,48 @@ func TestLogByDefault(t *testing.T) {
 	}
 }
 
+// TestBadOptions: a scope that cannot work says so at once, to its own policy
+// and to those around it, and stays silent afterwards.
+func TestBadOptions(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 3)
+	for want, options := range map[string][]observe.Options{
+		"Limit must not be negative, is -1":               {{Limit: -1}},
+		"MaxStatements must not be negative, is -1":       {{MaxStatements: -1}},
+		"options must be given at most once, not 2 times": {{}, {Limit: 1}},
+	} {
+		outer, heard := watch(t, observe.Options{})
+		seen, test := &notebook{}, &fakeT{}
+		options[0].Policy = func(ctx context.Context, f observe.Finding) {
+			seen.note(ctx, f)
+			observe.Fail(test)(ctx, f)
+		}
+		ctx := observe.WithScope(outer, options...)
+		for range 20 {
+			nameOf(ctx, s.pool, s.shelf[1].CategoryID)
+		}
+		for where, got := range map[string]observe.Finding{"own policy": seen.one(t), "around": heard.one(t), "Findings": observe.Findings(ctx)[0]} {
+			var bad *smrt.OptionsError
+			if !errors.As(got.Err, &bad) || bad.Option+" "+bad.Reason != want {
+				t.Errorf("%s: got %v, want %q", where, got.Err, want)
+			}
+		}
+		if len(test.messages) != 1 || !strings.Contains(test.messages[0], want) {
+			t.Errorf("the test failed with %q, want %q", test.messages, want)
+		}
+	}
+	var out bytes.Buffer
+	observe.WithScope(t.Context(), observe.Options{Limit: -1, Policy: observe.Log(slog.New(slog.NewTextHandler(&out, nil)))})
+	if text := out.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "Limit must not be negative") {
+		t.Errorf("logged %s", text)
+	}
+}
+
 // TestNoArgumentsInReports sends values that would be recognised.
 func TestNoArgumentsInReports(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 1)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	for range 10 {
 		_, err := s.pool.Exec(ctx, "SELECT $1::text", "a secret")
 		check.NoError(t, err)
@@ -179,7 +218,7 @@ func TestNoArgumentsInReports(t *testing.T) {
 func TestLongTextsAreShortened(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 1)
-	ctx, seen := watch(t, observe.NPlusOne{})
+	ctx, seen := watch(t, observe.Options{})
 	long := "SELECT name,\n\t'" + strings.Repeat("ä", 1000) + "' FROM categories\nWHERE id = $1"
 	for range 10 {
 		_, err := s.pool.Exec(ctx, long, 1)
@@ -199,7 +238,7 @@ func TestLongTextsAreShortened(t *testing.T) {
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{MaxStatements: 20})
+	ctx, seen := watch(t, observe.Options{MaxStatements: 20})
 	for i := range 200 {
 		_, err := s.pool.Exec(ctx, fmt.Sprintf("SELECT %d", i))
 		check.NoError(t, err)
@@ -217,7 +256,7 @@ func TestBounds(t *testing.T) {
 func TestBoundsOfRepeatedStatements(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	ctx, seen := watch(t, observe.NPlusOne{MaxStatements: 20})
+	ctx, seen := watch(t, observe.Options{MaxStatements: 20})
 	for i := range 40 {
 		for range 3 {
 			_, err := s.pool.Exec(ctx, fmt.Sprintf("SELECT %d", i))
@@ -246,7 +285,7 @@ func TestTextsThatAreNotCounted(t *testing.T) {
 		"SELECT count(*) FROM pg_catalog.pg_class",
 		"SELECT 1 -- " + strings.Repeat("x", 40_000),
 	} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for range 10 {
 			_, err := s.pool.Exec(ctx, sql)
 			check.NoError(t, err)
@@ -256,7 +295,7 @@ func TestTextsThatAreNotCounted(t *testing.T) {
 	for _, sql := range []string{
 		"select 1", "-- name: One :one\nSELECT 1", "( VALUES (1) )", "WITH x AS (SELECT 1) SELECT * FROM x", "TABLE tags",
 	} {
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for range 10 {
 			_, err := s.pool.Exec(ctx, sql)
 			check.NoError(t, err)
@@ -277,7 +316,7 @@ func TestAttachKeepsOtherTracers(t *testing.T) {
 			other(sent, cfg)
 		}))
 		sent.Reset()
-		ctx, seen := watch(t, observe.NPlusOne{})
+		ctx, seen := watch(t, observe.Options{})
 		for i := range 7 {
 			seen.none(t, what) // counted twice, the fourth would be one too many
 			s.get(ctx, i)
@@ -316,11 +355,11 @@ func TestAttachBesideATracerOfTheUser(t *testing.T) {
 func TestConcurrentScopes(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
-	outer, heard := watch(t, observe.NPlusOne{MaxStatements: 10})
+	outer, heard := watch(t, observe.Options{MaxStatements: 10})
 	var group sync.WaitGroup
 	for g := range 8 {
 		group.Go(func() {
-			ctx := observe.WithScope(outer, observe.NPlusOne{Policy: heard.note})
+			ctx := observe.WithScope(outer, observe.Options{Policy: heard.note})
 			for i := range 20 {
 				s.get(ctx, i)
 				s.get(outer, i)

@@ -11,10 +11,10 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// Attach lets the connections of a configuration report to this package, beside
-// a tracer that is there already. What repositories, sqlc's queries and raw SQL
-// send is then seen wherever the context has a scope; see [WithScope]. A second
-// call changes nothing.
+// Attach adds this package's tracer to the configuration of a connection, next
+// to a tracer that is there already. What repositories, sqlc's queries and raw
+// SQL send is then counted wherever the context has a scope; see [WithScope]. A
+// second call changes nothing.
 //
 //	cfg, err := pgxpool.ParseConfig(dsn)
 //	observe.Attach(cfg.ConnConfig)
@@ -38,8 +38,8 @@ func isOurs(t pgx.QueryTracer) bool {
 	return ours
 }
 
-// tracer implements pgx's hooks. It is unexported so that they are in nobody's
-// way.
+// tracer implements pgx's hooks. It is unexported, so that they do not show in
+// the documentation.
 type tracer struct {
 	places places
 }
@@ -50,8 +50,8 @@ var (
 	_ pgx.PrepareTracer = (*tracer)(nil)
 )
 
-// TraceQueryStart is on the way of every statement. Where no scope is in the
-// context, looking for it is all that happens.
+// TraceQueryStart runs before every statement. Without a scope in the context it
+// does nothing but look for it.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	s := scopeOf(ctx)
 	if s == nil || handle.IsUncounted(ctx) {
@@ -78,8 +78,8 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	return context.WithValue(ctx, chargeKey{}, c)
 }
 
-// TraceQueryEnd takes back what was charged for a statement that failed: who
-// sends it again does not loop over rows.
+// TraceQueryEnd takes back what was charged for a statement that failed: sending
+// it again is a retry and no loop over rows.
 func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if data.Err == nil {
 		return
@@ -97,8 +97,8 @@ func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBa
 // TraceBatchQuery does nothing, see TraceBatchStart.
 func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
-// TraceBatchEnd notices that a transaction failed whose statements went out in
-// a batch, and may be tried again.
+// TraceBatchEnd counts failures of transactions whose statements went out in a
+// batch, because they may be retried.
 func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
 	if data.Err == nil {
 		return
@@ -134,8 +134,8 @@ func (t *tracer) TracePrepareStart(
 func (t *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // textOf returns the text by which a statement is recognised: that of a
-// prepared statement instead of its name, and without a comment in front or
-// behind, in which some programs put the identity of the request.
+// prepared statement instead of its name, and without a comment at its start or
+// end, where some programs put the identity of the request.
 func textOf(conn *pgx.Conn, sql string) string {
 	if conn != nil && !strings.ContainsAny(sql, " \t\n") {
 		if texts, _ := conn.PgConn().CustomData()[preparedKey].(map[string]string); texts[sql] != "" {
