@@ -24,7 +24,7 @@ var (
 
 	// ErrTxBypass means that a handle was used beside the transaction that is
 	// open on it.
-	ErrTxBypass = errors.New("the handle was used beside the transaction of this context: use the transaction (With(tx), WithTx(tx)), or a context from txn.Detach if that is meant")
+	ErrTxBypass = errors.New("the handle was used beside the transaction of this context: use the transaction (With(tx), WithTx(tx)), or a context from txn.WithoutTx if that is meant")
 
 	// ErrTxManaged means that a closure called Commit or Rollback on the
 	// transaction it was given.

@@ -66,7 +66,7 @@
 // Mark a loop that is there on purpose:
 //
 //	for _, id := range expired {
-//		err := accounts.Delete(observe.Deliberate(ctx), id)
+//		err := accounts.Delete(observe.WithoutCounting(ctx), id)
 //	}
 //
 // # What it does not see
@@ -75,5 +75,5 @@
 // their values into the text, because no two texts are the same, and statements
 // sent under a context without the scope, such as context.Background. A loop
 // over databases with the same tables looks like one over rows: mark it
-// [Deliberate].
+// [WithoutCounting].
 package observe

@@ -51,7 +51,7 @@ func ExampleWithScope() {
 }
 
 // A loop that is meant as it is says so.
-func ExampleDeliberate() {
+func ExampleWithoutCounting() {
 	ctx := context.Background()
 	pool, shelf := openShop(ctx) // attached
 	defer pool.Close()
@@ -60,7 +60,7 @@ func ExampleDeliberate() {
 	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
 
 	for _, p := range shelf { // one by one, so that each holds its lock only briefly
-		if err := products.Delete(observe.Deliberate(ctx), p.ID); err != nil {
+		if err := products.Delete(observe.WithoutCounting(ctx), p.ID); err != nil {
 			panic(err)
 		}
 	}

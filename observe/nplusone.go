@@ -28,7 +28,7 @@ import (
 //
 // Not counted are batches, COPY, statements that control transactions, sessions
 // and cursors, reads of the system catalog, what smrt repeats by design, and
-// what is sent under [Deliberate]. Statements that failed are not counted
+// what is sent under [WithoutCounting]. Statements that failed are not counted
 // either. A failure after which a transaction is usually retried, such as a
 // serialization failure, raises the limit: the statements of each attempt count
 // by themselves.

@@ -405,11 +405,11 @@ func TestFailedStatementIsNotCounted(t *testing.T) {
 	seen.one(t)
 }
 
-func TestDeliberate(t *testing.T) {
+func TestWithoutCounting(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	for name, deliberate := range map[string]func(context.Context) context.Context{
-		"by the user": observe.Deliberate,
+		"by the user": observe.WithoutCounting,
 		"by smrt":     handle.WithoutCounting,
 	} {
 		ctx, seen := watch(t, observe.Options{})

@@ -51,13 +51,13 @@ func scopeOf(ctx context.Context) *scope {
 	return s
 }
 
-// Deliberate returns a context under which nothing is counted. Use it for a
+// WithoutCounting returns a context under which nothing is counted. Use it for a
 // loop that sends a statement for each row on purpose:
 //
 //	for _, id := range ids { // one by one, so that each holds its lock only briefly
-//		err := accounts.Delete(observe.Deliberate(ctx), id)
+//		err := accounts.Delete(observe.WithoutCounting(ctx), id)
 //	}
-func Deliberate(ctx context.Context) context.Context { return handle.WithoutCounting(ctx) }
+func WithoutCounting(ctx context.Context) context.Context { return handle.WithoutCounting(ctx) }
 
 // scope counts what was sent under its context. Its maps hold no more than max
 // entries each.

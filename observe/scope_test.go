@@ -77,7 +77,7 @@ func TestScopeWithinADeliberateLoop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3)
 	seen := &notebook{}
-	ctx := observe.WithScope(observe.Deliberate(t.Context()), observe.Options{Policy: seen.note})
+	ctx := observe.WithScope(observe.WithoutCounting(t.Context()), observe.Options{Policy: seen.note})
 	for i := range 10 {
 		s.get(ctx, i)
 	}

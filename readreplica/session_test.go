@@ -238,7 +238,7 @@ func TestLaterCommitCoversAnEarlierWrite(t *testing.T) {
 	// A write that is answered while the transaction runs may be behind its commit.
 	ctx = readreplica.WithSession(t.Context())
 	check.NoError(t, txn.Run(ctx, r, func(ctx context.Context, tx pgx.Tx) error {
-		check.NoError(t, bump(txn.Detach(ctx), rows, 1, 8))
+		check.NoError(t, bump(txn.WithoutTx(ctx), rows, 1, 8))
 		return bump(ctx, rows.With(tx), 2, 2)
 	}))
 	before = r.Stats().Positions

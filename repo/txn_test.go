@@ -95,7 +95,7 @@ func TestDetached(t *testing.T) {
 	a := newArchive(t, testdb.MaxConns(2))
 	check.NoError(t, txn.Run(t.Context(), a.pool, func(ctx context.Context, tx pgx.Tx) error {
 		check.NoError(t, a.documents.With(tx).Create(ctx, &document{Slug: "inside"}))
-		n := check.Value(a.documents.Count(txn.Detach(ctx), query.All[document]()))(t)
+		n := check.Value(a.documents.Count(txn.WithoutTx(ctx), query.All[document]()))(t)
 		check.Same(t, "documents that others see", n, 0)
 		return nil
 	}))

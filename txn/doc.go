@@ -62,11 +62,11 @@
 // (smrt.ErrTxDone). What is done with its Conn or LargeObjects does not pass
 // through it, and is not watched. Its context knows of the transaction: using the pool itself
 // under it, where it would be outside of the transaction by mistake, is
-// smrt.ErrTxBypass, with repositories as they are and with sqlc on a [Guard]:
+// smrt.ErrTxBypass, with repositories as they are and with sqlc on a [Checked]:
 //
-//	queries := shopdb.New(txn.Guard(pool))
+//	queries := shopdb.New(txn.Checked(pool))
 //
-// [Detach] is for when it is meant.
+// [WithoutTx] is for when it is meant.
 //
 // # Hooks and tests
 //

@@ -117,7 +117,7 @@ func TestHooksOfDoubtedCommit(t *testing.T) {
 // under a context that is in no transaction.
 func TestHooksUseThePool(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
-	db := txn.Guard(b)
+	db := txn.Checked(b)
 	check.NoError(t, txn.Run(t.Context(), db, func(ctx context.Context, tx pgx.Tx) error {
 		return txn.AfterCommit(ctx, func(ctx context.Context) { check.NoError(t, name(ctx, db, "hook")) })
 	}))

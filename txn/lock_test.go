@@ -24,7 +24,7 @@ func TestLock(t *testing.T) {
 	try := func(ctx context.Context, lock func(context.Context, pgx.Tx) (bool, error)) bool {
 		t.Helper()
 		var got bool
-		check.NoError(t, txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) (err error) {
+		check.NoError(t, txn.Run(txn.WithoutTx(ctx), b, func(ctx context.Context, tx pgx.Tx) (err error) {
 			got, err = lock(ctx, tx)
 			return err
 		}))
@@ -39,7 +39,7 @@ func TestLock(t *testing.T) {
 		check.Same(t, "another key", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return jobs.Try(ctx, tx, 2) }), true)
 		check.Same(t, "shared", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.TryShared(ctx, tx, 1) }), true)
 		check.Same(t, "exclusive", try(ctx, func(ctx context.Context, tx pgx.Tx) (bool, error) { return mails.Try(ctx, tx, 1) }), false)
-		err := txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
+		err := txn.Run(txn.WithoutTx(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
 			return jobs.Acquire(ctx, tx, 3)
 		}, txn.Options{LockTimeout: 10 * time.Millisecond})
 		check.Error(t, "wait", err, smrt.ErrLockTimeout)
@@ -115,7 +115,7 @@ func holds[K txn.LockKey](t *testing.T, b *bank, lock txn.Lock[K], key K) {
 	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		check.NoError(t, lock.Acquire(ctx, tx, key))
 		check.NoError(t, lock.Acquire(ctx, tx, key, key)) // again
-		return txn.Run(txn.Detach(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
+		return txn.Run(txn.WithoutTx(ctx), b, func(ctx context.Context, tx pgx.Tx) error {
 			got, err := lock.Try(ctx, tx, key)
 			check.Same(t, "taken twice", got, false)
 			return err

@@ -27,11 +27,11 @@ func TestNilArguments(t *testing.T) {
 	doubt := &smrt.CommitUnknownError{XID: "1", Err: errOwn}
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT 1")
-	_, guarded := txn.Guard(pool).Exec(ctx, "SELECT 1")
-	rows, query := txn.Guard(nil).Query(ctx, "SELECT 1")
+	_, guarded := txn.Checked(pool).Exec(ctx, "SELECT 1")
+	rows, query := txn.Checked(nil).Query(ctx, "SELECT 1")
 	rows.Close()
-	_, copied := txn.Guard(nil).CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
-	_, begun := txn.Guard(nil).Begin(ctx)
+	_, copied := txn.Checked(nil).CopyFrom(ctx, pgx.Identifier{"names"}, []string{"name"}, pgx.CopyFromRows(nil))
+	_, begun := txn.Checked(nil).Begin(ctx)
 	_, resolved := txn.Resolve(ctx, nil, doubt)
 	_, resolvedPool := txn.Resolve(ctx, pool, doubt)
 	for what, err := range map[string]error{
@@ -39,12 +39,12 @@ func TestNilArguments(t *testing.T) {
 		"connection":        txn.Run(ctx, conn, nothing),
 		"pooled connection": txn.Run(ctx, (*pgxpool.Conn)(nil), nothing),
 		"transaction":       txn.Run(ctx, tx, nothing),
-		"guard":             txn.Run(ctx, (*txn.Handle)(nil), nothing),
-		"guarded nil":       txn.Run(ctx, txn.Guard(nil), nothing),
-		"guarded pool":      txn.Run(ctx, txn.Guard(pool), nothing),
+		"guard":             txn.Run(ctx, (*txn.CheckedDB)(nil), nothing),
+		"guarded nil":       txn.Run(ctx, txn.Checked(nil), nothing),
+		"guarded pool":      txn.Run(ctx, txn.Checked(pool), nothing),
 		"Exec":              guarded, "Query": query, "CopyFrom": copied, "Begin": begun,
-		"QueryRow":      txn.Guard(nil).QueryRow(ctx, "SELECT 1").Scan(new(int)),
-		"SendBatch":     txn.Guard(nil).SendBatch(ctx, batch).Close(),
+		"QueryRow":      txn.Checked(nil).QueryRow(ctx, "SELECT 1").Scan(new(int)),
+		"SendBatch":     txn.Checked(nil).SendBatch(ctx, batch).Close(),
 		"Pipeline":      txn.Pipeline(ctx, pool, func(context.Context, smrt.DB) error { return nil }),
 		"Resolve":       resolved,
 		"Resolve, pool": resolvedPool,
@@ -55,7 +55,7 @@ func TestNilArguments(t *testing.T) {
 	check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, _ pgx.Tx) error {
 		err := txn.Run(ctx, b, nothing, txn.Options{Nested: txn.Independent, Reserve: pool})
 		check.Error(t, "reserve", err, smrt.ErrNoReserve)
-		err = txn.Run(ctx, b, nothing, txn.Options{Nested: txn.Independent, Reserve: txn.Guard(pool)})
+		err = txn.Run(ctx, b, nothing, txn.Options{Nested: txn.Independent, Reserve: txn.Checked(pool)})
 		check.Error(t, "guarded reserve", err, smrt.ErrNoReserve)
 		return nil
 	}))
@@ -348,7 +348,7 @@ func TestHandlePassedOn(t *testing.T) {
 		err := txn.Run(ctx, tx, func(inner context.Context, _ pgx.Tx) error {
 			check.NoError(t, txn.Run(inner, tx, func(ctx context.Context, tx pgx.Tx) error { // on the one around
 				tr.hooks(t, ctx, "around")
-				_, err := txn.Guard(b).Exec(ctx, "SELECT 1")
+				_, err := txn.Checked(b).Exec(ctx, "SELECT 1")
 				check.Error(t, "pool", err, smrt.ErrTxBypass)
 				return name(ctx, tx, "around")
 			}))

@@ -96,7 +96,7 @@ func TestPosition(t *testing.T) {
 		trips int64 // more than without
 	}{
 		"pool":                 {b, txn.Options{}, 0},
-		"guarded pool":         {txn.Guard(b), txn.Options{}, 0},
+		"guarded pool":         {txn.Checked(b), txn.Options{}, 0},
 		"connection of a pool": {conn, txn.Options{}, 0},
 		"connection":           {conn.Conn(), txn.Options{}, 0},
 		"with options":         {b, txn.Options{Isolation: pgx.Serializable, LockTimeout: time.Second}, 0},
@@ -205,7 +205,7 @@ func TestPositionKept(t *testing.T) {
 		}
 		hooked := -1
 		c.o.Result = &result
-		err := txn.Run(t.Context(), txn.Guard(k), func(ctx context.Context, tx pgx.Tx) error {
+		err := txn.Run(t.Context(), txn.Checked(k), func(ctx context.Context, tx pgx.Tx) error {
 			check.NoError(t, txn.AfterCommit(ctx, func(context.Context) { hooked = len(k.kept) }))
 			return c.fn(ctx, tx)
 		}, c.o)

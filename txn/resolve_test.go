@@ -156,7 +156,7 @@ func TestMarkerWaits(t *testing.T) {
 		check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 			limited := o
 			limited.LockTimeout = 10 * time.Millisecond
-			check.Error(t, "limited", txn.Run(txn.Detach(ctx), b, add(1, 1), limited), smrt.ErrLockTimeout)
+			check.Error(t, "limited", txn.Run(txn.WithoutTx(ctx), b, add(1, 1), limited), smrt.ErrLockTimeout)
 			go func() { second <- txn.Run(t.Context(), b, add(1, 1), o) }()
 			time.Sleep(20 * time.Millisecond)
 			return add(1, 1)(ctx, tx)

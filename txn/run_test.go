@@ -169,7 +169,7 @@ func TestTimeouts(t *testing.T) {
 
 	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		check.NoError(t, add(1, 1)(ctx, tx))
-		err := txn.Run(txn.Detach(ctx), b, add(1, 1), txn.Options{LockTimeout: 20 * time.Millisecond})
+		err := txn.Run(txn.WithoutTx(ctx), b, add(1, 1), txn.Options{LockTimeout: 20 * time.Millisecond})
 		check.Error(t, "lock timeout", err, smrt.ErrLockTimeout)
 		return nil
 	}))
@@ -210,7 +210,7 @@ func TestBadOptions(t *testing.T) {
 		"no closure":     txn.Run(t.Context(), b, nil),
 		"no handle":      txn.Run(t.Context(), nil, nothing),
 		"no BeginTx":     txn.Run(t.Context(), plainBeginner{b}, nothing, txn.Options{ReadOnly: true}),
-		"cannot begin":   txn.Run(t.Context(), txn.Guard(onlyDB{b}), nothing),
+		"cannot begin":   txn.Run(t.Context(), txn.Checked(onlyDB{b}), nothing),
 		"strange handle": txn.Run(t.Context(), strange{}, nothing, txn.Options{MaxAttempts: 1}),
 	} {
 		if what == "strange handle" {

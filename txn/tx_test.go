@@ -191,7 +191,7 @@ func TestHandleReads(t *testing.T) {
 // context of its closure, and only there.
 func TestBypass(t *testing.T) {
 	b, other := newBank(t, testdb.MaxConns(2)), newBank(t)
-	guarded, elsewhere := txn.Guard(b), txn.Guard(other)
+	guarded, elsewhere := txn.Checked(b), txn.Checked(other)
 	verify := func(ctx context.Context, what string, want error) {
 		t.Helper()
 		batch := &pgx.Batch{}
@@ -218,7 +218,7 @@ func TestBypass(t *testing.T) {
 	verify(t.Context(), "outside", nil)
 	check.NoError(t, txn.Run(t.Context(), guarded, func(ctx context.Context, tx pgx.Tx) error {
 		verify(ctx, "inside", smrt.ErrTxBypass)
-		verify(txn.Detach(ctx), "detached", nil)
+		verify(txn.WithoutTx(ctx), "detached", nil)
 		check.NoError(t, handle.Check(ctx, tx))
 		check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error { return add(1, 1)(ctx, tx) })) // joins
 		return txn.Run(ctx, other, func(ctx context.Context, _ pgx.Tx) error {
@@ -229,10 +229,10 @@ func TestBypass(t *testing.T) {
 	}))
 	verify(t.Context(), "afterwards", nil)
 	check.Same(t, "balance", b.balance(t, 1), 1001)
-	check.Same(t, "detach outside", txn.Detach(t.Context()), t.Context())
-	_, err := txn.Guard(onlyDB{b}).Begin(t.Context())
+	check.Same(t, "detach outside", txn.WithoutTx(t.Context()), t.Context())
+	_, err := txn.Checked(onlyDB{b}).Begin(t.Context())
 	check.Error(t, "begin on a handle that cannot", err, smrt.ErrBadOptions)
-	tx, err := txn.Guard(struct {
+	tx, err := txn.Checked(struct {
 		smrt.DB
 		txn.Beginner
 	}{b, plainBeginner{b}}).Begin(t.Context())

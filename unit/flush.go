@@ -19,7 +19,7 @@ import (
 // connection is a handle that is one connection, such as one of a pool.
 type connection interface{ Conn() *pgx.Conn }
 
-// root returns the handle that db is a face of, such as a txn.Handle, as far as
+// root returns the handle that db is a face of, such as a txn.CheckedDB, as far as
 // statements can be sent on it.
 func root(db smrt.DB) smrt.DB {
 	if inner, ok := handle.Root(db).(smrt.DB); ok {

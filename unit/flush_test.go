@@ -50,7 +50,7 @@ func TestHandles(t *testing.T) {
 			return err
 		}, 1},
 		"guarded pool": {func(ctx context.Context, u *unit.Unit, l *league) error {
-			_, err := u.Flush(ctx, txn.Guard(l.Pool))
+			_, err := u.Flush(ctx, txn.Checked(l.Pool))
 			return err
 		}, 1},
 		"connection of a pool": {func(ctx context.Context, u *unit.Unit, l *league) error {

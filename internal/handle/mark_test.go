@@ -7,7 +7,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-func TestDeliberate(t *testing.T) {
+func TestWithoutCounting(t *testing.T) {
 	t.Parallel()
 	plain := t.Context()
 	marked := handle.WithoutCounting(plain)

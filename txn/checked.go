@@ -11,39 +11,39 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// Detach returns a context that is in no transaction, for what is to run beside
+// WithoutTx returns a context that is in no transaction, for what is to run beside
 // the one around it: it may use the pool, takes a second connection from it, and
 // is neither undone nor seen by that transaction.
-func Detach(ctx context.Context) context.Context {
+func WithoutTx(ctx context.Context) context.Context {
 	if ctx == nil || handle.ScopeOf(ctx) == nil {
 		return ctx
 	}
 	return handle.WithScope(ctx, nil)
 }
 
-// Handle is a handle that refuses to be used beside a transaction that is open
+// CheckedDB is a handle that refuses to be used beside a transaction that is open
 // on it. Repositories look for that themselves; code that sqlc generates, and
-// SQL by hand, sees it if it is given a Handle:
+// SQL by hand, sees it if it is given a CheckedDB:
 //
-//	db := txn.Guard(pool)
+//	db := txn.Checked(pool)
 //	queries := shopdb.New(db)
 //
-// Run on a Handle is Run on what it guards.
-type Handle struct{ db smrt.DB }
+// Run on a CheckedDB is Run on what it guards.
+type CheckedDB struct{ db smrt.DB }
 
-// Guard makes a Handle of a pool, a connection or whatever stands for one. It is
+// Checked makes a CheckedDB of a pool, a connection or whatever stands for one. It is
 // as safe for concurrent use as that.
-func Guard(db smrt.DB) *Handle { return &Handle{db} }
+func Checked(db smrt.DB) *CheckedDB { return &CheckedDB{db} }
 
 var (
-	_ smrt.DB  = (*Handle)(nil)
-	_ Beginner = (*Handle)(nil)
+	_ smrt.DB  = (*CheckedDB)(nil)
+	_ Beginner = (*CheckedDB)(nil)
 )
 
 // Unwrap returns what is guarded.
-func (h *Handle) Unwrap() smrt.DB { return h.db }
+func (h *CheckedDB) Unwrap() smrt.DB { return h.db }
 
-func (h *Handle) check(ctx context.Context) error {
+func (h *CheckedDB) check(ctx context.Context) error {
 	if isNil(h.db) {
 		return errNilHandle
 	}
@@ -51,7 +51,7 @@ func (h *Handle) check(ctx context.Context) error {
 }
 
 // Exec runs a statement and reports what it affected.
-func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+func (h *CheckedDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if err := h.check(ctx); err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -59,7 +59,7 @@ func (h *Handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 }
 
 // Query runs a statement and returns its rows.
-func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (h *CheckedDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.check(ctx); err != nil {
 		return handle.FailedRows(err), err
 	}
@@ -67,7 +67,7 @@ func (h *Handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 }
 
 // QueryRow runs a statement whose first row is wanted.
-func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+func (h *CheckedDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := h.check(ctx); err != nil {
 		return handle.FirstRow(nil, err)
 	}
@@ -75,7 +75,7 @@ func (h *Handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 }
 
 // SendBatch sends several statements in one round trip.
-func (h *Handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+func (h *CheckedDB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := h.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
@@ -83,7 +83,7 @@ func (h *Handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 }
 
 // CopyFrom loads rows with the COPY protocol.
-func (h *Handle) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
+func (h *CheckedDB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	if err := h.check(ctx); err != nil {
 		return 0, err
 	}
@@ -91,12 +91,12 @@ func (h *Handle) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 }
 
 // Begin begins a transaction by hand.
-func (h *Handle) Begin(ctx context.Context) (pgx.Tx, error) {
+func (h *CheckedDB) Begin(ctx context.Context) (pgx.Tx, error) {
 	return h.BeginTx(ctx, pgx.TxOptions{})
 }
 
 // BeginTx begins a transaction by hand.
-func (h *Handle) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+func (h *CheckedDB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	if err := h.check(ctx); err != nil {
 		return nil, err
 	}
