@@ -48,41 +48,41 @@ const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_contro
 	FROM pg_control_system(), pg_control_checkpoint()`
 
 // begin starts an attempt. applied means that the marker was there already.
-func (r *run) begin(ctx context.Context) (s *session, applied bool, err error) {
-	s = &session{options: &r.options, began: r.retry.last, sent: r.retry.last}
-	s.outer.s = s
-	db, own, err := r.place(ctx)
+func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
+	a = &attempt{options: &r.options, began: r.retry.last, sent: r.retry.last}
+	a.outer.a = a
+	db, own, err := r.beginOn(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	if r.plain() {
-		s.tx, err = r.beginPlain(ctx, db)
+		a.tx, err = r.beginPlain(ctx, db)
 	} else {
-		applied, err = r.beginBatch(ctx, db, s)
+		applied, err = r.beginBatch(ctx, db, a)
 	}
-	s.own(own)
-	if s.tx != nil {
-		s.conn = s.tx.Conn()
+	a.own(own)
+	if a.tx != nil {
+		a.conn = a.tx.Conn()
 	}
-	if err == nil && r.stale && s.conn != nil {
+	if err == nil && r.stale && a.conn != nil {
 		// pgx forgets a statement that failed, but a pooler that keeps prepared statements by their texts does not.
 		r.stale = false
-		err = s.conn.DeallocateAll(ctx)
+		err = a.conn.DeallocateAll(ctx)
 	}
 	if err == nil {
-		s.quiet = s.began
-		return s, applied, nil
+		a.quiet = a.began
+		return a, applied, nil
 	}
-	if s.tx != nil {
+	if a.tx != nil {
 		if pgerr.FaultOf(err) == pgerr.NotPrimary {
-			s.destroy(ctx)
+			a.destroy(ctx)
 		}
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pgerr.IsCanceled(pg) { // while it waited for another's marker
-			s.noteCanceled(pg)
-			err = s.named(ctx, err, rollbackFirst)
+			a.noteCanceled(pg)
+			err = a.named(ctx, err, rollbackFirst)
 		}
-		s.rollback(ctx)
+		a.rollback(ctx)
 	}
 	return nil, false, err
 }
@@ -152,18 +152,18 @@ type sender interface {
 
 // beginBatch sends BEGIN together with statements that have arguments. On a
 // handle that cannot do that it takes a second round trip.
-func (r *run) beginBatch(ctx context.Context, on Beginner, s *session) (applied bool, err error) {
+func (r *run) beginBatch(ctx context.Context, on Beginner, a *attempt) (applied bool, err error) {
 	b := &pgx.Batch{}
 	db, together := on.(sender)
 	if together {
 		b.BeginTx(r.options.modes())
-	} else if s.tx, err = r.beginPlain(ctx, on); err != nil {
+	} else if a.tx, err = r.beginPlain(ctx, on); err != nil {
 		return false, err
 	} else {
-		db = s.tx
+		db = a.tx
 	}
-	r.queue(b, s, &applied)
-	s.sent = time.Now()
+	r.queue(b, a, &applied)
+	a.sent = time.Now()
 	results := db.SendBatch(ctx, b)
 	if together {
 		_, err = results.Exec() // BEGIN
@@ -172,8 +172,8 @@ func (r *run) beginBatch(ctx context.Context, on Beginner, s *session) (applied 
 		err = closing
 	}
 	if together {
-		s.tx = results.Tx()
-		if s.tx == nil && err == nil {
+		a.tx = results.Tx()
+		if a.tx == nil && err == nil {
 			return false, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf(
 				"cannot be used on a %T, whose SendBatch does not begin transactions: it must return pgx's BatchResults, or pass on their Tx", on)}
 		}
@@ -182,7 +182,7 @@ func (r *run) beginBatch(ctx context.Context, on Beginner, s *session) (applied 
 }
 
 // queue adds what follows BEGIN.
-func (r *run) queue(b *pgx.Batch, s *session, applied *bool) {
+func (r *run) queue(b *pgx.Batch, a *attempt, applied *bool) {
 	o := &r.options
 	if settings := o.settings(); len(settings) > 0 {
 		names, values := make([]string, len(settings)), make([]string, len(settings))
@@ -192,8 +192,8 @@ func (r *run) queue(b *pgx.Batch, s *session, applied *bool) {
 		b.Queue("SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)", names, values)
 	}
 	if o.TrackID {
-		b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&s.identity.xid) })
-		b.Queue(identifySQL).QueryRow(s.identity.scan)
+		b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&a.identity.xid) })
+		b.Queue(identifySQL).QueryRow(a.identity.scan)
 	}
 	if o.Key == "" || o.off&offMarker != 0 {
 		return
@@ -224,9 +224,9 @@ func (r *run) explainMarker(err error) error {
 
 // ours tells whether the marker that is there is that of an attempt of this
 // Run: then a doubted commit took place.
-func (r *run) ours(ctx context.Context, s *session) (bool, error) {
+func (r *run) ours(ctx context.Context, a *attempt) (bool, error) {
 	var token string
-	err := s.tx.QueryRow(ctx, "SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", r.options.Key).Scan(&token)
+	err := a.tx.QueryRow(ctx, "SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", r.options.Key).Scan(&token)
 	return err == nil && token == r.token, err
 }
 

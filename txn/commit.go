@@ -12,17 +12,17 @@ import (
 
 // commit ends the transaction. COMMIT does not end with the caller's context:
 // that would not undo it, but only hide its outcome.
-func (r *run) commit(ctx context.Context, s *session) (pgerr.Fault, error) {
+func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	if r.options.Result != nil {
-		s.notes = watchNotes(s.tx.Conn())
+		a.notes = watchNotes(a.tx.Conn())
 	}
-	p, err := r.send(ctx, s)
+	p, err := r.sendCommit(ctx, a)
 	if err == nil {
-		r.committed(ctx, s, p)
+		r.committed(ctx, a, p)
 		return pgerr.Permanent, nil
 	}
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
-		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, s.tx))
+		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, a.tx))
 	}
 	if r.options.Result != nil {
 		r.options.Result.Doubts++
@@ -30,7 +30,7 @@ func (r *run) commit(ctx context.Context, s *session) (pgerr.Fault, error) {
 	if r.options.off&offDoubt != 0 {
 		return pgerr.Lost, err
 	}
-	r.doubt, r.lost = s, err
+	r.doubt, r.lost = a, err
 	if r.options.Key == "" {
 		return pgerr.Permanent, err // loop makes it a CommitUnknownError
 	}
@@ -38,17 +38,17 @@ func (r *run) commit(ctx context.Context, s *session) (pgerr.Fault, error) {
 }
 
 // committed reports what is to be said of a commit that was answered.
-func (r *run) committed(ctx context.Context, s *session, p smrt.Position) {
-	if s.notes != nil {
-		r.options.Result.NotReplicated = s.notes.notReplicated
+func (r *run) committed(ctx context.Context, a *attempt, p smrt.Position) {
+	if a.notes != nil {
+		r.options.Result.NotReplicated = a.notes.notReplicated
 	}
-	if !r.tells {
+	if !r.wantsPosition {
 		return
 	}
 	if p.IsZero() {
-		p = r.ask(ctx, s)
+		p = r.askPosition(ctx, a)
 	}
-	r.tell(p)
+	r.reportPosition(p)
 }
 
 // conclude is the last word: as long as a commit is in doubt it is that.
@@ -67,13 +67,13 @@ func (r *run) conclude(ctx context.Context, err error) error {
 	return r.unknown(r.doubt, err)
 }
 
-func (r *run) unknown(s *session, err error) error {
+func (r *run) unknown(a *attempt, err error) error {
 	e := &smrt.CommitUnknownError{
-		Key: r.options.Key, XID: s.identity.xid, System: s.identity.system, Timeline: s.identity.timeline,
-		Epoch: s.identity.epoch, StartedAt: s.began, Err: err,
+		Key: r.options.Key, XID: a.identity.xid, System: a.identity.system, Timeline: a.identity.timeline,
+		Epoch: a.identity.epoch, StartedAt: a.began, Err: err,
 	}
-	if s.conn != nil {
-		e.BackendPID = s.conn.PgConn().PID()
+	if a.conn != nil {
+		e.BackendPID = a.conn.PgConn().PID()
 	}
 	return e
 }

@@ -51,18 +51,18 @@ func register(ctx context.Context, k hook, fn func(context.Context)) error {
 		return &smrt.OptionsError{Option: "hook", Reason: "must not be nil"}
 	}
 	h := current(ctx)
-	if h == nil || h.s.foreign && !h.s.adopted {
+	if h == nil || h.a.foreign && !h.a.adopted {
 		return smrt.ErrNoTx
 	}
-	if h.s.tx == nil { // one that could not be adopted
+	if h.a.tx == nil { // one that could not be adopted
 		return h.usable()
 	}
 	if h.ended() {
 		return smrt.ErrTxDone
 	}
-	h.s.mu.Lock()
-	h.s.hooks = append(h.s.hooks, k)
-	h.s.mu.Unlock()
+	h.a.mu.Lock()
+	h.a.hooks = append(h.a.hooks, k)
+	h.a.mu.Unlock()
 	return nil
 }
 
@@ -76,36 +76,36 @@ func current(ctx context.Context) *managedTx {
 }
 
 // marked returns how many hooks there are.
-func (s *session) marked() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.hooks)
+func (a *attempt) marked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.hooks)
 }
 
 // undone notes that everything since mark was rolled back.
-func (s *session) undone(mark int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := mark; i < len(s.hooks); i++ {
-		s.hooks[i].undone = true
+func (a *attempt) undone(mark int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := mark; i < len(a.hooks); i++ {
+		a.hooks[i].undone = true
 	}
 }
 
 // inherit takes over the hooks of an attempt whose commit turned out not to have
 // happened. They run when this one is over: until then it holds a connection,
 // which they may need.
-func (s *session) inherit(lost *session) {
+func (a *attempt) inherit(lost *attempt) {
 	lost.undone(0)
-	s.hooks, lost.hooks = lost.hooks, nil
+	a.hooks, lost.hooks = lost.hooks, nil
 }
 
 // after runs the hooks that fit the outcome, of which Unknown fits only those
 // of what was undone before COMMIT.
-func (s *session) after(ctx context.Context, o Outcome) {
-	s.mu.Lock()
-	hooks := s.hooks
-	s.hooks = nil
-	s.mu.Unlock()
+func (a *attempt) after(ctx context.Context, o Outcome) {
+	a.mu.Lock()
+	hooks := a.hooks
+	a.hooks = nil
+	a.mu.Unlock()
 	if len(hooks) > 0 {
 		runHooks(ctx, hooks, o)
 	}
@@ -138,7 +138,7 @@ func runHooks(ctx context.Context, hooks []hook, o Outcome) {
 
 // Adopted is a transaction that was begun by hand. See [Adopt].
 type Adopted struct {
-	s   *session
+	a   *attempt
 	ctx context.Context
 }
 
@@ -159,30 +159,30 @@ type Adopted struct {
 // What cannot be adopted, because it is nil or because Run began it, is refused
 // by whatever uses the context: smrt.ErrBadOptions.
 func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopted) {
-	s := adopt(tx)
+	a := adopt(tx)
 	if ctx == nil { // Run and the hooks refuse it
-		return ctx, &Adopted{s: s, ctx: ctx}
+		return ctx, &Adopted{a: a, ctx: ctx}
 	}
 	return handle.WithScope(ctx, &handle.Scope{
-		Parent: handle.ScopeOf(ctx), Root: handle.Root(db), Also: tx, Tx: &s.outer,
-	}), &Adopted{s: s, ctx: ctx}
+		Parent: handle.ScopeOf(ctx), Root: handle.Root(db), Also: tx, Tx: &a.outer,
+	}), &Adopted{a: a, ctx: ctx}
 }
 
-func adopt(tx pgx.Tx) *session {
+func adopt(tx pgx.Tx) *attempt {
 	reason := ""
 	if isNil(tx) {
 		reason = "must not be nil: look at the error of whatever began it"
 	} else if _, ok := tx.(*managedTx); ok {
 		reason = "is one that Run began, which knows itself how it ends: use the context of its closure"
 	} else {
-		s := foreign(tx, &Options{})
-		s.adopted = true
-		return s
+		a := foreign(tx, &Options{})
+		a.adopted = true
+		return a
 	}
-	s := &session{options: &Options{}, foreign: true, adopted: true}
-	s.outer.s = s
-	s.condemn(&smrt.OptionsError{Option: "tx", Reason: reason})
-	return s
+	a := &attempt{options: &Options{}, foreign: true, adopted: true}
+	a.outer.a = a
+	a.condemn(&smrt.OptionsError{Option: "tx", Reason: reason})
+	return a
 }
 
 // Committed runs the hooks that wait for a commit. A second call, also of
@@ -193,6 +193,6 @@ func (a *Adopted) Committed() { a.finish(Committed) }
 func (a *Adopted) RolledBack() { a.finish(NotCommitted) }
 
 func (a *Adopted) finish(o Outcome) {
-	a.s.end()
-	a.s.after(a.ctx, o)
+	a.a.end()
+	a.a.after(a.ctx, o)
 }

@@ -99,7 +99,7 @@ func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int
 	_, err := tx.Exec(ctx, "SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", keys)
 	named := pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err)
 	if h, ok := tx.(*managedTx); ok {
-		return h.s.withSentinel(named)
+		return h.a.withSentinel(named)
 	}
 	return withSentinel(named, err, false)
 }

@@ -33,20 +33,20 @@ func nested(ctx context.Context, h *managedTx, around *handle.Scope, r *run) err
 		o.Result.Attempts = 1
 	}
 	if around == nil || around.Tx != h { // h was passed on without its context
-		around = &handle.Scope{Parent: handle.ScopeOf(ctx), Also: h.s.tx, Tx: h}
-		if outer := handle.ScopeOf(ctx); outer != nil && owner(outer) == h.s {
+		around = &handle.Scope{Parent: handle.ScopeOf(ctx), Also: h.a.tx, Tx: h}
+		if outer := handle.ScopeOf(ctx); outer != nil && owner(outer) == h.a {
 			around.Parent, around.Root, around.Also = outer.Parent, outer.Root, outer.Also
 		}
 	}
-	if o.Nested == Savepoint || h.s.foreign && h.name == "" {
+	if o.Nested == Savepoint || h.a.foreign && h.name == "" {
 		return inSavepoint(ctx, h, around, fn)
 	}
 	return joined(ctx, h, around, fn)
 }
 
-func owner(sc *handle.Scope) *session {
+func owner(sc *handle.Scope) *attempt {
 	if h, ok := sc.Tx.(*managedTx); ok {
-		return h.s
+		return h.a
 	}
 	return nil
 }
@@ -54,8 +54,8 @@ func owner(sc *handle.Scope) *session {
 // isolation is the level of the transaction. Of one that was begun by hand only
 // the server knows it, and is asked if it matters.
 func (h *managedTx) isolation(ctx context.Context, o *Options) (level pgx.TxIsoLevel, err error) {
-	if !h.s.foreign || strength[o.Isolation] <= strength[pgx.ReadCommitted] {
-		return h.s.options.Isolation, nil
+	if !h.a.foreign || strength[o.Isolation] <= strength[pgx.ReadCommitted] {
+		return h.a.options.Isolation, nil
 	}
 	err = h.QueryRow(ctx, "SELECT current_setting('transaction_isolation')").Scan(&level)
 	return level, pgerr.Wrap("begin", "transaction", err)
@@ -91,8 +91,8 @@ func joined(ctx context.Context, h *managedTx, around *handle.Scope, fn Func) er
 	here := *around
 	here.Tx = h
 	err = fn(handle.WithScope(ctx, &here), h)
-	if err == nil && h.s.failed() && h.s.options.off&offPoison == 0 {
-		err = h.s.swallowed()
+	if err == nil && h.a.failed() && h.a.options.off&offPoison == 0 {
+		err = h.a.swallowed()
 	}
 	return err
 }
@@ -102,16 +102,16 @@ func (h *managedTx) check() error {
 	if err := h.enter(); err != nil {
 		return err
 	}
-	return h.s.give(nil)
+	return h.a.give(nil)
 }
 
 // swallowed is the error that a closure did not return.
-func (s *session) swallowed() error {
-	if err := s.take(); err != nil {
+func (a *attempt) swallowed() error {
+	if err := a.take(); err != nil {
 		return err
 	}
-	first := s.first
-	_ = s.give(nil)
+	first := a.first
+	_ = a.give(nil)
 	if first == nil {
 		return smrt.ErrTxAborted
 	}
@@ -124,7 +124,7 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 	if err != nil {
 		return err
 	}
-	s := h.s
+	a := h.a
 	returned := false
 	defer func() {
 		if !returned { // the panic may be caught by the closure around this one
@@ -138,23 +138,23 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 	if err == nil && level.doom.Load() != nil {
 		err = &smrt.AbortedError{Err: level.doom.Load().err}
 	}
-	if err == nil && s.failed() {
-		err = s.swallowed()
+	if err == nil && a.failed() {
+		err = a.swallowed()
 	}
 	if err == nil {
 		return level.release(ctx)
 	}
-	if outermost(s, err) {
+	if outermost(a, err) {
 		level.over.Store(true)
-		s.condemn(err)
+		a.condemn(err)
 		return err
 	}
 	level.rewind(ctx, err)
-	if busy := s.take(); busy != nil { // or the transaction cannot go on
-		return s.withSentinel(err)
+	if busy := a.take(); busy != nil { // or the transaction cannot go on
+		return a.withSentinel(err)
 	}
-	err = s.named(ctx, err, "")
-	_ = s.give(nil)
+	err = a.named(ctx, err, "")
+	_ = a.give(nil)
 	return err
 }
 
@@ -163,19 +163,19 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 // then says whether another one could, as when a deadline of the closure's own
 // has made pgx close the connection.
 func (h *managedTx) rewind(ctx context.Context, cause error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.s.options.commitTimeout())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.a.options.commitTimeout())
 	defer cancel()
 	if err := h.undo(ctx); err != nil {
-		h.s.condemn(errors.Join(cause, err))
+		h.a.condemn(errors.Join(cause, err))
 	}
 }
 
 // outermost tells whether only a new transaction can mend err: a savepoint
 // keeps the snapshot that a serialization failure is about.
-func outermost(s *session, err error) bool {
+func outermost(a *attempt, err error) bool {
 	switch pgerr.FaultOf(err) {
 	case pgerr.Conflict, pgerr.StalePlan, pgerr.NotPrimary, pgerr.Lost:
-		return !s.foreign || s.conn != nil && s.conn.IsClosed()
+		return !a.foreign || a.conn != nil && a.conn.IsClosed()
 	}
 	return false
 }

@@ -55,11 +55,11 @@ func (t *owned) LargeObjects() pgx.LargeObjects {
 	return t.Tx.LargeObjects()
 }
 
-// place returns what an attempt is begun on. If the position of the commit is
+// beginOn returns what an attempt is begun on. If the position of the commit is
 // wanted that is a connection, and own what is to stand for the transaction on
 // it; but a handle that lends none may begin transactions that tell by themselves.
-func (r *run) place(ctx context.Context) (db Beginner, own *owned, err error) {
-	if !r.tells {
+func (r *run) beginOn(ctx context.Context) (db Beginner, own *owned, err error) {
+	if !r.wantsPosition {
 		return r.db, nil, nil
 	}
 	switch db := r.db.(type) {
@@ -77,36 +77,36 @@ func (r *run) place(ctx context.Context) (db Beginner, own *owned, err error) {
 
 // own puts own in the place of a transaction that was begun, and gives the
 // connection back if none was.
-func (s *session) own(own *owned) {
+func (a *attempt) own(own *owned) {
 	if own == nil {
 		return
 	}
-	if s.tx == nil {
+	if a.tx == nil {
 		own.release()
-	} else if _, ok := s.tx.(handle.PositionTx); !ok {
-		own.Tx = s.tx
-		s.tx = own
+	} else if _, ok := a.tx.(handle.PositionTx); !ok {
+		own.Tx = a.tx
+		a.tx = own
 	}
 }
 
-// send sends COMMIT and waits for its answer.
-func (r *run) send(ctx context.Context, s *session) (smrt.Position, error) {
+// sendCommit sends COMMIT and waits for its answer.
+func (r *run) sendCommit(ctx context.Context, a *attempt) (smrt.Position, error) {
 	if r.options.off&offDetached == 0 {
-		detached, stop := s.limit(ctx)
+		detached, stop := a.limit(ctx)
 		defer stop.Off()
 		ctx = detached
 	}
-	if tx, ok := s.tx.(handle.PositionTx); ok && r.tells {
+	if tx, ok := a.tx.(handle.PositionTx); ok && r.wantsPosition {
 		return tx.CommitPosition(ctx)
 	}
-	return smrt.Position{}, s.tx.Commit(ctx)
+	return smrt.Position{}, a.tx.Commit(ctx)
 }
 
-// ask reads the position of a commit that was answered from a handle that could
+// askPosition reads the position of a commit that was answered from a handle that could
 // not tell it with the answer.
-func (r *run) ask(ctx context.Context, s *session) (p smrt.Position) {
+func (r *run) askPosition(ctx context.Context, a *attempt) (p smrt.Position) {
 	db, ok := r.db.(smrt.DB)
-	if _, told := s.tx.(handle.PositionTx); told || !ok {
+	if _, told := a.tx.(handle.PositionTx); told || !ok {
 		return p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.commitTimeout())
@@ -115,12 +115,12 @@ func (r *run) ask(ctx context.Context, s *session) (p smrt.Position) {
 	return p
 }
 
-// tell reports the position of a commit that is known to have happened.
-func (r *run) tell(p smrt.Position) {
+// reportPosition reports the position of a commit that is known to have happened.
+func (r *run) reportPosition(p smrt.Position) {
 	if r.options.Result != nil {
 		r.options.Result.Position = p
 	}
-	if r.keep != nil {
-		r.keep(p)
+	if r.keepPosition != nil {
+		r.keepPosition(p)
 	}
 }

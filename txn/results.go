@@ -14,20 +14,20 @@ import (
 // rows hold the connection until they are closed.
 type rows struct {
 	pgx.Rows
-	s       *session
+	a       *attempt
 	err     error       // instead of that of Rows
 	ended   atomic.Bool // and err is final
 	refused atomic.Bool // a call came while another was being made
 }
 
 func (r *rows) Next() (more bool) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		r.lost()
 		return false
 	}
 	defer func() {
 		if more {
-			r.s.reopen()
+			r.a.reopen()
 		} else {
 			r.finish()
 		}
@@ -36,7 +36,7 @@ func (r *rows) Next() (more bool) {
 }
 
 func (r *rows) Scan(dst ...any) (err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return r.Rows.Scan(dst...) // closed: pgx has the error
 	}
 	defer r.read(&err)
@@ -44,7 +44,7 @@ func (r *rows) Scan(dst ...any) (err error) {
 }
 
 func (r *rows) Values() (_ []any, err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return r.Rows.Values()
 	}
 	defer r.read(&err)
@@ -58,11 +58,11 @@ func (r *rows) read(err *error) {
 		r.finish()
 		return
 	}
-	r.s.reopen()
+	r.a.reopen()
 }
 
 func (r *rows) Close() {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		r.lost()
 		return
 	}
@@ -82,7 +82,7 @@ func (r *rows) Err() error {
 
 // lost is for a call on rows that are not the ones that are open, or not now.
 func (r *rows) lost() {
-	if !r.ended.Load() && r.s.use.Load() < isEnded {
+	if !r.ended.Load() && r.a.use.Load() < isEnded {
 		r.refused.Store(true)
 	}
 }
@@ -90,7 +90,7 @@ func (r *rows) lost() {
 // finish returns the connection. It is pgx that knows of errors first.
 func (r *rows) finish() {
 	r.conclude()
-	_ = r.s.done(nil)
+	_ = r.a.done(nil)
 }
 
 func (r *rows) shut() {
@@ -99,27 +99,27 @@ func (r *rows) shut() {
 }
 
 func (r *rows) conclude() {
-	r.err = r.s.note(r.Rows.Err())
+	r.err = r.a.note(r.Rows.Err())
 	r.ended.Store(true)
 }
 
 // row holds the connection until it is scanned.
 type row struct {
 	inner pgx.Row
-	s     *session
+	a     *attempt
 }
 
 // begun leaves the row open, unless there was a panic instead of one.
 func (r *row) begun() {
 	if r.inner == nil {
-		_ = r.s.give(nil)
+		_ = r.a.give(nil)
 		return
 	}
-	r.s.leaveOpen(r)
+	r.a.leaveOpen(r)
 }
 
 func (r *row) Scan(dst ...any) (err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return smrt.ErrTxDone
 	}
 	scanned := false
@@ -127,7 +127,7 @@ func (r *row) Scan(dst ...any) (err error) {
 		if !scanned { // a panic in a type that scans itself
 			r.shut()
 		}
-		err = r.s.done(err)
+		err = r.a.done(err)
 	}()
 	err = r.inner.Scan(dst...)
 	scanned = true
@@ -141,20 +141,20 @@ func (r *row) shut() { _ = r.inner.Scan(new(pgtype.DriverBytes)) }
 // results hold the connection until they are closed.
 type results struct {
 	pgx.BatchResults
-	s *session
+	a *attempt
 }
 
 // begun is that of a row.
 func (r *results) begun() {
 	if r.BatchResults == nil {
-		_ = r.s.give(nil)
+		_ = r.a.give(nil)
 		return
 	}
-	r.s.leaveOpen(r)
+	r.a.leaveOpen(r)
 }
 
 func (r *results) Exec() (_ pgconn.CommandTag, err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return pgconn.CommandTag{}, smrt.ErrTxConcurrentUse
 	}
 	defer r.read(&err)
@@ -162,7 +162,7 @@ func (r *results) Exec() (_ pgconn.CommandTag, err error) {
 }
 
 func (r *results) Query() (_ pgx.Rows, err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return handle.FailedRows(smrt.ErrTxConcurrentUse), smrt.ErrTxConcurrentUse
 	}
 	defer r.read(&err)
@@ -171,8 +171,8 @@ func (r *results) Query() (_ pgx.Rows, err error) {
 
 // read ends a call that reads a result.
 func (r *results) read(err *error) {
-	*err = r.s.note(*err)
-	r.s.reopen()
+	*err = r.a.note(*err)
+	r.a.reopen()
 }
 
 func (r *results) QueryRow() pgx.Row {
@@ -180,19 +180,19 @@ func (r *results) QueryRow() pgx.Row {
 }
 
 func (r *results) Close() (err error) {
-	if !r.s.retake(r) {
+	if !r.a.retake(r) {
 		return r.BatchResults.Close() // closed before: pgx gives the same answer again
 	}
 	closed := false
 	defer func() {
 		if !closed { // a panic in what was queued for a result: the others cannot be read any more
-			r.s.cut()
+			r.a.cut()
 		}
-		err = r.s.done(err)
+		err = r.a.done(err)
 	}()
 	err = r.BatchResults.Close()
 	closed = true
 	return err
 }
 
-func (r *results) shut() { _ = r.s.note(r.BatchResults.Close()) }
+func (r *results) shut() { _ = r.a.note(r.BatchResults.Close()) }

@@ -111,10 +111,10 @@ func (r *run) dispatch(ctx context.Context) error {
 }
 
 // foreign is a transaction that somebody else ends.
-func foreign(tx pgx.Tx, o *Options) *session {
-	s := &session{tx: tx, conn: tx.Conn(), options: o, foreign: true, began: time.Now()}
-	s.outer.s = s
-	return s
+func foreign(tx pgx.Tx, o *Options) *attempt {
+	a := &attempt{tx: tx, conn: tx.Conn(), options: o, foreign: true, began: time.Now()}
+	a.outer.a = a
+	return a
 }
 
 // run is one call of Run at the outermost level.
@@ -124,16 +124,16 @@ type run struct {
 	options Options
 	token   string // of its markers
 
-	keep  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
-	tells bool                // the position is wanted
-	stale bool                // a cached statement did not fit its tables any more
+	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
+	wantsPosition bool
+	stale         bool // a cached statement did not fit its tables any more
 
 	around *handle.Scope // of the transactions that it is to be part of
 	root   any
 	also   any
 
 	retry retry
-	doubt *session // an attempt whose commit may have happened
+	doubt *attempt // an attempt whose commit may have happened
 	lost  error    // why that is not known
 }
 
@@ -143,12 +143,12 @@ func (r *run) loop(ctx context.Context) error {
 		r.token = newToken()
 	}
 	if !r.options.ReadOnly { // which nobody has to find again on a standby
-		r.keep = handle.KeepCommits(ctx, r.db)
+		r.keepPosition = handle.KeepCommits(ctx, r.db)
 	}
-	r.tells = r.options.TrackPosition || r.keep != nil
+	r.wantsPosition = r.options.TrackPosition || r.keepPosition != nil
 	r.retry.begin(&r.options)
 	for {
-		again, err := r.attempt(ctx)
+		again, err := r.try(ctx)
 		if err == nil {
 			return nil
 		}
@@ -171,35 +171,35 @@ func (r *run) resetPool() {
 	handle.Reset(r.db)
 }
 
-// attempt runs the closure once. The fault says whether another attempt could
+// try runs the closure once. The fault says whether another attempt could
 // end otherwise.
-func (r *run) attempt(ctx context.Context) (pgerr.Fault, error) {
+func (r *run) try(ctx context.Context) (pgerr.Fault, error) {
 	if err := ctx.Err(); err != nil {
 		return pgerr.Permanent, err
 	}
-	s, applied, err := r.begin(ctx)
+	a, applied, err := r.begin(ctx)
 	if err != nil {
 		return r.beginFault(err)
 	}
 	if applied {
-		return r.applied(ctx, s)
+		return r.applied(ctx, a)
 	}
 	if r.doubt != nil { // the marker could be written, so it was not there
-		s.inherit(r.doubt)
+		a.inherit(r.doubt)
 		r.doubt = nil
 		if r.retry.exhausted() {
-			s.rollback(ctx)
-			s.after(ctx, NotCommitted)
+			a.rollback(ctx)
+			a.after(ctx, NotCommitted)
 			return pgerr.Permanent, r.retry.givenUp("attempts", r.lost)
 		}
 	}
 	r.retry.attempt()
-	fault, err := r.execute(ctx, s)
+	fault, err := r.execute(ctx, a)
 	switch {
 	case err == nil:
-		s.after(ctx, Committed)
+		a.after(ctx, Committed)
 	case r.doubt == nil: // it is known what became of it
-		s.after(ctx, NotCommitted)
+		a.after(ctx, NotCommitted)
 	}
 	return fault, err
 }
@@ -227,24 +227,24 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 }
 
 // applied answers an attempt whose marker was there already.
-func (r *run) applied(ctx context.Context, s *session) (pgerr.Fault, error) {
+func (r *run) applied(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	ours := false
 	var err error
 	var p smrt.Position
 	if r.doubt != nil {
-		ours, err = r.ours(ctx, s)
-		if ours && r.tells {
-			p, _ = wal.Now(ctx, s.tx) // the commit lies before, as it can be seen
+		ours, err = r.ours(ctx, a)
+		if ours && r.wantsPosition {
+			p, _ = wal.Now(ctx, a.tx) // the commit lies before, as it can be seen
 		}
 	}
-	s.rollback(ctx)
+	a.rollback(ctx)
 	if err != nil {
 		return pgerr.FaultOf(err), err
 	}
 	doubt := r.doubt
 	r.doubt = nil
 	if ours {
-		r.tell(p)
+		r.reportPosition(p)
 		doubt.after(ctx, Committed)
 		return pgerr.Permanent, nil
 	}
@@ -255,38 +255,38 @@ func (r *run) applied(ctx context.Context, s *session) (pgerr.Fault, error) {
 }
 
 // execute runs the closure and ends the transaction.
-func (r *run) execute(ctx context.Context, s *session) (pgerr.Fault, error) {
-	h := &s.outer
-	s.scope = handle.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h}
+func (r *run) execute(ctx context.Context, a *attempt) (pgerr.Fault, error) {
+	h := &a.outer
+	a.scope = handle.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h}
 	returned := false
 	defer func() {
 		if !returned { // a panic or Goexit, which go on after this
 			h.over.Store(true)
-			s.end()
-			if !s.left() {
-				s.rollback(ctx)
+			a.end()
+			if !a.left() {
+				a.rollback(ctx)
 			}
-			s.after(ctx, NotCommitted)
+			a.after(ctx, NotCommitted)
 		}
 	}()
-	err := r.fn(handle.WithScope(ctx, &s.scope), h)
-	inUse := s.end()
+	err := r.fn(handle.WithScope(ctx, &a.scope), h)
+	inUse := a.end()
 	returned = true
 	h.over.Store(true)
-	if s.left() {
+	if a.left() {
 		return pgerr.Permanent, cmp.Or(err, smrt.ErrTxConcurrentUse)
 	}
 	if err = r.verdict(h, err, inUse); err == nil {
 		if err = ctx.Err(); err == nil {
-			return r.commit(ctx, s)
+			return r.commit(ctx, a)
 		}
 	}
-	fault := r.faultOf(s, err)
+	fault := r.faultOf(a, err)
 	if fault == pgerr.NotPrimary {
-		s.destroy(ctx)
+		a.destroy(ctx)
 	}
-	err = s.named(ctx, err, rollbackFirst)
-	s.rollback(ctx)
+	err = a.named(ctx, err, rollbackFirst)
+	a.rollback(ctx)
 	return fault, err
 }
 
@@ -296,23 +296,23 @@ func (r *run) verdict(h *managedTx, err error, inUse bool) error {
 	if r.options.off&offPoison != 0 {
 		return err
 	}
-	s := h.s
+	a := h.a
 	switch {
 	case err != nil:
 		return err
-	case s.doom.Load() != nil:
-		return &smrt.AbortedError{Err: s.doom.Load().err}
+	case a.doom.Load() != nil:
+		return &smrt.AbortedError{Err: a.doom.Load().err}
 	case h.doom.Load() != nil:
 		return &smrt.AbortedError{Err: h.doom.Load().err}
-	case s.failed() && s.first != nil:
-		return &smrt.AbortedError{Err: s.first}
+	case a.failed() && a.first != nil:
+		return &smrt.AbortedError{Err: a.first}
 	case inUse:
 		return smrt.ErrTxConcurrentUse
-	case s.conn != nil && s.conn.IsClosed() && s.first != nil:
-		return s.first
-	case s.conn != nil && s.conn.IsClosed():
+	case a.conn != nil && a.conn.IsClosed() && a.first != nil:
+		return a.first
+	case a.conn != nil && a.conn.IsClosed():
 		return pgconn.ErrConnClosed
-	case !s.inside():
+	case !a.inside():
 		return errEnded
 	}
 	return nil
@@ -327,15 +327,15 @@ var errEnded = &smrt.OptionsError{
 // time. A closure may return an error of its own for one of the server's, so
 // that the first of the server's is looked at too, if it was the end of the
 // transaction.
-func (r *run) faultOf(s *session, err error) pgerr.Fault {
+func (r *run) faultOf(a *attempt, err error) pgerr.Fault {
 	if errors.Is(err, smrt.ErrTxTimedOut) {
 		return pgerr.Permanent
 	}
 	fault := r.retryable(pgerr.FaultOf(err))
-	if fault == pgerr.Permanent && s.first != nil && (s.failed() || s.conn != nil && s.conn.IsClosed()) {
-		fault = r.retryable(pgerr.FaultOf(s.first))
+	if fault == pgerr.Permanent && a.first != nil && (a.failed() || a.conn != nil && a.conn.IsClosed()) {
+		fault = r.retryable(pgerr.FaultOf(a.first))
 	}
-	if d := s.doom.Load(); fault == pgerr.Permanent && d != nil {
+	if d := a.doom.Load(); fault == pgerr.Permanent && d != nil {
 		fault = r.retryable(pgerr.FaultOf(d.err))
 	}
 	return fault

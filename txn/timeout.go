@@ -23,12 +23,12 @@ type canceled struct {
 
 // noteCanceled remembers a statement that the server gave up. Its timeout is
 // known if Run set it.
-func (s *session) noteCanceled(pg *pgconn.PgError) {
-	c := &canceled{err: pg, took: time.Since(s.sent)}
-	if limit := s.options.StatementTimeout; limit != 0 && !s.foreign {
+func (a *attempt) noteCanceled(pg *pgconn.PgError) {
+	c := &canceled{err: pg, took: time.Since(a.sent)}
+	if limit := a.options.StatementTimeout; limit != 0 && !a.foreign {
 		c.known, c.timedOut = true, pgerr.TimedOut(c.took, limit)
 	}
-	s.late.Store(c)
+	a.late.Store(c)
 }
 
 // rollbackFirst leaves a failed transaction for one in which the session answers.
@@ -39,26 +39,26 @@ const rollbackFirst = "rollback and chain; "
 // named is withSentinel for the end of a transaction or of a savepoint. Where
 // err is about a statement that the server gave up, and nobody here set its
 // timeout, the session is asked for it, after what is in first.
-func (s *session) named(ctx context.Context, err error, first string) error {
+func (a *attempt) named(ctx context.Context, err error, first string) error {
 	var pg *pgconn.PgError
-	c := s.late.Load()
+	c := a.late.Load()
 	if c == nil || c.known || !errors.As(err, &pg) || pg != c.err {
-		return s.withSentinel(err)
+		return a.withSentinel(err)
 	}
-	if s.conn == nil || s.conn.IsClosed() || !s.inside() || ctx.Err() != nil {
-		return s.withSentinel(err)
+	if a.conn == nil || a.conn.IsClosed() || !a.inside() || ctx.Err() != nil {
+		return a.withSentinel(err)
 	}
-	if limit, failed := pgerr.AskTimeout(ctx, s.conn.PgConn(), first); failed == nil {
-		s.late.Store(&canceled{err: pg, took: c.took, known: true, timedOut: pgerr.TimedOut(c.took, limit)})
+	if limit, failed := pgerr.AskTimeout(ctx, a.conn.PgConn(), first); failed == nil {
+		a.late.Store(&canceled{err: pg, took: c.took, known: true, timedOut: pgerr.TimedOut(c.took, limit)})
 	}
-	return s.withSentinel(err)
+	return a.withSentinel(err)
 }
 
 // withSentinel gives an error that a call returned the error of smrt that belongs
 // to it.
-func (s *session) withSentinel(err error) error {
+func (a *attempt) withSentinel(err error) error {
 	var pg *pgconn.PgError
-	c := s.late.Load()
+	c := a.late.Load()
 	return withSentinel(err, err, c != nil && c.timedOut && errors.As(err, &pg) && pg == c.err)
 }
 

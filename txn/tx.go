@@ -14,7 +14,7 @@ import (
 
 // managedTx is the transaction as a closure sees it, at one level of nesting.
 type managedTx struct {
-	s    *session
+	a    *attempt
 	doom atomic.Pointer[doom] // of a closure that joined this level and failed
 	over atomic.Bool
 
@@ -33,7 +33,7 @@ func (h *managedTx) enter() error {
 	if err := h.usable(); err != nil {
 		return err
 	}
-	return h.s.take()
+	return h.a.take()
 }
 
 // usable tells whether this level and those around it go on.
@@ -46,7 +46,7 @@ func (h *managedTx) usable() error {
 			return &smrt.AbortedError{Err: d.err}
 		}
 	}
-	if d := h.s.doom.Load(); d != nil {
+	if d := h.a.doom.Load(); d != nil {
 		return &smrt.AbortedError{Err: d.err}
 	}
 	return nil
@@ -59,37 +59,37 @@ func (h *managedTx) ended() bool {
 			return true
 		}
 	}
-	return h.s.use.Load() >= isEnded
+	return h.a.use.Load() >= isEnded
 }
 
 func (h *managedTx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	if err := h.enter(); err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	defer h.s.settle(&err)
-	return h.s.tx.Exec(ctx, sql, args...)
+	defer h.a.settle(&err)
+	return h.a.tx.Exec(ctx, sql, args...)
 }
 
 func (h *managedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := h.enter(); err != nil {
 		return handle.FailedRows(err), err
 	}
-	return h.s.query(ctx, sql, args)
+	return h.a.query(ctx, sql, args)
 }
 
-func (s *session) query(ctx context.Context, sql string, args []any) (_ pgx.Rows, err error) {
-	r := &rows{s: s}
+func (a *attempt) query(ctx context.Context, sql string, args []any) (_ pgx.Rows, err error) {
+	r := &rows{a: a}
 	defer func() {
 		if r.Rows == nil {
-			s.settle(&err)
+			a.settle(&err)
 		}
 	}()
-	inner, err := s.tx.Query(ctx, sql, args...)
+	inner, err := a.tx.Query(ctx, sql, args...)
 	if err != nil {
 		return inner, err
 	}
 	r.Rows = inner
-	s.leaveOpen(r)
+	a.leaveOpen(r)
 	return r, nil
 }
 
@@ -97,9 +97,9 @@ func (h *managedTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 	if err := h.enter(); err != nil {
 		return handle.FirstRow(nil, err)
 	}
-	r := &row{s: h.s}
+	r := &row{a: h.a}
 	defer r.begun()
-	r.inner = h.s.tx.QueryRow(ctx, sql, args...)
+	r.inner = h.a.tx.QueryRow(ctx, sql, args...)
 	return r
 }
 
@@ -107,9 +107,9 @@ func (h *managedTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResult
 	if err := h.enter(); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	r := &results{s: h.s}
+	r := &results{a: h.a}
 	defer r.begun()
-	r.BatchResults = h.s.tx.SendBatch(ctx, b)
+	r.BatchResults = h.a.tx.SendBatch(ctx, b)
 	return r
 }
 
@@ -117,16 +117,16 @@ func (h *managedTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns 
 	if err := h.enter(); err != nil {
 		return 0, err
 	}
-	defer h.s.settle(&err)
-	return h.s.tx.CopyFrom(ctx, table, columns, src)
+	defer h.a.settle(&err)
+	return h.a.tx.CopyFrom(ctx, table, columns, src)
 }
 
 func (h *managedTx) Prepare(ctx context.Context, name, sql string) (_ *pgconn.StatementDescription, err error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
-	defer h.s.settle(&err)
-	return h.s.tx.Prepare(ctx, name, sql)
+	defer h.a.settle(&err)
+	return h.a.tx.Prepare(ctx, name, sql)
 }
 
 // LargeObjects gives pgx's own, whose calls do not pass through the handle: use
@@ -138,7 +138,7 @@ func (h *managedTx) LargeObjects() pgx.LargeObjects {
 		b.BeginTx(pgx.TxOptions{})
 		return pgx.FailedBatchResults(&b, smrt.ErrTxDone).Tx().LargeObjects()
 	}
-	return h.s.tx.LargeObjects()
+	return h.a.tx.LargeObjects()
 }
 
 // Conn gives the connection, nil after the end: it may serve somebody else then.
@@ -147,7 +147,7 @@ func (h *managedTx) Conn() *pgx.Conn {
 	if h.ended() {
 		return nil
 	}
-	return h.s.tx.Conn()
+	return h.a.tx.Conn()
 }
 
 // Begin makes a savepoint, which unlike the transaction is its maker's to
@@ -179,11 +179,11 @@ func (h *managedTx) savepoint(ctx context.Context) (level *managedTx, err error)
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
-	s := h.s
-	defer s.settle(&err)
-	s.names++
-	level = &managedTx{s: s, parent: h, name: "smrt_" + strconv.Itoa(s.names), mark: s.marked(), first: s.first}
-	_, err = s.tx.Exec(ctx, "savepoint "+level.name)
+	a := h.a
+	defer a.settle(&err)
+	a.names++
+	level = &managedTx{a: a, parent: h, name: "smrt_" + strconv.Itoa(a.names), mark: a.marked(), first: a.first}
+	_, err = a.tx.Exec(ctx, "savepoint "+level.name)
 	return level, err
 }
 
@@ -192,9 +192,9 @@ func (h *managedTx) release(ctx context.Context) (err error) {
 	if err := h.enter(); err != nil {
 		return err
 	}
-	defer h.s.settle(&err)
+	defer h.a.settle(&err)
 	h.over.Store(true)
-	_, err = h.s.tx.Exec(ctx, "release savepoint "+h.name)
+	_, err = h.a.tx.Exec(ctx, "release savepoint "+h.name)
 	return err
 }
 
@@ -205,15 +205,15 @@ func (h *managedTx) undo(ctx context.Context) (err error) {
 	if h.ended() {
 		return smrt.ErrTxDone
 	}
-	if err := h.s.take(); err != nil {
+	if err := h.a.take(); err != nil {
 		return err
 	}
-	defer h.s.settle(&err)
+	defer h.a.settle(&err)
 	h.over.Store(true)
-	h.s.undone(h.mark)
-	_, err = h.s.tx.Exec(ctx, "rollback to savepoint "+h.name+"; release savepoint "+h.name)
+	h.a.undone(h.mark)
+	_, err = h.a.tx.Exec(ctx, "rollback to savepoint "+h.name+"; release savepoint "+h.name)
 	if err == nil {
-		h.s.first = h.first
+		h.a.first = h.first
 	}
 	return err
 }
