@@ -7,13 +7,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// What this package reads in the text of a statement.
+var (
+	RelationsFor = relationsFor
+	Trim         = trim
+	Counted      = counted
+)
+
 // Classify names the kind of a frame.
 func Classify(function, file string) string {
 	return [...]string{"user", "library", "neutral", "handle", "sender"}[classify(function, file)]
 }
 
-// Search gives the positions of the frames that make the site of a stack, whose frames are given by the first letters
-// of their kinds.
+// Search returns the positions of the frames that make the site of a stack,
+// whose frames are given by the first letters of their kinds.
 func Search(kinds string) string {
 	p := places{kinds: map[uintptr]kind{}}
 	var stack []uintptr
@@ -30,7 +37,8 @@ func Search(kinds string) string {
 	return text
 }
 
-// Kept is how many statements and sites the scope of a context holds, whichever are more.
+// Kept returns how many statements and sites the scope of a context holds,
+// whichever are more.
 func Kept(ctx context.Context) int {
 	s := scopeOf(ctx)
 	s.mu.Lock()
@@ -38,7 +46,7 @@ func Kept(ctx context.Context) int {
 	return max(len(s.statements), len(s.sites))
 }
 
-// FramesNamed is how many frames a tracer has seen on the stacks it walked.
+// FramesNamed returns how many frames a tracer has seen on the stacks it walked.
 func FramesNamed(t pgx.QueryTracer) int {
 	p := &t.(*tracer).places
 	p.mu.RLock()

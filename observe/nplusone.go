@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/relation"
 )
 
 // Options says what a scope reports. The zero value is ready for use.
@@ -214,7 +214,7 @@ func (c *site) finding() Finding {
 
 // instead advises what to do about a statement that is sent for each row.
 func instead(sql string) string {
-	if relations := meta.RelationsFor(sql); len(relations) > 0 {
+	if relations := relationsFor(sql); len(relations) > 0 {
 		return "preload " + named(relations)
 	}
 	switch verb(sql) {
@@ -233,7 +233,7 @@ func instead(sql string) string {
 // to are read by the same statement for all of them.
 const namesShown = 3
 
-func named(relations []meta.Relation) string {
+func named(relations []relation.Relation) string {
 	var names []string
 	for _, r := range relations[:min(len(relations), namesShown)] {
 		r.Site = filepath.Base(r.Site) // the package is in the names of the types

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/relation"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/query"
@@ -15,11 +15,11 @@ import (
 
 // declareShop declares relations of the shop as a package of relations does.
 func declareShop() {
-	meta.DeclareRelation(meta.Relation{
+	relation.Declare(relation.Relation{
 		Kind: "belongs-to", Parent: "shop.Product", Child: "shop.Category", Table: `"categories"`, Columns: []string{`"id"`},
 		Site: "/src/shop/tables.go:120",
 	})
-	meta.DeclareRelation(meta.Relation{
+	relation.Declare(relation.Relation{
 		Kind: "has-many", Parent: "shop.Category", Child: "shop.Product", Table: `"products"`, Columns: []string{`"category_id"`},
 		Site: "/src/shop/tables.go:121",
 	})
@@ -69,7 +69,7 @@ func TestManyRelationsAreNotAllNamed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 1)
 	for i := range 5 {
-		meta.DeclareRelation(meta.Relation{
+		relation.Declare(relation.Relation{
 			Kind: "belongs-to", Parent: fmt.Sprint("p", i), Child: "shop.Warehouse", Table: `"warehouses"`, Columns: []string{`"name"`},
 			Site: fmt.Sprint("x.go:", i),
 		})

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -105,10 +104,6 @@ type foundID struct {
 	text string
 	at   place
 }
-
-// maxText is the length from which on a text is not worth keeping: it was
-// assembled with its values.
-const maxText = 32 << 10
 
 // see counts a statement, and reports whether it was sent before. It returns nil
 // if such statements are not counted.
@@ -222,39 +217,4 @@ func triedAgain(err error) bool {
 		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 	}
 	return pgerr.IsRepeated(pg)
-}
-
-// verbs begin the statements that are counted. Others control transactions,
-// sessions and cursors: a cursor is read by repeating FETCH, and a transaction
-// in a loop is found by what is sent within.
-var verbs = map[string]bool{
-	"select": true, "insert": true, "update": true, "delete": true, "merge": true, "with": true, "values": true,
-	"table": true, "call": true,
-}
-
-// counted reports whether repeats of a statement are counted. Reads of the
-// catalog are not: smrt and others read it when they use a table for the first
-// time.
-func counted(text string) bool {
-	return len(text) <= maxText && verbs[verb(text)] && !strings.Contains(text, "FROM pg_catalog.")
-}
-
-// verb returns the first word of a statement in lower case, after comments and
-// parentheses.
-func verb(text string) string {
-	for {
-		text = strings.TrimLeft(text, " \t\r\n(")
-		switch {
-		case strings.HasPrefix(text, "--"):
-			_, text, _ = strings.Cut(text, "\n")
-		case strings.HasPrefix(text, "/*"):
-			_, text, _ = strings.Cut(text, "*/")
-		default:
-			n := 0
-			for n < len(text) && (text[n]|0x20) >= 'a' && (text[n]|0x20) <= 'z' {
-				n++
-			}
-			return strings.ToLower(text[:n])
-		}
-	}
 }

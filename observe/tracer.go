@@ -134,24 +134,12 @@ func (t *tracer) TracePrepareStart(
 func (t *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // textOf returns the text by which a statement is recognised: that of a
-// prepared statement instead of its name, and without a comment at its start or
-// end, where some programs put the identity of the request.
+// prepared statement instead of its name, without comments around it.
 func textOf(conn *pgx.Conn, sql string) string {
 	if conn != nil && !strings.ContainsAny(sql, " \t\n") {
 		if texts, _ := conn.PgConn().CustomData()[preparedKey].(map[string]string); texts[sql] != "" {
 			sql = texts[sql]
 		}
 	}
-	sql = strings.TrimSpace(sql)
-	if strings.HasPrefix(sql, "/*") {
-		if _, rest, ok := strings.Cut(sql, "*/"); ok {
-			sql = strings.TrimSpace(rest)
-		}
-	}
-	if strings.HasSuffix(sql, "*/") {
-		if i := strings.LastIndex(sql, "/*"); i >= 0 {
-			sql = strings.TrimSpace(sql[:i])
-		}
-	}
-	return sql
+	return trim(sql)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/relation"
 )
 
 // Relation leads from rows of one type to rows of another. It is never changed.
@@ -47,17 +48,17 @@ func Declare(l *Link, parents *plan.Table, single bool) *Relation {
 	if len(l.Outer) == 0 || len(l.Inner) == 0 {
 		panic(fmt.Sprintf("smrt: relation %s: the table that is named by a foreign key must have a key: declare it with query.NewTable or query.NewCompositeTable", l))
 	}
-	meta.DeclareRelation(l.declaration())
+	relation.Declare(l.declaration())
 	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty(), single: single}
 }
 
 // declaration describes l to whoever sees statements that it would save.
-func (l *Link) declaration() meta.Relation {
+func (l *Link) declaration() relation.Relation {
 	table, columns := l.Child, columnsOf(l.Inner)
 	if l.Via != nil {
 		table, columns = l.Via.Table, columnsOf(l.Via.Left)
 	}
-	r := meta.Relation{Kind: l.Kind, Parent: l.parent.String(), Child: l.Child.Struct.Type.String(), Table: table.Quoted}
+	r := relation.Relation{Kind: l.Kind, Parent: l.parent.String(), Child: l.Child.Struct.Type.String(), Table: table.Quoted}
 	for _, c := range columns {
 		r.Columns = append(r.Columns, c.Quoted)
 	}

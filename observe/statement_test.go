@@ -1,24 +1,23 @@
-package meta_test
+package observe_test
 
 import (
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/relation"
+	"github.com/smrt-go/smrt/observe"
 )
 
 // declareAll declares relations under names that no other test uses.
 func declareAll() {
-	for _, r := range []meta.Relation{
+	for _, r := range []relation.Relation{
 		{Kind: "belongs-to", Parent: "rel.Item", Child: "rel.Group", Table: `"rel_groups"`, Columns: []string{`"id"`}, Site: "tables.go:1"},
 		{Kind: "has-many", Parent: "rel.Group", Child: "rel.Item", Table: `"rel_items"`, Columns: []string{`"group_id"`}, Site: "tables.go:2"},
 		{Kind: "has-many", Parent: "rel.Box", Child: "rel.Item", Table: `"rel_items"`, Columns: []string{`"box_x"`, `"box_y"`}, Site: "tables.go:3"},
 		{Kind: "belongs-to", Parent: "rel.Item", Child: "rel.Odd", Table: `"Sales"."Odd ""Name"""`, Columns: []string{`"Key"`}, Site: "tables.go:4"},
 		{Kind: "has-one", Parent: "rel.Item", Child: "rel.Group", Table: `"rel_groups"`, Columns: []string{`"id"`}, Site: "tables.go:5"},
 	} {
-		meta.DeclareRelation(r)
+		relation.Declare(r)
 	}
 }
 
@@ -64,7 +63,7 @@ func TestRelationsFor(t *testing.T) {
 		"":                                                                                     "",
 	} {
 		var got []string
-		for _, r := range meta.RelationsFor(sql) {
+		for _, r := range observe.RelationsFor(sql) {
 			if strings.HasPrefix(r.Parent, "rel.") {
 				got = append(got, strings.TrimPrefix(r.Site, "tables.go:"))
 			}
@@ -75,43 +74,57 @@ func TestRelationsFor(t *testing.T) {
 	}
 }
 
-func TestRelationSaysWhereItIs(t *testing.T) {
+func TestRelationWithoutColumnsIsNeverFound(t *testing.T) {
 	t.Parallel()
-	r := meta.Relation{Kind: "belongs-to", Parent: "shop.Product", Child: "shop.Category", Site: "tables.go:120"}
-	if got, want := r.String(), "belongs-to shop.Product -> shop.Category (declared at tables.go:120)"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	relation.Declare(relation.Relation{Kind: "has-one", Table: `"declared"`, Site: "x.go:99"})
+	if n := len(observe.RelationsFor(`SELECT 1 FROM "declared"`)); n != 0 {
+		t.Errorf("a relation without columns was found %d times", n)
 	}
 }
 
-func TestDeclareRelation(t *testing.T) {
+// The texts by which statements are recognised, without the comments that
+// programs put around them.
+func TestTrim(t *testing.T) {
 	t.Parallel()
-	columns := []string{`"a"`}
-	r := meta.Relation{Kind: "has-one", Parent: "p", Child: "c", Table: `"declared"`, Columns: columns, Site: "x.go:1"}
-	var group sync.WaitGroup
-	for i := range 8 {
-		group.Go(func() {
-			for range 100 { // for every request, say
-				meta.DeclareRelation(r)
-			}
-			other := r
-			other.Site = fmt.Sprint("x.go:", i+2)
-			meta.DeclareRelation(other)
-			meta.RelationsFor(`SELECT 1 FROM "declared" WHERE "a" = $1`)
-		})
+	for sql, want := range map[string]string{
+		" SELECT 1 ":                            "SELECT 1",
+		"/* a */ SELECT 1":                      "SELECT 1",
+		"SELECT 1 /* trace='1' */":              "SELECT 1",
+		"/* a /* b */ c */ SELECT 1 /* /**/ */": "SELECT 1",
+		"/* a */ /* b */ SELECT 1":              "/* b */ SELECT 1",
+		"SELECT '/* a */":                       "SELECT '/* a */",
+		"SELECT 1 -- /* a */":                   "SELECT 1",
+		"SELECT '/*' || '*/'":                   "SELECT '/*' || '*/'",
+		"/* a":                                  "/* a",
+		"/**/":                                  "",
+		"":                                      "",
+	} {
+		if got := observe.Trim(sql); got != want {
+			t.Errorf("%q: got %q, want %q", sql, got, want)
+		}
 	}
-	group.Wait()
-	columns[0] = `"changed"`
-	found := meta.RelationsFor(`SELECT 1 FROM "declared" WHERE "a" = $1`)
-	if len(found) != 9 {
-		t.Fatalf("%d relations, want 9", len(found))
-	}
-	found[0].Columns[0] = `"changed"`
-	if n := len(meta.RelationsFor(`SELECT 1 FROM "declared" WHERE "a" = $1`)); n != 9 {
-		t.Errorf("a caller changed what is known: %d relations", n)
-	}
-	meta.DeclareRelation(meta.Relation{Kind: "has-one", Table: `"declared"`, Site: "x.go:99"})
-	if n := len(meta.RelationsFor(`SELECT 1 FROM "declared"`)); n != 0 {
-		t.Errorf("a relation without columns was found %d times", n)
+}
+
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]bool{
+		"SELECT 1":                               true,
+		"-- name: GetOne :one\nselect 1":         true,
+		"((/* a */ Select 1))":                   true,
+		"TABLE t":                                true,
+		"SELECT 'FROM pg_catalog.pg_class'":      true,
+		"SELECT 1 FROM pg_catalog.pg_class":      false,
+		`SELECT 1 from "pg_catalog"."pg_class"`:  false,
+		"FETCH 10 FROM c":                        false,
+		"BEGIN":                                  false,
+		`"select" 1`:                             false,
+		"/* unfinished":                          false,
+		"":                                       false,
+		"SELECT '" + strings.Repeat("x", 32<<10): false,
+	} {
+		if got := observe.Counted(sql); got != want {
+			t.Errorf("%.40q: counted %v, want %v", sql, got, want)
+		}
 	}
 }
 
@@ -122,5 +135,5 @@ func FuzzRelationsFor(f *testing.F) {
 	} {
 		f.Add(sql)
 	}
-	f.Fuzz(func(_ *testing.T, sql string) { meta.RelationsFor(sql) })
+	f.Fuzz(func(_ *testing.T, sql string) { observe.RelationsFor(sql) })
 }
