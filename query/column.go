@@ -17,8 +17,8 @@ type Column[T, V any] struct {
 	elem   *meta.Column // a V by itself, for lists
 }
 
-// Col declares the column behind the field that field returns the address of.
-// The field may belong to an embedded struct. V is the type of the field: for a
+// Col declares a column by a function that returns the address of its field.
+// The field may belong to an embedded struct. V is the type of the field; for a
 // field that is a pointer, see [NullCol].
 //
 // It panics if the result is not the address of a column of its argument.
@@ -26,7 +26,7 @@ func Col[T, V any](field func(*T) *V) Column[T, V] {
 	return Column[T, V]{column: meta.ColumnOf(field), elem: element[V]()}
 }
 
-// NullCol declares a column that can be NULL, behind a pointer field. Its
+// NullCol declares a column that can be NULL, whose field is a pointer. Its
 // operands are plain values; IsNull asks for NULL.
 func NullCol[T, V any](field func(*T) **V) Column[T, V] {
 	return Column[T, V]{column: meta.ColumnOf(field), elem: element[V]()}
@@ -37,14 +37,14 @@ func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
 // Name returns the column's name in the database.
 func (c Column[T, V]) Name() string { return c.column.Name }
 
-// Plan is for the packages of this module.
+// Plan returns what c holds, for the packages of this module.
 func (c Column[T, V]) Plan() *meta.Column { return c.column }
 
 func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Copy(v)}}
 }
 
-// null tells whether v stands for NULL: a nil pointer, or a type of its own
+// null reports whether v stands for NULL: a nil pointer, or a type of its own
 // with a Valid field that is false, such as sql.NullString or pgtype.Int4.
 func (c Column[T, V]) null(v V) bool {
 	if !c.elem.Nullable {
@@ -62,9 +62,8 @@ func (c Column[T, V]) Eq(v V) Predicate[T] {
 	return c.node(plan.Eq, v)
 }
 
-// Ne matches exactly the rows that Eq does not match. So if the column can be
-// NULL, rows where it is NULL are matched too, as a Go programmer expects of
-// !=, and unlike SQL's <>.
+// Ne matches exactly the rows that Eq does not match. So it matches rows where
+// the column is NULL too, as != does in Go, and unlike <> in SQL.
 func (c Column[T, V]) Ne(v V) Predicate[T] {
 	switch {
 	case c.null(v):
@@ -100,8 +99,8 @@ func (c Column[T, V]) IsNull() Predicate[T] { return c.node(plan.IsNull, nil) }
 func (c Column[T, V]) IsNotNull() Predicate[T] { return c.node(plan.NotNull, nil) }
 
 // In matches rows whose column equals one of vs, which are sent as one array
-// whatever their number. With no vs nothing matches, and no statement is sent.
-// A nil among vs matches NULL.
+// however many they are. With no vs nothing matches, and no statement is sent.
+// A nil in vs matches NULL.
 func (c Column[T, V]) In(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
 	if c.elem.IsArray() {
@@ -118,7 +117,7 @@ func (c Column[T, V]) In(vs ...V) Predicate[T] {
 }
 
 // NotIn matches exactly the rows that In does not match; with no vs, all rows.
-// Rows where the column is NULL are matched unless a nil is among vs.
+// It matches rows where the column is NULL, unless vs has a nil.
 func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
 	if c.elem.IsArray() {
@@ -134,7 +133,8 @@ func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 	return list
 }
 
-// each is In for arrays: PostgreSQL has no arrays of arrays.
+// each returns the predicate of In for columns that are arrays. PostgreSQL has no
+// arrays of arrays, so each value is compared by itself.
 func (c Column[T, V]) each(vs []V) Predicate[T] {
 	equal := make([]Predicate[T], len(vs))
 	for i, v := range vs {
@@ -150,8 +150,8 @@ func (c Column[T, V]) withoutNulls(vs []V) []V {
 	return slices.DeleteFunc(slices.Clone(vs), c.null)
 }
 
-// list is a predicate on an array of values. The values are copied: a query
-// does not change when its caller's slice does.
+// list returns a predicate on an array of values. It copies the values, so that
+// a query does not change when its caller's slice does.
 func (c Column[T, V]) list(op plan.Op, vs []V) Predicate[T] {
 	if len(vs) == 0 {
 		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
@@ -189,14 +189,14 @@ func (c Column[T, V]) SetDefault() Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetDefault, Column: c.column}}
 }
 
-// Number is what [Add] can add to.
+// Number are the types that [Add] can add.
 type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64 | pgtype.Numeric
 }
 
-// Add adds v to a column: Add(Stock, -1) is stock = stock - 1. It is no method
-// of [Column], so that it compiles for numbers only. For dates see
-// [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
+// Add adds v to a column: Add(Stock, -1) assigns stock - 1 to stock. It is a
+// function and not a method of [Column], so that it compiles for numbers only.
+// For dates use [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
 func Add[T any, V Number](c Column[T, V], v V) Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Copy(v)}}
 }
@@ -207,16 +207,17 @@ func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
 	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: plan.CopyArgs(args)}}
 }
 
-// Assignment gives a column a value in a patch. T is the entity.
+// Assignment assigns a value to a column of the entity T. Patch and UpdateWhere
+// of a repository take assignments.
 type Assignment[T any] struct{ set plan.Set }
 
-// Plan is for the packages of this module.
+// Plan returns what a holds, for the packages of this module.
 func (a Assignment[T]) Plan() plan.Set { return a.set }
 
 // Order is one term of an ORDER BY.
 type Order[T any] struct{ order meta.Order }
 
-// Plan is for the packages of this module.
+// Plan returns what o holds, for the packages of this module.
 func (o Order[T]) Plan() meta.Order { return o.order }
 
 // NullsFirst puts rows where the column is NULL first.

@@ -2,12 +2,12 @@ package query
 
 import "github.com/smrt-go/smrt/internal/plan"
 
-// Conflict says what an upsert does when a row exists already.
+// Conflict says what an upsert does if a row exists already.
 type Conflict[T any] struct{ conflict *plan.Conflict }
 
-// OnConflict names the columns of the unique index or key by which an existing
-// row is recognised. Unless told otherwise, all other columns of the row are
-// updated, except the key and the time of creation.
+// OnConflict names the columns of the unique index or key that identifies an
+// existing row. By default an upsert updates all other columns of that row,
+// except the key and the time of creation.
 func OnConflict[T any](columns ...AnyColumn[T]) Conflict[T] {
 	return Conflict[T]{&plan.Conflict{Target: columnsOf(columns)}}
 }
@@ -19,7 +19,8 @@ func (c Conflict[T]) Where(sql constant) Conflict[T] {
 	return Conflict[T]{c.conflict.WithWhere(string(sql))}
 }
 
-// Update names the columns that an existing row gets, instead of all.
+// Update names the columns of an existing row that an upsert updates, instead of
+// all.
 func (c Conflict[T]) Update(columns ...AnyColumn[T]) Conflict[T] {
 	return Conflict[T]{c.conflict.WithUpdate(columnsOf(columns))}
 }
@@ -29,6 +30,6 @@ func (c Conflict[T]) DoNothing() Conflict[T] {
 	return Conflict[T]{c.conflict.WithNothing()}
 }
 
-// Plan is for the packages of this module. It returns nil for the zero
-// Conflict.
+// Plan returns what c holds, for the packages of this module. It is nil for the
+// zero Conflict.
 func (c Conflict[T]) Plan() *plan.Conflict { return c.conflict }

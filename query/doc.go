@@ -11,14 +11,14 @@
 //		query.SoftDelete(func(p *Product) **time.Time { return &p.DeletedAt }))
 //
 // Product is any struct; each exported field is a column, named by its db tag or
-// in snake case. [NewCompositeTable] is for keys of several columns,
-// [NewKeylessTable] and [NewView] are for what has none. A definition that
+// in snake case. Use [NewCompositeTable] for a key of several columns, and
+// [NewKeylessTable] or [NewView] if there is no key. A definition that
 // contradicts itself panics when the program starts.
 //
 // # Columns
 //
-// Columns are declared in the same way. The compiler knows from then on to which
-// entity a column belongs and what it can be compared with:
+// Columns are declared in the same way. From then on the compiler checks to
+// which entity a column belongs and what it can be compared with:
 //
 //	var (
 //		Price  = query.Col(func(p *Product) *int64 { return &p.PriceCents })
@@ -31,8 +31,8 @@
 //
 // # Queries
 //
-// A [Query] is made of predicates, an order and bounds, and run by a repository
-// (package repo):
+// A [Query] has predicates, an order and bounds. A repository (package repo)
+// runs it:
 //
 //	q := query.Where(Price.Lt(10_00), query.Or(Name.HasPrefix("Tea"), Weight.IsNull())).
 //		OrderBy(Price.Asc()).
@@ -40,37 +40,36 @@
 //	cheap, err := products.Find(ctx, q)
 //
 // A query is a value: every method returns a new one and leaves the old as it
-// was. So a base query can be shared between goroutines and be extended in
-// several ways:
+// was. So goroutines can share a base query, and each can extend it:
 //
 //	visible := query.Where(Stock.Gt(0))
 //	cheap := visible.Where(Price.Lt(5_00))
 //	latest := visible.OrderBy(Created.Desc()).Limit(10)
 //
-// Lists have any length: In binds one array, never a placeholder for each value.
+// Lists have any length: In binds one array, not a placeholder for each value.
 //
 // # Assignments
 //
-// Patch and UpdateWhere of a repository assign columns. Zero values are values:
+// Patch and UpdateWhere of a repository assign columns. A zero value is assigned
+// like any other:
 //
 //	err := products.Patch(ctx, id, query.Add(Stock, -1), Name.Set(""), Weight.SetNull())
 //
 // # NULL
 //
-// Predicates mean what they would mean in Go. Eq of a nil asks for NULL; Ne,
-// NotIn and [Not] match exactly the rows that Eq, In and the predicate do not,
-// including rows where the column is NULL. A NULL is neither less nor greater
-// than anything, is part of no list unless a nil is, and is found by no search.
-// SQL itself answers "unknown" in these cases and leaves the rows out on both
-// sides.
+// Predicates compare as Go does. Eq of a nil asks for NULL. Ne, NotIn and [Not]
+// match exactly the rows that Eq, In and the predicate do not match, including
+// rows where the column is NULL. NULL is neither less nor greater than anything.
+// It is in a list only if the list has a nil, and no search finds it. In SQL
+// itself these comparisons are unknown, and both a predicate and its opposite
+// leave the rows out.
 //
 // Orders put NULLs where PostgreSQL does, last when ascending and first when
 // descending, unless NullsFirst or NullsLast says otherwise.
 //
 // # SQL of your own
 //
-// What the operators do not cover is written in SQL, with $1, $2, ... for
-// arguments:
+// Write what the operators do not cover in SQL, with $1, $2, ... for arguments:
 //
 //	query.Where(query.Raw[Product]("price_cents < $1 * cost_cents", 1.2))
 //	Price.SetExpr("greatest(price_cents - $1, 0)", 50)
@@ -85,13 +84,13 @@
 // know and broken JSON are refused before a connection is taken.
 //
 // An update or delete whose predicate holds for every row, for example because a
-// list turned out empty, answers smrt.ErrUnboundedWrite, unless the query says
-// [Query.Unbounded]. One that holds for no row sends no statement.
+// list turned out empty, returns smrt.ErrUnboundedWrite, unless the query is
+// [Query.Unbounded]. If the predicate holds for no row, no statement is sent.
 //
 // # Plans
 //
 // The SQL of a query depends on its shape, not on its values. Each table keeps
-// the texts of the shapes it has seen, so rendering costs as much as looking a
-// key up, and PostgreSQL and pgx see few different statements. [Table.CacheStats]
-// tells how well that works; [PlanCacheSize] makes room for more shapes.
+// the texts of the shapes it has seen, so rendering is one lookup, and PostgreSQL
+// and pgx see few different statements. [Table.CacheStats] returns how often the
+// lookup succeeds; [PlanCacheSize] sets how many shapes a table keeps.
 package query

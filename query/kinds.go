@@ -11,7 +11,7 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// TextColumn is a column of text, with searches besides comparisons.
+// TextColumn is a column of text. It has searches in addition to comparisons.
 type TextColumn[T any, V ~string] struct{ Column[T, V] }
 
 // TextCol declares a column of text.
@@ -19,17 +19,17 @@ func TextCol[T any, V ~string](field func(*T) *V) TextColumn[T, V] {
 	return TextColumn[T, V]{Col(field)}
 }
 
-// NullTextCol declares a column of text that can be NULL, behind a pointer field.
-// None of the searches matches NULL.
+// NullTextCol declares a column of text that can be NULL, whose field is a
+// pointer. No search matches NULL.
 func NullTextCol[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
 	return TextColumn[T, V]{NullCol(field)}
 }
 
-// likeEscaper makes a text match itself in a LIKE pattern.
+// likeEscaper escapes a text so that it matches itself in a LIKE pattern.
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// pattern matches text literally, with the given wildcards around it. The
-// empty text matches whatever there is.
+// pattern matches text literally, with the given wildcards around it. The empty
+// text matches every row that is not NULL.
 func (c TextColumn[T, V]) pattern(op plan.Op, before, text, after string) Predicate[T] {
 	if text == "" {
 		if c.column.Nullable {
@@ -56,7 +56,7 @@ func (c TextColumn[T, V]) Contains(part string) Predicate[T] {
 	return c.pattern(plan.Like, "%", part, "%")
 }
 
-// ContainsFold is Contains without regard to case.
+// ContainsFold matches rows whose text contains part, ignoring case.
 func (c TextColumn[T, V]) ContainsFold(part string) Predicate[T] {
 	return c.pattern(plan.ILike, "%", part, "%")
 }
@@ -66,7 +66,7 @@ func (c TextColumn[T, V]) ContainsFold(part string) Predicate[T] {
 // unescaped \.
 func (c TextColumn[T, V]) Like(pattern string) Predicate[T] { return c.like(plan.Like, pattern) }
 
-// ILike is Like without regard to case.
+// ILike matches rows whose text matches an SQL pattern, ignoring case.
 func (c TextColumn[T, V]) ILike(pattern string) Predicate[T] { return c.like(plan.ILike, pattern) }
 
 func (c TextColumn[T, V]) like(op plan.Op, pattern string) Predicate[T] {
@@ -141,7 +141,8 @@ func (c JSONColumn[T, V]) PathEq(v any, path ...string) Predicate[T] {
 	return p
 }
 
-// PathText matches rows in whose document the value at path, as text, is text.
+// PathText matches rows in whose document the value at path, read as text,
+// equals text.
 func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.column, A: append([]string{}, path...), B: text}}
 }
@@ -172,8 +173,8 @@ func RangeCol[T, E any](field func(*T) *pgtype.Range[E]) RangeColumn[T, E] {
 
 // Has matches rows whose range contains v.
 func (c RangeColumn[T, E]) Has(v E) Predicate[T] {
-	// As a range of one point, because the server takes an argument whose type
-	// it is not told for a range.
+	// v is sent as a range of one point: the server infers that an argument
+	// without a type is a range.
 	return c.Contains(pgtype.Range[E]{Lower: v, Upper: v, LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true})
 }
 
@@ -199,9 +200,9 @@ func SearchCol[T, V any](config constant, field func(*T) *V) SearchColumn[T, V] 
 	return SearchColumn[T, V]{Col(field), string(config)}
 }
 
-// Matches matches rows that a web search for words finds: words must all
-// occur, "quoted words" in this order, or means either, - excludes. No input
-// is a syntax error; one without words matches nothing.
+// Matches selects rows that match a web-style search: all words must occur,
+// "quoted phrases" in order, "or" for either, "-" to exclude. No input is a
+// syntax error. Input without words matches nothing.
 func (c SearchColumn[T, V]) Matches(words string) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: plan.Matches, Column: c.column, A: c.config, B: words}}
 }

@@ -29,7 +29,7 @@ var (
 // Predicate is a condition on rows of T.
 type Predicate[T any] struct{ node plan.Node }
 
-// Plan is for the packages of this module.
+// Plan returns what p holds, for the packages of this module.
 func (p Predicate[T]) Plan() plan.Node { return p.node }
 
 // And matches rows that match all of ps; with no ps, all rows.
@@ -38,59 +38,58 @@ func And[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.And, ps)
 // Or matches rows that match one of ps; with no ps, none.
 func Or[T any](ps ...Predicate[T]) Predicate[T] { return junction(plan.Or, ps) }
 
-// Not matches exactly the rows that p does not match, including those of which
-// SQL would say that it does not know because of a NULL.
+// Not matches exactly the rows that p does not match, including rows for which
+// SQL would return unknown because of a NULL.
 func Not[T any](p Predicate[T]) Predicate[T] { return junction(plan.Not, []Predicate[T]{p}) }
 
 func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: op, Kids: slices.Clone(plan.All(ps))}}
 }
 
-// Raw is a condition in SQL, with $1, $2, ... for args. The text must be a
-// constant of the program: values reach the server as arguments only. It is put
-// in parentheses, and its own must match; columns are named as in the database.
-// Comments and semicolons are refused.
+// Raw returns a condition in SQL, with $1, $2, ... for args. The text must be a
+// constant of the program, so that values reach the server as arguments only.
+// It is put in parentheses, and its own must match. Columns are named as in the
+// database. Comments and semicolons are refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: plan.CopyArgs(args)}}
 }
 
-// Query says which rows of T to read, and how. It is a value: every method
-// returns a new one and leaves the old as it was, so a query may be shared
-// between goroutines and extended in several ways. The zero Query is [All].
+// Query selects rows of T. It is a value: every method returns a new query and
+// leaves the old one as it was, so goroutines may share a query and extend it in
+// several ways. The zero Query is [All].
 type Query[T any] struct{ spec *plan.Spec }
 
-// All is the query for every row of T, in the table's default order.
+// All returns the query for every row of T, in the table's default order.
 func All[T any]() Query[T] { return Query[T]{} }
 
-// Where is the query for the rows that match all of ps.
+// Where returns the query for the rows that match all of ps.
 func Where[T any](ps ...Predicate[T]) Query[T] {
 	return Query[T]{(*plan.Spec)(nil).And(plan.All(ps))}
 }
 
-// Where adds conditions: rows must match these too.
+// Where adds conditions: rows must match all of ps too.
 func (q Query[T]) Where(ps ...Predicate[T]) Query[T] {
 	return Query[T]{q.spec.And(plan.All(ps))}
 }
 
-// OrderBy sets the order, in place of the one before and of the table's
-// default. With no terms the rows come in no particular order.
+// OrderBy sets the order. It replaces an earlier one and the table's default. With no terms the rows come in no particular order.
 func (q Query[T]) OrderBy(terms ...Order[T]) Query[T] {
 	return Query[T]{q.spec.OrderBy(plan.All(terms))}
 }
 
-// Limit reads at most n rows. A negative n is an error when the query is run.
+// Limit reads at most n rows. Running a query with a negative n returns an error.
 func (q Query[T]) Limit(n int) Query[T] {
 	return Query[T]{q.spec.WithLimit(n)}
 }
 
-// Offset skips n rows. The server reads them all the same: for pages see
-// [Page].
+// Offset skips n rows. The server reads the skipped rows all the same: to read
+// page by page, use [Page].
 func (q Query[T]) Offset(n int) Query[T] {
 	return Query[T]{q.spec.WithOffset(n)}
 }
 
-// The row locks, in the order of their strength. A lock is held to the end of
-// the transaction, so it is of use inside one.
+// The row locks, from weakest to strongest. A lock is held until the transaction
+// ends, so it is useful inside a transaction only.
 const (
 	ForKeyShare    = Lock(plan.ForKeyShare)
 	ForShare       = Lock(plan.ForShare)
@@ -98,7 +97,7 @@ const (
 	ForUpdate      = Lock(plan.ForUpdate)
 )
 
-// Lock is how the rows of a query are locked.
+// Lock is a strength of row lock.
 type Lock plan.Lock
 
 // What a locking query does when a row is locked already.
@@ -108,34 +107,34 @@ const (
 	SkipLocked = Wait(plan.SkipLocked) // leave the row out
 )
 
-// Wait is what a locking query does about rows that are locked already.
+// Wait says what a locking query does when a row is locked already.
 type Wait plan.Wait
 
-// Lock locks the rows that are read.
+// Lock locks the rows that the query reads.
 func (q Query[T]) Lock(l Lock, w Wait) Query[T] {
 	return Query[T]{q.spec.WithLock(plan.Lock(l), plan.Wait(w))}
 }
 
-// WithDeleted includes the rows that are soft-deleted.
+// WithDeleted includes soft-deleted rows.
 func (q Query[T]) WithDeleted() Query[T] {
 	return Query[T]{q.spec.WithDeleted(plan.WithDeleted)}
 }
 
-// OnlyDeleted reads only the rows that are soft-deleted.
+// OnlyDeleted selects only soft-deleted rows.
 func (q Query[T]) OnlyDeleted() Query[T] {
 	return Query[T]{q.spec.WithDeleted(plan.OnlyDeleted)}
 }
 
-// Unbounded declares that an update or delete is meant to touch every row.
-// Without it, one whose predicate holds for all rows is refused with
-// smrt.ErrUnboundedWrite. It has no effect on reads.
+// Unbounded allows an update or delete to write every row. Without it, a write
+// whose predicate holds for all rows returns smrt.ErrUnboundedWrite. It has no
+// effect on reads.
 func (q Query[T]) Unbounded() Query[T] {
 	return Query[T]{q.spec.WithUnbounded()}
 }
 
 // Comment puts a comment in front of the statement, where the server's log and
-// sqlcommenter find it. Each comment makes a statement of its own for the
-// server's and pgx's caches.
+// sqlcommenter find it. The caches of the server and of pgx treat the statement
+// as a different one for each comment.
 func (q Query[T]) Comment(text constant) Query[T] {
 	return Query[T]{q.spec.WithComment(string(text))}
 }
@@ -153,6 +152,6 @@ func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
 	return Query[T]{q.spec.WithExecMode(mode)}
 }
 
-// Plan is for the packages of this module. The result must not be changed; nil
-// is the query for all rows.
+// Plan returns what q holds, for the packages of this module. The result must
+// not be changed; nil is the query for all rows.
 func (q Query[T]) Plan() *plan.Spec { return q.spec }

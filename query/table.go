@@ -17,10 +17,10 @@ import (
 type Table[T any, K comparable] struct{ plan *plan.Table }
 
 // NoKey is the key type of tables and views that have none. Operations that
-// need a key answer smrt.ErrNoKey.
+// need a key return smrt.ErrNoKey.
 type NoKey struct{ _ struct{} }
 
-// TableOption declares a property of a table once, for every operation.
+// TableOption declares a property of a table that holds for every operation.
 type TableOption[T any] struct{ apply setting }
 
 // setting is an option without its type.
@@ -31,7 +31,7 @@ type definition struct {
 	cacheSize int
 }
 
-// NewTable describes a table with a key of one column. The name is taken
+// NewTable declares a table with a key of one column. The name is taken
 // literally, with an optional schema before a dot: "Sales.Order Lines".
 //
 // Columns are the exported fields of T, named by the tag db:"name" or else by
@@ -48,7 +48,7 @@ func NewTable[T any, K comparable](name string, key func(*T) *K, options ...Tabl
 	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), meta.AccessorOf(key), settings(options)))
 }
 
-// NewCompositeTable describes a table with a key of two to four columns. K is a
+// NewCompositeTable declares a table with a key of two to four columns. K is a
 // struct with a field for each, tied to the columns by [Part]:
 //
 //	query.NewCompositeTable("inventory", query.Key[Inventory, InventoryKey]{
@@ -56,7 +56,8 @@ func NewTable[T any, K comparable](name string, key func(*T) *K, options ...Tabl
 //		query.Part(func(i *Inventory) *int64 { return &i.ProductID }, func(k *InventoryKey) *int64 { return &k.ProductID }),
 //	})
 //
-// All of K must be covered. It panics like [NewTable].
+// The parts must cover all of K. NewCompositeTable panics if the declaration
+// contradicts itself, as [NewTable] does.
 func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options ...TableOption[T]) *Table[T, K] {
 	if len(key) < 2 || len(key) > 4 {
 		panic(fmt.Sprintf("smrt: table %q: a composite key has 2 to 4 parts, not %d", name, len(key)))
@@ -64,19 +65,19 @@ func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options 
 	return table[T, K](declare(name, (*T)(nil), (*K)(nil), plan.All(key), false, settings(options)))
 }
 
-// NewKeylessTable describes a table whose rows have no key, such as a log: rows
+// NewKeylessTable declares a table whose rows have no key, such as a log. Rows
 // can be created and queried.
 func NewKeylessTable[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
 	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, false, settings(options)))
 }
 
-// NewView describes a view, or a table that is only read. Writes answer
+// NewView declares a view, or a table that is only read. Writes return
 // smrt.ErrReadOnly.
 func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
 	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, true, settings(options)))
 }
 
-// Key is the parts of a composite key, in the order of the index.
+// Key lists the parts of a composite key, in the order of the index.
 type Key[T any, K comparable] []KeyPart[T, K]
 
 // KeyPart is one column of a key.
@@ -88,7 +89,7 @@ func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) 
 	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
 }
 
-// place is where in K a field lies.
+// place returns the offset of a field in K.
 func place[K, V any](field func(*K) *V) uintptr {
 	offset, err := meta.Locate(reflect.TypeFor[K](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*K)(p))) })
 	if err != nil {
@@ -97,23 +98,23 @@ func place[K, V any](field func(*K) *V) uintptr {
 	return offset
 }
 
-// NullPart is [Part] for a column that can be NULL, in a foreign key of several
-// columns: a row with a NULL in one of them names no row. The key of a table
-// has no such part.
+// NullPart ties a column that can be NULL to a field of K, in a foreign key of
+// several columns: a row with a NULL in one of them refers to no row. The key of
+// a table has no such part.
 func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func(*K) *V) KeyPart[T, K] {
 	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
 }
 
-// Plan is for the packages of this module.
+// Plan returns what k holds, for the packages of this module.
 func (k KeyPart[T, K]) Plan() meta.KeyPart { return k.part }
 
 // table gives a table its types back.
 func table[T any, K comparable](t *untyped) *Table[T, K] { return (*Table[T, K])(unsafe.Pointer(t)) }
 
-// untyped is what every Table is.
+// untyped is a Table without its type parameters. All Tables have this layout.
 type untyped struct{ plan *plan.Table }
 
-// settings sees options as what they hold, without copying.
+// settings returns what the options hold, in the same memory.
 func settings[T any](options []TableOption[T]) []setting {
 	return *(*[]setting)(unsafe.Pointer(&options))
 }
@@ -124,7 +125,8 @@ func declareSimple(name string, entity, key any, column meta.Accessor, options [
 	return declare(name, entity, key, []meta.KeyPart{{Column: meta.MustResolve(entity, key, column)}}, false, options)
 }
 
-// declare is what is the same for tables of all types.
+// declare makes a table of any type. It is not generic, so that a program has it
+// once.
 func declare(name string, entity, key any, parts []meta.KeyPart, readOnly bool, options []setting) *untyped {
 	d := definition{table: &meta.Table{ReadOnly: readOnly, Key: slices.Clone(parts)}}
 	fail := func(err error) {
@@ -136,7 +138,7 @@ func declare(name string, entity, key any, parts []meta.KeyPart, readOnly bool, 
 	fail(err)
 	d.table.Struct = s
 	fail(d.table.SetName(name))
-	d.table.KeyByServer = len(parts) == 1 && isInteger(parts[0].Column)
+	d.table.KeyByServer = len(parts) == 1 && parts[0].Column.IsInteger()
 	for _, apply := range options {
 		fail(apply(&d))
 	}
@@ -146,11 +148,7 @@ func declare(name string, entity, key any, parts []meta.KeyPart, readOnly bool, 
 	return &untyped{plan.NewTable(d.table, d.cacheSize)}
 }
 
-func isInteger(c *meta.Column) bool {
-	return !c.Ptr && (c.Encode == meta.KindInt64 || c.Encode == meta.KindInt32 || c.Encode == meta.KindInt16)
-}
-
-// to makes a setting of a change to the table.
+// to returns the setting that makes a change to the table.
 func to(change func(*meta.Table)) setting {
 	return func(d *definition) error {
 		change(d.table)
@@ -158,8 +156,8 @@ func to(change func(*meta.Table)) setting {
 	}
 }
 
-// The roles of columns. They are no closures inside the generic options,
-// which would be compiled once for each entity.
+// The roles of columns. They are functions of their own, because a closure in a
+// generic option would be compiled once for each entity.
 func softDelete(c *meta.Column) setting { return to(func(t *meta.Table) { t.SoftDelete = c }) }
 func createdAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.CreatedAt = c }) }
 func updatedAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.UpdatedAt = c }) }
@@ -192,21 +190,21 @@ func cacheSize(n int) setting {
 	}
 }
 
-// SoftDelete declares the column that says when a row was deleted: Delete sets
-// it, and no operation sees the row any more unless the query says WithDeleted
-// or OnlyDeleted.
+// SoftDelete declares the column with the time at which a row was deleted.
+// Delete sets it, and from then on operations skip the row, unless the query
+// has WithDeleted or OnlyDeleted.
 func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
 	return TableOption[T]{softDelete(meta.ColumnOf(field))}
 }
 
-// CreatedAt declares the column that says when a row was created. It is set by
-// the database's clock unless the entity has a time already, and never changed
-// by an update.
+// CreatedAt declares the column with the time at which a row was created. The
+// database's clock sets it unless the entity has a time already. Updates never
+// change it.
 func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
 	return TableOption[T]{createdAt(meta.ColumnOf(field))}
 }
 
-// UpdatedAt declares the column that says when a row was last changed. Every
+// UpdatedAt declares the column with the time of the last change of a row. Every
 // write sets it by the database's clock and reads it back.
 func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
 	return TableOption[T]{updatedAt(meta.ColumnOf(field))}
@@ -224,7 +222,7 @@ func DefaultOrder[T any](terms ...Order[T]) TableOption[T] {
 	return TableOption[T]{defaultOrder(plan.All(terms))}
 }
 
-// AnyColumn is a column of T of whatever type.
+// AnyColumn is a column of T of any type.
 type AnyColumn[T any] interface {
 	Name() string
 	Plan() *meta.Column
@@ -242,26 +240,25 @@ func columnsOf[T any](columns []AnyColumn[T]) []*meta.Column {
 }
 
 // Computed declares columns that the database computes, such as generated
-// columns. They are never written; whatever a statement made of them comes
-// back with it.
+// columns. They are never written. Every write reads them back.
 func Computed[T any](columns ...AnyColumn[T]) TableOption[T] {
 	return TableOption[T]{computed(columnsOf(columns))}
 }
 
-// Default declares columns with a default in the database. A zero value is
-// left to it when a row is created, and read back.
+// Default declares columns with a default in the database. When a row is
+// created, a zero value is replaced by the default and read back.
 func Default[T any](columns ...AnyColumn[T]) TableOption[T] {
 	return TableOption[T]{defaults(columnsOf(columns))}
 }
 
-// ReadBack declares columns that the database may change when they are
-// written, by a trigger for instance. They come back with every write.
+// ReadBack declares columns that the database may change when they are written,
+// by a trigger for instance. Every write reads them back.
 func ReadBack[T any](columns ...AnyColumn[T]) TableOption[T] {
 	return TableOption[T]{readBack(columnsOf(columns))}
 }
 
 // KeyByDatabase declares that the database assigns keys which are zero, as it
-// does for a uuid with a default. It is the rule for integer keys.
+// does for a uuid with a default. For integer keys this is the default.
 func KeyByDatabase[T any]() TableOption[T] {
 	return TableOption[T]{keyByServer(true)}
 }
@@ -281,11 +278,11 @@ func PlanCacheSize[T any](n int) TableOption[T] {
 // Name returns the name the table was declared with.
 func (t *Table[T, K]) Name() string { return t.plan.Name }
 
-// CacheStats is what a plan cache did since the program began.
+// CacheStats counts what a plan cache did since the program began.
 type CacheStats = plan.Stats
 
-// CacheStats tells how the table's plan cache is used.
+// CacheStats returns how the table's plan cache was used so far.
 func (t *Table[T, K]) CacheStats() CacheStats { return t.plan.CacheStats() }
 
-// Plan is for the packages of this module.
+// Plan returns what t holds, for the packages of this module.
 func (t *Table[T, K]) Plan() *plan.Table { return t.plan }

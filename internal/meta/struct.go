@@ -161,6 +161,12 @@ func newColumn(name string, t reflect.Type, offset uintptr) *Column {
 	return c
 }
 
+// IsInteger reports whether the field is an integer and no pointer to one, as
+// keys that the server counts and versions must be.
+func (c *Column) IsInteger() bool {
+	return !c.Ptr && (c.Encode == KindInt16 || c.Encode == KindInt32 || c.Encode == KindInt64)
+}
+
 // IsArray tells whether the values of c are arrays to PostgreSQL.
 func (c *Column) IsArray() bool {
 	return c.Encode == KindStrings || c.Encode == KindOther && c.Type.Kind() == reflect.Slice && !c.Type.Implements(valuerType)

@@ -31,7 +31,7 @@ const (
 	NullsLast
 )
 
-// First tells whether NULLs come first.
+// First reports whether NULLs come first.
 func (o Order) First() bool {
 	return o.Nulls == NullsFirst || o.Nulls == NullsDefault && o.Desc
 }
@@ -119,7 +119,7 @@ func (t *Table) Check(k reflect.Type) error {
 	}
 	if v := t.Version; v != nil {
 		switch {
-		case v.Ptr, v.Encode != KindInt16 && v.Encode != KindInt32 && v.Encode != KindInt64:
+		case !v.IsInteger():
 			return fmt.Errorf("version column %q must be an integer", v.Name)
 		case len(t.Key) == 0:
 			return errors.New("a version column needs a key")
@@ -128,7 +128,7 @@ func (t *Table) Check(k reflect.Type) error {
 	return nil
 }
 
-// IsKey tells whether c is part of the key.
+// IsKey reports whether c is part of the key.
 func (t *Table) IsKey(c *Column) bool {
 	for _, k := range t.Key {
 		if k.Column == c {
