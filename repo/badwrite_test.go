@@ -156,7 +156,10 @@ func TestDuplicatesInOneCall(t *testing.T) {
 
 func TestTwoHundredThousand(t *testing.T) {
 	t.Parallel()
-	const n = 200_000
+	n := 70_000 // more than a statement can have parameters
+	if check.Long() {
+		n = 200_000
+	}
 	s := newStore(t)
 	ctx := t.Context()
 	rs := s.ratios(ctx)
@@ -187,7 +190,7 @@ func TestTwoHundredThousand(t *testing.T) {
 	check.NoError(t, err)
 	deleted, err := rs.DeleteMany(ctx, ids)
 	check.NoError(t, err)
-	if updated != n || found != n || deleted != n {
+	if int(updated) != n || int(found) != n || int(deleted) != n {
 		t.Errorf("%d updated, %d found, %d deleted, want %d", updated, found, deleted, n)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"text/template"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -119,9 +120,7 @@ func newEntity(number int) programEntity {
 // TestProgramTextPerEntity measures how much machine code an entity type adds
 // to a program that uses every method of its repository.
 func TestProgramTextPerEntity(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links two programs")
-	}
+	check.LongOnly(t) // links two programs
 	const entities, limit = 50, 6 << 10
 	one, many := textSize(t, 1), textSize(t, 1+entities)
 	each := (many - one) / entities

@@ -62,9 +62,7 @@ func use{{.}}(u *unit.Unit, e *entity{{.}}, es []entity{{.}}) {
 // TestProgramTextPerEntity measures how much machine code an entity type adds to
 // a program that writes it in every way, its declaration included.
 func TestProgramTextPerEntity(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links two programs")
-	}
+	check.LongOnly(t) // links two programs
 	const entities, limit = 50, 3 << 10
 	one, many := textSize(t, 1), textSize(t, 1+entities)
 	each := (many - one) / entities
