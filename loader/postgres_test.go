@@ -120,7 +120,7 @@ func TestCancelledLoadsLeaveNoConnectionBehind(t *testing.T) {
 	<-started // the batch, or one of those who come later
 	cancelRest()
 	all.Wait()
-	for deadline := time.Now().Add(20 * time.Second); pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testdb.Patience(20 * time.Second)); pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections are still in use", pool.Stat().AcquiredConns())
 		}

@@ -73,7 +73,7 @@ func waiting() int {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testdb.Patience(10 * time.Second)); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)
 		}
@@ -180,9 +180,11 @@ func TestGetSeesWhatWasWrittenBefore(t *testing.T) {
 	ds := a.add(t, slugs...)
 	var newest [writers]atomic.Int32
 	var all sync.WaitGroup
+	seed := check.Seed(t)
 	for i := range ds {
 		newest[i].Store(ds[i].Rank)
 		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
 			for n := range int32(rounds) {
 				n += 1000
 				if err := a.documents.Patch(t.Context(), ds[i].ID, docRank.Set(n)); err != nil {
@@ -190,7 +192,7 @@ func TestGetSeesWhatWasWrittenBefore(t *testing.T) {
 					return
 				}
 				newest[i].Store(n)
-				for _, of := range []int{i, rand.IntN(writers), rand.IntN(writers)} {
+				for _, of := range []int{i, random.IntN(writers), random.IntN(writers)} {
 					least := newest[of].Load()
 					if d, err := a.documents.Get(t.Context(), ds[of].ID); err != nil || d.Rank < least {
 						t.Errorf("rank %v, %v, after %d was written", d, err, least)
@@ -230,7 +232,7 @@ func TestSharedGetIsCancelledAlone(t *testing.T) {
 		select {
 		case err := <-gone:
 			check.Error(t, "the cancelled one", err, context.Canceled)
-		case <-time.After(5 * time.Second):
+		case <-time.After(testdb.Patience(5 * time.Second)):
 			t.Error("the cancelled one is still waiting")
 		}
 	})
@@ -429,13 +431,15 @@ func TestKeysMayChangeAfterACancelledGetMany(t *testing.T) {
 	ds := a.add(t, "a", "b", "c")
 	vouchers := repo.New(a.pool, voucherTable)
 	var all sync.WaitGroup
-	for range 16 {
+	seed := check.Seed(t)
+	for worker := range uint64(16) {
 		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, worker))
 			keys, codes := []int64{ds[0].ID, ds[1].ID}, []string{"x", "y"}
 			for i := range 100 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(1000))*time.Microsecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(1000))*time.Microsecond)
 				_, _ = a.documents.GetMany(ctx, keys)
-				keys[0], keys[1] = ds[i%3].ID, ds[rand.IntN(3)].ID
+				keys[0], keys[1] = ds[i%3].ID, ds[random.IntN(3)].ID
 				_, _ = vouchers.GetMany(ctx, codes)
 				codes[0], codes[1] = fmt.Sprint(i), "z"
 				cancel()

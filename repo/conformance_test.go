@@ -10,6 +10,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -93,18 +94,20 @@ var exercises = []struct {
 // is done when it is closed, and no connection is left in use, which the test
 // database checks.
 func TestConformance(t *testing.T) {
-	for name, open := range handles {
-		t.Run(name, func(t *testing.T) {
-			a, ctx := newArchive(t), t.Context()
-			check.NoError(t, open(ctx, a.pool, func(db smrt.DB) error {
-				for _, e := range exercises {
-					t.Run(e.name, func(t *testing.T) { e.do(t, ctx, a.documents.With(db)) })
-				}
-				return a.documents.With(db).Create(ctx, &document{Slug: "kept"})
-			}))
-			check.Same(t, "rows kept", check.Value(a.documents.Count(ctx, query.All[document]()))(t), 1)
-		})
-	}
+	testdb.InEachMode(t, func(t *testing.T, mode testdb.Option) {
+		for name, open := range handles {
+			t.Run(name, func(t *testing.T) {
+				a, ctx := newArchive(t, mode), t.Context()
+				check.NoError(t, open(ctx, a.pool, func(db smrt.DB) error {
+					for _, e := range exercises {
+						t.Run(e.name, func(t *testing.T) { e.do(t, ctx, a.documents.With(db)) })
+					}
+					return a.documents.With(db).Create(ctx, &document{Slug: "kept"})
+				}))
+				check.Same(t, "rows kept", check.Value(a.documents.Count(ctx, query.All[document]()))(t), 1)
+			})
+		}
+	})
 }
 
 // TestWithTransaction proves that a repository bound to a transaction shares

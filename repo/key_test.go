@@ -107,7 +107,7 @@ func TestRowsWithTextKeysAreLockedInOrder(t *testing.T) {
 		check.NoError(t, err)
 		return tag.RowsAffected() == 1
 	}
-	for deadline := time.Now().Add(10 * time.Second); free("abc"); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testdb.Patience(10 * time.Second)); free("abc"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the first row is never locked")
 		}

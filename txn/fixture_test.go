@@ -75,7 +75,7 @@ func (b *bank) balance(tb testing.TB, id int64) int64 {
 // connections in the background.
 func free(tb testing.TB, b *bank) {
 	tb.Helper()
-	deadline := time.Now().Add(time.Second)
+	deadline := time.Now().Add(testdb.Patience(time.Second))
 	for b.Stat().AcquiredConns() > 0 && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}

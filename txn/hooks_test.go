@@ -188,7 +188,7 @@ func TestHooksOfDoubtHoldNoConnection(t *testing.T) {
 	undone := testdb.Fault{Sent: -1, Received: -1, Statement: "commit", Instead: "rollback"}
 	b.link.Arm(undone)
 	n := 0
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience(5*time.Second))
 	defer cancel()
 	check.NoError(t, txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
 		n++

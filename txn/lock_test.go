@@ -57,11 +57,13 @@ func TestLockOrder(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(8))
 	lock := txn.NewLock[string]("order")
 	var all sync.WaitGroup
-	for range 8 {
+	seed := check.Seed(t)
+	for i := range uint64(8) {
 		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, i))
 			for range 40 {
 				keys := []string{"a", "b", "c", "d", "a"}
-				rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+				random.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 				err := txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 					return lock.Acquire(ctx, tx, keys...)
 				}, txn.Options{MaxAttempts: 1})

@@ -123,7 +123,7 @@ func TestPanicsBelow(t *testing.T) {
 					return fn(ctx, tx)
 				})
 			}()
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > testdb.Patience(time.Second) {
 				t.Errorf("took %v", took)
 			}
 			free(t, b)

@@ -297,19 +297,15 @@ func TestEndedInside(t *testing.T) {
 
 // TestModes runs in each of pgx's modes but the simple protocol.
 func TestModes(t *testing.T) {
-	for _, mode := range []pgx.QueryExecMode{
-		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec,
-	} {
-		t.Run(mode.String(), func(t *testing.T) {
-			t.Parallel()
-			b := newBank(t, execMode(mode))
-			for i := range 2 {
-				o := txn.Options{Key: string(rune('a' + i)), LockTimeout: time.Second}
-				check.NoError(t, txn.Run(t.Context(), b, add(1, 1), o))
-				check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
-			}
-			check.Same(t, "balance", b.balance(t, 1), 1002)
-			check.Same(t, "idle", slices.Contains(b.sent.Statements(), "rollback"), true)
-		})
-	}
+	testdb.InEachMode(t, func(t *testing.T, mode testdb.Option) {
+		t.Parallel()
+		b := newBank(t, mode)
+		for i := range 2 {
+			o := txn.Options{Key: string(rune('a' + i)), LockTimeout: time.Second}
+			check.NoError(t, txn.Run(t.Context(), b, add(1, 1), o))
+			check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
+		}
+		check.Same(t, "balance", b.balance(t, 1), 1002)
+		check.Same(t, "idle", slices.Contains(b.sent.Statements(), "rollback"), true)
+	})
 }

@@ -155,33 +155,29 @@ func TestIsolation(t *testing.T) {
 // TestModes proves that a unit works in the other modes of pgx, with types that
 // need care in them.
 func TestModes(t *testing.T) {
-	for _, mode := range []pgx.QueryExecMode{
-		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec,
-	} {
-		t.Run(mode.String(), func(t *testing.T) {
-			l := newLeague(t, testdb.ExecMode(mode), testdb.MaxConns(1))
-			rs := stored(t, l, "a", "b", "c")
-			u := unit.New()
-			everything(u, rs)
-			ks := []ticket{{Label: "a"}, {Label: "b"}}
-			ss := []stub{{Seat: 1}, {Seat: 2}}
-			for i, id := range unit.CreateMany(u, tickets, ks) {
-				unit.Create(u, stubs, &ss[i], unit.Refer(stubTicket, id))
-			}
-			unit.Create(u, tiles, &tile{1, 2, "t"})
-			_, err := u.Flush(t.Context(), l.Pool)
-			check.NoError(t, err)
-			check.Equal(t, "reports", text(t, l, state, "reports"), written)
-			if ss[1].Ticket != ks[1].ID || !ss[0].ID.Valid {
-				t.Errorf("%+v %+v", ks, ss)
-			}
-			unit.Patch(u, tiles, tileKey{1, 2}, tileLabel.Set("u"))
-			unit.Patch(u, tiles, tileKey{1, 3}, tileLabel.Set("u"))
-			_, err = u.Flush(t.Context(), l.Pool)
-			check.Error(t, "missing tile", err, smrt.ErrNotFound)
-			check.Equal(t, "tiles", text(t, l, "label", "tiles"), "t")
-		})
-	}
+	testdb.InEachMode(t, func(t *testing.T, mode testdb.Option) {
+		l := newLeague(t, mode, testdb.MaxConns(1))
+		rs := stored(t, l, "a", "b", "c")
+		u := unit.New()
+		everything(u, rs)
+		ks := []ticket{{Label: "a"}, {Label: "b"}}
+		ss := []stub{{Seat: 1}, {Seat: 2}}
+		for i, id := range unit.CreateMany(u, tickets, ks) {
+			unit.Create(u, stubs, &ss[i], unit.Refer(stubTicket, id))
+		}
+		unit.Create(u, tiles, &tile{1, 2, "t"})
+		_, err := u.Flush(t.Context(), l.Pool)
+		check.NoError(t, err)
+		check.Equal(t, "reports", text(t, l, state, "reports"), written)
+		if ss[1].Ticket != ks[1].ID || !ss[0].ID.Valid {
+			t.Errorf("%+v %+v", ks, ss)
+		}
+		unit.Patch(u, tiles, tileKey{1, 2}, tileLabel.Set("u"))
+		unit.Patch(u, tiles, tileKey{1, 3}, tileLabel.Set("u"))
+		_, err = u.Flush(t.Context(), l.Pool)
+		check.Error(t, "missing tile", err, smrt.ErrNotFound)
+		check.Equal(t, "tiles", text(t, l, "label", "tiles"), "t")
+	})
 }
 
 // TestMany proves that many rows of several tables are a few statements, and

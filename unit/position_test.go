@@ -231,7 +231,7 @@ func alone(t *testing.T, l *league) {
 	t.Helper()
 	const others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 	for begin := time.Now(); one[int64](t, l, others) > 0; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
+		if time.Since(begin) > testdb.Patience(10*time.Second) {
 			t.Fatal("a connection that was cut is still there")
 		}
 	}

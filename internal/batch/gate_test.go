@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/internal/batch"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // The tests run in bubbles: synctest.Wait returns when every goroutine waits
@@ -609,11 +611,13 @@ func TestManyCallersAtRandom(t *testing.T) {
 			close(l.release)
 			var all sync.WaitGroup
 			var cancelled atomic.Int32
+			seed := check.Seed(t)
 			for i := range callers {
 				all.Go(func() {
+					random := rand.New(rand.NewPCG(seed, uint64(i)))
 					for round := range rounds {
 						ctx, cancel := context.WithCancel(context.Background())
-						if rand.IntN(4) == 0 {
+						if random.IntN(4) == 0 {
 							go cancel()
 						}
 						if err := l.do(ctx, i*rounds+round); err != nil {
@@ -624,7 +628,7 @@ func TestManyCallersAtRandom(t *testing.T) {
 				})
 			}
 			all.Wait()
-			for deadline := time.Now().Add(5 * time.Second); !l.Idle(); { // workers are on their way out
+			for deadline := time.Now().Add(testdb.Patience(5 * time.Second)); !l.Idle(); { // workers are on their way out
 				if time.Now().After(deadline) {
 					t.Fatal("the gate is not idle")
 				}

@@ -36,7 +36,7 @@ func Guarded(t *testing.T, file, from, to, caught string) {
 	original := Value(filepath.Abs(file))(t)
 	replace := Value(json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}}))(t)
 	NoError(t, os.WriteFile(overlay, replace, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "5m", "-vet=off", "-overlay", overlay, "-run", "^"+test+"$", ".")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "30m", "-vet=off", "-overlay", overlay, "-run", "^"+test+"$", ".")
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test):

@@ -73,7 +73,7 @@ func TestPoolsAreNotKeptAlive(t *testing.T) {
 	if n := crud.Meetings() - before; n < 1 || n > pools {
 		t.Errorf("%d handles are known, want up to %d", n, pools)
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(testdb.Patience(20 * time.Second))
 	for len(taken) < pools || crud.Meetings() > before {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d of %d pools were collected, %d entries are left", len(taken), pools, crud.Meetings()-before)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -16,6 +17,7 @@ const ownDatabases = `select coalesce(string_agg(datname, ' ' order by datname),
 
 // With SMRT_TEST_DSN tests run on a server that is there already, and clean up after themselves.
 func TestExternalServer(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	server := testdb.Primary(t, testdb.Config{})
 	conn := connect(t, server, "postgres")

@@ -21,6 +21,7 @@ import (
 // An old primary, whichever way it ended, is met again at its address by the pool that wrote to it, in recovery and with
 // the new primary's rows in place of its own.
 func TestRejoin(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	for name, end := range map[string]func(*testdb.Server, context.Context) error{
 		"killed":  func(s *testdb.Server, _ context.Context) error { return s.Kill() },
@@ -66,6 +67,7 @@ func TestRejoin(t *testing.T) {
 
 // Two servers change places as often as one likes.
 func TestRejoinBackAndForth(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	ctx := t.Context()
 	primary, standby := newPair(t, testdb.StandbyConfig{})
@@ -99,6 +101,7 @@ func TestRejoinThatCannotBe(t *testing.T) {
 
 // What a killed server leaves of its memory goes with its data, when it rejoins and when it is a standby that is closed.
 func TestKilledServersFreeTheirMemory(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	if _, err := os.Stat("/proc/sysvipc/shm"); err != nil {
 		t.Skip("needs /proc/sysvipc")

@@ -79,6 +79,7 @@ func (in *installation) run(t *testing.T, args ...string) (code int, output, cal
 }
 
 func TestInstallDoesNothingWhenAServerIsFound(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	for name, arrange := range map[string]func(*testing.T, *installation){
 		"variable": func(t *testing.T, in *installation) {
@@ -130,6 +131,7 @@ func (in *installation) server(t *testing.T, dir string) {
 const debianBin = "usr/lib/postgresql/17/bin"
 
 func TestInstallWithApt(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	// The service must not be started while the packages are installed.
@@ -148,6 +150,7 @@ func TestInstallWithApt(t *testing.T) {
 }
 
 func TestInstallWithAptKeepsAPolicy(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	policy := in.root + "/usr/sbin/policy-rc.d"
@@ -162,6 +165,7 @@ func TestInstallWithAptKeepsAPolicy(t *testing.T) {
 }
 
 func TestInstallWithAptAndSudo(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "id", "echo 1000")
@@ -176,6 +180,7 @@ func TestInstallWithAptAndSudo(t *testing.T) {
 
 // Where sudo asks for a password the next way is taken, and so is it when a way fails or brings no server.
 func TestInstallTriesOneWayAfterAnother(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "id", "echo 1000")
@@ -194,6 +199,7 @@ func TestInstallTriesOneWayAfterAnother(t *testing.T) {
 }
 
 func TestInstallGivesUpWithOneParagraph(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	for _, program := range []string{"apt-get", "brew", "go"} {
@@ -215,6 +221,7 @@ func TestInstallGivesUpWithOneParagraph(t *testing.T) {
 }
 
 func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	in.program(t, "apt-get", "exit 0")
@@ -227,6 +234,7 @@ func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
 
 // PgBouncer is added where it is asked for, and the machine is ready without it as well.
 func TestInstallAddsPgBouncer(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	const (
 		install = "apt-get update\napt-get install -y pgbouncer\n"
@@ -278,6 +286,7 @@ func TestInstallAddsPgBouncer(t *testing.T) {
 }
 
 func TestInstallAddsPgBouncerToANewServer(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	in := newInstallation(t)
 	check.NoError(t, os.Remove(filepath.Join(in.root, pgBouncer)))

@@ -220,6 +220,7 @@ func TestPgBouncerIsMissing(t *testing.T) {
 
 // With the environment's word a whole test binary goes by way of a pooler, and nothing of it is left behind.
 func TestPoolerOfTheEnvironment(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	testdb.StartPgBouncer(t, testdb.PgBouncerConfig{}) // skips the test where there is none
 	for _, c := range []struct {

@@ -162,6 +162,22 @@ var execModes = map[string]pgx.QueryExecMode{
 	"exec":            pgx.QueryExecModeExec,
 }
 
+// InEachMode runs test once in each of pgx's modes, as a subtest of that name,
+// with the option for its pools:
+//
+//	testdb.InEachMode(t, func(t *testing.T, mode testdb.Option) {
+//		pool := testdb.Pool(t, schema, mode)
+//		...
+//	})
+func InEachMode[T interface {
+	TB
+	Run(name string, test func(T)) bool
+}](t T, test func(T, Option)) {
+	for _, name := range slices.Sorted(maps.Keys(execModes)) {
+		t.Run(name, func(t T) { test(t, ExecMode(execModes[name])) })
+	}
+}
+
 // ExecModeName returns the mode that SMRT_TEST_EXEC_MODE sets for pools whose test did not choose one: cache_statement,
 // cache_describe, describe_exec or exec. The default is cache_statement, and cache_describe behind a transaction pooler
 // that keeps no prepared statements.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -189,6 +190,7 @@ func TestStandbyTakesOver(t *testing.T) {
 
 // The copy is made of files that change meanwhile.
 func TestStandbyOfABusyPrimary(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	primary := testdb.Primary(t, testdb.Config{})
 	ctx, cancel := context.WithCancel(t.Context())

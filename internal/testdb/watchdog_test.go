@@ -12,10 +12,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // Whatever way a test binary ends, its servers and their directories end with it.
 func TestNothingIsLeftBehind(t *testing.T) {
+	check.LongOnly(t)
 	signal := func(sig syscall.Signal) func(*child) {
 		return func(c *child) { c.cmd.Process.Signal(sig) }
 	}
@@ -28,27 +32,27 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}{
 		"success": {part: "pass"},
 		"failure": {part: "fail", code: 1},
-		"os.Exit": {part: "exit", code: 7, limit: 20 * time.Second},
-		"panic":   {part: "panic", code: 2, stderr: "child panics", limit: 20 * time.Second},
-		"crash":   {part: "crash", code: 2, stderr: "child crashes", limit: 20 * time.Second},
-		"SIGKILL": {part: "hang", action: signal(syscall.SIGKILL), code: -1, limit: 20 * time.Second},
-		"SIGTERM": {part: "hang", action: signal(syscall.SIGTERM), code: -1, limit: 20 * time.Second},
+		"os.Exit": {part: "exit", code: 7, limit: testdb.Patience(20 * time.Second)},
+		"panic":   {part: "panic", code: 2, stderr: "child panics", limit: testdb.Patience(20 * time.Second)},
+		"crash":   {part: "crash", code: 2, stderr: "child crashes", limit: testdb.Patience(20 * time.Second)},
+		"SIGKILL": {part: "hang", action: signal(syscall.SIGKILL), code: -1, limit: testdb.Patience(20 * time.Second)},
+		"SIGTERM": {part: "hang", action: signal(syscall.SIGTERM), code: -1, limit: testdb.Patience(20 * time.Second)},
 		"go test -timeout": {
-			part: "hang", action: signal(syscall.SIGQUIT), code: 2, stderr: "SIGQUIT", limit: 20 * time.Second,
+			part: "hang", action: signal(syscall.SIGQUIT), code: 2, stderr: "SIGQUIT", limit: testdb.Patience(20 * time.Second),
 		},
 		"Ctrl-C": {
-			part: "hang", code: -1, limit: 20 * time.Second,
+			part: "hang", code: -1, limit: testdb.Patience(20 * time.Second),
 			// The terminal sends it to the whole process group.
 			action: func(c *child) { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT) },
 		},
 		"hang-up of the terminal": {
-			part: "hang", code: -1, limit: 20 * time.Second,
+			part: "hang", code: -1, limit: testdb.Patience(20 * time.Second),
 			action: func(c *child) { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGHUP) },
 		},
-		"SIGKILL with a standby": {part: "standby", action: signal(syscall.SIGKILL), code: -1, limit: 20 * time.Second},
+		"SIGKILL with a standby": {part: "standby", action: signal(syscall.SIGKILL), code: -1, limit: testdb.Patience(20 * time.Second)},
 		// A frozen server is killed when it has not ended by itself.
 		"SIGKILL with a frozen standby": {
-			part: "frozen", action: signal(syscall.SIGKILL), code: -1, limit: 30 * time.Second,
+			part: "frozen", action: signal(syscall.SIGKILL), code: -1, limit: testdb.Patience(30 * time.Second),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +78,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // A kill finds a server in any state: not yet made, being made, starting, running.
 func TestNothingIsLeftBehindWhenKilledAtAnyMoment(t *testing.T) {
+	check.LongOnly(t)
 	step := 100 * time.Millisecond
 	if testing.Short() {
 		step *= 3
@@ -86,13 +91,14 @@ func TestNothingIsLeftBehindWhenKilledAtAnyMoment(t *testing.T) {
 			time.Sleep(delay)
 			c.cmd.Process.Kill()
 			c.wait()
-			c.assertNothingLeft(t, 20*time.Second)
+			c.assertNothingLeft(t, testdb.Patience(20*time.Second))
 		})
 	}
 }
 
 // A caller that is not root runs servers as itself.
 func TestNothingIsLeftBehindByAnUnprivilegedUser(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("every other test of this run is by an unprivileged user")
@@ -115,6 +121,7 @@ func TestNothingIsLeftBehindByAnUnprivilegedUser(t *testing.T) {
 }
 
 func TestMainReportsALeakedGoroutine(t *testing.T) {
+	check.LongOnly(t)
 	t.Parallel()
 	c := startChild(t, "goroutine")
 	code := c.wait()
@@ -148,7 +155,7 @@ func TestWithoutPostgreSQL(t *testing.T) {
 	if !strings.Contains(c.stderr.String(), "PostgreSQL is not installed") {
 		t.Errorf("got %q", c.stderr.String())
 	}
-	c.assertNothingLeft(t, 20*time.Second)
+	c.assertNothingLeft(t, testdb.Patience(20*time.Second))
 }
 
 func copyFile(t *testing.T, from, to string) {
