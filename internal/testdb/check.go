@@ -35,7 +35,7 @@ func (d *database) close() []string {
 // leaks waits until nothing is held any more, or the grace is over.
 func (d *database) leaks(ctx context.Context) (problems []string, err error) {
 	err = d.host.withAdmin(ctx, func(conn *pgx.Conn) error {
-		deadline := time.Now().Add(grace)
+		deadline := time.Now().Add(Patience(grace))
 		for wait := time.Millisecond; ; wait *= 2 {
 			problems, err = d.held(ctx, conn)
 			if err != nil || len(problems) == 0 || time.Now().After(deadline) {
