@@ -76,6 +76,8 @@ func (a *float64Arg) Float64Value() (pgtype.Float8, error) {
 func (a *float64Arg) TextValue() (pgtype.Text, error) { return text(a.String()) }
 func (a *float64Arg) String() string                  { return formatFloat(float64(*a), 64) }
 
+// formatFloat writes a number as PostgreSQL reads it, with the fewest digits that
+// mean the same number. What Go writes as +Inf is called Infinity there.
 func formatFloat(f float64, bits int) string {
 	switch {
 	case math.IsInf(f, 1):
@@ -120,6 +122,8 @@ func (a *jsonArg) String() string                  { return string(*a) }
 // MarshalJSON keeps encoding/json from seeing a slice of bytes.
 func (a *jsonArg) MarshalJSON() ([]byte, error) { return *a, nil }
 
+// dimensions returns those of an array with n elements. For PostgreSQL an empty
+// array has no dimensions at all.
 func dimensions(n int) []pgtype.ArrayDimension {
 	if n == 0 {
 		return []pgtype.ArrayDimension{}
@@ -145,6 +149,9 @@ func quoteElement(b *strings.Builder, s string) {
 func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 	field := unsafe.Add(p, c.Offset)
 	if c.Ptr {
+		// NULL is an untyped nil here, because the types below read through
+		// their pointer. Of a type that writes itself the pointer is kept: its
+		// methods may be those of the pointer.
 		if *(*unsafe.Pointer)(field) == nil {
 			return nil, nil
 		}
@@ -249,6 +256,8 @@ func (c *Column) CheckValue(v any) error {
 	return nil
 }
 
+// fault returns the error of a value that is not in a row yet: AtRow and
+// InColumn fill in where it was once the caller knows.
 func (c *Column) fault(sentinel error) *smrt.ValueError {
 	return &smrt.ValueError{Column: c.Name, Row: -1, Offset: -1, Err: sentinel}
 }

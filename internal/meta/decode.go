@@ -37,8 +37,12 @@ type Decoder struct {
 	values slab
 }
 
+// maxInline is how many steps a decoder has room for in itself. Most tables
+// have fewer columns, so most results need no allocation for their steps.
 const maxInline = 16
 
+// op is how a step reads its value. The wire's type decides as well as the
+// field's: an int64 field may be read from an int4.
 type op uint8
 
 const (
@@ -58,6 +62,8 @@ const (
 	opTSVector
 )
 
+// step reads one column of a row. It is chosen once for a result, by resolve,
+// and not again for each row.
 type step struct {
 	offset uintptr
 	column *Column
@@ -238,6 +244,9 @@ func (d *Decoder) Values(values [][]byte, p unsafe.Pointer) error {
 		s := &steps[i]
 		src := values[i]
 		if src == nil {
+			// A NULL in a field that cannot hold one is an error and not the
+			// zero value: the program would take it for a value of the row.
+			// A type that scans itself is given the NULL further down.
 			if !s.column.Nullable {
 				return d.fault(s, smrt.ErrNullValue)
 			}
@@ -253,6 +262,9 @@ func (d *Decoder) Values(values [][]byte, p unsafe.Pointer) error {
 			}
 			continue
 		}
+		// A pointer field gets a new pointee each time. Storing into the old one
+		// would change a value that the program may have taken from an earlier
+		// read of the same entity.
 		if s.column.Ptr {
 			dst = d.values.pointee(s, dst)
 		}
@@ -329,6 +341,8 @@ func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
 	return true
 }
 
+// readInt reads a number of as many bytes as the column's type has. The sign
+// must be extended from that width, hence the two conversions.
 func readInt(src []byte, wire uint8) int64 {
 	switch wire {
 	case 2:
@@ -345,6 +359,8 @@ const (
 	microsPerSecond = 1_000_000
 )
 
+// readTime reads a timestamp. It reports false for infinity, which is the largest
+// or smallest count and would otherwise be a time like any other.
 func readTime(src []byte, loc *time.Location, dst *time.Time) bool {
 	us := int64(binary.BigEndian.Uint64(src))
 	if us == math.MaxInt64 || us == math.MinInt64 {
@@ -355,6 +371,7 @@ func readTime(src []byte, loc *time.Location, dst *time.Time) bool {
 	return true
 }
 
+// readDate reads a date as midnight in UTC. It reports false for infinity.
 func readDate(src []byte, dst *time.Time) bool {
 	days := int32(binary.BigEndian.Uint32(src))
 	if days == math.MaxInt32 || days == math.MinInt32 {
@@ -380,7 +397,8 @@ func (d *Decoder) scan(i int, s *step, src []byte, dst unsafe.Pointer) error {
 	return nil
 }
 
-// slow is for the values that decode does not know.
+// slow reads a value that decode does not know. Such a value is rare, so pgx's
+// codec is planned only when the first one occurs.
 func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 	dst := unsafe.Add(p, s.offset)
 	switch s.op {
@@ -392,6 +410,7 @@ func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 	return d.scan(i, s, src, dst)
 }
 
+// fault returns the error of a value. It has the column and never the value.
 func (d *Decoder) fault(s *step, sentinel error) *smrt.ValueError {
 	return &smrt.ValueError{Table: d.table, Column: s.column.Name, Row: -1, Offset: -1, Err: sentinel}
 }
@@ -409,6 +428,9 @@ type slab struct {
 
 const slabSize = 64
 
+// pointee makes field point to a new value and returns its address. The kinds
+// with a chunk of their own are those that nullable columns usually have; a
+// chunk for each kind would make the decoder larger for every result.
 func (b *slab) pointee(s *step, field unsafe.Pointer) unsafe.Pointer {
 	var v unsafe.Pointer
 	switch s.column.Kind {
@@ -434,6 +456,7 @@ func (b *slab) grow() int {
 	return min(b.rows, slabSize)
 }
 
+// take returns the next value of a chunk, and makes a chunk if it is used up.
 func take[V any](chunk *[]V, size int) *V {
 	if len(*chunk) == 0 {
 		*chunk = make([]V, size)

@@ -61,6 +61,8 @@ func literal(v any) (s string, null bool, err error) {
 	return "", false, fmt.Errorf("a value of type %T has no text form", v)
 }
 
+// arrayLiteral writes {"a","b",NULL}. Every element is quoted, because an element
+// that reads NULL without quotes would be one.
 func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
 	if rv.IsNil() {
 		return "", true, nil
@@ -88,11 +90,13 @@ func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
 	return b.String(), false, nil
 }
 
-// isNested tells whether an element of type t is an array inside an array.
+// isNested reports whether an element of type t is an array inside an array.
 func isNested(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 && !t.Implements(valuerType)
 }
 
+// rangeLiteral writes a range such as [1,5). An empty range has no bounds, and a
+// bound that is missing is written as nothing.
 func rangeLiteral(r pgtype.RangeValuer) (s string, null bool, err error) {
 	if r.IsNull() {
 		return "", true, nil

@@ -58,6 +58,8 @@ type Struct struct {
 	fields  map[fieldKey][]*Column
 }
 
+// fieldKey finds a column by what an accessor returns. The offset alone is not
+// enough: a struct and its first field lie at the same offset.
 type fieldKey struct {
 	offset uintptr
 	typ    reflect.Type
@@ -148,6 +150,9 @@ func newColumn(name string, t reflect.Type, offset uintptr) *Column {
 	if c.Ptr && (kind == KindBytes || kind == KindStrings || kind == KindJSON) {
 		kind = KindOther // a pointer to a slice: two ways of being NULL, left to pgx
 	}
+	// Reading and writing are decided apart: an enum of sqlc has a Scan method of
+	// its own and is written as the text it is. time.Time and json.RawMessage are
+	// always read and written here.
 	exact := value == timeType || value == rawJSONType
 	if exact || !implementsScan(value) {
 		c.Kind = kind
@@ -167,7 +172,7 @@ func (c *Column) IsInteger() bool {
 	return !c.Ptr && (c.Encode == KindInt16 || c.Encode == KindInt32 || c.Encode == KindInt64)
 }
 
-// IsArray tells whether the values of c are arrays to PostgreSQL.
+// IsArray reports whether the values of c are arrays to PostgreSQL.
 func (c *Column) IsArray() bool {
 	return c.Encode == KindStrings || c.Encode == KindOther && c.Type.Kind() == reflect.Slice && !c.Type.Implements(valuerType)
 }
@@ -258,6 +263,8 @@ var (
 	tsvectorType = reflect.TypeFor[pgtype.TSVector]()
 )
 
+// kindOf returns the kind of a type by what lies below its name, so that type
+// Cents int64 is read like an int64.
 func kindOf(t reflect.Type) Kind {
 	switch {
 	case t == timeType:
@@ -302,13 +309,13 @@ func kindOf(t reflect.Type) Kind {
 	return KindOther
 }
 
-// implementsScan tells whether *t decides by itself how it is read: a
-// database/sql Scanner, or one of pgx's many.
+// implementsScan reports whether *t reads itself: as a Scanner of database/sql,
+// or by one of the many interfaces of pgx.
 func implementsScan(t reflect.Type) bool {
 	return implementsAny(t, scanners)
 }
 
-// hasPgxValue tells whether t has one of pgx's value methods (TextValue,
+// hasPgxValue reports whether t has one of pgx's value methods (TextValue,
 // Int64Value, ...), or is an array or range of its own.
 func hasPgxValue(t reflect.Type) bool {
 	return implementsAny(t, valuers)
@@ -350,7 +357,7 @@ var (
 	}
 )
 
-// isValue tells whether a field of type t is a column without being told so by
+// isValue reports whether a field of type t is a column without being told so by
 // a tag: everything but the shapes that relations have (a struct, a pointer to
 // one, a slice or map of them), unless the type reads itself.
 func isValue(t reflect.Type) bool {
@@ -370,7 +377,7 @@ func isValue(t reflect.Type) bool {
 	return true
 }
 
-// holdsNull tells whether a value of type t can represent NULL.
+// holdsNull reports whether a value of type t can represent NULL.
 func holdsNull(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
@@ -381,7 +388,7 @@ func holdsNull(t reflect.Type) bool {
 	return implementsScan(t) && takesNull(t)
 }
 
-// takesNull tells whether a type that scans itself, such as an enum of sqlc,
+// takesNull reports whether a type that scans itself, such as an enum of sqlc,
 // takes NULL for a value. A number or text has no place for it, but a type may
 // choose one, such as the empty text. It is asked, because a comparison with <>
 // leaves out rows with NULL.

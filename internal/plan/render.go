@@ -83,6 +83,10 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	} else if r.Verb == Count || r.Verb == Exists {
 		list = "1"
 	}
+	// Squirrel asks for the arguments of prefixes first, then of columns,
+	// conditions and suffixes. The builder appends in another order, so each
+	// argument is taken from w.arg here in the builder's order, wherever its
+	// placeholder stands.
 	q := sq.Select(list).From(Escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
 	closed := func(q sq.SelectBuilder) sq.SelectBuilder { return q }
 	if r.Frame != nil {
@@ -280,7 +284,9 @@ func (w *renderer) junction(n *Node) sq.Sqlizer {
 	return sq.Or(parts)
 }
 
-// mayBeNull tells whether a predicate can be neither true nor false.
+// mayBeNull reports whether a predicate can be neither true nor false. NOT of
+// NULL is NULL, so Not needs IS NOT TRUE where this can happen. NOT is used
+// elsewhere, because the planner simplifies NOT and not IS NOT TRUE.
 func mayBeNull(n *Node) bool {
 	switch n.Op {
 	case True, False, IsNull, NotNull, Distinct, Related, Counted:

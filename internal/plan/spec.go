@@ -223,10 +223,10 @@ func reduce(kids []Node, empty, dominant truth) truth {
 	return all
 }
 
-// Vacuous tells whether the predicate holds for every row.
+// Vacuous reports whether the predicate holds for every row.
 func (s *Spec) Vacuous() bool { return reduce(s.OrEmpty().Where, always, never) == always }
 
-// Empty tells whether the predicate holds for no row.
+// Empty reports whether the predicate holds for no row.
 func (s *Spec) Empty() bool { return reduce(s.OrEmpty().Where, always, never) == never }
 
 // Fingerprint writes what n means, values included, so that two predicates

@@ -27,7 +27,7 @@ func NewTable(t *meta.Table, capacity int) *Table {
 	return &Table{Table: t, cache: newCache(capacity), id: tables.Add(1)}
 }
 
-// CacheStats tells how the plan cache is used.
+// CacheStats returns how the plan cache was used so far.
 func (t *Table) CacheStats() Stats { return t.cache.snapshot() }
 
 // Verb is what a statement does.

@@ -40,7 +40,7 @@ func (l *Lexer) Next() Token {
 	return Token{Text: l.text[start:end], Pos: start, Kind: kind}
 }
 
-// scan tells what begins at i, and where it ends.
+// scan returns the kind of the token at i, and where it ends.
 func (l *Lexer) scan(i int) (Kind, int) {
 	c := l.text[i]
 	next := l.at(i + 1)
@@ -119,6 +119,8 @@ func (l *Lexer) literal(i int, backslash bool) (Kind, int) {
 	}
 }
 
+// quotedName reads a name whose quote is at i. A backslash never hides a quote
+// in it: after U& it begins an escape, and elsewhere it stands for itself.
 func (l *Lexer) quotedName(i int) (Kind, int) {
 	end := l.quoteEnd(i+1, '"', false)
 	if end < 0 {
@@ -172,6 +174,8 @@ func (l *Lexer) dollar(i int) (Kind, int) {
 	if end := l.skip(i+1, digit); end > i+1 {
 		return Param, end
 	}
+	// What is left is $tag$ or a dollar sign alone. A tag has no dollar sign in
+	// it, and its first byte is no digit: that would have been a parameter.
 	tag := l.skip(i+1, letter|digit)
 	if l.at(tag) != '$' {
 		return Mark, i + 1
