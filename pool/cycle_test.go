@@ -25,7 +25,8 @@ func residentBytes(t *testing.T) int {
 	return check.Value(strconv.Atoi(strings.Fields(string(text))[1]))(t) * os.Getpagesize()
 }
 
-// Opening and closing leaves nothing behind: neither memory nor goroutines.
+// Opening and closing leaves nothing behind: neither memory nor goroutines. A
+// goroutine that stays is found in a few cycles; memory takes the full size.
 func TestOpenAndClose(t *testing.T) {
 	check.Plain(t) // the race detector keeps memory
 	dsn := url(t)
@@ -35,11 +36,11 @@ func TestOpenAndClose(t *testing.T) {
 		check.NoError(t, p.Ping(context.Background()))
 		p.Close()
 	}
-	for range 50 {
+	for range 20 {
 		cycle()
 	}
 	goroutines, memory := runtime.NumGoroutine(), residentBytes(t)
-	n := size(200, 10_000)
+	n := size(40, 10_000)
 	for range n {
 		cycle()
 	}
