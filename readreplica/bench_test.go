@@ -5,20 +5,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 )
 
-// routed chooses a node and ends the read at once: what a router adds to one.
-func routed(ctx context.Context, r *readreplica.Router) error {
-	t, err := handle.RouterOf(r).Next(ctx, handle.Try{})
+// routed chooses a node and ends the read at once: what a router, or its reader,
+// adds to one.
+func routed(ctx context.Context, db smrt.DB) error {
+	r := handle.RouterOf(db)
+	t, err := r.Next(ctx, handle.Try{})
 	if err != nil {
 		return err
 	}
-	return handle.RouterOf(r).Done(ctx, t)
+	return r.Done(ctx, t)
 }
+
+// nothing is a read that does nothing.
+func nothing(smrt.DB, int) (final bool, err error) { return false, nil }
 
 // TestRoutingAllocates proves that routing needs no memory.
 func TestRoutingAllocates(t *testing.T) {
@@ -27,8 +33,12 @@ func TestRoutingAllocates(t *testing.T) {
 	session := readreplica.WithSession(t.Context())
 	check.NoError(t, routed(session, r))
 	for what, ctx := range map[string]context.Context{"plain": t.Context(), "primary": readreplica.WithPrimary(t.Context()), "session": session} {
-		got := testing.AllocsPerRun(1000, func() { check.NoError(t, routed(ctx, r)) })
-		check.Same(t, what+": allocations", got, 0)
+		for on, db := range map[string]smrt.DB{"router": r, "reader": r.Reader()} {
+			got := testing.AllocsPerRun(1000, func() { check.NoError(t, routed(ctx, db)) })
+			check.Same(t, what+", "+on+": allocations", got, 0)
+			got = testing.AllocsPerRun(1000, func() { check.NoError(t, handle.Read(ctx, db, nothing)) })
+			check.Same(t, what+", "+on+": allocations of a read", got, 0)
+		}
 	}
 	rows, direct := repo.New(r, counters), repo.New(poolOn(t, c.standbys[0]), counters)
 	get := func(rows *repo.Repository[counter, int64]) func() error {

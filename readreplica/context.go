@@ -18,25 +18,22 @@ type demand struct {
 
 type demandKey struct{}
 
+// noDemand is the demand of a context that asks for nothing.
+var noDemand = &demand{}
+
 func demandOf(ctx context.Context) *demand {
-	d, _ := ctx.Value(demandKey{}).(*demand)
-	return d
+	if d, ok := ctx.Value(demandKey{}).(*demand); ok {
+		return d
+	}
+	return noDemand
 }
 
 // sessionOf returns the session of ctx, or nil.
-func sessionOf(ctx context.Context) *session {
-	if d := demandOf(ctx); d != nil {
-		return d.session
-	}
-	return nil
-}
+func sessionOf(ctx context.Context) *session { return demandOf(ctx).session }
 
 // demanding returns a context with a changed demand.
 func demanding(ctx context.Context, change func(*demand)) context.Context {
-	var d demand
-	if old := demandOf(ctx); old != nil {
-		d = *old
-	}
+	d := *demandOf(ctx)
 	change(&d)
 	return context.WithValue(ctx, demandKey{}, &d)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -150,7 +151,12 @@ func (f *fakeServer) reply(b *pgproto3.Backend, sql string, simple bool) {
 	f.mu.Unlock()
 	columns, err := f.answer(sql)
 	if err != nil {
-		b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "42883", Message: err.Error()})
+		code := "42883"
+		var own *pgconn.PgError
+		if errors.As(err, &own) {
+			code = own.Code
+		}
+		b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: code, Message: err.Error()})
 		return
 	}
 	if simple {

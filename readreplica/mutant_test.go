@@ -11,57 +11,57 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	for _, m := range []struct {
 		rule, file, from, to string
-		caught               string // the test that notices
+		caught               string // the test that notices, and what it says
 	}{
 		{
 			"the primary has room for some reads only", "router.go",
 			"make(chan struct{}, max(room, 1))", "make(chan struct{}, 1000+room)",
-			"TestAllReplicasDown",
+			"TestRoomOfThePrimary: no room: got error",
 		},
 		{
 			"a read that failed is run elsewhere", "route.go",
 			"const maxRuns = 4\n", "const maxRuns = 1\n",
-			"TestConflicts",
+			"TestReadsRunElsewhere: cancelled by recovery: fails",
 		},
 		{
-			"another primary is found", "router.go",
+			"another primary is found", "elect.go",
 			"	var best *Node\n", "	if current != nil {\n		return current\n	}\n	var best *Node\n",
-			"TestZombie",
+			"TestElection: the first standby is promoted",
 		},
 		{
-			"errors of the application count for nothing", "node.go",
+			"errors of the application count for nothing", "breaker.go",
 			"	fault := pgerr.FaultOf(err)\n", "	fault := pgerr.FaultOf(err)\n	if err != nil && fault == pgerr.Permanent {\n		return pgerr.Lost\n	}\n",
-			"TestBreakerIgnoresTheApplication",
+			"TestReadsRunElsewhere: the application's error: fails",
 		},
 		{
 			"connections to a dead server are cut", "probe.go",
 			"			n.cut()\n", "",
-			"TestBlackHole",
+			"TestBlackHole: reads that waited for it are ended: not within",
 		},
 		{
 			"standbys that were restarted are asked", "back.go",
 			"replayed >= known.position", "replayed >= 0",
-			"TestStandbyGoesBack",
+			"TestStandbyGoesBack: stale reads of 12",
 		},
 		{
-			"a read waits for the primary to tell its position", "read.go",
+			"a read waits for the primary to tell its position", "position.go",
 			"		if now() >= until {\n", "		if true {\n",
-			"TestPrimaryTellsLate",
+			"TestPrimaryTellsLate: no server can be asked how far it is",
 		},
 		{
-			"a session stays where it has read", "read.go",
+			"a session stays where it has read", "position.go",
 			"	return read.node.keeps(read.at) && ", "	return false && ",
-			"TestWhatAReadOfASessionAsks",
+			"TestWhatAReadOfASessionAsks: what was read on one node is read there again",
 		},
 		{
 			"a session covers its writes", "session.go",
 			"	h.wrote, h.written = max(h.wrote, at), true\n", "	h.written = true\n",
-			"TestWhatAReadOfASessionAsks",
+			"TestWhatAReadOfASessionAsks: a write whose position is not known",
 		},
 		{
 			"a session covers what it has read on several nodes", "session.go",
 			"		several = slices.Clone(h.reads)\n", "		only = h.reads[0]\n",
-			"TestConcurrentReadsOfASession",
+			"TestWhatAReadOfASessionAsks: what was read on two nodes",
 		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -19,9 +21,26 @@ import (
 type fakeCluster struct {
 	primary, first, second *fakeServer
 
-	mute atomic.Bool   // the primary does not answer when it is asked for its position
-	dead atomic.Bool   // nor when it is probed
-	at   atomic.Uint64 // how often the standbys were asked for theirs
+	mute  atomic.Bool   // the primary does not answer when it is asked for its position
+	dead  atomic.Bool   // nor when it is probed
+	ahead atomic.Bool   // its position, when asked for, is 2000
+	at    atomic.Uint64 // how often the standbys were asked for theirs
+
+	fails atomic.Pointer[pgconn.PgError] // what the first standby answers to everything else
+	says  [3]atomic.Pointer[[]string]    // what each server says of itself; its role at first, if nil
+}
+
+var (
+	isPrimary = []string{"f", "f", "42", "00000001", "1000", "f", "f", "f"}
+	isStandby = []string{"t", "t", "42", "1", "1000", "f", "t", "f"}
+)
+
+// status is what a server says of itself.
+func (c *fakeCluster) status(index int, first []string) []string {
+	if said := c.says[index].Load(); said != nil {
+		return *said
+	}
+	return first
 }
 
 // openFake opens a router on a fake cluster. It probes once a minute, so that
@@ -35,24 +54,32 @@ func openFake(t *testing.T, change ...func(*readreplica.Config)) (*fakeCluster, 
 			if c.dead.Load() {
 				return nil, errNoSuch
 			}
-			return []string{"f", "f", "42", "00000001", "1000", "f", "f", "f"}, nil
+			return c.status(0, isPrimary), nil
 		case strings.Contains(sql, "pg_current_wal_insert_lsn"):
 			if c.mute.Load() {
 				return nil, errNoSuch
+			}
+			if c.ahead.Load() {
+				return []string{"false", "(1300,2022,42,now)", "000000010000000000000000", "0/7D0", "0/7D0", "8192", "16MB"}, nil
 			}
 			return []string{"false", "(1300,2022,42,now)", "000000010000000000000000", "0/3E8", "0/3E8", "8192", "16MB"}, nil
 		}
 		return nil, nil
 	}}
-	standby := func(sql string) ([]string, error) {
-		if strings.Contains(sql, "received_tli") {
-			c.at.Add(1)
-			return []string{"t", "t", "42", "1", "1000", "f", "t", "f"}, nil
+	standby := func(index int) func(sql string) ([]string, error) {
+		return func(sql string) ([]string, error) {
+			if strings.Contains(sql, "received_tli") {
+				c.at.Add(1)
+				return c.status(index, isStandby), nil
+			}
+			if err := c.fails.Load(); err != nil && index == 1 {
+				return nil, err
+			}
+			return nil, nil
 		}
-		return nil, nil
 	}
-	c.first = &fakeServer{version: "15.4", pid: 2, answer: standby}
-	c.second = &fakeServer{version: "15.4", pid: 3, answer: standby}
+	c.first = &fakeServer{version: "15.4", pid: 2, answer: standby(1)}
+	c.second = &fakeServer{version: "15.4", pid: 3, answer: standby(2)}
 	cfg := readreplica.Config{
 		Servers: []readreplica.Server{
 			{Name: "primary", Pool: c.primary.pool(t)}, {Name: one, Pool: c.first.pool(t)}, {Name: two, Pool: c.second.pool(t)},
@@ -111,6 +138,39 @@ func TestWhatAReadOfASessionAsks(t *testing.T) {
 	second.Close()
 	read("what was read on two nodes", &two, two, 2)
 	read("all of that is known now", &one, two, 0)
+}
+
+// TestReadsRunElsewhere: a read that one standby cannot serve is run on another
+// node, if that can help, and the counts say why.
+func TestReadsRunElsewhere(t *testing.T) {
+	t.Parallel()
+	c, r := openFake(t, func(cfg *readreplica.Config) {
+		cfg.Picker = func(nodes []*readreplica.Node) *readreplica.Node { return nodes[0] } // the first, as long as it may be read
+	})
+	for _, x := range []struct {
+		what, code        string
+		fails             bool
+		served            string
+		reruns, conflicts uint64
+	}{
+		{"no failure", "", false, one, 0, 0},
+		{"cancelled by recovery", "40001", false, two, 1, 1},
+		{"the application's error", "22012", true, "", 0, 0},
+		{"a write", "25006", true, "", 0, 0},
+		{"it goes down", "57P01", false, two, 1, 0},
+	} {
+		if c.fails.Store(nil); x.code != "" {
+			c.fails.Store(&pgconn.PgError{Code: x.code})
+		}
+		before, served := r.Stats(), reads(r)
+		_, err := r.Reader().Exec(t.Context(), "SELECT 1")
+		check.Same(t, x.what+": fails", err != nil, x.fails)
+		check.Same(t, x.what+": re-runs", r.Stats().Reruns-before.Reruns, x.reruns)
+		check.Same(t, x.what+": conflicts", r.Stats().Conflicts-before.Conflicts, x.conflicts)
+		for name, n := range reads(r) {
+			check.Same(t, x.what+": served by "+name, n != served[name], name == x.served)
+		}
+	}
 }
 
 // TestPrimaryTellsLate: a read that needs the primary's position waits for a

@@ -1,10 +1,12 @@
 package readreplica
 
 import (
+	"context"
 	"slices"
 	"sync"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // session is what one user has written and read. It only keeps notes; what they
@@ -157,11 +159,48 @@ func (s *session) hasWritten(r *Router) bool {
 	return s.on(r).written
 }
 
-// later is the position that covers both. On a newer timeline numbers are not
-// comparable with those of the older.
-func later(a, b smrt.Position) smrt.Position {
-	if b.Timeline > a.Timeline || b.Timeline == a.Timeline && b.LSN > a.LSN {
-		return b
+// errNoSession is the error of asking a context for what only a session has.
+var errNoSession = bad("ctx", "has no session: see WithSession")
+
+// Position returns what the session of ctx has written and read, as a position
+// that covers both; zero if that is nothing. It asks for positions that are not
+// known yet, which is at most one round trip for each. Inside a transaction
+// begun on the router it is smrt.ErrTxBypass, because a commit that has not
+// happened has no position.
+func (r *Router) Position(ctx context.Context) (smrt.Position, error) {
+	if err := handle.Check(ctx, r); err != nil {
+		return smrt.Position{}, err
 	}
-	return a
+	s := sessionOf(ctx)
+	if s == nil {
+		return smrt.Position{}, errNoSession
+	}
+	if !r.kind().positions() {
+		return smrt.Position{}, r.noPositions("Position")
+	}
+	if _, err := r.coverWrites(ctx, s); err != nil {
+		return smrt.Position{}, err
+	}
+	return r.coverReads(ctx, s)
+}
+
+func (r *Router) noPositions(what string) error {
+	return bad(what, "is not possible: positions cannot be compared on "+r.kind().String())
+}
+
+// keepCommits returns where the positions of commits go: to the session of ctx.
+func (r *Router) keepCommits(ctx context.Context) func(smrt.Position) {
+	s := sessionOf(ctx)
+	if s == nil || !r.kind().positions() {
+		return nil
+	}
+	began := now()
+	return func(p smrt.Position) { s.noteCommit(r, p, began) }
+}
+
+// wrote notes in the session of ctx that something may have been committed.
+func (r *Router) wrote(ctx context.Context) {
+	if s := sessionOf(ctx); s != nil {
+		s.noteWrite(r, now())
+	}
 }
