@@ -55,7 +55,7 @@ func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
 
 // WithPosition returns a context under which reads see everything up to a
 // position, such as that of a commit which another program has sent along with
-// a message. See txn.Result for how to get one.
+// a message. See txn.RunResult for how to get one.
 func WithPosition(ctx context.Context, p smrt.Position) context.Context {
 	return demanding(ctx, func(d *demand) { d.least = p })
 }

@@ -13,7 +13,7 @@ import (
 // commit ends the transaction. COMMIT does not end with the caller's context:
 // that would not undo it, but only hide its outcome.
 func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
-	if r.options.Result != nil {
+	if r.result != nil {
 		a.notes = watchNotes(a.tx.Conn())
 	}
 	p, err := r.sendCommit(ctx, a)
@@ -24,8 +24,8 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
 		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, a.tx))
 	}
-	if r.options.Result != nil {
-		r.options.Result.Doubts++
+	if r.result != nil {
+		r.result.Doubts++
 	}
 	if r.options.off&offDoubt != 0 {
 		return pgerr.Lost, err
@@ -40,7 +40,7 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 // committed reports what is to be said of a commit that was answered.
 func (r *run) committed(ctx context.Context, a *attempt, p smrt.Position) {
 	if a.notes != nil {
-		r.options.Result.NotReplicated = a.notes.notReplicated
+		r.result.NotReplicated = a.notes.notReplicated
 	}
 	if !r.wantsPosition {
 		return

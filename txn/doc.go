@@ -41,7 +41,7 @@
 // waits for it if the server is still busy with the first. So the transaction is
 // applied exactly once, whatever breaks.
 //
-// [Options].TrackPosition tells how far the log of the server has to be replayed
+// With [Options].TrackPosition, [RunResult] tells how far the log of the server has to be replayed
 // on a standby until what was committed is there.
 //
 // # Nesting

@@ -98,13 +98,11 @@ func TestForgedAnswers(t *testing.T) {
 // forge lets f happen to a COMMIT without and with a key.
 func forge(t *testing.T, b *bank, f testdb.Fault, want error, flagged bool, o txn.Options, key string) {
 	t.Helper()
-	var result txn.Result
-	o.Result = &result
 	doubted := want == smrt.ErrCommitUnknown      //nolint:errorlint // a sentinel of the table
 	rolledBack := want == pgx.ErrTxCommitRollback //nolint:errorlint // likewise
 
 	b.link.Arm(f)
-	err := txn.Run(t.Context(), b, add(1, 1), o)
+	result, err := txn.RunResult(t.Context(), b, add(1, 1), o)
 	if !errors.Is(err, want) || want == nil && err != nil {
 		t.Fatalf("without a key: got %v, want %v", err, want)
 	}
@@ -119,10 +117,12 @@ func forge(t *testing.T, b *bank, f testdb.Fault, want error, flagged bool, o tx
 	}
 	o.Key = key
 	b.link.Arm(f)
-	check.NoError(t, txn.Run(t.Context(), b, add(1, 1), o))
+	result, err = txn.RunResult(t.Context(), b, add(1, 1), o)
+	check.NoError(t, err)
 	check.Same(t, "happened with a key", b.link.Disarm(), true)
 	check.Same(t, "position with a key", !result.Position.IsZero(), o.TrackPosition)
-	check.Error(t, "again", txn.Run(t.Context(), b, add(1, 1), o), smrt.ErrAlreadyApplied)
+	result, err = txn.RunResult(t.Context(), b, add(1, 1), o)
+	check.Error(t, "again", err, smrt.ErrAlreadyApplied)
 	check.Same(t, "position of what was applied before", result.Position, smrt.Position{})
 	check.Same(t, "applied with a key", b.balance(t, 1), 1001)
 	check.NoError(t, reset(b))
@@ -187,8 +187,7 @@ func TestCutAtEveryByte(t *testing.T) {
 func cutAt(t *testing.T, b *bank, n int, o txn.Options, keyed, sending bool, doubts *int) (cut bool) {
 	t.Helper()
 	key := fmt.Sprint("k", n)
-	var result txn.Result
-	o.Result, o.MaxAttempts = &result, 1
+	o.MaxAttempts = 1
 	if keyed {
 		o.Key, o.MaxAttempts = key, 10
 	}
@@ -206,7 +205,7 @@ func cutAt(t *testing.T, b *bank, n int, o txn.Options, keyed, sending bool, dou
 		f.Received = n
 	}
 	b.link.Arm(f)
-	err = txn.Run(t.Context(), b, transfer(key), o)
+	result, err := txn.RunResult(t.Context(), b, transfer(key), o)
 	cut = b.link.Disarm()
 
 	applied := 0

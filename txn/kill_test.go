@@ -92,11 +92,10 @@ func (k *killRun) transfer() {
 	source := 1 + rand.Int64N(killAccounts)
 	target := 1 + (source+rand.Int64N(killAccounts-1))%killAccounts
 	amount := 1 + rand.Int64N(9)
-	var result txn.Result
 	o := k.options
-	o.Key, o.Result, o.MaxElapsed = key, &result, time.Minute
+	o.Key, o.MaxElapsed = key, time.Minute
 	o.TrackPosition = n%2 == 0
-	err := txn.Run(context.Background(), k.pool, func(ctx context.Context, tx pgx.Tx) error {
+	result, err := txn.RunResult(context.Background(), k.pool, func(ctx context.Context, tx pgx.Tx) error {
 		for _, id := range []int64{min(source, target), max(source, target)} { // in one order, so that they do not deadlock
 			d := amount
 			if id == source {

@@ -29,8 +29,8 @@ func nested(ctx context.Context, h *managedTx, around *handle.Scope, r *run) err
 	} else if err := o.isolated(level); err != nil {
 		return err
 	}
-	if o.Result != nil {
-		o.Result.Attempts = 1
+	if r.result != nil {
+		r.result.Attempts = 1
 	}
 	if around == nil || around.Tx != h { // h was passed on without its context
 		around = &handle.Scope{Parent: handle.ScopeOf(ctx), Also: h.a.tx, Tx: h}

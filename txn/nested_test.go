@@ -304,13 +304,13 @@ func TestIndependentInSavepoint(t *testing.T) {
 		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
 			check.NoError(t, name(ctx, tx, "undone"))
 			tracked := independent
-			var result txn.Result
-			tracked.Result, tracked.TrackPosition = &result, true
-			check.NoError(t, txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
+			tracked.TrackPosition = true
+			result, err := txn.RunResult(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
 				tr.hooks(t, ctx, "audit")
 				check.Error(t, "another on the same reserve", txn.Run(ctx, tx, nothing, independent), smrt.ErrNoReserve)
 				return name(ctx, tx, "audit")
-			}, tracked))
+			}, tracked)
+			check.NoError(t, err)
 			check.Same(t, "hooks of what is committed", tr.take(), "+audit")
 			check.Same(t, "position", result.Position.IsZero(), false)
 			return errOwn

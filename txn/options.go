@@ -86,8 +86,8 @@ type Options struct {
 	// id is used up even if nothing is written.
 	TrackID bool
 
-	// TrackPosition asks for the position of the commit in the server's log; see
-	// [Result]. It comes in the round trip of COMMIT, of which pgx's tracers then
+	// TrackPosition asks for the position of the commit in the server's log, which
+	// [RunResult] returns. It comes in the round trip of COMMIT, of which pgx's tracers then
 	// see nothing; only a handle that lends no connection is asked in another
 	// one. Handles that keep positions, in order to find what was written on a
 	// replica, get it without this option, unless the transaction is ReadOnly.
@@ -116,14 +116,10 @@ type Options struct {
 	// none.
 	Budget *Budget
 
-	// Result is filled in before Run returns, whatever it returns. Calls that
-	// are under way at the same time need one each. Default: none.
-	Result *Result
-
 	off protection // what a control test switches off
 }
 
-// Result says how a transaction went.
+// Result says how a transaction went; see [RunResult].
 type Result struct {
 	Attempts      int  // how often the closure was run
 	Doubts        int  // commits whose answer was lost

@@ -117,8 +117,8 @@ func (r *run) askPosition(ctx context.Context, a *attempt) (p smrt.Position) {
 
 // reportPosition reports the position of a commit that is known to have happened.
 func (r *run) reportPosition(p smrt.Position) {
-	if r.options.Result != nil {
-		r.options.Result.Position = p
+	if r.result != nil {
+		r.result.Position = p
 	}
 	if r.keepPosition != nil {
 		r.keepPosition(p)

@@ -113,17 +113,16 @@ func TestPosition(t *testing.T) {
 						keys++
 						o.Key = strings.Repeat("k", keys)
 					}
-					var result txn.Result
 					var written smrt.Position
-					o.Result = &result
 					before := sent.Load()
-					check.NoError(t, txn.Run(t.Context(), c.db, func(ctx context.Context, tx pgx.Tx) (err error) {
+					result, err := txn.RunResult(t.Context(), c.db, func(ctx context.Context, tx pgx.Tx) (err error) {
 						if err := add(1, 1)(ctx, tx); err != nil {
 							return err
 						}
 						written, err = wal.Now(ctx, tx)
 						return err
-					}, o))
+					}, o)
+					check.NoError(t, err)
 					trips[track] = sent.Load() - before
 					if !track {
 						check.Same(t, "position that nobody asked for", result.Position, smrt.Position{})
@@ -146,25 +145,27 @@ func TestPosition(t *testing.T) {
 // TestPositionElsewhere commits where the position comes from the transaction itself, or from nowhere.
 func TestPositionElsewhere(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
-	var result txn.Result
-	o := txn.Options{TrackPosition: true, Result: &result}
+	o := txn.Options{TrackPosition: true}
 	tells := &telling{b: b}
-	check.NoError(t, txn.Run(t.Context(), tells, add(1, 1), o))
+	result, err := txn.RunResult(t.Context(), tells, add(1, 1), o)
+	check.NoError(t, err)
 	check.Same(t, "position of a transaction that tells it", result.Position.LSN, 7)
 	check.NoError(t, txn.Run(t.Context(), tells, add(1, 1)))
 	check.Same(t, "commits that were asked for it", tells.commits, 1)
 
-	check.NoError(t, txn.Run(t.Context(), plainBeginner{b}, add(1, 1), o))
+	result, err = txn.RunResult(t.Context(), plainBeginner{b}, add(1, 1), o)
+	check.NoError(t, err)
 	check.Same(t, "position from nowhere", result.Position, smrt.Position{})
 
-	_, err := b.Exec(t.Context(), `REVOKE EXECUTE ON FUNCTION pg_control_system FROM public;
+	_, err = b.Exec(t.Context(), `REVOKE EXECUTE ON FUNCTION pg_control_system FROM public;
 		DO $$ BEGIN CREATE ROLE txn_stranger; EXCEPTION WHEN duplicate_object THEN END $$`)
 	check.NoError(t, err)
-	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	result, err = txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		check.NoError(t, add(1, 1)(ctx, tx))
 		_, err := tx.Exec(ctx, "SET SESSION AUTHORIZATION txn_stranger")
 		return err
-	}, o))
+	}, o)
+	check.NoError(t, err)
 	check.Same(t, "position that may not be read", result.Position, smrt.Position{})
 	_, err = b.Exec(t.Context(), "RESET SESSION AUTHORIZATION")
 	check.NoError(t, err)
@@ -180,7 +181,6 @@ func TestPositionKept(t *testing.T) {
 	lost := testdb.Fault{Sent: -1, Received: -1, Statement: wal.CommitSQL}
 	undone := lost
 	undone.Instead = rollbackSQL
-	var result txn.Result
 	for _, c := range []struct {
 		what  string
 		fault testdb.Fault
@@ -204,8 +204,7 @@ func TestPositionKept(t *testing.T) {
 			b.link.Arm(c.fault)
 		}
 		hooked := -1
-		c.o.Result = &result
-		err := txn.Run(t.Context(), txn.Checked(k), func(ctx context.Context, tx pgx.Tx) error {
+		result, err := txn.RunResult(t.Context(), txn.Checked(k), func(ctx context.Context, tx pgx.Tx) error {
 			check.NoError(t, txn.AfterCommit(ctx, func(context.Context) { hooked = len(k.kept) }))
 			return c.fn(ctx, tx)
 		}, c.o)
@@ -222,7 +221,8 @@ func TestPositionKept(t *testing.T) {
 			check.Same(t, c.what+": position of the result", result.Position, smrt.Position{})
 		}
 	}
-	check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Options{Result: &result})) // nobody keeps it
+	result, err := txn.RunResult(t.Context(), b, add(1, 1)) // nobody keeps it
+	check.NoError(t, err)
 	check.Same(t, "position that nobody asked for", result.Position, smrt.Position{})
 }
 
@@ -233,13 +233,13 @@ var rollbackSQL = strings.Replace(wal.CommitSQL, "COMMIT", "ROLLBACK", 1)
 func TestPositionCutOff(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	committed := message(&pgproto3.CommandComplete{CommandTag: []byte("COMMIT")})
-	var result txn.Result
 	b.link.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: wal.CommitSQL, Answer: func(a []byte) []byte {
 		i := strings.Index(string(a), string(committed))
 		return a[:i+len(committed)]
 	}})
 	k := &keeper{Pool: b.Pool}
-	check.NoError(t, txn.Run(t.Context(), k, add(1, 1), txn.Options{Result: &result, CommitTimeout: 50 * time.Millisecond}))
+	result, err := txn.RunResult(t.Context(), k, add(1, 1), txn.Options{CommitTimeout: 50 * time.Millisecond})
+	check.NoError(t, err)
 	check.Same(t, "happened", b.link.Disarm(), true)
 	check.Same(t, "position", result.Position, smrt.Position{})
 	check.Equal(t, "kept", k.kept, []smrt.Position{{}}) // so that the handle knows that there was a commit
@@ -268,14 +268,14 @@ func TestPositionRefused(t *testing.T) {
 func TestPositionWithLargeObjects(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	var kept pgx.LargeObjects
-	var result txn.Result
-	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+	result, err := txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		kept = tx.LargeObjects()
 		_, err := kept.Create(ctx, 0)
 		return err
-	}, txn.Options{TrackPosition: true, Result: &result}))
+	}, txn.Options{TrackPosition: true})
+	check.NoError(t, err)
 	check.Same(t, "position", result.Position.IsZero(), false)
-	_, err := kept.Create(t.Context(), 0)
+	_, err = kept.Create(t.Context(), 0)
 	check.Error(t, "afterwards", err, pgx.ErrTxClosed)
 	check.Same(t, "objects", one[int](t, b, "SELECT count(*) FROM pg_largeobject_metadata"), 1)
 }

@@ -51,9 +51,6 @@ func (t *retry) begin(o *Options) {
 func (t *retry) attempt() {
 	t.attempts++
 	t.fails = 0
-	if t.options.Result != nil {
-		t.options.Result.Attempts = t.attempts
-	}
 }
 
 func (t *retry) exhausted() bool { return t.attempts >= t.options.MaxAttempts }

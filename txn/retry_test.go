@@ -63,9 +63,7 @@ func TestRetried(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			fn, runs := failing(2, c.fail)
-			var result txn.Result
-			c.o.Result = &result
-			err := txn.Run(t.Context(), b, fn, c.o)
+			result, err := txn.RunResult(t.Context(), b, fn, c.o)
 			check.Same(t, "runs", *runs, c.runs)
 			check.Same(t, "attempts", result.Attempts, c.runs)
 			if c.runs > 1 && !c.o.ReadOnly {

@@ -50,21 +50,30 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 //
 // Run may be called by any number of goroutines if db may be, as a pool may.
 func Run(ctx context.Context, db Beginner, fn Func, options ...Options) error {
+	return start(ctx, db, &run{fn: fn}, options)
+}
+
+// RunResult is [Run], and returns how the transaction went, whether it failed or
+// not.
+func RunResult(ctx context.Context, db Beginner, fn Func, options ...Options) (Result, error) {
+	var result Result
+	err := start(ctx, db, &run{fn: fn, result: &result}, options)
+	return result, err
+}
+
+// start checks what a call was given and runs it.
+func start(ctx context.Context, db Beginner, r *run, options []Options) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
 	if isNil(db) {
 		return errNilHandle
 	}
-	if fn == nil {
+	if r.fn == nil {
 		return &smrt.OptionsError{Option: "fn", Reason: "must not be nil"}
 	}
-	r := &run{fn: fn}
 	if err := r.options.resolve(options); err != nil {
 		return err
-	}
-	if r.options.Result != nil {
-		*r.options.Result = Result{}
 	}
 	inner, ok := handle.Root(db).(Beginner)
 	if ok && isNil(inner) {
@@ -122,7 +131,8 @@ type run struct {
 	db      Beginner
 	fn      Func
 	options Options
-	token   string // of its markers
+	result  *Result // nil if the caller does not want it
+	token   string  // of its markers
 
 	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	wantsPosition bool
@@ -194,6 +204,9 @@ func (r *run) try(ctx context.Context) (pgerr.Fault, error) {
 		}
 	}
 	r.retry.attempt()
+	if r.result != nil {
+		r.result.Attempts = r.retry.attempts
+	}
 	fault, err := r.execute(ctx, a)
 	switch {
 	case err == nil:

@@ -132,26 +132,29 @@ func (o *outcome) sendIn(ctx context.Context, tx pgx.Tx) (closing error) {
 }
 
 // run is flush in a transaction that txn begins, or has begun.
-func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (sum Summary, err error) {
+func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
+	var sum Summary
 	begin, ok := db.(txn.Beginner)
 	if !ok {
 		return sum, &smrt.OptionsError{Option: "db", Reason: "cannot begin transactions: pass a handle that can"}
 	}
-	err = txn.Run(ctx, begin, func(ctx context.Context, tx pgx.Tx) (err error) {
+	result, err := txn.RunResult(ctx, begin, func(ctx context.Context, tx pgx.Tx) (err error) {
 		sum, err = u.join(ctx, tx)
 		return err
 	}, options...)
 	if err != nil {
-		sum = Summary{}
+		return Summary{}, err
 	}
-	return sum, err
+	sum.Result = result
+	return sum, nil
 }
 
 // alone is flush in a transaction of its own, in one round trip.
 func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
-	r := &runner{u: u, db: db, tracked: o.TrackPosition}
-	attempt := func() error {
-		return txn.Run(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
+	r := &runner{u: u, db: db}
+	attempt := func() (err error) {
+		r.result, err = txn.RunResult(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
+		return err
 	}
 	err := attempt()
 	if err != nil && r.unasked() {
@@ -359,7 +362,7 @@ func (o *op) settled() {
 func (r *runner) finish() (Summary, error) {
 	t := r.last
 	sum := t.out.summary()
-	sum.Position = r.position
+	sum.Result = r.result
 	if t.out.all && t.out.unread == nil {
 		r.u.settle(t.out.prepared)
 		return sum, nil

@@ -224,10 +224,9 @@ func TestRetry(t *testing.T) {
 	u := unit.New()
 	r, n := report{Slug: "r"}, note{Body: "n"}
 	unit.Create(u, notes, &n, unit.Refer(noteReport, unit.Create(u, reports, &r)))
-	var result txn.Result
-	_, err := u.Flush(t.Context(), l, txn.Options{Result: &result})
+	sum, err := u.Flush(t.Context(), l)
 	check.NoError(t, err)
-	check.Equal(t, "attempts", result.Attempts, 3)
+	check.Equal(t, "attempts", sum.Attempts, 3)
 	check.Equal(t, "rows", text(t, l, "slug || body", "notes JOIN reports r ON report = r.id"), "rn")
 	check.Equal(t, "reference", n.Report, r.ID)
 

@@ -17,18 +17,9 @@ import (
 // before COMMIT and one after it. Nothing about it makes a unit fail, or leaves
 // open whether it was committed. txn decides who wants it and hands it over.
 
-// KeepCommits lets txn ask for the position if the handle or the options want
-// it, and remembers it for the summary.
+// KeepCommits lets txn ask for the position if the handle wants it.
 func (r *runner) KeepCommits(ctx context.Context) func(smrt.Position) {
-	keep := handle.KeepCommits(ctx, r.db)
-	if keep == nil && !r.tracked {
-		return nil
-	}
-	return func(p smrt.Position) {
-		if r.position = p; keep != nil {
-			keep(p)
-		}
-	}
+	return handle.KeepCommits(ctx, r.db)
 }
 
 // CommitPosition is Commit with the position.

@@ -18,11 +18,10 @@ type Summary struct {
 	Tables     []TableSummary // in the order in which they were first written
 	Statements int            // between BEGIN and COMMIT
 
-	// Position covers the commit: a standby that has replayed the log up to it
-	// has what was written. It is zero where nobody asked for it (see
-	// txn.Options.TrackPosition), where the server does not tell it, and in a
-	// transaction that was joined, whose commit comes later.
-	Position smrt.Position
+	// Result says how the transaction went. Its Position is zero where nobody
+	// asked for it (see txn.Options.TrackPosition), where the server does not
+	// tell it, and in a transaction that was joined, whose commit comes later.
+	txn.Result
 }
 
 // TableSummary is what a unit wrote to one table.

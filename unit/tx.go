@@ -16,6 +16,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/wal"
+	"github.com/smrt-go/smrt/txn"
 )
 
 // txn.Run decides what is retried, how often, and what a commit that was not
@@ -33,10 +34,9 @@ type runner struct {
 	tx   *oneTrip // of the attempt under way
 	last *oneTrip // the attempt that sent COMMIT last
 
-	tracked  bool          // the options ask for the position of the commit
-	silent   bool          // it cannot be asked for
-	stale    bool          // a cached statement did not fit its tables any more
-	position smrt.Position // what it was
+	silent bool       // the position of the commit cannot be asked for
+	stale  bool       // a cached statement did not fit its tables any more
+	result txn.Result // of the last attempt to run it
 
 	// Of a second try because the foreign keys may have changed.
 	first error
