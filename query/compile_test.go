@@ -30,6 +30,7 @@ func exports(t *testing.T, packages ...string) types.Importer {
 
 // TestMistakesDoNotCompile type-checks programs with one mistake each.
 func TestMistakesDoNotCompile(t *testing.T) {
+	t.Parallel()
 	imports := exports(t, "github.com/smrt-go/smrt/query", "github.com/smrt-go/smrt/repo", "github.com/smrt-go/smrt/internal/shop")
 	for code, want := range map[string]string{
 		// Right, so that the others fail for their mistake and nothing else.

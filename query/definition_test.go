@@ -38,6 +38,7 @@ type (
 var global int64
 
 func TestBadDefinitionsPanic(t *testing.T) {
+	t.Parallel()
 	id := func(p *plain) *int64 { return &p.ID }
 	part := query.Part(func(t *twice) *int64 { return &t.A }, func(k *pair) *int64 { return &k.A })
 	for name, c := range map[string]struct {
@@ -93,6 +94,7 @@ func TestBadDefinitionsPanic(t *testing.T) {
 }
 
 func TestCompositeKeyMustBeCovered(t *testing.T) {
+	t.Parallel()
 	type triple struct{ A, B, C int64 }
 	defer func() {
 		if text := fmt.Sprint(recover()); !strings.Contains(text, "does not cover") {

@@ -41,6 +41,7 @@ var oddSchema = testdb.Schema{Name: "query_odd", Apply: func(ctx context.Context
 }}
 
 func TestOddIdentifiers(t *testing.T) {
+	t.Parallel()
 	table := query.NewTable(`Odd?.Order "Lines" %s`, func(o *odd) *int64 { return &o.Key })
 	r := repo.New(testdb.Pool(t, oddSchema, testdb.SearchPath("")), table)
 	ctx := t.Context()

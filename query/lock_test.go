@@ -14,6 +14,7 @@ import (
 
 // TestLocks locks a row on one connection and asks for it on a second one.
 func TestLocks(t *testing.T) {
+	t.Parallel()
 	pool := thingsPool(t, testdb.MaxConns(3))
 	r := fillThings(t, pool)
 	ctx := t.Context()

@@ -240,6 +240,7 @@ func rawCases() []predicateCase {
 // TestOperators runs each operator on each kind of column, then its negation,
 // which must match exactly the other rows.
 func TestOperators(t *testing.T) {
+	t.Parallel()
 	r := fillThings(t, thingsPool(t))
 	all := ids(1, 2, 3, 4)
 	for _, c := range cases() {
@@ -250,6 +251,7 @@ func TestOperators(t *testing.T) {
 }
 
 func TestOrders(t *testing.T) {
+	t.Parallel()
 	r := fillThings(t, thingsPool(t))
 	for _, c := range []struct {
 		name  string
@@ -280,6 +282,7 @@ func TestOrders(t *testing.T) {
 }
 
 func TestAssignments(t *testing.T) {
+	t.Parallel()
 	r := fillThings(t, thingsPool(t))
 	set := func(sets ...query.Assignment[thing]) *thing {
 		t.Helper()
@@ -316,6 +319,7 @@ func TestAssignments(t *testing.T) {
 }
 
 func TestBadOperands(t *testing.T) {
+	t.Parallel()
 	r := fillThings(t, thingsPool(t))
 	for _, c := range []struct {
 		name string

@@ -147,6 +147,7 @@ func randomThings(t *testing.T, pool *pgxpool.Pool, r *rand.Rand) []thing {
 // TestPredicatesMeanWhatGoMeans compares random predicates with the same ones
 // evaluated in Go, and each with its negation.
 func TestPredicatesMeanWhatGoMeans(t *testing.T) {
+	t.Parallel()
 	pool := thingsPool(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	all := randomThings(t, pool, r)
@@ -234,6 +235,7 @@ func vacuous(r *rand.Rand, depth int) (query.Predicate[thing], bool) {
 // predicate. Those that hold for all rows are refused, those that hold for none
 // do nothing; neither sends a statement.
 func TestVacuousWrites(t *testing.T) {
+	t.Parallel()
 	var sent *testdb.Counter
 	pool := thingsPool(t, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
 	things := fillThings(t, pool)
@@ -283,6 +285,7 @@ func TestVacuousWrites(t *testing.T) {
 }
 
 func TestWritesRefuseClausesOfReads(t *testing.T) {
+	t.Parallel()
 	things := fillThings(t, thingsPool(t))
 	one := query.Where(thingID.Eq(1))
 	for name, q := range map[string]query.Query[thing]{

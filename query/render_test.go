@@ -33,6 +33,7 @@ func rendered(t testing.TB, r plan.Request) plan.Statement {
 }
 
 func TestGoldenSQL(t *testing.T) {
+	t.Parallel()
 	reads := []struct {
 		q    query.Query[thing]
 		verb plan.Verb
@@ -107,6 +108,7 @@ func TestGoldenSQL(t *testing.T) {
 // TestEnumsAreNotNull compares an enum as sqlc writes it: it scans itself, but
 // has no place for NULL, while its nullable form has.
 func TestEnumsAreNotNull(t *testing.T) {
+	t.Parallel()
 	type customer struct {
 		ID   int64
 		Tier shopdb.NullCustomerTier `db:"tier"`
@@ -137,6 +139,7 @@ func TestEnumsAreNotNull(t *testing.T) {
 // TestQueriesAreValues extends one query in several ways at once, which must
 // neither race nor show in the query or in each other.
 func TestQueriesAreValues(t *testing.T) {
+	t.Parallel()
 	base := query.Where(thingInt.Gt(1)).Where(thingBig.Gt(2)).OrderBy(thingID.Asc())
 	before := selectSQL(t, base)
 	var wg sync.WaitGroup
@@ -167,6 +170,7 @@ func TestQueriesAreValues(t *testing.T) {
 
 // TestOperandsAreCopied changes what predicates were made of.
 func TestOperandsAreCopied(t *testing.T) {
+	t.Parallel()
 	blob, tags, word, at := []byte("b"), []string{"t"}, "w", time.Unix(1, 0)
 	texts, blobs, args := [][]string{{"t"}}, [][]byte{[]byte("b")}, []any{[]byte("b")}
 	type row struct {
@@ -318,6 +322,7 @@ func TestShapesDiffer(t *testing.T) {
 }
 
 func TestPrefixesAndModes(t *testing.T) {
+	t.Parallel()
 	var sent *testdb.Counter
 	pool := thingsPool(t, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
 	r := fillThings(t, pool)
@@ -354,6 +359,7 @@ func TestPrefixesAndModes(t *testing.T) {
 }
 
 func TestBadFragments(t *testing.T) {
+	t.Parallel()
 	r := repo.New(thingsPool(t), things)
 	for name, p := range map[string]query.Predicate[thing]{
 		"line comment":        query.Raw[thing]("true -- "),

@@ -12,6 +12,7 @@ import (
 // what a query does instead.
 
 func TestTrapEmptyPart(t *testing.T) {
+	t.Parallel()
 	q := query.Where(query.And[thing](), query.Or(query.And[thing](), thingID.Eq(1)), thingID.Eq(2)).OrderBy()
 	if got := selectSQL(t, q); got != `SELECT id FROM "things" WHERE "id" = $1` {
 		t.Error(got)
@@ -19,6 +20,7 @@ func TestTrapEmptyPart(t *testing.T) {
 }
 
 func TestTrapEmptyEqDeletesAll(t *testing.T) {
+	t.Parallel()
 	for _, p := range []query.Predicate[thing]{query.And[thing](), thingID.NotIn(), query.Not(query.Or[thing]())} {
 		q := query.Where(p)
 		if _, err := things.Plan().Build(&plan.Request{Verb: plan.Delete, Spec: q.Plan()}); err == nil {
@@ -28,6 +30,7 @@ func TestTrapEmptyEqDeletesAll(t *testing.T) {
 }
 
 func TestTrapEmptyOrAndEmptyList(t *testing.T) {
+	t.Parallel()
 	for _, p := range []query.Predicate[thing]{query.Or[thing](), thingID.In(), query.Not(thingID.NotIn())} {
 		if got := selectSQL(t, query.Where(p).OrderBy()); got != `SELECT id FROM "things" WHERE false` {
 			t.Error(got)
@@ -36,12 +39,14 @@ func TestTrapEmptyOrAndEmptyList(t *testing.T) {
 }
 
 func TestTrapNotEqOfEmptyList(t *testing.T) {
+	t.Parallel()
 	if got := selectSQL(t, query.Where(thingID.NotIn()).OrderBy()); got != `SELECT id FROM "things"` {
 		t.Error(got)
 	}
 }
 
 func TestTrapNumberingOfInnerParts(t *testing.T) {
+	t.Parallel()
 	inner := query.Or(query.Raw[thing]("a = $1 AND b = $2", 1, 2), query.Not(query.And(thingID.Eq(3), query.Raw[thing]("c = $2 AND d = $1", 5, 4))))
 	q := query.Where(thingID.Eq(0), inner, thingBig.Eq(6)).OrderBy()
 	st := rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
@@ -58,6 +63,7 @@ func TestTrapNumberingOfInnerParts(t *testing.T) {
 }
 
 func TestTrapQuestionMark(t *testing.T) {
+	t.Parallel()
 	q := query.Where(query.Raw[thing]("doc ? 'k' AND doc ?| $1 AND '??' <> $2 AND $3?'x'", 1, 2, 3)).OrderBy()
 	if got := selectSQL(t, q); got != `SELECT id FROM "things" WHERE (doc ? 'k' AND doc ?| $1 AND '??' <> $2 AND $3 ?'x')` {
 		t.Error(got)
@@ -78,6 +84,7 @@ func TestTrapListsOfManyLengths(t *testing.T) {
 }
 
 func TestTrapByteArray(t *testing.T) {
+	t.Parallel()
 	st := rendered(t, plan.Request{Verb: plan.Select, List: "id", Spec: specOf(query.Where(thingUID.Eq(uid(1))))})
 	if len(st.Args) != 1 {
 		t.Errorf("%s %v", st.SQL, st.Args)
@@ -87,6 +94,7 @@ func TestTrapByteArray(t *testing.T) {
 func specOf(q query.Query[thing]) *plan.Spec { return q.Plan() }
 
 func TestTrapInsertOfOtherLength(t *testing.T) {
+	t.Parallel()
 	// Columns and values of an insert come from one list: the arity of the
 	// statement is what the server prepared.
 	r := fillThings(t, thingsPool(t))
