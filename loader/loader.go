@@ -58,15 +58,8 @@ func NewPerRequest[K comparable, V any](ctx context.Context, fn Func[K, V], opti
 // newLoader returns a loader for one request, or for the process if request is
 // nil.
 func newLoader[K comparable, V any](request context.Context, fn Func[K, V], options []Options) *Loader[K, V] {
-	maxInFlight := DefaultMaxInFlight
-	if request != nil {
-		maxInFlight = 1
-	}
 	l := &Loader[K, V]{fn: fn}
-	if l.opts, l.err = resolve(options, maxInFlight); l.err == nil && fn == nil {
-		l.err = bad("fn", "must not be nil")
-	}
-	if l.err != nil {
+	if l.opts, l.err = resolve(options, fn != nil, request != nil); l.err != nil {
 		return l
 	}
 	l.gate = l.opts.gate(request, run[K, V](fn))

@@ -32,8 +32,8 @@ type Options struct {
 }
 
 // resolve returns the options with their defaults. It returns an
-// *[smrt.OptionsError] if they cannot be used.
-func resolve(given []Options, maxInFlight int) (Options, error) {
+// *[smrt.OptionsError] if they cannot be used or there is no function.
+func resolve(given []Options, hasFunc, perRequest bool) (Options, error) {
 	var o Options
 	if len(given) > 1 {
 		return o, bad("options", "must be given at most once, not %d times", len(given))
@@ -42,13 +42,18 @@ func resolve(given []Options, maxInFlight int) (Options, error) {
 		o = given[0]
 	}
 	switch {
+	case !hasFunc:
+		return o, bad("fn", "must not be nil")
 	case o.MaxInFlight < 0:
 		return o, bad("MaxInFlight", "must not be negative, is %d", o.MaxInFlight)
 	case o.MaxBatch < 0:
 		return o, bad("MaxBatch", "must not be negative, is %d", o.MaxBatch)
 	}
 	if o.MaxInFlight == 0 {
-		o.MaxInFlight = maxInFlight
+		o.MaxInFlight = DefaultMaxInFlight
+		if perRequest {
+			o.MaxInFlight = 1
+		}
 	}
 	if o.MaxBatch == 0 {
 		o.MaxBatch = DefaultMaxBatch
