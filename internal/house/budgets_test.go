@@ -32,12 +32,12 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"lines of a file":            6, // up to fileLinesMax, where cutting would part what belongs together
+	"lines of a file":            4, // up to fileLinesMax, where cutting would part what belongs together
 	"parameters":                 10,
 	"lines of a generic body":    11,
 	"percent of comment missing": 7,  // tables of types and of settings explain themselves
 	"lines of tests missing":     3,  // smrt: its errors are tested where they come from; pool, readreplica
-	"arrows":                     70, // inside internal/crud
+	"arrows":                     41, // inside internal/crud
 }
 
 // allowed are the functions that may panic, because they are declarations or
@@ -46,7 +46,7 @@ var over = map[string]int{
 // so that they can be moved.
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable place declare fieldsOf
-		Ref.Get MustResolve Batching View Computed Select finish resolve`,
+		Ref.Get MustResolve Batching View Computed Select finish`,
 	"mutable variables":     `textMaps declared structs tables cursors cores carriages templates foreignKeys meetings`,
 	"functions called init": ``,
 }
