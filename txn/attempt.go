@@ -152,7 +152,7 @@ func (a *attempt) note(err error) error {
 		}
 		return err
 	}
-	if a.first != nil && a.options.off&offPoison == 0 {
+	if a.first != nil {
 		return &smrt.AbortedError{Err: a.first}
 	}
 	return err

@@ -2,10 +2,8 @@ package txn
 
 // Bridges for the external tests: what a control switches off.
 const (
-	OffMarker   = offMarker
-	OffDoubt    = offDoubt
-	OffDetached = offDetached
-	OffPoison   = offPoison
+	OffMarker = offMarker
+	OffDoubt  = offDoubt
 )
 
 // Without returns o with protections switched off.

@@ -91,7 +91,7 @@ func joined(ctx context.Context, h *managedTx, around *handle.Scope, fn Func) er
 	here := *around
 	here.Tx = h
 	err = fn(handle.WithScope(ctx, &here), h)
-	if err == nil && h.a.failed() && h.a.options.off&offPoison == 0 {
+	if err == nil && h.a.failed() {
 		err = h.a.swallowed()
 	}
 	return err

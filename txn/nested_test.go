@@ -49,11 +49,6 @@ func TestSwallowedError(t *testing.T) {
 	check.Error(t, "later statement", err, smrt.ErrTxAborted)
 	check.Same(t, "the first error is found by a later statement", isCode(err, "23505"), true)
 	check.Same(t, "names", b.names(t), "")
-
-	// Control: without the protection the cause is lost.
-	err = txn.Run(t.Context(), b, swallow, txn.Without(txn.Options{}, txn.OffPoison))
-	check.Error(t, "control", err, pgx.ErrTxCommitRollback)
-	check.Same(t, "the first error is found by the control", isCode(err, "23505"), false)
 }
 
 // TestJoin proves that a closure which joins is a part of the transaction: its

@@ -137,10 +137,8 @@ type Result struct {
 type protection uint8
 
 const (
-	offMarker   protection = 1 << iota // no marker is written
-	offDoubt                           // a doubted commit is repeated as if it had failed
-	offDetached                        // COMMIT runs under the caller's context
-	offPoison                          // errors that a closure swallowed are not looked for
+	offMarker protection = 1 << iota // no marker is written
+	offDoubt                         // a doubted commit is repeated as if it had failed
 )
 
 const (

@@ -91,11 +91,8 @@ func (a *attempt) own(own *owned) {
 
 // sendCommit sends COMMIT and waits for its answer.
 func (r *run) sendCommit(ctx context.Context, a *attempt) (smrt.Position, error) {
-	if r.options.off&offDetached == 0 {
-		detached, stop := a.limit(ctx)
-		defer stop.Off()
-		ctx = detached
-	}
+	ctx, stop := a.limit(ctx)
+	defer stop.Off()
 	if tx, ok := a.tx.(handle.PositionTx); ok && r.wantsPosition {
 		return tx.CommitPosition(ctx)
 	}

@@ -306,9 +306,6 @@ func (r *run) execute(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 // verdict is the error of a closure: the one it returned, or one that it did
 // not return and that leaves nothing to commit.
 func (r *run) verdict(h *managedTx, err error, inUse bool) error {
-	if r.options.off&offPoison != 0 {
-		return err
-	}
 	a := h.a
 	switch {
 	case err != nil:

@@ -1,0 +1,34 @@
+package txn_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded removes protections of the package, one at a time, and
+// sees a test fail for each.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct {
+		rule, file, from, to string
+		caught               string // the test that notices
+	}{
+		{
+			"COMMIT does not end with the caller's context", "position.go",
+			"	ctx, stop := a.limit(ctx)\n", "	_, stop := a.limit(ctx)\n",
+			"TestCancelAtEachStep",
+		},
+		{
+			"errors that a closure swallowed are looked for", "run.go",
+			"	case err != nil:\n		return err\n	case a.doom", "	case true:\n		return err\n	case a.doom",
+			"TestSwallowedError",
+		},
+		{
+			"a later statement returns the first error", "attempt.go",
+			"		return &smrt.AbortedError{Err: a.first}\n", "		return err\n",
+			"TestSwallowedError",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
+	}
+}
