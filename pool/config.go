@@ -85,7 +85,7 @@ type Profile string
 
 // The profiles.
 const (
-	// Production keeps connections ready, and answers soon when there are none.
+	// Production keeps connections ready, and fails soon when none is free.
 	Production Profile = "production"
 
 	// Development needs few connections.

@@ -213,3 +213,41 @@ func TestStartGivesUpAtOnce(t *testing.T) {
 		t.Errorf("Open took %v", d)
 	}
 }
+
+// TestURLHints proves that the error of a bad URL says what to write instead,
+// and has no part of the URL in it, which pgx's own error has.
+func TestURLHints(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		url  string
+		mode string
+		hint string
+	}{
+		"mode of TLS in the URL":      {url: nowhere + "?sslmode=hunter2", hint: "sslmode"},
+		"mode of TLS in the settings": {url: nowhere, mode: "hunter2", hint: "verify-full"},
+		"time limit":                  {url: nowhere + "?connect_timeout=hunter2", hint: "connect_timeout"},
+		"kind of server":              {url: nowhere + "?target_session_attrs=hunter2", hint: "target_session_attrs"},
+		"mode of execution":           {url: nowhere + "?default_query_exec_mode=hunter2", hint: "default_query_exec_mode"},
+		"port":                        {url: "postgres://alice@db.invalid/shop?port=hunter2", hint: "port"},
+		"percent sign in a password":  {url: "postgres://alice:hunter2%zz@db.invalid/shop", hint: "percent-encoded"},
+		"keywords":                    {url: "host=db.invalid password=hunter2 port", hint: "host=... user=... dbname=..."},
+	} {
+		_, err := pool.Open(t.Context(), pool.Config{URL: c.url, SSLMode: c.mode, Lazy: true})
+		check.Error(t, what, err, smrt.ErrBadOptions)
+		var bad *smrt.OptionsError
+		if !errors.As(err, &bad) || !strings.Contains(bad.Reason, c.hint) {
+			t.Errorf("%s: got %v, want a hint of %q", what, err, c.hint)
+			continue
+		}
+		for _, secret := range []string{"hunter2", "alice", "db.invalid"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: the error has %s of the URL in it: %v", what, secret, err)
+			}
+		}
+	}
+	t.Run("none", func(t *testing.T) {
+		for _, url := range []string{nowhere, "host=db.invalid user=alice password=hunter2", nowhere + "?sslmode=verify-full"} {
+			settled(t, pool.Config{URL: url})
+		}
+	})
+}

@@ -131,7 +131,7 @@ func (s *connState) cancelArrived() {
 	s.echo = time.Now().Add(echoTime)
 }
 
-// Texts that are longer, and texts behind this number, are read each time.
+// Texts that are longer, and texts beyond this number, are read each time.
 const (
 	maxSeen     = 256
 	maxSeenText = 4096

@@ -16,7 +16,7 @@ type call struct {
 	ctx  context.Context
 	sql  string
 	args []any
-	runs int // beside the first
+	runs int // besides the first
 }
 
 func (c *call) again(err error) bool {

@@ -2,7 +2,7 @@ package pool
 
 import "github.com/smrt-go/smrt/internal/sqltext"
 
-// trait is what a statement does beside its result.
+// trait is what a statement does besides returning its result.
 type trait uint8
 
 const (
@@ -135,7 +135,7 @@ func (v *verdict) inside(s []sqltext.Token) {
 	}
 }
 
-// none stands for the tokens in front of a statement and behind it.
+// none stands for the tokens before a statement and after it.
 var none sqltext.Token
 
 func at(s []sqltext.Token, i int) *sqltext.Token {
@@ -145,7 +145,7 @@ func at(s []sqltext.Token, i int) *sqltext.Token {
 	return &none
 }
 
-// has reports whether words occur in s, one behind the other.
+// has reports whether words occur in s, one after the other.
 func has(s []sqltext.Token, words ...string) bool {
 	for i := range s {
 		n := 0

@@ -25,7 +25,7 @@ type settings struct {
 }
 
 // The names of a setting: of the field, and of the parameter of the URL, which
-// is also that of the environment in capitals behind SMRT_.
+// is also that of the environment in capitals after SMRT_.
 const (
 	prefix    = "pool_"
 	envPrefix = "SMRT_"

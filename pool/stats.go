@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// counts is what the pool counts beside pgx.
+// counts is what the pool counts in addition to pgx.
 type counts struct {
 	exhausted, connectTimeouts      atomic.Int64
 	strays, stale, reset, destroyed atomic.Int64

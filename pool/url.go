@@ -79,8 +79,10 @@ func withParameter(url, name, value string) string {
 // has the URL, and may have a part of the password.
 func badURL(url string, err error) error {
 	for _, word := range []string{"sslmode", "connect_timeout", "target_session_attrs", "default_query_exec_mode", "port"} {
-		if strings.Contains(err.Error(), "invalid "+word) {
-			return bad("URL", "has a "+word+" that pgx does not take")
+		for _, phrase := range []string{"invalid " + word, word + " is invalid", "unknown " + word} {
+			if strings.Contains(err.Error(), phrase) {
+				return bad("URL", "has a "+word+" that pgx does not take")
+			}
 		}
 	}
 	if isURL(url) {
