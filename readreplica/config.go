@@ -14,8 +14,8 @@ import (
 	"github.com/smrt-go/smrt/pool"
 )
 
-// Pool is where the connections to a server come from. A *pgxpool.Pool and a
-// *pool.Pool are one.
+// Pool is a pool of connections to one server. *pgxpool.Pool and *pool.Pool
+// implement it.
 type Pool interface {
 	smrt.Pool
 
@@ -43,7 +43,7 @@ type Server struct {
 	// name one host.
 	URL string
 
-	// Pool is used instead of pools that are opened for URL. Whoever made it
+	// Pool is used instead of pools that are opened for URL. The caller
 	// closes it. Three protections need pools that the router opens itself:
 	// sessions for reading that refuse writes on a primary too, cutting the
 	// connections to a server that has stopped answering, and noticing between
@@ -58,7 +58,7 @@ type Server struct {
 	Weight float64
 }
 
-// Config says how a [Router] works. Only Servers must be set.
+// Config configures a [Router]. Only Servers must be set.
 type Config struct {
 	// Servers are the primary and its standbys, at most 64, in any order:
 	// which one is the primary is found out, again and again.
@@ -111,7 +111,7 @@ type Config struct {
 	// needs that. Default: 10 s.
 	Failover time.Duration
 
-	// Engine is what the servers are. Default: it is found out.
+	// Engine is what the servers are. Default: it is detected.
 	Engine Engine
 
 	// Sticky is how long a session reads from the primary after a write,

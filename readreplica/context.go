@@ -39,16 +39,15 @@ func demanding(ctx context.Context, change func(*demand)) context.Context {
 }
 
 // WithPrimary returns a context under which reads go to the primary. There they
-// see everything that is committed, and need no room by Config.PrimaryShare.
+// see everything that is committed. Config.PrimaryShare does not limit them.
 func WithPrimary(ctx context.Context) context.Context {
 	return demanding(ctx, func(d *demand) { d.primary = true })
 }
 
 // WithMaxStale returns a context under which reads see everything that was
 // committed d or longer ago. A d that is shorter than Config.ProbeInterval
-// costs a question to the primary now and then, which concurrent reads share.
-// A d of 0 or less is as little as can be: all that was committed before the
-// read began.
+// costs a query on the primary now and then, which concurrent reads share. With
+// a d of 0 or less, reads see everything that was committed before they began.
 func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
 	return demanding(ctx, func(of *demand) { of.within = max(d, 1) })
 }
@@ -60,14 +59,14 @@ func WithPosition(ctx context.Context, p smrt.Position) context.Context {
 	return demanding(ctx, func(d *demand) { d.least = p })
 }
 
-// WithSession returns a context with a new session. Under it, whatever router
-// it is used with, reads see what was written before (read-your-writes) and
+// WithSession returns a context with a new session. Under it, on every router,
+// reads see what was written before (read-your-writes) and
 // never less than earlier reads did (monotonic reads). A session is for what
 // one user does one after the other, such as a request; it is safe for
 // concurrent use, but then "before" means: answered before the read began.
 //
-// What is done by hand on connections lent by Router.Acquire and Reader.Acquire
-// is not seen: tell of writes with [MarkWritten].
+// The session does not see what is done on connections that Router.Acquire and
+// Reader.Acquire return: report writes with [MarkWritten].
 func WithSession(ctx context.Context) context.Context {
 	return demanding(ctx, func(d *demand) { d.session = &session{} })
 }

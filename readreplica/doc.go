@@ -1,5 +1,5 @@
 // Package readreplica sends reads to standbys and everything else to the
-// primary, and keeps its word about what a read sees.
+// primary, with guarantees about what a read sees.
 //
 // # A router
 //
@@ -47,8 +47,8 @@
 // What no router can give is one order of all commits on all servers. Commits
 // become visible in another order on a standby than on the primary, so that two
 // users who read from two servers may disagree about which of two concurrent
-// commits was first. Whoever decides something by what was read from a replica,
-// and writes, has to check it again in the transaction that writes.
+// commits was first. If you decide something by what was read from a replica,
+// check it again in the transaction that writes.
 //
 // # Failures
 //

@@ -108,7 +108,7 @@ func (r *Router) arrange() {
 	}
 }
 
-// replica reports whether a node may serve reads beside the primary. A server
+// replica reports whether a node may serve reads next to the primary. A server
 // that was promoted, or demoted, in another history than the primary's has data
 // that never happened here.
 func (r *Router) replica(n *Node, s *status, primary *Node) bool {

@@ -1,12 +1,12 @@
 package readreplica
 
-// Engine is a kind of server that speaks PostgreSQL's protocol. They differ in
-// what can be known about their replicas, and a router does without what is not
-// there, never by guessing.
+// Engine is a kind of server that speaks PostgreSQL's protocol. Engines differ in
+// what can be known about their replicas. A router never guesses what it cannot
+// know.
 type Engine uint8
 
 const (
-	// Detect finds out when the first server answers.
+	// Detect finds out what the servers are when the first of them answers.
 	Detect Engine = iota
 
 	// PostgreSQL replicates by its write-ahead log: everything works.

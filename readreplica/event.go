@@ -8,15 +8,15 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// EventKind says what happened.
+// EventKind is what happened.
 type EventKind uint8
 
 const (
-	// NodeUp means that a server is there, for the first time or again.
+	// NodeUp means that a server can be reached, for the first time or again.
 	NodeUp EventKind = iota + 1
 	// NodeDown means that a server failed twice in a row and gets no reads.
 	NodeDown
-	// PrimaryFound means that a server accepts writes, from now on all of them.
+	// PrimaryFound means that a server accepts writes; all writes go there from now on.
 	PrimaryFound
 	// PrimaryLost means that no server accepts writes.
 	PrimaryLost
@@ -42,7 +42,7 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
-// Event is something that an operator may want to know.
+// Event is a change that an operator may want to know about.
 type Event struct {
 	Kind EventKind
 	Node string    // name of the server; empty for PrimaryLost
@@ -50,7 +50,7 @@ type Event struct {
 	Err  error     // why, for NodeDown
 
 	// Old and New are the ends of the logs of the two timelines, for
-	// TimelineChanged: what lies behind Old on the old one was not seen.
+	// TimelineChanged: what lies after Old on the old one was not seen.
 	Old, New smrt.Position
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// HTTP says how a session travels between the requests of one user.
+// HTTP configures how a session travels between the requests of one user.
 type HTTP struct {
 	// Cookie is the name of the cookie that holds the token. Default:
 	// "smrt-reads", unless Header is set. It is HttpOnly, Secure and

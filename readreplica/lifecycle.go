@@ -43,8 +43,8 @@ func (r *Router) Warm(ctx context.Context, uses ...func(context.Context, smrt.DB
 	return g.Wait()
 }
 
-// Drain ends the router as Close does, and waits until ctx ends at most. What is
-// asked for meanwhile and afterwards is smrt.ErrPoolClosed. An error says what
+// Drain ends the router as Close does, and waits until ctx ends at most. Calls
+// made meanwhile and afterwards fail with smrt.ErrPoolClosed. The error says what
 // was still in use.
 func (r *Router) Drain(ctx context.Context) error {
 	if ctx == nil {

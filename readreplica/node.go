@@ -137,7 +137,7 @@ func (s *status) where() smrt.Position {
 
 // bound is a position that covers everything that a read which ended before the
 // question may have seen. A record becomes visible a moment before the replay
-// position moves behind it, so that position is exact only if nothing was being
+// position moves past it, so that position is exact only if nothing was being
 // replayed; otherwise one record more may have been seen, and whoever has gone
 // beyond the position by a byte has replayed that record too.
 func (s *status) bound() smrt.Position {

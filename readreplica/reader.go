@@ -12,15 +12,15 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// Reader is a handle of a [Router] on which everything is a read, by
-// declaration: for the queries of sqlc, whose texts nobody looks at. It follows
-// the demands of the context as the reads of repositories do. A write on it is
+// Reader is a handle of a [Router] on which every statement is declared a read,
+// such as the queries of sqlc: SQL is never looked at. The context decides what
+// the reads must see, as with repositories. A write on it fails with
 // smrt.ErrWriteOnReplica. It is safe for concurrent use.
 type Reader struct{ router *Router }
 
 var _ smrt.Pool = (*Reader)(nil)
 
-// Reader returns the handle for reading. It is always the same.
+// Reader returns the handle for reading. It always returns the same one.
 func (r *Router) Reader() *Reader { return &r.reader }
 
 // Exec runs a statement that reads.
@@ -45,7 +45,7 @@ func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return openRows(&rows{source: q, ctx: ctx, sql: sql, args: args})
 }
 
-// QueryRow runs a query whose first row is wanted.
+// QueryRow runs a query and returns its first row.
 func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return handle.FirstRow(r.Query(ctx, sql, args...))
 }
@@ -59,12 +59,12 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return &readResults{BatchResults: q.try.On.SendBatch(ctx, b), reading: q}
 }
 
-// CopyFrom is a write.
+// CopyFrom returns smrt.ErrWriteOnReplica.
 func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
 	return 0, smrt.ErrWriteOnReplica
 }
 
-// Acquire lends a connection to a node that serves reads at this moment. What is
+// Acquire returns a connection to a node that serves reads now. What is
 // done on it later is not counted, and not seen by the session of ctx.
 func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 	if ctx == nil {
@@ -80,7 +80,7 @@ func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 // Begin begins a read-only transaction.
 func (r *Reader) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx begins a transaction, which is read-only whatever options say.
+// BeginTx begins a transaction, which is read-only even if options say otherwise.
 func (r *Reader) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	options.AccessMode = pgx.ReadOnly
 	return r.router.BeginTx(ctx, options)

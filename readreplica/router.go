@@ -16,8 +16,8 @@ import (
 	"github.com/smrt-go/smrt/pool"
 )
 
-// Router is a handle on a primary and its standbys. What is declared as a read
-// goes to a standby that is fresh enough, everything else to the primary. It is
+// Router is a smrt.DB on a primary and its standbys. Declared reads go to a
+// standby that is fresh enough, everything else to the primary. It is
 // safe for concurrent use.
 type Router struct {
 	cfg   Config
@@ -47,10 +47,10 @@ type Router struct {
 
 var _ smrt.Pool = (*Router)(nil)
 
-// New returns a router over pools that the caller keeps: it finds out by itself
-// which of them leads to the primary. It asks each of them before it returns,
-// for a second or so at most. All settings have their defaults; for
-// others put the pools into a [Config]. Close it before the pools.
+// New returns a router over pools that the caller closes, after the router. The
+// router detects which of them leads to the primary. New probes each of them
+// before it returns, for about a second at most. It uses the default settings;
+// for others put the pools into a [Config].
 //
 // Sessions of such pools do not refuse writes while they read from a primary;
 // see [Server].Pool.
@@ -216,8 +216,8 @@ func (r *Router) catchUp(ctx context.Context) {
 	}
 }
 
-// Close ends the router: probes stop, and the pools that it opened are closed,
-// which waits for connections that are lent.
+// Close stops the probes and closes the pools that the router opened. It waits
+// for connections that are in use.
 func (r *Router) Close() {
 	r.stop()
 	r.probers.Wait()

@@ -75,7 +75,7 @@ type soak struct {
 
 	acked   atomic.Int64
 	stale   atomic.Int64
-	keys    sync.Map // key -> [3]int64, of transfers that were acknowledged
+	keys    sync.Map // key -> move, of transfers that were acknowledged
 	unknown sync.Map // keys of transfers whose outcome was not told
 }
 
@@ -134,7 +134,7 @@ func (s *soak) client(ctx context.Context, w int) {
 			continue
 		}
 		key := fmt.Sprintf("%d-%d", w, n)
-		ok := s.request(w, "transfer", func() error { return s.transfer(session, rows, key, source, target, rand.Int64N(10)) })
+		ok := s.request(w, "transfer", func() error { return s.transfer(session, rows, key, move{source, target, rand.Int64N(10)}) })
 		for range 4 {
 			s.request(w, "own read", func() error {
 				got, err := rows.Get(session, source)
@@ -165,29 +165,32 @@ func (s *soak) request(w int, kind string, run func() error) bool {
 	return err == nil
 }
 
+// move is a transfer: from, to, how much.
+type move [3]int64
+
 // transfer moves money exactly once.
-func (s *soak) transfer(ctx context.Context, rows *repo.Repository[account, int64], key string, source, target, amount int64) error {
+func (s *soak) transfer(ctx context.Context, rows *repo.Repository[account, int64], key string, m move) error {
 	err := txn.Run(ctx, s.router, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = on"); err != nil {
 			return err
 		}
-		both, err := rows.With(tx).LockMany(ctx, []int64{source, target})
+		both, err := rows.With(tx).LockMany(ctx, []int64{m[0], m[1]})
 		if err != nil {
 			return err
 		}
-		both[0].Balance -= amount
-		both[1].Balance += amount
+		both[0].Balance -= m[2]
+		both[1].Balance += m[2]
 		for _, a := range both {
 			a.Moves++
 		}
 		if _, err := rows.With(tx).UpdateMany(ctx, []account{*both[0], *both[1]}); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "INSERT INTO ledger (key, source, target, amount) VALUES ($1, $2, $3, $4)", key, source, target, amount)
+		_, err = tx.Exec(ctx, "INSERT INTO ledger (key, source, target, amount) VALUES ($1, $2, $3, $4)", key, m[0], m[1], m[2])
 		return err
 	}, txn.Options{Key: key, MaxElapsed: 20 * time.Second, MaxAttempts: 1000})
 	if err == nil {
-		s.keys.Store(key, [3]int64{source, target, amount})
+		s.keys.Store(key, m)
 		s.acked.Add(1)
 	} else {
 		s.unknown.Store(key, true)
@@ -339,9 +342,9 @@ func (s *soak) verify() {
 	check.Same(s.t, "sum of all balances", sum, soakAccounts*1000)
 	rows, err := conn.Query(s.t.Context(), "SELECT key, source, target, amount FROM ledger")
 	check.NoError(s.t, err)
-	found := map[string][3]int64{}
+	found := map[string]move{}
 	var key string
-	var row [3]int64
+	var row move
 	_, err = pgx.ForEachRow(rows, []any{&key, &row[0], &row[1], &row[2]}, func() error {
 		found[key] = row
 		return nil

@@ -21,7 +21,8 @@ func (c *counter) waited(d time.Duration) {
 	c.waitNanos.Add(uint64(d))
 }
 
-// Stats is what a router has done since it was opened, and how its servers are.
+// Stats has what a router has done since it was opened, and the state of its
+// servers.
 type Stats struct {
 	Engine Engine // what the servers are
 	Nodes  []NodeStats
@@ -30,16 +31,16 @@ type Stats struct {
 	Waited     time.Duration // how long, together
 	Fallbacks  uint64        // reads that went to the primary because no replica could serve them
 	Refused    uint64        // reads that were smrt.ErrNoFreshReplica
-	InFallback int           // reads that are on the primary now, in the room of Config.PrimaryShare
+	InFallback int           // reads that are on the primary now, in the share of Config.PrimaryShare
 	Conflicts  uint64        // reads that recovery on a standby cancelled
 	Reruns     uint64        // reads that were run again on another node
 	Redirects  uint64        // writes that were sent again because their server was not the primary
-	Positions  uint64        // questions for a position, beside probes
+	Positions  uint64        // queries for a position, probes not included
 	Timelines  uint64        // promotions that were seen
 	BadTokens  uint64        // tokens of requests that could not be used
 }
 
-// NodeStats is how a server is.
+// NodeStats is the state of a server.
 type NodeStats struct {
 	Name     string
 	Primary  bool          // writes go there

@@ -24,8 +24,8 @@ var tokenText = base64.RawURLEncoding.Strict()
 
 // Token returns what the session of ctx has written and read as a text of some
 // 60 letters, digits and "-_", for another process to continue with; see
-// [Router.Resume]. It is empty if that is nothing. It asks for positions that
-// are not known yet. Inside a transaction begun on the router it is
+// [Router.Resume]. It is empty if the session has done
+// nothing. It queries positions that are not known yet. Inside a transaction begun on the router it is
 // smrt.ErrTxBypass.
 func (r *Router) Token(ctx context.Context) (string, error) {
 	if err := r.needSecret(); err != nil {
@@ -51,11 +51,11 @@ func (r *Router) Token(ctx context.Context) (string, error) {
 
 // Resume returns a context with a session that has written and read what the
 // session of a token had. An empty token is a new session. A token that cannot
-// be used is smrt.ErrBadToken, of which *smrt.TokenError tells why; the context
-// returned with it has a new session, to go on with.
+// be used is smrt.ErrBadToken; *smrt.TokenError says why. The context returned
+// with it has a new session.
 //
-// It takes at most one question to the primary, for tokens that are ahead of
-// what the router has seen of it.
+// For a token that is ahead of what the router has seen of the primary, it asks
+// the primary once.
 func (r *Router) Resume(ctx context.Context, token string) (context.Context, error) {
 	if ctx == nil {
 		return context.Background(), smrt.ErrNilContext

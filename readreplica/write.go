@@ -106,8 +106,8 @@ func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	}
 }
 
-// Query runs a statement on the primary. A statement that is to read from a
-// replica is sent through [Router.Reader].
+// Query runs a statement on the primary. To read from a replica, use
+// [Router.Reader].
 func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	w, err := r.primary(ctx)
 	if err != nil {
@@ -116,7 +116,7 @@ func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return openRows(&rows{source: &w, ctx: ctx, sql: sql, args: args})
 }
 
-// QueryRow runs a statement on the primary, whose first row is wanted.
+// QueryRow runs a statement on the primary and returns its first row.
 func (r *Router) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return handle.FirstRow(r.Query(ctx, sql, args...))
 }
@@ -143,8 +143,8 @@ func (r *Router) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 	return n, err
 }
 
-// Acquire lends a connection to the primary, for what needs a session. The
-// session of ctx does not learn what is written on it: see [MarkWritten].
+// Acquire returns a connection to the primary. The session of ctx does not see
+// what is written on it; see [MarkWritten].
 func (r *Router) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	told := r.kind().positions() // then transactions and units tell of their commits: see keepCommits
 	w, err := r.primary(ctx)
