@@ -27,7 +27,7 @@ func ExampleFail() {
 	ctx := context.Background()
 	pool, _ := openShop(ctx) // attached
 	defer pool.Close()
-	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
+	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.Options{Batching: repo.Batching{Off: true}})
 	var t printer // a *testing.T
 
 	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Fail(t)})
@@ -52,7 +52,7 @@ func ExampleFindings() {
 	ctx := context.Background()
 	pool, _ := openShop(ctx) // attached
 	defer pool.Close()
-	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.NoBatching())
+	products, categories := repo.New(pool, Products), repo.New(pool, Categories, repo.Options{Batching: repo.Batching{Off: true}})
 
 	ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
 	found, err := products.Find(ctx, query.All[Product]())

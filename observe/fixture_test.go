@@ -43,7 +43,7 @@ func fill(ctx context.Context, pool *pgxpool.Pool, n int) *store {
 	s := &store{
 		pool:       pool,
 		products:   repo.New(pool, shop.Products),
-		categories: repo.New(pool, shop.Categories, repo.NoBatching()), // each Get is to be counted
+		categories: repo.New(pool, shop.Categories, repo.Options{Batching: repo.Batching{Off: true}}), // each Get is to be counted
 		shelf:      make([]shop.Product, n),
 	}
 	categories := make([]shop.Category, n)

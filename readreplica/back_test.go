@@ -18,7 +18,7 @@ func TestStandbyGoesBack(t *testing.T) {
 	r := c.open(t, func(cfg *readreplica.Config) {
 		cfg.ProbeInterval, cfg.MaxStale = time.Minute, time.Hour
 	})
-	rows := repo.New(r, counters, repo.NoBatching())
+	rows := repo.New(r, counters, repo.Options{Batching: repo.Batching{Off: true}})
 	session := readreplica.WithSession(t.Context())
 	check.NoError(t, bump(session, rows, 1, 7))
 	p := check.Value(r.Position(session))(t)

@@ -299,7 +299,7 @@ func TestStandbyRestarts(t *testing.T) {
 	c := newCluster(t, 0, 0)
 	var events eventLog
 	r := c.open(t, events.keep, func(cfg *readreplica.Config) { cfg.ProbeInterval = 50 * time.Millisecond })
-	rows := repo.New(r, counters, repo.NoBatching())
+	rows := repo.New(r, counters, repo.Options{Batching: repo.Batching{Off: true}})
 	cycles := 5
 	if full() {
 		cycles = 100

@@ -37,7 +37,7 @@ func TestBlackHole(t *testing.T) {
 		cfg.ProbeInterval, cfg.ProbeTimeout = time.Second, timeout
 		cfg.Picker = readreplica.RoundRobin() // the other one would soon avoid the node by itself
 	})
-	rows := repo.New(r, counters, repo.NoBatching())
+	rows := repo.New(r, counters, repo.Options{Batching: repo.Batching{Off: true}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex
 	var took []time.Duration

@@ -18,7 +18,7 @@ type Source[T any] interface {
 	entityType(*T)
 }
 
-func (r *Reader[T, R]) source() *crud.Bound { return &r.at }
+func (r *Reader[T, R]) source() *crud.Bound { return &r.bound }
 func (r *Reader[T, R]) entityType(*T)       {}
 
 // Sum adds an integer column up over the rows that match. It is not valid if no

@@ -413,7 +413,7 @@ func TestGetManyShares(t *testing.T) {
 func TestGetManyOfMoreThanABatch(t *testing.T) {
 	a := newCrowd(t)
 	ds := a.add(t, "a", "b", "c")
-	documents := repo.New(a.pool, documentTable, repo.Batching(repo.BatchOptions{MaxInFlight: 2, MaxBatch: 2}))
+	documents := repo.New(a.pool, documentTable, repo.Options{Batching: repo.Batching{MaxInFlight: 2, MaxBatch: 2}})
 	occupy := func() { _, _ = documents.Get(context.Background(), -1) }
 	var list []*document
 	sent := a.together(t, "documents", occupy,
@@ -454,7 +454,7 @@ func TestKeysMayChangeAfterACancelledGetMany(t *testing.T) {
 func TestWhoSharesWithWhom(t *testing.T) {
 	a := newCrowd(t)
 	id := a.add(t, "a")[0].ID
-	get := func(db smrt.DB, options ...repo.Option) func() {
+	get := func(db smrt.DB, options ...repo.Options) func() {
 		return func() {
 			if _, err := repo.New(db, documentTable, options...).Get(context.Background(), id); err != nil {
 				t.Error(err)
@@ -462,7 +462,7 @@ func TestWhoSharesWithWhom(t *testing.T) {
 		}
 	}
 	check.Same(t, "made apart", a.together(t, "documents", a.occupy, get(a.pool), get(a.pool), get(a.pool)), 1)
-	same := repo.Batching(repo.BatchOptions{MaxInFlight: 2, MaxBatch: 1000})
+	same := repo.Options{Batching: repo.Batching{MaxInFlight: 2, MaxBatch: 1000}}
 	check.Same(t, "with the defaults spelled out", a.together(t, "documents", a.occupy, get(a.pool, same), get(a.pool)), 1)
 	bound := func() { _ = check.Value(repo.New(nil, documentTable).With(a.pool).Get(context.Background(), id))(t) }
 	check.Same(t, "bound later", a.together(t, "documents", a.occupy, bound, get(a.pool)), 1)
@@ -484,8 +484,8 @@ func TestWhoSharesWithWhom(t *testing.T) {
 		check.NoError(t, tx.Rollback(t.Context()))
 		all.Wait()
 	}
-	direct("gets with other options", get(a.pool, repo.Batching(repo.BatchOptions{MaxInFlight: 7})))
-	direct("gets without batching", get(a.pool, repo.NoBatching()))
+	direct("gets with other options", get(a.pool, repo.Options{Batching: repo.Batching{MaxInFlight: 7}}))
+	direct("gets without batching", get(a.pool, repo.Options{Batching: repo.Batching{Off: true}}))
 	direct("gets in transactions", func() {
 		_ = pgx.BeginFunc(context.Background(), a.pool, func(tx pgx.Tx) error {
 			get(tx)()
@@ -500,14 +500,18 @@ func TestWhoSharesWithWhom(t *testing.T) {
 }
 
 func TestBadBatchOptions(t *testing.T) {
-	for _, o := range []repo.BatchOptions{{MaxInFlight: -1}, {MaxBatch: -1}} {
+	for what, options := range map[string][]repo.Options{
+		"Batching.MaxInFlight": {{Batching: repo.Batching{MaxInFlight: -1}}},
+		"Batching.MaxBatch":    {{Batching: repo.Batching{MaxBatch: -1}}},
+		"options":              {{}, {}},
+	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%+v was taken", o)
+				if e, ok := recover().(*smrt.OptionsError); !ok || e.Option != what {
+					t.Errorf("%s: panicked with %v", what, e)
 				}
 			}()
-			repo.Batching(o)
+			repo.New(nil, documentTable, options...)
 		}()
 	}
 }

@@ -74,9 +74,9 @@
 // Goroutines that read rows of one table by key on one pool at the same time
 // share statements, once there are more of them than a few. Nobody waits for a
 // timer, each gets rows of its own, and none is older than the call. [Batching]
-// sets how many, [NoBatching] switches it off:
+// sets how many, or switches it off:
 //
-//	products := repo.New(pool, Products, repo.Batching(repo.BatchOptions{MaxInFlight: 4}))
+//	products := repo.New(pool, Products, repo.Options{Batching: repo.Batching{MaxInFlight: 4}})
 //
 // Package loader does the same for any function.
 //

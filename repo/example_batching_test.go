@@ -38,7 +38,7 @@ func ExampleBatching() {
 	defer pool.Close()
 	shelf := newShelf(ctx, pool, 200)
 
-	products := repo.New(pool, Products, repo.Batching(repo.BatchOptions{MaxInFlight: 1}))
+	products := repo.New(pool, Products, repo.Options{Batching: repo.Batching{MaxInFlight: 1}})
 
 	sent.Store(0)
 	var requests sync.WaitGroup

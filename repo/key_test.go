@@ -71,7 +71,7 @@ func TestKeysAreEqualIfTheServerSaysSo(t *testing.T) {
 			codes := repo.New(a.pool, of)
 			const want = "31-12"
 			check.Same(t, "on the pool", usesOf(check.Value(codes.GetMany(ctx, keys))(t)), want)
-			check.Same(t, "without batching", usesOf(check.Value(repo.New(a.pool, of, repo.NoBatching()).GetMany(ctx, keys))(t)), want)
+			check.Same(t, "without batching", usesOf(check.Value(repo.New(a.pool, of, repo.Options{Batching: repo.Batching{Off: true}}).GetMany(ctx, keys))(t)), want)
 			check.NoError(t, pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 				check.Same(t, "in a transaction", usesOf(check.Value(codes.With(tx).GetMany(ctx, keys))(t)), want)
 				check.Same(t, "locked", usesOf(check.Value(codes.With(tx).LockMany(ctx, keys))(t)), want)

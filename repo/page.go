@@ -28,7 +28,7 @@ type Page[R any] struct {
 // its order: used with another it answers smrt.ErrBadCursor. A size outside 1
 // to [MaxPageSize] answers smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
-	page, err := page(ctx, &r.at, q.Plan(), p, untyped(loads))
+	page, err := page(ctx, &r.bound, q.Plan(), p, untyped(loads))
 	return (*Page[R])(unsafe.Pointer(page)), err
 }
 
@@ -48,6 +48,6 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 // rows that come or go between two pages shift the others. A page behind the
 // last has no items.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
-	page, err := pageNumber(ctx, &r.at, q.Plan(), number, size, untyped(loads))
+	page, err := pageNumber(ctx, &r.bound, q.Plan(), number, size, untyped(loads))
 	return (*OffsetPage[R])(unsafe.Pointer(page)), err
 }

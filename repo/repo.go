@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"iter"
+	"slices"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -19,28 +20,23 @@ type Repository[T any, K comparable] struct {
 	Reader[T, T]
 }
 
-// Option configures a repository.
-type Option func(*crud.Bound)
-
-// CursorSecret makes the cursors of pages unforgeable: they carry a message
-// authentication code made with the secret. Without it, a cursor that was
-// changed by accident is recognised; one made on purpose is not, and can do no
-// more than start a page at a place of its maker's choice.
-func CursorSecret(secret []byte) Option {
-	secret = append([]byte{}, secret...)
-	return func(b *crud.Bound) { b.Secret = secret }
-}
-
 // New returns the repository of a table on a handle: a pool, a connection or a
-// transaction.
-func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Option) *Repository[T, K] {
+// transaction. Options may be given once. A repository is a declaration, like
+// its table, so New panics with a *smrt.OptionsError if an option has a bad
+// value.
+func New[T any, K comparable](db smrt.DB, table *query.Table[T, K], options ...Options) *Repository[T, K] {
 	return (*Repository[T, K])(unsafe.Pointer(bind(db, table.Plan(), options)))
 }
 
-func bind(db smrt.DB, t *plan.Table, options []Option) *crud.Bound {
+func bind(db smrt.DB, t *plan.Table, options []Options) *crud.Bound {
+	o, err := check(options)
+	if err != nil {
+		panic(err)
+	}
 	b := crud.Bind(db, t)
-	for _, apply := range options {
-		apply(b)
+	if len(options) > 0 {
+		b.Secret = slices.Clone(o.CursorSecret)
+		b.Share(o.Batching.limits())
 	}
 	return b
 }
@@ -49,13 +45,13 @@ func bind(db smrt.DB, t *plan.Table, options []Option) *crud.Bound {
 //
 //	products.With(tx).Update(ctx, product)
 func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
-	return (*Repository[T, K])(unsafe.Pointer(r.at.With(db)))
+	return (*Repository[T, K])(unsafe.Pointer(r.bound.With(db)))
 }
 
 // Get returns the row with the key, or smrt.ErrNotFound. On a busy pool Gets
 // share statements; see [Batching].
 func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load[T]) (*T, error) {
-	v, err := get(ctx, &r.at, unsafe.Pointer(&key), untyped(loads))
+	v, err := get(ctx, &r.bound, unsafe.Pointer(&key), untyped(loads))
 	return (*T)(v), err
 }
 
@@ -64,7 +60,7 @@ func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load
 // where there is no such row, and the same pointer where a key is given twice.
 // On a busy pool it shares statements with others; see [Batching].
 func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...preload.Load[T]) ([]*T, error) {
-	vs, err := getMany(ctx, &r.at, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), untyped(loads))
+	vs, err := getMany(ctx, &r.bound, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), untyped(loads))
 	return *(*[]*T)(unsafe.Pointer(&vs)), err
 }
 
@@ -73,14 +69,14 @@ func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...prelo
 // transactions which lock the same rows wait for one another and never in a
 // circle. The handle must be a transaction: on a pool it is refused.
 func (r *Repository[T, K]) LockMany(ctx context.Context, keys []K) ([]*T, error) {
-	vs, err := r.at.LockMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
+	vs, err := r.bound.LockMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
 	return *(*[]*T)(unsafe.Pointer(&vs)), err
 }
 
 // Key returns the key of an entity.
 func (r *Repository[T, K]) Key(v *T) K {
 	var key K
-	r.at.Table.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
+	r.bound.Table.KeyOf(unsafe.Pointer(v), unsafe.Pointer(&key))
 	return key
 }
 
@@ -92,11 +88,11 @@ func (r *Repository[T, K]) Key(v *T) K {
 // returns is the memory of a T, a []R or a Page[R], and the methods here do no
 // more than say so: a method adds little more to a program than a call costs.
 // That both sides have the same layout is tested.
-type Reader[T, R any] struct{ at crud.Bound }
+type Reader[T, R any] struct{ bound crud.Bound }
 
 // With returns the same reader on another handle.
 func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
-	return (*Reader[T, R])(unsafe.Pointer(r.at.With(db)))
+	return (*Reader[T, R])(unsafe.Pointer(r.bound.With(db)))
 }
 
 // Find returns the rows that match. With no match the slice is empty and the
@@ -104,7 +100,7 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 // statement whatever the number of rows; see package preload. Every other
 // method that reads rows takes loads likewise.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
-	vs, err := find(ctx, &r.at, q.Plan(), untyped(loads))
+	vs, err := find(ctx, &r.bound, q.Plan(), untyped(loads))
 	return *(*[]R)(unsafe.Pointer(&vs)), err
 }
 
@@ -112,25 +108,25 @@ func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...prel
 // order in the query or the table's declaration, rows are ordered by key, so
 // that the answer does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := first(ctx, &r.at, q.Plan(), untyped(loads))
+	v, err := first(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
 // One returns the only row that matches, smrt.ErrNotFound if there is none, or
 // smrt.ErrTooManyRows if there are several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
-	v, err := one(ctx, &r.at, q.Plan(), untyped(loads))
+	v, err := one(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
 // Count returns how many rows match. A limit and an offset count.
 func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.Count(ctx, q.Plan())
+	return r.bound.Count(ctx, q.Plan())
 }
 
 // Exists tells whether a row matches.
 func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
-	return r.at.Exists(ctx, q.Plan())
+	return r.bound.Exists(ctx, q.Plan())
 }
 
 // Stream reads the rows that match one by one, in constant memory:
@@ -152,6 +148,6 @@ func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, erro
 // them are of one instant.
 func (r *Reader[T, R]) Stream(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		stream(ctx, &r.at, q.Plan(), untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
+		stream(ctx, &r.bound, q.Plan(), untyped(loads), func(v unsafe.Pointer, err error) bool { return yield(*(*R)(v), err) })
 	}
 }

@@ -200,7 +200,7 @@ func readCalls() []readCall {
 	return []readCall{
 		{"Get", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).Get(ctx, 1) }},
 		{"Get", "alone", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.New(db, wares, repo.NoBatching()).Get(ctx, 1)
+			return repo.New(db, wares, repo.Options{Batching: repo.Batching{Off: true}}).Get(ctx, 1)
 		}},
 		{"GetMany", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).GetMany(ctx, []int64{2, 1, 99}) }},
 		{"Find", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).Find(ctx, everyWare) }},

@@ -373,8 +373,8 @@ func TestReadsByKeyMeetOnTheirPlace(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		shared bool
-		option repo.Option
-	}{{"shared", true, repo.Batching(repo.BatchOptions{})}, {"alone", false, repo.NoBatching()}} {
+		option repo.Options
+	}{{"shared", true, repo.Options{}}, {"alone", false, repo.Options{Batching: repo.Batching{Off: true}}}} {
 		s.sent(t, 0, some, 0, func() {
 			var all sync.WaitGroup
 			for range callers {

@@ -30,14 +30,14 @@ func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, c
 	if err != nil {
 		panic(fmt.Sprintf("smrt: view: %v", err))
 	}
-	list := r.at.Rows.List
-	targets := meta.TargetsOf(r.at.Table.Struct.Columns, base)
+	list := r.bound.Rows.List
+	targets := meta.TargetsOf(r.bound.Table.Struct.Columns, base)
 	for _, c := range computed {
 		list += ", (" + c.sql + ")"
 		targets = append(targets, meta.Target{Column: c.column})
 	}
 	return &Reader[T, V]{
-		at: *r.at.As(reflect.TypeFor[V](), list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
+		bound: *r.bound.As(reflect.TypeFor[V](), list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
 	}
 }
 
@@ -85,13 +85,13 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 	}
 	names := make([]string, len(s.Columns))
 	for i, c := range s.Columns {
-		of := r.at.Table.Struct.ByName(c.Name)
+		of := r.bound.Table.Struct.ByName(c.Name)
 		if of == nil || of.Type != c.Type {
-			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.at.Table.Name, r.at.Table.Struct.Type))
+			panic(fmt.Sprintf("smrt: %s.%s must be a column of %s with the same type as in %s", s.Type, c.Name, r.bound.Table.Name, r.bound.Table.Struct.Type))
 		}
 		names[i] = c.Quoted
 	}
 	return &Reader[T, V]{
-		at: *r.at.As(s.Type, strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
+		bound: *r.bound.As(s.Type, strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
 	}
 }

@@ -12,14 +12,14 @@ import (
 // Create inserts the entity's row. What the database decided - a key, defaults,
 // times, computed columns - is read back into the entity by the same statement.
 func (r *Repository[T, K]) Create(ctx context.Context, v *T) error {
-	return r.at.Insert(ctx, unsafe.Pointer(v))
+	return r.bound.Insert(ctx, unsafe.Pointer(v))
 }
 
 // CreateMany inserts the rows of all entities in one statement, or none, and
 // reads back into each what the database decided. There is no limit to their
 // number.
 func (r *Repository[T, K]) CreateMany(ctx context.Context, vs []T) error {
-	return r.at.InsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+	return r.bound.InsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
 }
 
 // Outcome is what an upsert did with a row.
@@ -45,7 +45,7 @@ func outcomes(os []crud.Outcome) []Outcome {
 // The row as it then is, is read back into the entity, unless it was left
 // [Unchanged].
 func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]) (Outcome, error) {
-	o, err := r.at.Upsert(ctx, unsafe.Pointer(v), c.Plan())
+	o, err := r.bound.Upsert(ctx, unsafe.Pointer(v), c.Plan())
 	return Outcome(o), err
 }
 
@@ -53,7 +53,7 @@ func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]
 // of each. Two entities with the same conflict target are refused with
 // smrt.ErrDuplicateInBatch.
 func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Conflict[T]) ([]Outcome, error) {
-	os, err := r.at.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Plan())
+	os, err := r.bound.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Plan())
 	return outcomes(os), err
 }
 
@@ -62,7 +62,7 @@ func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Confl
 // the table has a version column, smrt.ErrStale if the row was changed since
 // the entity was read.
 func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
-	return r.at.Update(ctx, unsafe.Pointer(v))
+	return r.bound.Update(ctx, unsafe.Pointer(v))
 }
 
 // UpdateMany writes the whole rows of all entities, each with its own values,
@@ -70,7 +70,7 @@ func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
 // because they do not exist or are stale, the error is a *smrt.IncompleteError
 // that names them, and the others are written all the same.
 func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error) {
-	return r.at.UpdateMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+	return r.bound.UpdateMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
 }
 
 // Patch assigns columns of the row with the key, and no others:
@@ -80,50 +80,50 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 // Zero values are written like any other. It answers smrt.ErrNotFound if there
 // is no such row.
 func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assignment[T]) error {
-	return r.at.Patch(ctx, unsafe.Pointer(&key), plan.All(sets))
+	return r.bound.Patch(ctx, unsafe.Pointer(&key), plan.All(sets))
 }
 
 // UpdateWhere assigns columns of all rows that match and returns how many there
 // were. A query that matches every row is refused with smrt.ErrUnboundedWrite
 // unless it is marked Unbounded.
 func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) (int64, error) {
-	return r.at.UpdateWhere(ctx, q.Plan(), plan.All(sets))
+	return r.bound.UpdateWhere(ctx, q.Plan(), plan.All(sets))
 }
 
 // Delete deletes the row with the key: softly, if the table was declared with
 // SoftDelete. It answers smrt.ErrNotFound if there is no such row.
 func (r *Repository[T, K]) Delete(ctx context.Context, key K) error {
-	return r.at.Delete(ctx, unsafe.Pointer(&key), false)
+	return r.bound.Delete(ctx, unsafe.Pointer(&key), false)
 }
 
 // HardDelete deletes the row with the key for good, deleted softly before or
 // not.
 func (r *Repository[T, K]) HardDelete(ctx context.Context, key K) error {
-	return r.at.Delete(ctx, unsafe.Pointer(&key), true)
+	return r.bound.Delete(ctx, unsafe.Pointer(&key), true)
 }
 
 // Restore takes the soft delete of a row back. If another row has taken its
 // place in a unique index since, it answers smrt.ErrConflict.
 func (r *Repository[T, K]) Restore(ctx context.Context, key K) error {
-	return r.at.Restore(ctx, unsafe.Pointer(&key))
+	return r.bound.Restore(ctx, unsafe.Pointer(&key))
 }
 
 // DeleteMany deletes the rows with the keys in one statement, softly where that
 // is declared, and returns how many there were. Keys without a row are no
 // error.
 func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, error) {
-	return r.at.DeleteMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
+	return r.bound.DeleteMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
 }
 
 // DeleteWhere deletes all rows that match, softly where that is declared, and
 // returns how many there were. A query that matches every row is refused with
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Plan(), false)
+	return r.bound.DeleteWhere(ctx, q.Plan(), false)
 }
 
 // HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
 // add OnlyDeleted to the query.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
-	return r.at.DeleteWhere(ctx, q.Plan(), true)
+	return r.bound.DeleteWhere(ctx, q.Plan(), true)
 }

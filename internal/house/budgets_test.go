@@ -46,7 +46,7 @@ var over = map[string]int{
 // so that they can be moved.
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable place declare fieldsOf
-		Ref.Get MustResolve Batching View Computed Select finish`,
+		Ref.Get MustResolve bind View Computed Select finish`,
 	"mutable variables":     `textMaps declared structs tables cursors cores carriages templates foreignKeys meetings`,
 	"functions called init": ``,
 }

@@ -1,0 +1,87 @@
+package repo
+
+import (
+	"fmt"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/crud"
+)
+
+// Options configure a repository. The zero value is what [New] uses without
+// options.
+type Options struct {
+	// Batching configures how Get and GetMany are batched.
+	Batching Batching
+
+	// CursorSecret authenticates the cursors of pages: only cursors made with
+	// the same secret are accepted. Without a secret a cursor has a checksum,
+	// which detects damage but not forgery. A forged cursor can start a page at
+	// any position, and nothing else.
+	CursorSecret []byte
+}
+
+// Batching configures how Get and GetMany share statements. They do so on a
+// pool without any setup. While few reads by key of a table are running, each
+// is a statement of its own. A read that finds MaxInFlight of them running
+// waits until one returns, and is then sent together with all others that
+// wait, as one statement. There are no timers.
+//
+// Each caller gets its own rows, which share no memory with those of other
+// callers, and its own error. A row is never older than the call, and a caller
+// whose context ends returns at once. The context of a shared statement has
+// none of the callers' values, so a tracer sees the statement outside of their
+// traces.
+//
+// Repositories of the same table on the same pool share statements if their
+// Batching is the same. Transactions and single connections never do.
+type Batching struct {
+	// Off makes each Get and GetMany a statement of its own.
+	Off bool
+
+	// MaxInFlight is how many reads by key of the table may run on the pool
+	// before others wait for one of them to return. Default: 2. A larger number
+	// makes smaller batches, which helps only where the network is slow.
+	MaxInFlight int
+
+	// MaxBatch is how many keys one statement may have. Default: 1,000. A
+	// GetMany of more keys is a statement of its own.
+	MaxBatch int
+}
+
+// check returns the options that are given, or the zero Options.
+func check(options []Options) (Options, error) {
+	if len(options) > 1 {
+		return Options{}, bad("options", "must be given at most once, not %d times", len(options))
+	}
+	if len(options) == 0 {
+		return Options{}, nil
+	}
+	o := options[0]
+	switch {
+	case o.Batching.MaxInFlight < 0:
+		return o, bad("Batching.MaxInFlight", "must not be negative, is %d", o.Batching.MaxInFlight)
+	case o.Batching.MaxBatch < 0:
+		return o, bad("Batching.MaxBatch", "must not be negative, is %d", o.Batching.MaxBatch)
+	}
+	return o, nil
+}
+
+func bad(option, reason string, n int) error {
+	return &smrt.OptionsError{Option: option, Reason: fmt.Sprintf(reason, n)}
+}
+
+// limits returns the numbers with their defaults, or zero if there is no
+// batching.
+func (o Batching) limits() crud.Sharing {
+	if o.Off {
+		return crud.Sharing{}
+	}
+	limits := crud.DefaultSharing
+	if o.MaxInFlight > 0 {
+		limits.MaxInFlight = o.MaxInFlight
+	}
+	if o.MaxBatch > 0 {
+		limits.MaxBatch = o.MaxBatch
+	}
+	return limits
+}
