@@ -72,11 +72,11 @@ func bad(option, reason string, n int) error {
 
 // limits returns the numbers with their defaults, or zero if there is no
 // batching.
-func (o Batching) limits() crud.Sharing {
+func (o Batching) limits() crud.Batching {
 	if o.Off {
-		return crud.Sharing{}
+		return crud.Batching{}
 	}
-	limits := crud.DefaultSharing
+	limits := crud.DefaultBatching
 	if o.MaxInFlight > 0 {
 		limits.MaxInFlight = o.MaxInFlight
 	}

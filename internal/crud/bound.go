@@ -26,9 +26,9 @@ type Bound struct {
 	Entity meta.Accessor
 	Secret []byte // of cursors
 
-	sharing Sharing
-	shared  *sharer                 // nil: reads by key go alone
-	places  []atomic.Pointer[Bound] // b on each place of a handle that routes; nil: it does not
+	batching Batching
+	batcher  *batcher                // nil: each read by key is a statement of its own
+	nodes    []atomic.Pointer[Bound] // b on each node of a handle that routes; nil: it does not
 }
 
 func (b *Bound) fail(ctx context.Context, op table.Op, err error) error {
@@ -47,30 +47,31 @@ func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) {
 
 // Bind returns a table on a handle, read as its own entities.
 func Bind(db smrt.DB, t *plan.Table) *Bound {
-	core := table.Of(t)
-	b := &Bound{DB: db, Table: core, Rows: core.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
-	b.Share(DefaultSharing)
+	of := table.Of(t)
+	b := &Bound{DB: db, Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
+	b.SetBatching(DefaultBatching)
 	return b
 }
 
-// Share says how reads by key share statements.
-func (b *Bound) Share(s Sharing) {
-	b.sharing = s
-	b.meetOn(b.DB)
+// SetBatching sets how reads by key are batched.
+func (b *Bound) SetBatching(s Batching) {
+	b.batching = s
+	b.bindTo(b.DB)
 }
 
 // With is b on another handle.
 func (b *Bound) With(db smrt.DB) *Bound {
 	with := *b
-	with.meetOn(db)
+	with.bindTo(db)
 	return &with
 }
 
-// meetOn binds b to a handle: reads by key meet there, or on each of its places.
-func (b *Bound) meetOn(db smrt.DB) {
-	b.DB, b.shared, b.places = db, nil, placesOf(db)
-	if b.places == nil {
-		b.shared = sharerOf(db, b.Table, b.sharing)
+// bindTo binds b to a handle. Reads by key are batched on it, or on each of its
+// nodes if it routes.
+func (b *Bound) bindTo(db smrt.DB) {
+	b.DB, b.batcher, b.nodes = db, nil, nodesOf(db)
+	if b.nodes == nil {
+		b.batcher = batcherOf(db, b.Table, b.batching)
 	}
 }
 
@@ -78,7 +79,7 @@ func (b *Bound) meetOn(db smrt.DB) {
 func (b *Bound) As(row reflect.Type, list string, targets []meta.Target, entity meta.Accessor) *Bound {
 	as := *b
 	as.Rows, as.Entity = b.Table.Project(row, list, targets), entity
-	as.sharing = Sharing{} // only whole entities are shared
-	as.meetOn(b.DB)
+	as.batching = Batching{} // only whole entities are batched
+	as.bindTo(b.DB)
 	return &as
 }

@@ -38,9 +38,9 @@ func (b *Bound) forUpdate() string {
 	return " ORDER BY " + meta.List(b.Table.KeyColumns()) + " FOR UPDATE"
 }
 
-// getManyAlone reads the rows with the given keys, locked as the text behind says. It
+// getManyAlone reads the rows with the given keys, locked as suffix says. It
 // returns the address of each key's row, nil where there is none.
-func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, behind string) ([]unsafe.Pointer, error) {
+func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string) ([]unsafe.Pointer, error) {
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
@@ -49,10 +49,10 @@ func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, behind string
 	}
 	found := table.Slab{Of: &b.Table.Self.Structs, Expect: keys.N}
 	if !exact(b.Table) {
-		w := wanted{core: b.Table, reads: []*read{{db: b.DB, keys: keys}}, behind: behind, rows: &found}
+		w := combined{table: b.Table, reads: []*read{{db: b.DB, keys: keys}}, suffix: suffix, rows: &found}
 		if err := w.byPosition(ctx); err == nil {
 			return w.reads[0].found, nil
-		} else if err != errUncarried { //nolint:errorlint // this very value is the sign
+		} else if err != errNoArray { //nolint:errorlint // this very value is the sign
 			return nil, err
 		}
 	}
@@ -60,7 +60,7 @@ func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, behind string
 	if err != nil {
 		return nil, err
 	}
-	rows, err := b.DB.Query(ctx, "SELECT "+b.Table.Self.List+" FROM "+b.Table.Quoted+" WHERE "+where+b.Table.NotDeleted()+behind, args...)
+	rows, err := b.DB.Query(ctx, "SELECT "+b.Table.Self.List+" FROM "+b.Table.Quoted+" WHERE "+where+b.Table.NotDeleted()+suffix, args...)
 	if err != nil {
 		return nil, err
 	}

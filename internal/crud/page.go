@@ -18,8 +18,8 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// Keyset pages: the place of a row in a total order is the values it has in
-// the order's columns. A page begins behind a place and never counts rows, so
+// Keyset pages: the position of a row in a total order is the values it has in
+// the order's columns. A page begins after a position and never counts rows, so
 // page 1,000 costs what page 1 costs, and rows that come or go in between
 // neither repeat nor hide others (Markus Winand, "We need tool support for
 // keyset pagination").
@@ -53,8 +53,8 @@ func (b *Bound) totalOrder(s *plan.Spec) ([]meta.Order, error) {
 	return total, nil
 }
 
-// backwards is the order from the last row to the first.
-func backwards(order []meta.Order) []meta.Order {
+// reversed is the order from the last row to the first.
+func reversed(order []meta.Order) []meta.Order {
 	out := make([]meta.Order, len(order))
 	for i, o := range order {
 		nulls := meta.NullsFirst
@@ -69,45 +69,45 @@ func backwards(order []meta.Order) []meta.Order {
 	return out
 }
 
-// following is the condition that a row comes after a place in an order.
+// following is the condition that a row comes after a position in an order.
 //
 // If all columns point the same way and none can be NULL it is a comparison of
 // rows, which an index answers in one descent. Otherwise it is the expansion
 // (a > x) OR (a = x AND (b > y OR ...)), with a >= x in front for the index.
-func following(order []meta.Order, place []any) plan.Node {
+func following(order []meta.Order, position []any) plan.Node {
 	uniform := len(order) > 1
 	for i, o := range order {
-		uniform = uniform && o.Desc == order[0].Desc && !o.Column.Nullable && place[i] != nil
+		uniform = uniform && o.Desc == order[0].Desc && !o.Column.Nullable && position[i] != nil
 	}
 	if uniform {
-		return rowComparison(order, place)
+		return rowComparison(order, position)
 	}
-	beyond := after(order[0], place[0])
+	beyond := after(order[0], position[0])
 	if len(order) == 1 {
 		return beyond
 	}
-	rest := following(order[1:], place[1:])
+	rest := following(order[1:], position[1:])
 	expanded := plan.Node{Op: plan.Or, Kids: []plan.Node{
 		beyond,
-		{Op: plan.And, Kids: []plan.Node{same(order[0], place[0]), rest}},
+		{Op: plan.And, Kids: []plan.Node{same(order[0], position[0]), rest}},
 	}}
 	if order[0].Column.Nullable {
 		return expanded
 	}
-	bound := plan.Node{Op: plan.Ge, Column: order[0].Column, A: place[0]}
+	bound := plan.Node{Op: plan.Ge, Column: order[0].Column, A: position[0]}
 	if order[0].Desc {
 		bound.Op = plan.Le
 	}
 	return plan.Node{Op: plan.And, Kids: []plan.Node{bound, expanded}}
 }
 
-func rowComparison(order []meta.Order, place []any) plan.Node {
+func rowComparison(order []meta.Order, position []any) plan.Node {
 	n := plan.Node{Op: plan.RowGt}
 	if order[0].Desc {
 		n.Op = plan.RowLt
 	}
 	for i, o := range order {
-		n.Kids = append(n.Kids, plan.Node{Op: plan.Operand, Column: o.Column, A: place[i]})
+		n.Kids = append(n.Kids, plan.Node{Op: plan.Operand, Column: o.Column, A: position[i]})
 	}
 	return n
 }
@@ -145,7 +145,7 @@ const (
 	macSize       = 16
 )
 
-// encodeCursor names the place of the entity at p.
+// encodeCursor names the position of the entity at p.
 func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, p unsafe.Pointer) (string, error) {
 	body := append([]byte{cursorVersion}, b.sums(s, order)...)
 	for _, o := range order {
@@ -175,7 +175,7 @@ func isNil(v any) bool {
 	return plan.IsNullValue(v)
 }
 
-// decodeCursor returns the place that a cursor names, after making sure that
+// decodeCursor returns the position that a cursor names, after making sure that
 // it was made by this query in this order.
 func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
@@ -193,12 +193,12 @@ func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([
 	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
 		return nil, &smrt.CursorError{Reason: "other order"}
 	}
-	return decodePlace(order, body[1+2*sumSize:])
+	return decodePosition(order, body[1+2*sumSize:])
 }
 
-func decodePlace(order []meta.Order, b []byte) ([]any, error) {
+func decodePosition(order []meta.Order, b []byte) ([]any, error) {
 	malformed := &smrt.CursorError{Reason: "malformed"}
-	place := make([]any, len(order))
+	position := make([]any, len(order))
 	for i, o := range order {
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n > uint64(len(b)-size) {
@@ -212,13 +212,13 @@ func decodePlace(order []meta.Order, b []byte) ([]any, error) {
 		if err := json.Unmarshal(b[:n], v.Interface()); err != nil {
 			return nil, malformed
 		}
-		place[i] = v.Elem().Interface()
+		position[i] = v.Elem().Interface()
 		b = b[n:]
 	}
 	if len(b) > 0 {
 		return nil, malformed
 	}
-	return place, nil
+	return position, nil
 }
 
 // mac authenticates a cursor. Without a secret it is a checksum.
@@ -265,11 +265,11 @@ func checkPage(ctx context.Context, s *plan.Spec, size int) error {
 	return nil
 }
 
-// Window is one page to be read.
+// pageWindow is one page to be read.
 type pageWindow struct {
-	Spec      *plan.Spec
-	Beyond    *plan.Node // nil: from the start
-	Backwards bool       // the rows come last first
+	spec      *plan.Spec
+	after     *plan.Node // nil: from the start
+	backwards bool       // the rows come in reverse order
 
 	bound   *Bound
 	request pageRequest
@@ -299,34 +299,34 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r pageRequest) (*pageW
 	if err != nil {
 		return nil, err
 	}
-	w := &pageWindow{bound: b, request: r, query: s, order: order, Backwards: r.Before != ""}
+	w := &pageWindow{bound: b, request: r, query: s, order: order, backwards: r.Before != ""}
 	direction := order
-	if w.Backwards {
-		direction = backwards(order)
+	if w.backwards {
+		direction = reversed(order)
 	}
-	w.Spec = pageSpec(s, direction, r.Size)
+	w.spec = pageSpec(s, direction, r.Size)
 	if r.After == "" && r.Before == "" {
 		return w, nil
 	}
-	place, err := b.decodeCursor(s, order, r.After+r.Before)
+	position, err := b.decodeCursor(s, order, r.After+r.Before)
 	if err != nil {
 		return nil, err
 	}
-	beyond := following(direction, place)
-	w.Beyond = &beyond
+	beyond := following(direction, position)
+	w.after = &beyond
 	return w, nil
 }
 
-// Cursors returns the cursors of the pages around the one that was read.
+// cursors returns the cursors of the pages around the one that was read.
 func (w *pageWindow) cursors(rows table.Rows) (next, prev string, err error) {
 	n := min(rows.N, w.request.Size)
 	if n == 0 {
 		return "", "", nil
 	}
-	more, resumed := rows.N > n, w.Beyond != nil
+	more, resumed := rows.N > n, w.after != nil
 	first, last := w.bound.Entity(rows.At(0)), w.bound.Entity(rows.At(n-1))
 	follows, precedes := more, resumed
-	if w.Backwards {
+	if w.backwards {
 		first, last = last, first
 		follows, precedes = resumed, more
 	}

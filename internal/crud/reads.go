@@ -13,7 +13,7 @@ import (
 )
 
 // The declared reads of a Bound. What each passes to Read starts from nothing,
-// because it may run again on another place.
+// because it may run again on another node.
 
 // Get reads the row with the key at key into a new struct.
 func (b *Bound) Get(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, err error) {
@@ -25,12 +25,12 @@ func (b *Bound) Get(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, 
 }
 
 func (b *Bound) get(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
-	found, at, err := b.meet(ctx, b.Table.Keys(key, 1), true)
+	found, batcher, err := b.readBatched(ctx, b.Table.Keys(key, 1), true)
 	switch {
 	case err != nil:
 		return nil, err
 	case found == nil:
-		defer at.leave()
+		defer batcher.leave()
 		return b.getAlone(ctx, key)
 	case found[0] == nil:
 		return nil, smrt.ErrNotFound
@@ -45,7 +45,7 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
 		return on.fail(ctx, "get", err)
 	}
-	if n == 0 { // nothing is sent, so that no place is needed
+	if n == 0 { // nothing is sent, so that no node is needed
 		err = read(b)
 	} else {
 		err = b.Read(ctx, "get", nil, read)
@@ -55,11 +55,11 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 
 func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
 	if keys.N > 0 {
-		found, at, err := b.meet(ctx, keys, false)
+		found, batcher, err := b.readBatched(ctx, keys, false)
 		if err != nil || found != nil {
 			return found, err
 		}
-		defer at.leave()
+		defer batcher.leave()
 	}
 	return b.getManyAlone(ctx, keys, "")
 }
@@ -265,7 +265,7 @@ func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before 
 }
 
 func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error) {
-	items, err := b.collect(ctx, w.Spec, w.Beyond)
+	items, err := b.collect(ctx, w.spec, w.after)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +274,7 @@ func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error
 		return nil, err
 	}
 	page.Items = items.First(size)
-	if w.Backwards {
+	if w.backwards {
 		b.Rows.Reverse(&page.Items)
 	}
 	return page, nil

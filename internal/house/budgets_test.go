@@ -47,7 +47,7 @@ var over = map[string]int{
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable place declare fieldsOf
 		Ref.Get MustResolve bind View Computed Select finish`,
-	"mutable variables":     `textMaps declared structs tables cursors cores carriages templates foreignKeys meetings`,
+	"mutable variables":     `textMaps declared structs tables cursors cores carriages templates foreignKeys batchers`,
 	"functions called init": ``,
 }
 

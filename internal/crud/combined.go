@@ -15,15 +15,15 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// wanted is what the callers of a batch want: their reads, and who wants each
+// combined is what the callers of a batch want: their reads, and who wants each
 // of the different keys.
-type wanted struct {
-	core   *table.Table
+type combined struct {
+	table  *table.Table
 	reads  []*read
-	places []unsafe.Pointer // the different keys
+	keys   []unsafe.Pointer // the different keys
 	first  []int32          // for each of them, the head of a chain of wants
 	wants  []want
-	behind string      // of the statement: the order and lock
+	suffix string      // of the statement: the order and lock
 	rows   *table.Slab // where the rows of a single caller go; nil: each is apart
 }
 
@@ -34,8 +34,8 @@ type want struct {
 }
 
 // fetch reads the rows, each into a struct of its own for each caller.
-func (w *wanted) fetch(ctx context.Context) error {
-	if c := w.core; len(c.KeyParts) == 1 && table.IsInteger(c.KeyParts[0]) {
+func (w *combined) fetch(ctx context.Context) error {
+	if c := w.table; len(c.KeyParts) == 1 && table.IsInteger(c.KeyParts[0]) {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
@@ -52,18 +52,18 @@ func exact(c *table.Table) bool {
 	return true
 }
 
-// db is the handle: all reads that meet have the same.
-func (w *wanted) db() smrt.DB { return w.reads[0].db }
+// db is the handle: all reads of a batch have the same.
+func (w *combined) db() smrt.DB { return w.reads[0].db }
 
 // collect finds the different keys. Equal keys of one caller are neighbours in
 // their chain.
-func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 {
+func collect[K comparable](w *combined, keyOf func(unsafe.Pointer) K) map[K]int32 {
 	total := 0
 	for _, r := range w.reads {
 		total += r.keys.N
 	}
 	byKey := make(map[K]int32, total)
-	w.places = make([]unsafe.Pointer, 0, total)
+	w.keys = make([]unsafe.Pointer, 0, total)
 	w.first = make([]int32, 0, total)
 	w.wants = make([]want, 0, total)
 	found := make([]unsafe.Pointer, total)
@@ -74,13 +74,13 @@ func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 
 			r.found = make([]unsafe.Pointer, r.keys.N)
 		}
 		for at := range r.keys.N {
-			place := r.keys.At(at)
-			key := keyOf(place)
+			address := r.keys.At(at)
+			key := keyOf(address)
 			k, known := byKey[key]
 			if !known {
-				k = int32(len(w.places))
+				k = int32(len(w.keys))
 				byKey[key] = k
-				w.places = append(w.places, place)
+				w.keys = append(w.keys, address)
 				w.first = append(w.first, -1)
 			}
 			w.wants = append(w.wants, want{read: int32(i), at: int32(at), next: w.first[k]})
@@ -92,10 +92,10 @@ func collect[K comparable](w *wanted, keyOf func(unsafe.Pointer) K) map[K]int32 
 
 // byNumber reads by a list of numbers, which are equal here if they are equal
 // to the server. So a row tells by its key who wants it.
-func (w *wanted) byNumber(ctx context.Context) error {
-	c := w.core
+func (w *combined) byNumber(ctx context.Context) error {
+	c := w.table
 	byKey := collect(w, c.KeyParts[0].Int)
-	keys, err := meta.NewArrayAt(c.KeyParts[0], w.places)
+	keys, err := meta.NewArrayAt(c.KeyParts[0], w.keys)
 	if err != nil {
 		return err
 	}
@@ -127,20 +127,20 @@ func (w *wanted) byNumber(ctx context.Context) error {
 // byPosition reads by rows of keys that the server compares with its own, and
 // that carry the position that tells who wants them: only the server knows
 // which texts are equal by a collation, say.
-func (w *wanted) byPosition(ctx context.Context) error {
-	c := w.core
+func (w *combined) byPosition(ctx context.Context) error {
+	c := w.table
 	types, err := c.ColumnTypes(ctx, w.db())
 	if err != nil {
 		return err
 	}
 	ks, ok := c.KeyArrayTypes(types, c.KeyParts)
 	if !ok {
-		return errUncarried
+		return errNoArray
 	}
 	collect(w, func(p unsafe.Pointer) string { return table.TargetKey(c.KeyParts, p) })
 	args := make([]any, len(ks))
 	for i, part := range c.KeyParts {
-		a, err := meta.NewArrayAt(part, w.places)
+		a, err := meta.NewArrayAt(part, w.keys)
 		if err != nil {
 			return c.Named(err)
 		}
@@ -148,7 +148,7 @@ func (w *wanted) byPosition(ctx context.Context) error {
 			return err
 		}
 	}
-	rows, err := w.db().Query(ctx, positionedSQL(c, ks, w.behind), args...)
+	rows, err := w.db().Query(ctx, positionedSQL(c, ks, w.suffix), args...)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (w *wanted) byPosition(ctx context.Context) error {
 		if first {
 			d.InitFrom(c.Name, c.Self.Targets, rows, 1)
 		}
-		k, err := position(rows)
+		k, err := ordinal(rows)
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (w *wanted) byPosition(ctx context.Context) error {
 // deliver gives the current row to those who want key k. Each gets a struct of
 // its own; the first gets p, if the row is there already. Of several rows with
 // one key, which a view may have, the first counts, as it does alone.
-func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Pointer) error {
+func (w *combined) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Pointer) error {
 	last := int32(-1)
 	for n := w.first[k]; n >= 0; n = w.wants[n].next {
 		to := &w.wants[n]
@@ -184,7 +184,7 @@ func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Point
 			if w.rows != nil {
 				p = w.rows.Next()
 			} else {
-				p = w.core.Self.One()
+				p = w.table.Self.One()
 				d.Apart()
 			}
 			if err := d.Row(rows, p); err != nil {
@@ -197,8 +197,8 @@ func (w *wanted) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Point
 	return nil
 }
 
-// position reads the first column of a row, which counts from 1.
-func position(rows pgx.Rows) (int32, error) {
+// ordinal reads the first column of a row, which counts from 1.
+func ordinal(rows pgx.Rows) (int32, error) {
 	src := rows.RawValues()[0]
 	if rows.FieldDescriptions()[0].Format == pgtype.BinaryFormatCode {
 		return int32(binary.BigEndian.Uint64(src)) - 1, nil
@@ -217,8 +217,8 @@ func numberedSQL(c *table.Table) string {
 }
 
 // positionedSQL is the statement that reads by rows of keys.
-func positionedSQL(c *table.Table, ks []table.ArrayType, behind string) string {
-	shape := append([]byte{'g'}, behind...)
+func positionedSQL(c *table.Table, ks []table.ArrayType, suffix string) string {
+	shape := append([]byte{'g'}, suffix...)
 	for _, k := range ks {
 		shape = append(append(shape, k.Param...), k.Cast...)
 	}
@@ -236,6 +236,6 @@ func positionedSQL(c *table.Table, ks []table.ArrayType, behind string) string {
 			on = append(on, "t."+c.SoftDelete.Quoted+" IS NULL")
 		}
 		// The position has a name that no column has, so that an order by the key is one.
-		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + behind}
+		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + suffix}
 	}).SQL
 }

@@ -55,7 +55,7 @@ func TestPoolsAreNotKeptAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	const pools = 5
-	before := crud.Meetings()
+	before := crud.Batchers()
 	taken := make(chan struct{}, pools)
 	for range pools {
 		pool := newPool(t, base.Config().ConnString())
@@ -70,13 +70,13 @@ func TestPoolsAreNotKeptAlive(t *testing.T) {
 		runtime.AddCleanup(pool, func(taken chan struct{}) { taken <- struct{}{} }, taken)
 		pool.Close()
 	}
-	if n := crud.Meetings() - before; n < 1 || n > pools {
+	if n := crud.Batchers() - before; n < 1 || n > pools {
 		t.Errorf("%d handles are known, want up to %d", n, pools)
 	}
 	deadline := time.Now().Add(testdb.Patience(20 * time.Second))
-	for len(taken) < pools || crud.Meetings() > before {
+	for len(taken) < pools || crud.Batchers() > before {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d pools were collected, %d entries are left", len(taken), pools, crud.Meetings()-before)
+			t.Fatalf("%d of %d pools were collected, %d entries are left", len(taken), pools, crud.Batchers()-before)
 		}
 		runtime.GC()
 		time.Sleep(time.Millisecond)
@@ -107,12 +107,12 @@ func TestWhoMeetsWhom(t *testing.T) {
 		"bound to a transaction later":   {b: bind(one).With(&pgxpool.Tx{})},
 		"another table":                  {b: crud.Bind(one, query.NewTable("pebbles", func(p *pebble) *int64 { return &p.ID }).Plan()), shares: true},
 		"a table without a key":          {b: crud.Bind(one, keylesss.Plan())},
-		"other options":                  {b: sharing(bind(one), crud.Sharing{MaxInFlight: 9, MaxBatch: 9}), shares: true},
-		"no sharing":                     {b: sharing(bind(one), crud.Sharing{})},
+		"other options":                  {b: batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), shares: true},
+		"no batching":                    {b: batching(bind(one), crud.Batching{})},
 		"a view":                         {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil)},
 		"a view, bound again":            {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil).With(one)},
-		"no sharing, bound again":        {b: sharing(bind(one), crud.Sharing{}).With(other)},
-		"other options, and back to one": {b: sharing(sharing(bind(one), crud.Sharing{MaxInFlight: 9, MaxBatch: 9}), crud.DefaultSharing), shares: true, us: true},
+		"no batching, bound again":       {b: batching(bind(one), crud.Batching{}).With(other)},
+		"other options, and back to one": {b: batching(batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), crud.DefaultBatching), shares: true, us: true},
 	} {
 		if test.b.Shares() != test.shares || test.b.SharesWith(ours) != test.us {
 			t.Errorf("%s: shares %v, with us %v, want %v, %v", name, test.b.Shares(), test.b.SharesWith(ours), test.shares, test.us)
@@ -123,7 +123,7 @@ func TestWhoMeetsWhom(t *testing.T) {
 	}
 }
 
-func sharing(b *crud.Bound, s crud.Sharing) *crud.Bound {
-	b.Share(s)
+func batching(b *crud.Bound, s crud.Batching) *crud.Bound {
+	b.SetBatching(s)
 	return b
 }

@@ -24,8 +24,8 @@ func idlePool(tb testing.TB) *pgxpool.Pool {
 	return pool
 }
 
-// placesOf are the Bounds that reads of b run on, in the order of the places.
-func placesOf(t *testing.T, b *crud.Bound) (found []*crud.Bound) {
+// nodesOf are the Bounds that reads of b run on, in the order of the places.
+func nodesOf(t *testing.T, b *crud.Bound) (found []*crud.Bound) {
 	t.Helper()
 	var refused *pgconn.PgError
 	err := b.Read(t.Context(), "read", nil, func(on *crud.Bound) error {
@@ -43,24 +43,24 @@ func TestPlacesAreKept(t *testing.T) {
 	router := handletest.New(idlePool(t), near, far)
 	b := crud.Bind(router, pebbles.Plan())
 	check.Same(t, "the router itself shares", b.Shares(), false)
-	first := placesOf(t, b)
+	first := nodesOf(t, b)
 	check.Same(t, "places", len(first), 2)
 	check.Same(t, "near", first[0].DB, smrt.DB(near))
 	check.Same(t, "far", first[1].DB, smrt.DB(far))
-	check.Equal(t, "kept", [2]bool{placesOf(t, b)[0] == first[0], placesOf(t, b)[1] == first[1]}, [2]bool{true, true})
+	check.Equal(t, "kept", [2]bool{nodesOf(t, b)[0] == first[0], nodesOf(t, b)[1] == first[1]}, [2]bool{true, true})
 	check.Same(t, "shares with the pool's", first[0].SharesWith(crud.Bind(near, pebbles.Plan())), true)
 	check.Same(t, "shares with the other place", first[0].SharesWith(first[1]), false)
 
-	again := placesOf(t, b.With(router))
+	again := nodesOf(t, b.With(router))
 	check.Same(t, "of another Bound", again[0] == first[0], false)
 	check.Same(t, "shares with it", again[0].SharesWith(first[0]), true)
 
 	as := b.As(reflect.TypeFor[keyless](), "name", nil, nil)
-	check.Same(t, "of a view", placesOf(t, as)[0].Rows == as.Rows, true)
+	check.Same(t, "of a view", nodesOf(t, as)[0].Rows == as.Rows, true)
 
-	b.Share(crud.Sharing{})
-	check.Same(t, "shares after it was turned off", placesOf(t, b)[0].Shares(), false)
-	check.Equal(t, "on a pool", placesOf(t, b.With(near))[0].DB, smrt.DB(near))
+	b.SetBatching(crud.Batching{})
+	check.Same(t, "shares after it was turned off", nodesOf(t, b)[0].Shares(), false)
+	check.Equal(t, "on a pool", nodesOf(t, b.With(near))[0].DB, smrt.DB(near))
 }
 
 // TestPlacesAreMadeOnceByMany lets goroutines meet on the first read.

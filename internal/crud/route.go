@@ -11,34 +11,34 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// placesOf makes room for a Bound on each place of a handle, nil if it does not
+// nodesOf makes room for a Bound on each node of a handle, nil if it does not
 // route.
-func placesOf(db smrt.DB) []atomic.Pointer[Bound] {
+func nodesOf(db smrt.DB) []atomic.Pointer[Bound] {
 	if r := handle.RouterOf(db); r != nil {
 		return make([]atomic.Pointer[Bound], r.Nodes())
 	}
 	return nil
 }
 
-// at is b on a place of its handle. It is made once and kept, so that routing
+// onNode is b on a node of its handle. It is made once and kept, so that routing
 // needs no memory; two that are made at the same time are alike.
-func (b *Bound) at(on smrt.DB, place int) *Bound {
-	if p := b.places[place].Load(); p != nil && p.DB == on {
+func (b *Bound) onNode(on smrt.DB, node int) *Bound {
+	if p := b.nodes[node].Load(); p != nil && p.DB == on {
 		return p
 	}
 	p := *b
-	p.DB, p.places, p.shared = on, nil, sharerOf(on, b.Table, b.sharing) // a place routes no further
-	b.places[place].Store(&p)
+	p.DB, p.nodes, p.batcher = on, nil, batcherOf(on, b.Table, b.batching) // a node routes no further
+	b.nodes[node].Store(&p)
 	return &p
 }
 
-// Read runs what a declared read of s consists of on one place, and all of it
+// Read runs what a declared read of s consists of on one node, and all of it
 // again on another if the handle says so. Without a handle that routes, that is
 // b itself. Locks are the primary's, so what takes them goes to the handle.
 //
 // read must be able to run again, and give its errors their type.
 func (b *Bound) Read(ctx context.Context, op table.Op, s *plan.Spec, read func(on *Bound) error) error {
-	if b.places == nil && !locks(s) { // the common case costs a call
+	if b.nodes == nil && !locks(s) { // the common case costs a call
 		return read(b)
 	}
 	return b.route(ctx, op, s, func(on *Bound) (bool, error) { return false, read(on) })
@@ -52,13 +52,13 @@ func (b *Bound) route(ctx context.Context, op table.Op, s *plan.Spec, read func(
 			return b.fail(ctx, op, err)
 		}
 	}
-	if b.places == nil || locks(s) || s.Empty() && ctx != nil { // which sends nothing
+	if b.nodes == nil || locks(s) || s.Empty() && ctx != nil { // which sends nothing
 		_, err := read(b)
 		return err
 	}
 	var last error
-	err := handle.Read(ctx, b.DB, func(on smrt.DB, place int) (final bool, err error) {
-		final, last = read(b.at(on, place))
+	err := handle.Read(ctx, b.DB, func(on smrt.DB, node int) (final bool, err error) {
+		final, last = read(b.onNode(on, node))
 		return final, last
 	})
 	if err == nil || err == last { //nolint:errorlint // the very error that has its type
