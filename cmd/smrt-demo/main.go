@@ -1,8 +1,10 @@
-// Smrt-demo starts a private PostgreSQL server with a standby, loads a shop, and walks through the library on it.
+// Smrt-demo starts a private PostgreSQL server with a standby, loads a shop, and
+// walks through the library on it.
 //
-// Each step shows the Go source that ran, the SQL that was sent, and how long that took, and then checks the result
-// against hand-written SQL. The exit status is 0 if everything was as expected, 1 if not and 130 after Ctrl-C. Nothing
-// is left behind in any case.
+// Each step shows the Go source that ran, the SQL that was sent, and how long
+// that took, and then checks the result against hand-written SQL. The exit
+// status is 0 if everything was as expected, 1 if not and 130 after Ctrl-C.
+// Nothing is left behind in any case.
 package main
 
 import (
@@ -14,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/smrt-go/smrt/internal/shop/seed"
 )
 
 // The exit statuses.
@@ -37,7 +41,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("smrt-demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	scaleName := flags.String("scale", "full", "how much data to load: full or small")
-	noColor := flags.Bool("no-color", false, "print without colours, as with NO_COLOR set")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitDone
 	} else if err != nil {
@@ -49,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 
-	err := demo(ctx, newScreen(stdout, *noColor), size)
+	err := demo(ctx, stdout, size)
 	switch {
 	case err == nil:
 		return exitDone
@@ -63,12 +66,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // demo prepares the stage, plays all steps on it and clears it away.
-func demo(ctx context.Context, out *screen, size size) (err error) {
-	out.opening()
-	s := &stage{screen: out, size: size}
+func demo(ctx context.Context, out io.Writer, size seed.Size) (err error) {
+	s := &stage{Writer: out, bold: isTerminal(out), size: size}
+	s.opening()
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	return tour(ctx, s)
+	return s.tour(ctx)
 }

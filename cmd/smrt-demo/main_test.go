@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/testdb"
 )
@@ -101,13 +104,9 @@ func TestFailedCheck(t *testing.T) {
 // Every step is listed from the source, without what surrounds the call.
 func TestListings(t *testing.T) {
 	t.Parallel()
-	shown, err := readListings()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range chapters {
 		for _, st := range c.steps {
-			lines, err := shown.of(st)
+			lines, err := listing(st)
 			if err != nil {
 				t.Errorf("%s: %v", st.title, err)
 			}
@@ -121,13 +120,26 @@ func TestListings(t *testing.T) {
 // A function that is no step has no listing.
 func TestListingMissing(t *testing.T) {
 	t.Parallel()
-	shown, err := readListings()
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlisted := step{run: func(context.Context, *stage, *outcome) error { return nil }}
-	if lines, err := shown.of(unlisted); err == nil {
+	unlisted := step{run: func(context.Context, *pgxpool.Pool, *outcome) {}}
+	if lines, err := listing(unlisted); err == nil {
 		t.Errorf("listed as %q", lines)
+	}
+}
+
+// A step that must ends is over, and the tour learns why.
+func TestMust(t *testing.T) {
+	t.Parallel()
+	wrong, done := errors.New("wrong"), make(chan struct{})
+	out := &outcome{}
+	go func() {
+		defer close(done)
+		out.must(nil)
+		out.must(wrong)
+		t.Error("the step went on")
+	}()
+	<-done
+	if err := out.err(); !errors.Is(err, wrong) {
+		t.Errorf("error %v, want %v", err, wrong)
 	}
 }
 
@@ -138,11 +150,8 @@ func TestSQLLines(t *testing.T) {
 		want []string
 	}{
 		{"begin", []string{"begin"}},
-		{`SELECT "a" FROM "t" WHERE "from" = $1 AND "b" IS DISTINCT FROM $2`, []string{
-			`SELECT "a"`, `FROM "t"`, `WHERE "from" = $1 AND "b" IS DISTINCT FROM $2`,
-		}},
-		{`SELECT EXISTS (SELECT 1 FROM t) LIMIT $1`, []string{`SELECT EXISTS (SELECT 1 FROM t)`, `LIMIT $1`}},
-		{"INSERT INTO t ON CONFLICT (a) DO UPDATE SET b = 1", []string{"INSERT INTO t", "ON CONFLICT (a) DO UPDATE", "SET b = 1"}},
+		{`SELECT "a" FROM "t" WHERE "from" = $1`, []string{`SELECT "a" FROM "t" WHERE "from" = $1`}},
+		{strings.Repeat("word ", 20) + "end", []string{strings.Repeat("word ", 17) + "word", "    word word end"}},
 		{"-- name: X :many\nSELECT 1\n  FROM t\n", []string{"SELECT 1", "  FROM t"}},
 	}
 	for _, test := range tests {
@@ -157,13 +166,13 @@ var sink []byte
 
 // The watch sees memory that was in use for a moment only, such as what a stream held would be.
 func TestHeapWatch(t *testing.T) {
-	heap := watchHeap()
+	heapGrowth := watchHeap()
 	for range 64 {
 		sink = make([]byte, 100_000)
 		time.Sleep(time.Millisecond)
 	}
 	sink = nil
-	if growth := heap.end(); growth < 1_000_000 {
+	if growth := heapGrowth(); growth < 1_000_000 {
 		t.Errorf("the heap grew by %d bytes, want at least some of the 6.4 MB", growth)
 	}
 }

@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// outcome is what a step did and what came of it. A step calls start, if its listing does not begin with its first
-// line, and stop where its listing ends; behind that it tells and checks.
+// outcome is what a step did and what came of it. A step calls start, if its
+// listing does not begin with its first line, and stop where its listing ends.
+// After that it tells and checks.
 type outcome struct {
-	trace   *tracer
-	control *pgxpool.Pool
-	size    size
-
+	*stage
 	began      time.Time
 	took       time.Duration
 	stopped    bool
@@ -24,10 +21,6 @@ type outcome struct {
 	notes      []string
 	failures   []error
 	checks     int
-}
-
-func (s *stage) newOutcome() *outcome {
-	return &outcome{trace: s.trace, control: s.control, size: s.size}
 }
 
 // start begins the part that is listed, traced and timed.
@@ -43,9 +36,17 @@ func (o *outcome) stop(rows int64) {
 	o.stopped, o.rows = true, rows
 }
 
+// must ends the step if there is an error, as FailNow ends a test.
+func (o *outcome) must(err error) {
+	if err != nil {
+		o.failures = append(o.failures, err)
+		runtime.Goexit()
+	}
+}
+
 // tell adds a line about what came of the step.
 func (o *outcome) tell(format string, args ...any) {
-	o.notes = append(o.notes, wrap(fmt.Sprintf(format, args...), width-margin)...)
+	o.notes = append(o.notes, wrap(fmt.Sprintf(format, args...))...)
 }
 
 // tellError shows an error that was to be expected, and checks that it is the one that the caller would branch on.
@@ -85,7 +86,7 @@ func (o *outcome) sends(want int) {
 
 // err returns what is wrong with the outcome.
 func (o *outcome) err() error {
-	if !o.stopped {
+	if !o.stopped && len(o.failures) == 0 {
 		return errors.New("the step did not reach its end")
 	}
 	return errors.Join(o.failures...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,11 +16,8 @@ import (
 
 const database = "shop"
 
-// size is how much is loaded.
-type size = seed.Size
-
 // scales are the sizes to choose from.
-var scales = map[string]size{
+var scales = map[string]seed.Size{
 	"full":  seed.Default,
 	"small": {Products: 2000, Customers: 1000, Orders: 5000, Carts: 200},
 }
@@ -34,57 +32,65 @@ var settings = map[string]string{
 	"gin_pending_list_limit": "64MB",
 }
 
-// stage is what the steps play on: a primary, its standby, and pools on both.
+// stage is what the steps play on: a primary, its standby, and pools on both. It
+// writes what is to be seen.
 type stage struct {
-	*screen
-	size size
+	io.Writer
+	bold bool // print headings in bold
+	size seed.Size
 
 	primary, standby *testdb.Server
 	pool             *pgxpool.Pool // traced
 	replica          *pgxpool.Pool // traced, on the standby
 	control          *pgxpool.Pool // not traced: for checks with hand-written SQL
 	trace            *tracer
+	counts           map[string]int // rows loaded, by table
 	loaded           time.Duration
 }
 
 // open starts the servers, loads the shop and connects the pools.
 func (s *stage) open(ctx context.Context) error {
 	began := time.Now()
-	err := s.task("start a private PostgreSQL server", func() (err error) {
-		s.primary, err = testdb.Start(ctx, testdb.Config{Settings: settings})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = s.task("create the shop's tables from queries/schema", func() error {
-		if err := s.primary.CreateDatabase(ctx, database, ""); err != nil {
-			return err
+	for _, task := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"start a private PostgreSQL server", s.start},
+		{"create the shop's tables from queries/schema", s.migrate},
+		{"load the shop and analyze it", s.load},
+		// Made after the load, the standby copies the data once instead of
+		// replaying every row.
+		{"add a standby and wait until it has everything", s.follow},
+	} {
+		s.printf("  %-62s", task.what)
+		start := time.Now()
+		if err := task.do(ctx); err != nil {
+			s.printf("\n")
+			return fmt.Errorf("%s: %w", task.what, err)
 		}
-		return shop.Migrate(ctx, s.primary.DSN(database))
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	// Made after the load, the standby copies the data once instead of replaying every row.
-	err = s.task("add a standby and wait until it has everything", func() (err error) {
-		if s.standby, err = s.primary.Standby(ctx, testdb.StandbyConfig{}); err != nil {
-			return err
-		}
-		return s.standby.WaitForReplay(ctx, s.primary)
-	})
-	if err != nil {
-		return err
+		s.printf("%8s\n", brief(time.Since(start)))
 	}
 	s.loaded = time.Since(began)
+	s.printf("  %s products, %s customers, %s orders, %s order lines\n",
+		thousands(s.counts["products"]), thousands(s.counts["customers"]),
+		thousands(s.counts["orders"]), thousands(s.counts["order_items"]))
 	return s.connect(ctx)
 }
 
-// load fills the tables. Its own pool leaves out the checks of foreign keys, row by row, of rows known to be right;
-// that halves the time.
+func (s *stage) start(ctx context.Context) (err error) {
+	s.primary, err = testdb.Start(ctx, testdb.Config{Settings: settings})
+	return err
+}
+
+func (s *stage) migrate(ctx context.Context) error {
+	if err := s.primary.CreateDatabase(ctx, database, ""); err != nil {
+		return err
+	}
+	return shop.Migrate(ctx, s.primary.DSN(database))
+}
+
+// load fills the tables. Its own pool leaves out the checks of foreign keys, row
+// by row, of rows known to be right; that halves the time.
 func (s *stage) load(ctx context.Context) error {
 	pool, err := connect(ctx, s.primary, func(cfg *pgxpool.Config) {
 		cfg.ConnConfig.RuntimeParams["session_replication_role"] = "replica"
@@ -93,17 +99,15 @@ func (s *stage) load(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	bar := s.newProgress(rowsOf(s.size))
-	if err := seed.Load(ctx, pool, s.size, bar.report); err != nil {
-		return errors.Join(err, bar.abandon())
-	}
-	bar.finish()
-	return nil
+	s.counts = make(map[string]int)
+	return seed.Load(ctx, pool, s.size, func(table string, done, _ int) { s.counts[table] = done })
 }
 
-// rowsOf estimates how many rows a shop has; the seed's documentation gives the means.
-func rowsOf(s size) int {
-	return s.Customers + s.Products*13/2 + s.Orders*5 + s.Carts*7/2
+func (s *stage) follow(ctx context.Context) (err error) {
+	if s.standby, err = s.primary.Standby(ctx, testdb.StandbyConfig{}); err != nil {
+		return err
+	}
+	return s.standby.WaitForReplay(ctx, s.primary)
 }
 
 func (s *stage) connect(ctx context.Context) (err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
@@ -12,33 +13,25 @@ import (
 	"github.com/smrt-go/smrt/repo"
 )
 
-func getByKey(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func getByKey(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	product, err := products.Get(ctx, 42)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(1)
 
 	out.tell("%s, %s, %d in stock", product.Name, euros(product.PriceCents), product.Stock)
 	out.check(product.ID == 42, "product %d was read, want 42", product.ID)
 	out.expect(ctx, "its price", product.PriceCents, "select price_cents from products where id = 42")
 	out.sends(1)
-	return nil
 }
 
-func getMissing(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func getMissing(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	_, err := products.Get(ctx, 987_654_321)
 	out.stop(0)
 
 	out.tellError(err, smrt.ErrNotFound)
 	out.check(errors.Is(err, pgx.ErrNoRows), "the error is %v, want pgx.ErrNoRows", err)
-	return nil
 }
 
 // filter is what a visitor of the shop may have asked for; zero values mean no choice.
@@ -48,8 +41,8 @@ type filter struct {
 	keyword  string
 }
 
-func findFiltered(ctx context.Context, s *stage, out *outcome) error {
-	pool, asked := s.pool, filter{maxPrice: 20_00, inStock: true, keyword: "weekend"}
+func findFiltered(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	asked := filter{maxPrice: 20_00, inStock: true, keyword: "weekend"}
 	out.start()
 	products := repo.New(pool, shop.Products)
 	q := query.All[shop.Product]().OrderBy(shop.Price.Desc(), shop.ProductID.Asc()).Limit(20)
@@ -63,9 +56,7 @@ func findFiltered(ctx context.Context, s *stage, out *outcome) error {
 		q = q.Where(shop.Tags.Has(asked.keyword))
 	}
 	found, err := products.Find(ctx, q)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(int64(len(found)))
 
 	for _, product := range found[:min(3, len(found))] {
@@ -77,72 +68,47 @@ func findFiltered(ctx context.Context, s *stage, out *outcome) error {
 	}
 	out.expect(ctx, "rows", int64(len(found)), `select count(*) from (select from products where deleted_at is null
 		and price_cents <= 2000 and stock > 0 and 'weekend' = any (tags) limit 20) as found`)
-	return nil
 }
 
-func firstAndOne(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func firstAndOne(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products, customers := repo.New(pool, shop.Products), repo.New(pool, shop.Customers)
 	dearest, err := products.First(ctx, query.All[shop.Product]().OrderBy(shop.Price.Desc()))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	somebody, err := customers.Get(ctx, 7)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	same, err := customers.One(ctx, query.Where(shop.CustomerEmail.Eq(somebody.Email)))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(3)
 
 	out.tell("dearest: %s, %s", dearest.Name, euros(dearest.PriceCents))
 	out.tell("the one with that address: %s", same.Name)
 	out.expect(ctx, "greatest price", dearest.PriceCents, "select max(price_cents) from products where deleted_at is null")
 	out.check(same.ID == 7, "customer %d was read, want 7", same.ID)
-	return nil
 }
 
-func countAndExists(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func countAndExists(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	onSale, err := products.Count(ctx, query.All[shop.Product]())
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	all, err := products.Count(ctx, query.All[shop.Product]().WithDeleted())
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	free, err := products.Exists(ctx, query.Where(shop.Price.Eq(0)))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(3)
 
 	out.tell("%s on sale, %s with those deleted; one for nothing: %t", thousands(onSale), thousands(all), free)
 	out.check(all == int64(out.size.Products), "%d products, but %d were loaded", all, out.size.Products)
 	out.expect(ctx, "on sale", onSale, "select count(*) from products where deleted_at is null")
 	out.check(!free, "a product has no price")
-	return nil
 }
 
-func sumAndCountBy(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func sumAndCountBy(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	orders := repo.New(pool, shop.Orders)
 	valid := query.Where(shop.Status.Ne(shop.OrderCancelled))
 	revenue, err := repo.Sum(ctx, orders, shop.Total, valid)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	states, err := repo.CountBy(ctx, orders, shop.Status, query.All[shop.Order]())
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(int64(1 + len(states)))
 
 	out.tell("revenue: %s", euros(revenue.V))
@@ -153,17 +119,12 @@ func sumAndCountBy(ctx context.Context, s *stage, out *outcome) error {
 	}
 	out.expect(ctx, "revenue", revenue.V, "select sum(total_cents) from orders where status <> 'cancelled'")
 	out.check(sum == int64(out.size.Orders), "the states add up to %d orders, want %d", sum, out.size.Orders)
-	return nil
 }
 
-func getMany(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func getMany(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	some, err := products.GetMany(ctx, []int64{99, 4, 987_654_321, 4, 501})
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(3)
 
 	for i, product := range some {
@@ -178,7 +139,6 @@ func getMany(ctx context.Context, s *stage, out *outcome) error {
 		out.check(keyOf(some[i]) == want, "row %d has the key %d, want %d", i, keyOf(some[i]), want)
 	}
 	out.sends(1)
-	return nil
 }
 
 // keyOf is the key of a product, 0 if there is none.

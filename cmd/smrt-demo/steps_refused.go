@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
 
-func refusedDelete(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func refusedDelete(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	var keep []int64 // was to be filled from somewhere
 	_, err := products.DeleteWhere(ctx, query.Where(shop.ProductID.NotIn(keep...)))
@@ -20,26 +20,17 @@ func refusedDelete(ctx context.Context, s *stage, out *outcome) error {
 
 	out.tellError(err, smrt.ErrUnboundedWrite)
 	out.sends(0)
-	return nil
 }
 
-func staleUpdate(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func staleUpdate(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	orders := repo.New(pool, shop.Orders)
 	mine, err := orders.Get(ctx, 1)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	yours, err := orders.Get(ctx, 1)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	mine.Note = new("ring twice")
 	err = orders.Update(ctx, mine)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	yours.Note = new("leave it with the neighbours")
 	err = orders.Update(ctx, yours)
 	out.stop(1)
@@ -47,12 +38,9 @@ func staleUpdate(ctx context.Context, s *stage, out *outcome) error {
 	out.tellError(err, smrt.ErrStale)
 	out.check(mine.Version == yours.Version+1, "versions %d and %d", mine.Version, yours.Version)
 	out.expect(ctx, "rows", 1, "select count(*) from orders where id = 1 and note = 'ring twice'")
-	return nil
 }
 
-func constraint(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func constraint(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	twin := shop.Product{CategoryID: 5, SKU: "DEMO-000001", Name: "Kettle", PriceCents: 29_99}
 	conflict := products.Create(ctx, &twin)
@@ -66,5 +54,4 @@ func constraint(ctx context.Context, s *stage, out *outcome) error {
 		out.tell("kind %s, table %s, constraint %s", violated.Kind, violated.Table, violated.Constraint)
 	}
 	out.check(violated != nil && violated.Constraint == "products_sku_key", "the constraint is not named")
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
@@ -32,9 +33,7 @@ type productView struct {
 	Category *shop.Category
 }
 
-func loadGraph(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func loadGraph(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	orders := repo.View(repo.New(pool, shop.Orders),
 		func(o *orderView) *shop.Order { return &o.Order })
 	withCategory := preload.One(shop.ProductCategory,
@@ -46,9 +45,7 @@ func loadGraph(ctx context.Context, s *stage, out *outcome) error {
 
 	q := query.Where(shop.OrderID.Le(100)).OrderBy(shop.OrderID.Asc())
 	found, err := orders.Find(ctx, q, withLines)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	var lines int64
 	for _, o := range found {
 		lines += int64(len(o.Lines))
@@ -63,23 +60,16 @@ func loadGraph(ctx context.Context, s *stage, out *outcome) error {
 	}
 	out.expect(ctx, "lines", lines, "select count(*) from order_items where order_id <= 100")
 	out.sends(4)
-	return nil
 }
 
-func filterByRelation(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func filterByRelation(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	loved := query.Where(shop.ProductReviews.Count(shop.Rating.Eq(5)).Ge(3)).
 		OrderBy(shop.ProductReviews.Count().Desc(), shop.ProductID.Asc())
 	found, err := products.Find(ctx, loved.Limit(3))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	counts, err := shop.ProductReviews.LoadCounts(ctx, pool, found)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(int64(len(found)))
 
 	for i, p := range found {
@@ -87,12 +77,10 @@ func filterByRelation(ctx context.Context, s *stage, out *outcome) error {
 		out.expect(ctx, "reviews of "+p.SKU, counts[i], "select count(*) from reviews where product_id = $1", p.ID)
 	}
 	out.sends(2)
-	return nil
 }
 
-func shareGets(ctx context.Context, s *stage, out *outcome) error {
+func shareGets(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	const callers = 200
-	pool := s.pool
 	out.start()
 	products := repo.New(pool, shop.Products)
 	var found atomic.Int64
@@ -111,21 +99,13 @@ func shareGets(ctx context.Context, s *stage, out *outcome) error {
 	sent := len(out.statements)
 	out.check(sent < callers/2, "%d statements for %d callers", sent, callers)
 	out.tell("%d callers, %d statements", callers, sent)
-	return nil
 }
 
-func applyOnce(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	if err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, txn.MarkersSQL)
-		return err
-	}); err != nil {
-		return err
-	}
+func applyOnce(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	_, err := pool.Exec(ctx, txn.MarkersSQL)
+	out.must(err)
 	product, err := repo.New(pool, shop.Products).Get(ctx, 42)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.start()
 	products := repo.New(pool, shop.Products)
 	takeOne := func(ctx context.Context, tx pgx.Tx) error {
@@ -139,5 +119,4 @@ func applyOnce(ctx context.Context, s *stage, out *outcome) error {
 	out.check(first == nil, "the first call answered %v", first)
 	out.tellError(again, smrt.ErrAlreadyApplied)
 	out.expect(ctx, "stock", int64(product.Stock)+1, "select stock from products where id = 42")
-	return nil
 }

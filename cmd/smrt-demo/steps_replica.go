@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
@@ -14,23 +15,17 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-func readOwnWrite(ctx context.Context, s *stage, out *outcome) error {
-	db, err := readreplica.New(s.pool, s.replica)
-	if err != nil {
-		return err
-	}
+func readOwnWrite(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	db, err := readreplica.New(pool, out.replica)
+	out.must(err)
 	defer db.Close()
 	out.start()
 	products := repo.New(db, shop.Products)
 	session := readreplica.WithSession(ctx)
 	err = products.Patch(session, 42, shop.Stock.Set(4711))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	product, err := products.Get(session, 42)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(2)
 
 	out.tell("%d in stock, says the standby", product.Stock)
@@ -39,14 +34,11 @@ func readOwnWrite(ctx context.Context, s *stage, out *outcome) error {
 		out.tell("%s: %d reads, primary: %v", n.Name, n.Reads, n.Primary)
 		out.check(n.Primary == (n.Reads == 0), "%+v", n)
 	}
-	return nil
 }
 
-func writeOnReader(ctx context.Context, s *stage, out *outcome) error {
-	db, err := readreplica.New(s.pool, s.replica)
-	if err != nil {
-		return err
-	}
+func writeOnReader(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	db, err := readreplica.New(pool, out.replica)
+	out.must(err)
 	defer db.Close()
 	out.start()
 	reader := db.Reader() // for sqlc: shopdb.New(db.Reader())
@@ -55,40 +47,29 @@ func writeOnReader(ctx context.Context, s *stage, out *outcome) error {
 
 	out.tellError(err, smrt.ErrWriteOnReplica)
 	out.expect(ctx, "stock", 4711, "select stock from products where id = 42")
-	return nil
 }
 
 // failover is the last step: what comes after it has no primary to compare with.
-func failover(ctx context.Context, s *stage, out *outcome) error {
-	db, err := readreplica.New(s.pool, s.replica)
-	if err != nil {
-		return err
-	}
+func failover(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	db, err := readreplica.New(pool, out.replica)
+	out.must(err)
 	defer db.Close()
 	products := repo.New(db, shop.Products)
-	if _, err := products.Get(ctx, 42); err != nil {
-		return err
-	}
-	if err := s.primary.Kill(); err != nil {
-		return err
-	}
-	if err := s.standby.Promote(ctx); err != nil {
-		return err
-	}
+	_, err = products.Get(ctx, 42)
+	out.must(err)
+	out.must(out.primary.Kill())
+	out.must(out.standby.Promote(ctx))
 	promoted := time.Now()
 	out.start()
 	err = txn.Run(ctx, db, func(ctx context.Context, tx pgx.Tx) error {
 		return products.With(tx).Patch(ctx, 42, query.Add(shop.Stock, 1))
 	})
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(1)
 
 	out.tell("the first write came through %v after the promotion", time.Since(promoted).Round(time.Millisecond))
 	var stock int32
-	err = s.replica.QueryRow(ctx, "select stock from products where id = 42").Scan(&stock)
+	err = out.replica.QueryRow(ctx, "select stock from products where id = 42").Scan(&stock)
 	out.check(err == nil && stock == 4712, "the stock is %d, error %v", stock, err)
 	out.check(time.Since(promoted) < 2*time.Second, "it took %v", time.Since(promoted))
-	return nil
 }

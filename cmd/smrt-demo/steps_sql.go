@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/seed"
@@ -13,16 +14,12 @@ import (
 	"github.com/smrt-go/smrt/repo"
 )
 
-func search(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func search(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	queries := shopdb.New(pool)
 	found, err := queries.SearchProducts(ctx, shopdb.SearchProductsParams{
 		Words: "quiet kettle or quiet pan", MaxRows: 3,
 	})
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(int64(len(found)))
 
 	out.check(len(found) == 3, "%d rows, want 3", len(found))
@@ -30,23 +27,18 @@ func search(ctx context.Context, s *stage, out *outcome) error {
 		out.tell("%-60s %12s", p.Name, euros(p.PriceCents))
 		out.check(strings.Contains(p.Name, "quiet"), "%s is not quiet", p.Name)
 	}
-	return nil
 }
 
-func treeAndTopSellers(ctx context.Context, s *stage, out *outcome) error {
-	pool, root := s.pool, int64(1)
+func treeAndTopSellers(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	root := int64(1)
 	out.start()
 	queries := shopdb.New(pool)
 	tree, err := queries.CategoryTree(ctx, &root)
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	best, err := queries.TopSellers(ctx, shopdb.TopSellersParams{
 		Places: 1, Since: seed.Epoch.AddDate(0, -1, 0), Until: seed.Epoch,
 	})
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(int64(len(tree) + len(best)))
 
 	for _, node := range tree[:min(5, len(tree))] {
@@ -57,7 +49,6 @@ func treeAndTopSellers(ctx context.Context, s *stage, out *outcome) error {
 		out.tell("%-22s %-56s %5d sold", b.Category, b.Product, b.Pieces)
 	}
 	out.expect(ctx, "children of the root", depthCount(tree, 1), "select count(*) from categories where parent_id = 1")
-	return nil
 }
 
 func depthCount(tree []shopdb.CategoryTreeRow, depth int32) (n int64) {
@@ -69,12 +60,9 @@ func depthCount(tree []shopdb.CategoryTreeRow, depth int32) (n int64) {
 	return n
 }
 
-func transaction(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
+func transaction(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	kettle, err := repo.New(pool, shop.Products).One(ctx, query.Where(shop.SKU.Eq("DEMO-000001")))
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	order := shop.Order{CustomerID: 7, TotalCents: kettle.PriceCents}
 	out.start()
 	products := repo.New(pool, shop.Products)
@@ -98,9 +86,7 @@ func transaction(ctx context.Context, s *stage, out *outcome) error {
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
+	out.must(err)
 	out.stop(4)
 
 	out.tell("order %d, %s, version %d", order.ID, order.Status, order.Version)
@@ -108,19 +94,14 @@ func transaction(ctx context.Context, s *stage, out *outcome) error {
 	out.expect(ctx, "stock", int64(kettle.Stock)-1, "select stock from products where id = $1", kettle.ID)
 	out.expect(ctx, "reserved", 1, "select sum(reserved) from inventory where product_id = $1", kettle.ID)
 	out.sends(6)
-	return nil
 }
 
-func planCache(ctx context.Context, s *stage, out *outcome) error {
-	pool := s.pool
-	out.start()
+func planCache(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	before := shop.Products.CacheStats()
 	for cents := range int64(1000) {
 		_, err := products.Exists(ctx, query.Where(shop.Price.Eq(cents)))
-		if err != nil {
-			return err
-		}
+		out.must(err)
 	}
 	after := shop.Products.CacheStats()
 	out.stop(1000)
@@ -130,5 +111,4 @@ func planCache(ctx context.Context, s *stage, out *outcome) error {
 		after.Size, after.Capacity)
 	out.check(after.Hits-before.Hits == 1000 && after.Misses == before.Misses, "the shape was not found again")
 	out.sends(1000)
-	return nil
 }

@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // step is one stop of the tour. Its run gets the traced pool on the primary.
 type step struct {
 	title string
 	why   string // one sentence: what is to be seen
-	run   func(ctx context.Context, s *stage, out *outcome) error
+	run   func(ctx context.Context, pool *pgxpool.Pool, out *outcome)
 }
 
 // chapter is a run of steps with a common theme.
@@ -20,130 +21,68 @@ type chapter struct {
 	steps []step
 }
 
-// totals add up what all steps did.
-type totals struct {
-	steps, statements, checks int
-	rows                      int64
-	took                      time.Duration
-}
-
 // tour plays all steps in their order and ends at the first that fails.
-func tour(ctx context.Context, s *stage) error {
-	shown, err := readListings()
-	if err != nil {
-		return err
-	}
-	var sum totals
+func (s *stage) tour(ctx context.Context) error {
+	var steps, statements, checks int
+	var rows int64
+	var took time.Duration
 	began := time.Now()
 	for _, c := range chapters {
-		s.printf("\n%s\n", s.paint(bold+";"+cyan, "━━ "+c.name+" "+strings.Repeat("━", width-4-len([]rune(c.name)))))
+		s.heading("== " + c.name)
 		for _, st := range c.steps {
-			sum.steps++
-			out, err := s.play(ctx, sum.steps, st, shown)
+			steps++
+			out, err := s.play(ctx, steps, st)
 			if err != nil {
-				return fmt.Errorf("step %d, %s: %w", sum.steps, st.title, err)
+				return fmt.Errorf("step %d, %s: %w", steps, st.title, err)
 			}
-			sum.add(out)
+			statements, checks = statements+len(out.statements), checks+out.checks
+			rows, took = rows+out.rows, took+out.took
 		}
 	}
-	s.summary(sum, time.Since(began))
+	s.heading(fmt.Sprintf("✓ %s, %s, %s, %s: all as expected.", plural(steps, "step"),
+		plural(statements, "statement"), plural(rows, "row"), plural(checks, "check")))
+	s.printf("  %s in the library and the server, %s for the tour with its checks, %s to prepare it.\n",
+		brief(took), brief(time.Since(began)), brief(s.loaded))
 	return nil
 }
 
-func (t *totals) add(out *outcome) {
-	t.statements += len(out.statements)
-	t.checks += out.checks
-	t.rows += out.rows
-	t.took += out.took
-}
-
 // play runs one step and prints it.
-func (s *stage) play(ctx context.Context, number int, st step, shown listings) (*outcome, error) {
-	lines, err := shown.of(st)
+func (s *stage) play(ctx context.Context, number int, st step) (*outcome, error) {
+	lines, err := listing(st)
 	if err != nil {
 		return nil, err
 	}
-	s.printf("\n%s\n%s\n", s.paint(bold, fmt.Sprintf("%2d  %s", number, st.title)), indented(wrap(st.why, width-4)))
-	s.block("go", "", lines)
+	s.heading(fmt.Sprintf("%2d  %s", number, st.title))
+	s.block("", wrap(st.why))
+	s.block("go", lines)
 
-	out := s.newOutcome()
-	out.start()
-	if err := st.run(ctx, s, out); err != nil {
-		return nil, err
-	}
+	out := &outcome{stage: s}
+	done := make(chan struct{})
+	go func() { // of its own, so that must can end it
+		defer close(done)
+		out.start()
+		st.run(ctx, s.pool, out)
+	}()
+	<-done
 	s.result(out)
 	return out, out.err()
 }
 
-func indented(lines []string) string {
-	for i, line := range lines {
-		lines[i] = "    " + strings.TrimLeft(line, " ")
-	}
-	return strings.Join(lines, "\n")
-}
-
-// result prints what a step did.
+// result prints what a step did. A statement that was sent several times in a
+// row is printed once.
 func (s *stage) result(out *outcome) {
-	for _, run := range runs(out.statements) {
-		lines := sqlLines(run.sql)
-		if run.lookup() {
-			lines = []string{"-- a look-up in the server's catalog, whose answer is remembered"}
-			run.args = nil
+	for i, times := 0, 1; i < len(out.statements); i, times = i+times, 1 {
+		st := out.statements[i]
+		for i+times < len(out.statements) && out.statements[i+times].sql == st.sql {
+			times++
 		}
-		if about := run.about(); about != "" {
-			lines = append(lines, about)
-		}
-		s.block("sql", dim, lines)
+		s.block("sql", st.lines(times))
 	}
-	s.block("=>", "", out.notes)
-	mark, checked := s.paint(green, "✓"), "checked"
+	s.block("=>", out.notes)
+	verdict := "✓   checked"
 	if out.err() != nil {
-		mark, checked = s.paint(red, "✗"), "not as expected"
+		verdict = "✗   not as expected"
 	}
-	s.printf("  %s   %s · %s · %s · %s\n", mark, checked,
+	s.printf("  %s · %s · %s · %s\n", verdict,
 		plural(out.rows, "row"), plural(len(out.statements), "statement"), brief(out.took))
-}
-
-// sentRun is a statement sent several times in a row, with other arguments or the same.
-type sentRun struct {
-	statement
-	times int
-}
-
-// runs joins statements of the same text that follow each other.
-func runs(statements []statement) []sentRun {
-	var joined []sentRun
-	for _, st := range statements {
-		if last := len(joined) - 1; last >= 0 && joined[last].sql == st.sql {
-			joined[last].times++
-			continue
-		}
-		joined = append(joined, sentRun{statement: st, times: 1})
-	}
-	return joined
-}
-
-// about is a comment below the SQL: its arguments, and how often it was sent.
-func (r sentRun) about() string {
-	var parts []string
-	if len(r.args) > 0 {
-		parts = append(parts, plural(len(r.args), "argument")+": "+r.types())
-	}
-	if r.times > 1 {
-		parts = append(parts, fmt.Sprintf("sent %d times", r.times))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	about := wrap("-- "+strings.Join(parts, "; "), width-margin)
-	return strings.Join(about, "\n"+strings.Repeat(" ", margin))
-}
-
-// summary closes the tour.
-func (s *stage) summary(sum totals, took time.Duration) {
-	s.printf("\n%s\n", s.paint(bold+";"+cyan, strings.Repeat("━", width)))
-	s.printf("%s %s, %s, %s, %s: all as expected.\n", s.paint(green, "✓"), plural(sum.steps, "step"),
-		plural(sum.statements, "statement"), plural(sum.rows, "row"), plural(sum.checks, "check"))
-	s.printf("  %s in the library and the server, %s for the tour with its checks, %s to prepare it.\n",
-		brief(sum.took), brief(took), brief(s.loaded))
 }

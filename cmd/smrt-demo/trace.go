@@ -15,17 +15,33 @@ type statement struct {
 	args []any
 }
 
-// types names the Go types of the arguments, never their values.
-func (s statement) types() string {
-	names := make([]string, len(s.args))
-	for i, arg := range s.args {
-		names[i] = typeName(arg)
+// lines shows a statement that was sent so many times: its text, and below it
+// the types of its arguments, never their values.
+func (s statement) lines(times int) []string {
+	if s.lookup() {
+		return []string{"-- a look-up in the server's catalog, whose answer is remembered"}
 	}
-	return strings.Join(names, ", ")
+	lines := sqlLines(s.sql)
+	var about []string
+	if len(s.args) > 0 {
+		names := make([]string, len(s.args))
+		for i, arg := range s.args {
+			names[i] = typeName(arg)
+		}
+		about = append(about, plural(len(s.args), "argument")+": "+strings.Join(names, ", "))
+	}
+	if times > 1 {
+		about = append(about, fmt.Sprintf("sent %d times", times))
+	}
+	if len(about) > 0 {
+		lines = append(lines, wrap("-- "+strings.Join(about, "; "))...)
+	}
+	return lines
 }
 
-// typeName is the type of an argument. Of those that smrt's own encoders make it is the field's type: a field is passed
-// by its address as a *meta.int64Arg, a column of many entities as a *meta.Array.
+// typeName is the type of an argument. Of those that smrt's own encoders make it
+// is the field's type: a field is passed by its address as a *meta.int64Arg, a
+// column of many entities as a *meta.Array.
 func typeName(arg any) string {
 	if arg == nil {
 		return "nil"
@@ -40,14 +56,16 @@ func typeName(arg any) string {
 // ownNames are the names of smrt's encoders, for readers.
 var ownNames = strings.NewReplacer("Arg", "", "AsText", "array", "AsJSON", "array", "Array", "array")
 
-// lookup tells whether a statement reads the server's catalog instead of the program's tables. Smrt does that when it
-// first needs the types of a table's columns, or the columns of a violated constraint.
+// lookup reports whether a statement reads the server's catalog instead of the
+// program's tables. Smrt does that when it first needs the types of a table's
+// columns, or the columns of a violated constraint.
 func (s statement) lookup() bool {
 	return strings.Contains(s.sql, "pg_catalog.pg_attribute") || strings.Contains(s.sql, "pg_catalog.pg_constraint")
 }
 
-// tracer records the statements of all connections that have it, while it is on. Statements that pgx prepares are not
-// counted: that happens once for each connection and text.
+// tracer records the statements of all connections that have it, while it is on.
+// Statements that pgx prepares are not counted: that happens once for each
+// connection and text.
 type tracer struct {
 	mu         sync.Mutex
 	on         bool
