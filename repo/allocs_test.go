@@ -6,6 +6,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/query"
 )
 
 // newCountedBench is a bench whose allocations can be counted.
@@ -72,5 +73,33 @@ func TestRepeatedQueryCostsLittle(t *testing.T) {
 	t.Logf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
 	if a > b*1.25+5000 {
 		t.Errorf("a repeated query takes %.1f us, constant SQL %.1f us", a/1000, b/1000)
+	}
+}
+
+// TestBulkWritesAllocateLittle bounds the allocations for 1,000 rows. They do
+// not depend on the number of rows, and the types of arrays are found out once
+// for each column: asking pgx again would add 60 to 80.
+func TestBulkWritesAllocateLittle(t *testing.T) {
+	s := newCountedBench(t)
+	created, known := newMeasurements(1000), existing(1000)
+	onKey := query.OnConflict[measurement](measurementID)
+	for what, c := range map[string]struct {
+		limit float64
+		run   func() error
+	}{
+		"create": {62, func() error {
+			for i := range created {
+				created[i].ID = 0
+			}
+			return s.repo.CreateMany(s.ctx, created)
+		}},
+		"upsert": {78, func() error { _, err := s.repo.UpsertMany(s.ctx, known, onKey); return err }},
+		"update": {58, func() error { _, err := s.repo.UpdateMany(s.ctx, known); return err }},
+	} {
+		n := count(t, c.run)
+		t.Logf("%s: %v allocations", what, n)
+		if n > c.limit {
+			t.Errorf("to %s 1,000 rows allocates %v times, more than %v", what, n, c.limit)
+		}
 	}
 }
