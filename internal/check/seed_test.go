@@ -18,7 +18,7 @@ func TestSeed(t *testing.T) {
 		}
 	}
 	t.Setenv("SMRT_TEST_SEED", "")
-	if Seed(t) == Seed(t) {
+	if first, second := Seed(t), Seed(t); first == second {
 		t.Error("two seeds are the same")
 	}
 }

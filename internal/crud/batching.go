@@ -128,7 +128,7 @@ func canBatch(c *table.Table, keys table.Rows) bool {
 
 func canBatchKey(c *table.Table, key unsafe.Pointer) bool {
 	for _, part := range c.KeyParts {
-		if !table.IsInteger(part) {
+		if !part.IsInteger() {
 			if _, err := part.Arg(key); err != nil {
 				return false
 			}

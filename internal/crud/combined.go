@@ -35,7 +35,7 @@ type want struct {
 
 // fetch reads the rows, each into a struct of its own for each caller.
 func (w *combined) fetch(ctx context.Context) error {
-	if c := w.table; len(c.KeyParts) == 1 && table.IsInteger(c.KeyParts[0]) {
+	if c := w.table; len(c.KeyParts) == 1 && c.KeyParts[0].IsInteger() {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
@@ -45,7 +45,7 @@ func (w *combined) fetch(ctx context.Context) error {
 // if they are to Go.
 func exact(c *table.Table) bool {
 	for _, part := range c.KeyParts {
-		if !table.IsInteger(part) && part.Encode != meta.KindUUID {
+		if !part.IsInteger() && part.Encode != meta.KindUUID {
 			return false
 		}
 	}

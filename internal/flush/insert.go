@@ -200,7 +200,7 @@ func CanReserveKeys(t *table.Table) bool {
 		return false
 	}
 	key := t.Key[0].Column
-	return table.IsInteger(key) || key.Kind == meta.KindUUID || key.Type == uuidType
+	return key.IsInteger() || key.Kind == meta.KindUUID || key.Type == uuidType
 }
 
 var uuidType = reflect.TypeFor[pgtype.UUID]()

@@ -85,33 +85,51 @@ func TestStatements(t *testing.T) {
 		sql  string
 	}{
 		{"insert one", insert(t, "", nil, one), 4, `INSERT INTO "plain" ("id", "order", "pages", "version") VALUES ($1, $2, $3, $4)`},
-		{"insert one with a reference", insert(t, "", ref(), one), 5,
-			`INSERT INTO "plain" ("id", "order", "pages", "version") VALUES ($1, ((SELECT current_setting($5)::pg_catalog.int8[]))[$4::integer], $2, $3)`},
-		{"insert many with references", insert(t, "", ref(), one, two), 5,
+		{
+			"insert one with a reference", insert(t, "", ref(), one), 5,
+			`INSERT INTO "plain" ("id", "order", "pages", "version") VALUES ($1, ((SELECT current_setting($5)::pg_catalog.int8[]))[$4::integer], $2, $3)`,
+		},
+		{
+			"insert many with references", insert(t, "", ref(), one, two), 5,
 			`INSERT INTO "plain" ("id", "order", "pages", "version") SELECT u.c0, ((SELECT current_setting($5)::pg_catalog.int8[]))[u.c3], u.c1, u.c2 ` +
-				`FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.int8[], $4::integer[]) AS u(c0, c1, c2, c3)`},
-		{"insert one, leaving its key", insert(t, "smrt.k2", nil, line{Order: 2}), 4,
-			`INSERT INTO "plain" ("order", "pages", "version") VALUES ($1, $2, $3) RETURNING "id", set_config($4, ARRAY["id"]::text, true)`},
-		{"insert many, leaving their keys", insert(t, "smrt.k2", nil, line{Order: 2}, line{Order: 3}), 4,
+				`FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.int8[], $4::integer[]) AS u(c0, c1, c2, c3)`,
+		},
+		{
+			"insert one, leaving its key", insert(t, "smrt.k2", nil, line{Order: 2}), 4,
+			`INSERT INTO "plain" ("order", "pages", "version") VALUES ($1, $2, $3) RETURNING "id", set_config($4, ARRAY["id"]::text, true)`,
+		},
+		{
+			"insert many, leaving their keys", insert(t, "smrt.k2", nil, line{Order: 2}, line{Order: 3}), 4,
 			`WITH smrt_i AS (INSERT INTO "plain" ("order", "pages", "version") SELECT u.c0, u.c1, u.c2 ` +
 				`FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.int8[]) AS u(c0, c1, c2) RETURNING "id"), ` +
-				`smrt_k AS MATERIALIZED (SELECT set_config($4, array_agg(smrt_i."id")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i`},
-		{"patch", step(flush.Step{Kind: flush.Patch, Table: plainLines, Sets: sets}, one, two), 2,
+				`smrt_k AS MATERIALIZED (SELECT set_config($4, array_agg(smrt_i."id")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i`,
+		},
+		{
+			"patch", step(flush.Step{Kind: flush.Patch, Table: plainLines, Sets: sets}, one, two), 2,
 			`WITH smrt_w(smrt_ord) AS (UPDATE "plain" AS t SET "pages" = u.c1 FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[]) WITH ORDINALITY AS u(c0, c1, ord) ` +
 				`WHERE t."id" = u.c0 RETURNING u.ord) SELECT * FROM smrt_w UNION ALL SELECT 0::bigint WHERE CASE WHEN (SELECT count(*) FROM smrt_w) <> cardinality($1::pg_catalog.int8[]) ` +
-				`THEN set_config('smrt.missed', 'yes', true) = 'yes' END`},
-		{"delete", step(flush.Step{Kind: flush.Delete, Table: plainLines}, one), 1,
+				`THEN set_config('smrt.missed', 'yes', true) = 'yes' END`,
+		},
+		{
+			"delete", step(flush.Step{Kind: flush.Delete, Table: plainLines}, one), 1,
 			`WITH smrt_w(smrt_ord) AS (DELETE FROM "plain" AS t USING unnest($1::pg_catalog.int8[]) WITH ORDINALITY AS u(c0, ord) ` +
 				`WHERE t."id" = u.c0 RETURNING u.ord) SELECT * FROM smrt_w UNION ALL SELECT 0::bigint WHERE CASE WHEN (SELECT count(*) FROM smrt_w) <> cardinality($1::pg_catalog.int8[]) ` +
-				`THEN set_config('smrt.missed', 'yes', true) = 'yes' END`},
-		{"backfill", step(flush.Step{Kind: flush.Backfill, Table: plainLines, Columns: []*meta.Column{lineOrder.Plan()}, Refs: ref()}, one), 3,
+				`THEN set_config('smrt.missed', 'yes', true) = 'yes' END`,
+		},
+		{
+			"backfill", step(flush.Step{Kind: flush.Backfill, Table: plainLines, Columns: []*meta.Column{lineOrder.Plan()}, Refs: ref()}, one), 3,
 			`WITH smrt_w(smrt_ord) AS (UPDATE "plain" AS t SET "order" = ((SELECT current_setting($3)::pg_catalog.int8[]))[u.c1] ` +
 				`FROM unnest($1::pg_catalog.int8[], $2::integer[]) WITH ORDINALITY AS u(c0, c1, ord) WHERE t."id" = u.c0 RETURNING u.ord) SELECT * FROM smrt_w ` +
-				`UNION ALL SELECT 0::bigint WHERE CASE WHEN (SELECT count(*) FROM smrt_w) <> cardinality($1::pg_catalog.int8[]) THEN set_config('smrt.missed', 'yes', true) = 'yes' END`},
-		{"nullify", step(flush.Step{Kind: flush.Nullify, Table: plainLines, Columns: []*meta.Column{lineOrder.Plan()}}, one), 1,
-			`UPDATE "plain" AS t SET "order" = NULL FROM unnest($1::pg_catalog.int8[]) WITH ORDINALITY AS u(c0, ord) WHERE t."id" = u.c0`},
-		{"reserve", step(flush.Step{Kind: flush.ReserveKeys, Count: 3, Setting: "smrt.k1"}), 4,
-			`SELECT set_config($1, array_agg(k)::text, true) FROM (SELECT nextval(pg_get_serial_sequence($3, $4)) AS k FROM generate_series(1, $2::integer)) AS drawn`},
+				`UNION ALL SELECT 0::bigint WHERE CASE WHEN (SELECT count(*) FROM smrt_w) <> cardinality($1::pg_catalog.int8[]) THEN set_config('smrt.missed', 'yes', true) = 'yes' END`,
+		},
+		{
+			"nullify", step(flush.Step{Kind: flush.Nullify, Table: plainLines, Columns: []*meta.Column{lineOrder.Plan()}}, one), 1,
+			`UPDATE "plain" AS t SET "order" = NULL FROM unnest($1::pg_catalog.int8[]) WITH ORDINALITY AS u(c0, ord) WHERE t."id" = u.c0`,
+		},
+		{
+			"reserve", step(flush.Step{Kind: flush.ReserveKeys, Count: 3, Setting: "smrt.k1"}), 4,
+			`SELECT set_config($1, array_agg(k)::text, true) FROM (SELECT nextval(pg_get_serial_sequence($3, $4)) AS k FROM generate_series(1, $2::integer)) AS drawn`,
+		},
 		{"constraints", flush.Step{Kind: flush.SetConstraints, Constraints: []string{`s."a"`, `s."b"`}}, 0, `SET CONSTRAINTS s."a", s."b" DEFERRED`},
 		{"check", flush.Step{Kind: flush.CheckConstraints, Constraints: []string{`s."a"`}}, 0, `SET CONSTRAINTS s."a" IMMEDIATE`},
 	} {

@@ -25,8 +25,9 @@ type ArrayType struct {
 	asJSON bool
 }
 
-// carried is carriers, remembered: asking pgx what it can encode takes longer
-// than sending ten rows.
+// ArrayTypes returns how arrays of the columns travel, and reports whether all
+// of them can. It remembers the answer: asking pgx what it can encode takes
+// longer than sending ten rows.
 func (c *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
 	out := make([]ArrayType, len(columns))
 	for i, col := range columns {

@@ -73,8 +73,8 @@ func (c *Table) CheckFiniteType(types map[string]ColumnType, col *meta.Column) e
 	}
 }
 
-// checkSets is checkFinite for the values that an update assigns. Before that
-// it makes sure that the update may be run at all.
+// CheckFiniteSets is CheckFinite for the values that an update assigns. Before
+// that it makes sure that the update may be run at all.
 func (c *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
 	for i := range r.Sets {
 		if s := &r.Sets[i]; meta.NotFinite(s.A) {

@@ -12,7 +12,7 @@ import (
 // Conflict says what an upsert does about rows that exist.
 type Conflict plan.Conflict
 
-// check refuses what PostgreSQL would, before it is asked.
+// Check refuses what PostgreSQL would, before it is asked.
 func (x *Conflict) Check(c *Table) error {
 	if x.Err != nil {
 		return x.Err
@@ -28,7 +28,7 @@ func (x *Conflict) Check(c *Table) error {
 	return nil
 }
 
-// shape distinguishes the statements of different conflicts.
+// Shape distinguishes the statements of different conflicts.
 func (x *Conflict) Shape(b []byte) []byte {
 	for _, col := range x.Target {
 		b = append(b, 't', byte(col.Index), byte(col.Index>>8))

@@ -174,6 +174,8 @@ func (c *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
 	return c.finishInsert(&b, p, x)
 }
 
+// InsertManyStatement returns the statement that inserts rows that travel as
+// arrays of the given types.
 func (c *Table) InsertManyStatement(p InsertParts, ks []ArrayType, x *Conflict) *Statement {
 	from, exprs := Unnest(ks, false)
 	n := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// spell returns an argument as its literal if pgx could encode it only where it
+// AsLiteral returns an argument as its literal if pgx could encode it only where it
 // knows the column's type, which in exec mode and for domains it does not.
 func AsLiteral(t ColumnType, col *meta.Column, arg any) any {
 	switch {
@@ -34,7 +34,7 @@ func literal(s string, null bool, err error, arg any) any {
 	return s
 }
 
-// spelled returns the arguments of a statement that pgx refused to encode, with
+// AsLiterals returns the arguments of a statement that pgx refused to encode, with
 // those that it may not know how to as literals. It returns nil if there are
 // none. Nothing was sent, so the statement may be run again.
 func (c *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
@@ -64,7 +64,7 @@ func spellOther(t ColumnType, col *meta.Column, arg any) any {
 	return literal(s, null, err, arg)
 }
 
-// spelledSets is spelled for the assignments of an update.
+// SetsAsLiterals is AsLiterals for the assignments of an update.
 func (c *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil

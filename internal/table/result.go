@@ -8,7 +8,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// result reads the rows that a write returns back into its entities.
+// Result reads the rows that a write returns back into its entities.
 type Result struct {
 	Table   *Table
 	Rows    pgx.Rows

@@ -206,6 +206,7 @@ func (c *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
 	return args, nil
 }
 
+// KeyColumns returns the columns of the key, in its order.
 func (c *Table) KeyColumns() []*meta.Column {
 	cols := make([]*meta.Column, len(c.Key))
 	for i, k := range c.Key {
@@ -214,7 +215,7 @@ func (c *Table) KeyColumns() []*meta.Column {
 	return cols
 }
 
-// withKey is the query for the row with a key.
+// KeySpec returns the query for the row with a key.
 func (c *Table) KeySpec(args []any) *plan.Spec {
 	s := &plan.Spec{Where: make([]plan.Node, len(args)), Unordered: true}
 	for i, k := range c.Key {
@@ -228,7 +229,7 @@ func (c *Table) KeyIsZero(p unsafe.Pointer) bool { return len(c.Key) == 1 && c.K
 
 // IntKey tells whether the key is one integer.
 func (c *Table) IntKey() bool {
-	return len(c.Key) == 1 && IsInteger(c.Key[0].Column) && !c.Key[0].Column.Ptr
+	return len(c.Key) == 1 && c.Key[0].Column.IsInteger()
 }
 
 // KeyNumber is the integer at key.
@@ -241,13 +242,10 @@ func (c *Table) SetKey(p, key unsafe.Pointer) {
 	}
 }
 
-func IsInteger(col *meta.Column) bool {
-	return col.Encode == meta.KindInt64 || col.Encode == meta.KindInt32 || col.Encode == meta.KindInt16
-}
-
-// entities describes n entities, keys n keys.
+// Entities describes n entities at base.
 func (c *Table) Entities(base unsafe.Pointer, n int) Rows { return Rows{base, c.Self.Size, n} }
 
+// Keys describes n keys at base.
 func (c *Table) Keys(base unsafe.Pointer, n int) Rows { return Rows{base, c.KeySize, n} }
 
 // NewEntity returns a zero entity.
@@ -263,6 +261,8 @@ func (c *Table) Copies(n int) Rows {
 	return Rows{Base: c.Self.Room(n), Size: c.Self.Size, N: n}
 }
 
+// NotDeleted returns the condition, after AND, that leaves out rows that are
+// deleted softly. It is empty where the table has none.
 func (c *Table) NotDeleted() string {
 	if c.SoftDelete == nil {
 		return ""
@@ -270,7 +270,8 @@ func (c *Table) NotDeleted() string {
 	return " AND " + c.SoftDelete.Quoted + " IS NULL"
 }
 
-// softDelete is the SET clause that deletes a row softly, or that restores it.
+// SoftDeleteSet returns the SET clause that deletes a row softly, or that
+// restores it.
 func (c *Table) SoftDeleteSet(to string) string {
 	sets := c.SoftDelete.Quoted + " = " + to
 	for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
@@ -292,7 +293,7 @@ func (c *Table) AssignedValue(col *meta.Column, alias string, value func() strin
 	return value()
 }
 
-// updateColumns are the arguments of a bulk update: the key, the version, and
+// UpdateColumns returns the arguments of a bulk update: the key, the version, and
 // what is written.
 func (c *Table) UpdateColumns() []*meta.Column {
 	cols := c.KeyColumns()
@@ -307,7 +308,7 @@ func (c *Table) UpdateColumns() []*meta.Column {
 	return cols
 }
 
-// withOwn adds the assignments that the table makes by itself.
+// WithOwn adds the assignments that the table makes by itself.
 func (c *Table) WithOwn(sets []plan.Set) []plan.Set {
 	own := sets[:len(sets):len(sets)]
 	add := func(col *meta.Column, s plan.Set) {
@@ -327,7 +328,7 @@ func (c *Table) WithOwn(sets []plan.Set) []plan.Set {
 	return own
 }
 
-// Writable tells whether an insert writes a column.
+// Writes reports whether an insert writes a column.
 func (c *Table) Writes(col *meta.Column) bool { return slices.Contains(c.Writable, col) }
 
 // SystemRef qualifies system columns; the table's own name does, without its

@@ -39,6 +39,8 @@ func (c *Table) UpdateStatement() *Statement {
 	return st
 }
 
+// UpdateManyStatement returns the statement that updates rows that travel as
+// arrays of the given types. It returns the ordinal of each row it wrote.
 func (c *Table) UpdateManyStatement(columns []*meta.Column, ks []ArrayType) *Statement {
 	from, exprs := Unnest(ks, true)
 	value := map[*meta.Column]string{}
@@ -75,6 +77,8 @@ func (c *Table) UpdateManyStatement(columns []*meta.Column, ks []ArrayType) *Sta
 	}
 }
 
+// DeleteStatement returns the statement that deletes a row by its key, softly
+// where that is declared and hard is not set.
 func (c *Table) DeleteStatement(hard bool) *Statement {
 	condition := c.KeyCondition()
 	if hard {
