@@ -25,7 +25,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"appending to one parent's rows leaves the next one's alone", "../internal/table/slice.go",
-			"uintptr(from)*l.Of.size), len: n, cap: n}", "uintptr(from)*l.Of.size), len: n, cap: n + 1}",
+			"uintptr(from)*l.Of.Size), len: n, cap: n}", "uintptr(from)*l.Of.Size), len: n, cap: n + 1}",
 			"TestParentsWithOneKey",
 		},
 		{

@@ -29,7 +29,7 @@ func TestNumberTypes(t *testing.T) {
 		typed[int64]("integer", 0, math.MinInt32, math.MaxInt32),
 		typed[int32]("bigint", 0, math.MinInt32, math.MaxInt32),
 		typed[int64]("bigint", 0, math.MinInt64, math.MaxInt64),
-		typed[int]("bigint", 0, math.MinInt64, math.MaxInt64),
+		typed[int]("bigint", 0, math.MinInt, math.MaxInt),
 		typed[uint32]("bigint", 0, math.MaxUint32),
 		typed[uint64]("bigint", 0, math.MaxInt64),
 		typed[uint64]("numeric", 0, math.MaxUint64),
