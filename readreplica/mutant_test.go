@@ -56,7 +56,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{
 			"a session covers its writes", "session.go",
 			"	h.wrote, h.written = max(h.wrote, at), true\n", "	h.written = true\n",
-			"TestWhatAReadOfASessionAsks: a write whose position is not known",
+			"TestWhatAReadOfASessionAsks: a write through the router: questions",
 		},
 		{
 			"a session covers what it has read on several nodes", "session.go",

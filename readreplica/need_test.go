@@ -128,6 +128,9 @@ func TestWhatAReadOfASessionAsks(t *testing.T) {
 	readreplica.MarkWritten(ctx)
 	read("a write whose position is not known", &two, one, 1)
 	read("its position is known now", &two, one, 0)
+	_, err := r.Exec(ctx, "SELECT 1") // a router takes what Exec sends for a write
+	check.NoError(t, err)
+	read("a write through the router", &two, one, 1)
 
 	ctx = readreplica.WithSession(t.Context())
 	to.Store(&one)
