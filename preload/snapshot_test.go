@@ -120,6 +120,14 @@ func TestSnapshotReadsInParallel(t *testing.T) {
 		t.Skipf("the pool is made to have %d connections", n)
 	}
 	ctx := t.Context()
+	// A snapshot does not wait for connections that are slow to open.
+	var conns []*pgxpool.Conn
+	for range 4 {
+		conns = append(conns, check.Value(l.pool.Acquire(ctx))(t))
+	}
+	for _, conn := range conns {
+		conn.Release()
+	}
 	// Each waits until all four run.
 	const meet = `DO $$ BEGIN
 		PERFORM pg_advisory_xact_lock_shared(1);
