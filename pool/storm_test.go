@@ -80,7 +80,7 @@ func (c *stormConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// isCancelRequest tells whether b is a request to cancel: it has a length and a
+// isCancelRequest reports whether b is a request to cancel: it has a length and a
 // code of its own.
 func isCancelRequest(b []byte) bool {
 	return len(b) == 16 && b[4] == 0x04 && b[5] == 0xd2 && b[6] == 0x16 && b[7] == 0x2e

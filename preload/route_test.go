@@ -73,7 +73,7 @@ func deadPool(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-// unreachable tells whether err is that of a server that is not there.
+// unreachable reports whether err is that of a server that is not there.
 func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect)

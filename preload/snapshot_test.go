@@ -44,7 +44,7 @@ var balanced = []preload.Load[balancedBook]{
 	preload.Many(bookLoans, func(v *balancedBook) *[]loanView { return &v.Again }),
 }
 
-// mixed tells whether a book and what was loaded with it are of two states.
+// mixed reports whether a book and what was loaded with it are of two states.
 func mixed(v *balancedBook) bool {
 	for _, l := range slices.Concat(v.Lent, v.Again) {
 		if l.Days != v.Pages {

@@ -124,10 +124,10 @@ func bump(ctx context.Context, rows *repo.Repository[counter, int64], id, n int6
 	return rows.Patch(ctx, id, countN.Set(n))
 }
 
-// full tells whether tests are to run at their full size, for minutes.
+// full reports whether tests are to run at their full size, for minutes.
 func full() bool { return check.Long() }
 
-// loaded tells whether times mean little: under the race detector everything
+// loaded reports whether times mean little: under the race detector everything
 // is slower.
 func loaded() bool { return check.Race }
 

@@ -124,7 +124,7 @@ func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, erro
 	return r.bound.Count(ctx, q.Plan())
 }
 
-// Exists tells whether a row matches.
+// Exists reports whether a row matches.
 func (r *Reader[T, R]) Exists(ctx context.Context, q query.Query[T]) (bool, error) {
 	return r.bound.Exists(ctx, q.Plan())
 }

@@ -174,17 +174,17 @@ func (a *attempt) noteLost(err error) error {
 	return err
 }
 
-// failed tells whether the server has aborted the transaction.
+// failed reports whether the server has aborted the transaction.
 func (a *attempt) failed() bool {
 	return a.conn != nil && a.conn.PgConn().TxStatus() == handle.StatusFailed
 }
 
-// inside tells whether the connection is in a transaction.
+// inside reports whether the connection is in a transaction.
 func (a *attempt) inside() bool {
 	return a.conn == nil || a.conn.PgConn().TxStatus() != handle.StatusIdle
 }
 
-// end takes the connection for good, and tells whether something was using it.
+// end takes the connection for good, and reports whether something was using it.
 // Rows that are open are closed. A goroutine that is in the middle of a call is
 // waited for; if that takes too long, its connection is cut under it, and if even
 // that does not end its call, because it is in code of the caller, it is left.
@@ -215,7 +215,7 @@ func (a *attempt) end() (inUse bool) {
 	}
 }
 
-// left tells whether the connection still belongs to another goroutine.
+// left reports whether the connection still belongs to another goroutine.
 func (a *attempt) left() bool { return a.use.Load() == isLeft }
 
 // cut closes the connection under whoever uses it.

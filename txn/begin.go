@@ -87,7 +87,7 @@ func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
 	return nil, false, err
 }
 
-// plain tells whether BEGIN is all there is to send.
+// plain reports whether BEGIN is all there is to send.
 func (r *run) plain() bool {
 	return (r.options.Key == "" || r.options.off&offMarker != 0) && !r.options.TrackID
 }
@@ -222,7 +222,7 @@ func (r *run) explainMarker(err error) error {
 	return err
 }
 
-// ours tells whether the marker that is there is that of an attempt of this
+// ours reports whether the marker that is there is that of an attempt of this
 // Run: then a doubted commit took place.
 func (r *run) ours(ctx context.Context, a *attempt) (bool, error) {
 	var token string

@@ -97,7 +97,7 @@ func joined(ctx context.Context, h *managedTx, around *handle.Scope, fn Func) er
 	return err
 }
 
-// check tells whether h can be used at all.
+// check reports whether h can be used at all.
 func (h *managedTx) check() error {
 	if err := h.enter(); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (h *managedTx) rewind(ctx context.Context, cause error) {
 	}
 }
 
-// outermost tells whether only a new transaction can mend err: a savepoint
+// outermost reports whether only a new transaction can mend err: a savepoint
 // keeps the snapshot that a serialization failure is about.
 func outermost(a *attempt, err error) bool {
 	switch pgerr.FaultOf(err) {

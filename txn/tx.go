@@ -36,7 +36,7 @@ func (h *managedTx) enter() error {
 	return h.a.take()
 }
 
-// usable tells whether this level and those around it go on.
+// usable reports whether this level and those around it go on.
 func (h *managedTx) usable() error {
 	if h.ended() {
 		return smrt.ErrTxDone
@@ -52,7 +52,7 @@ func (h *managedTx) usable() error {
 	return nil
 }
 
-// ended tells whether this level has ended, or one around it and this with it.
+// ended reports whether this level has ended, or one around it and this with it.
 func (h *managedTx) ended() bool {
 	for level := h; level != nil; level = level.parent {
 		if level.over.Load() {

@@ -41,7 +41,7 @@ func (w *combined) fetch(ctx context.Context) error {
 	return w.byPosition(ctx)
 }
 
-// exact tells whether the values of a key are equal to the server if and only
+// exact reports whether the values of a key are equal to the server if and only
 // if they are to Go.
 func exact(c *table.Table) bool {
 	for _, part := range c.KeyParts {

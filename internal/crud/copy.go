@@ -36,7 +36,7 @@ var copied = map[meta.Kind][]uint32{
 	meta.KindStrings: {pgtype.TextArrayOID, pgtype.VarcharArrayOID},
 }
 
-// copies tells whether rows of one shape can be inserted by COPY: there are
+// copies reports whether rows of one shape can be inserted by COPY: there are
 // enough of them, the server decides nothing that must come back, and the table
 // takes from a COPY exactly what it takes from an INSERT.
 //
@@ -73,7 +73,7 @@ func (b *Bound) copyIn(ctx context.Context, rows table.Rows) error {
 	return err
 }
 
-// mistyped tells whether the server could not read what was copied. pgx encodes
+// mistyped reports whether the server could not read what was copied. pgx encodes
 // rows for the types that the connection saw when it first copied to the table,
 // and does not notice that they were altered since. None of the types that are
 // copied can be read as another by mistake. Nothing was inserted, so it can be

@@ -191,7 +191,7 @@ func (b *Bound) count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 	return n, err
 }
 
-// exists tells whether a row matches.
+// exists reports whether a row matches.
 func (b *Bound) exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	s = s.OrEmpty()
 	if s.Empty() && s.Err == nil && ctx != nil {

@@ -164,7 +164,7 @@ func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 	return n, err
 }
 
-// Exists tells whether a row matches.
+// Exists reports whether a row matches.
 func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	err = b.Read(ctx, "exists", s, func(on *Bound) (err error) {
 		ok, err = on.exists(ctx, s)

@@ -46,12 +46,12 @@ const (
 	inAfter
 )
 
-// needsTypes tells whether the keys travel as rows of an unnest.
+// needsTypes reports whether the keys travel as rows of an unnest.
 func (l *Load) needsTypes() bool {
 	return len(l.Outer) > 1 || l.into == ToExists || l.byNumber()
 }
 
-// byNumber tells whether rows come with the number of their parent's key.
+// byNumber reports whether rows come with the number of their parent's key.
 func (l *Load) byNumber() bool {
 	tied := l.Inner
 	if l.Via != nil {
@@ -60,7 +60,7 @@ func (l *Load) byNumber() bool {
 	return l.limited() || !exact(tied)
 }
 
-// exact tells whether values are equal to the server if and only if they are
+// exact reports whether values are equal to the server if and only if they are
 // to Go. Texts are not: citext and collations compare in their own way, char
 // has blanks at its end, and numbers have several spellings.
 func exact(fs []Field) bool {
@@ -74,7 +74,7 @@ func exact(fs []Field) bool {
 	return true
 }
 
-// limited tells whether each parent has a limit of its own.
+// limited reports whether each parent has a limit of its own.
 func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= ToSlice }
 
 // prepare returns the form of l, asking the database for types if need be.

@@ -151,7 +151,7 @@ func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) []int {
 // firstOwn is the first OID that the server gives to types that are not its own.
 const firstOwn = 16384
 
-// legible tells whether the foreign columns of a record can be read as they
+// legible reports whether the foreign columns of a record can be read as they
 // are: integers, of which a wrong length is noticed later, and the labels of
 // enums and other texts, whose binary form is the text. No text has the bytes
 // that a version, a length or a number begins with.
@@ -173,7 +173,7 @@ func (w *work) legible(values [][]byte) bool {
 	return true
 }
 
-// without tells whether l, which is joined, has to be loaded by a statement of
+// without reports whether l, which is joined, has to be loaded by a statement of
 // its own after all. That cannot begin before the rows lie where they will stay.
 func (r *Joined) without(l *Load) bool {
 	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })

@@ -336,7 +336,7 @@ func nulEscape(j []byte) int {
 	return -1
 }
 
-// Zero tells whether the column of the entity at p has its zero value.
+// Zero reports whether the column of the entity at p has its zero value.
 func (c *Column) Zero(p unsafe.Pointer) bool {
 	field := unsafe.Add(p, c.Offset)
 	switch {
@@ -362,7 +362,7 @@ func (c *Column) Int(p unsafe.Pointer) int64 {
 	return *(*int64)(field)
 }
 
-// WiderThan tells whether the column is an integer, not behind a pointer, that
+// WiderThan reports whether the column is an integer, not behind a pointer, that
 // can be greater than limit.
 func (c *Column) WiderThan(limit int64) bool {
 	switch {
@@ -381,7 +381,7 @@ func (c *Column) Value(p unsafe.Pointer) any {
 	return reflect.NewAt(c.Type, unsafe.Add(p, c.Offset)).Elem().Interface()
 }
 
-// NotFinite tells whether the column holds a NaN or an infinity, which some
+// NotFinite reports whether the column holds a NaN or an infinity, which some
 // column types take and others must not.
 func (c *Column) NotFinite(p unsafe.Pointer) bool {
 	field := unsafe.Add(p, c.Offset)
@@ -402,7 +402,7 @@ func (c *Column) NotFinite(p unsafe.Pointer) bool {
 	return math.IsNaN(f) || math.IsInf(f, 0)
 }
 
-// NotFinite tells whether an operand is a NaN or an infinity.
+// NotFinite reports whether an operand is a NaN or an infinity.
 func NotFinite(v any) bool {
 	var f float64
 	switch v := v.(type) {

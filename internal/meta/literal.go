@@ -166,7 +166,7 @@ func Operand(v any) any {
 	return (*uuidArg)(&id)
 }
 
-// NeedsType tells whether pgx can encode v only where it knows the type of the
+// NeedsType reports whether pgx can encode v only where it knows the type of the
 // column, and v has a literal for where it does not.
 func NeedsType(v any) bool {
 	switch v.(type) {

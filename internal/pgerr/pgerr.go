@@ -62,7 +62,7 @@ func translate(op Op, table string, err error) error {
 // about arguments quote them.
 var wrapError = reflect.TypeOf(fmt.Errorf("%w", context.Canceled))
 
-// IsEncode tells whether err is pgx's refusal to encode an argument. pgx has
+// IsEncode reports whether err is pgx's refusal to encode an argument. pgx has
 // no type for it: it is the one error that is made by fmt.Errorf around
 // another and is neither of the server, nor the network, nor the context.
 func IsEncode(err error) bool {

@@ -77,7 +77,7 @@ func (c *Table) carriers(types map[string]ColumnType, columns []*meta.Column) ([
 	return out, true
 }
 
-// encodable tells whether pgx itself knows how to encode an array of the
+// encodable reports whether pgx itself knows how to encode an array of the
 // column's values for a column of type oid.
 func encodable(col *meta.Column, oid uint32) bool {
 	m := pgtype.NewMap()

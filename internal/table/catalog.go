@@ -21,7 +21,7 @@ type ColumnType struct {
 }
 
 // columnTypesSQL follows domains down to the type that they constrain. The last
-// column tells whether COPY does the same as INSERT: it refuses tables with
+// column reports whether COPY does the same as INSERT: it refuses tables with
 // policies and views, which have rules, ignores other rules, and writes identity
 // columns that are always generated.
 const columnTypesSQL = `WITH RECURSIVE t AS (

@@ -234,7 +234,7 @@ func (c *Table) Explain(ctx context.Context, db smrt.DB, err error, args []any, 
 	return err
 }
 
-// suspectsValue tells whether an error may be about the range of an argument.
+// suspectsValue reports whether an error may be about the range of an argument.
 func suspectsValue(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

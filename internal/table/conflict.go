@@ -80,7 +80,7 @@ func (x *Conflict) columns(c *Table) []*meta.Column {
 	return cols
 }
 
-// inserted is an expression that tells whether a row of the result is new. A
+// inserted is an expression that reports whether a row of the result is new. A
 // row that an upsert updated has been locked by it, which shows in xmax. The
 // rows of a partitioned table do not show their xmax; there, a row is new if
 // the statement's snapshot has none like it. If another transaction inserts

@@ -18,7 +18,7 @@ type Statement struct {
 	Returned []meta.Target  // columns read back, in order
 }
 
-// HasResult tells whether the statement returns rows.
+// HasResult reports whether the statement returns rows.
 func (st *Statement) HasResult() bool { return st.Ordinal || len(st.Returned) > 0 }
 
 // shapes caches statements by shape: which columns of an entity are written

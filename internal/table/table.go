@@ -224,10 +224,10 @@ func (c *Table) KeySpec(args []any) *plan.Spec {
 	return s
 }
 
-// KeyIsZero tells whether the key of the entity at p is left to the server.
+// KeyIsZero reports whether the key of the entity at p is left to the server.
 func (c *Table) KeyIsZero(p unsafe.Pointer) bool { return len(c.Key) == 1 && c.Key[0].Column.Zero(p) }
 
-// IntKey tells whether the key is one integer.
+// IntKey reports whether the key is one integer.
 func (c *Table) IntKey() bool {
 	return len(c.Key) == 1 && c.Key[0].Column.IsInteger()
 }

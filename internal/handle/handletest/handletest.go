@@ -50,7 +50,7 @@ func (r *Router) Next(_ context.Context, last handle.Try) (handle.Try, error) {
 	return handle.Try{On: r.places[last.Count], Node: last.Count, Count: last.Count + 1}, nil
 }
 
-// elsewhere tells whether a read may succeed on another place.
+// elsewhere reports whether a read may succeed on another place.
 func elsewhere(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) || pgerr.FaultOf(err) == pgerr.Lost
