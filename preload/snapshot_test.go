@@ -59,9 +59,9 @@ func mixed(v *balancedBook) bool {
 	return false
 }
 
-// readWhileWriting reads the graph n times while writers write, and counts the
-// reads that mix two states.
-func readWhileWriting(t *testing.T, l *library, n int, read func(context.Context) (*balancedBook, error)) (mixes int) {
+// readWhileWriting reads the graph 300 times while writers write, and on until
+// ten states were seen and, if it is a control, a read has mixed two of them.
+func readWhileWriting(t *testing.T, l *library, control bool, read func(context.Context) (*balancedBook, error)) (reads, mixes int) {
 	t.Helper()
 	check.NoError(t, balance(t.Context(), l.pool, 1))
 	ctx, stop := context.WithCancel(t.Context())
@@ -78,7 +78,7 @@ func readWhileWriting(t *testing.T, l *library, n int, read func(context.Context
 	defer writers.Wait()
 	defer stop()
 	seen := map[int32]bool{}
-	for range n {
+	for ; reads < 300 || reads < 30_000 && (len(seen) < 10 || control && mixes == 0); reads++ {
 		v, err := read(t.Context())
 		check.NoError(t, err)
 		check.Same(t, "loans", len(v.Lent), 3)
@@ -90,14 +90,14 @@ func readWhileWriting(t *testing.T, l *library, n int, read func(context.Context
 	if len(seen) < 10 {
 		t.Errorf("only %d states were seen: the writers did not write", len(seen))
 	}
-	return mixes
+	return reads, mixes
 }
 
 func TestSnapshotIsOneInstant(t *testing.T) {
 	l := newLibrary(t, testdb.MaxConns(8))
 	views := repo.View(repo.New(l.pool, books), func(v *balancedBook) *book { return &v.book })
 	first := query.Where(bookID.Eq(1))
-	mixes := readWhileWriting(t, l, 1000, func(ctx context.Context) (v *balancedBook, err error) {
+	_, mixes := readWhileWriting(t, l, false, func(ctx context.Context) (v *balancedBook, err error) {
 		err = preload.Snapshot(ctx, l.pool, func(db smrt.DB) error {
 			v, err = views.With(db).One(ctx, first, balanced...)
 			return err
@@ -107,11 +107,11 @@ func TestSnapshotIsOneInstant(t *testing.T) {
 	check.Same(t, "mixed reads", mixes, 0)
 
 	// The control: without the snapshot the same reads do mix states.
-	mixes = readWhileWriting(t, l, 1000, func(ctx context.Context) (*balancedBook, error) { return views.One(ctx, first, balanced...) })
+	reads, mixes := readWhileWriting(t, l, true, func(ctx context.Context) (*balancedBook, error) { return views.One(ctx, first, balanced...) })
 	if mixes == 0 {
 		t.Error("without a snapshot no read mixed two states: the test shows nothing")
 	}
-	t.Logf("without a snapshot %d of 1,000 reads mixed two states", mixes)
+	t.Logf("without a snapshot %d of %d reads mixed two states", mixes, reads)
 }
 
 func TestSnapshotReadsInParallel(t *testing.T) {

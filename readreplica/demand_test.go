@@ -27,7 +27,7 @@ func TestTokens(t *testing.T) {
 	rows := repo.New(writer, counters)
 	elsewhere := repo.New(reader, counters)
 	anywhere := repo.New(c.open(t, func(cfg *readreplica.Config) { cfg.Picker = readreplica.RoundRobin() }), counters)
-	pairs := int64(1000)
+	pairs := int64(300)
 	if full() {
 		pairs = 20_000
 	}

@@ -40,7 +40,18 @@ type cluster struct {
 // newCluster starts a primary and a standby for each delay of replay.
 func newCluster(t testing.TB, delays ...time.Duration) *cluster {
 	t.Helper()
-	c := &cluster{primary: testdb.Primary(t, testdb.Config{})}
+	return clusterOf(t, testdb.Config{}, delays...)
+}
+
+// unrelatedCluster returns a cluster that no other was copied from.
+func unrelatedCluster(t testing.TB) *cluster {
+	t.Helper()
+	return clusterOf(t, testdb.Config{Unrelated: true})
+}
+
+func clusterOf(t testing.TB, cfg testdb.Config, delays ...time.Duration) *cluster {
+	t.Helper()
+	c := &cluster{primary: testdb.Primary(t, cfg)}
 	conn := connect(t, c.primary)
 	_, err := conn.Exec(t.Context(), counterSQL)
 	check.NoError(t, err)

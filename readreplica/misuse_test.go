@@ -75,7 +75,7 @@ func TestNobodyAnswers(t *testing.T) {
 // TestForeignServer refuses a server of another cluster.
 func TestForeignServer(t *testing.T) {
 	t.Parallel()
-	c, other := newCluster(t), newCluster(t)
+	c, other := newCluster(t), unrelatedCluster(t)
 	_, err := readreplica.Open(t.Context(), readreplica.Config{Servers: []readreplica.Server{
 		{URL: c.primary.DSN("postgres")}, {URL: other.primary.DSN("postgres")},
 	}})

@@ -267,7 +267,7 @@ func TestStatementThatRefusesItself(t *testing.T) {
 // TestGivenWrongly refuses pools that are nil or lead to another cluster.
 func TestGivenWrongly(t *testing.T) {
 	t.Parallel()
-	c, other := newCluster(t), newCluster(t)
+	c, other := newCluster(t), unrelatedCluster(t)
 	good := poolOn(t, c.primary)
 	for what, pools := range map[string][]readreplica.Pool{
 		"nil": {good, nil}, "nil in an interface": {(*pgxpool.Pool)(nil)}, "another cluster": {good, poolOn(t, other.primary)},

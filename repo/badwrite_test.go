@@ -162,7 +162,8 @@ func TestTwoHundredThousand(t *testing.T) {
 	}
 	s := newStore(t)
 	ctx := t.Context()
-	rs := s.ratios(ctx)
+	s.makeRatios(t)
+	rs := s.ratios()
 	rows := make([]ratio, n)
 	for i := range rows {
 		rows[i].Count = int64(i)

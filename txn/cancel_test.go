@@ -20,10 +20,13 @@ import (
 // known what became of the transaction.
 func TestCancelAroundCommit(t *testing.T) {
 	b := newBank(t)
-	all := int64(1000)
+	all, runs := int64(1000), 300
+	if check.Long() {
+		runs = 2000
+	}
 	for _, o := range []txn.Options{{}, {TrackPosition: true}} {
 		c := cancelling{bank: b, random: check.Random(t), longest: 10 * time.Millisecond}
-		for c.runs < 2000 || c.committed < 20 || c.runs-c.committed < 20 {
+		for c.runs < runs || c.committed < 20 || c.runs-c.committed < 20 {
 			if c.run(t, o); c.runs == 50000 {
 				t.Fatalf("%d of %d committed: the contexts ended too early or too late to prove anything", c.committed, c.runs)
 			}

@@ -188,11 +188,11 @@ const (
 
 // TestKill is T1: backends die by kill -9 during transfers with a key. None is
 // lost, none is applied twice, the sum is exact, and service resumes within a
-// second each time. With SMRT_TEST_LONG there are twenty times as many.
+// second each time. With SMRT_TEST_LONG there are a hundred times as many.
 func TestKill(t *testing.T) {
-	k := &killRun{transfers: 2000, doubts: 3, atMost: testdb.Patience(time.Minute)}
+	k := &killRun{transfers: 200, doubts: 3, atMost: testdb.Patience(time.Minute)}
 	if check.Long() {
-		k.transfers, k.doubts, k.atMost = 40000, 10, testdb.Patience(2*time.Minute)
+		k.transfers, k.doubts, k.atMost = 20000, 10, testdb.Patience(2*time.Minute)
 	}
 	limit := testdb.Patience(time.Second)
 	k.start(t)

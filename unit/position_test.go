@@ -235,7 +235,7 @@ func alone(t *testing.T, l *league) {
 }
 
 // TestCutAtEveryByte cuts the connection behind every byte of a unit whose
-// position is wanted, each seventh one where tests do not run at full size, in
+// position is wanted, each seventeenth one where tests do not run at full size, in
 // both directions, and proves that what is reported is what happened, and that a
 // commit which was answered is never in doubt.
 func TestCutAtEveryByte(t *testing.T) {
@@ -294,7 +294,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		}
 		return happened
 	}
-	every := 7
+	every := 17
 	if check.Long() {
 		every = 1
 	}

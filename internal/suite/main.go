@@ -60,7 +60,7 @@ func startServer() (*testdb.Server, error) {
 		return nil, nil
 	}
 	return testdb.Start(context.Background(), testdb.Config{
-		MaxConnections: 500, Settings: map[string]string{"shared_buffers": "128MB"},
+		Shared: true, MaxConnections: 500, Settings: map[string]string{"shared_buffers": "128MB"},
 	})
 }
 

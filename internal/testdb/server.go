@@ -37,6 +37,14 @@ type Config struct {
 	// MaxConnections is the server's limit. Default: 200.
 	MaxConnections int
 
+	// Shared keeps what servers of other processes are made from, see
+	// [ServerVariable].
+	Shared bool
+
+	// Unrelated gives the server a system identifier that no other has. Without
+	// it, servers that processes start beside a shared one have that one's.
+	Unrelated bool
+
 	// Settings are further lines of postgresql.conf. They win over everything set here.
 	Settings map[string]string
 }
@@ -96,19 +104,6 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, box.close())
 	}
 	return s, nil
-}
-
-// initialize runs initdb and writes the settings.
-func (s *Server) initialize(ctx context.Context, cfg Config) error {
-	if err := s.makeDir(); err != nil {
-		return err
-	}
-	err := s.sandbox.run(ctx, s.name+"-initdb", s.logFile(), filepath.Join(s.bin, "initdb"), "--pgdata", s.dataDir(),
-		"--username", Superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
-	if err != nil {
-		return err
-	}
-	return s.configure("postgresql.conf", cfg.settings())
 }
 
 func (s *Server) makeDir() error {
