@@ -89,7 +89,7 @@ func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
 
 // plain reports whether BEGIN is all there is to send.
 func (r *run) plain() bool {
-	return (r.options.Key == "" || r.options.off&offMarker != 0) && !r.options.TrackID
+	return r.options.Key == "" && !r.options.TrackID
 }
 
 // modal is a handle that can begin transactions with options.
@@ -195,7 +195,7 @@ func (r *run) queue(b *pgx.Batch, a *attempt, applied *bool) {
 		b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&a.identity.xid) })
 		b.Queue(identifySQL).QueryRow(a.identity.scan)
 	}
-	if o.Key == "" || o.off&offMarker != 0 {
+	if o.Key == "" {
 		return
 	}
 	if o.LockTimeout == 0 {

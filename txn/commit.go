@@ -27,9 +27,6 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	if r.result != nil {
 		r.result.Doubts++
 	}
-	if r.options.off&offDoubt != 0 {
-		return pgerr.Lost, err
-	}
 	r.doubt, r.lost = a, err
 	if r.options.Key == "" {
 		return pgerr.Permanent, err // loop makes it a CommitUnknownError

@@ -140,17 +140,6 @@ func reset(b *bank) error {
 	return err
 }
 
-// TestForgedAnswersControl repeats a doubted commit without a marker.
-func TestForgedAnswersControl(t *testing.T) {
-	for _, track := range []bool{false, true} {
-		b := newBank(t, testdb.MaxConns(1))
-		b.link.Arm(commitFault(track))
-		o := txn.Options{Key: "k", TrackPosition: track}
-		check.NoError(t, txn.Run(t.Context(), b, add(1, 1), txn.Without(o, txn.OffMarker|txn.OffDoubt)))
-		check.Same(t, "applied twice", b.balance(t, 1), 1002)
-	}
-}
-
 // transfer is a transaction of four statements.
 func transfer(key string) txn.Func {
 	return func(ctx context.Context, tx pgx.Tx) error {

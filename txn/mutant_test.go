@@ -11,7 +11,7 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	for _, m := range []struct {
 		rule, file, from, to string
-		caught               string // the test that notices
+		caught               string // the test that notices, and what it says
 	}{
 		{
 			"COMMIT does not end with the caller's context", "position.go",
@@ -27,6 +27,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"a later statement returns the first error", "attempt.go",
 			"		return &smrt.AbortedError{Err: a.first}\n", "		return err\n",
 			"TestSwallowedError",
+		},
+		{
+			"a key is written with the transaction", "begin.go",
+			"	if o.Key == \"\" {\n		return\n	}\n", "	if true {\n		return\n	}\n",
+			"TestForgedAnswers: applied with a key: got 100",
+		},
+		{
+			"a commit in doubt is not repeated as if it had failed", "commit.go",
+			"	if !pgerr.IsCommitUnknown(err) ||", "	if pgerr.IsCommitUnknown(err) {\n		return pgerr.Lost, err\n	}\n	if !pgerr.IsCommitUnknown(err) ||",
+			"TestForgedAnswers: without a key: got <nil>",
 		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })

@@ -115,8 +115,6 @@ type Options struct {
 	// database in trouble is not asked many times more than usual. Default:
 	// none.
 	Budget *Budget
-
-	off protection // what a control test switches off
 }
 
 // Result says how a transaction went; see [RunResult].
@@ -131,15 +129,6 @@ type Result struct {
 	// server did not tell, which is no error.
 	Position smrt.Position
 }
-
-// protection is a set of safety measures. Tests switch one off to see the
-// failure it is there for.
-type protection uint8
-
-const (
-	offMarker protection = 1 << iota // no marker is written
-	offDoubt                         // a doubted commit is repeated as if it had failed
-)
 
 const (
 	defaultAttempts = 10
