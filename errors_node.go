@@ -128,7 +128,7 @@ type ConnectTimeoutError struct {
 	Err     error         // why the last attempt failed meanwhile, may be nil
 }
 
-// Error gives the numbers.
+// Error gives the numbers, and why the last attempt failed.
 func (e *ConnectTimeoutError) Error() string {
 	s := fmt.Sprintf("%v: waited %v, %d being opened", ErrConnectTimeout, e.Waited.Round(time.Millisecond), e.Opening)
 	if e.Err != nil {

@@ -3,6 +3,7 @@ package smrt_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -13,104 +14,210 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-var pgError = &pgconn.PgError{Code: "23505", Detail: "Key (email)=(secret) already exists."}
+var (
+	// pgError has a value in its texts, which no text of smrt's repeats unless it
+	// is the cause that somebody else's error quotes.
+	pgError = &pgconn.PgError{Severity: "ERROR", Code: "23505", Message: "duplicate", Detail: "Key (email)=(secret) already exists."}
 
-// TestErrorTypes proves of each type of error which sentinels it answers to,
-// also when wrapped, and what it says.
+	errCause = errors.New("the cause")
+)
+
+// errorTypes has each type of error, with and without each of its parts: which
+// sentinels and causes errors.Is finds, and the whole of its text.
+var errorTypes = map[string]struct {
+	err  error
+	is   []error
+	text string
+}{
+	"unique": {
+		&smrt.ConstraintError{Kind: smrt.UniqueViolation, Table: "customers", Constraint: "customers_email_key", Columns: []string{"email"}, Err: pgError},
+		[]error{smrt.ErrConflict, pgError},
+		`unique constraint "customers_email_key" of table "customers" violated (email)`,
+	},
+	"exclusion": {
+		&smrt.ConstraintError{Kind: smrt.ExclusionViolation, Table: "bookings", Constraint: "no_overlap", Columns: []string{"room", "during"}},
+		[]error{smrt.ErrConflict},
+		`exclusion constraint "no_overlap" of table "bookings" violated (room, during)`,
+	},
+	"missing parent": {
+		&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.MissingParent},
+		[]error{smrt.ErrForeignKey},
+		`foreign key constraint "fk" of table "orders" violated: the referenced row does not exist`,
+	},
+	"still referenced": {
+		&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.StillReferenced},
+		[]error{smrt.ErrForeignKey},
+		`foreign key constraint "fk" of table "orders" violated: the row is still referenced`,
+	},
+	"not null": {
+		&smrt.ConstraintError{Kind: smrt.NotNullViolation, Table: "orders", Columns: []string{"note"}},
+		[]error{smrt.ErrNotNull},
+		`not null constraint of table "orders" violated (note)`,
+	},
+	"check": {
+		&smrt.ConstraintError{Kind: smrt.CheckViolation, Table: "orders", Constraint: "positive", Err: pgError},
+		[]error{smrt.ErrCheck, pgError},
+		`check constraint "positive" of table "orders" violated`,
+	},
+	"value": {
+		&smrt.ValueError{Table: "orders", Column: "total", Row: 3, Min: "0", Max: "9", Offset: -1, Err: smrt.ErrOutOfRange, Cause: pgError},
+		[]error{smrt.ErrOutOfRange, pgError},
+		`value out of range: column "total" of "orders", row 3 of the call, allowed 0 to 9`,
+	},
+	"value of no table": {
+		&smrt.ValueError{Column: "total", Row: -1, Offset: -1, Err: smrt.ErrNullValue},
+		[]error{smrt.ErrNullValue},
+		`NULL in a field that cannot hold it: make the field a pointer: column "total"`,
+	},
+	"value at an offset": {
+		&smrt.ValueError{Table: "orders", Row: -1, Offset: 5, Reason: "it contains a NUL byte", Err: smrt.ErrInvalidText},
+		[]error{smrt.ErrInvalidText},
+		`invalid text: table "orders", at byte 5: it contains a NUL byte`,
+	},
+	"value of the first row and byte": {
+		&smrt.ValueError{Table: "orders", Column: "doc", Row: 0, Offset: 0, Err: smrt.ErrInvalidJSON},
+		[]error{smrt.ErrInvalidJSON},
+		`invalid JSON: column "doc" of "orders", row 0 of the call, at byte 0`,
+	},
+	"zero key":   {&smrt.ValueError{Row: -1, Offset: -1, Err: smrt.ErrZeroKey}, []error{smrt.ErrZeroKey}, "zero key"},
+	"nil entity": {&smrt.ValueError{Row: 1, Offset: -1, Err: smrt.ErrNilEntity}, []error{smrt.ErrNilEntity}, "nil entity, row 1 of the call"},
+	"stale": {
+		&smrt.StaleError{Table: "orders", Have: 2},
+		[]error{smrt.ErrStale},
+		`the row was changed since it was read: table "orders": read it again and repeat the change`,
+	},
+	"incomplete, stale": {
+		&smrt.IncompleteError{Table: "orders", Rows: []int{2, 5}, Err: smrt.ErrStale},
+		[]error{smrt.ErrStale},
+		`2 rows of the call not written to "orders", the first is row 2: the row was changed since it was read`,
+	},
+	"incomplete, missing": {
+		&smrt.IncompleteError{Table: "orders", Rows: []int{0}, Err: smrt.ErrNotFound},
+		[]error{smrt.ErrNotFound, pgx.ErrNoRows},
+		`1 rows of the call not written to "orders", the first is row 0: not found`,
+	},
+	"duplicate": {
+		&smrt.DuplicateError{Table: "orders", Rows: [2]int{1, 4}},
+		[]error{smrt.ErrDuplicateInBatch},
+		`the same key twice in one call: table "orders", rows 1 and 4`,
+	},
+	"query":  {&smrt.QueryError{Reason: "no columns"}, []error{smrt.ErrBadQuery}, "bad query: no columns"},
+	"page":   {&smrt.PageError{What: "size", Min: 1, Max: 10}, []error{smrt.ErrBadPage}, "bad page: size must be between 1 and 10"},
+	"cursor": {&smrt.CursorError{Reason: "malformed"}, []error{smrt.ErrBadCursor}, "bad cursor: malformed: start again from the first page"},
+	"commit in doubt": {
+		&smrt.CommitUnknownError{Err: errCause},
+		[]error{smrt.ErrCommitUnknown, errCause},
+		"the outcome of the commit is unknown: look for its effects before running it again, or give it a key (txn.Options.Key): the cause",
+	},
+	"commit in doubt, with a key": {
+		&smrt.CommitUnknownError{Key: "secret", XID: "77", Err: errCause},
+		[]error{smrt.ErrCommitUnknown, errCause},
+		"the outcome of the commit is unknown: run it again with the same key: the cause",
+	},
+	"commit in doubt, with an id": {
+		&smrt.CommitUnknownError{XID: "77", Err: errCause},
+		[]error{smrt.ErrCommitUnknown, errCause},
+		"the outcome of the commit is unknown: txn.Resolve may find out what became of transaction 77: the cause",
+	},
+	"retries": {
+		&smrt.RetryError{Attempts: 3, Elapsed: 1001499 * time.Microsecond, Limit: "attempts", Err: errCause},
+		[]error{smrt.ErrRetriesExhausted, errCause},
+		"retries exhausted: limit of attempts reached after 3 attempts in 1.001s: the cause",
+	},
+	"aborted": {
+		&smrt.AbortedError{Err: errCause},
+		[]error{smrt.ErrTxAborted, errCause},
+		"the transaction was aborted by an earlier error: return it, or run what may fail in a savepoint: the cause",
+	},
+	"options": {&smrt.OptionsError{Option: "Key", Reason: "is too long"}, []error{smrt.ErrBadOptions}, "bad options: Key is too long"},
+	"pipeline": { // step 0 was not run because of step 2, which is the one to name
+		&smrt.PipelineError{Errors: []error{smrt.ErrNotRun, nil, errCause, smrt.ErrNotRun}},
+		[]error{smrt.ErrNotRun, errCause},
+		"3 of 4 steps of the pipeline failed, because of step 2: the cause",
+	},
+	"pipeline without errors": {&smrt.PipelineError{Errors: []error{nil}}, nil, "pipeline: no step failed"},
+	"freshness": {
+		&smrt.FreshnessError{
+			Need: smrt.Position{System: 1, Timeline: 2, LSN: 0x1600000028}, Within: time.Second, Waited: 99600 * time.Microsecond, Reason: "there is no primary", Err: errCause,
+		},
+		[]error{smrt.ErrNoFreshReplica, errCause},
+		"no replica is fresh enough: none has replayed 2:16/28: none is less than 1s behind, after 100ms; there is no primary: the cause",
+	},
+	"freshness of nothing": {&smrt.FreshnessError{}, []error{smrt.ErrNoFreshReplica}, "no replica is fresh enough"},
+	"token, malformed": {
+		&smrt.TokenError{Reason: "malformed"},
+		[]error{smrt.ErrBadToken},
+		"bad consistency token: malformed: it is not a token: go on without it",
+	},
+	"token, tampered": {
+		&smrt.TokenError{Reason: "tampered"},
+		[]error{smrt.ErrBadToken},
+		"bad consistency token: tampered: it was not signed with this key, or was changed on its way: go on without it",
+	},
+	"token, future": {
+		&smrt.TokenError{Reason: "future"},
+		[]error{smrt.ErrBadToken},
+		"bad consistency token: future: it is ahead of everything the primary has written: go on without it",
+	},
+	"token, foreign": {
+		&smrt.TokenError{Reason: "foreign"},
+		[]error{smrt.ErrBadToken},
+		"bad consistency token: foreign: it is of another database cluster: go on without it",
+	},
+	"token, timeline": {
+		&smrt.TokenError{Reason: "timeline"},
+		[]error{smrt.ErrBadToken},
+		"bad consistency token: timeline: it is of a timeline that has not begun: go on without it",
+	},
+	"pool": {
+		&smrt.PoolExhaustedError{Waited: 1999600 * time.Microsecond, InUse: 4, Max: 4},
+		[]error{smrt.ErrPoolExhausted},
+		"no connection became free in time: 4 of 4 connections in use, waited 2s: hold connections for less time, or raise MaxConns",
+	},
+	"connect": {
+		&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 2, Err: errCause},
+		[]error{smrt.ErrConnectTimeout, errCause},
+		"no connection could be opened in time: waited 1s, 2 being opened: the cause",
+	},
+	"connect, slow": {
+		&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 1},
+		[]error{smrt.ErrConnectTimeout},
+		"no connection could be opened in time: waited 1s, 1 being opened: the server or the network is slow, or AcquireTimeout too short",
+	},
+	"pooler": {
+		&smrt.PoolerError{Mode: "transaction", Feature: "LISTEN", Hint: "use another URL", Err: pgError},
+		[]error{smrt.ErrPoolerMode, pgError},
+		"not possible through this connection pooler: LISTEN needs a session of its own, and the pooler works by the transaction: use another URL",
+	},
+	"pooler without a hint": {
+		&smrt.PoolerError{Mode: "statement", Feature: "a transaction"},
+		[]error{smrt.ErrPoolerMode},
+		"not possible through this connection pooler: a transaction needs a session of its own, and the pooler works by the statement",
+	},
+}
+
+// TestErrorTypes proves of each type of error what errors.Is and errors.As find,
+// also when it is wrapped, and what it says, which is never a value.
 func TestErrorTypes(t *testing.T) {
-	for name, c := range map[string]struct {
-		err  error
-		is   []error
-		text string
-	}{
-		"not found":     {smrt.ErrNotFound, []error{smrt.ErrNotFound, pgx.ErrNoRows}, "not found"},
-		"too many rows": {smrt.ErrTooManyRows, []error{smrt.ErrTooManyRows, pgx.ErrTooManyRows}, "more than one row matches"},
-		"unique": {
-			&smrt.ConstraintError{Kind: smrt.UniqueViolation, Table: "customers", Constraint: "customers_email_key", Columns: []string{"email"}, Err: pgError},
-			[]error{smrt.ErrConflict, pgError},
-			`unique constraint "customers_email_key" of table "customers" violated (email)`,
-		},
-		"exclusion": {
-			&smrt.ConstraintError{Kind: smrt.ExclusionViolation, Table: "bookings", Constraint: "no_overlap"},
-			[]error{smrt.ErrConflict},
-			`exclusion constraint "no_overlap" of table "bookings" violated`,
-		},
-		"missing parent": {
-			&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.MissingParent},
-			[]error{smrt.ErrForeignKey},
-			`foreign key constraint "fk" of table "orders" violated: the referenced row does not exist`,
-		},
-		"still referenced": {
-			&smrt.ConstraintError{Kind: smrt.ForeignKeyViolation, Table: "orders", Constraint: "fk", Direction: smrt.StillReferenced},
-			[]error{smrt.ErrForeignKey},
-			`foreign key constraint "fk" of table "orders" violated: the row is still referenced`,
-		},
-		"not null": {
-			&smrt.ConstraintError{Kind: smrt.NotNullViolation, Table: "orders", Columns: []string{"note"}},
-			[]error{smrt.ErrNotNull},
-			`not null constraint of table "orders" violated (note)`,
-		},
-		"check": {
-			&smrt.ConstraintError{Kind: smrt.CheckViolation, Table: "orders", Constraint: "positive"},
-			[]error{smrt.ErrCheck},
-			`check constraint "positive" of table "orders" violated`,
-		},
-		"value": {
-			&smrt.ValueError{Table: "orders", Column: "total", Row: 3, Min: "0", Max: "9", Offset: -1, Err: smrt.ErrOutOfRange, Cause: pgError},
-			[]error{smrt.ErrOutOfRange, pgError},
-			`value out of range: column "total" of "orders", row 3 of the call, allowed 0 to 9`,
-		},
-		"text": {
-			&smrt.ValueError{Table: "orders", Row: -1, Offset: 5, Reason: "it contains a NUL byte", Err: smrt.ErrInvalidText},
-			[]error{smrt.ErrInvalidText},
-			`invalid text: table "orders", at byte 5: it contains a NUL byte`,
-		},
-		"stale": {&smrt.StaleError{Table: "orders", Have: 2}, []error{smrt.ErrStale}, `table "orders": read it again`},
-		"incomplete": {
-			&smrt.IncompleteError{Table: "orders", Rows: []int{2, 5}, Err: smrt.ErrStale},
-			[]error{smrt.ErrStale},
-			`2 rows of the call not written to "orders", the first is row 2`,
-		},
-		"duplicate":                  {&smrt.DuplicateError{Table: "orders", Rows: [2]int{1, 4}}, []error{smrt.ErrDuplicateInBatch}, `table "orders", rows 1 and 4`},
-		"query":                      {&smrt.QueryError{Reason: "no columns"}, []error{smrt.ErrBadQuery}, "bad query: no columns"},
-		"transaction that has ended": {smrt.ErrTxDone, []error{smrt.ErrTxDone, pgx.ErrTxClosed}, "the transaction has ended"},
-		"commit in doubt": {
-			&smrt.CommitUnknownError{Err: pgError},
-			[]error{smrt.ErrCommitUnknown, pgError},
-			"the outcome of the commit is unknown: look for its effects before running it again",
-		},
-		"keyed commit in doubt":   {&smrt.CommitUnknownError{Key: "secret", Err: pgError}, []error{smrt.ErrCommitUnknown}, "run it again with the same key"},
-		"tracked commit in doubt": {&smrt.CommitUnknownError{XID: "77", Err: pgError}, []error{smrt.ErrCommitUnknown}, "what became of transaction 77"},
-		"retries": {
-			&smrt.RetryError{Attempts: 3, Elapsed: time.Second, Limit: "attempts", Err: pgError},
-			[]error{smrt.ErrRetriesExhausted, pgError},
-			"retries exhausted: limit of attempts reached after 3 attempts in 1s",
-		},
-		"aborted": {&smrt.AbortedError{Err: pgError}, []error{smrt.ErrTxAborted, pgError}, "aborted by an earlier error: return it"},
-		"connect": {
-			&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 2, Err: pgError},
-			[]error{smrt.ErrConnectTimeout, pgError},
-			"no connection could be opened in time: waited 1s, 2 being opened",
-		},
-		"options": {&smrt.OptionsError{Option: "Key", Reason: "is too long"}, []error{smrt.ErrBadOptions}, "bad options: Key is too long"},
-		"pipeline": {
-			&smrt.PipelineError{Errors: []error{smrt.ErrNotRun, nil, pgError}},
-			[]error{smrt.ErrNotRun, pgError},
-			"2 of 3 steps of the pipeline failed, because of step 2",
-		},
-		"pipeline without errors": {&smrt.PipelineError{}, nil, "no step failed"},
-		"page":                    {&smrt.PageError{What: "size", Min: 1, Max: 10}, []error{smrt.ErrBadPage}, "bad page: size must be between 1 and 10"},
-		"cursor":                  {&smrt.CursorError{Reason: "malformed"}, []error{smrt.ErrBadCursor}, "bad cursor: malformed: start again from the first page"},
-	} {
+	for name, c := range errorTypes {
 		t.Run(name, func(t *testing.T) {
-			wrapped := fmt.Errorf("outside: %w", c.err)
+			wrapped := fmt.Errorf("outside: %w", errors.Join(errors.New("another"), c.err))
 			for _, target := range c.is {
 				if !errors.Is(wrapped, target) {
 					t.Errorf("does not answer to %v", target)
 				}
 			}
-			if !strings.Contains(c.err.Error(), c.text) {
-				t.Errorf("says %q, want %q in it", c.err, c.text)
+			for sentinel := range sentinels {
+				if errors.Is(wrapped, sentinel) && !isOneOf(sentinel, c.is) {
+					t.Errorf("answers to %v, too", sentinel)
+				}
+			}
+			found := reflect.New(reflect.TypeOf(c.err))
+			if !errors.As(wrapped, found.Interface()) || found.Elem().Interface() != c.err {
+				t.Error("errors.As does not find it")
+			}
+			if got := c.err.Error(); got != c.text {
+				t.Errorf("says %q, want %q", got, c.text)
 			}
 			if strings.Contains(c.err.Error(), "secret") {
 				t.Errorf("repeats a value: %q", c.err)
@@ -119,11 +226,38 @@ func TestErrorTypes(t *testing.T) {
 	}
 }
 
+// isOneOf reports whether one of list is the sentinel or satisfies it.
+func isOneOf(sentinel error, list []error) bool {
+	for _, err := range list {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCausesAreOptional proves that no error has a nil among what it unwraps to:
+// whoever walks the tree by hand would meet it.
+func TestCausesAreOptional(t *testing.T) {
+	for name, c := range errorTypes {
+		many, ok := c.err.(interface{ Unwrap() []error })
+		if !ok {
+			continue
+		}
+		for i, err := range many.Unwrap() {
+			if err == nil {
+				t.Errorf("%s: part %d is nil", name, i)
+			}
+		}
+	}
+}
+
 // TestKindsHaveNames proves that no kind or direction prints as a number.
 func TestKindsHaveNames(t *testing.T) {
 	for kind, want := range map[fmt.Stringer]string{
 		smrt.UniqueViolation: "unique", smrt.ExclusionViolation: "exclusion", smrt.ForeignKeyViolation: "foreign key",
 		smrt.NotNullViolation: "not null", smrt.CheckViolation: "check", smrt.ConstraintKind(99): "unknown",
+		smrt.MissingParent: "the referenced row does not exist", smrt.StillReferenced: "the row is still referenced",
 		smrt.Direction(99): "unknown direction",
 	} {
 		if got := kind.String(); got != want {
