@@ -29,7 +29,8 @@ type attempt struct {
 	// synchronisation, so that two goroutines may both find it free.
 	use atomic.Uint32
 
-	// What is below belongs to whoever has use.
+	// The fields below may be touched only by the goroutine that has made use
+	// isBusy.
 	open  closer    // rows or batch results, while use is inOpen
 	first error     // first error that the server reported
 	names int       // savepoints made so far
@@ -54,7 +55,13 @@ type attempt struct {
 // doom is an error after which no statement is sent.
 type doom struct{ err error }
 
-// The states of use.
+// The states of use, and what leads from one to the other. Who has made it isBusy
+// has the connection to itself until it changes the state again.
+//
+//	isFree  --take-->               isBusy  --give-->                isFree
+//	isBusy  --leaveOpen, reopen-->  isOpen  --retake, by its owner-> isBusy
+//	isFree, isOpen  --end-->        isEnded
+//	isBusy  --end, after waiting--> isLeft  --give or reopen: leave rolls back
 const (
 	isFree  uint32 = iota
 	isBusy         // a call is being made
@@ -66,7 +73,10 @@ const (
 // closer ends rows or batch results.
 type closer interface{ shut() }
 
-// take gives the caller the connection.
+// take gives the caller the connection. It reads the clock, because a timeout is
+// told from a request to cancel by how long the statement took. That is 65 of the
+// 90 ns that taking costs, where a round trip on the same machine takes 30,000 or
+// more; a clock that is read only after the error would be too late.
 func (a *attempt) take() error {
 	if a.use.CompareAndSwap(isFree, isBusy) {
 		a.sent = time.Now()
@@ -184,7 +194,7 @@ func (a *attempt) inside() bool {
 	return a.conn == nil || a.conn.PgConn().TxStatus() != handle.StatusIdle
 }
 
-// end takes the connection for good, and reports whether something was using it.
+// end takes the connection permanently, and reports whether something was using it.
 // Rows that are open are closed. A goroutine that is in the middle of a call is
 // waited for; if that takes too long, its connection is cut under it, and if even
 // that does not end its call, because it is in code of the caller, it is left.

@@ -47,6 +47,18 @@ const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_contro
 	pg_postmaster_start_time()::text || ' ' || coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '')
 	FROM pg_control_system(), pg_control_checkpoint()`
 
+// What an attempt sends first, and in how many round trips:
+//
+//	options                   on a pool or a connection    on a handle with Begin alone
+//	none                      BEGIN (1)                    Begin (1)
+//	modes, timeouts           BEGIN; SET LOCAL ... (1)     refused
+//	Key, TrackID              a batch: BEGIN, set_config,  Begin, then the batch (2)
+//	                          id, identity, marker (1)
+//	any, on a unit's handle   nothing: it is told by Start and sends all with COMMIT
+//
+// The marker waits for that of another attempt with the same key, so it gets a
+// lock_timeout of its own, which is taken back after it.
+
 // begin starts an attempt. applied means that the marker was there already.
 func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
 	a = &attempt{options: &r.options, began: r.retry.last, sent: r.retry.last}
@@ -80,7 +92,7 @@ func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pgerr.IsCanceled(pg) { // while it waited for another's marker
 			a.noteCanceled(pg)
-			err = a.named(ctx, err, rollbackFirst)
+			err = a.classify(ctx, err, rollbackFirst)
 		}
 		a.rollback(ctx)
 	}

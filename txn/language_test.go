@@ -79,6 +79,50 @@ func TestStatementTimeoutInAnyLanguage(t *testing.T) {
 	}
 }
 
+// TestLocalTimeoutInAnyLanguage proves it for timeouts that the closure sets
+// itself, and that are undone before the server can be asked.
+func TestLocalTimeoutInAnyLanguage(t *testing.T) {
+	const text = "Anweisung wird abgebrochen"
+	b := newBank(t, testdb.MaxConns(1))
+	limited := func(set, statement string) txn.Func {
+		return func(ctx context.Context, tx pgx.Tx) error {
+			check.Value(tx.Exec(ctx, set))(t)
+			_, err := tx.Exec(ctx, statement)
+			return err
+		}
+	}
+	const sleep, request = "SELECT pg_sleep(5)", "SELECT pg_cancel_backend(pg_backend_pid())"
+	for what, c := range map[string]struct {
+		set, statement string
+		options        txn.Options
+		timedOut       bool
+	}{
+		"SET LOCAL":               {"SET LOCAL statement_timeout = 20", sleep, txn.Options{}, true},
+		"SET":                     {"SET statement_timeout = '20ms'", sleep, txn.Options{}, true},
+		"set_config":              {"SELECT set_config('statement_timeout', '20', true)", sleep, txn.Options{}, true},
+		"shorter than Run's":      {"SET LOCAL statement_timeout = 20", sleep, txn.Options{StatementTimeout: time.Minute}, true},
+		"control: a request":      {"SET LOCAL statement_timeout = '1h'", request, txn.Options{}, false},
+		"control: beside Run's":   {"SET LOCAL statement_timeout = '1h'", request, txn.Options{StatementTimeout: time.Minute}, false},
+		"control: without limits": {"SELECT 1", request, txn.Options{}, false},
+	} {
+		err := txn.Run(t.Context(), translated{b, text}, limited(c.set, c.statement), c.options)
+		check.Same(t, what, errors.Is(err, smrt.ErrStatementTimeout), c.timedOut)
+		var pg *pgconn.PgError
+		check.Same(t, what+": the server's error", errors.As(err, &pg) && pg.Code == "57014", true)
+		free(t, b)
+	}
+	check.NoError(t, txn.Run(t.Context(), translated{b, text}, func(ctx context.Context, tx pgx.Tx) error {
+		err := txn.Run(ctx, tx, limited("SET LOCAL statement_timeout = 20", sleep), txn.Options{Nested: txn.Savepoint})
+		check.Error(t, "savepoint", err, smrt.ErrStatementTimeout)
+		err = txn.Run(ctx, tx, limited("SELECT 1", request), txn.Options{Nested: txn.Savepoint})
+		check.Same(t, "savepoint, control", errors.Is(err, smrt.ErrStatementTimeout), false)
+		check.Same(t, "limit afterwards", one[string](t, tx, "SHOW statement_timeout"), "0")
+		return add(1, 1)(ctx, tx)
+	}))
+	check.Same(t, "balance", b.balance(t, 1), 1001)
+	check.Same(t, "connections opened", b.Stat().NewConnsCount(), 1)
+}
+
 // TestSessionTimeoutInAnyLanguage proves it for timeouts that Run did not set:
 // the session is asked.
 func TestSessionTimeoutInAnyLanguage(t *testing.T) {

@@ -31,12 +31,17 @@ func TestRulesAreGuarded(t *testing.T) {
 		{
 			"a key is written with the transaction", "begin.go",
 			"	if o.Key == \"\" {\n		return\n	}\n", "	if true {\n		return\n	}\n",
-			"TestForgedAnswers: applied with a key: got 100",
+			"TestForgedAnswers/applied,_then_closed,position=false: applied with a key: got 100",
 		},
 		{
 			"a commit in doubt is not repeated as if it had failed", "commit.go",
 			"	if !pgerr.IsCommitUnknown(err) ||", "	if pgerr.IsCommitUnknown(err) {\n		return pgerr.Lost, err\n	}\n	if !pgerr.IsCommitUnknown(err) ||",
-			"TestForgedAnswers: without a key: got <nil>",
+			"TestForgedAnswers/applied,_then_closed,position=false: without a key: got <nil>",
+		},
+		{
+			"a request to cancel is not taken for a timeout", "../internal/pgerr/timeout.go",
+			"timeout.Line != 0 && timeout.Line == err.Line", "timeout.Line != 0",
+			"TestLocalTimeoutInAnyLanguage: control: a request",
 		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })

@@ -15,6 +15,22 @@ import (
 // panicked and the panic was caught around it.
 var errPanicked = errors.New("a closure that joined it panicked")
 
+// What Run does inside a transaction:
+//
+//	Nested       the transaction around is Run's   it was begun by hand
+//	Join         runs fn on it (joined)            makes a savepoint
+//	Savepoint    makes a savepoint (inSavepoint)   makes a savepoint
+//	Independent  begins another one on Reserve     begins another one on Reserve
+//
+// And when fn fails there:
+//
+//	joined       dooms its level: every later call on it, and its end, return the
+//	             error, even if the closure around ignores it
+//	savepoint    is undone, and the level around goes on; but an error that only a
+//	             new transaction can mend (outermost), and a savepoint that cannot
+//	             be undone, condemn the whole attempt, which Run then retries
+//	independent  is retried by itself; the transaction around gets the error
+
 // nested runs fn inside the transaction h, which the scope around is about.
 func nested(ctx context.Context, h *managedTx, around *handle.Scope, r *run) error {
 	fn, o := r.fn, &r.options
@@ -153,7 +169,7 @@ func inSavepoint(ctx context.Context, h *managedTx, around *handle.Scope, fn Fun
 	if busy := a.take(); busy != nil { // or the transaction cannot go on
 		return a.withSentinel(err)
 	}
-	err = a.named(ctx, err, "")
+	err = a.classify(ctx, err, "")
 	_ = a.give(nil)
 	return err
 }

@@ -36,10 +36,11 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 // With any other error this call has applied nothing, unless fn sent a COMMIT of
 // its own. What fn returns is returned as it is, unless it was caused by a timeout
 // of the server or by a connection pooler: then the error is also
-// smrt.ErrStatementTimeout, ErrLockTimeout, ErrTxTimedOut or ErrPoolerMode. To
-// tell a statement that timed out from one that was cancelled, Run asks the
-// session for its statement_timeout, unless [Options] set it; one that fn sets
-// with SET LOCAL it does not know.
+// smrt.ErrStatementTimeout, ErrLockTimeout, ErrTxTimedOut or ErrPoolerMode. A
+// timeout and a request to cancel have one SQLSTATE; to tell them apart, Run asks
+// the server, in one to three round trips after the rollback, unless the
+// statement took as long as [Options] allow.
+//
 // smrt.ErrTxAborted means that fn ignored an error which the transaction could
 // not go on after. Options that cannot work are smrt.ErrBadOptions, before
 // anything is sent, and a connection that is in a transaction already is
@@ -53,8 +54,8 @@ func Run(ctx context.Context, db Beginner, fn Func, options ...Options) error {
 	return start(ctx, db, &run{fn: fn}, options)
 }
 
-// RunResult is [Run], and returns how the transaction went, whether it failed or
-// not.
+// RunResult is [Run], and also returns how the transaction went, whether it failed
+// or not. The error is that of Run.
 func RunResult(ctx context.Context, db Beginner, fn Func, options ...Options) (Result, error) {
 	var result Result
 	err := start(ctx, db, &run{fn: fn, result: &result}, options)
@@ -239,7 +240,7 @@ func (r *run) beginFault(err error) (pgerr.Fault, error) {
 	return fault, err
 }
 
-// applied answers an attempt whose marker was there already.
+// applied ends an attempt whose marker was there already.
 func (r *run) applied(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	ours := false
 	var err error
@@ -298,7 +299,7 @@ func (r *run) execute(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	if fault == pgerr.NotPrimary {
 		a.destroy(ctx)
 	}
-	err = a.named(ctx, err, rollbackFirst)
+	err = a.classify(ctx, err, rollbackFirst)
 	a.rollback(ctx)
 	return fault, err
 }
@@ -351,7 +352,15 @@ func (r *run) faultOf(a *attempt, err error) pgerr.Fault {
 	return fault
 }
 
-// retryable leaves of the faults those that are retried with these options.
+// retryable leaves of the faults those that are retried with these options. All
+// others are Permanent: the closure would fail in the same way.
+//
+//	Conflict, Lost, Crowded, StalePlan  always
+//	NotPrimary                          if the transaction writes: the pool is reset, so
+//	                                    that another server may be found
+//	Race                                with MayRace, and at isolation level serializable,
+//	                                    where a constraint may be noticed before the conflict
+//	Ended                               never: the caller has given up
 func (r *run) retryable(f pgerr.Fault) pgerr.Fault {
 	switch {
 	case f == pgerr.Ended,

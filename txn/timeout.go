@@ -21,13 +21,12 @@ type canceled struct {
 	timedOut bool
 }
 
-// noteCanceled remembers a statement that the server gave up. Its timeout is
-// known if Run set it.
+// noteCanceled remembers a statement that the server gave up. If it took as long
+// as Run allowed, that is known to be why.
 func (a *attempt) noteCanceled(pg *pgconn.PgError) {
 	c := &canceled{err: pg, took: time.Since(a.sent)}
-	if limit := a.options.StatementTimeout; limit != 0 && !a.foreign {
-		c.known, c.timedOut = true, pgerr.TimedOut(c.took, limit)
-	}
+	c.timedOut = !a.foreign && pgerr.TimedOut(c.took, a.options.StatementTimeout)
+	c.known = c.timedOut
 	a.late.Store(c)
 }
 
@@ -36,10 +35,12 @@ func (a *attempt) noteCanceled(pg *pgconn.PgError) {
 // connection back from pgx.
 const rollbackFirst = "rollback and chain; "
 
-// named is withSentinel for the end of a transaction or of a savepoint. Where
-// err is about a statement that the server gave up, and nobody here set its
-// timeout, the session is asked for it, after what is in first.
-func (a *attempt) named(ctx context.Context, err error, first string) error {
+// classify is withSentinel for the end of a transaction or of a savepoint. If err
+// is about a statement that the server gave up before Run's own limit had passed,
+// the server is asked why, after what is in first. Asking inside of the failed
+// transaction is not possible, and before the statement it would take a round
+// trip where nothing fails.
+func (a *attempt) classify(ctx context.Context, err error, first string) error {
 	var pg *pgconn.PgError
 	c := a.late.Load()
 	if c == nil || c.known || !errors.As(err, &pg) || pg != c.err {
@@ -48,8 +49,8 @@ func (a *attempt) named(ctx context.Context, err error, first string) error {
 	if a.conn == nil || a.conn.IsClosed() || !a.inside() || ctx.Err() != nil {
 		return a.withSentinel(err)
 	}
-	if limit, failed := pgerr.AskTimeout(ctx, a.conn.PgConn(), first); failed == nil {
-		a.late.Store(&canceled{err: pg, took: c.took, known: true, timedOut: pgerr.TimedOut(c.took, limit)})
+	if timedOut, failed := pgerr.AskTimedOut(ctx, a.conn.PgConn(), first, pg, c.took); failed == nil {
+		a.late.Store(&canceled{err: pg, took: c.took, known: true, timedOut: timedOut})
 	}
 	return a.withSentinel(err)
 }
