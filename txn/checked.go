@@ -11,9 +11,9 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// WithoutTx returns a context that is in no transaction, for what is to run beside
-// the one around it: it may use the pool, takes a second connection from it, and
-// is neither undone nor seen by that transaction.
+// WithoutTx returns a context that is in no transaction, for what is to run
+// outside of the one around it. Statements under it may use the pool: they take a
+// second connection from it, and that transaction neither undoes nor sees them.
 func WithoutTx(ctx context.Context) context.Context {
 	if ctx == nil || handle.ScopeOf(ctx) == nil {
 		return ctx
@@ -21,9 +21,10 @@ func WithoutTx(ctx context.Context) context.Context {
 	return handle.WithScope(ctx, nil)
 }
 
-// CheckedDB is a handle that refuses to be used beside a transaction that is open
-// on it. Repositories look for that themselves; code that sqlc generates, and
-// SQL by hand, sees it if it is given a CheckedDB:
+// CheckedDB is a handle that refuses to be used outside of a transaction that is
+// open on it: under the context of a closure, its methods return smrt.ErrTxBypass
+// and send nothing. Repositories do the same by themselves; code that sqlc
+// generates, and SQL by hand, does if it is given a CheckedDB:
 //
 //	db := txn.Checked(pool)
 //	queries := shopdb.New(db)
@@ -31,8 +32,9 @@ func WithoutTx(ctx context.Context) context.Context {
 // Run on a CheckedDB is Run on what it guards.
 type CheckedDB struct{ db smrt.DB }
 
-// Checked makes a CheckedDB of a pool, a connection or whatever stands for one. It is
-// as safe for concurrent use as that.
+// Checked returns a CheckedDB for a pool, a connection, or a handle that stands for
+// one. It is as safe for concurrent use as db is. A nil db is smrt.ErrBadOptions
+// when the CheckedDB is used.
 func Checked(db smrt.DB) *CheckedDB { return &CheckedDB{db} }
 
 var (
@@ -90,12 +92,13 @@ func (h *CheckedDB) CopyFrom(ctx context.Context, table pgx.Identifier, columns 
 	return h.db.CopyFrom(ctx, table, columns, rows)
 }
 
-// Begin begins a transaction by hand.
+// Begin begins a transaction by hand, whose end is up to the caller.
 func (h *CheckedDB) Begin(ctx context.Context) (pgx.Tx, error) {
 	return h.BeginTx(ctx, pgx.TxOptions{})
 }
 
-// BeginTx begins a transaction by hand.
+// BeginTx begins a transaction by hand with options. On a handle that has no
+// BeginTx, options are smrt.ErrBadOptions.
 func (h *CheckedDB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	if err := h.check(ctx); err != nil {
 		return nil, err

@@ -10,6 +10,33 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
+// COMMIT was sent. What its reply leads to:
+//
+//	reply                         the transaction is   Run then
+//	COMMIT                        committed            reports the position, runs hooks, returns nil
+//	ROLLBACK, an error            undone               retries if that may help (retryable), else
+//	                                                   returns the error
+//	none, FATAL, 40003, 08...     committed or undone: is in doubt
+//
+// In doubt, without a key, it returns smrt.ErrCommitUnknown, which has what
+// [Resolve] needs. With a key it makes another attempt, which begins by writing
+// the same marker; its closure runs only if that shows that nothing happened:
+//
+//	the marker                    the transaction was  Run then
+//	could be written              undone               runs the closure again (begin, inherit), unless
+//	                                                   MaxAttempts is reached: smrt.ErrRetriesExhausted
+//	is there, with our token      committed            reports the primary's position of now, which is
+//	                                                   later, runs hooks, returns nil (applied)
+//	is there, with another token  undone               returns smrt.ErrAlreadyApplied: another call was
+//	                                                   quicker with the same key
+//	is not known: the attempt     still in doubt       tries again until MaxElapsed or the deadline, and
+//	failed, or waited too long                         then returns smrt.ErrCommitUnknown (conclude)
+//
+// A marker that another attempt is just writing makes the INSERT wait, so that a
+// server that is still busy with the doubted COMMIT cannot be overtaken. Hooks
+// wait until the outcome is known; if it never is, none runs but those of
+// savepoints that were rolled back.
+
 // commit ends the transaction. COMMIT does not end with the caller's context:
 // that would not undo it, but only hide its outcome.
 func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
@@ -34,7 +61,7 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	return pgerr.Lost, err
 }
 
-// committed reports what is to be said of a commit that was answered.
+// committed reports what the caller wants to know of a commit that happened.
 func (r *run) committed(ctx context.Context, a *attempt, p smrt.Position) {
 	if a.notes != nil {
 		r.result.NotReplicated = a.notes.notReplicated

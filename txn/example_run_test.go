@@ -41,6 +41,41 @@ func ExampleRun() {
 	// [700 1300] <nil>
 }
 
+// The result says how it went: here, that another transaction changed the row in
+// between, so that the closure was run again, and up to which position a standby
+// must have replayed the log to have what was committed.
+func ExampleRunResult() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	read := false
+	result, err := txn.RunResult(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+		var balance int64
+		if err := tx.QueryRow(ctx, "SELECT balance FROM accounts WHERE id = 1").Scan(&balance); err != nil {
+			return err
+		}
+		if !read { // somebody else is quicker, the first time
+			read = true
+			if _, err := pool.Exec(txn.WithoutTx(ctx), "UPDATE accounts SET balance = 500 WHERE id = 1"); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "UPDATE accounts SET balance = $1 WHERE id = 1", balance+100)
+		return err
+	}, txn.Options{Isolation: pgx.RepeatableRead, TrackPosition: true})
+	fmt.Println(err)
+	fmt.Println("attempts:", result.Attempts, "commits in doubt:", result.Doubts, "position known:", !result.Position.IsZero())
+	show(ctx, pool)
+	// Output:
+	// <nil>
+	// attempts: 2 commits in doubt: 0 position known: true
+	// [600 1000] <nil>
+}
+
 // A transaction with a key is applied once, however often it is tried.
 func ExampleOptions_key() {
 	ctx := context.Background()

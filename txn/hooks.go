@@ -38,7 +38,7 @@ func AfterCommit(ctx context.Context, fn func(context.Context)) error {
 // it runs after the end of the outermost transaction. It is for undoing what
 // the closure did outside of the database.
 //
-// The error is smrt.ErrNoTx if ctx is not the context of a closure.
+// Order, goroutine, context and errors are those of [AfterCommit].
 func AfterRollback(ctx context.Context, fn func(context.Context)) error {
 	return register(ctx, hook{rollback: fn}, fn)
 }
@@ -144,11 +144,11 @@ type Adopted struct {
 
 // Adopt makes a transaction that was begun by hand the outermost one: hooks
 // registered under the returned context wait for it, and Run on db or on tx
-// makes savepoints in it. Whoever ends the transaction says so with Committed or
-// RolledBack.
+// makes savepoints in it. The caller ends the transaction, and then says how with
+// Committed or RolledBack.
 //
-// It is also how to test hooks, and whatever else calls Run, without leaving
-// rows behind:
+// It is also how to test hooks, and other code that calls Run, without leaving
+// rows in the database:
 //
 //	tx, _ := pool.Begin(ctx)
 //	defer tx.Rollback(ctx)
@@ -156,8 +156,8 @@ type Adopted struct {
 //	err := shop.PlaceOrder(ctx, ...) // calls txn.Run(ctx, pool, ...)
 //	outer.Committed()                // runs the hooks, commits nothing
 //
-// What cannot be adopted, because it is nil or because Run began it, is refused
-// by whatever uses the context: smrt.ErrBadOptions.
+// A tx that is nil, or that Run began, cannot be adopted: Run and the hooks then
+// return smrt.ErrBadOptions under the context.
 func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopted) {
 	a := adopt(tx)
 	if ctx == nil { // Run and the hooks refuse it
@@ -185,11 +185,13 @@ func adopt(tx pgx.Tx) *attempt {
 	return a
 }
 
-// Committed runs the hooks that wait for a commit. A second call, also of
+// Committed ends the adopted transaction and runs the hooks that wait for a
+// commit, on the calling goroutine. It sends nothing. A second call, also of
 // RolledBack, does nothing.
 func (a *Adopted) Committed() { a.finish(Committed) }
 
-// RolledBack runs the hooks that wait for a rollback.
+// RolledBack ends the adopted transaction and runs the hooks that wait for a
+// rollback, as Committed does with the others.
 func (a *Adopted) RolledBack() { a.finish(NotCommitted) }
 
 func (a *Adopted) finish(o Outcome) {

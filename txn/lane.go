@@ -78,7 +78,7 @@ func (l *laneDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 }
 
 // laneRows are rows of a batch. They scan by themselves: an error in scanning
-// would otherwise be one of the batch, and hide the results behind it.
+// would otherwise be one of the batch, and hide the results that follow.
 type laneRows struct {
 	inner  pgx.Rows
 	closed bool
@@ -149,5 +149,5 @@ func (r *laneRows) CommandTag() pgconn.CommandTag                { return r.inne
 func (r *laneRows) FieldDescriptions() []pgconn.FieldDescription { return r.inner.FieldDescriptions() }
 func (r *laneRows) TypeMap() *pgtype.Map                         { return r.inner.TypeMap() }
 
-// Conn gives no connection: the one behind it is in the middle of a batch.
+// Conn returns nil: the connection is in the middle of a batch.
 func (r *laneRows) Conn() *pgx.Conn { return nil }

@@ -14,14 +14,15 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// LockKey is what advisory locks can be named by.
+// LockKey is the types of the keys that name a [Lock]; ~[16]byte is for UUIDs.
 type LockKey interface {
 	~int | ~int16 | ~int32 | ~int64 | ~string | ~[16]byte
 }
 
 // Lock is a family of advisory locks, one for each key: for what no row stands
 // for, such as a job that must not run twice at a time. A lock is held until the
-// transaction ends, and there is nothing to unlock.
+// transaction ends, and there is nothing to unlock. A Lock is a value without
+// state of its own: any number of goroutines may use it, each with a transaction.
 //
 //	var invoicing = txn.NewLock[int64]("invoicing") // by customer
 //
@@ -36,9 +37,9 @@ type Lock[K LockKey] struct{ family string }
 // use the same name.
 func NewLock[K LockKey](family string) Lock[K] { return Lock[K]{family} }
 
-// Acquire waits for the locks of all keys, in one round trip. They are taken in
-// the same order by everybody, whatever the order given, so that two calls never
-// wait for each other. [Options].LockTimeout bounds the wait: smrt.ErrLockTimeout.
+// Acquire waits for the locks of all keys, in one round trip. It takes them in an
+// order of its own, not in that of the arguments, so that two calls never wait for
+// each other. A lock that the transaction holds already is no problem. [Options].LockTimeout bounds the wait: smrt.ErrLockTimeout.
 // Without a transaction the error is smrt.ErrNoTx.
 func (l Lock[K]) Acquire(ctx context.Context, tx pgx.Tx, keys ...K) error {
 	return acquire(ctx, tx, "pg_advisory_xact_lock", l.family, numbers(l.family, keys))
@@ -50,12 +51,14 @@ func (l Lock[K]) AcquireShared(ctx context.Context, tx pgx.Tx, keys ...K) error 
 	return acquire(ctx, tx, "pg_advisory_xact_lock_shared", l.family, numbers(l.family, keys))
 }
 
-// Try takes the lock of a key if it is free, and says whether it did.
+// Try takes the lock of a key if it is free, and reports whether it did. It does
+// not wait. Without a transaction the error is smrt.ErrNoTx.
 func (l Lock[K]) Try(ctx context.Context, tx pgx.Tx, key K) (bool, error) {
 	return try(ctx, tx, "pg_try_advisory_xact_lock", l.family, numbers(l.family, []K{key}))
 }
 
-// TryShared is Try for a lock that is shared.
+// TryShared is Try for a lock that any number of transactions may share with each
+// other, but not with Acquire and Try.
 func (l Lock[K]) TryShared(ctx context.Context, tx pgx.Tx, key K) (bool, error) {
 	return try(ctx, tx, "pg_try_advisory_xact_lock_shared", l.family, numbers(l.family, []K{key}))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Beginner is a handle that a transaction can be begun on: a pool, one of its
-// connections, a connection, a transaction, or whatever stands for one of them.
+// connections, a connection, a transaction, or a handle that stands for one.
 // Where it also has BeginTx, as pgx's pools and connections do, transactions
 // may have options; where it has SendBatch, those with a key need no round trip
 // more than others.
@@ -26,15 +26,15 @@ type Nesting uint8
 
 const (
 	// Join makes the closure a part of the transaction around it. If it fails,
-	// all fails: whoever ignores its error gets it again from every statement
-	// and from the end of the transaction.
+	// all fails: a closure around it that ignores the error gets it again from
+	// every statement and from the end of the transaction.
 	Join Nesting = iota
 	// Savepoint undoes the effects of a closure that fails, and only these.
 	Savepoint
-	// Independent begins another transaction on Options.Reserve. It is kept or
-	// undone whatever becomes of the one around it, and does not see what that
-	// one has done. A row that the one around it has locked it would wait for
-	// until its LockTimeout: neither can end before the other.
+	// Independent begins another transaction on Options.Reserve. It commits or
+	// rolls back by itself, and does not see what the transaction around it has
+	// done. If it needs a row that the one around it has locked, it waits until
+	// its LockTimeout is over: neither can end before the other.
 	Independent
 )
 
@@ -73,8 +73,8 @@ type Options struct {
 
 	// Key makes the transaction apply at most once, ever: a row with the key is
 	// written together with everything else, to the table that [MarkersSQL]
-	// creates. A commit whose answer is lost is then found out about and, if it
-	// did not happen, repeated. At most 255 bytes; the same key means the same
+	// creates. If the reply to COMMIT is lost, Run looks the transaction up by
+	// the key and, if it was not committed, repeats it. At most 255 bytes; the same key means the same
 	// transaction, also in another process or tomorrow. Default: none.
 	Key string
 
@@ -82,15 +82,16 @@ type Options struct {
 	Markers pgx.Identifier
 
 	// TrackID asks for the transaction's id, together with BEGIN, so that
-	// [Resolve] can look into a commit without a key whose answer is lost. An
-	// id is used up even if nothing is written.
+	// [Resolve] can look up a transaction without a key if the reply to COMMIT
+	// is lost. An id is used up even if nothing is written.
 	TrackID bool
 
 	// TrackPosition asks for the position of the commit in the server's log, which
-	// [RunResult] returns. It comes in the round trip of COMMIT, of which pgx's tracers then
-	// see nothing; only a handle that lends no connection is asked in another
-	// one. Handles that keep positions, in order to find what was written on a
-	// replica, get it without this option, unless the transaction is ReadOnly.
+	// [RunResult] returns. It comes in the round trip of COMMIT, of which pgx's
+	// tracers then see nothing; a handle that lends no connection is asked in
+	// another round trip. Handles that keep positions, in order to find what was
+	// written on a replica, get it without this option, unless the transaction
+	// is ReadOnly.
 	TrackPosition bool
 
 	// MayRace also retries violations of unique and exclusion constraints, for
@@ -117,10 +118,11 @@ type Options struct {
 	Budget *Budget
 }
 
-// Result says how a transaction went; see [RunResult].
+// Result says how a transaction went; see [RunResult]. It is filled in whether Run
+// failed or not.
 type Result struct {
-	Attempts      int  // how often the closure was run
-	Doubts        int  // commits whose answer was lost
+	Attempts      int  // how often the closure was run, 0 if no transaction could be begun
+	Doubts        int  // commits whose reply was lost
 	NotReplicated bool // committed, but a synchronous standby may not have it; see [WatchCommits]
 
 	// Position covers the commit: a standby that has replayed the log up to it
@@ -224,8 +226,8 @@ func isText(s string) bool {
 	return strings.ToValidUTF8(s, "") == s && strings.IndexByte(s, 0) < 0
 }
 
-// commitTimeout is the limit for an adopted transaction too, whose options
-// nobody resolved.
+// commitTimeout is the limit for an adopted transaction too: its options have no
+// defaults.
 func (o *Options) commitTimeout() time.Duration { return cmp.Or(o.CommitTimeout, defaultCommit) }
 
 func (o *Options) bad(option, reason string) error {

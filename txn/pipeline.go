@@ -14,7 +14,8 @@ import (
 )
 
 // Step is one of the things that a [Pipeline] does. It may use any code that
-// takes a handle, such as a query made by sqlc.
+// takes a handle, such as a query made by sqlc. It runs on a goroutine of its own,
+// but never at the same time as another step.
 type Step = func(ctx context.Context, db smrt.DB) error
 
 // Pipeline runs steps that do not need each other's results, with as many round
@@ -32,12 +33,14 @@ type Step = func(ctx context.Context, db smrt.DB) error
 //
 // The statements of a round trip take effect together: in a transaction as
 // everything does, on a pool because the server runs them in one. So if a
-// statement fails the others of its round trip are not run, or undone, and their
-// steps answer smrt.ErrNotRun. The error is a *smrt.PipelineError, which has
-// that of each step.
+// statement fails, the others of its round trip are not run, or undone, and their
+// steps get smrt.ErrNotRun. The error is a *smrt.PipelineError, which has the error
+// of each step.
 //
-// A handle given to a step takes no COPY and no batches, is used by one
-// goroutine at a time, and only until the step returns.
+// A handle given to a step takes no COPY and no batches (smrt.ErrBadQuery), is used
+// by one goroutine at a time (smrt.ErrTxConcurrentUse), and only until the step
+// returns (smrt.ErrTxDone). If a step panics, Pipeline panics with the same value
+// after the other steps have ended.
 func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
@@ -81,7 +84,7 @@ type request struct {
 	rows bool
 }
 
-// answer is what it is given.
+// answer is what the step gets for it.
 type answer struct {
 	rows *laneRows
 	tag  pgconn.CommandTag
@@ -90,7 +93,17 @@ type answer struct {
 
 // lane is a step and its handle. The step runs on a goroutine, but only while
 // the lane has its turn, which it gives back with a request or at its end; it
-// never touches the connection beyond the rows it was given.
+// never touches the connection beyond the rows it was given. So with two steps of
+// one and two statements the turns go like this, and nothing needs a lock:
+//
+//	Pipeline            step A              step B
+//	resume(A) ------->  asks for a1
+//	resume(B) ---------------------------->  asks for b1
+//	sends a1, b1
+//	resume(A, result)>  returns
+//	resume(B, result) -------------------->  asks for b2
+//	sends b2
+//	resume(B, result) -------------------->  returns
 type lane struct {
 	turn chan answer
 	ask  chan *request // nil at the end

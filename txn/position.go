@@ -89,7 +89,7 @@ func (a *attempt) own(own *owned) {
 	}
 }
 
-// sendCommit sends COMMIT and waits for its answer.
+// sendCommit sends COMMIT and waits for its reply.
 func (r *run) sendCommit(ctx context.Context, a *attempt) (smrt.Position, error) {
 	ctx, stop := a.limit(ctx)
 	defer stop.Off()
@@ -99,8 +99,8 @@ func (r *run) sendCommit(ctx context.Context, a *attempt) (smrt.Position, error)
 	return smrt.Position{}, a.tx.Commit(ctx)
 }
 
-// askPosition reads the position of a commit that was answered from a handle that could
-// not tell it with the answer.
+// askPosition reads the position of a commit from a handle that could not return
+// it together with the reply to COMMIT.
 func (r *run) askPosition(ctx context.Context, a *attempt) (p smrt.Position) {
 	db, ok := r.db.(smrt.DB)
 	if _, told := a.tx.(handle.PositionTx); told || !ok {

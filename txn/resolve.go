@@ -13,7 +13,7 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// Outcome is what became of a transaction whose commit was not answered.
+// Outcome is what became of a transaction. The zero Outcome is Unknown.
 type Outcome uint8
 
 const (
@@ -40,16 +40,19 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
-// Resolve looks into a *smrt.CommitUnknownError. It needs the id that
-// [Options].TrackID asks for, and the server that the transaction ran on.
+// Resolve asks the server what became of the transaction that a
+// *smrt.CommitUnknownError is about. It needs the id that [Options].TrackID asks
+// for, and a db that leads to the server that the transaction ran on. Without an
+// id it returns Unknown and sends nothing.
 //
 // After a crash or a failover the server gives out ids again that were never
-// committed, and "committed" may be said of another transaction with the same
-// id. Then the answer is Unknown, unless the server says that the transaction
-// was not committed, which is true of both. For certainty use a key.
+// committed, and it may say "committed" of another transaction with the same id.
+// Then Resolve returns Unknown, unless the server says that the transaction was
+// not committed, which is true of both. For certainty use a key.
 //
 // An err of another kind, and a db that is another cluster than the transaction
-// ran on, are smrt.ErrBadOptions.
+// ran on, are smrt.ErrBadOptions. Inside of a transaction on db the error is
+// smrt.ErrTxBypass. Resolve is as safe for concurrent use as db is.
 func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 	var doubt *smrt.CommitUnknownError
 	if ctx == nil {
@@ -78,6 +81,14 @@ func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 	if err != nil {
 		return Unknown, pgerr.Wrap("resolve", "transaction", err)
 	}
+	// An id tells of this transaction only if the server has given it out once:
+	//
+	//	the server says    same start and timeline    another
+	//	aborted            NotCommitted               NotCommitted: both were
+	//	committed          Committed                  Unknown: perhaps another's
+	//	in progress        InProgress                 Unknown: likewise
+	//	never heard of it  Unknown                    NotCommitted: it was lost in the crash
+	//	forgotten          Unknown                    Unknown
 	same := now.epoch == doubt.Epoch && now.timeline == doubt.Timeline
 	switch {
 	case status == "aborted", status == "" && !same:
@@ -107,7 +118,7 @@ func statusOf(ctx context.Context, db smrt.DB, xid string) (string, error) {
 	return *status, nil
 }
 
-// commitNotes is what the server said beside the answer to a COMMIT.
+// commitNotes is what the server said in addition to the reply to COMMIT.
 type commitNotes struct{ notReplicated bool }
 
 // notesKey is where a connection keeps the notes of its commit.
@@ -127,13 +138,13 @@ func watchNotes(conn *pgx.Conn) *commitNotes {
 // committed here and may not be there.
 const syncRepWait = "SyncRepWaitForLSN"
 
-// WatchCommits completes a pool's configuration, so that Result.NotReplicated
-// is set for transactions that the server committed without waiting for its
-// synchronous standbys to the end:
+// WatchCommits returns a handler of notices for a pool's configuration. With it,
+// Result.NotReplicated is set for transactions that the server committed without
+// waiting for its synchronous standbys to the end:
 //
 //	cfg.ConnConfig.OnNotice = txn.WatchCommits(cfg.ConnConfig.OnNotice)
 //
-// next is called with every notice; it may be nil.
+// The handler calls next with every notice; next may be nil.
 func WatchCommits(next pgconn.NoticeHandler) pgconn.NoticeHandler {
 	return func(conn *pgconn.PgConn, notice *pgconn.Notice) {
 		if notice.Routine == syncRepWait {

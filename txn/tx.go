@@ -129,9 +129,9 @@ func (h *managedTx) Prepare(ctx context.Context, name, sql string) (_ *pgconn.St
 	return h.a.tx.Prepare(ctx, name, sql)
 }
 
-// LargeObjects gives pgx's own, whose calls do not pass through the handle: use
-// by two goroutines at a time is not noticed. Where the transaction cannot be
-// used any more, they are those of a closed one.
+// LargeObjects returns pgx's own, whose calls do not pass through the handle: use
+// by two goroutines at a time is not noticed. If the transaction cannot be used
+// any more, it returns those of a closed one.
 func (h *managedTx) LargeObjects() pgx.LargeObjects {
 	if h.usable() != nil {
 		var b pgx.Batch
@@ -141,8 +141,8 @@ func (h *managedTx) LargeObjects() pgx.LargeObjects {
 	return h.a.tx.LargeObjects()
 }
 
-// Conn gives the connection, nil after the end: it may serve somebody else then.
-// What is done to it directly is not watched.
+// Conn returns the connection, or nil once the transaction has ended, when it may
+// already serve someone else. What is done to it directly is not watched.
 func (h *managedTx) Conn() *pgx.Conn {
 	if h.ended() {
 		return nil
