@@ -77,7 +77,8 @@ func (k ConstraintKind) String() string {
 	return "unknown"
 }
 
-// Direction tells which side of a foreign key a statement violated.
+// Direction is the side of a foreign key that a statement violated. The zero
+// Direction means that this is not known.
 type Direction uint8
 
 const (
@@ -99,16 +100,16 @@ func (d Direction) String() string {
 	return "unknown direction"
 }
 
-// ConstraintError reports a violated constraint. errors.Is tells its kind
-// (ErrConflict, ErrForeignKey, ErrNotNull, ErrCheck); the *pgconn.PgError it
-// came from is reachable with errors.As.
+// ConstraintError reports a violated constraint. errors.Is finds the sentinel of
+// its kind: ErrConflict, ErrForeignKey, ErrNotNull or ErrCheck. errors.As finds
+// the *pgconn.PgError that it came from.
 type ConstraintError struct {
 	Kind       ConstraintKind
 	Table      string    // table the constraint belongs to, without schema
 	Constraint string    // name of the constraint; empty for NotNullViolation
 	Columns    []string  // columns of the constraint; nil when they could not be looked up
 	Direction  Direction // for ForeignKeyViolation
-	Err        *pgconn.PgError
+	Err        *pgconn.PgError // what PostgreSQL reported; its own texts contain values
 }
 
 // Error names the constraint and never a value.
@@ -141,7 +142,7 @@ func (e *ConstraintError) Unwrap() []error {
 }
 
 // ValueError reports a value that was refused, before it was sent wherever
-// that is possible. errors.Is tells why: ErrInvalidText, ErrInvalidJSON,
+// that is possible. errors.Is finds the reason: ErrInvalidText, ErrInvalidJSON,
 // ErrOutOfRange, ErrNullValue, ErrZeroKey or ErrNilEntity.
 type ValueError struct {
 	Table  string

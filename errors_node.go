@@ -82,7 +82,7 @@ func (e *FreshnessError) Unwrap() []error {
 }
 
 // TokenError reports a consistency token that cannot be used. errors.Is(err,
-// ErrBadToken). The right answer to a user who sent it is to go on without one.
+// ErrBadToken). Go on without a token for a user who sent it.
 type TokenError struct {
 	Reason string // "malformed", "tampered", "future", "foreign" or "timeline"
 }
@@ -151,7 +151,7 @@ type PoolerError struct {
 	Mode    string // what the pooler was found to be, such as "transaction"
 	Feature string // what was asked for, such as "LISTEN"
 	Hint    string // what to do about it
-	Err     error  // what the server or the pooler answered, may be nil
+	Err     error  // what the server or the pooler returned, may be nil
 }
 
 // Error names mode and feature.
@@ -163,7 +163,7 @@ func (e *PoolerError) Error() string {
 	return s
 }
 
-// Unwrap gives ErrPoolerMode and the answer.
+// Unwrap gives ErrPoolerMode and the error of the server.
 func (e *PoolerError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{ErrPoolerMode}

@@ -55,7 +55,7 @@ var (
 	ErrBadCursor = errors.New("bad cursor")
 )
 
-// wrapped is a sentinel that also answers to the driver's own sentinel.
+// wrapped is a sentinel that errors.Is also takes for another one.
 type wrapped struct {
 	text string
 	err  error
@@ -140,7 +140,7 @@ func (e *PageError) Error() string {
 func (e *PageError) Unwrap() error { return ErrBadPage }
 
 // CursorError reports a cursor that cannot be used. errors.Is(err,
-// ErrBadCursor). The right answer to a user who sent it is the first page.
+// ErrBadCursor). Show the first page to a user who sent it.
 type CursorError struct {
 	Reason string // "malformed", "tampered", "other query" or "other order"
 }

@@ -10,7 +10,7 @@ import (
 
 // The conditions of transactions; see package txn.
 var (
-	// ErrCommitUnknown means that COMMIT was sent and no answer came: the
+	// ErrCommitUnknown means that COMMIT was sent and no reply came: the
 	// transaction may have been committed or not. See [CommitUnknownError].
 	ErrCommitUnknown = errors.New("the outcome of the commit is unknown")
 
@@ -22,8 +22,8 @@ var (
 	// that usually pass. See [RetryError].
 	ErrRetriesExhausted = errors.New("retries exhausted")
 
-	// ErrTxBypass means that a handle was used beside the transaction that is
-	// open on it.
+	// ErrTxBypass means that a handle was used outside of the transaction that
+	// is open on it. Nothing was sent.
 	ErrTxBypass = errors.New("the handle was used beside the transaction of this context: use the transaction (With(tx), WithTx(tx)), or a context from txn.WithoutTx if that is meant")
 
 	// ErrTxManaged means that a closure called Commit or Rollback on the
@@ -74,7 +74,7 @@ var (
 )
 
 // CommitUnknownError reports a commit whose outcome is not known: COMMIT was
-// sent, and the connection was lost before its answer. errors.Is(err,
+// sent, and the connection was lost before its reply. errors.Is(err,
 // ErrCommitUnknown). With a key, running the same transaction again with the
 // same key is safe and finds out; without one, txn.Resolve may.
 type CommitUnknownError struct {
@@ -104,8 +104,8 @@ func (e *CommitUnknownError) Error() string {
 func (e *CommitUnknownError) Unwrap() []error { return []error{ErrCommitUnknown, e.Err} }
 
 // RetryError reports a transaction that was given up after it had failed for
-// reasons that usually pass. Nothing of it was applied. errors.Is tells
-// ErrRetriesExhausted.
+// reasons that usually pass. Nothing of it was applied. errors.Is(err,
+// ErrRetriesExhausted), and errors.Is and errors.As find the last error too.
 type RetryError struct {
 	Attempts int           // how often the closure was run
 	Elapsed  time.Duration // since the first attempt
@@ -122,9 +122,9 @@ func (e *RetryError) Error() string {
 // Unwrap gives the sentinel and the last error.
 func (e *RetryError) Unwrap() []error { return []error{ErrRetriesExhausted, e.Err} }
 
-// AbortedError reports a transaction that goes on after an error which only its
-// end can mend: the error was not returned. errors.Is(err, ErrTxAborted), and
-// the first error is what errors.Is and errors.As find too.
+// AbortedError reports the use of a transaction after an error that it cannot go
+// on after: the closure did not return that error. errors.Is(err, ErrTxAborted).
+// errors.Is and errors.As find the first error too.
 type AbortedError struct{ Err error }
 
 // Error says what to do.
@@ -135,11 +135,12 @@ func (e *AbortedError) Error() string {
 // Unwrap gives the sentinel and the first error.
 func (e *AbortedError) Unwrap() []error { return []error{ErrTxAborted, e.Err} }
 
-// OptionsError reports an option of a transaction that cannot be used.
-// errors.Is(err, ErrBadOptions).
+// OptionsError reports an option or an argument that cannot be used, before
+// anything was sent. errors.Is(err, ErrBadOptions). Every package of smrt that
+// takes options returns it.
 type OptionsError struct {
-	Option string // name of the field
-	Reason string // what is wrong, the allowed range, what to do instead
+	Option string // name of the field, of the parameter of a URL, or of the argument
+	Reason string // what is wrong, the allowed range, what to do instead; follows the name in the text
 }
 
 // Error names the option.
@@ -150,7 +151,8 @@ func (e *OptionsError) Error() string {
 // Unwrap gives ErrBadOptions.
 func (e *OptionsError) Unwrap() error { return ErrBadOptions }
 
-// PipelineError reports the steps of a pipeline that failed.
+// PipelineError reports the steps of a pipeline that failed. errors.Is and
+// errors.As find what they find in the errors of the steps.
 type PipelineError struct {
 	Errors []error // one for each step, nil where it succeeded
 }
