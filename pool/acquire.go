@@ -79,11 +79,17 @@ func (p *Pool) connectFailed(err error) {
 	}
 }
 
-// patience is the context of a caller until AcquireTimeout has passed. A timer
-// for each call would cost as much as everything else that the pool does, so
-// there is none until somebody waits: pgxpool asks once for Done to see whether
-// the context has ended already, and a second time only when it has to wait for
-// a connection, or for the answer of one.
+// patience is the context of a caller until AcquireTimeout has passed. A timer for
+// each call would cost as much as everything else that the pool does, so there is
+// none until somebody waits:
+//
+//	a connection is idle  pgxpool calls Done once, to see whether the context has ended, and gets
+//	                      the caller's channel. Nobody else has seen the patience, so it is used
+//	                      again: no timer and no memory
+//	it has to wait        for a connection, or for a ping: it calls Done again, which makes a
+//	                      channel, a timer, and a hook in the caller's context. The patience is
+//	                      not used again
+//	there is a hook       of the user's, which may keep the context: as if it had to wait
 type patience struct {
 	context.Context
 	limit time.Duration

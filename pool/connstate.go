@@ -16,6 +16,30 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
+// A connection goes through these states. The pool is pgxpool's; what is done at
+// each step by this package stands on the right:
+//
+//	waits for a place  gate.guard: the server still has as many as it may
+//	is dialled         markDial tells it from a request to cancel; watch gives it a connState
+//	is set up          beforeConnect has detected the server and chosen how statements are
+//	                   sent; afterConnect calls the user's hook
+//	is idle            nothing. pgxpool pings it before it lends it, and closes it when it is
+//	                   too old or was idle for too long
+//	is lent            the tracer sees each statement: note remembers what it leaves in the
+//	                   session, or refuses it; begin and statementEnded follow cancellations
+//	is given back      TraceRelease: in a transaction or busy: pgxpool closes it
+//	                                 left nothing:             it is idle
+//	                                 left something:           clean makes it as it was, or closes it
+//	is closed          wire.Close waits for the server to close its end, then leaves the place
+//
+// A request to cancel travels on a connection of its own, so it may arrive when
+// its statement is over. Where it is, by cancelled and echo:
+//
+//	the context of a statement ends     HandleCancel sends it: cancelled is the time
+//	it ends that statement              cancelArrived: its second signal may follow within echoTime
+//	it ends a later statement           tookStray: the same; and the statement is run again
+//	neither, within strayTime           begin forgets it
+
 // connState is what the pool knows of one connection. But for the time of a
 // cancellation, it belongs to whoever the connection is lent to.
 type connState struct {
@@ -82,7 +106,8 @@ const (
 	echoTime = time.Second
 )
 
-// begin is called before a statement is sent. It reads the clock only where a
+// begin is called before a statement is sent, and forgets requests to cancel that
+// can no longer meet it. It reads the clock only where a
 // request to cancel may still arrive, and forgets those that are too late.
 func (s *connState) begin() {
 	at := s.cancelled.Load()
@@ -137,6 +162,7 @@ const (
 	maxSeenText = 4096
 )
 
+// verdict is that of scan, which is kept: most programs send the same texts again.
 func (s *connState) verdict(sql string) verdict {
 	v, ok := s.seen[sql]
 	if ok {
@@ -195,6 +221,8 @@ func (s *connState) clean(conn *pgx.Conn) {
 	s.pool.counts.reset.Add(1)
 }
 
+// reset makes the server and pgx forget what was in the session, and lets the
+// user's hook set it up again.
 func (s *connState) reset(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.PgConn().Exec(ctx, "DISCARD ALL").ReadAll(); err != nil {
 		return err

@@ -31,8 +31,8 @@ func dialer() *net.Dialer {
 
 // gate bounds the connections that the server has of a pool, those included
 // that it has not finished closing. Without it, calls that are cancelled under
-// load open connections faster than the server drops them, whatever MaxConns
-// says.
+// load open connections faster than the server drops them, however small MaxConns
+// is.
 type gate struct {
 	slots chan struct{}
 
@@ -71,6 +71,7 @@ func (g *gate) guard(dial pgconn.DialFunc) pgconn.DialFunc {
 	}
 }
 
+// enter takes a place, and waits for one until ctx ends.
 func (g *gate) enter(ctx context.Context) error {
 	select {
 	case g.slots <- struct{}{}:
@@ -89,6 +90,7 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 }
 
+// leave gives a place back.
 func (g *gate) leave() { <-g.slots }
 
 // wire is a connection that has a place.

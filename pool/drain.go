@@ -9,15 +9,17 @@ import (
 )
 
 // Close closes the pool: idle connections at once, others when they are given
-// back, which it waits for. It may be called several times.
+// back. It waits for those without a limit; see [Pool.Drain] for one. Close may be
+// called several times, and by several goroutines.
 func (p *Pool) Close() {
 	p.stop()
 	<-p.closed
 }
 
-// Drain closes the pool as Close does, and waits until ctx ends at most. What is
-// asked for meanwhile and afterwards returns [smrt.ErrPoolClosed]. An error says
-// how many connections are still lent; they can be used to the end.
+// Drain closes the pool as Close does, but waits only until ctx ends. Calls made
+// meanwhile and afterwards return [smrt.ErrPoolClosed]. If connections are still
+// lent when ctx ends, the error says how many and wraps that of ctx; they can be
+// used to the end, and are closed when they are given back.
 func (p *Pool) Drain(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext

@@ -18,8 +18,12 @@ import (
 )
 
 // Pool lends connections to one server, and runs statements on them. It is safe
-// for concurrent use. It is what [pgxpool.Pool] is, for every part of smrt, for
-// the code that sqlc generates, and for hand-written queries.
+// for concurrent use. It has the methods of [pgxpool.Pool] that smrt, the code that
+// sqlc generates and hand-written queries use.
+//
+// Methods that need a connection wait for one for AcquireTimeout at most, and
+// return the errors of [Pool.Acquire] if they get none. Their other errors are
+// those of pgx, but for *[smrt.PoolerError].
 type Pool struct {
 	settings *settings
 	pool     *pgxpool.Pool
@@ -121,6 +125,9 @@ const (
 	lastPause  = time.Second
 )
 
+// start reaches the server for the first time, and tries again until StartTimeout
+// is over. It returns the error of the last attempt, or of an earlier one that
+// says more.
 func (p *Pool) start(ctx context.Context) error {
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, p.settings.StartTimeout)
@@ -153,8 +160,8 @@ func isLasting(err error) bool {
 	return errors.Is(err, smrt.ErrPoolerMode)
 }
 
-// Server returns what is known of the server: nothing but the zero value if none
-// was reached yet.
+// Server returns what is known of the server, which is the zero Server until one
+// was reached.
 func (p *Pool) Server() Server {
 	if s := p.server.Load(); s != nil {
 		return *s
@@ -162,7 +169,8 @@ func (p *Pool) Server() Server {
 	return Server{}
 }
 
-// Ping makes sure that the server answers.
+// Ping borrows a connection and sends an empty statement on it. It returns nil if
+// the server answered.
 func (p *Pool) Ping(ctx context.Context) error {
 	c, err := p.Acquire(ctx)
 	if err != nil {
@@ -173,10 +181,11 @@ func (p *Pool) Ping(ctx context.Context) error {
 }
 
 // Reset closes all connections: idle ones at once, others when they are given
-// back. The pool opens new ones.
+// back. The pool opens new ones. It does not wait.
 func (p *Pool) Reset() { p.pool.Reset() }
 
-// Config returns a copy of pgx's settings, with the hooks of the pool in them.
+// Config returns a copy of pgx's settings, with the hooks of the pool in them: a
+// pool of pgx that is opened with it would share this pool's state.
 func (p *Pool) Config() *pgxpool.Config { return p.pool.Config() }
 
 // Pgx returns the pool below this one, for code that demands its type. What is

@@ -19,6 +19,7 @@ type call struct {
 	runs int // besides the first
 }
 
+// again reports whether the call is to be run again after err, and counts it.
 func (c *call) again(err error) bool {
 	if c.conn == nil || !c.pool.again(c.ctx, c.conn, c.sql, err, c.runs) {
 		return false

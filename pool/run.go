@@ -64,7 +64,8 @@ func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return r
 }
 
-// CopyFrom loads rows with the COPY protocol and returns how many.
+// CopyFrom loads rows with the COPY protocol and returns how many. It loads all of
+// them or none, and is not run again.
 func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
 	c, err := p.Acquire(ctx)
 	if err != nil {
@@ -76,8 +77,15 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 }
 
 // again reports whether a statement that failed with err is to be run again,
-// after it was n times. It has had no effect: it was a transaction by itself,
-// and has none of those that last in spite of an error.
+// after it was n times. Running it again is safe and useful only if all of these
+// hold:
+//
+//	the connection is open and in no transaction  the statement was one by itself, and rolled back
+//	scan knows no trait of its text               it leaves nothing that lasts in spite of an error
+//	no row was handed out                         the callers see to that
+//	the error is that of a stale plan, once; or   it is prepared anew
+//	of a cancellation that was meant for another  it was not its own timeout, and a request is
+//	statement, as often as one request signals    still on its way
 func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error, n int) bool {
 	var pg *pgconn.PgError
 	if ctx.Err() != nil || !errors.As(err, &pg) {

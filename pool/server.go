@@ -13,7 +13,8 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// Server is what a pool found out about its server with the first connection.
+// Server is what a pool found out about its server with the first connection. It is
+// not looked at again: after a failover it is what the first server was.
 type Server struct {
 	Version  int    // such as 150018 for 15.18
 	Standby  bool   // it was recovering, and took no writes
@@ -36,6 +37,20 @@ const (
 	hintPrepared    = "set max_prepared_statements in the pooler (PgBouncer 1.21 or later), or default_query_exec_mode=cache_describe in the URL"
 	hintMode        = hintPrepared + ", and leave Config.Mode empty so that it is found out"
 )
+
+// What is between the program and the server is found out like this. A pooler
+// stands between them if the server's process is not the one that was said to the
+// client; its mode is then what two connections show that are open together:
+//
+//	BEGIN is refused                              Statement
+//	there is no second connection, or it waits    Session: the first one holds its process
+//	both meet in one process, or one of them has  Transaction
+//	several
+//	neither, 16 times                             Session
+//
+// Where a connection is not a session, a statement is prepared and looked for by
+// its text: a pooler that keeps track of prepared statements has given it a name
+// of its own (prepares).
 
 // detect finds out about the server before the first connection of the pool. It
 // needs connections of its own, because how pgx prepares statements must be
@@ -141,7 +156,7 @@ func (q *probe) mode(ctx context.Context, first *pgx.Conn) (Mode, error) {
 	defer cancel()
 	second, err := pgx.ConnectConfig(short, q.config)
 	if err != nil {
-		return Session, nil // no room for it beside the first
+		return Session, nil // no room for it next to the first
 	}
 	defer func() { q.leave(ctx, second) }()
 	firsts, seconds := map[uint32]bool{}, map[uint32]bool{}
@@ -173,7 +188,7 @@ const (
 
 // prepares reports whether the pooler keeps track of prepared statements: it then
 // gives them names of its own. All is sent before the only Sync, so that it
-// reaches one connection of the server whatever the mode.
+// reaches one connection of the server in each mode.
 func (q *probe) prepares(ctx context.Context) (bool, error) {
 	conn, err := pgconn.ConnectConfig(ctx, &q.config.Config)
 	if err != nil {
@@ -208,7 +223,8 @@ func (q *probe) prepares(ctx context.Context) (bool, error) {
 	}
 }
 
-// isServers reports whether err is an answer, and not that of the network.
+// isServers reports whether the server, or the pooler, returned err, and not the
+// network.
 func isServers(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg)
@@ -222,7 +238,7 @@ func (p *Pool) beforeConnect(ctx context.Context, cfg *pgx.ConnConfig) error {
 			return err
 		}
 	}
-	cfg.BuildContextWatcherHandler = p.watch // whatever the hook did: a connection must have its state
+	cfg.BuildContextWatcherHandler = p.watch // the hook may have set another: a connection must have its state
 	s, err := p.detect(ctx, cfg)
 	if err != nil {
 		p.connectFailed(err)

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,19 @@ import (
 
 	"github.com/smrt-go/smrt"
 )
+
+// The value of a setting is found in this order, and the first place that has one
+// wins:
+//
+//	the field of Config           MaxConns
+//	the parameter of the URL      pool_max_conns, of a keyword string too
+//	the variable                  SMRT_POOL_MAX_CONNS
+//	the profile                   profiles, which the field, the URL or the variable chooses
+//
+// pgxpool reads the parameters of the URL that it knows, too. Its result cannot be
+// used for that order: it has a default where nothing was said, checks no range
+// but that of pool_max_conns, and its errors quote the URL. So resolver looks at
+// the texts before pgxpool takes them away, and fill overwrites pgxpool's result.
 
 // settings are what the four sources of settings come to.
 type settings struct {
@@ -70,22 +84,18 @@ func resolve(cfg Config) (*settings, error) {
 	return s, nil
 }
 
+// choose resolves the settings that are words. The profile comes first, as the
+// defaults of the others are its.
 func (s *settings) choose(r *resolver) {
 	s.Profile = choice(r, "Profile", s.Profile, "profile", Production, Development, Test, Serverless)
 	s.Mode = choice(r, "Mode", s.Mode, "mode", "", Direct, Session, Transaction, Statement)
 	s.Reset = choice(r, "Reset", s.Reset, "reset", ResetUsed, ResetAlways)
 	s.defaults = profiles[s.Profile]
-	if s.ApplicationName == "" {
-		s.ApplicationName = r.url["application_name"]
-	}
-	if s.ApplicationName == "" {
-		s.ApplicationName = os.Getenv(envPrefix + "POOL_APPLICATION_NAME")
-	}
-	if s.ApplicationName == "" {
-		s.ApplicationName = filepath.Base(os.Args[0])
-	}
+	s.ApplicationName = cmp.Or(s.ApplicationName, r.url["application_name"],
+		os.Getenv(envPrefix+"POOL_APPLICATION_NAME"), filepath.Base(os.Args[0]))
 }
 
+// numbers resolves the sizes. MinConns of -1 means none, whatever the profile says.
 func (s *settings) numbers(r *resolver) {
 	s.MaxConns = r.number("MaxConns", s.MaxConns, number{"max_conns", s.Profile.maxConns(runtime.NumCPU()), 1, maxMaxConns})
 	if s.MinConns == -1 {
@@ -165,12 +175,15 @@ func (r *resolver) text(name string) (value, where string) {
 	return os.Getenv(env), env
 }
 
+// bad notes that a setting cannot be used. Only the first error is reported.
 func (r *resolver) bad(option, reason string) {
 	if r.err == nil {
 		r.err = bad(option, reason)
 	}
 }
 
+// choice returns the value of a setting that is one of a few words. The first of
+// values is the default.
 func choice[T ~string](r *resolver, option string, field T, name string, values ...T) T {
 	where := option
 	if field == "" {
@@ -199,6 +212,8 @@ type number struct {
 	otherwise, least, most int32
 }
 
+// number returns the value of a setting that is a number. A text that is none is
+// refused in the same words as a number that is out of range.
 func (r *resolver) number(option string, field int32, n number) int32 {
 	where := option
 	if field == 0 {
@@ -218,6 +233,8 @@ func (r *resolver) number(option string, field int32, n number) int32 {
 	return field
 }
 
+// duration returns the value of a setting that is a duration, within the limits of
+// all of them.
 func (r *resolver) duration(option string, field time.Duration, name string, otherwise time.Duration) time.Duration {
 	where := option
 	if field == 0 {

@@ -13,7 +13,8 @@ type counts struct {
 	strays, stale, reset, destroyed atomic.Int64
 }
 
-// Stats is the state of a pool. What says "so far" only grows.
+// Stats is the state of a pool at one moment. Counts "so far" begin at 0 when the
+// pool is opened, and only grow.
 type Stats struct {
 	Max     int32 // most connections, as configured
 	InUse   int32 // lent
@@ -46,7 +47,9 @@ type Stats struct {
 	Expired    int64 // connections closed because they were idle, so far
 }
 
-// Stats returns the state of the pool. It takes the pool's lock for a moment.
+// Stats returns the state of the pool. It takes the pool's lock for a moment. The
+// figures are read one after the other, so they may not add up while the pool is
+// in use.
 func (p *Pool) Stats() Stats {
 	s := p.pool.Stat()
 	return Stats{

@@ -10,7 +10,9 @@ import (
 // Begin begins a transaction. Its Commit or Rollback gives the connection back.
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx begins a transaction with options. The context is that of BEGIN only.
+// BeginTx begins a transaction with options. The context is that of BEGIN only: if
+// it ends later, the transaction goes on. The transaction must end with Commit or
+// Rollback, or its connection stays lent.
 func (p *Pool) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	c, err := p.Acquire(ctx)
 	if err != nil {
