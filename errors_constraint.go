@@ -105,10 +105,10 @@ func (d Direction) String() string {
 // the *pgconn.PgError that it came from.
 type ConstraintError struct {
 	Kind       ConstraintKind
-	Table      string    // table the constraint belongs to, without schema
-	Constraint string    // name of the constraint; empty for NotNullViolation
-	Columns    []string  // columns of the constraint; nil when they could not be looked up
-	Direction  Direction // for ForeignKeyViolation
+	Table      string          // table the constraint belongs to, without schema
+	Constraint string          // name of the constraint; empty for NotNullViolation
+	Columns    []string        // columns of the constraint; nil when they could not be looked up
+	Direction  Direction       // for ForeignKeyViolation
 	Err        *pgconn.PgError // what PostgreSQL reported; its own texts contain values
 }
 
