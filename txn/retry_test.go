@@ -3,6 +3,8 @@ package txn_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -85,30 +87,29 @@ func terminate(ctx context.Context, tx pgx.Tx) error {
 // TestDeadlock lets two transactions deadlock: both succeed.
 func TestDeadlock(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(2))
-	first := make(chan struct{})
-	second := make(chan error, 1)
-	go func() {
-		n := 0
-		second <- txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-			if err := add(2, 1)(ctx, tx); err != nil {
+	var runs atomic.Int64
+	var locked sync.WaitGroup // each has its first row
+	locked.Add(2)
+	cross := func(first, second int64) error {
+		var once sync.Once
+		return txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			runs.Add(1)
+			if err := add(first, 1)(ctx, tx); err != nil {
 				return err
 			}
-			if n++; n == 1 {
-				close(first)
-				time.Sleep(20 * time.Millisecond)
-			}
-			return add(1, 1)(ctx, tx)
+			once.Do(func() {
+				locked.Done()
+				locked.Wait()
+			})
+			return add(second, 1)(ctx, tx)
 		})
-	}()
-	<-first
-	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
-		if err := add(1, 1)(ctx, tx); err != nil {
-			return err
-		}
-		return add(2, 1)(ctx, tx)
-	}))
-	check.NoError(t, <-second)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cross(2, 1) }()
+	check.NoError(t, cross(1, 2))
+	check.NoError(t, <-done)
 	check.Same(t, "balances", b.balance(t, 1)+b.balance(t, 2), 2004)
+	check.Same(t, "repeated after a deadlock", runs.Load() > 2, true)
 }
 
 // TestStalePlan changes a table under statements that are prepared: inside a

@@ -24,10 +24,10 @@ func TestAlarmBelongsToWhoSetItLast(t *testing.T) {
 	wire, other = net.Pipe()
 	defer wire.Close()
 	a = &Alarm{wire: wire}
-	first = a.Set(10 * time.Millisecond)
+	first = a.Set(200 * time.Millisecond)
 	first.Off()
 	go func() {
-		time.Sleep(30 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 		_, _ = other.Write([]byte{1})
 	}()
 	_, err = wire.Read(make([]byte, 1))
