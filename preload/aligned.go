@@ -13,35 +13,30 @@ import (
 // entities without a field for the relation; see [Fill] for those with one.
 func (r ToOne[P, C]) Load(ctx context.Context, db smrt.DB, parents []P, nested ...Load[C]) ([]*C, error) {
 	out := make([]*C, len(parents))
-	return out, aligned(ctx, db, r.relation, load.ToPointer, rowsOf(parents), rowsOf(out), untyped(nested))
+	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoPointer, untyped(nested)), rowsOf(parents), rowsOf(out))
 }
 
 // Load returns the rows that each parent leads to, in the order of parents:
 // an empty slice where there are none.
 func (r ToMany[P, C]) Load(ctx context.Context, db smrt.DB, parents []P, nested ...Load[C]) ([][]C, error) {
 	out := make([][]C, len(parents))
-	return out, aligned(ctx, db, r.relation, load.ToSlice, rowsOf(parents), rowsOf(out), untyped(nested))
+	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoSlice, untyped(nested)), rowsOf(parents), rowsOf(out))
 }
 
 // LoadCounts returns how many rows each parent leads to, in the order of
 // parents.
 func (r ToMany[P, C]) LoadCounts(ctx context.Context, db smrt.DB, parents []P) ([]int64, error) {
 	out := make([]int64, len(parents))
-	return out, aligned(ctx, db, r.relation, load.ToCount, rowsOf(parents), rowsOf(out), nil)
+	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoCount, nil), rowsOf(parents), rowsOf(out))
 }
 
 // LoadExists returns whether each parent leads to any row, in the order of
 // parents.
 func (r ToMany[P, C]) LoadExists(ctx context.Context, db smrt.DB, parents []P) ([]bool, error) {
 	out := make([]bool, len(parents))
-	return out, aligned(ctx, db, r.relation, load.ToExists, rowsOf(parents), rowsOf(out), nil)
+	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoExists, nil), rowsOf(parents), rowsOf(out))
 }
 
 func rowsOf[V any](vs []V) load.Parents {
 	return load.Rows(unsafe.Pointer(unsafe.SliceData(vs)), unsafe.Sizeof(*new(V)), len(vs))
-}
-
-// aligned loads a relation into fields that are not the parents' own.
-func aligned(ctx context.Context, db smrt.DB, r *load.Relation, into load.Target, parents, fields load.Parents, nested load.Loads) error {
-	return load.Beside(ctx, db, load.Aligned(r, into, nested), parents, fields)
 }

@@ -199,3 +199,52 @@ func TestStreamLeftAfterCancel(t *testing.T) {
 		break
 	}
 }
+
+// TestQuestionMarksInNames: a question mark in the name of a table, a column or
+// a type is no placeholder, wherever a statement has it.
+func TestQuestionMarksInNames(t *testing.T) {
+	type (
+		asker struct {
+			Mood string `db:"mood?"`
+		}
+		asked struct {
+			ID   int64  `db:"id?"`
+			Mood string `db:"mood?"`
+		}
+		asks struct {
+			Mood string `db:"mood?"`
+			ID   int64  `db:"id?"`
+		}
+		view struct {
+			asker
+			All, First, Through, FirstThrough []asked
+			Count                             int64
+			Any                               bool
+		}
+	)
+	pool := testdb.Pool(t, testdb.SQL("questions", `
+CREATE TYPE "mood?" AS ENUM ('?', 'fine');
+CREATE TABLE "askers?" ("mood?" "mood?" PRIMARY KEY);
+CREATE TABLE "asked?" ("id?" bigint PRIMARY KEY, "mood?" "mood?");
+CREATE TABLE "asks?" ("mood?" "mood?", "id?" bigint);
+INSERT INTO "askers?" VALUES ('?');
+INSERT INTO "asked?" VALUES (1, '?'), (2, 'fine'), (3, '?');
+INSERT INTO "asks?" VALUES ('?', 1), ('?', 3), ('fine', 2)`))
+	askers := query.NewTable("askers?", func(v *asker) *string { return &v.Mood })
+	askeds := query.NewTable("asked?", func(v *asked) *int64 { return &v.ID })
+	through := preload.ManyToMany(askers, query.NewKeylessTable[asks]("asks?"), askeds,
+		func(v *asks) *string { return &v.Mood }, func(v *asks) *int64 { return &v.ID })
+	direct := preload.HasMany(askers, askeds, func(v *asked) *string { return &v.Mood })
+	v, err := repo.View(repo.New(pool, askers), func(v *view) *asker { return &v.asker }).One(t.Context(), query.All[asker](),
+		preload.Many(direct, func(v *view) *[]asked { return &v.All }),
+		preload.Many(direct.Limit(1), func(v *view) *[]asked { return &v.First }),
+		preload.Many(through, func(v *view) *[]asked { return &v.Through }),
+		preload.Many(through.Limit(1), func(v *view) *[]asked { return &v.FirstThrough }),
+		preload.Count(through, func(v *view) *int64 { return &v.Count }),
+		preload.Exists(direct, func(v *view) *bool { return &v.Any }))
+	check.NoError(t, err)
+	both := []asked{{1, "?"}, {3, "?"}}
+	check.Same(t, "all", fmt.Sprint(v.All, v.Through), fmt.Sprint(both, both))
+	check.Same(t, "first", fmt.Sprint(v.First, v.FirstThrough), fmt.Sprint(both[:1], both[:1]))
+	check.Same(t, "number", fmt.Sprint(v.Count, v.Any), "2 true")
+}

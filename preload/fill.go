@@ -27,7 +27,7 @@ func Fill[V any](ctx context.Context, db smrt.DB, vs []V, loads ...Load[V]) erro
 // FillPointers is [Fill] for rows that lie behind pointers. A nil pointer is left
 // out.
 func FillPointers[V any](ctx context.Context, db smrt.DB, vs []*V, loads ...Load[V]) error {
-	return load.Fill(ctx, db, load.Places(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), untyped(loads))
+	return load.Fill(ctx, db, load.Pointers(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), untyped(loads))
 }
 
 // ErrTooDeep says that loads nest deeper than allowed.

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/load"
+	"github.com/smrt-go/smrt/internal/meta"
 )
 
 // Load says that a relation is to be loaded into a field of V. It is a value:
@@ -27,15 +28,13 @@ const DefaultMaxDepth = load.DefaultMaxDepth
 //
 // One panics if V, R or the field are not as they must be.
 func One[V, P, C, R any](r ToOne[P, C], field func(*V) **R, nested ...Load[R]) Load[V] {
-	return Load[V]{load.New(r.relation, load.ToPointer, reflect.TypeFor[V](), reflect.TypeFor[R](),
-		func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) }, untyped(nested))}
+	return Load[V]{load.New(r.relation, into[V, R](load.IntoPointer, field), untyped(nested))}
 }
 
 // Maybe is [One] for a field that tells a row that is missing from one that
 // was not loaded.
 func Maybe[V, P, C, R any](r ToOne[P, C], field func(*V) *Ref[R], nested ...Load[R]) Load[V] {
-	return Load[V]{load.New(r.relation, load.ToRef, reflect.TypeFor[V](), reflect.TypeFor[R](),
-		func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) }, untyped(nested))}
+	return Load[V]{load.New(r.relation, into[V, R](load.IntoRef, field), untyped(nested))}
 }
 
 // Many loads the rows that a relation leads to into a slice, which is empty
@@ -46,27 +45,29 @@ func Maybe[V, P, C, R any](r ToOne[P, C], field func(*V) *Ref[R], nested ...Load
 // V and R are as in [One]. Of a many-to-many relation, R may hold the row of
 // the join table too. Every parent has its own rows.
 func Many[V, P, C, R any](r ToMany[P, C], field func(*V) *[]R, nested ...Load[R]) Load[V] {
-	return Load[V]{load.New(r.relation, load.ToSlice, reflect.TypeFor[V](), reflect.TypeFor[R](),
-		func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) }, untyped(nested))}
+	return Load[V]{load.New(r.relation, into[V, R](load.IntoSlice, field), untyped(nested))}
 }
 
 // Count loads the number of rows that a relation leads to. An order or limit
 // of the relation does not matter.
 func Count[V, P, C any](r ToMany[P, C], field func(*V) *int64) Load[V] {
-	return Load[V]{load.New(r.relation, load.ToCount, reflect.TypeFor[V](), r.relation.Child.Struct.Type,
-		func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) }, nil)}
+	return Load[V]{load.New(r.relation, into[V, C](load.IntoCount, field), nil)}
 }
 
 // Exists loads whether a relation leads to any row.
 func Exists[V, P, C any](r ToMany[P, C], field func(*V) *bool) Load[V] {
-	return Load[V]{load.New(r.relation, load.ToExists, reflect.TypeFor[V](), r.relation.Child.Struct.Type,
-		func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) }, nil)}
+	return Load[V]{load.New(r.relation, into[V, C](load.IntoExists, field), nil)}
 }
 
 // MaxDepth allows loads to nest n deep below the rows that are loaded into, in
 // place of [DefaultMaxDepth]. It is that of the outermost load that counts.
 func (l Load[V]) MaxDepth(n int) Load[V] {
 	return Load[V]{l.load.MaxDepth(n)}
+}
+
+// into describes the field of a V that field returns, for rows that are read as R.
+func into[V, R, F any](kind load.Into, field func(*V) *F) load.Destination {
+	return load.Destination{Into: kind, Holder: reflect.TypeFor[V](), Field: meta.AccessorOf(field), Row: reflect.TypeFor[R]()}
 }
 
 // untyped sees loads as what they hold: a Load is nothing but a pointer.

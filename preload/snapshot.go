@@ -37,7 +37,7 @@ import (
 // one fails before fn is called. fn is called once at most.
 func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) error {
 	if err := handle.Check(ctx, pool); err != nil {
-		return fmt.Errorf("smrt: snapshot: %w", err)
+		return fmt.Errorf("snapshot: %w", err)
 	}
 	called := false
 	return handle.Read(ctx, pool, func(on smrt.DB, _ int) (final bool, err error) {
@@ -57,11 +57,11 @@ func hold(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err e
 	}()
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("smrt: snapshot: %w", err)
+		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.conns, s.live = append(s.conns, conn), 1
 	if s.id, err = export(ctx, conn); err != nil {
-		return fmt.Errorf("smrt: snapshot: %w", err)
+		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.free <- conn
 	return fn(s)
@@ -103,8 +103,8 @@ type snapshot struct {
 }
 
 var (
-	errSnapshotEnded = errors.New("smrt: the snapshot has ended")
-	errSnapshotLost  = errors.New("smrt: the snapshot's connections were lost")
+	errSnapshotEnded = errors.New("the snapshot has ended")
+	errSnapshotLost  = errors.New("the snapshot's connections were lost")
 )
 
 // How long the pool is asked for a further connection: as long as opening one
@@ -227,7 +227,7 @@ func (s *snapshot) end(ctx context.Context) error {
 	var left error
 	for _, conn := range s.conns {
 		if conn.Conn().PgConn().IsBusy() {
-			left = errors.New("smrt: snapshot: rows were left open")
+			left = errors.New("snapshot: rows were left open")
 		} else if !conn.Conn().IsClosed() {
 			_, _ = conn.Exec(ctx, "ROLLBACK") // if it fails the pool drops the connection
 		}
@@ -276,7 +276,7 @@ func (s *snapshot) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 func (s *snapshot) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
-	return 0, fmt.Errorf("smrt: copy: %w: a snapshot is for reading", smrt.ErrReadOnly)
+	return 0, fmt.Errorf("copy: %w: a snapshot is for reading", smrt.ErrReadOnly)
 }
 
 // lentRows give their connection back when they are closed.

@@ -69,7 +69,7 @@ func loadOne(
 	err = b.Read(ctx, op, s, func(on *crud.Bound) (err error) {
 		r := loads.Joined()
 		if p, err = read(on, r); err == nil {
-			err = load.Run(ctx, on.DB, load.Places([]unsafe.Pointer{p}), loads, r)
+			err = load.Run(ctx, on.DB, load.Pointers([]unsafe.Pointer{p}), loads, r)
 		}
 		return err
 	})
@@ -88,7 +88,7 @@ func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loa
 	}
 	err = b.Read(ctx, "get", nil, func(on *crud.Bound) (err error) {
 		if ps, err = on.GetMany(ctx, keys, n); err == nil {
-			err = load.Run(ctx, on.DB, load.Places(ps), loads, nil)
+			err = load.Run(ctx, on.DB, load.Pointers(ps), loads, nil)
 		}
 		return err
 	})

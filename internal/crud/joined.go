@@ -15,7 +15,7 @@ import (
 // JoinedColumns are columns that travel behind those of an entity: first some that go
 // into the same struct, then others that do not.
 type JoinedColumns interface {
-	Subs() []*plan.JoinedColumn
+	Columns() []*plan.JoinedColumn
 	Targets() []meta.Target
 
 	// Check sees the other columns before the first row is read, and Row their
@@ -66,7 +66,7 @@ func (b *Bound) readJoined(ctx context.Context, s *plan.Spec, r JoinedColumns) (
 	s = s.OrEmpty()
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(s))
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, Subs: r.Subs()})
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, Joined: r.Columns()})
 	if rows == nil {
 		return found.Slice, err
 	}

@@ -11,8 +11,13 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// form is the statement of a load, all but the values. The conditions of the
-// relation are rendered by package plan; what is around them is here:
+// form is the statement of a load without the keys. It is composed once and
+// serves all calls.
+//
+// # The six forms
+//
+// Package plan renders the conditions of the relation; what is around them is
+// here:
 //
 //	rows:            SELECT ... FROM child WHERE fk = ANY(keys)
 //	rows, by number: SELECT ... FROM unnest(keys) CROSS JOIN LATERAL (SELECT ... FROM child WHERE fk = key LIMIT n)
@@ -23,32 +28,61 @@ import (
 //
 // By number means that a row comes with the number of its key in place of the
 // key: where a limit is for each parent, and where only the server knows which
-// keys are equal. Whatever the forms add to the names of a query begins with
-// smrt_, which no declared name does.
+// keys are equal.
+//
+// Whatever the forms add to the names of a query begins with smrt_, which no
+// declared name does:
+//
+//	smrt_k          the keys: their columns are c0, c1, ... and, by number, ord
+//	smrt_j          the join table
+//	smrt_r, smrt_l  the rows, from the related table and from through the join table
+//	smrt_r0, ...    columns of a row; smrt_p0 of the join table's, smrt_s0 joined
+//	                columns, smrt_k0 what ties it to its parent, smrt_o0 what the
+//	                order compares
+//
+// # What is learnt when
+//
+// Keys are one array, compared with = ANY, if they have one column that Go
+// compares as the server does. Such a form depends on the declaration alone,
+// and New composes it (Load.plain).
+//
+// Otherwise the keys are the rows of an unnest, whose parameters need types.
+// Those of integers and uuids are known too. But a string may be for a text, a
+// citext or an enum, which only the catalog knows. So the first call asks for
+// the types and keeps the form (Load.learnt). Calls that ask at the same time
+// learn the same.
+//
+// # Where the keys are bound
+//
+// The keys are arguments of the query if they are a condition on the related
+// table, and of the text before or after it if the query stands inside of an
+// unnest or a join table. In each of these the arguments count from $1, and
+// package plan numbers them all. What else of a call is an argument, the
+// relation's own conditions, is not part of the form.
 type form struct {
 	list          string
 	spec          *plan.Spec
 	before, after string
-	condition     string          // on the keys, with $1, $2, ...; empty: = ANY, or it is in before or after
+	condition     string          // on the keys or on smrt_k; empty: = ANY, or it is in before or after
 	keys          *table.KeyTable // nil: the keys are one array, compared by = ANY
-	place         place
-	limit         []any // of the rows of a join table: the last argument of after
-	ordinal       bool  // a row begins with the number of its parent's group
-	lead          []Field
+	keysIn        part
+	limit         []any   // of the rows of a join table: the last argument of after
+	ordinal       bool    // a row begins with the number of its parent's group
+	leading       []Field // with these columns, which tie it to its parent
 }
 
-// place is where the keys are bound.
-type place uint8
+// part is the part of a statement in which the keys are bound.
+type part uint8
 
 const (
-	inCondition place = iota
+	inCondition part = iota
 	inBefore
 	inAfter
 )
 
 // needsTypes reports whether the keys travel as rows of an unnest.
 func (l *Load) needsTypes() bool {
-	return len(l.Outer) > 1 || l.into == ToExists || l.byNumber()
+	return len(l.Outer) > 1 || l.into == IntoExists || l.byNumber()
 }
 
 // byNumber reports whether rows come with the number of their parent's key.
@@ -75,10 +109,10 @@ func exact(fs []Field) bool {
 }
 
 // limited reports whether each parent has a limit of its own.
-func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= ToSlice }
+func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= IntoSlice }
 
-// prepare returns the form of l, asking the database for types if need be.
-func (l *Load) prepare(ctx context.Context, db smrt.DB) (*form, error) {
+// learn returns the form of l. It asks the database for types if need be.
+func (l *Load) learn(ctx context.Context, db smrt.DB) (*form, error) {
 	if l.plain != nil {
 		return l.plain, nil
 	}
@@ -105,9 +139,9 @@ func (l *Load) form(keys *table.KeyTable) *form {
 	}
 	f := &form{keys: keys}
 	switch {
-	case l.into == ToCount:
+	case l.into == IntoCount:
 		l.countForm(f)
-	case l.into == ToExists:
+	case l.into == IntoExists:
 		l.existsForm(f)
 	case l.Via != nil:
 		l.throughForm(f)
@@ -121,7 +155,10 @@ func (l *Load) form(keys *table.KeyTable) *form {
 
 // directForm reads the related table alone.
 func (l *Load) directForm(f *form) {
-	f.spec, f.lead = l.spec, l.leading()
+	f.leading = l.leading()
+	f.list = meta.List(append(columnsOf(f.leading), l.shape.columns...))
+	f.condition = f.amongRows(l)
+	f.spec = l.spec.OrderBy(nil)
 	if !l.single {
 		// Rows come grouped by parent, so that each parent's are a part of one slice.
 		var terms []meta.Order
@@ -129,15 +166,11 @@ func (l *Load) directForm(f *form) {
 			terms = append(terms, meta.Order{Column: c})
 		}
 		f.spec = l.spec.OrderBy(append(terms, without(order(l.Child, l.spec), columnsOf(l.Inner))...))
-	} else {
-		f.spec = l.spec.OrderBy(nil)
 	}
-	f.list = meta.List(append(columnsOf(f.lead), l.shape.columns...))
-	f.condition = f.among("", columnsOf(l.Inner), true)
 }
 
-// leading are the columns that tie a row to its parent, if the row itself does
-// not hold them.
+// leading returns the columns that tie a row to its parent, if the row itself
+// does not hold them.
 func (l *Load) leading() []Field {
 	switch {
 	case l.shape.keys != nil:
@@ -148,7 +181,7 @@ func (l *Load) leading() []Field {
 	return l.Inner
 }
 
-// numbered is the FROM item of the keys with their numbers.
+// numbered returns the FROM item of the keys with their numbers.
 func (f *form) numbered() string {
 	return f.keys.From + " WITH ORDINALITY AS smrt_k(" + f.keys.Names() + ", ord)"
 }
@@ -156,238 +189,188 @@ func (f *form) numbered() string {
 // numberedForm asks for the rows of each parent's key by themselves.
 func (l *Load) numberedForm(f *form) {
 	terms := order(l.Child, l.spec)
-	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.subs)) +
+	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.joinedColumns)) +
 		" FROM " + f.numbered() + " CROSS JOIN LATERAL ("
-	f.place, f.ordinal = inBefore, true
+	f.keysIn, f.ordinal = inBefore, true
 	f.list = named("smrt_r", l.shape.columns) + ordering(terms)
 	f.spec = l.spec.OrderBy(nil)
 	if l.limited() {
 		f.spec = l.spec.OrderBy(terms)
 	}
-	f.condition = f.equal("", columnsOf(l.Inner))
+	f.condition = f.equal(qualified("", columnsOf(l.Inner)))
 	f.after = ") AS smrt_r ORDER BY smrt_k.ord" + orderedBy(", smrt_r.", terms)
 }
 
 // throughForm reads the related table through a join table.
 func (l *Load) throughForm(f *form) {
 	terms := order(l.Child, l.spec)
-	left, right := columnsOf(l.Via.Left), columnsOf(l.Via.Right)
 	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + ordering(terms)
-	f.spec = l.spec.OrderBy(nil)
-	f.spec.HasLimit = false
-	through := " FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
-	joined := ") AS smrt_r ON " + pairs(right)
+	f.unlimited(l)
+	left := qualified("smrt_j.", columnsOf(l.Via.Left))
 	if !l.byNumber() {
-		f.lead = l.leading()
-		selected := append(qualified("smrt_j.", columnsOf(f.lead)), qualified("smrt_j.", l.shape.payload)...)
-		f.before = "SELECT " + strings.Join(append(selected, numbered("smrt_r.smrt_r", len(l.shape.columns))...), ", ") +
-			aliases(", smrt_r.smrt_s", len(l.subs)) + through
-		f.place = inAfter
-		f.after = joined + " WHERE " + f.among("smrt_j.", left, false) + l.alive() + " ORDER BY " +
-			strings.Join(qualified("smrt_j.", left), ", ") + orderedBy(", smrt_r.", terms)
+		f.leading, f.keysIn = l.leading(), inAfter
+		selected := append(qualified("smrt_j.", columnsOf(f.leading)), qualified("smrt_j.", l.shape.payload)...)
+		selected = append(selected, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
+		f.before = "SELECT " + strings.Join(selected, ", ") + aliases(", smrt_r.smrt_s", len(l.joinedColumns)) + l.fromVia()
+		f.after = l.onVia(f.among(left)) + " ORDER BY " + strings.Join(left, ", ") + orderedBy(", smrt_r.", terms)
 		return
 	}
 	inner := make([]string, 0, len(l.shape.payload))
 	for i, c := range l.shape.payload {
-		inner = append(inner, "smrt_j."+plan.Escape(c.Quoted)+" AS smrt_p"+strconv.Itoa(i))
+		inner = append(inner, "smrt_j."+c.Quoted+" AS smrt_p"+strconv.Itoa(i))
 	}
 	inner = append(inner, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
-	inner = append(inner, numbered("smrt_r.smrt_s", len(l.subs))...)
+	inner = append(inner, numbered("smrt_r.smrt_s", len(l.joinedColumns))...)
 	inner = append(inner, numbered("smrt_r.smrt_o", len(terms))...)
 	f.before = "SELECT smrt_k.ord" + aliases(", smrt_l.smrt_p", len(l.shape.payload)) + aliases(", smrt_l.smrt_r", len(l.shape.columns)) +
-		aliases(", smrt_l.smrt_s", len(l.subs)) + " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + through
-	f.place, f.ordinal = inBefore, true
-	f.after = joined + " WHERE " + f.equal("smrt_j.", left) + l.alive()
+		aliases(", smrt_l.smrt_s", len(l.joinedColumns)) + " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + l.fromVia()
+	f.keysIn, f.ordinal = inBefore, true
+	f.after = l.onVia(f.equal(left))
 	if l.limited() {
 		f.limit = []any{l.spec.Limit}
-		f.after += orderedBy(" ORDER BY smrt_r.", terms) + " LIMIT ?"
+		f.after += orderedBy(" ORDER BY smrt_r.", terms) + " LIMIT $1"
 	}
 	f.after += ") AS smrt_l ORDER BY smrt_k.ord" + orderedBy(", smrt_l.", terms)
 }
 
 // countForm counts the rows of each parent.
 func (l *Load) countForm(f *form) {
-	f.spec = l.spec.OrderBy(nil)
-	f.spec.HasLimit = false
+	f.unlimited(l)
 	f.list = named("smrt_k", columnsOf(l.Inner))
-	if l.byNumber() {
+	switch {
+	case l.byNumber():
 		l.numberedCount(f)
-		return
-	}
-	if l.Via == nil {
-		f.lead = l.Inner
+	case l.Via == nil:
+		f.leading = l.Inner
 		by := aliases(", smrt_r.smrt_k", len(l.Inner))[2:]
 		f.before = "SELECT " + by + ", count(*) FROM ("
-		f.condition = f.among("", columnsOf(l.Inner), true)
+		f.condition = f.amongRows(l)
 		f.after = ") AS smrt_r GROUP BY " + by
-		return
+	default:
+		f.leading, f.keysIn = l.Via.Left, inAfter
+		left := qualified("smrt_j.", columnsOf(l.Via.Left))
+		by := strings.Join(left, ", ")
+		f.before = "SELECT " + by + ", count(*)" + l.fromVia()
+		f.after = l.onVia(f.among(left)) + " GROUP BY " + by
 	}
-	f.lead = l.Via.Left
-	by := strings.Join(qualified("smrt_j.", columnsOf(l.Via.Left)), ", ")
-	f.before = "SELECT " + by + ", count(*) FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
-	f.place = inAfter
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " +
-		f.among("smrt_j.", columnsOf(l.Via.Left), false) + l.alive() + " GROUP BY " + by
 }
 
 // numberedCount counts the rows of each parent's key by themselves.
 func (l *Load) numberedCount(f *form) {
-	f.place, f.ordinal = inBefore, true
+	f.keysIn, f.ordinal = inBefore, true
 	f.before = "SELECT smrt_k.ord, count(*) FROM " + f.numbered() + " CROSS JOIN LATERAL ("
+	f.after = ") AS smrt_r GROUP BY smrt_k.ord"
 	if l.Via == nil {
-		f.condition = f.equal("", columnsOf(l.Inner))
-		f.after = ") AS smrt_r GROUP BY smrt_k.ord"
+		f.condition = f.equal(qualified("", columnsOf(l.Inner)))
 		return
 	}
-	f.before += "SELECT 1 FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.Via.Left)) + l.alive() +
-		") AS smrt_l GROUP BY smrt_k.ord"
+	f.before += "SELECT 1" + l.fromVia()
+	f.after = l.onVia(f.equal(qualified("smrt_j.", columnsOf(l.Via.Left)))) + ") AS smrt_l GROUP BY smrt_k.ord"
 }
 
 // existsForm finds the parents that have a row.
 func (l *Load) existsForm(f *form) {
-	f.spec = l.spec.OrderBy(nil)
-	f.spec.HasLimit = false
-	f.place, f.ordinal = inBefore, true
+	f.unlimited(l)
+	f.keysIn, f.ordinal = inBefore, true
 	f.before = "SELECT smrt_k.ord FROM " + f.numbered() + " WHERE EXISTS ("
 	if l.Via == nil {
 		f.list, f.after = "1", ")"
-		f.condition = f.equal("", columnsOf(l.Inner))
+		f.condition = f.equal(qualified("", columnsOf(l.Inner)))
 		return
 	}
-	f.before += "SELECT 1 FROM " + plan.Escape(l.Via.Table.Quoted) + " AS smrt_j JOIN ("
+	f.before += "SELECT 1" + l.fromVia()
 	f.list = named("smrt_k", columnsOf(l.Inner))
-	f.after = ") AS smrt_r ON " + pairs(columnsOf(l.Via.Right)) + " WHERE " + f.equal("smrt_j.", columnsOf(l.Via.Left)) + l.alive() + ")"
+	f.after = l.onVia(f.equal(qualified("smrt_j.", columnsOf(l.Via.Left)))) + ")"
 }
 
-// alive leaves out rows of the join table that are soft-deleted.
-func (l *Load) alive() string {
+// unlimited sets the query to that of l without an order and a limit: they do
+// not matter, or belong to what is around the query.
+func (f *form) unlimited(l *Load) {
+	f.spec = l.spec.OrderBy(nil)
+	f.spec.HasLimit = false
+}
+
+// fromVia begins the join of the join table with the query, onVia ends it.
+func (l *Load) fromVia() string { return " FROM " + l.Via.Table.Quoted + " AS smrt_j JOIN (" }
+
+func (l *Load) onVia(condition string) string {
+	terms := make([]string, len(l.Via.Right))
+	for i, c := range columnsOf(l.Via.Right) {
+		terms[i] = "smrt_r.smrt_k" + strconv.Itoa(i) + " = smrt_j." + c.Quoted
+	}
+	text := ") AS smrt_r ON " + strings.Join(terms, " AND ") + " WHERE " + condition
 	if c := l.Via.Table.SoftDelete; c != nil {
-		return " AND smrt_j." + plan.Escape(c.Quoted) + " IS NULL"
+		text += " AND smrt_j." + c.Quoted + " IS NULL"
 	}
-	return ""
+	return text
 }
 
-// among is the condition that columns hold one of the keys. As a fragment of a
-// query its arguments are $1, $2, ...; elsewhere each is a question mark.
-func (f *form) among(qualifier string, columns []*meta.Column, fragment bool) string {
+// amongRows is the condition that the related rows have one of the keys. It is
+// empty if plan's own operator will do.
+func (f *form) amongRows(l *Load) string {
 	if f.keys == nil {
-		if fragment {
-			return "" // plan's own operator
-		}
-		return qualifier + plan.Escape(columns[0].Quoted) + " = ANY(?)"
+		return ""
 	}
-	from := f.keys.From
-	names := qualified(qualifier, columns)
-	if fragment {
-		for i := range columns {
-			from = strings.Replace(from, "?", "$"+strconv.Itoa(i+1), 1)
-			names[i] = qualifier + columns[i].Quoted
-		}
+	return f.among(qualified("", columnsOf(l.Inner)))
+}
+
+// among is the condition that columns hold one of the keys, which are the
+// arguments from $1.
+func (f *form) among(columns []string) string {
+	if f.keys == nil {
+		return columns[0] + " = ANY($1)"
 	}
-	return "(" + strings.Join(names, ", ") + ") IN (SELECT " + strings.Join(f.keys.Exprs, ", ") +
-		" FROM " + from + " AS smrt_k(" + f.keys.Names() + "))"
+	return "(" + strings.Join(columns, ", ") + ") IN (SELECT " + strings.Join(f.keys.Exprs, ", ") +
+		" FROM " + f.keys.From + " AS smrt_k(" + f.keys.Names() + "))"
 }
 
 // equal is the condition that columns hold the key of the row of the unnest.
-func (f *form) equal(qualifier string, columns []*meta.Column) string {
+func (f *form) equal(columns []string) string {
 	terms := make([]string, len(columns))
 	for i, c := range columns {
-		name := c.Quoted
-		if qualifier != "" { // a frame, not a fragment
-			name = plan.Escape(name)
-		}
-		terms[i] = qualifier + name + " = smrt_k." + f.keys.Exprs[i]
+		terms[i] = c + " = smrt_k." + f.keys.Exprs[i]
 	}
 	return strings.Join(terms, " AND ")
 }
 
-// pairs ties the join table to the related rows.
-func pairs(right []*meta.Column) string {
-	terms := make([]string, len(right))
-	for i, c := range right {
-		terms[i] = "smrt_r.smrt_k" + strconv.Itoa(i) + " = smrt_j." + plan.Escape(c.Quoted)
-	}
-	return strings.Join(terms, " AND ")
-}
-
-// named lists columns under the names prefix0, prefix1, ...
-func named(prefix string, columns []*meta.Column) string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = c.Quoted + " AS " + prefix + strconv.Itoa(i)
-	}
-	return strings.Join(out, ", ")
-}
-
-// ordering adds to a list what an order compares.
-func ordering(terms []meta.Order) string {
-	out := ""
-	for i, o := range terms {
-		if o.Expr == nil {
-			out += ", " + o.Column.Quoted + " AS smrt_o" + strconv.Itoa(i)
-		}
-	}
-	return out
-}
-
-// orderedBy is an order by what ordering added.
-func orderedBy(prefix string, terms []meta.Order) string {
-	out := ""
-	for i, o := range terms {
-		if i > 0 {
-			prefix = ", " + prefix[strings.LastIndexByte(prefix, ' ')+1:]
-		}
-		out += prefix + "smrt_o" + strconv.Itoa(i) + plan.Direction(o)
-	}
-	return out
-}
-
-func qualified(qualifier string, columns []*meta.Column) []string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = qualifier + plan.Escape(c.Quoted)
-	}
-	return out
-}
-
-func numbered(prefix string, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = prefix + strconv.Itoa(i)
-	}
-	return out
-}
-
-func aliases(prefix string, n int) string { return strings.Join(numbered(prefix, n), "") }
-
-// without leaves out the terms of an order that are columns of a group, in
-// which they are all the same.
-func without(terms []meta.Order, group []*meta.Column) []meta.Order {
-	var out []meta.Order
-	for _, o := range terms {
-		same := false
-		for _, c := range group {
-			same = same || o.Column == c
-		}
-		if !same {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// request is the statement with the keys of g.
+// request returns the statement with the keys of g.
 func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err := l.spec.Check(); err != nil { // the form may have taken the limit out of it
 		return nil, err
 	}
-	arrays, err := g.arguments(l.keys)
+	args, err := f.arguments(l.keys, g)
 	if err != nil {
 		return nil, err
 	}
-	args := make([]any, len(arrays))
-	for i, a := range arrays {
+	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Joined: l.joinedColumns}
+	if f.before != "" {
+		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit}
+	}
+	switch f.keysIn {
+	case inBefore:
+		r.Envelope.BeforeArgs = args
+	case inAfter:
+		r.Envelope.AfterArgs = args
+	}
+	switch {
+	case f.keysIn == inCondition && f.condition == "":
+		r.AndThen = &plan.Node{Op: plan.In, Column: l.Inner[0].column, A: args[0]}
+	case f.keysIn == inCondition:
+		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition, Args: args}
+	case f.condition != "":
+		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition}
+	}
+	return r, nil
+}
+
+// arguments returns the keys as one array for each column.
+func (f *form) arguments(keys []Field, g *groups) ([]any, error) {
+	args := make([]any, len(keys))
+	for i := range keys {
+		a, err := meta.NewArrayAt(keys[i].column, g.first)
+		if err != nil {
+			return nil, err
+		}
 		args[i] = a
 		if f.keys != nil {
 			if args[i], err = f.keys.Arg(i, a); err != nil {
@@ -395,23 +378,5 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 			}
 		}
 	}
-	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Subs: l.subs}
-	if f.before != "" {
-		r.Frame = &plan.Frame{Before: f.before, After: f.after, AfterArgs: f.limit}
-	}
-	switch f.place {
-	case inBefore:
-		r.Frame.BeforeArgs = args
-	case inAfter:
-		r.Frame.AfterArgs = args
-	}
-	switch {
-	case f.place == inCondition && f.condition == "":
-		r.AndThen = &plan.Node{Op: plan.In, Column: l.Inner[0].column, A: args[0]}
-	case f.place == inCondition:
-		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition, Args: args}
-	case f.condition != "":
-		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition}
-	}
-	return r, nil
+	return args, nil
 }

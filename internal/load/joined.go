@@ -2,68 +2,85 @@ package load
 
 import (
 	"bytes"
+	"context"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
+// A joined load is a column in the statement of its parents. Its rows lie in an
+// array of records, one array for each parent, so they need no keys: parent i
+// has the rows of array i. A work reads them into one list, as it reads the rows
+// of a statement of its own, and gives them to the parents in the same way.
+//
+// The steps, for one read of parents:
+//
+//  1. Loads.Joined picks the loads, before the statement is made.
+//  2. The reader of the parents has their columns selected (Columns), reads the
+//     numbers itself (Targets), and hands over each array (Check, Row).
+//  3. Run gives the rows to the parents, once those have their final addresses
+//     (finish), and loads what could not be read in this way (without): all
+//     arrays if they came as text, one whose records have a column of a type
+//     that only the server knows.
+
 // pickJoined picks the loads that travel in the statement of their parents, and
 // makes a column of each: first the numbers, then the arrays of records.
-func pickJoined(loads []*Load) (picked []*Load, subs []*plan.JoinedColumn) {
+func pickJoined(loads []*Load) (picked []*Load, columns []*plan.JoinedColumn) {
 	for _, numbers := range []bool{true, false} {
 		for _, l := range loads {
-			if l.inside && (l.into >= ToCount) == numbers {
-				picked, subs = append(picked, l), append(subs, l.sub())
+			if l.inside && (l.into >= IntoCount) == numbers {
+				picked, columns = append(picked, l), append(columns, l.column())
 			}
 		}
 	}
-	return picked, subs
+	return picked, columns
 }
 
-// sub is l as a column of its parents.
-func (l *Load) sub() *plan.JoinedColumn {
+// column returns l as a column of its parents.
+func (l *Load) column() *plan.JoinedColumn {
 	switch l.into {
-	case ToCount:
+	case IntoCount:
 		n := l.Node(plan.Counted)
 		return &plan.JoinedColumn{Number: &n}
-	case ToExists:
+	case IntoExists:
 		n := l.Node(plan.Related)
 		return &plan.JoinedColumn{Number: &n}
 	}
-	s := &plan.JoinedColumn{
+	c := &plan.JoinedColumn{
 		Link:    &plan.Link{Table: l.Child, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted},
-		Payload: l.shape.payload, Columns: l.shape.columns, Spec: l.spec, Subs: l.subs,
+		Payload: l.shape.payload, Columns: l.shape.columns, Spec: l.spec, Joined: l.joinedColumns,
 	}
 	if l.Via != nil {
-		s.On = &plan.Link{Table: l.Child, Outer: columnsOf(l.Via.Right), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted}
-		s.Link = &plan.Link{Table: l.Via.Table, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Via.Left)}
+		c.On = &plan.Link{Table: l.Child, Outer: columnsOf(l.Via.Right), Inner: columnsOf(l.Inner), Deleted: l.spec.Deleted}
+		c.Link = &plan.Link{Table: l.Via.Table, Outer: columnsOf(l.Outer), Inner: columnsOf(l.Via.Left)}
 	}
 	if !l.single || l.limited() {
-		s.Order = order(l.Child, l.spec)
+		c.Order = order(l.Child, l.spec)
 	}
-	return s
+	return c
 }
 
 // Joined are the joined loads of some rows, while those are read.
 type Joined struct {
-	subs    []*plan.JoinedColumn
+	columns []*plan.JoinedColumn
 	numbers []meta.Target // in the rows
 	works   []*work       // of the arrays
 	refused bool          // the arrays came in text form
 	n       int32         // rows read
 }
 
-func newJoined(loads []*Load, subs []*plan.JoinedColumn) *Joined {
-	r := &Joined{subs: subs}
+func newJoined(loads []*Load, columns []*plan.JoinedColumn) *Joined {
+	r := &Joined{columns: columns}
 	for _, l := range loads {
 		switch l.into {
-		case ToCount:
+		case IntoCount:
 			r.numbers = append(r.numbers, meta.Target{Column: countColumn, Base: l.offset})
-		case ToExists:
+		case IntoExists:
 			r.numbers = append(r.numbers, meta.Target{Column: existsColumn, Base: l.offset})
 		default:
 			r.works = append(r.works, newWork(&job{load: l}))
@@ -74,10 +91,10 @@ func newJoined(loads []*Load, subs []*plan.JoinedColumn) *Joined {
 
 var existsColumn = meta.ColumnFor[bool]("exists")
 
-// Subs implements crud.JoinedColumns, as the methods below do.
-func (r *Joined) Subs() []*plan.JoinedColumn { return r.subs }
+// Columns implements crud.JoinedColumns, as the methods below do.
+func (r *Joined) Columns() []*plan.JoinedColumn { return r.columns }
 
-// Targets are where the numbers go.
+// Targets says where the numbers go.
 func (r *Joined) Targets() []meta.Target { return r.numbers }
 
 // Check looks at the columns of the arrays before the first row is read.
@@ -109,7 +126,7 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 	if _, err := w.records.Open(src); err != nil {
 		return err
 	}
-	targets := len(w.load.shape.targets) + len(w.riders.numbers)
+	targets := len(w.load.shape.targets) + len(w.joined.numbers)
 	for {
 		values, err := w.records.Next()
 		if values == nil || err != nil {
@@ -129,13 +146,13 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 			return err
 		}
 		w.of = append(w.of, parent)
-		if err := w.riders.Row(types, values[targets:]); err != nil {
+		if err := w.joined.Row(types, values[targets:]); err != nil {
 			return err
 		}
 	}
 }
 
-// foreign are the columns whose types pgx does not know. By themselves they
+// foreign returns the columns whose types pgx does not know. By themselves they
 // would come in text form; in a record everything comes in binary form, and a
 // domain is not its base type.
 func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) []int {
@@ -179,8 +196,9 @@ func (r *Joined) without(l *Load) bool {
 	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })
 }
 
-// finish gives the joined rows to parents, and tells what is to be loaded.
-func (r *Joined) finish(parents rows) ([]job, error) {
+// finish gives the joined rows to parents, and returns what is to be loaded into
+// those rows.
+func (r *Joined) finish(ctx context.Context, db smrt.DB, parents rows) ([]job, error) {
 	var next []job
 	for _, w := range r.works {
 		if r.refused || w.refused {
@@ -191,7 +209,7 @@ func (r *Joined) finish(parents rows) ([]job, error) {
 		for i := range w.groups.of {
 			w.groups.of[i] = int32(i)
 		}
-		more, err := w.finish()
+		more, err := w.finish(ctx, db)
 		if err != nil {
 			return nil, err
 		}

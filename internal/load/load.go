@@ -16,32 +16,42 @@ import (
 // concurrent use.
 type Load struct {
 	*Relation
-	into     Target
-	offset   uintptr // of the field in its struct
-	holder   reflect.Type
-	keys     []Field // of the parent, in that struct
-	shape    shape
-	nested   []*Load
-	joined   []*Load              // those of nested that travel in l's own statement: numbers first
-	subs     []*plan.JoinedColumn // their columns
-	height   int                  // of the tree of loads, this one included
-	maxDepth int
-	core     *table.Table
-	plain    *form // nil: it depends on types that only the database knows
-	learnt   atomic.Pointer[form]
+	into   Into
+	offset uintptr // of the field in its struct
+	holder reflect.Type
+	keys   []Field // of the parent, in that struct
+	shape  shape
+
+	nested        []*Load
+	joined        []*Load              // those of nested that travel in l's own statement: numbers first
+	joinedColumns []*plan.JoinedColumn // of those
+	height        int                  // of the tree of loads, this one included
+	maxDepth      int
+
+	core   *table.Table
+	plain  *form                 // nil: it depends on types that only the database knows
+	learnt *atomic.Pointer[form] // the form with those types; the copies of a Load share it
 }
 
-// Target is what kind of field the result goes to.
-type Target uint8
+// Into is what kind of field a load sets.
+type Into uint8
 
 // The kinds of field, of which R is the related row.
 const (
-	ToPointer Target = iota // *R
-	ToRef                   // Ref
-	ToSlice                 // []R
-	ToCount                 // int64
-	ToExists                // bool
+	IntoPointer Into = iota // *R
+	IntoRef                 // Ref
+	IntoSlice               // []R
+	IntoCount               // int64
+	IntoExists              // bool
 )
+
+// Destination is a field that a relation is loaded into.
+type Destination struct {
+	Into   Into
+	Holder reflect.Type // the struct of the field
+	Field  meta.Accessor
+	Row    reflect.Type // what a related row is read as
+}
 
 // Ref is the layout of every preload.Ref.
 type Ref struct {
@@ -52,38 +62,38 @@ type Ref struct {
 // DefaultMaxDepth is how deep loads may nest where nothing is said.
 const DefaultMaxDepth = 3
 
-// New is a load of a relation into a field of holder, of rows of type row. It
-// panics if they do not fit: a wrong declaration is a mistake in the program.
-func New(r *Relation, into Target, holder, row reflect.Type, field meta.Accessor, nested []*Load) *Load {
-	l := &Load{Relation: r, into: into, holder: holder, maxDepth: DefaultMaxDepth}
-	base, ok := holds(holder, r.parent)
+// New returns a load of a relation into a field. It panics if they do not fit:
+// a wrong declaration is a mistake in the program.
+func New(r *Relation, to Destination, nested []*Load) *Load {
+	l := &Load{Relation: r, into: to.Into, holder: to.Holder}
+	base, ok := holds(l.holder, r.parent)
 	if !ok {
 		l.refuse("it is neither %s nor a struct with one field of that type", r.parent)
 	}
-	offset, err := meta.Locate(holder, field)
+	offset, err := meta.Locate(l.holder, to.Field)
 	if err != nil {
 		l.refuse("%v", err)
 	}
-	l.keys, l.offset, l.shape = moved(r.Outer, base), offset, shapeOf(r.Link, row)
-	l.nest(nested)
-	return l
+	l.keys, l.offset = moved(r.Outer, base), offset
+	return l.complete(to.Row, nested)
 }
 
-// Aligned is a load of a relation beside its parents, not into them.
-func Aligned(r *Relation, into Target, nested []*Load) *Load {
-	l := &Load{Relation: r, into: into, holder: r.parent, keys: r.Outer, shape: shapeOf(r.Link, r.Child.Struct.Type), maxDepth: DefaultMaxDepth}
-	l.nest(nested)
-	return l
+// Aligned returns a load of a relation whose results go next to the parents,
+// which are entities.
+func Aligned(r *Relation, into Into, nested []*Load) *Load {
+	l := &Load{Relation: r, into: into, holder: r.parent, keys: r.Outer}
+	return l.complete(r.Child.Struct.Type, nested)
 }
 
-// nest completes a load with those below it.
-func (l *Load) nest(nested []*Load) {
-	l.nested, l.core, l.height = nested, table.Of(l.Child), 1
+// complete works out all that calls of l have in common.
+func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
+	l.shape, l.core, l.learnt = shapeOf(l.Link, row), table.Of(l.Child), &atomic.Pointer[form]{}
+	l.nested, l.height, l.maxDepth = nested, 1, DefaultMaxDepth
 	for i, n := range nested {
 		if n == nil {
 			l.refuse("a nested load is the zero Load")
 		}
-		if o := Loads(nested[:i]).into(n.offset); o != nil {
+		if o := Loads(nested[:i]).at(n.offset); o != nil {
 			l.refuse("two nested loads, of %s and of %s, go into the same field %s", o.Link, n.Link, n.field())
 		}
 		l.height = max(l.height, n.height+1)
@@ -93,16 +103,16 @@ func (l *Load) nest(nested []*Load) {
 			l.refuse("rows that are limited for each parent, reached through a join table, or named by a key of text can be ordered by columns only")
 		}
 	}
-	l.joined, l.subs = pickJoined(nested)
+	l.joined, l.joinedColumns = pickJoined(nested)
 	l.plain = l.form(nil)
+	return l
 }
 
-// MaxDepth is l whose tree may be n high.
+// MaxDepth returns a copy of l whose tree may be n high.
 func (l *Load) MaxDepth(n int) *Load {
-	return &Load{
-		Relation: l.Relation, into: l.into, offset: l.offset, holder: l.holder, keys: l.keys, shape: l.shape, nested: l.nested, joined: l.joined, subs: l.subs,
-		height: l.height, maxDepth: n, core: l.core, plain: l.plain,
-	}
+	c := *l
+	c.maxDepth = n
+	return &c
 }
 
 func (l *Load) refuse(format string, args ...any) {

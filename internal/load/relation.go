@@ -68,7 +68,7 @@ func (l *Link) declaration() relation.Relation {
 	return r
 }
 
-// KeyFields are the columns of a table's key as fields of its rows.
+// KeyFields returns the columns of a table's key as fields of its rows.
 func KeyFields(t *plan.Table) []Field {
 	fs := make([]Field, len(t.Key))
 	for i, k := range t.Key {
@@ -85,31 +85,32 @@ func columnsOf(fs []Field) []*meta.Column {
 	return cs
 }
 
-// Spec is the query for the related rows.
+// Spec returns the query for the related rows.
 func (r *Relation) Spec() *plan.Spec { return r.spec }
 
-// With is r with another query.
+// With returns a copy of r with another query.
 func (r *Relation) With(s *plan.Spec) *Relation {
 	c := *r
 	c.spec = s
 	return &c
 }
 
-// First is r to the first row only.
+// First returns a relation that leads to the first row only.
 func (r *Relation) First() *Relation {
 	first := r.With(r.spec.WithLimit(1))
 	first.single = true
 	return first
 }
 
-// Within is r loaded with its parents' statement, or by one of its own.
+// Within returns a copy of r that is loaded with its parents' statement, or by one
+// of its own.
 func (r *Relation) Within(inside bool) *Relation {
 	c := *r
 	c.inside = inside
 	return &c
 }
 
-// Node is a condition on the rows that r leads to, or their number.
+// Node returns a condition on the rows that r leads to, or their number.
 func (r *Relation) Node(op plan.Op) plan.Node {
 	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: &plan.Link{
 		Table: r.Child, Deleted: r.spec.Deleted, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Inner),

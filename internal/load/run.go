@@ -19,29 +19,29 @@ const MaxParallel = 4
 // Parents are rows that relations are loaded into.
 type Parents struct{ rows rows }
 
-// Rows are n structs that lie one behind the other.
+// Rows returns n structs that lie one after the other as parents.
 func Rows(base unsafe.Pointer, size uintptr, n int) Parents {
 	return Parents{rows{base: base, size: size, n: n}}
 }
 
-// Places are structs that lie anywhere. Where two places are the same, the
-// struct is loaded once.
-func Places(places []unsafe.Pointer) Parents {
-	distinct := make([]unsafe.Pointer, 0, len(places))
-	seen := make(map[unsafe.Pointer]bool, len(places))
-	for _, p := range places {
+// Pointers returns structs that lie anywhere as parents. Nil pointers are left
+// out, and a struct that two pointers lead to is loaded once.
+func Pointers(pointers []unsafe.Pointer) Parents {
+	distinct := make([]unsafe.Pointer, 0, len(pointers))
+	seen := make(map[unsafe.Pointer]bool, len(pointers))
+	for _, p := range pointers {
 		if p != nil && !seen[p] {
 			seen[p] = true
 			distinct = append(distinct, p)
 		}
 	}
-	return Parents{rows{n: len(distinct), places: distinct}}
+	return Parents{rows{n: len(distinct), pointers: distinct}}
 }
 
 // Loads are loads of the same struct.
 type Loads []*Load
 
-// Fill loads into parents on one place of db.
+// Fill loads into parents. All of it is read on one server.
 func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) error {
 	if err := loads.Check(); err != nil {
 		return err
@@ -49,9 +49,9 @@ func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) error {
 	return read(ctx, db, parents, func(on smrt.DB) error { return Run(ctx, on, parents, loads, nil) })
 }
 
-// Beside loads for parents, on one place of db, into fields that are not their
-// own.
-func Beside(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) error {
+// FillAligned loads for parents into fields that are not their own. All of it is
+// read on one server.
+func FillAligned(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) error {
 	if err := (Loads{l}).Check(); err != nil {
 		return err
 	}
@@ -63,9 +63,9 @@ func Beside(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) e
 	})
 }
 
-// read runs a declared read where db sends it, all of it again elsewhere if it
-// fails: a second run sets the same fields. Without parents nothing is sent, so
-// that no place is needed.
+// read runs a declared read on the server that db chooses, and all of it again
+// on another if it fails: a second run sets the same fields. Without parents
+// nothing is sent, so that no server is needed.
 func read(ctx context.Context, db smrt.DB, parents Parents, run func(on smrt.DB) error) error {
 	if parents.rows.n == 0 {
 		return run(db)
@@ -73,8 +73,8 @@ func read(ctx context.Context, db smrt.DB, parents Parents, run func(on smrt.DB)
 	return handle.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) { return false, run(on) })
 }
 
-// Run is a part of a read that has its place: it loads into rows that were found
-// there. What is joined, which may be nil, has been read with them.
+// Run loads into rows that were read on db, as a part of the same read. What is
+// joined, which may be nil, has been read with them.
 func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *Joined) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
@@ -82,7 +82,7 @@ func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *
 	var jobs []job
 	if joined != nil {
 		var err error
-		if jobs, err = joined.finish(parents.rows); err != nil {
+		if jobs, err = joined.finish(ctx, db, parents.rows); err != nil {
 			return err
 		}
 	}
@@ -94,8 +94,8 @@ func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *
 	return execute(ctx, db, jobs)
 }
 
-// Joined are the loads that travel in the statement of their parents, nil if
-// there are none.
+// Joined returns the loads that travel in the statement of their parents, nil
+// if there are none.
 func (ls Loads) Joined() *Joined {
 	for _, l := range ls {
 		if l != nil && l.inside {
@@ -114,15 +114,15 @@ func (ls Loads) Check() error {
 		if l.height > l.maxDepth {
 			return &DepthError{Depth: l.height, Max: l.maxDepth, Relation: l.Link.String()}
 		}
-		if o := ls[:i].into(l.offset); o != nil {
+		if o := ls[:i].at(l.offset); o != nil {
 			return &smrt.QueryError{Reason: fmt.Sprintf("two loads, of %s and of %s, go into the same field %s of %s", o.Link, l.Link, l.field(), l.holder)}
 		}
 	}
 	return nil
 }
 
-// into is the load that goes into the field at offset, or nil.
-func (ls Loads) into(offset uintptr) *Load {
+// at returns the load that goes into the field at offset, or nil.
+func (ls Loads) at(offset uintptr) *Load {
 	for _, l := range ls {
 		if l.offset == offset {
 			return l
@@ -142,7 +142,7 @@ type DepthError struct {
 
 // Error implements error.
 func (e *DepthError) Error() string {
-	return fmt.Sprintf("smrt: load of %s: %v: %d levels, at most %d; call MaxDepth on the load if that is meant", e.Relation, ErrTooDeep, e.Depth, e.Max)
+	return fmt.Sprintf("load of %s: %v: %d levels, at most %d; call MaxDepth on the load if that is meant", e.Relation, ErrTooDeep, e.Depth, e.Max)
 }
 
 // Unwrap makes errors.Is find [ErrTooDeep].
@@ -152,7 +152,7 @@ func (e *DepthError) Unwrap() error { return ErrTooDeep }
 type job struct {
 	load    *Load
 	parents rows
-	fields  rows // where the results go: offset bytes behind each
+	fields  rows // where the results go: offset bytes after the start of each
 	offset  uintptr
 }
 
@@ -210,7 +210,7 @@ func (r *parallel) statement(ctx context.Context, j *job) ([]job, error) {
 			return nil, j.load.core.Fail(ctx, r.db, "preload", err)
 		}
 	}
-	return w.finish()
+	return w.finish(ctx, r.db)
 }
 
 // pipelined runs jobs level by level, each level in one round trip: goroutines
@@ -230,7 +230,7 @@ func pipelined(ctx context.Context, db smrt.DB, jobs []job) error {
 		}
 		jobs = jobs[:0:0]
 		for _, w := range works {
-			next, err := w.finish()
+			next, err := w.finish(ctx, db)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/meta"
-	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -90,7 +89,7 @@ func holds(row, entity reflect.Type) (offset uintptr, ok bool) {
 	return 0, false
 }
 
-// moved are fields of a struct that lies base bytes inside a row.
+// moved returns the fields of a struct that lies base bytes inside a row.
 func moved(fs []Field, base uintptr) []Field {
 	out := make([]Field, len(fs))
 	for i, f := range fs {
@@ -102,12 +101,12 @@ func moved(fs []Field, base uintptr) []Field {
 	return out
 }
 
-// rows are structs that lie one behind the other, or anywhere.
+// rows are structs that lie one after the other, or anywhere.
 type rows struct {
-	base   unsafe.Pointer
-	size   uintptr
-	n      int
-	places []unsafe.Pointer
+	n        int
+	base     unsafe.Pointer
+	size     uintptr
+	pointers []unsafe.Pointer // in place of base and size
 }
 
 func rowsOf(l *table.List) rows {
@@ -116,8 +115,8 @@ func rowsOf(l *table.List) rows {
 }
 
 func (r *rows) at(i int) unsafe.Pointer {
-	if r.places != nil {
-		return r.places[i]
+	if r.pointers != nil {
+		return r.pointers[i]
 	}
 	return unsafe.Add(r.base, uintptr(i)*r.size)
 }
@@ -125,49 +124,20 @@ func (r *rows) at(i int) unsafe.Pointer {
 // groups are the parents by their keys.
 type groups struct {
 	*index
-	of     []int32          // the group of each parent, -1: it has no key
-	places []unsafe.Pointer // the first parent of each group
+	of    []int32          // the group of each parent, -1: it has no key
+	first []unsafe.Pointer // the first parent of each group
 }
 
-// group finds the groups of parents, whose keys lie where fs say.
-func group(fs []Field, parents *rows) groups {
+// groupsOf finds the groups of parents, whose keys lie where fs say.
+func groupsOf(fs []Field, parents *rows) groups {
 	g := groups{index: newIndex(fs, parents.n), of: make([]int32, parents.n)}
-	g.places = make([]unsafe.Pointer, 0, parents.n)
+	g.first = make([]unsafe.Pointer, 0, parents.n)
 	for i := range parents.n {
 		p := parents.at(i)
 		g.of[i] = g.group(fs, p, true)
-		if int(g.n) > len(g.places) {
-			g.places = append(g.places, p)
+		if int(g.n) > len(g.first) {
+			g.first = append(g.first, p)
 		}
 	}
 	return g
-}
-
-// arguments are the keys as one array for each column.
-func (g *groups) arguments(fs []Field) ([]*meta.Array, error) {
-	out := make([]*meta.Array, len(fs))
-	for i := range fs {
-		a, err := meta.NewArrayAt(fs[i].column, g.places)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = a
-	}
-	return out, nil
-}
-
-// order is the order in which a parent's rows come: the relation's, the
-// table's, or that of the key.
-func order(t *plan.Table, s *plan.Spec) []meta.Order {
-	switch {
-	case len(s.Order) > 0 || s.Unordered:
-		return s.Order
-	case len(t.DefaultOrder) > 0:
-		return t.DefaultOrder
-	}
-	var terms []meta.Order
-	for _, k := range t.Key {
-		terms = append(terms, meta.Order{Column: k.Column})
-	}
-	return terms
 }

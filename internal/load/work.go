@@ -14,7 +14,7 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// work is a job that is being done.
+// work is a job that is being done: its statement, then its rows.
 type work struct {
 	*job
 	form   *form
@@ -25,7 +25,7 @@ type work struct {
 	found  table.List // the rows
 	of     []int32    // the group of each
 	counts []int64    // of each group, where only a number is asked for
-	riders *Joined    // what is loaded with the rows
+	joined *Joined    // what is loaded with the rows
 
 	decoder meta.Decoder
 	records meta.Records // where the rows travel with their parents
@@ -34,29 +34,29 @@ type work struct {
 }
 
 func newWork(j *job) *work {
-	return &work{job: j, found: table.List{Of: &j.load.shape.structs}, riders: newJoined(j.load.joined, j.load.subs)}
+	return &work{job: j, found: table.List{Of: &j.load.shape.structs}, joined: newJoined(j.load.joined, j.load.joinedColumns)}
 }
 
-// targets are where the columns of a row go.
+// targets says where the columns of a row go.
 func (w *work) targets() []meta.Target {
-	if len(w.riders.numbers) == 0 {
+	if len(w.joined.numbers) == 0 {
 		return w.load.shape.targets
 	}
-	return slices.Concat(w.load.shape.targets, w.riders.numbers)
+	return slices.Concat(w.load.shape.targets, w.joined.numbers)
 }
 
 // prepare makes the statement of a job.
 func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	w := newWork(j)
-	w.groups = group(j.load.keys, &j.parents)
-	if j.load.into >= ToCount {
+	w.groups = groupsOf(j.load.keys, &j.parents)
+	if j.load.into >= IntoCount {
 		w.counts = make([]int64, w.groups.n)
 	}
 	if w.groups.n == 0 || j.load.spec.Empty() && j.load.spec.Err == nil {
 		return w, nil
 	}
 	var err error
-	if w.form, err = j.load.prepare(ctx, db); err != nil {
+	if w.form, err = j.load.learn(ctx, db); err != nil {
 		return nil, err
 	}
 	r, err := j.load.request(w.form, &w.groups)
@@ -79,33 +79,32 @@ var (
 // read reads the rows of the statement.
 func (w *work) read(result pgx.Rows) error {
 	defer result.Close()
-	if w.load.into >= ToCount {
+	if w.load.into >= IntoCount {
 		return w.readNumbers(result)
 	}
-	lead := w.leading()
-	targets := w.targets()
-	columns := lead.n + len(targets)
+	by, targets := w.grouper(), w.targets()
+	columns := len(by.targets) + len(targets)
 	for first := true; result.Next(); first = false {
 		if first {
-			lead.init(result)
+			by.init(w.load.Child.Name, result)
 			w.found.Reserve(w.expected())
-			w.decoder.InitFrom(w.load.Child.Name, targets, result, lead.n)
-			w.riders.Check(result.FieldDescriptions()[columns:])
-		}
-		if err := lead.read(result); err != nil {
-			return err
+			w.decoder.InitFrom(w.load.Child.Name, targets, result, len(by.targets))
+			w.joined.Check(result.FieldDescriptions()[columns:])
 		}
 		row := w.found.Next()
 		if err := w.decoder.Row(result, row); err != nil {
 			return err
 		}
-		g := lead.group(w.load.shape.keys, row)
+		g, err := by.group(result, row)
+		if err != nil {
+			return err
+		}
 		if g < 0 { // equal to the database, but not byte by byte
 			w.found.Drop()
 			continue
 		}
 		w.of = append(w.of, g)
-		if err := w.riders.Row(result.TypeMap(), result.RawValues()[columns:]); err != nil {
+		if err := w.joined.Row(result.TypeMap(), result.RawValues()[columns:]); err != nil {
 			return err
 		}
 	}
@@ -114,82 +113,78 @@ func (w *work) read(result pgx.Rows) error {
 
 // readNumbers reads how many rows each group has, or which have any.
 func (w *work) readNumbers(result pgx.Rows) error {
-	lead := w.leading()
+	by := w.grouper()
 	n := int64(1)
 	for first := true; result.Next(); first = false {
 		if first {
-			lead.init(result)
-			if w.load.into == ToCount {
-				w.decoder.InitFrom(w.load.Child.Name, []meta.Target{{Column: countColumn}}, result, lead.n)
+			by.init(w.load.Child.Name, result)
+			if w.load.into == IntoCount {
+				w.decoder.InitFrom(w.load.Child.Name, []meta.Target{{Column: countColumn}}, result, len(by.targets))
 			}
 		}
-		if err := lead.read(result); err != nil {
-			return err
-		}
-		if w.load.into == ToCount {
+		if w.load.into == IntoCount {
 			if err := w.decoder.Row(result, unsafe.Pointer(&n)); err != nil {
 				return err
 			}
 		}
-		if g := lead.group(nil, nil); g >= 0 {
+		g, err := by.group(result, nil)
+		if err != nil {
+			return err
+		}
+		if g >= 0 {
 			w.counts[g] = n
 		}
 	}
 	return result.Err()
 }
 
-// lead is what stands in front of each row and says whose it is: the number of
-// its parent's group, the columns of a key, or nothing if the row itself holds
-// them.
-type lead struct {
-	*work
-	n       int // columns
+// grouper finds the group of parents that a row belongs to. It knows it by what
+// stands in front of the row: the number of the group, or the columns of a key.
+// If nothing stands there, the row itself holds its key.
+type grouper struct {
+	index   *index
+	targets []meta.Target // of what stands in front
 	decoder meta.Decoder
-	targets []meta.Target
-	at      unsafe.Pointer // where they are read to
+	front   unsafe.Pointer // where that is read to
 	ordinal int64
+	keys    []Field // where the key lies: in front, or in the row; nil: there is only a number
 }
 
-func (w *work) leading() *lead {
-	l := &lead{work: w}
+func (w *work) grouper() *grouper {
+	g := &grouper{index: w.groups.index, keys: w.load.shape.keys}
 	switch {
 	case w.form.ordinal:
-		l.targets, l.at = []meta.Target{{Column: ordinalColumn}}, unsafe.Pointer(&l.ordinal)
-	case w.form.lead != nil:
+		g.keys, g.targets, g.front = nil, []meta.Target{{Column: ordinalColumn}}, unsafe.Pointer(&g.ordinal)
+	case w.form.leading != nil:
 		holder := w.load.Child
 		if w.load.Via != nil {
 			holder = w.load.Via.Table
 		}
-		l.targets = meta.TargetsOf(columnsOf(w.form.lead), 0)
-		l.at = reflect.New(holder.Struct.Type).UnsafePointer()
+		g.keys, g.targets = w.form.leading, meta.TargetsOf(columnsOf(w.form.leading), 0)
+		g.front = reflect.New(holder.Struct.Type).UnsafePointer()
 	}
-	l.n = len(l.targets)
-	return l
+	return g
 }
 
-func (l *lead) init(result pgx.Rows) {
-	if l.n > 0 {
-		l.decoder.Init(l.load.Child.Name, l.targets, result, false)
+func (g *grouper) init(table string, result pgx.Rows) {
+	if g.front != nil {
+		g.decoder.Init(table, g.targets, result, false)
 	}
 }
 
-func (l *lead) read(result pgx.Rows) error {
-	if l.n == 0 {
-		return nil
+// group returns the group of the current row, which was read to row, or -1 if it
+// belongs to none.
+func (g *grouper) group(result pgx.Rows, row unsafe.Pointer) (int32, error) {
+	if g.front != nil {
+		row = g.front
+		if err := g.decoder.Row(result, row); err != nil {
+			return -1, err
+		}
 	}
-	return l.decoder.Row(result, l.at)
-}
-
-// group is the group of the row at p, whose keys lie where keys say; -1 if it
-// is none.
-func (l *lead) group(keys []Field, p unsafe.Pointer) int32 {
-	switch {
-	case l.form.ordinal:
-		return int32(l.ordinal - 1)
-	case l.form.lead != nil:
-		keys, p = l.form.lead, l.at
+	if g.keys == nil {
+		return int32(g.ordinal - 1), nil
 	}
-	return l.groups.group(keys, p, false)
+	return g.index.group(g.keys, row, false), nil
 }
 
 // expected guesses the number of rows.
@@ -201,31 +196,31 @@ func (w *work) expected() int {
 	return min(n, 1024)
 }
 
-// finish gives the parents their rows, and tells what is to be loaded into
+// finish gives the parents their rows, and returns what is to be loaded into
 // those.
-func (w *work) finish() ([]job, error) {
-	if w.load.into >= ToCount {
+func (w *work) finish(ctx context.Context, db smrt.DB) ([]job, error) {
+	if w.load.into >= IntoCount {
 		w.giveCounts()
 		return nil, nil
 	}
 	// What came with the rows is given to them first: then it moves with them.
-	next, err := w.riders.finish(rowsOf(&w.found))
+	next, err := w.joined.finish(ctx, db, rowsOf(&w.found))
 	if err != nil {
 		return nil, err
 	}
 	read := w.found.Len()
-	if w.load.into == ToSlice {
+	if w.load.into == IntoSlice {
 		w.giveSlices()
 	} else if err := w.giveRows(); err != nil {
-		return nil, err
+		return nil, w.load.core.Fail(ctx, db, "preload", err)
 	}
 	found := rowsOf(&w.found)
 	for _, l := range w.load.nested {
 		switch {
 		case found.n == 0:
-		case !l.inside || w.riders.without(l):
+		case !l.inside || w.joined.without(l):
 			next = append(next, job{load: l, parents: found, fields: found, offset: l.offset})
-		case l.into < ToCount && found.n > read: // the copies would share what came with their originals
+		case l.into < IntoCount && found.n > read: // the copies would share what came with their originals
 			copies := rows{base: found.at(read), size: found.size, n: found.n - read}
 			next = append(next, job{load: l, parents: copies, fields: copies, offset: l.offset})
 		}
@@ -233,7 +228,7 @@ func (w *work) finish() ([]job, error) {
 	return next, nil
 }
 
-// field is where the result of parent i goes.
+// field returns where the result of parent i goes.
 func (w *work) field(i int) unsafe.Pointer { return unsafe.Add(w.fields.at(i), w.offset) }
 
 func (w *work) giveCounts() {
@@ -242,7 +237,7 @@ func (w *work) giveCounts() {
 		if g >= 0 {
 			n = w.counts[g]
 		}
-		if w.load.into == ToExists {
+		if w.load.into == IntoExists {
 			*(*bool)(w.field(i)) = n > 0
 		} else {
 			*(*int64)(w.field(i)) = n
@@ -255,8 +250,7 @@ func (w *work) giveRows() error {
 	rowOf := make([]int32, w.groups.n) // from 1; 0: none
 	for i, g := range w.of {
 		if rowOf[g] != 0 {
-			return w.load.core.Fail(context.Background(), nil, "preload",
-				fmt.Errorf("relation %s: %w", w.load.Link, smrt.ErrTooManyRows))
+			return fmt.Errorf("relation %s: %w", w.load.Link, smrt.ErrTooManyRows)
 		}
 		rowOf[g] = int32(i + 1)
 	}
@@ -266,7 +260,7 @@ func (w *work) giveRows() error {
 		if g >= 0 && rowOf[g] != 0 {
 			row = found.at(int(rowOf[g] - 1))
 		}
-		if w.load.into == ToRef {
+		if w.load.into == IntoRef {
 			*(*Ref)(w.field(i)) = Ref{Row: row, Loaded: true}
 		} else {
 			*(*unsafe.Pointer)(w.field(i)) = row

@@ -3,7 +3,7 @@ package meta
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
+	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -102,7 +102,7 @@ func (r *Records) length() (int, error) {
 }
 
 // fault returns the error for bytes that are cut off or of another form.
-func (r *Records) fault() error { return fmt.Errorf("smrt: not an array of records in binary form") }
+func (r *Records) fault() error { return errors.New("not an array of records in binary form") }
 
 // tsvector reads the binary form of a tsvector: the number of lexemes, and for
 // each its word, a zero byte, the number of positions and the positions, of

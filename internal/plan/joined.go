@@ -9,10 +9,10 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// JoinedColumn is a column that holds all rows that a link leads to from the row it is a
-// column of: an array of records, which travels in binary form, so that the
-// values are those of the columns exactly. (As JSON, a bytea, a numeric and a
-// timestamp would each be a text to guess at.)
+// JoinedColumn is a column that holds all rows that a link leads to from the
+// row it is a column of: an array of records, which travels in binary form, so
+// that the values are those of the columns exactly. (As JSON, a bytea, a numeric
+// and a timestamp would each be a text to guess at.)
 type JoinedColumn struct {
 	Link *Link // to the rows, or to the join table
 	On   *Link // from the join table to the rows; nil: there is none
@@ -21,129 +21,135 @@ type JoinedColumn struct {
 	Columns []*meta.Column  // read of the rows
 	Spec    *Spec           // their conditions, order and limit
 	Order   []meta.Order    // that applies
-	Subs    []*JoinedColumn // further columns of each record
+	Joined  []*JoinedColumn // further columns of each record
 
 	Number *Node // in place of the rows: how many there are, or whether there are any
 }
 
-// rows are the links to the table that the rows are of.
-func (s *JoinedColumn) rows() *Link {
-	if s.On != nil {
-		return s.On
+// rows returns the link to the table that the rows are of.
+func (c *JoinedColumn) rows() *Link {
+	if c.On != nil {
+		return c.On
 	}
-	return s.Link
+	return c.Link
 }
 
-func (b *builder) sub(s *JoinedColumn) {
+func (b *builder) joined(c *JoinedColumn) {
 	b.byte('u')
-	if s.Number != nil {
-		b.node(s.Number)
+	if c.Number != nil {
+		b.node(c.Number)
 		return
 	}
-	b.fail(s.Spec.Check())
-	b.links(s.Link)
-	if s.On != nil {
+	b.fail(c.Spec.Check())
+	b.links(c.Link)
+	if c.On != nil {
 		b.byte('+')
-		b.links(s.On)
+		b.links(c.On)
 	}
-	for _, list := range [][]*meta.Column{s.Payload, s.Columns} {
+	for _, list := range [][]*meta.Column{c.Payload, c.Columns} {
 		b.uvarint(len(list))
-		for _, c := range list {
-			b.uvarint(c.Index)
+		for _, col := range list {
+			b.uvarint(col.Index)
 		}
 	}
-	b.uvarint(len(s.Spec.Where))
-	for i := range s.Spec.Where {
-		b.node(&s.Spec.Where[i])
+	b.uvarint(len(c.Spec.Where))
+	for i := range c.Spec.Where {
+		b.node(&c.Spec.Where[i])
 	}
-	b.uvarint(len(s.Order))
-	for _, o := range s.Order {
+	b.uvarint(len(c.Order))
+	for _, o := range c.Order {
 		b.orderTerm(o)
 	}
-	b.byte(boolByte(s.Spec.HasLimit))
-	if s.Spec.HasLimit {
-		b.arg(s.Spec.Limit)
+	b.byte(boolByte(c.Spec.HasLimit))
+	if c.Spec.HasLimit {
+		b.arg(c.Spec.Limit)
 	}
-	b.uvarint(len(s.Subs))
-	for _, kid := range s.Subs {
-		b.sub(kid)
+	b.uvarint(len(c.Joined))
+	for _, kid := range c.Joined {
+		b.joined(kid)
 	}
 }
 
-// sub renders a column of related rows. Where there is a join table, the rows
-// are a derived table of their own, so that the names in their conditions mean
-// their columns and not the join table's.
-func (w *renderer) sub(s *JoinedColumn) sq.Sqlizer {
-	if s.Number != nil {
-		return w.node(s.Number)
+// joined renders a column of related rows. For the items of an order, and for
+// the tags of a product, which have a join table:
+//
+//	ARRAY(SELECT ROW("smrt_1"."id", ...) AS smrt_row FROM "order_items" AS "smrt_1" WHERE ... ORDER BY ... LIMIT ...)
+//
+//	ARRAY(SELECT ROW("smrt_3".smrt_r0, ...) FROM "product_tags" AS "smrt_1"
+//		CROSS JOIN LATERAL (SELECT "smrt_2"."id" AS smrt_r0, ... FROM "tags" AS "smrt_2" WHERE ...) AS "smrt_3"
+//		WHERE ... ORDER BY "smrt_3".smrt_o0 LIMIT ...)
+func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
+	if c.Number != nil {
+		return w.node(c.Number)
 	}
 	outer := w.scope
 	defer func(depth int) { w.scope, w.depth = outer, depth }(w.depth)
-	l := s.rows()
-	join := ""
-	if s.On != nil {
-		join = w.alias()
-		w.scope = join
+	l := c.rows()
+	via := ""
+	if c.On != nil {
+		via = w.alias()
+		w.scope = via
 	}
 	alias := w.alias()
-	q := sq.Select().From(Escape(l.Table.Quoted) + " AS " + alias)
+	q := sq.Select().From(escape(l.Table.Quoted) + " AS " + alias)
 	q = w.linked(q, l, alias, w.scope)
 	w.scope = alias
-	if len(s.Spec.Where) > 0 {
-		q = q.Where(w.junction(&Node{Op: And, Kids: s.Spec.Where}))
+	if len(c.Spec.Where) > 0 {
+		q = q.Where(w.junction(&Node{Op: And, Kids: c.Spec.Where}))
 	}
-	terms := make([]sq.Sqlizer, len(s.Order))
-	for i, o := range s.Order {
+	// From here on arguments are taken in the order of the builder: those of
+	// the order, the limit, then the columns inside.
+	terms := make([]sq.Sqlizer, len(c.Order))
+	for i, o := range c.Order {
 		terms[i] = w.orderTerm(o)
 	}
 	var limit []any
-	if s.Spec.HasLimit {
+	if c.Spec.HasLimit {
 		limit = []any{w.arg()}
 	}
 	var items []sq.Sqlizer
-	for _, c := range s.Columns {
-		items = append(items, sq.Expr(alias+"."+Escape(c.Quoted)))
+	for _, col := range c.Columns {
+		items = append(items, sq.Expr(alias+"."+escape(col.Quoted)))
 	}
-	for _, kid := range s.Subs {
-		items = append(items, w.sub(kid))
+	for _, kid := range c.Joined {
+		items = append(items, w.joined(kid))
 	}
-	if s.On == nil {
+	if c.On == nil {
 		q = q.Column(sq.Expr("? AS smrt_row", record(items)))
 		for _, t := range terms {
 			q = q.OrderByClause(t)
 		}
-		if limit != nil {
-			q = q.Suffix("LIMIT ?", limit...)
-		}
-		return sq.Expr("ARRAY(?)", q)
+	} else {
+		q = w.linked(w.through(c, q, items, via), c.Link, via, outer)
 	}
-	return w.through(s, q, items, join, outer, limit)
+	if limit != nil {
+		q = q.Suffix("LIMIT ?", limit...)
+	}
+	return sq.Expr("ARRAY(?)", q)
 }
 
-// through renders the rows q behind a join table.
-func (w *renderer) through(s *JoinedColumn, q sq.SelectBuilder, items []sq.Sqlizer, join, outer string, limit []any) sq.Sqlizer {
+// through selects from the join table called via, and from the rows q that each
+// of its rows leads to. Those are a derived table of their own, so that the
+// names in their conditions mean their columns and not the join table's.
+func (w *renderer) through(c *JoinedColumn, q sq.SelectBuilder, items []sq.Sqlizer, via string) sq.SelectBuilder {
 	derived := w.alias()
 	var all []sq.Sqlizer
-	for _, c := range s.Payload {
-		all = append(all, sq.Expr(join+"."+Escape(c.Quoted)))
+	for _, col := range c.Payload {
+		all = append(all, sq.Expr(via+"."+escape(col.Quoted)))
 	}
 	for i, item := range items {
 		name := "smrt_r" + strconv.Itoa(i)
 		q = q.Column(sq.Expr("? AS "+name, item))
 		all = append(all, sq.Expr(derived+"."+name))
 	}
-	p := sq.Select().Column(record(all)).From(Escape(s.Link.Table.Quoted) + " AS " + join)
-	for i, o := range s.Order {
+	var order []string
+	for i, o := range c.Order { // by columns only, see load
 		name := "smrt_o" + strconv.Itoa(i)
-		q = q.Column(Escape(o.Column.Quoted) + " AS " + name)
-		p = p.OrderBy(derived + "." + name + Direction(o))
+		q = q.Column(escape(o.Column.Quoted) + " AS " + name)
+		order = append(order, derived+"."+name+Direction(o))
 	}
-	p = p.JoinClause(sq.Expr("CROSS JOIN LATERAL (?) AS "+derived, q))
-	p = w.linked(p, s.Link, join, outer)
-	if limit != nil {
-		p = p.Suffix("LIMIT ?", limit...)
-	}
-	return sq.Expr("ARRAY(?)", p)
+	return sq.Select().Column(record(all)).From(escape(c.Link.Table.Quoted) + " AS " + via).
+		JoinClause(sq.Expr("CROSS JOIN LATERAL (?) AS "+derived, q)).OrderBy(order...)
 }
 
 // record makes one value of several. ROW of a single column needs the word.

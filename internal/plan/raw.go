@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,44 +17,49 @@ func CheckFragment(sql string) error {
 	return err
 }
 
-// splitRaw translates a fragment with $1, $2, ... into squirrel's form, where
-// every argument is a ? and a ? that is meant is written twice. It returns the
-// arguments in the order in which they occur, counted from 0.
+// splitRaw returns the text and the order of a [fragment].
 func splitRaw(sql string, args int) (string, []int, error) {
-	if err := checkText(sql); err != nil {
-		return "", nil, err
+	f := fragment{sql: sql}
+	err := f.translate(args)
+	return f.text.String(), f.order, err
+}
+
+// fragment is SQL with $1, $2, ... that is translated into squirrel's form,
+// where every argument is a ? and a ? that is meant is written twice.
+type fragment struct {
+	sql   string
+	part  bool // of a statement: other text has the other halves of its parentheses
+	text  strings.Builder
+	order []int  // the arguments in the order in which they occur, from 0
+	used  []bool // by argument
+	depth int    // of parentheses
+}
+
+// translate sets the text and the order of f, which has so many arguments.
+func (f *fragment) translate(args int) error {
+	if err := checkText(f.sql); err != nil {
+		return err
 	}
-	f := fragment{sql: sql, used: make([]bool, args)}
+	f.used = make([]bool, args)
 	end := 0
-	for l := sqltext.New(sql); ; {
+	for l := sqltext.New(f.sql); ; {
 		t := l.Next()
-		f.text.WriteString(sql[end:t.Pos])
+		f.text.WriteString(f.sql[end:t.Pos])
 		if t.Kind == sqltext.End {
 			break
 		}
 		if err := f.add(t); err != nil {
-			return "", nil, err
+			return err
 		}
 		end = t.Pos + len(t.Text)
 	}
-	if f.depth > 0 {
-		return "", nil, badRaw(sql, "a parenthesis is not closed")
+	if f.depth > 0 && !f.part {
+		return badRaw(f.sql, "a parenthesis is not closed")
 	}
-	for i, used := range f.used {
-		if !used {
-			return "", nil, badRaw(sql, "argument %d is not used: write $%d in the fragment", i+1, i+1)
-		}
+	if i := slices.Index(f.used, false); i >= 0 {
+		return badRaw(f.sql, "argument %d is not used: write $%d in the fragment", i+1, i+1)
 	}
-	return f.text.String(), f.order, nil
-}
-
-// fragment is what splitRaw has of a fragment so far.
-type fragment struct {
-	sql   string
-	text  strings.Builder
-	order []int
-	used  []bool // by argument
-	depth int    // of parentheses
+	return nil
 }
 
 // add adds a token. Comments are refused: one could swallow the rest of the
@@ -69,7 +75,7 @@ func (f *fragment) add(t sqltext.Token) error {
 	case t.IsMark("("):
 		f.depth++
 	case t.IsMark(")"):
-		if f.depth--; f.depth < 0 {
+		if f.depth--; f.depth < 0 && !f.part {
 			return badRaw(f.sql, "the parenthesis at byte %d closes nothing", t.Pos)
 		}
 	case t.Kind == sqltext.Param:
@@ -79,7 +85,7 @@ func (f *fragment) add(t sqltext.Token) error {
 			return badRaw(f.sql, "$%d touches a word: put a space between them", number(n))
 		}
 	}
-	f.text.WriteString(Escape(t.Text))
+	f.text.WriteString(escape(t.Text))
 	return nil
 }
 
@@ -131,6 +137,6 @@ func isWord(c byte) bool {
 	return c == '_' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// Escape protects literal question marks from squirrel, which reads them as
+// escape protects literal question marks from squirrel, which reads them as
 // placeholders wherever they stand.
-func Escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }
+func escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }

@@ -18,50 +18,33 @@ type Link struct {
 	Deleted Deleted
 }
 
-// Frame is text around a query, which becomes a part of a greater statement.
+// Envelope is text around a query, which becomes a part of a larger statement.
 // For the three cheapest products of each category it is
 //
-//	Before:  SELECT smrt_r.* FROM unnest(?) AS smrt_k(k) CROSS JOIN LATERAL (
-//	query:   SELECT ... FROM "products" WHERE ... ORDER BY "price_cents" LIMIT ?
+//	Before:  SELECT smrt_r.* FROM unnest($1::bigint[]) AS smrt_k(k) CROSS JOIN LATERAL (
+//	query:   SELECT ... FROM "products" WHERE ... ORDER BY "price_cents" LIMIT ...
 //	After:   ) AS smrt_r
 //
 // Squirrel builds selects from clauses and has no name for "a select inside of
-// this text". But it writes prefixes in front of everything and suffixes behind
+// this text". But it writes prefixes in front of everything and suffixes after
 // everything, in the order in which they were added. So Before is the first
-// prefix, and After the last suffix: behind LIMIT and the row lock, which are
-// suffixes too. Both texts are made of declarations and constants; a ? in them
-// stands for an argument, a question mark that is meant went through [Escape].
-type Frame struct {
+// prefix, and After the last suffix: after LIMIT and the row lock, which are
+// suffixes too. Both texts are made of declarations and constants. Each counts
+// its own arguments, from $1.
+type Envelope struct {
 	Before, After         string
 	BeforeArgs, AfterArgs []any
 }
 
-func (b *builder) frame(f *Frame) {
+func (b *builder) envelope(e *Envelope) {
 	b.byte('f')
-	b.text(f.Before)
-	b.text(f.After)
-	for _, v := range f.BeforeArgs {
-		b.arg(v)
+	b.text(e.Before)
+	b.text(e.After)
+	for _, args := range [][]any{e.BeforeArgs, e.AfterArgs} {
+		for _, v := range args {
+			b.arg(v)
+		}
 	}
-	for _, v := range f.AfterArgs {
-		b.arg(v)
-	}
-}
-
-// framed puts the text of a frame in front of q. The function it returns puts
-// the text behind q, and is called once q has all its own parts. The arguments
-// of both are the first of the statement, as in frame.
-func (w *renderer) framed(q sq.SelectBuilder, f *Frame) (sq.SelectBuilder, func(sq.SelectBuilder) sq.SelectBuilder) {
-	before, after := w.args(len(f.BeforeArgs)), w.args(len(f.AfterArgs))
-	return q.Prefix(f.Before, before...), func(q sq.SelectBuilder) sq.SelectBuilder { return q.Suffix(f.After, after...) }
-}
-
-func (w *renderer) args(n int) []any {
-	out := make([]any, n)
-	for i := range out {
-		out[i] = w.arg()
-	}
-	return out
 }
 
 // links is the key of a link. The table's name would not do: the columns of
@@ -101,7 +84,7 @@ func (w *renderer) related(n *Node) sq.Sqlizer {
 	if n.Op == Counted {
 		list = "count(*)"
 	}
-	q := w.linked(sq.Select(list).From(Escape(n.Link.Table.Quoted)+" AS "+alias), n.Link, alias, w.scope)
+	q := w.linked(sq.Select(list).From(escape(n.Link.Table.Quoted)+" AS "+alias), n.Link, alias, w.scope)
 	w.scope = alias
 	if len(n.Kids) > 0 {
 		q = q.Where(w.junction(&Node{Op: And, Kids: n.Kids}))
@@ -125,14 +108,14 @@ func (w *renderer) alias() string {
 // the row called outer.
 func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias, outer string) sq.SelectBuilder {
 	for i := range l.Inner {
-		q = q.Where(Escape(alias + "." + l.Inner[i].Quoted + " = " + outer + "." + l.Outer[i].Quoted))
+		q = q.Where(escape(alias + "." + l.Inner[i].Quoted + " = " + outer + "." + l.Outer[i].Quoted))
 	}
 	if col := l.Table.SoftDelete; col != nil {
 		switch l.Deleted {
 		case WithoutDeleted:
-			q = q.Where(Escape(alias + "." + col.Quoted + " IS NULL"))
+			q = q.Where(escape(alias + "." + col.Quoted + " IS NULL"))
 		case OnlyDeleted:
-			q = q.Where(Escape(alias + "." + col.Quoted + " IS NOT NULL"))
+			q = q.Where(escape(alias + "." + col.Quoted + " IS NOT NULL"))
 		}
 	}
 	return q

@@ -76,7 +76,7 @@ func (w *renderer) arg() index {
 
 func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	s := r.Spec
-	list := Escape(r.List)
+	list := escape(r.List)
 	bounded := s.HasLimit || s.HasOffset
 	if r.Verb == Count && !bounded {
 		list = "count(*)"
@@ -87,13 +87,14 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	// conditions and suffixes. The builder appends in another order, so each
 	// argument is taken from w.arg here in the builder's order, wherever its
 	// placeholder stands.
-	q := sq.Select(list).From(Escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
-	closed := func(q sq.SelectBuilder) sq.SelectBuilder { return q }
-	if r.Frame != nil {
-		q, closed = w.framed(q, r.Frame)
+	q := sq.Select(list).From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	var after sq.Sqlizer
+	if e := r.Envelope; e != nil {
+		q = q.PrefixExpr(w.fragment(&fragment{sql: e.Before, part: true}, len(e.BeforeArgs)))
+		after = w.fragment(&fragment{sql: e.After, part: true}, len(e.AfterArgs))
 	}
-	for i, sub := range r.Subs {
-		q = q.Column(sq.Expr("? AS smrt_s"+strconv.Itoa(i), w.sub(sub)))
+	for i, c := range r.Joined {
+		q = q.Column(sq.Expr("? AS smrt_s"+strconv.Itoa(i), w.joined(c)))
 	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
@@ -121,7 +122,10 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	case r.Verb == Exists:
 		q = q.Prefix("SELECT EXISTS (").Suffix(")")
 	}
-	return closed(q).PlaceholderFormat(sq.Dollar)
+	if after != nil {
+		q = q.SuffixExpr(after)
+	}
+	return q.PlaceholderFormat(sq.Dollar)
 }
 
 // prefix is what stands in front of the statement. pg_hint_plan reads the
@@ -138,27 +142,27 @@ func (w *renderer) prefix(s *Spec) string {
 		if strings.Contains(c.text, "*/") || strings.Contains(c.text, "/*") {
 			w.err = &smrt.QueryError{Reason: "a comment or hint must not contain the marks of a comment"}
 		}
-		parts = append(parts, c.open+Escape(c.text)+" */")
+		parts = append(parts, c.open+escape(c.text)+" */")
 	}
 	return strings.Join(parts, " ")
 }
 
 func (w *renderer) update(t *Table, r *Request) sq.Sqlizer {
-	q := sq.Update(Escape(t.Quoted))
+	q := sq.Update(escape(t.Quoted))
 	for i := range r.Sets {
-		q = q.Set(Escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
+		q = q.Set(escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
 	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
 	if r.List != "" {
-		q = q.Suffix("RETURNING " + Escape(r.List))
+		q = q.Suffix("RETURNING " + escape(r.List))
 	}
 	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
 }
 
 func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
-	q := sq.Delete(Escape(t.Quoted))
+	q := sq.Delete(escape(t.Quoted))
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
@@ -166,7 +170,7 @@ func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
 }
 
 func (w *renderer) set(s *Set) sq.Sqlizer {
-	name := Escape(s.Column.Quoted)
+	name := escape(s.Column.Quoted)
 	switch s.Op {
 	case SetNull:
 		return sq.Expr("NULL")
@@ -189,9 +193,9 @@ func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	if t.SoftDelete != nil {
 		switch r.Spec.Deleted {
 		case WithoutDeleted:
-			out = append(out, sq.Expr(Escape(t.SoftDelete.Quoted)+" IS NULL"))
+			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NULL"))
 		case OnlyDeleted:
-			out = append(out, sq.Expr(Escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
+			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
 		}
 	}
 	nodes := r.Spec.Where
@@ -232,7 +236,7 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 	case Related, Counted:
 		return w.related(n)
 	}
-	sql := strings.ReplaceAll(templates[n.Op], "%", Escape(n.Column.Quoted))
+	sql := strings.ReplaceAll(templates[n.Op], "%", escape(n.Column.Quoted))
 	args := make([]any, operands(n.Op))
 	for i := range args {
 		args[i] = w.arg()
@@ -244,7 +248,7 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 func (w *renderer) rows(n *Node) sq.Sqlizer {
 	names, marks, args := make([]string, len(n.Kids)), make([]string, len(n.Kids)), make([]any, len(n.Kids))
 	for i := range n.Kids {
-		names[i], marks[i], args[i] = Escape(n.Kids[i].Column.Quoted), "?", w.arg()
+		names[i], marks[i], args[i] = escape(n.Kids[i].Column.Quoted), "?", w.arg()
 	}
 	op := ">"
 	if n.Op == RowLt {
@@ -299,27 +303,29 @@ func mayBeNull(n *Node) bool {
 	return n.Column.Nullable
 }
 
-// raw renders a fragment. An argument used twice has two placeholders.
-func (w *renderer) raw(sql string, args int) sq.Sqlizer {
+// raw renders a fragment of the program.
+func (w *renderer) raw(sql string, args int) sq.Sqlizer { return w.fragment(&fragment{sql: sql}, args) }
+
+// fragment renders f. An argument used twice has two placeholders.
+func (w *renderer) fragment(f *fragment, args int) sq.Sqlizer {
 	first := w.next
 	w.next += args
-	text, order, err := splitRaw(sql, args)
-	if err != nil {
+	if err := f.translate(args); err != nil {
 		w.err = err
 		return sq.Expr("true")
 	}
-	used := make([]any, len(order))
-	for i, o := range order {
+	used := make([]any, len(f.order))
+	for i, o := range f.order {
 		used[i] = index(first + o)
 	}
-	return sq.Expr(text, used...)
+	return sq.Expr(f.text.String(), used...)
 }
 
 func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
 	if o.Expr != nil {
 		return sq.Expr("?"+Direction(o), w.node(o.Expr.(*Node)))
 	}
-	return sq.Expr(Escape(o.Column.Quoted) + Direction(o))
+	return sq.Expr(escape(o.Column.Quoted) + Direction(o))
 }
 
 // Direction is what follows the column in a term of an order.

@@ -46,13 +46,13 @@ const (
 
 // Request is everything a statement is made of.
 type Request struct {
-	Verb    Verb
-	List    string // select list, or RETURNING list of writes; a constant of the program
-	Spec    *Spec  // nil: all rows
-	Sets    []Set
-	AndThen *Node // an additional condition, such as the position of a page
-	Frame   *Frame
-	Subs    []*JoinedColumn // further columns, called s0, s1, ...
+	Verb     Verb
+	List     string // select list, or RETURNING list of writes; a constant of the program
+	Spec     *Spec  // nil: all rows
+	Sets     []Set
+	AndThen  *Node // an additional condition, such as the position of a page
+	Envelope *Envelope
+	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -184,12 +184,12 @@ func (b *builder) fail(err error) { b.err = cmp.Or(b.err, err) }
 func (b *builder) request(t *Table, r *Request) {
 	s := r.Spec
 	b.byte(byte(r.Verb))
-	if r.Frame != nil {
-		b.frame(r.Frame)
+	if r.Envelope != nil {
+		b.envelope(r.Envelope)
 	}
 	b.text(r.List)
-	for _, s := range r.Subs {
-		b.sub(s)
+	for _, c := range r.Joined {
+		b.joined(c)
 	}
 	for i := range r.Sets {
 		b.byte('s')

@@ -139,7 +139,7 @@ func Unnest(carriers []ArrayType, ordinality bool) (from string, exprs []string)
 
 // KeyTable is how lists of keys travel as the rows of an unnest.
 type KeyTable struct {
-	From  string   // unnest(?::bigint[], ?::text[])
+	From  string   // unnest($1::bigint[], $2::text[])
 	Exprs []string // what a key's columns are equal to: "c0", "c1::citext"
 
 	types []ArrayType
@@ -169,15 +169,12 @@ func (c *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column
 				return nil, &smrt.QueryError{Reason: "the key column " + c.Name + "." + col.Name + " has a type that arrays cannot carry"}
 			}
 			ks[i] = known[i]
-			if strings.Contains(ks[i].Param+ks[i].Cast, "?") { // it would be taken for an argument
-				return nil, &smrt.QueryError{Reason: "the type of the key column " + c.Name + "." + col.Name + " has a question mark in its name"}
-			}
 		}
 	}
 	t := &KeyTable{types: ks}
 	params := make([]string, len(ks))
 	for i, k := range ks {
-		params[i] = "?::" + k.Param
+		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
 		t.Exprs = append(t.Exprs, "c"+strconv.Itoa(i)+k.Cast)
 	}
 	t.From = "unnest(" + strings.Join(params, ", ") + ")"

@@ -1,0 +1,87 @@
+package load
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// named lists columns under the names prefix0, prefix1, ...
+func named(prefix string, columns []*meta.Column) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = c.Quoted + " AS " + prefix + strconv.Itoa(i)
+	}
+	return strings.Join(out, ", ")
+}
+
+// qualified returns the names of columns with a qualifier in front.
+func qualified(qualifier string, columns []*meta.Column) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = qualifier + c.Quoted
+	}
+	return out
+}
+
+// numbered returns the names that named gave to n columns.
+func numbered(prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = prefix + strconv.Itoa(i)
+	}
+	return out
+}
+
+// aliases is numbered as the rest of a list: the prefix begins with a comma.
+func aliases(prefix string, n int) string { return strings.Join(numbered(prefix, n), "") }
+
+// order returns the order in which a parent's rows come: the relation's, the
+// table's, or that of the key.
+func order(t *plan.Table, s *plan.Spec) []meta.Order {
+	switch {
+	case len(s.Order) > 0 || s.Unordered:
+		return s.Order
+	case len(t.DefaultOrder) > 0:
+		return t.DefaultOrder
+	}
+	var terms []meta.Order
+	for _, k := range t.Key {
+		terms = append(terms, meta.Order{Column: k.Column})
+	}
+	return terms
+}
+
+// without leaves out the terms of an order that are columns of a group, in
+// which they are all the same.
+func without(terms []meta.Order, group []*meta.Column) []meta.Order {
+	return slices.DeleteFunc(slices.Clone(terms), func(o meta.Order) bool { return slices.Contains(group, o.Column) })
+}
+
+// ordering adds what an order compares to the list of a query, so that what is
+// around the query can have the same order.
+func ordering(terms []meta.Order) string {
+	out := ""
+	for i, o := range terms {
+		if o.Expr == nil {
+			out += ", " + o.Column.Quoted + " AS smrt_o" + strconv.Itoa(i)
+		}
+	}
+	return out
+}
+
+// orderedBy returns the order by what ordering added. The prefix is of the first
+// term; those that follow have its qualifier.
+func orderedBy(prefix string, terms []meta.Order) string {
+	out := ""
+	for i, o := range terms {
+		if i > 0 {
+			prefix = ", " + prefix[strings.LastIndexByte(prefix, ' ')+1:]
+		}
+		out += prefix + "smrt_o" + strconv.Itoa(i) + plan.Direction(o)
+	}
+	return out
+}
