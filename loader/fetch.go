@@ -19,7 +19,7 @@ func (l *Loader[K, V]) values(ctx context.Context, keys []K) (map[K]V, error) {
 // ask returns the values of keys that nobody remembers. It makes as many calls
 // as MaxBatch asks for.
 func (l *Loader[K, V]) ask(ctx context.Context, keys []K) (map[K]V, error) {
-	if len(keys) <= l.opts.MaxBatch {
+	if n := len(keys); n > 0 && n <= l.opts.MaxBatch {
 		return l.once(ctx, keys)
 	}
 	all := make(map[K]V, len(keys))
@@ -45,9 +45,6 @@ type question[K comparable, V any] struct {
 
 // once returns the values of at most MaxBatch keys, in one call.
 func (l *Loader[K, V]) once(ctx context.Context, keys []K) (map[K]V, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
 	if !l.gate.Enter() {
 		q := &question[K, V]{keys: keys}
 		q.Size, q.Payload = len(keys), q

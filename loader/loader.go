@@ -64,7 +64,7 @@ func newLoader[K comparable, V any](request context.Context, fn Func[K, V], opti
 	}
 	l.gate = l.opts.gate(request, run[K, V](fn))
 	if request != nil {
-		l.memo = &memo[K, V]{entries: map[K]*entry[V]{}}
+		l.memo = &memo[K, V]{entries: map[K]*entry[K, V]{}}
 	}
 	return l
 }
@@ -73,24 +73,31 @@ func newLoader[K comparable, V any](request context.Context, fn Func[K, V], opti
 // error of the function is returned as it is. When ctx ends, Load returns its
 // error at once.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
+	if v, known, err := l.known(ctx, key); known {
+		return v, err
+	}
 	var none V
-	if err := l.check(ctx); err != nil {
-		return none, err
-	}
-	if l.memo != nil {
-		if v, known, err := l.memo.look(key); known {
-			return v, l.opts.missing(err)
-		}
-	}
 	values, err := l.values(ctx, []K{key})
 	if err != nil {
 		return none, err
 	}
-	v, ok := values[key]
-	if !ok {
-		return none, l.opts.missing(smrt.ErrNotFound)
+	if v, ok := values[key]; ok {
+		return v, nil
 	}
-	return v, nil
+	return none, l.opts.missing(smrt.ErrNotFound)
+}
+
+// known returns the result of a Load that needs no call of the function: an
+// error of the loader itself, or what it remembers.
+func (l *Loader[K, V]) known(ctx context.Context, key K) (v V, known bool, err error) {
+	if err := l.check(ctx); err != nil {
+		return v, true, err
+	}
+	if l.memo == nil {
+		return v, false, nil
+	}
+	v, known, err = l.memo.look(key)
+	return v, known, l.opts.missing(err)
 }
 
 // LoadMany returns the values of the keys, in the order of the keys. If some
@@ -105,8 +112,14 @@ func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]V, len(keys))
-	var missing []int
+	out, missing := inOrder(keys, values)
+	return out, l.opts.missingAt(missing)
+}
+
+// inOrder returns the values in the order of the keys, and the indexes of the
+// keys that have none.
+func inOrder[K comparable, V any](keys []K, values map[K]V) (out []V, missing []int) {
+	out = make([]V, len(keys))
 	for i, key := range keys {
 		v, ok := values[key]
 		if !ok {
@@ -114,7 +127,7 @@ func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 		}
 		out[i] = v
 	}
-	return out, l.opts.missingAt(missing)
+	return out, missing
 }
 
 // check returns the error of a Load that cannot begin.

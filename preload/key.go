@@ -23,28 +23,9 @@ type ForeignKey[T any, K comparable] interface {
 }
 
 // fieldsOf finds the columns of a foreign key, in the order of the key of to.
-// It resolves them itself: a query.Column of each of these types, with all its
-// methods, would be compiled for every entity that has a relation.
 func fieldsOf[T any, K comparable, F ForeignKey[T, K]](fk F, to *plan.Table) []load.Field {
-	switch fk := any(fk).(type) {
-	case func(*T) *K:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) **K:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *sql.Null[K]:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *pgtype.Int2:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *pgtype.Int4:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *pgtype.Int8:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *pgtype.Text:
-		return load.Single(meta.ColumnOf(fk), to)
-	case func(*T) *pgtype.UUID:
-		return load.Single(meta.ColumnOf(fk), to)
-	case query.Key[T, K]:
-		return load.Composite(plan.All(fk), to)
+	if parts, ok := any(fk).(query.Key[T, K]); ok {
+		return load.Composite(plan.All(parts), to)
 	}
-	panic("unreachable: ForeignKey has no other type")
+	return load.Single(meta.ColumnOfFunc(fk), to) // not ColumnOf: its code is compiled for each type
 }

@@ -62,19 +62,19 @@ func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options 
 	if len(key) < 2 || len(key) > 4 {
 		panic(fmt.Sprintf("smrt: table %q: a composite key has 2 to 4 parts, not %d", name, len(key)))
 	}
-	return table[T, K](declare(name, (*T)(nil), (*K)(nil), plan.All(key), false, settings(options)))
+	return table[T, K](declare(name, (*T)(nil), (*K)(nil), plan.All(key), settings(options)))
 }
 
 // NewKeylessTable declares a table whose rows have no key, such as a log. Rows
 // can be created and queried.
 func NewKeylessTable[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
-	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, false, settings(options)))
+	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, settings(options)))
 }
 
 // NewView declares a view, or a table that is only read. Writes return
 // smrt.ErrReadOnly.
 func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
-	return table[T, NoKey](declare(name, (*T)(nil), (*NoKey)(nil), nil, true, settings(options)))
+	return table[T, NoKey](declareView(name, (*T)(nil), (*NoKey)(nil), settings(options)))
 }
 
 // Key lists the parts of a composite key, in the order of the index.
@@ -86,12 +86,12 @@ type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
 func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
+	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: offsetIn(field)}}
 }
 
-// place returns the offset of a field in K.
-func place[K, V any](field func(*K) *V) uintptr {
-	offset, err := meta.Locate(reflect.TypeFor[K](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*K)(p))) })
+// offsetIn returns the offset of a field in K.
+func offsetIn[K, V any](field func(*K) *V) uintptr {
+	offset, err := meta.Locate(reflect.TypeFor[K](), meta.AccessorOf(field))
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
 	}
@@ -102,7 +102,7 @@ func place[K, V any](field func(*K) *V) uintptr {
 // several columns: a row with a NULL in one of them refers to no row. The key of
 // a table has no such part.
 func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: place[K, V](field)}}
+	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: offsetIn(field)}}
 }
 
 // Plan returns what k holds, for the packages of this module.
@@ -122,13 +122,19 @@ func settings[T any](options []TableOption[T]) []setting {
 // declareSimple declares a table with a key of one column. Entity and key are
 // nil pointers to their types.
 func declareSimple(name string, entity, key any, column meta.Accessor, options []setting) *untyped {
-	return declare(name, entity, key, []meta.KeyPart{{Column: meta.MustResolve(entity, key, column)}}, false, options)
+	return declare(name, entity, key, []meta.KeyPart{{Column: meta.MustResolve(entity, key, column)}}, options)
+}
+
+// declareView declares a table that is only read.
+func declareView(name string, entity, key any, options []setting) *untyped {
+	readOnly := to(func(t *meta.Table) { t.ReadOnly = true })
+	return declare(name, entity, key, nil, append([]setting{readOnly}, options...))
 }
 
 // declare makes a table of any type. It is not generic, so that a program has it
 // once.
-func declare(name string, entity, key any, parts []meta.KeyPart, readOnly bool, options []setting) *untyped {
-	d := definition{table: &meta.Table{ReadOnly: readOnly, Key: slices.Clone(parts)}}
+func declare(name string, entity, key any, parts []meta.KeyPart, options []setting) *untyped {
+	d := definition{table: &meta.Table{Key: slices.Clone(parts)}}
 	fail := func(err error) {
 		if err != nil {
 			panic(fmt.Sprintf("smrt: table %q: %v", name, err))

@@ -32,10 +32,10 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"lines of a file":            4, // up to fileLinesMax, where cutting would part what belongs together
-	"parameters":                 10,
-	"lines of a generic body":    11,
-	"percent of comment missing": 7,  // tables of types and of settings explain themselves
+	"lines of a file":            3, // up to fileLinesMax, where cutting would part what belongs together
+	"parameters":                 6,
+	"lines of a generic body":    4,
+	"percent of comment missing": 5,  // tables of types and of settings explain themselves
 	"lines of tests missing":     1,  // readreplica
 	"arrows":                     41, // inside internal/crud
 }
@@ -45,7 +45,7 @@ var over = map[string]int{
 // caches and registries of the process. They are named without their package,
 // so that they can be moved.
 var allowed = map[string]string{
-	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable place declare fieldsOf
+	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare
 		Ref.Get MustResolve bind View Computed Select finish`,
 	"mutable variables":     `textMaps declared structs tables cursors cores carriages templates foreignKeys batchers`,
 	"functions called init": ``,

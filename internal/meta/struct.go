@@ -203,6 +203,14 @@ func ColumnOf[T, F any](field func(*T) *F) *Column {
 	return MustResolve((*T)(nil), (*F)(nil), AccessorOf(field))
 }
 
+// ColumnOfFunc is ColumnOf for a function whose type is known at run time only.
+func ColumnOfFunc(field any) *Column {
+	f := reflect.ValueOf(field)
+	return MustResolve(reflect.Zero(f.Type().In(0)).Interface(), reflect.Zero(f.Type().Out(0)).Interface(), func(p unsafe.Pointer) unsafe.Pointer {
+		return f.Call([]reflect.Value{reflect.NewAt(f.Type().In(0).Elem(), p)})[0].UnsafePointer()
+	})
+}
+
 // MustResolve is Resolve for nil pointers to the types. It panics where Resolve
 // returns an error.
 func MustResolve(entity, field any, access Accessor) *Column {
