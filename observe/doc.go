@@ -52,9 +52,10 @@
 // # What counts as a loop
 //
 // A loop is the same text, sent again and again within one scope from the same
-// call site. The call site is the innermost frame of the program's own code, and the two
-// that called it. So callers of a helper, or of a method of your own repository,
-// are different call sites, and the goroutines of a request count together.
+// call site. The call site is the innermost frame of the program's own code, and
+// the two that called it. So callers of a helper, or of a method of your own
+// repository, are different call sites, and the goroutines of a request count
+// together.
 // Frames of smrt, of pgx, of files that sqlc wrote (.sql.go), of other tracers,
 // and of a handle of yours between smrt and pgx are skipped.
 //

@@ -22,14 +22,14 @@ func Classify(function, file string) string {
 // Search returns the positions of the frames that make the site of a stack,
 // whose frames are given by the first letters of their kinds.
 func Search(kinds string) string {
-	p := places{kinds: map[uintptr]kind{}}
+	s := callSites{kinds: map[uintptr]kind{}}
 	var stack []uintptr
 	for i, letter := range kinds {
 		pc := uintptr(i + 1)
-		p.kinds[pc] = map[rune]kind{'u': user, 'l': library, 'n': neutral, 'h': wrapper, 's': sender}[letter]
+		s.kinds[pc] = map[rune]kind{'u': user, 'l': library, 'n': neutral, 'h': wrapper, 's': sender}[letter]
 		stack = append(stack, pc)
 	}
-	at, found := p.search(stack)
+	at, found := s.search(stack)
 	text := ""
 	for _, pc := range at[:found] {
 		text += strconv.Itoa(int(pc) - 1)
@@ -37,18 +37,18 @@ func Search(kinds string) string {
 	return text
 }
 
-// Kept returns how many statements and sites the scope of a context holds,
+// Kept returns how many statements and loops the scope of a context holds,
 // whichever are more.
 func Kept(ctx context.Context) int {
 	s := scopeOf(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(len(s.statements), len(s.sites))
+	return max(len(s.statements), len(s.loops))
 }
 
 // FramesNamed returns how many frames a tracer has seen on the stacks it walked.
 func FramesNamed(t pgx.QueryTracer) int {
-	p := &t.(*tracer).places
+	p := &t.(*tracer).callSites
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return len(p.kinds)

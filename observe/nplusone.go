@@ -123,7 +123,7 @@ func Fail(tb TB) Policy {
 	}
 }
 
-// Frame is a place in the program.
+// Frame is a line of the program.
 type Frame struct {
 	Function string // with its package's path
 	File     string
@@ -183,19 +183,19 @@ func Findings(ctx context.Context) []Finding {
 		return nil
 	}
 	s.mu.Lock()
-	sites := s.findings[:len(s.findings):len(s.findings)]
+	loops := s.findings[:len(s.findings):len(s.findings)]
 	s.mu.Unlock()
 	var out []Finding
 	if s.err != nil {
 		out = append(out, Finding{Err: s.err})
 	}
-	for _, c := range sites {
+	for _, c := range loops {
 		out = append(out, c.finding())
 	}
 	return out
 }
 
-func (c *site) finding() Finding {
+func (c *loop) finding() Finding {
 	f := Finding{SQL: c.statement.text, Repeats: int(c.repeats.Load()), Instead: instead(c.statement.text)}
 	for i, pc := range c.at {
 		if pc == 0 {

@@ -14,7 +14,7 @@ import (
 
 type (
 	scopeKey  struct{}
-	chargeKey struct{} // what the statement that is running was charged to: *statement or *site
+	chargeKey struct{} // what the statement that is running was charged to: *statement or *loop
 )
 
 // WithScope starts a scope: what is sent under the returned context, by
@@ -35,7 +35,7 @@ func WithScope(ctx context.Context, options ...Options) context.Context {
 	o, err := resolve(options)
 	s := &scope{
 		parent: scopeOf(ctx), policy: o.Policy, limit: o.Limit, max: o.MaxStatements, err: err, full: err != nil,
-		statements: map[string]*statement{}, sites: map[siteID]*site{},
+		statements: map[string]*statement{}, loops: map[loopID]*loop{},
 	}
 	if err != nil {
 		for to := s; to != nil; to = to.parent {
@@ -70,10 +70,10 @@ type scope struct {
 	mu         sync.Mutex
 	statements map[string]*statement
 	full       bool // no new statements are taken
-	sites      map[siteID]*site
+	loops      map[loopID]*loop
 	retries    int // failures after which a whole transaction may be sent again
 	found      map[foundID]bool
-	findings   []*site // in the order in which they were found
+	findings   []*loop // in the order in which they were found
 }
 
 // statement is a text and how often it was sent. The first time it is only
@@ -81,28 +81,28 @@ type scope struct {
 type statement struct {
 	text    string
 	sent    int
-	located bool // a site refers to it
+	located bool // a loop refers to it
 }
 
-// site is a statement and a place that repeated it.
+// loop is a statement and a call site that repeats it.
 //
 // It does not refer to its scope: a scope around many others keeps their
 // findings, and shall not keep all they counted.
-type site struct {
+type loop struct {
 	statement *statement
-	at        place
+	at        callSite
 	repeats   atomic.Int64
 	reported  bool // guarded by the scope's mu
 }
 
-type siteID struct {
+type loopID struct {
 	statement *statement
-	at        place
+	at        callSite
 }
 
 type foundID struct {
 	text string
-	at   place
+	at   callSite
 }
 
 // see counts a statement, and reports whether it was sent before. It returns nil
@@ -139,19 +139,19 @@ func (s *scope) room() bool {
 	return !s.full
 }
 
-// charge counts a repeat at its place, and reports whether it is the first one
-// above the limit.
-func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
+// charge counts a repeat at its call site, and reports whether it is the first
+// one above the limit.
+func (s *scope) charge(st *statement, at callSite) (c *loop, crossed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := siteID{st, at}
-	c = s.sites[id]
+	id := loopID{st, at}
+	c = s.loops[id]
 	if c == nil {
-		if len(s.sites) >= s.max {
+		if len(s.loops) >= s.max {
 			return nil, false
 		}
-		c = &site{statement: st, at: at}
-		s.sites[id] = c
+		c = &loop{statement: st, at: at}
+		s.loops[id] = c
 		st.located = true
 	}
 	repeats := c.repeats.Add(1)
@@ -166,7 +166,7 @@ func (s *scope) charge(st *statement, at place) (c *site, crossed bool) {
 }
 
 // report calls the policies of this scope and of those around it, each once.
-func (s *scope) report(ctx context.Context, c *site) {
+func (s *scope) report(ctx context.Context, c *loop) {
 	f := c.finding()
 	for ; s != nil; s = s.parent {
 		if s.claim(c) {
@@ -178,7 +178,7 @@ func (s *scope) report(ctx context.Context, c *site) {
 // claim notes a finding. It returns false if the same was noted before, or if
 // there are too many: a scope around many others may live as long as the
 // program.
-func (s *scope) claim(c *site) bool {
+func (s *scope) claim(c *loop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := foundID{c.statement.text, c.at}
@@ -200,7 +200,7 @@ func (s *scope) failed(charged any, err error) {
 	switch c := charged.(type) {
 	case *statement:
 		c.sent--
-	case *site:
+	case *loop:
 		c.repeats.Add(-1)
 	}
 	if triedAgain(err) {
@@ -209,8 +209,8 @@ func (s *scope) failed(charged any, err error) {
 }
 
 // triedAgain reports whether programs usually retry the whole transaction after
-// an error: serialization failures, deadlocks, locks that were not available, servers
-// that shut down or were no primary any more, broken connections.
+// an error: serialization failures, deadlocks, locks that were not available,
+// servers that shut down or were no primary any more, broken connections.
 func triedAgain(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

@@ -41,7 +41,7 @@ func isOurs(t pgx.QueryTracer) bool {
 // tracer implements pgx's hooks. It is unexported, so that they do not show in
 // the documentation.
 type tracer struct {
-	places places
+	callSites callSites
 }
 
 var (
@@ -64,7 +64,7 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	if !repeated {
 		return context.WithValue(ctx, chargeKey{}, st)
 	}
-	at, ok := t.places.locate()
+	at, ok := t.callSites.locate()
 	if !ok {
 		return ctx
 	}

@@ -1,11 +1,11 @@
-// Package preload loads related rows: one statement for each relation,
-// whatever the number of rows it is loaded for.
+// Package preload loads related rows, with one statement for each relation
+// however many rows it is loaded for.
 //
 // # Declare relations
 //
-// A relation is a fact about two tables, declared once beside them. Foreign
-// keys are accessor functions, checked by the compiler; they may be NULL, and
-// have several columns (see [ForeignKey]):
+// A relation is a fact about two tables, and is declared once, next to them. A
+// foreign key is an accessor function, so the compiler checks it. It may be NULL
+// and may have several columns (see [ForeignKey]):
 //
 //	var (
 //		ProductCategory = preload.BelongsTo(Products, Categories, func(p *Product) *int64 { return &p.CategoryID })
@@ -36,18 +36,19 @@
 //	orders, err := views.Find(ctx, q, withLines) // three statements for any number of orders
 //
 // A related row may be read as the entity, as a struct that holds it, or as a
-// struct that names some of its columns, with the same types. Behind a join
-// table, a struct that holds the row of the join table too receives it.
+// struct that names some of its columns, with the same types. If the relation is
+// many-to-many, a struct that also holds the row of the join table gets that row
+// too.
 //
-// [Count] and [Exists] load a number in place of the rows. [Maybe] tells a row
-// that is missing from one that was not loaded; a slice is nil only if it was
-// not loaded.
+// [Count] loads the number of rows in place of the rows, and [Exists] whether
+// there are any. [Maybe] distinguishes a row that is missing from one that was
+// not loaded. A slice is nil only if it was not loaded.
 //
 // # Load for rows from anywhere
 //
 // [Fill] loads into rows that were read in another way, by a query of sqlc for
-// instance. Without a field to load into, a relation itself returns slices
-// aligned with the parents:
+// instance. If there is no field to load into, the methods of a relation return
+// slices in the order of the parents:
 //
 //	err := preload.Fill(ctx, pool, orders, withLines)
 //	categories, err := ProductCategory.Load(ctx, pool, products) // []*Category, one for each product
@@ -61,19 +62,20 @@
 //
 // # Filter by relation
 //
-// Parents are found, counted and ordered by their related rows, by EXISTS and
-// count(*), so that no row comes twice:
+// Queries can select and order parents by their related rows. They use EXISTS
+// and count(*), so no parent comes twice:
 //
 //	query.Where(ProductCategory.Has(CategorySlug.Eq("tea")), ProductReviews.Count(Rating.Ge(4)).Gt(10))
 //
 // # How it runs
 //
-// Keys are sent once each, as one array, and rows are given to their parents in
-// time linear in both. On a pool, loads that do not wait for one another run in
-// parallel, at most [MaxParallel] statements at a time; the first error cancels
-// the rest. On a transaction or a connection, all loads of one level travel in
-// one round trip. [ToOne.Joined] reads related rows in their parents' own
-// statement. [Snapshot] lets parents and related rows be of one instant.
+// The keys of all parents are sent as one array, each key once. Giving the rows
+// to their parents takes time that is linear in both. On a pool, loads that do
+// not wait for one another run in parallel, at most [MaxParallel] statements at a
+// time, and the first error cancels the rest. On a transaction or a connection,
+// all loads of one level travel in one round trip. [ToOne.Joined] reads related
+// rows in the statement of their parents. [Snapshot] reads parents and related
+// rows as they are at one instant.
 //
 // Loads nest [DefaultMaxDepth] deep, unless [Load.MaxDepth] allows more.
 package preload

@@ -13,19 +13,18 @@ import (
 const MaxParallel = load.MaxParallel
 
 // Fill loads relations into rows, wherever they came from: a repository, a
-// query of sqlc, or the program itself. It sends one statement for each load
-// whatever the number of rows, none for one whose rows have no key. Those that
-// do not wait for one another run in parallel on a pool, and in one round trip
-// on a transaction or a connection.
+// query of sqlc, or the program itself. It sends one statement for each load,
+// and none for a load whose rows have no key. Statements that do not wait for
+// one another run in parallel on a pool, and in one round trip on a transaction
+// or a connection.
 //
-// If a statement fails the others are given up, and the fields of rows are
-// filled in part.
+// If a statement fails the others are cancelled, and only some of the fields are
+// set.
 func Fill[V any](ctx context.Context, db smrt.DB, vs []V, loads ...Load[V]) error {
 	return load.Fill(ctx, db, rowsOf(vs), untyped(loads))
 }
 
-// FillPointers is [Fill] for rows that lie behind pointers. A nil pointer is left
-// out.
+// FillPointers is [Fill] for pointers to rows. Nil pointers are skipped.
 func FillPointers[V any](ctx context.Context, db smrt.DB, vs []*V, loads ...Load[V]) error {
 	return load.Fill(ctx, db, load.Pointers(unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs))), untyped(loads))
 }

@@ -35,12 +35,12 @@ func (r ToMany[P, C]) HasNot(ps ...query.Predicate[C]) query.Predicate[P] {
 	return query.Not(r.Has(ps...))
 }
 
-// Count is the number of rows of C that a row of P leads to and that match all
-// of ps, to filter or order rows of P by:
+// Count returns the number of rows of C that a row of P leads to and that match
+// all of ps. Rows of P can be filtered and ordered by it:
 //
 //	query.Where(shop.OrderLines.Count().Ge(3)).OrderBy(shop.OrderLines.Count().Desc())
 //
-// The server counts anew for each row of P it looks at.
+// The server counts for each row of P that it looks at.
 func (r ToMany[P, C]) Count(ps ...query.Predicate[C]) Number[P] {
 	return Number[P]{filtered(r.relation, ps).Node(plan.Counted)}
 }

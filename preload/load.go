@@ -24,15 +24,16 @@ const DefaultMaxDepth = load.DefaultMaxDepth
 //
 // V is the entity P or a struct that holds it, R is C or a struct that holds
 // or selects from it; see the package's documentation. Parents that lead to
-// the same row share it. Loads of R are loaded into the rows found.
+// the same row share it. The nested loads are loaded into the rows found.
 //
-// One panics if V, R or the field are not as they must be.
+// One panics if V does not hold a P, if R cannot be read from a C, or if field
+// does not return the address of a field of V.
 func One[V, P, C, R any](r ToOne[P, C], field func(*V) **R, nested ...Load[R]) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, R](load.IntoPointer, field), untyped(nested))}
 }
 
-// Maybe is [One] for a field that tells a row that is missing from one that
-// was not loaded.
+// Maybe is [One] for a field that distinguishes a row that is missing from one
+// that was not loaded.
 func Maybe[V, P, C, R any](r ToOne[P, C], field func(*V) *Ref[R], nested ...Load[R]) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, R](load.IntoRef, field), untyped(nested))}
 }
@@ -42,8 +43,8 @@ func Maybe[V, P, C, R any](r ToOne[P, C], field func(*V) *Ref[R], nested ...Load
 //
 //	preload.Many(shop.OrderLines, func(o *OrderView) *[]shop.OrderItem { return &o.Lines })
 //
-// V and R are as in [One]. Of a many-to-many relation, R may hold the row of
-// the join table too. Every parent has its own rows.
+// V and R are as in [One]. If the relation is many-to-many, R may hold the row
+// of the join table too. Every parent has its own rows.
 func Many[V, P, C, R any](r ToMany[P, C], field func(*V) *[]R, nested ...Load[R]) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, R](load.IntoSlice, field), untyped(nested))}
 }
@@ -54,13 +55,13 @@ func Count[V, P, C any](r ToMany[P, C], field func(*V) *int64) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, C](load.IntoCount, field), nil)}
 }
 
-// Exists loads whether a relation leads to any row.
+// Exists sets a field to whether a relation leads to any row.
 func Exists[V, P, C any](r ToMany[P, C], field func(*V) *bool) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, C](load.IntoExists, field), nil)}
 }
 
-// MaxDepth allows loads to nest n deep below the rows that are loaded into, in
-// place of [DefaultMaxDepth]. It is that of the outermost load that counts.
+// MaxDepth allows n levels of loads, this one included, in place of
+// [DefaultMaxDepth]. That of a nested load has no effect.
 func (l Load[V]) MaxDepth(n int) Load[V] {
 	return Load[V]{l.load.MaxDepth(n)}
 }
@@ -91,5 +92,5 @@ func (r Ref[R]) Get() (*R, bool) {
 	return r.row, r.row != nil
 }
 
-// Loaded tells whether the relation was loaded.
+// Loaded reports whether the relation was loaded.
 func (r Ref[R]) Loaded() bool { return r.loaded }

@@ -26,9 +26,8 @@ func BelongsTo[P, C any, PK, K comparable, F ForeignKey[P, K]](from *query.Table
 	return ToOne[P, C]{load.Declare(l, from.Plan(), true)}
 }
 
-// HasOne declares that at most one row of children names a row of parents:
-// the foreign key is unique. Where several do, loading answers
-// smrt.ErrTooManyRows.
+// HasOne declares that at most one row of children names a row of parents: the
+// foreign key is unique. If several do, loading returns smrt.ErrTooManyRows.
 func HasOne[P, C any, K, CK comparable, F ForeignKey[C, K]](parents *query.Table[P, K], children *query.Table[C, CK], fk F) ToOne[P, C] {
 	return ToOne[P, C]{load.Declare(has[P, K]("has-one", parents.Plan(), children.Plan(), fieldsOf[C, K](fk, parents.Plan())), parents.Plan(), true)}
 }
@@ -80,25 +79,25 @@ func (r ToMany[P, C]) Where(ps ...query.Predicate[C]) ToMany[P, C] {
 	return ToMany[P, C]{filtered(r.relation, ps)}
 }
 
-// WithDeleted leads also to rows that are soft-deleted.
+// WithDeleted includes rows that are soft-deleted.
 func (r ToOne[P, C]) WithDeleted() ToOne[P, C] {
 	return ToOne[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
 }
 
-// WithDeleted leads also to rows that are soft-deleted.
+// WithDeleted includes rows that are soft-deleted.
 func (r ToMany[P, C]) WithDeleted() ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
 }
 
-// OrderBy sets the order in which the rows of each parent come. Without it,
-// that is the order declared for the table of C, or else that of its key.
+// OrderBy sets the order in which the rows of each parent come. The default is
+// the order declared for the table of C, or else that of its key.
 func (r ToMany[P, C]) OrderBy(terms ...query.Order[C]) ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().OrderBy(query.All[C]().OrderBy(terms...).Plan().Order))}
 }
 
-// Limit leads to the first n rows of each parent. An index on the foreign key
-// is needed for this to be fast: the server looks them up parent by parent. A
-// negative n is an error when the relation is loaded.
+// Limit leads to the first n rows of each parent. The server looks them up
+// parent by parent, so this is fast only with an index on the foreign key.
+// Loading a relation with a negative n returns an error.
 func (r ToMany[P, C]) Limit(n int) ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithLimit(n))}
 }
@@ -109,14 +108,13 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 }
 
 // Joined loads the rows in the statement that reads their parents, as a column
-// that is an array of records, in place of a statement of their own: one round
-// trip less, for a query for each parent inside the server. It pays where
-// parents are few, such as one, or the network is slow. Rows that several
-// parents lead to are then not shared.
+// that is an array of records. It saves a round trip, and makes the server run a
+// subquery for each parent. So it is faster if there are few parents or the
+// network is slow. Rows that several parents lead to are then not shared.
 //
-// It is a wish: a statement of their own is sent where it cannot be, which is
-// for the parents of Page, Stream, GetMany and Fill, in exec mode, whose results
-// are texts, and for columns of types that pgx does not know.
+// A statement of their own is sent all the same for the parents of Page, Stream,
+// GetMany and Fill, in exec mode, whose results are text, and for columns of
+// types that pgx does not know.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.Within(true)} }
 
 // Joined loads the rows in the statement that reads their parents; see

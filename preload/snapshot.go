@@ -16,25 +16,24 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// Snapshot runs fn with a handle on which all reads see the database at one
-// and the same instant, whatever is committed meanwhile, so that parents and
-// what is loaded with them belong together:
+// Snapshot runs fn with a handle on which all reads see the database as it is at
+// one instant, whatever is committed meanwhile. So parents and what is loaded
+// with them belong together:
 //
 //	err := preload.Snapshot(ctx, pool, func(db smrt.DB) error {
 //		orders, err = views.With(db).Find(ctx, q, withLines)
 //		return err
 //	})
 //
-// The handle may be used by several goroutines, and loads on it run in
-// parallel: on up to [MaxParallel] connections whose transactions share one
-// exported snapshot (pg_export_snapshot). A second connection is a bonus: where
-// the pool has none to spare, one does all. It is for reading only, ends with
-// fn, and must not be used afterwards. Rows must be closed before fn returns.
-// What is not bound to the handle, with With for instance, reads outside of the
-// snapshot.
+// Several goroutines may use the handle, and loads on it run in parallel, on up
+// to [MaxParallel] connections whose transactions share one exported snapshot
+// (pg_export_snapshot). If the pool has only one connection to spare, that one
+// serves all reads. The handle is for reading only. It ends with fn and must not
+// be used afterwards, and rows must be closed before fn returns. What is not
+// bound to the handle, with With for instance, reads outside of the snapshot.
 //
-// On a router it is a read: all of it is of one server, and of another if that
-// one fails before fn is called. fn is called once at most.
+// On a router it is a read: all of it runs on one server, or on another if that
+// one fails before fn is called. fn is called at most once.
 func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) error {
 	if err := handle.Check(ctx, pool); err != nil {
 		return fmt.Errorf("snapshot: %w", err)

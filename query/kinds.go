@@ -106,8 +106,8 @@ func (c ArrayColumn[T, E]) Overlaps(vs ...E) Predicate[T] {
 	return c.array(plan.Overlaps, vs)
 }
 
-// Within matches rows whose array has no element but those of vs; with no vs,
-// rows whose array is empty.
+// Within matches rows whose array has only elements that vs has too; with no
+// vs, rows whose array is empty.
 func (c ArrayColumn[T, E]) Within(vs ...E) Predicate[T] { return c.array(plan.ArrayWithin, vs) }
 
 func (c ArrayColumn[T, E]) array(op plan.Op, vs []E) Predicate[T] {
@@ -133,16 +133,17 @@ func (c JSONColumn[T, V]) Contains(v any) Predicate[T] {
 // with that string.
 func (c JSONColumn[T, V]) HasKey(key string) Predicate[T] { return c.node(plan.JSONHasKey, key) }
 
-// PathEq matches rows in whose document the value at path equals the JSON
-// encoding of v. The path is bound as an argument, never part of the SQL text.
+// PathEq matches rows whose document has, at path, a value that equals the JSON
+// encoding of v. The path travels as an argument and never becomes part of the
+// SQL text.
 func (c JSONColumn[T, V]) PathEq(v any, path ...string) Predicate[T] {
 	p := c.node(plan.JSONPathEq, append([]string{}, path...))
 	p.node.B, p.node.Err = c.encode(v)
 	return p
 }
 
-// PathText matches rows in whose document the value at path, read as text,
-// equals text.
+// PathText matches rows whose document has, at path, a value that equals text
+// when it is read as text.
 func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.column, A: append([]string{}, path...), B: text}}
 }

@@ -1,7 +1,7 @@
 package query
 
-// Page says which page of a query's rows to read. With neither After nor
-// Before it is the first one.
+// Page says which page of a query's rows to read. Without After and Before it is
+// the first page.
 type Page struct {
 	Size   int    // rows on a page
 	After  string // the Next of another page

@@ -72,12 +72,14 @@ func (q Query[T]) Where(ps ...Predicate[T]) Query[T] {
 	return Query[T]{q.spec.And(plan.All(ps))}
 }
 
-// OrderBy sets the order. It replaces an earlier one and the table's default. With no terms the rows come in no particular order.
+// OrderBy sets the order. It replaces an earlier one and the table's default.
+// With no terms the rows come in no particular order.
 func (q Query[T]) OrderBy(terms ...Order[T]) Query[T] {
 	return Query[T]{q.spec.OrderBy(plan.All(terms))}
 }
 
-// Limit reads at most n rows. Running a query with a negative n returns an error.
+// Limit selects at most n rows. Running a query with a negative n returns an
+// error.
 func (q Query[T]) Limit(n int) Query[T] {
 	return Query[T]{q.spec.WithLimit(n)}
 }
@@ -91,10 +93,10 @@ func (q Query[T]) Offset(n int) Query[T] {
 // The row locks, from weakest to strongest. A lock is held until the transaction
 // ends, so it is useful inside a transaction only.
 const (
-	ForKeyShare    = Lock(plan.ForKeyShare)
-	ForShare       = Lock(plan.ForShare)
-	ForNoKeyUpdate = Lock(plan.ForNoKeyUpdate)
-	ForUpdate      = Lock(plan.ForUpdate)
+	ForKeyShare    Lock = Lock(plan.ForKeyShare)
+	ForShare       Lock = Lock(plan.ForShare)
+	ForNoKeyUpdate Lock = Lock(plan.ForNoKeyUpdate)
+	ForUpdate      Lock = Lock(plan.ForUpdate)
 )
 
 // Lock is a strength of row lock.
@@ -102,9 +104,9 @@ type Lock plan.Lock
 
 // What a locking query does when a row is locked already.
 const (
-	Block      = Wait(plan.Block)      // wait, at most lock_timeout
-	NoWait     = Wait(plan.NoWait)     // fail at once
-	SkipLocked = Wait(plan.SkipLocked) // leave the row out
+	Block      Wait = Wait(plan.Block)      // wait, at most lock_timeout
+	NoWait     Wait = Wait(plan.NoWait)     // fail at once
+	SkipLocked Wait = Wait(plan.SkipLocked) // leave the row out
 )
 
 // Wait says what a locking query does when a row is locked already.

@@ -211,7 +211,7 @@ func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
 }
 
 // UpdatedAt declares the column with the time of the last change of a row. Every
-// write sets it by the database's clock and reads it back.
+// write sets it from the database's clock and reads it back.
 func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
 	return TableOption[T]{updatedAt(meta.ColumnOf(field))}
 }
@@ -263,14 +263,15 @@ func ReadBack[T any](columns ...AnyColumn[T]) TableOption[T] {
 	return TableOption[T]{readBack(columnsOf(columns))}
 }
 
-// KeyByDatabase declares that the database assigns keys which are zero, as it
-// does for a uuid with a default. For integer keys this is the default.
+// KeyByDatabase declares that the database assigns the key of a row that is
+// created with a zero key, for instance by a default of gen_random_uuid(). For
+// integer keys this is the default.
 func KeyByDatabase[T any]() TableOption[T] {
 	return TableOption[T]{keyByServer(true)}
 }
 
-// KeyByClient declares that the program assigns the keys: a zero key is
-// refused with smrt.ErrZeroKey, for integers too.
+// KeyByClient declares that the program assigns the keys. Then a zero key is
+// refused with smrt.ErrZeroKey for integers too.
 func KeyByClient[T any]() TableOption[T] {
 	return TableOption[T]{keyByServer(false)}
 }

@@ -14,7 +14,8 @@
 // Isolation level, access mode and timeouts are in [Options] and travel with
 // BEGIN, in the same round trip. COMMIT and ROLLBACK do not end with the
 // caller's context: a request that is given up leaves no doubt behind and no
-// broken connection.
+// broken connection. Reads of one instant on several connections are
+// preload.Snapshot.
 //
 // # Retries
 //

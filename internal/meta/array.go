@@ -17,12 +17,12 @@ import (
 // that is a PostgreSQL array. It reads the entities where they lie; the only
 // allocation is the Array itself.
 type Array struct {
-	column *Column
-	base   unsafe.Pointer
-	stride uintptr
-	n      int
-	rows   []int // nil: all n, in order
-	places []unsafe.Pointer
+	column   *Column
+	base     unsafe.Pointer
+	stride   uintptr
+	n        int
+	rows     []int // nil: all n, in order
+	pointers []unsafe.Pointer
 }
 
 // NewArray is the column of n entities that lie stride bytes apart from base;
@@ -52,8 +52,8 @@ func (a *Array) check() error {
 }
 
 // NewArrayAt is the column of the entities at the given addresses.
-func NewArrayAt(c *Column, places []unsafe.Pointer) (*Array, error) {
-	a := &Array{column: c, n: len(places), places: places}
+func NewArrayAt(c *Column, pointers []unsafe.Pointer) (*Array, error) {
+	a := &Array{column: c, n: len(pointers), pointers: pointers}
 	return a, a.check()
 }
 
@@ -65,8 +65,8 @@ func (a *Array) row(i int) int {
 }
 
 func (a *Array) at(i int) unsafe.Pointer {
-	if a.places != nil {
-		return a.places[i]
+	if a.pointers != nil {
+		return a.pointers[i]
 	}
 	return unsafe.Add(a.base, uintptr(a.row(i))*a.stride)
 }

@@ -238,7 +238,7 @@ func Resolve(t, f reflect.Type, access Accessor) (*Column, error) {
 	case 0:
 		return nil, fmt.Errorf("the field of type %s that the accessor returns is not a column of %s", f, t)
 	default:
-		return nil, fmt.Errorf("the accessor's field in %s is ambiguous: %q and %q share their place", t, cs[0].Name, cs[1].Name)
+		return nil, fmt.Errorf("the accessor's field in %s is ambiguous: %q and %q have the same address", t, cs[0].Name, cs[1].Name)
 	}
 }
 

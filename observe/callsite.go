@@ -14,9 +14,9 @@ import (
 // its wrapper apart, and a recursion looks the same from its third level on.
 const depth = 3
 
-// place is a call site: return addresses in the user's code, from inside out;
+// callSite is where the program sent a statement: return addresses in the user's code, from inside out;
 // zeros where there are fewer.
-type place [depth]uintptr
+type callSite [depth]uintptr
 
 // kind is what a frame means for the search of the call site.
 type kind uint8
@@ -29,10 +29,10 @@ const (
 	sender       // pgx's connection, from which the tracer was called
 )
 
-// places finds call sites. It remembers the kinds of frames, because naming one
+// callSites finds call sites. It remembers the kinds of frames, because naming one
 // takes longer than walking the stack; it grows no larger than there are calls
 // in the program.
-type places struct {
+type callSites struct {
 	mu    sync.RWMutex
 	kinds map[uintptr]kind
 }
@@ -40,25 +40,25 @@ type places struct {
 // locate returns the call site of the statement that is being sent by this
 // goroutine. It returns false if there is none, because smrt sent it from a
 // goroutine of its own.
-func (p *places) locate() (place, bool) {
+func (s *callSites) locate() (callSite, bool) {
 	// Most stacks have their three frames of user code among the first 32;
 	// walking on to the server's accept loop would only cost time.
 	var near [32]uintptr
 	n := runtime.Callers(3, near[:]) // without Callers, locate and the tracer's hook
-	at, found := p.search(near[:n])
+	at, found := s.search(near[:n])
 	if found < depth && n == len(near) {
 		var far [256]uintptr
-		at, found = p.search(far[:runtime.Callers(3, far[:])])
+		at, found = s.search(far[:runtime.Callers(3, far[:])])
 	}
 	return at, found > 0
 }
 
 // search takes the user's frames from a stack and returns how many it found.
-func (p *places) search(stack []uintptr) (at place, found int) {
+func (s *callSites) search(stack []uintptr) (at callSite, found int) {
 	sent := false
 	wrappers := 0 // frames in at that may be wrappers of a handle
 	for _, pc := range stack {
-		k := p.kindOf(pc)
+		k := s.kindOf(pc)
 		if !sent { // what stands between pgx and this tracer are other tracers
 			sent = k == sender
 			continue
@@ -66,7 +66,7 @@ func (p *places) search(stack []uintptr) (at place, found int) {
 		switch k {
 		case library, sender:
 			if wrappers > 0 && wrappers == found { // called by smrt or sqlc: not where the program asks
-				at, found, wrappers = place{}, 0, 0
+				at, found, wrappers = callSite{}, 0, 0
 			}
 			continue
 		case neutral:
@@ -85,21 +85,21 @@ func (p *places) search(stack []uintptr) (at place, found int) {
 	return at, found
 }
 
-func (p *places) kindOf(pc uintptr) kind {
-	p.mu.RLock()
-	k, ok := p.kinds[pc]
-	p.mu.RUnlock()
+func (s *callSites) kindOf(pc uintptr) kind {
+	s.mu.RLock()
+	k, ok := s.kinds[pc]
+	s.mu.RUnlock()
 	if ok {
 		return k
 	}
 	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
 	k = classify(frame.Function, frame.File)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.kinds == nil {
-		p.kinds = map[uintptr]kind{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kinds == nil {
+		s.kinds = map[uintptr]kind{}
 	}
-	p.kinds[pc] = k
+	s.kinds[pc] = k
 	return k
 }
 

@@ -36,7 +36,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 		_, err := wrapped.categories.Get(ctx, s.shelf[i%3].CategoryID)
 		check.NoError(t, err)
 	}
-	wantSite(t, seen.one(t).Site, "place_test.go", want)
+	wantSite(t, seen.one(t).Site, "callsite_test.go", want)
 
 	ctx, seen = watch(t, observe.Options{})
 	queries := shopdb.New(handleOfOwn{s.pool})
@@ -45,7 +45,7 @@ func TestWrappedHandleIsNotTheSite(t *testing.T) {
 		_, err := queries.BoughtTogether(ctx, shopdb.BoughtTogetherParams{MaxRows: 1, MaxBuyers: 1})
 		check.NoError(t, err)
 	}
-	wantSite(t, seen.one(t).Site, "place_test.go", want)
+	wantSite(t, seen.one(t).Site, "callsite_test.go", want)
 }
 
 // TestMethodNamedLikeAHandle: where the user's own code calls it, a Query is as good a site as any.
@@ -64,7 +64,7 @@ func TestMethodNamedLikeAHandle(t *testing.T) {
 	if !strings.HasSuffix(f.Site.Function, "handleOfOwn.Query") {
 		t.Errorf("site %s", f.Site)
 	}
-	wantSite(t, f.Callers[0], "place_test.go", want)
+	wantSite(t, f.Callers[0], "callsite_test.go", want)
 }
 
 // relay is a tracer of the user's that passes on what it hears.
@@ -93,7 +93,7 @@ func TestOtherTracersAreNotTheSite(t *testing.T) {
 		_, err := s.categories.Get(ctx, s.shelf[i%3].CategoryID)
 		check.NoError(t, err)
 	}
-	wantSite(t, seen.one(t).Site, "place_test.go", want)
+	wantSite(t, seen.one(t).Site, "callsite_test.go", want)
 	if outer.heard < 10 {
 		t.Errorf("the user's tracer heard %d statements", outer.heard)
 	}
