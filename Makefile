@@ -1,7 +1,6 @@
 GO ?= go
 GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
-# No test is late on a slow machine; what hangs ends within the hour.
-SUITE = $(GO) run ./internal/suite -timeout=1h
+SUITE = $(GO) run ./internal/suite
 # The longest packages first, so that none is left alone at the end.
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./...
 # Packages with tests that have a full size.
@@ -32,7 +31,7 @@ test: servers ## Run the tests of every rule, under the race detector
 
 .PHONY: test-long
 test-long: servers ## Run the tests at their full size, break servers for minutes, and use pgx's other modes with a pool of one
-	SMRT_TEST_LONG=1 $(SUITE) $(SIZED)
+	SMRT_TEST_LONG=1 $(SUITE) -sized $(SIZED)
 	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
 	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
 

@@ -91,11 +91,12 @@ func (c *cluster) servers() []readreplica.Server {
 	return list
 }
 
-// open opens a router that probes often.
+// open opens a router that probes often. The primary may take all reads, because
+// the standbys of a busy machine are behind: limits have tests of their own.
 func (c *cluster) open(t testing.TB, change ...func(*readreplica.Config)) *readreplica.Router {
 	t.Helper()
 	cfg := readreplica.Config{
-		Servers: c.servers(), Pool: pool.Config{MaxConns: 10},
+		Servers: c.servers(), Pool: pool.Config{MaxConns: 10}, PrimaryShare: 1,
 		ProbeInterval: 200 * time.Millisecond, ProbeTimeout: testdb.Patience(250 * time.Millisecond), TokenSecret: []byte("0123456789abcdef"),
 		OnEvent: func(e readreplica.Event) { t.Log(e) },
 	}

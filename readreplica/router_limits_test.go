@@ -204,7 +204,7 @@ func TestPolicies(t *testing.T) {
 func TestOneConnection(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 0)
-	r := c.open(t, func(cfg *readreplica.Config) { cfg.Pool.MaxConns = 1 })
+	r := c.open(t, func(cfg *readreplica.Config) { cfg.Pool.MaxConns, cfg.Wait = 1, testdb.Patience(2*time.Second) })
 	rows := repo.New(r, counters)
 	ctx, cancel := context.WithTimeout(readreplica.WithSession(t.Context()), testdb.Patience(20*time.Second))
 	defer cancel()

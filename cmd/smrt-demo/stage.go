@@ -44,7 +44,7 @@ type stage struct {
 	replica          *pgxpool.Pool // traced, on the standby
 	control          *pgxpool.Pool // not traced: for checks with hand-written SQL
 	trace            *tracer
-	counts           map[string]int // rows loaded, by table
+	counts           map[string]int64 // rows loaded, by table
 	loaded           time.Duration
 }
 
@@ -99,8 +99,8 @@ func (s *stage) load(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	s.counts = make(map[string]int)
-	return seed.Load(ctx, pool, s.size, func(table string, done, _ int) { s.counts[table] = done })
+	s.counts, err = seed.Load(ctx, pool, s.size)
+	return err
 }
 
 func (s *stage) follow(ctx context.Context) (err error) {

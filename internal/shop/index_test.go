@@ -28,7 +28,8 @@ var stocked = testdb.Schema{Name: "stocked shop", Apply: func(ctx context.Contex
 		return err
 	}
 	defer pool.Close()
-	return seed.Load(ctx, pool, seed.Size{Products: 5000, Customers: 2000, Orders: 10_000, Carts: 2000}, nil)
+	_, err = seed.Load(ctx, pool, seed.Size{Products: 5000, Customers: 2000, Orders: 10_000, Carts: 2000})
+	return err
 }}
 
 // planned has each query's text and arguments as a caller would give them.

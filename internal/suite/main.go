@@ -1,11 +1,13 @@
 // Suite runs go test with one PostgreSQL server for all packages, prints what
 // failed, and at the end what each package took:
 //
-//	go run ./internal/suite -race -timeout=1h ./...
+//	go run ./internal/suite -race ./...
 //
 // Its arguments are those of go test, with values after an equals sign. With
 // -race, tests that measure what the race detector changes (check.Plain) are run
-// a second time, without it. The exit status is 0 if everything passed.
+// a second time, without it. With -sized as the first argument only tests that
+// have a full size are run (check.Long). The exit status is 0 if everything
+// passed.
 package main
 
 import (
@@ -31,6 +33,14 @@ func main() {
 // run returns the exit status.
 func run(args []string) int {
 	start := time.Now()
+	if len(args) > 0 && args[0] == "-sized" {
+		tests, err := sizedTests(".")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "suite:", err)
+			return 1
+		}
+		args = append([]string{"-run=^(" + strings.Join(tests, "|") + ")$"}, args[1:]...)
+	}
 	server, err := startServer()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suite:", err)
@@ -65,7 +75,8 @@ func startServer() (*testdb.Server, error) {
 }
 
 func goTest(r *report, server *testdb.Server, args []string) error {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	// No test is late on a slow machine; what hangs ends within the hour.
+	cmd := exec.Command("go", append([]string{"test", "-json", "-timeout=1h"}, args...)...)
 	if server != nil {
 		cmd.Env = append(os.Environ(), testdb.ServerVariable+"="+server.SocketDir())
 	}

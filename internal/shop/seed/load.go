@@ -2,8 +2,10 @@ package seed
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
-	"iter"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -11,157 +13,115 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// parallel is how many COPYs run at once. The server spends longer on a row than making it takes, so this is about the
-// cores it may use; the one beyond two fills the gaps in which another waits for the disk.
+//go:embed seed.sql
+var script string
+
+// parallel is how many statements run at once.
 const parallel = 3
 
-// reportEvery is the number of rows between two reports of progress.
-const reportEvery = 10_000
+// scratch is the schema of what the statements share; it is dropped at the end.
+const scratch = "seed"
 
-// table is how one table is filled.
-type table struct {
-	name    string
-	columns []string
-	// after names the tables that the rows refer to.
+// step is a statement of the script, which fills a table or prepares it.
+type step struct {
+	name  string
 	after []string
-	// The rows belong to things numbered from 1, as order lines do to orders, and are made thing by thing.
-	things int
-	total  int
-	rows   func(first, last int) iter.Seq[[]any]
-	// parts is the number of COPYs that share the work.
-	parts int
+	sql   string
+	done  chan struct{} // closed when it has ended without an error
 }
+
+// steps returns what script consists of.
+func (s Size) steps() map[string]*step {
+	sizes := strings.NewReplacer("$products", strconv.Itoa(s.Products), "$customers", strconv.Itoa(s.Customers),
+		"$orders", strconv.Itoa(s.Orders), "$carts", strconv.Itoa(s.Carts))
+	all := map[string]*step{}
+	for _, part := range strings.Split(script, "\n-- fill: ")[1:] {
+		head, sql, _ := strings.Cut(part, "\n")
+		name, after, _ := strings.Cut(head, " after: ")
+		all[name] = &step{name, strings.Fields(after), sizes.Replace(sql), make(chan struct{})}
+	}
+	return all
+}
+
+// isTable reports whether the step fills one of the shop's tables.
+func (s *step) isTable() bool { return s.name != scratch && s.name != "lines" }
 
 // loader fills the tables of one database.
 type loader struct {
-	db       Target
-	tables   []table
-	filled   map[string]chan struct{} // closed when the table has all its rows
-	progress Progress
+	db    Target
+	steps map[string]*step
+	slots chan struct{}
 
-	mu   sync.Mutex // guards the maps below, and the calls of progress
-	left map[string]int
-	done map[string]int
+	mu   sync.Mutex // guards rows
+	rows map[string]int64
 }
 
-func newLoader(db Target, size Size, progress Progress) *loader {
-	l := &loader{
-		db:       db,
-		tables:   tables(size),
-		filled:   make(map[string]chan struct{}),
-		progress: progress,
-		left:     make(map[string]int),
-		done:     make(map[string]int),
+// run runs all steps, each as soon as those it comes after have ended.
+func (l *loader) run(ctx context.Context) error {
+	if err := l.drop(ctx); err != nil { // what a load that was killed has left
+		return err
 	}
-	for _, t := range l.tables {
-		l.filled[t.name] = make(chan struct{})
-		l.left[t.name] = t.parts
+	group, part := errgroup.WithContext(ctx)
+	for _, s := range l.steps {
+		group.Go(func() error { return l.fill(part, s) })
 	}
-	return l
+	return errors.Join(group.Wait(), l.drop(context.WithoutCancel(ctx)))
 }
 
-// copyAll fills all tables, each as soon as those it refers to are filled.
-func (l *loader) copyAll(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	// Only a part that may start takes a slot: one that waited for others inside the slot could keep them out.
-	slots := make(chan struct{}, parallel)
-	for _, t := range l.tables {
-		for n := range t.parts {
-			group.Go(func() error {
-				if err := l.await(ctx, t, slots); err != nil {
-					return err
-				}
-				defer func() { <-slots }()
-				return l.copyPart(ctx, t, n)
-			})
-		}
-	}
-	return group.Wait()
-}
-
-// await returns when the tables that t refers to are filled and a slot is free, which is then taken.
-func (l *loader) await(ctx context.Context, t table, slots chan<- struct{}) error {
-	for _, name := range t.after {
+func (l *loader) fill(ctx context.Context, s *step) error {
+	for _, name := range s.after {
 		select {
-		case <-l.filled[name]:
+		case <-l.steps[name].done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	// Only a step that may start takes a slot: one that waited for others inside
+	// the slot could keep them out.
 	select {
-	case slots <- struct{}{}:
-		return nil
+	case l.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// copyPart sends the n-th share of a table's rows.
-func (l *loader) copyPart(ctx context.Context, t table, n int) error {
-	first, last := t.things*n/t.parts+1, t.things*(n+1)/t.parts
-	next, stop := iter.Pull(t.rows(first, last))
-	defer stop()
-
-	unreported := 0
-	source := pgx.CopyFromFunc(func() ([]any, error) {
-		row, ok := next()
-		if !ok {
-			return nil, nil
-		}
-		if unreported++; unreported == reportEvery {
-			l.report(t, unreported)
-			unreported = 0
-		}
-		return row, nil
-	})
-	if _, err := l.db.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, source); err != nil {
-		return fmt.Errorf("seed: fill %s: %w", t.name, err)
+	defer func() { <-l.slots }()
+	tag, err := l.db.Exec(ctx, s.sql, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return fmt.Errorf("seed: fill %s: %w", s.name, err)
 	}
-	l.report(t, unreported)
-	l.finish(t)
+	if s.isTable() {
+		l.mu.Lock()
+		l.rows[s.name] = tag.RowsAffected()
+		l.mu.Unlock()
+	}
+	close(s.done)
 	return nil
 }
 
-func (l *loader) report(t table, rows int) {
-	if l.progress == nil || rows == 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.done[t.name] += rows
-	l.progress(t.name, l.done[t.name], t.total)
+func (l *loader) drop(ctx context.Context) error {
+	_, err := l.db.Exec(ctx, "DROP SCHEMA IF EXISTS "+scratch+" CASCADE")
+	return err
 }
 
-// finish notes that a part is done; the last one of a table lets those start that refer to it.
-func (l *loader) finish(t table) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.left[t.name]--; l.left[t.name] == 0 {
-		close(l.filled[t.name])
+// finish makes the next inserted row get the key after the last one that was
+// written here, and leaves statistics for the planner. It also marks rows as
+// visible to all, which else the first queries would do, and without which no
+// index answers alone.
+func (l *loader) finish(ctx context.Context) error {
+	var names []string
+	for name := range l.rows {
+		names = append(names, name)
 	}
-}
-
-// advanceSequences makes the next inserted row get the key after the last one that was written here.
-func (l *loader) advanceSequences(ctx context.Context) error {
-	for _, t := range l.tables {
-		if t.columns[0] != "id" || t.name == "carts" {
-			continue // its key is of other tables, or no number
-		}
-		// The name is one of the constants in tables. The setval of an empty table is a null and does nothing.
-		_, err := l.db.Exec(ctx, fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('%[1]s', 'id'), max(id)) FROM %[1]s`, t.name))
-		if err != nil {
-			return fmt.Errorf("seed: advance the sequence of %s: %w", t.name, err)
-		}
-	}
-	return nil
-}
-
-// vacuum analyzes the tables for the planner. It also marks their rows as visible to all, which else the first queries
-// would do, and without which no index answers alone.
-func (l *loader) vacuum(ctx context.Context) error {
-	names := make([]string, len(l.tables))
-	for i, t := range l.tables {
-		names[i] = t.name
+	// The setval of an empty table is a null and does nothing.
+	_, err := l.db.Exec(ctx, `DO $$
+		DECLARE key record;
+		BEGIN
+			FOR key IN SELECT attrelid::regclass AS tab, attname AS col FROM pg_attribute
+				WHERE attidentity <> '' AND attrelid = ANY (ARRAY['`+strings.Join(names, "', '")+`']::regclass[]) LOOP
+				EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, %L), max(%I)) FROM %s', key.tab, key.col, key.col, key.tab);
+			END LOOP;
+		END $$`)
+	if err != nil {
+		return fmt.Errorf("seed: advance the sequences: %w", err)
 	}
 	if _, err := l.db.Exec(ctx, "VACUUM (ANALYZE) "+strings.Join(names, ", ")); err != nil {
 		return fmt.Errorf("seed: analyze: %w", err)
