@@ -32,7 +32,6 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"lines of a file":            3, // up to fileLinesMax, where cutting would part what belongs together
 	"parameters":                 6,
 	"lines of a generic body":    4,
 	"percent of comment missing": 5,  // tables of types and of settings explain themselves

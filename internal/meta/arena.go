@@ -1,6 +1,10 @@
 package meta
 
-import "unsafe"
+import (
+	"reflect"
+	"time"
+	"unsafe"
+)
 
 // arena holds the bytes of the strings of one result. Strings share chunks, so
 // that a thousand rows with two strings each cost about ten allocations and
@@ -39,4 +43,55 @@ func (a *arena) string(b []byte) string {
 	s := unsafe.String(&a.free[0], n)
 	a.free = a.free[n:]
 	return s
+}
+
+// slab allocates what pointer fields point to, several at a time once a result
+// has several rows: a nullable column costs a row a fraction of an allocation.
+// A pointee that is kept keeps at most slabSize others.
+type slab struct {
+	int64s  []int64
+	int32s  []int32
+	times   []time.Time
+	strings []string
+	rows    int
+}
+
+const slabSize = 64
+
+// pointee makes field point to a new value and returns its address. The kinds
+// with a chunk of their own are those that nullable columns usually have; a
+// chunk for each kind would make the decoder larger for every result.
+func (b *slab) pointee(s *step, field unsafe.Pointer) unsafe.Pointer {
+	var v unsafe.Pointer
+	switch s.column.Kind {
+	case KindInt64:
+		v = unsafe.Pointer(take(&b.int64s, b.grow()))
+	case KindInt32:
+		v = unsafe.Pointer(take(&b.int32s, b.grow()))
+	case KindTime:
+		v = unsafe.Pointer(take(&b.times, b.grow()))
+	case KindString:
+		v = unsafe.Pointer(take(&b.strings, b.grow()))
+	default:
+		v = reflect.New(s.column.Type.Elem()).UnsafePointer()
+	}
+	*(*unsafe.Pointer)(field) = v
+	return v
+}
+
+// grow doubles the size of the next chunk with what was asked for so far, so
+// that a result of one row allocates no more than it needs.
+func (b *slab) grow() int {
+	b.rows++
+	return min(b.rows, slabSize)
+}
+
+// take returns the next value of a chunk, and makes a chunk if it is used up.
+func take[V any](chunk *[]V, size int) *V {
+	if len(*chunk) == 0 {
+		*chunk = make([]V, size)
+	}
+	v := &(*chunk)[0]
+	*chunk = (*chunk)[1:]
+	return v
 }

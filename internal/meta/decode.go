@@ -41,38 +41,6 @@ type Decoder struct {
 // have fewer columns, so most results need no allocation for their steps.
 const maxInline = 16
 
-// op is how a step reads its value. The wire's type decides as well as the
-// field's: an int64 field may be read from an int4.
-type op uint8
-
-const (
-	opScan op = iota // pgx's codecs
-	opBool
-	opInt16
-	opInt32
-	opInt64
-	opFloat32
-	opFloat64
-	opText
-	opJSONB
-	opBytes
-	opTimestamp
-	opDate
-	opUUID
-	opTSVector
-)
-
-// step reads one column of a row. It is chosen once for a result, by resolve,
-// and not again for each row.
-type step struct {
-	offset uintptr
-	column *Column
-	op     op
-	wire   uint8 // bytes on the wire of a number
-	plan   pgtype.ScanPlan
-	loc    *time.Location
-}
-
 // Init readies d for rows, whose columns go to targets in order. With single
 // the strings of the first row share one allocation of exactly their size.
 func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single bool) {
@@ -116,117 +84,6 @@ func (d *Decoder) steps() []step {
 		return d.more
 	}
 	return d.buffer[:d.n]
-}
-
-// resolve chooses how the values of a field are read. Whatever is not certain
-// is left to pgx: opScan is the zero value.
-func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
-	if s.column.Kind == KindString && f.Format == pgtype.TextFormatCode {
-		s.op = opText // any type in text format
-		return
-	}
-	if f.Format != pgtype.BinaryFormatCode {
-		return
-	}
-	switch s.column.Kind {
-	case KindBool:
-		if f.DataTypeOID == pgtype.BoolOID {
-			s.op = opBool
-		}
-	case KindInt16, KindInt32, KindInt64:
-		s.resolveInt(f.DataTypeOID)
-	case KindFloat32:
-		if f.DataTypeOID == pgtype.Float4OID {
-			s.op = opFloat32
-		}
-	case KindFloat64:
-		switch f.DataTypeOID {
-		case pgtype.Float4OID:
-			s.op, s.wire = opFloat64, 4
-		case pgtype.Float8OID:
-			s.op, s.wire = opFloat64, 8
-		}
-	case KindString:
-		switch f.DataTypeOID {
-		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID, pgtype.NameOID:
-			s.op = opText
-		}
-	case KindJSON:
-		s.resolveJSON(f.DataTypeOID)
-	case KindBytes:
-		if f.DataTypeOID == pgtype.ByteaOID {
-			s.op = opBytes
-		} else {
-			s.resolveJSON(f.DataTypeOID)
-		}
-	case KindTime:
-		s.resolveTime(types, f.DataTypeOID)
-	case KindUUID:
-		if f.DataTypeOID == pgtype.UUIDOID {
-			s.op = opUUID
-		}
-	case KindTSVector:
-		if f.DataTypeOID == pgtype.TSVectorOID {
-			s.op = opTSVector
-		}
-	}
-}
-
-func (s *step) resolveInt(oid uint32) {
-	var field uint8
-	var o op
-	switch s.column.Kind {
-	case KindInt16:
-		field, o = 2, opInt16
-	case KindInt32:
-		field, o = 4, opInt32
-	default:
-		field, o = 8, opInt64
-	}
-	switch oid {
-	case pgtype.Int2OID:
-		s.wire = 2
-	case pgtype.Int4OID:
-		s.wire = 4
-	case pgtype.Int8OID:
-		s.wire = 8
-	default:
-		return
-	}
-	if s.wire <= field { // a narrower field is pgx's to check
-		s.op = o
-	}
-}
-
-func (s *step) resolveJSON(oid uint32) {
-	switch oid {
-	case pgtype.JSONOID:
-		s.op = opBytes
-	case pgtype.JSONBOID:
-		s.op = opJSONB
-	}
-}
-
-// resolveTime honours the location that a program may have set on the codecs
-// of its connections.
-func (s *step) resolveTime(types *pgtype.Map, oid uint32) {
-	switch oid {
-	case pgtype.DateOID:
-		s.op = opDate
-	case pgtype.TimestampOID:
-		t, _ := types.TypeForOID(oid)
-		if c, ok := t.Codec.(*pgtype.TimestampCodec); ok && c.ScanLocation == nil {
-			s.op, s.loc = opTimestamp, time.UTC
-		}
-	case pgtype.TimestamptzOID:
-		t, _ := types.TypeForOID(oid)
-		if c, ok := t.Codec.(*pgtype.TimestamptzCodec); ok {
-			s.op, s.loc = opTimestamp, c.ScanLocation
-			if s.loc == nil {
-				s.loc = time.Local
-			}
-		}
-	}
 }
 
 // Row decodes the current row of rows into the struct at p.
@@ -273,19 +130,6 @@ func (d *Decoder) Values(values [][]byte, p unsafe.Pointer) error {
 		}
 	}
 	return nil
-}
-
-// setNull clears the field at dst, which is a pointer or a slice of bytes. It
-// may hold an older value: writes read columns back into their entity.
-func (s *step) setNull(dst unsafe.Pointer) {
-	switch {
-	case s.column.Ptr:
-		*(*unsafe.Pointer)(dst) = nil
-	case s.op == opTSVector:
-		*(*pgtype.TSVector)(dst) = pgtype.TSVector{}
-	default:
-		*(*[]byte)(dst) = nil
-	}
 }
 
 // reserve sizes the arena for one row.
@@ -413,55 +257,4 @@ func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 // fault returns the error of a value. It has the column and never the value.
 func (d *Decoder) fault(s *step, sentinel error) *smrt.ValueError {
 	return &smrt.ValueError{Table: d.table, Column: s.column.Name, Row: -1, Offset: -1, Err: sentinel}
-}
-
-// slab allocates what pointer fields point to, several at a time once a result
-// has several rows: a nullable column costs a row a fraction of an allocation.
-// A pointee that is kept keeps at most slabSize others.
-type slab struct {
-	int64s  []int64
-	int32s  []int32
-	times   []time.Time
-	strings []string
-	rows    int
-}
-
-const slabSize = 64
-
-// pointee makes field point to a new value and returns its address. The kinds
-// with a chunk of their own are those that nullable columns usually have; a
-// chunk for each kind would make the decoder larger for every result.
-func (b *slab) pointee(s *step, field unsafe.Pointer) unsafe.Pointer {
-	var v unsafe.Pointer
-	switch s.column.Kind {
-	case KindInt64:
-		v = unsafe.Pointer(take(&b.int64s, b.grow()))
-	case KindInt32:
-		v = unsafe.Pointer(take(&b.int32s, b.grow()))
-	case KindTime:
-		v = unsafe.Pointer(take(&b.times, b.grow()))
-	case KindString:
-		v = unsafe.Pointer(take(&b.strings, b.grow()))
-	default:
-		v = reflect.New(s.column.Type.Elem()).UnsafePointer()
-	}
-	*(*unsafe.Pointer)(field) = v
-	return v
-}
-
-// grow doubles the size of the next chunk with what was asked for so far, so
-// that a result of one row allocates no more than it needs.
-func (b *slab) grow() int {
-	b.rows++
-	return min(b.rows, slabSize)
-}
-
-// take returns the next value of a chunk, and makes a chunk if it is used up.
-func take[V any](chunk *[]V, size int) *V {
-	if len(*chunk) == 0 {
-		*chunk = make([]V, size)
-	}
-	v := &(*chunk)[0]
-	*chunk = (*chunk)[1:]
-	return v
 }

@@ -10,15 +10,16 @@
 // # The way of a value
 //
 // What is known of a type is worked out once: Of (struct.go) lists the fields
-// that are columns, and newColumn gives each two kinds, one for reading and one
-// for writing. A type that reads or writes itself has KindOther on that side,
-// so that its own methods are used.
+// that are columns, and newColumn gives each two kinds (kind.go), one for reading
+// and one for writing. A type that reads or writes itself has KindOther on that
+// side, so that its own methods are used.
 //
 // From a field to the wire (arg.go):
 //
 //  1. Column.Arg takes the address of the entity and adds the field's offset.
-//  2. It checks what the server would refuse: invalid UTF-8, NUL bytes, times
-//     out of range, broken JSON. A bad value never costs a round trip.
+//  2. It checks what the server would refuse (check.go): invalid UTF-8, NUL
+//     bytes, times out of range, broken JSON. A bad value never costs a round
+//     trip.
 //  3. It returns the address under a type such as int64Arg. pgx asks that type
 //     for the value when it encodes the statement. KindOther is boxed.
 //  4. Many rows become one argument: Array (array.go) walks the entities and
@@ -29,7 +30,8 @@
 // From the wire to a field (decode.go):
 //
 //  1. Decoder.Init compares each column of the result with its field, and
-//     chooses a step. opScan, for everything not certain, leaves it to pgx.
+//     chooses a step (step.go). opScan, for everything not certain, leaves it
+//     to pgx.
 //  2. Decoder.Values runs the steps on the bytes of a row and stores into the
 //     entity. Strings come from an arena, targets of pointers from a slab.
 //  3. Records (binary.go) splits an array of records into the values of rows,
