@@ -36,22 +36,26 @@ func (n *Node) noticeRestarts(c *pgxpool.Config) {
 // was one.
 const replayedSQL = "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"
 
+// askReplayed asks a server how far it has replayed; standby is false if it is not
+// replaying.
+func askReplayed(ctx context.Context, conn *pgx.Conn) (lsn uint64, standby bool, err error) {
+	var text *string
+	err = conn.QueryRow(ctx, replayedSQL, pgx.QueryExecModeExec).Scan(&standby, &text)
+	if err != nil || !standby || text == nil {
+		return 0, false, err
+	}
+	lsn, err = wal.ParseLSN(*text)
+	return lsn, true, err
+}
+
 // admit refuses a connection to a standby that has gone back.
 func (n *Node) admit(ctx context.Context, conn *pgx.Conn) error {
 	known := n.status.Load()
 	if known == nil || !known.standby || !n.router.kind().positions() {
 		return nil
 	}
-	var standby bool
-	var text *string
-	if err := conn.QueryRow(ctx, replayedSQL, pgx.QueryExecModeExec).Scan(&standby, &text); err != nil {
-		return err
-	}
-	if !standby || text == nil {
-		return nil
-	}
-	replayed, err := wal.ParseLSN(*text)
-	if err != nil || replayed >= known.position {
+	replayed, standby, err := askReplayed(ctx, conn)
+	if err != nil || !standby || replayed >= known.position {
 		return err
 	}
 	n.wentBack()

@@ -83,7 +83,7 @@ func TestWaitForLSN(t *testing.T) {
 			position.Store("1010")
 			return []string{"success"}, nil
 		case strings.Contains(sql, "pg_last_wal_replay_lsn"):
-			return []string{"t", position.Load().(string)}, nil
+			return []string{"t", map[string]string{"900": "0/384", "1000": "0/3E8", "1010": "0/3F2"}[position.Load().(string)]}, nil
 		}
 		return nil, nil
 	}}

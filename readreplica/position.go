@@ -80,10 +80,11 @@ func (r *Router) need(ctx context.Context, d *demand, began instant, last handle
 	if need, err = r.translated(ctx, later(need, written)); err != nil {
 		return need, nil, err
 	}
-	if only, _ := d.session.lastReads(r); only.node != nil && r.mayStay(only, need, last) {
+	only, several := d.session.lastReads(r)
+	if only.node != nil && r.mayStay(only, need, last) {
 		return need, only.node, nil // case 3
 	}
-	seen, err := r.coverReads(ctx, d.session) // case 4, or nothing to do
+	seen, err := r.coverReads(ctx, d.session, only, several) // case 4, or nothing to do
 	return later(need, seen), nil, err
 }
 
@@ -106,15 +107,14 @@ func (r *Router) coverWrites(ctx context.Context, s *session) (smrt.Position, er
 	return later(p, current), nil
 }
 
-// coverReads makes the position of a session cover what it has read, and
-// returns it. If a node does not tell its position, the primary's will do,
-// because no standby is ahead of it.
-func (r *Router) coverReads(ctx context.Context, s *session) (smrt.Position, error) {
-	only, reads := s.lastReads(r)
+// coverReads makes the position of a session cover what it has read, as lastReads
+// returned it, and returns the position, which is zero if there is nothing to do.
+// If a node does not tell its position, the primary's will do, because no standby
+// is ahead of it.
+func (r *Router) coverReads(ctx context.Context, s *session, only lastRead, reads []lastRead) (p smrt.Position, err error) {
 	if only.node != nil {
 		reads = []lastRead{only}
 	}
-	p, _ := s.notes(r)
 	for _, read := range reads {
 		at, err := read.node.position(ctx, read.at)
 		if err != nil {
@@ -314,7 +314,8 @@ func (r *Router) sampleAfter(t instant, all bool) (p smrt.Position, known bool) 
 	return smrt.Position{}, false
 }
 
-// known is what was last seen of the primary.
+// known is what was last seen of the primary: the cluster, its newest timeline, and
+// how far the log was. Each is zero until a primary was seen.
 func (r *Router) known() (system int64, timeline uint32, newest uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -63,6 +63,19 @@ func (p *prober) hurry() {
 	}
 }
 
+// Each node has one goroutine, which probes it. The pause until the next look
+// depends on what is known:
+//
+//	somebody waits for a position, and the server  a look at the position (poll): at once if the
+//	answers                                        server can wait by itself, else in 1, 2, 4, 8 ms
+//	it failed lately, is out, is too far behind,   a probe in a tenth of ProbeInterval
+//	or has not answered yet
+//	else                                           a probe in ProbeInterval, a fifth more or less
+//	hurry was called                               a probe now, but not more often than 20 times in
+//	                                               ProbeInterval, as failures in traffic may be many
+//
+// A position is never polled for longer than ProbeInterval without a full probe.
+
 // run probes until ctx ends.
 func (n *Node) run(ctx context.Context) {
 	p := &n.prober
@@ -221,6 +234,7 @@ func detect(ctx context.Context, conn *pgx.Conn) (Engine, error) {
 	return PostgreSQL, nil
 }
 
+// close closes the connection, which the next probe opens anew.
 func (p *prober) close() {
 	if p.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -246,6 +260,8 @@ const statusSQL = `SELECT standby, current_setting('transaction_read_only') = 'o
 
 const roleSQL = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'"
 
+// read asks a server how it is, as far as its engine can say: everything, its role,
+// or only whether it answers.
 func (s *status) read(ctx context.Context, conn smrt.DB, engine Engine) error {
 	switch {
 	case !engine.roles():
@@ -271,9 +287,6 @@ func (s *status) read(ctx context.Context, conn smrt.DB, engine Engine) error {
 	return errors.Join(err1, err2, err3)
 }
 
-// pollSQL asks a standby for its position only.
-const pollSQL = "SELECT pg_is_in_recovery(), (pg_last_wal_replay_lsn() - '0/0')::text"
-
 // poll looks how far a standby is that somebody waits for.
 func (n *Node) poll(ctx context.Context) {
 	p := &n.prober
@@ -284,12 +297,9 @@ func (n *Node) poll(ctx context.Context) {
 			p.waits = false // a cancelled or refused wait is no reason to believe in another
 		}
 	}
-	var standby bool
-	var text string
 	asked := now()
-	err := p.conn.QueryRow(ctx, pollSQL).Scan(&standby, &text)
-	position, bad := strconv.ParseUint(text, 10, 64)
-	if last := n.status.Load(); err == nil && bad == nil && standby && last != nil && last.standby {
+	position, standby, err := askReplayed(ctx, p.conn)
+	if last := n.status.Load(); err == nil && standby && last != nil && last.standby {
 		moved := *last // same stream, further on
 		moved.asked, moved.position, moved.replaying = asked, max(position, last.position), true
 		n.router.moved(n, &moved)
@@ -330,6 +340,7 @@ func (p *prober) nearest() uint64 {
 	return least
 }
 
+// waiting reports whether somebody waits for a position.
 func (p *prober) waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

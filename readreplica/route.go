@@ -88,10 +88,11 @@ func (r *Router) chooseByRole(ctx context.Context, d *demand, last handle.Try) (
 	case !d.least.IsZero():
 		return handle.Try{}, r.noPositions("WithPosition")
 	case d.session != nil:
-		if _, wrote := d.session.notes(r); wrote != 0 && wrote.since() < r.cfg.Sticky {
+		_, wrote := d.session.notes(r)
+		only, reads := d.session.lastReads(r)
+		if wrote != 0 && wrote.since() < r.cfg.Sticky {
 			return r.onPrimary(ctx, last)
 		}
-		only, reads := d.session.lastReads(r)
 		for _, read := range append(reads, only) { // another replica may be behind this one
 			if read.node != nil && r.mayStay(read, smrt.Position{}, last) {
 				return tryOn(read.node, last), nil
@@ -116,7 +117,8 @@ func (r *Router) onPrimary(ctx context.Context, last handle.Try) (handle.Try, er
 	return tryOn(n, last), nil
 }
 
-// pick chooses among the replicas that have replayed need.
+// pick chooses among the replicas that have replayed need, leaving out those that
+// were tried. It needs no memory for up to eight of them.
 func (r *Router) pick(need smrt.Position, last handle.Try) *Node {
 	var few [8]*Node
 	able := few[:0]
@@ -165,7 +167,18 @@ func (r *Router) waitLimit(ctx context.Context) time.Duration {
 	return limit
 }
 
-// fallback serves a read for which no replica is fresh enough.
+// fallback serves a read for which no replica is fresh enough. With a single server
+// there is no limit; else, by Config.Fallback:
+//
+//	              the primary has room   has none                            is gone
+//	PrimaryIfRoom the primary            refused                             refused
+//	Strict        refused                refused                             refused
+//	StaleIfFull   the primary            a replica within MaxStale, if the   likewise
+//	                                     read asks only for what its
+//	                                     session wrote or read
+//
+// Where replicas were tried and failed, and freshness was not the matter, it is the
+// last of their errors.
 func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, waited time.Duration, last handle.Try) (handle.Try, error) {
 	t := r.table.Load()
 	fail := &smrt.FreshnessError{Need: need, Within: d.within.Truncate(time.Microsecond), Waited: waited, Err: last.Err}
@@ -230,19 +243,21 @@ func (r *Router) stale(d *demand, last handle.Try) *Node {
 	return r.pick(smrt.Position{}, last)
 }
 
-// tryOn is a try on a node.
+// tryOn is a try on a node, which counts as running there from now on.
 func tryOn(n *Node, last handle.Try) handle.Try {
 	last.On, last.Node, last.Began = n.on, n.index, int64(n.begin())
 	return last
 }
 
-// again chooses another node after a failure.
+// again chooses another node after a failure. What the try has taken is given back
+// first: its count in flight, and its slot of the primary if it had one; the next
+// try takes its own.
 func (r *Router) again(ctx context.Context, d *demand, last handle.Try) (handle.Try, error) {
 	n := r.nodes[last.Node]
 	r.finish(n, last)
 	elsewhere, err := r.judge(ctx, n, last.Err)
 	if !elsewhere {
-		noteRead(ctx, n) // that a row is not there is an answer as well
+		d.session.noteRead(n) // that a row is not there is an answer as well
 	}
 	last.Tried |= 1 << n.index
 	last.Count++
@@ -262,19 +277,12 @@ func (r *Router) again(ctx context.Context, d *demand, last handle.Try) (handle.
 func (r *Router) done(ctx context.Context, t handle.Try) error {
 	n := r.nodes[t.Node]
 	r.finish(n, t)
-	noteRead(ctx, n) // before an error there may have been rows
+	sessionOf(ctx).noteRead(n) // before an error there may have been rows
 	if t.Err == nil {
 		return nil
 	}
 	_, err := r.judge(ctx, n, t.Err)
 	return err
-}
-
-// noteRead notes in the session of ctx that a node has served a read.
-func noteRead(ctx context.Context, n *Node) {
-	if s := sessionOf(ctx); s != nil {
-		s.noteRead(n)
-	}
 }
 
 // finish gives back what a try took.
@@ -287,6 +295,16 @@ func (r *Router) finish(n *Node, t handle.Try) {
 
 // judge says what the error of a read means: for the node, and whether another
 // one could do better.
+//
+//	error                              the node             the read
+//	the caller's context has ended     -                    ends
+//	no connection in time, or a        is as it was         is run elsewhere
+//	standby that went back
+//	read-only transaction (25006)      is as it was         ends: it is a write (ErrWriteOnReplica)
+//	conflict, on a standby: recovery   counts as slower     is run elsewhere
+//	conflict, on the primary           is as it was         ends: it is for the application
+//	lost, out of memory or room        has failed           is run elsewhere
+//	any other                          is as it was         ends: it is for the application
 func (r *Router) judge(ctx context.Context, n *Node, err error) (elsewhere bool, _ error) {
 	if ctx.Err() != nil {
 		return false, err

@@ -92,8 +92,11 @@ func (s *session) noteCommit(r *Router, p smrt.Position, began instant) {
 	}
 }
 
-// noteRead notes a read that has ended on a node.
+// noteRead notes a read that has ended on a node. Without a session it does nothing.
 func (s *session) noteRead(n *Node) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.on(n.router)
@@ -164,9 +167,10 @@ var errNoSession = bad("ctx", "has no session: see WithSession")
 
 // Position returns what the session of ctx has written and read, as a position
 // that covers both; zero if that is nothing. It asks for positions that are not
-// known yet, which is at most one round trip for each. Inside a transaction
-// begun on the router it is smrt.ErrTxBypass, because a commit that has not
-// happened has no position.
+// known yet, which is at most one round trip for each node. Without a session, and
+// on an engine without positions, the error is smrt.ErrBadOptions. Inside a
+// transaction begun on the router it is smrt.ErrTxBypass, because a commit that has
+// not happened has no position.
 func (r *Router) Position(ctx context.Context) (smrt.Position, error) {
 	if err := handle.Check(ctx, r); err != nil {
 		return smrt.Position{}, err
@@ -178,12 +182,20 @@ func (r *Router) Position(ctx context.Context) (smrt.Position, error) {
 	if !r.kind().positions() {
 		return smrt.Position{}, r.noPositions("Position")
 	}
-	if _, err := r.coverWrites(ctx, s); err != nil {
+	written, err := r.coverWrites(ctx, s)
+	if err != nil {
 		return smrt.Position{}, err
 	}
-	return r.coverReads(ctx, s)
+	only, several := s.lastReads(r)
+	seen, err := r.coverReads(ctx, s, only, several)
+	if err != nil {
+		return smrt.Position{}, err
+	}
+	return later(written, seen), nil
 }
 
+// noPositions is the error of asking for what needs positions, on an engine that has
+// none.
 func (r *Router) noPositions(what string) error {
 	return bad(what, "is not possible: positions cannot be compared on "+r.kind().String())
 }

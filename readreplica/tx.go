@@ -12,12 +12,26 @@ import (
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
-// Begin begins a transaction on the primary.
+// How a transaction commits, and where its position goes:
+//
+//	begun by              committed by        the position
+//	BeginTx, with a       wal.Commit, in one  goes to the session, and to the caller of
+//	session or txn's      round trip          CommitPosition
+//	TrackPosition
+//	BeginTx without       pgx                 is not asked for: nobody wants it
+//	SendBatch             pgx                 is not known; the session notes that it wrote
+//	any, read-only        pgx                 there is none; the session notes that it read
+//	any, on an engine     pgx                 there is none; the session notes when it wrote
+//	without positions
+
+// Begin begins a transaction on the primary, as BeginTx without options.
 func (r *Router) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx begins a transaction: on a replica if it is read-only, else on the
 // primary. Everything in it happens there. PostgreSQL's standbys cannot do
-// serializable transactions, so those go to the primary.
+// serializable transactions, so those go to the primary. Where there is no server
+// for it the error is smrt.ErrNoPrimary or smrt.ErrNoFreshReplica. The caller ends
+// the transaction; it is for one goroutine at a time.
 func (r *Router) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	if options.AccessMode == pgx.ReadOnly && options.IsoLevel != pgx.Serializable {
 		return r.beginRead(ctx, options)
@@ -99,7 +113,7 @@ func (t *tx) end(ctx context.Context, err error) {
 	}
 	t.try.Err = err
 	t.router.finish(t.node, t.try)
-	noteRead(ctx, t.node)
+	sessionOf(ctx).noteRead(t.node)
 }
 
 // Commit commits, and notes the position in the session of ctx.
@@ -131,6 +145,8 @@ func (t *tx) CommitPosition(ctx context.Context) (smrt.Position, error) {
 	return p, err
 }
 
+// plainCommit commits as pgx does. The session notes a write whose position is not
+// known, after an error too.
 func (t *tx) plainCommit(ctx context.Context) error {
 	err := t.inner.Commit(ctx)
 	if !t.reads {
@@ -167,6 +183,9 @@ func (t *tx) Rollback(ctx context.Context) error {
 	return err
 }
 
+// Begin makes a savepoint. It and the methods below are those of the transaction
+// of pgx, but return pgx.ErrTxClosed after its end: a connection that was given back
+// may serve somebody else then.
 func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if t.over {
 		return nil, pgx.ErrTxClosed
