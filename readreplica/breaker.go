@@ -9,6 +9,17 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
+// The breaker of a node is in one of three states. Its decision is in Node.down,
+// for whoever wants to know without a lock:
+//
+//	state      down   goes through it                 leads to
+//	closed     false  probes; failures in traffic,    open, after probesOut failures in a row
+//	                  and the first success after one
+//	open       true   nothing, for a quarter of       half-open, then
+//	                  ProbeInterval
+//	half-open  true   probes                          closed, after probesIn answers in a row;
+//	                                                  open, after one failure
+
 // newBreaker returns what decides when a node is out. Probes go through it, and
 // are all that it lets through in the half-open state. Reads and writes report
 // their failures to it, and their successes only after a failure; its decision

@@ -201,6 +201,8 @@ func (c *Config) resolve() error {
 	return c.resolveServers()
 }
 
+// resolveServers checks the servers and names them. It changes a copy of the
+// caller's slice.
 func (c *Config) resolveServers() error {
 	servers := make([]Server, len(c.Servers))
 	copy(servers, c.Servers)

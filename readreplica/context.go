@@ -21,6 +21,7 @@ type demandKey struct{}
 // noDemand is the demand of a context that asks for nothing.
 var noDemand = &demand{}
 
+// demandOf returns what ctx asks for, noDemand if that is nothing.
 func demandOf(ctx context.Context) *demand {
 	if d, ok := ctx.Value(demandKey{}).(*demand); ok {
 		return d
@@ -54,7 +55,9 @@ func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
 
 // WithPosition returns a context under which reads see everything up to a
 // position, such as that of a commit which another program has sent along with
-// a message. See txn.RunResult for how to get one.
+// a message. See txn.RunResult for how to get one. A position of another cluster,
+// of the future, or of a timeline that has not begun makes reads fail with
+// smrt.ErrBadToken.
 func WithPosition(ctx context.Context, p smrt.Position) context.Context {
 	return demanding(ctx, func(d *demand) { d.least = p })
 }

@@ -15,7 +15,7 @@
 //
 // It is a smrt.DB, so repositories, loads, units of work and txn.Run work on it
 // as on a pool. What is a read is declared, never guessed from SQL: the reading
-// methods of repositories, read-only transactions, and whatever is sent through
+// methods of repositories, read-only transactions, and everything that is sent through
 // [Router.Reader], such as the queries of sqlc:
 //
 //	report, err := shopdb.New(db.Reader()).SalesByMonth(ctx)

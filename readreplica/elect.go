@@ -1,5 +1,17 @@
 package readreplica
 
+// Who does what is decided anew with each probe, and with each failure that changes
+// whether a node is up (arrange). All of it is decided with Router.mu held, and read
+// without a lock from Router.table:
+//
+//	primary  accepts writes, is up, is of this cluster, and of a timeline no older than any
+//	         that a primary was seen on. Of several it is the one with the newest timeline
+//	all      standbys that are up and on the primary's timeline, where there are timelines
+//	readers  those of them that are within MaxStale; if some are in the router's zone, only they
+//
+// A server is none of these while nothing is known of it, and a primary that was
+// demoted, or came back from an older timeline, is not one of the readers.
+
 // table is who does what at the moment. It never changes, but is replaced.
 type table struct {
 	primary *Node   // accepts writes, nil if none does
@@ -7,7 +19,7 @@ type table struct {
 	all     []*Node // replicas that are alive, stale ones included
 }
 
-// learn takes in what a probe found out.
+// learn stores what a probe found out, and decides anew who does what.
 func (r *Router) learn(n *Node, s *status, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +53,7 @@ func (r *Router) recognize(n *Node, s *status) {
 	s.foreign = s.system != r.system
 }
 
-// moved takes in a new position of a standby.
+// moved stores a new position of a standby.
 func (r *Router) moved(n *Node, s *status) {
 	n.status.Store(s)
 	n.prober.release(s)

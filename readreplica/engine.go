@@ -18,8 +18,8 @@ const (
 	Aurora
 
 	// CockroachDB accepts writes on every server and reads what was committed
-	// on every server, so sessions need nothing. The first of the servers that
-	// are alive is the primary; the others take the reads.
+	// on every server, so sessions need nothing. The first server that answers
+	// is the primary as long as it is alive; the others take the reads.
 	CockroachDB
 
 	// YugabyteDB is as CockroachDB, unless a session asks for reads from

@@ -8,7 +8,7 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// EventKind is what happened.
+// EventKind is what happened. The zero EventKind is none.
 type EventKind uint8
 
 const (
@@ -69,8 +69,10 @@ func (e Event) String() string {
 	return s
 }
 
-// events hands events over one at a time, without anybody waiting for the
-// function that takes them.
+// events hands events over one at a time, in the order in which add was called,
+// which is called with Router.mu held. Nobody waits for the function that takes
+// them but end: a goroutine runs as long as there are events in the queue, and the
+// next add starts another one.
 type events struct {
 	call func(Event)
 
@@ -81,6 +83,7 @@ type events struct {
 	idle    sync.WaitGroup
 }
 
+// add queues an event, unless nobody wants to know or the router is closed.
 func (e *events) add(event Event) {
 	if e.call == nil {
 		return
@@ -106,6 +109,7 @@ func (e *events) end() {
 	e.idle.Wait()
 }
 
+// run hands over what is in the queue, also what is added meanwhile.
 func (e *events) run() {
 	for {
 		e.mu.Lock()

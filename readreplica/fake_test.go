@@ -24,6 +24,7 @@ type fakeServer struct {
 	version string
 	pid     uint32
 	answer  func(sql string) (columns []string, err error) // one row
+	refuse  func(sql string) error                         // nil to refuse nothing; called once for each time that a statement is run
 
 	mu   sync.Mutex
 	sent []string
@@ -150,6 +151,9 @@ func (f *fakeServer) reply(b *pgproto3.Backend, sql string, simple bool) {
 	f.sent = append(f.sent, sql)
 	f.mu.Unlock()
 	columns, err := f.answer(sql)
+	if err == nil && f.refuse != nil {
+		err = f.refuse(sql)
+	}
 	if err != nil {
 		code := "42883"
 		var own *pgconn.PgError

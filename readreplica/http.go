@@ -31,9 +31,10 @@ type HTTP struct {
 
 const defaultCookie = "smrt-reads"
 
-// Middleware gives each request a session that goes on where the last one of
-// the same user ended, in whichever process that was. The router needs
-// Config.TokenSecret.
+// Middleware returns a handler that calls next with a session for each request. It
+// goes on where the last session of the same user ended, in whichever process that
+// was. Without Config.TokenSecret, without next, and with both Cookie and Header,
+// the error is smrt.ErrBadOptions.
 //
 // The token goes out with the header of the response, so it covers what the
 // handler has written and read before it begins to answer. A token that cannot
@@ -94,7 +95,9 @@ func (h *HTTP) write(header http.Header, token string, age time.Duration) {
 	header.Add("Set-Cookie", c.String())
 }
 
-// answer is a response that gets its token before its first byte.
+// answer is a response that gets its token before its first byte: each method that
+// would send something calls begin first. Informational responses (1xx) do not
+// count, as their header is not the last one.
 type answer struct {
 	http.ResponseWriter
 	router *Router
@@ -114,7 +117,7 @@ func (a *answer) begin() {
 		return
 	}
 	token, err := r.Token(a.ctx)
-	if err != nil { // whoever reads next finds out what there is to see
+	if err != nil { // the next read finds out what there is to see
 		token = r.unresolved()
 	}
 	if token == "" {

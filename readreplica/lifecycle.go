@@ -43,9 +43,10 @@ func (r *Router) Warm(ctx context.Context, uses ...func(context.Context, smrt.DB
 	return g.Wait()
 }
 
-// Drain ends the router as Close does, and waits until ctx ends at most. Calls
-// made meanwhile and afterwards fail with smrt.ErrPoolClosed. The error says what
-// was still in use.
+// Drain ends the router as Close does, but waits for connections only until ctx
+// ends. Calls made meanwhile and afterwards return smrt.ErrPoolClosed. The error
+// joins those of the pools, which say how many connections were still in use and
+// wrap that of ctx.
 func (r *Router) Drain(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext

@@ -63,6 +63,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"		several = slices.Clone(h.reads)\n", "		only = h.reads[0]\n",
 			"TestWhatAReadOfASessionAsks: what was read on two nodes",
 		},
+		{
+			"one failure takes no server out", "breaker.go",
+			"	probesOut = 2\n", "	probesOut = 1\n",
+			"TestHysteresis: up before probe 1: got false",
+		},
+		{
+			"one answer brings no server back", "breaker.go",
+			"	probesIn  = 3\n", "	probesIn  = 1\n",
+			"TestHysteresis: up before probe 6: got true",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

@@ -28,6 +28,7 @@ type fakeCluster struct {
 
 	fails atomic.Pointer[pgconn.PgError] // what the first standby answers to everything else
 	says  [3]atomic.Pointer[[]string]    // what each server says of itself; its role at first, if nil
+	lost  [3]atomic.Bool                 // it does not say it
 }
 
 var (
@@ -70,6 +71,9 @@ func openFake(t *testing.T, change ...func(*readreplica.Config)) (*fakeCluster, 
 		return func(sql string) ([]string, error) {
 			if strings.Contains(sql, "received_tli") {
 				c.at.Add(1)
+				if c.lost[index].Load() {
+					return nil, errNoSuch
+				}
 				return c.status(index, isStandby), nil
 			}
 			if err := c.fails.Load(); err != nil && index == 1 {

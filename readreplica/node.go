@@ -28,8 +28,8 @@ type Node struct {
 	Server
 
 	// Reading and writing have pools of their own, because sessions for
-	// reading refuse writes whatever the role of the server is, and must go on
-	// doing so when it changes. They are the same if the user gave the pool.
+	// reading refuse writes in each role of the server, and must go on doing so
+	// when it changes. They are the same if the user gave the pool.
 	reads, writes Pool
 	on            smrt.DB // reads, as it is handed out
 	own           bool    // the router opened the pools, and closes them
@@ -67,6 +67,8 @@ type status struct {
 	foreign   bool   // of another cluster
 }
 
+// newNode returns a node that nothing is known of. Its latency is a guess, so that
+// it is not preferred to those that were measured.
 func newNode(r *Router, index int, s Server) *Node {
 	n := &Node{router: r, index: index, Server: s}
 	n.latency.Store(int64(time.Millisecond))
@@ -196,6 +198,7 @@ func Weighted(nodes []*Node) *Node {
 	return nodes[len(nodes)-1]
 }
 
+// foreignError is the error of a server of another cluster than system.
 func (n *Node) foreignError(system int64) error {
 	return bad("Servers", fmt.Sprintf("%s is of another database cluster than the others (system identifier %d, not %d)",
 		n.Name, n.status.Load().system, system))

@@ -9,7 +9,9 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// writer returns the primary, and waits for one if there is none.
+// writer returns the primary. If there is none it waits for one, until the given
+// time, the end of ctx or that of the router: smrt.ErrNoPrimary with what is known
+// of the servers, or smrt.ErrPoolClosed.
 func (r *Router) writer(ctx context.Context, until instant) (*Node, error) {
 	if n := r.table.Load().primary; n != nil {
 		return n, nil
@@ -40,7 +42,8 @@ func (r *Router) writer(ctx context.Context, until instant) (*Node, error) {
 	}
 }
 
-// noPrimary says what is known of the servers.
+// noPrimary returns the error of having no primary, with what is known of each
+// server.
 func (r *Router) noPrimary() error {
 	list := []error{smrt.ErrNoPrimary}
 	for _, n := range r.nodes {
@@ -70,8 +73,9 @@ func (r *Router) pause(ctx context.Context, d time.Duration) {
 // limit is when a write that begins now stops waiting for a primary.
 func (r *Router) limit() instant { return now() + instant(r.cfg.Failover) }
 
-// demote takes in that a server refused a write as read-only. Its sessions
-// would go on answering pings.
+// demote notes that a server refused a write as read-only, so that it is not the
+// primary any more, and lets its pool forget the connections, whose pings would
+// still be answered.
 func (r *Router) demote(n *Node) {
 	r.mu.Lock()
 	if s := n.status.Load(); s != nil && !s.readOnly {
@@ -85,14 +89,16 @@ func (r *Router) demote(n *Node) {
 	r.hurry()
 }
 
-// suspect takes in that a write met a broken connection.
+// suspect counts a failure of a write that met a broken connection, and probes all
+// servers: another one may have been promoted.
 func (r *Router) suspect(n *Node, err error) {
 	n.failed(err)
 	r.hurry()
 }
 
 // Reset makes the router look for the primary again and forget the connections
-// to the one it knew. txn.Run calls it when a server turns out to be read-only.
+// to the one it knew: idle ones are closed at once, others when they are given
+// back. It does not wait. txn.Run calls it when a server turns out to be read-only.
 func (r *Router) Reset() {
 	if n := r.table.Load().primary; n != nil {
 		n.writes.Reset()

@@ -14,8 +14,11 @@ import (
 
 // Reader is a handle of a [Router] on which every statement is declared a read,
 // such as the queries of sqlc: SQL is never looked at. The context decides what
-// the reads must see, as with repositories. A write on it fails with
-// smrt.ErrWriteOnReplica. It is safe for concurrent use.
+// the reads must see, as with repositories. It is safe for concurrent use.
+//
+// A write on it fails with smrt.ErrWriteOnReplica, and a read for which there is no
+// server with smrt.ErrNoFreshReplica or smrt.ErrNoPrimary. Inside of a transaction
+// begun on the router its methods return smrt.ErrTxBypass.
 type Reader struct{ router *Router }
 
 var _ smrt.Pool = (*Reader)(nil)
@@ -23,7 +26,8 @@ var _ smrt.Pool = (*Reader)(nil)
 // Reader returns the handle for reading. It always returns the same one.
 func (r *Router) Reader() *Reader { return &r.reader }
 
-// Exec runs a statement that reads.
+// Exec runs a statement that reads, and reports what it returned. It is run again on
+// another node if the first cannot serve it.
 func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	if ctx == nil {
 		return tag, smrt.ErrNilContext
@@ -45,12 +49,14 @@ func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return openRows(&rows{source: q, ctx: ctx, sql: sql, args: args})
 }
 
-// QueryRow runs a query and returns its first row.
+// QueryRow runs a query and returns its first row, as Query does. Errors come from
+// its Scan.
 func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return handle.FirstRow(r.Query(ctx, sql, args...))
 }
 
-// SendBatch sends several queries in one round trip. They are not run again.
+// SendBatch sends several queries to one node in one round trip. They are not run
+// again, because results may have been read. The caller closes the results.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	q, err := r.begin(ctx)
 	if err != nil {
@@ -64,8 +70,9 @@ func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 	return 0, smrt.ErrWriteOnReplica
 }
 
-// Acquire returns a connection to a node that serves reads now. What is
-// done on it later is not counted, and not seen by the session of ctx.
+// Acquire returns a connection to a node that serves reads now, to be given back
+// with its Release. What is done on it later is not counted, and the session of ctx
+// does not see it.
 func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
@@ -77,7 +84,7 @@ func (r *Reader) Acquire(ctx context.Context) (conn *pgxpool.Conn, err error) {
 	return conn, err
 }
 
-// Begin begins a read-only transaction.
+// Begin begins a read-only transaction, as [Router.BeginTx] does.
 func (r *Reader) Begin(ctx context.Context) (pgx.Tx, error) { return r.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx begins a transaction, which is read-only even if options say otherwise.
@@ -86,7 +93,8 @@ func (r *Reader) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, er
 	return r.router.BeginTx(ctx, options)
 }
 
-// reading is a query on its way to a node.
+// reading is a query on its way to a node: the source of its rows. next and done of
+// the router are called in turn, so that what a try has taken is given back once.
 type reading struct {
 	router *Router
 	ctx    context.Context
@@ -94,6 +102,7 @@ type reading struct {
 	err    error // why it is not sent again
 }
 
+// begin chooses the first node for a read.
 func (r *Reader) begin(ctx context.Context) (*reading, error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
@@ -104,10 +113,12 @@ func (r *Reader) begin(ctx context.Context) (*reading, error) {
 	return q, err
 }
 
+// query sends the query to the node that was chosen.
 func (q *reading) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
 	return q.try.On.Query(ctx, sql, args...)
 }
 
+// ended lets the router end the read, or choose another node for it.
 func (q *reading) ended(err error, final bool) (again bool) {
 	q.try.Err = err
 	if err == nil || final {
@@ -118,6 +129,7 @@ func (q *reading) ended(err error, final bool) (again bool) {
 	return q.err == nil
 }
 
+// rejected is the router's error for err, which may say more.
 func (q *reading) rejected(err error) error {
 	if q.err != nil {
 		return q.err
@@ -141,6 +153,7 @@ func (b *readResults) Exec() (pgconn.CommandTag, error) {
 // QueryRow reads the row of the next query.
 func (b *readResults) QueryRow() pgx.Row { return declaredRow{b.BatchResults.QueryRow()} }
 
+// declaredRow is a row whose error may say that its query was a write.
 type declaredRow struct{ pgx.Row }
 
 func (r declaredRow) Scan(dst ...any) error { return declared(r.Row.Scan(dst...)) }

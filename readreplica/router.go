@@ -17,8 +17,16 @@ import (
 )
 
 // Router is a smrt.DB on a primary and its standbys. Declared reads go to a
-// standby that is fresh enough, everything else to the primary. It is
-// safe for concurrent use.
+// standby that is fresh enough, everything else to the primary. It is safe for
+// concurrent use, until it is closed: then its methods return smrt.ErrPoolClosed.
+//
+// Writes wait for a primary for Config.Failover at most, then they return
+// smrt.ErrNoPrimary. Other errors are those of the pools and of pgx.
+//
+// Its goroutines are one for each node, which probes it, and one that hands over
+// events while there are some. Of its locks mu guards what is decided about the
+// nodes, and askMu the question for the primary's position; neither is held while
+// something is sent. The path of a read that demands nothing takes no lock.
 type Router struct {
 	cfg   Config
 	nodes []*Node
@@ -77,8 +85,11 @@ func New(primary Pool, replicas ...Pool) (*Router, error) {
 
 // Open opens the pools of a router and returns when every server has answered
 // or failed to, or ctx has ended; it waits for Config.ProbeInterval more, at
-// most, until a standby may serve reads. It fails if the settings are wrong or if no
-// server answers; that some do not is no error. The caller closes the router.
+// most, until a standby may serve reads. The caller closes the router.
+//
+// Settings that cannot be used, and servers of different clusters, are
+// smrt.ErrBadOptions. If no server answers the error is smrt.ErrNoPrimary with the
+// reason of each; that some do not answer is no error.
 func Open(ctx context.Context, cfg Config) (*Router, error) {
 	if ctx == nil {
 		return nil, smrt.ErrNilContext
@@ -94,6 +105,8 @@ func Open(ctx context.Context, cfg Config) (*Router, error) {
 	return r, nil
 }
 
+// newRouter checks the settings, opens the pools, none of which dials, and starts to
+// probe. If it fails, nothing stays open.
 func newRouter(ctx context.Context, cfg Config) (*Router, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
@@ -217,7 +230,8 @@ func (r *Router) catchUp(ctx context.Context) {
 }
 
 // Close stops the probes and closes the pools that the router opened. It waits
-// for connections that are in use.
+// for connections that are in use, without a limit, and for events that are being
+// handed over; see [Router.Drain] for a limit.
 func (r *Router) Close() {
 	r.stop()
 	r.probers.Wait()
@@ -225,6 +239,8 @@ func (r *Router) Close() {
 	r.events.end()
 }
 
+// closePools closes the pools that the router opened. Those that were given belong
+// to the caller.
 func (r *Router) closePools() {
 	for _, n := range r.nodes {
 		if n.own {

@@ -12,8 +12,9 @@ import (
 type source interface {
 	query(ctx context.Context, sql string, args []any) (pgx.Rows, error)
 
-	// ended is told how the query ended, once. If the caller has seen nothing
-	// of it, which final denies, it may answer that it is to be sent again.
+	// ended is called once for each time that the query was sent, with how it
+	// ended. It returns true if the query is to be sent again, which is possible
+	// only if the caller has seen nothing of it; final says that it has.
 	ended(err error, final bool) (again bool)
 
 	// rejected is the error to report for err.
@@ -21,7 +22,14 @@ type source interface {
 }
 
 // rows send their query again as long as the caller has seen nothing of it and
-// the source says that it had no effect.
+// the source says that it had no effect:
+//
+//	sent        begun false, over false  a failure may be repaired by sending it again
+//	a row read  begun true               its end is final
+//	ended       over true                the source was told; err is the error to report, if
+//	                                     the source has another one than the rows
+//
+// For each time that the query is sent the source is told once how it ended.
 type rows struct {
 	pgx.Rows
 	source source
@@ -41,6 +49,7 @@ func openRows(r *rows) (pgx.Rows, error) {
 	return r, nil
 }
 
+// send sends the query until that succeeds, or the source has no other place.
 func (r *rows) send() error {
 	for {
 		inner, err := r.source.query(r.ctx, r.sql, r.args)
@@ -72,7 +81,7 @@ func (r *rows) Next() bool {
 	return false
 }
 
-// finish takes in how the query ended. It returns true if it is to be sent
+// finish tells the source how the query ended, and reports whether it is to be sent
 // again.
 func (r *rows) finish() (again bool) {
 	err := r.Rows.Err()
@@ -106,6 +115,8 @@ func (r *rows) Err() error {
 	return nil
 }
 
+// query sends the statement to the primary, or to the server that a redirect has
+// found. A write's error is reported as it is (rejected).
 func (w *writing) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
 	return w.node.writes.Query(ctx, sql, args...)
 }

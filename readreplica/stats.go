@@ -22,7 +22,7 @@ func (c *counter) waited(d time.Duration) {
 }
 
 // Stats has what a router has done since it was opened, and the state of its
-// servers.
+// servers. Counts begin at 0 and only grow, but for InFallback.
 type Stats struct {
 	Engine Engine // what the servers are
 	Nodes  []NodeStats

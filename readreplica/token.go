@@ -12,7 +12,19 @@ import (
 )
 
 // A token is a position, or a time where there are no positions, and a
-// signature of both: version, system, timeline, LSN, seconds since 1970, HMAC.
+// signature of both, in base64 for URLs:
+//
+//	byte  0        version, 1
+//	      1 to 8   system identifier  }
+//	      9 to 12  timeline           } the position; zero where there is none
+//	     13 to 20  LSN                }
+//	     21 to 28  seconds since 1970
+//	     29 to 44  the first half of HMAC-SHA-256 of what is before it
+//
+// All numbers are big-endian. Nothing of it is secret; it is signed so that a user
+// cannot make reads wait for what nobody has written. A position is checked when it
+// is used, too: a token of another cluster, of the future or of a timeline that has
+// not begun is refused.
 const (
 	tokenVersion = 1
 	tokenBody    = 1 + 8 + 4 + 8 + 8
@@ -24,9 +36,11 @@ var tokenText = base64.RawURLEncoding.Strict()
 
 // Token returns what the session of ctx has written and read as a text of some
 // 60 letters, digits and "-_", for another process to continue with; see
-// [Router.Resume]. It is empty if the session has done
-// nothing. It queries positions that are not known yet. Inside a transaction begun on the router it is
-// smrt.ErrTxBypass.
+// [Router.Resume]. It is empty if the session has done nothing. It queries
+// positions that are not known yet.
+//
+// Without Config.TokenSecret or without a session the error is smrt.ErrBadOptions.
+// Inside a transaction begun on the router it is smrt.ErrTxBypass.
 func (r *Router) Token(ctx context.Context) (string, error) {
 	if err := r.needSecret(); err != nil {
 		return "", err
@@ -102,6 +116,7 @@ func (r *Router) whenWritten(at time.Time) instant {
 // unresolved is a token that says no more than that something was written.
 func (r *Router) unresolved() string { return r.sign(smrt.Position{}, time.Now()) }
 
+// needSecret refuses tokens where there is nothing to sign them with.
 func (r *Router) needSecret() error {
 	if len(r.cfg.TokenSecret) == 0 {
 		return bad("TokenSecret", "is needed for tokens: set it to 32 random bytes, the same in every process")
@@ -109,6 +124,7 @@ func (r *Router) needSecret() error {
 	return nil
 }
 
+// sign returns a token.
 func (r *Router) sign(p smrt.Position, at time.Time) string {
 	b := make([]byte, 0, tokenBody+sha256.Size)
 	b = append(b, tokenVersion)
@@ -119,12 +135,14 @@ func (r *Router) sign(p smrt.Position, at time.Time) string {
 	return tokenText.EncodeToString(append(b, r.mac(b)...))
 }
 
+// mac is the signature of a token's body.
 func (r *Router) mac(body []byte) []byte {
 	h := hmac.New(sha256.New, r.cfg.TokenSecret)
 	h.Write(body)
 	return h.Sum(nil)[:tokenMAC]
 }
 
+// verify returns what a token says, if this router's secret has signed it.
 func (r *Router) verify(token string) (smrt.Position, time.Time, error) {
 	if len(token) != tokenText.EncodedLen(tokenBody+tokenMAC) {
 		return smrt.Position{}, time.Time{}, &smrt.TokenError{Reason: "malformed"}

@@ -9,7 +9,7 @@ import (
 )
 
 // wires are the network connections of a pool, to be cut when their server has
-// stopped answering: whoever waits on one of them would otherwise wait for as
+// stopped answering: a read that waits on one of them would otherwise wait for as
 // long as the operating system believes in it.
 type wires struct {
 	mu  sync.Mutex

@@ -12,6 +12,19 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
+// A write that failed is sent again only if that is safe, and if there is time left
+// of Config.Failover. What its error says of it:
+//
+//	error                                          it had       it is sent
+//	refused as read-only (25006)                   no effect    again, at most maxRefusals times:
+//	                                                            the server is not the primary
+//	the connection could not be opened             no effect    again
+//	the connection was lost, the server stops      perhaps one  no more: the caller must find out
+//	any other, or rows were handed out             -            no more
+//
+// In a session every write is noted, whether it failed or not: the error may have
+// come after the commit.
+
 // writing is a statement on its way to the primary.
 type writing struct {
 	router *Router
@@ -37,9 +50,10 @@ func (r *Router) primary(ctx context.Context) (w writing, err error) {
 	return w, err
 }
 
-// ended takes in how the statement ended. It returns true if the statement had
-// no effect because of where it was sent, the caller has seen nothing of it,
-// and w.node is now another place to send it to.
+// ended notes the write in the session, and tells the router how the statement
+// ended. It returns true if the statement had no effect because of where it was
+// sent, the caller has seen nothing of it, and w.node is now another place to send
+// it to.
 func (w *writing) ended(err error, final bool) (again bool) {
 	w.router.wrote(w.ctx) // also after an error, which may have come after the commit
 	return w.failed(err, final)
@@ -92,7 +106,8 @@ func (w *writing) redirect() bool {
 	return true
 }
 
-// Exec runs a statement on the primary.
+// Exec runs a statement on the primary and reports what it affected. It is sent again
+// if it had no effect for sure, because its server is not the primary any more.
 func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	w, err := r.primary(ctx)
 	if err != nil {
@@ -106,8 +121,8 @@ func (r *Router) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	}
 }
 
-// Query runs a statement on the primary. To read from a replica, use
-// [Router.Reader].
+// Query runs a statement on the primary and returns its rows, which the caller
+// closes. To read from a replica, use [Router.Reader].
 func (r *Router) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	w, err := r.primary(ctx)
 	if err != nil {
@@ -143,8 +158,8 @@ func (r *Router) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 	return n, err
 }
 
-// Acquire returns a connection to the primary. The session of ctx does not see
-// what is written on it; see [MarkWritten].
+// Acquire returns a connection to the primary, to be given back with its Release.
+// The session of ctx does not see what is written on it; see [MarkWritten].
 func (r *Router) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	told := r.kind().positions() // then transactions and units tell of their commits: see keepCommits
 	w, err := r.primary(ctx)
