@@ -73,6 +73,8 @@ type failure struct {
 	err error
 }
 
+// connectFailed remembers why no connection could be opened, for the error of a call
+// that is waiting for one.
 func (p *Pool) connectFailed(err error) {
 	if !errors.Is(err, context.Canceled) { // of a pool that is being closed
 		p.failure.Store(&failure{time.Now(), err})
@@ -104,6 +106,7 @@ type patience struct {
 	gaveUp bool
 }
 
+// patience returns a context for one call of Acquire; end takes it back.
 func (p *Pool) patience(ctx context.Context) *patience {
 	w := p.patiences.Get().(*patience)
 	w.Context, w.limit = ctx, p.settings.AcquireTimeout
@@ -149,6 +152,7 @@ func (w *patience) Done() <-chan struct{} {
 	return w.done
 }
 
+// stop closes Done, once: the timer and the caller's context may both end.
 func (w *patience) stop(err error, gaveUp bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -20,6 +20,7 @@ const (
 	userTimeout       = 15 * time.Second
 )
 
+// dialer returns pgx's dialer with limits for silent peers.
 func dialer() *net.Dialer {
 	return &net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{

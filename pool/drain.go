@@ -78,6 +78,7 @@ func (p *Pool) Warm(ctx context.Context, uses ...func(context.Context, smrt.DB) 
 	return nil
 }
 
+// warm runs uses on one connection, after all others are lent too.
 func (p *Pool) warm(ctx context.Context, open *sync.WaitGroup, uses []func(context.Context, smrt.DB) error) error {
 	conn, err := p.Acquire(ctx)
 	open.Done()

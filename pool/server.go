@@ -94,6 +94,8 @@ const (
 	pidSQL = "SELECT pg_backend_pid()"
 )
 
+// run asks the server for its version, its role and its identity, and finds out what
+// is in front of it, unless Config.Mode says that.
 func (q *probe) run(ctx context.Context) (*Server, error) {
 	conn, err := pgx.ConnectConfig(ctx, q.config)
 	if err != nil {
