@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -119,13 +118,19 @@ func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	if len(settings) > 0 {
 		modes.BeginQuery = beginText(modes, settings)
 	}
+	return beginWith(ctx, on, modes)
+}
+
+// beginWith begins a transaction on a handle that may have no BeginTx.
+func beginWith(ctx context.Context, on any, modes pgx.TxOptions) (pgx.Tx, error) {
 	if db, ok := on.(modal); ok {
 		return db.BeginTx(ctx, modes)
 	}
-	if modes != (pgx.TxOptions{}) {
+	db, ok := on.(Beginner)
+	if !ok || modes != (pgx.TxOptions{}) {
 		return nil, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("cannot be used on a %T, which has no BeginTx", on)}
 	}
-	return on.Begin(ctx)
+	return db.Begin(ctx)
 }
 
 // localSettings returns the statements that make settings for a transaction. They
@@ -225,6 +230,7 @@ func (r *run) queue(b *pgx.Batch, a *attempt, applied *bool) {
 
 func (id *identity) scan(row pgx.Row) error { return row.Scan(&id.system, &id.timeline, &id.epoch) }
 
+// explainMarker says what to do about a table of markers that does not exist.
 func (r *run) explainMarker(err error) error {
 	if pgerr.IsUndefinedTable(err) && r.options.Key != "" {
 		return errors.Join(&smrt.OptionsError{
@@ -241,9 +247,6 @@ func (r *run) ours(ctx context.Context, a *attempt) (bool, error) {
 	err := a.tx.QueryRow(ctx, "SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", r.options.Key).Scan(&token)
 	return err == nil && token == r.token, err
 }
-
-// newToken returns what tells the markers of one Run from those of others.
-func newToken() string { return rand.Text() }
 
 // connected is a handle whose connection is at hand.
 type connected interface{ PgConn() *pgconn.PgConn }

@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -103,12 +102,5 @@ func (h *CheckedDB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx,
 	if err := h.check(ctx); err != nil {
 		return nil, err
 	}
-	if db, ok := h.db.(modal); ok {
-		return db.BeginTx(ctx, options)
-	}
-	db, ok := h.db.(Beginner)
-	if !ok || options != (pgx.TxOptions{}) {
-		return nil, &smrt.OptionsError{Option: "options", Reason: fmt.Sprintf("cannot be used on a %T, which has no BeginTx", h.db)}
-	}
-	return db.Begin(ctx)
+	return beginWith(ctx, h.db, options)
 }

@@ -91,6 +91,7 @@ func (r *run) conclude(ctx context.Context, err error) error {
 	return r.unknown(r.doubt, err)
 }
 
+// unknown returns the error of an attempt in doubt, with what Resolve needs.
 func (r *run) unknown(a *attempt, err error) error {
 	e := &smrt.CommitUnknownError{
 		Key: r.options.Key, XID: a.identity.xid, System: a.identity.system, Timeline: a.identity.timeline,

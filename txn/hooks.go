@@ -111,6 +111,8 @@ func (a *attempt) after(ctx context.Context, o Outcome) {
 	}
 }
 
+// runHooks runs the hooks that fit the outcome, in order. If one panics, or ends its
+// goroutine, the others run before that goes on.
 func runHooks(ctx context.Context, hooks []hook, o Outcome) {
 	for i, k := range hooks {
 		var fn func(context.Context)

@@ -16,7 +16,9 @@ type laneDB lane
 
 var _ smrt.DB = (*laneDB)(nil)
 
-// do waits for the result of a statement.
+// do asks for a statement to be sent, and waits for its result: the lane gives its
+// turn back, and gets it again with the result. A second goroutine of the step
+// would take the turn of the first, so it is refused.
 func (l *laneDB) do(ctx context.Context, r *request) answer {
 	if ctx == nil {
 		return answer{err: smrt.ErrNilContext}
@@ -77,7 +79,8 @@ func (l *laneDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 	return 0, errInPipeline
 }
 
-// laneRows are rows of a batch. They scan by themselves: an error in scanning
+// laneRows are rows of a batch, which end when the step that has them asks for its
+// next statement or returns. They scan by themselves: an error in scanning
 // would otherwise be one of the batch, and hide the results that follow.
 type laneRows struct {
 	inner  pgx.Rows
@@ -129,6 +132,7 @@ func (r *laneRows) Scan(dst ...any) error {
 	return err
 }
 
+// rowScanner returns the only destination if it scans rows by itself, as pgx allows.
 func rowScanner(dst []any) (pgx.RowScanner, bool) {
 	if len(dst) != 1 {
 		return nil, false

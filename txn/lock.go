@@ -93,6 +93,7 @@ func number(family string, key reflect.Value) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
+// acquire waits for all locks in one statement.
 func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int64) error {
 	if err := checkLock(ctx, tx); err != nil || len(keys) == 0 {
 		return err

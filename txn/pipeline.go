@@ -231,6 +231,8 @@ func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lan
 	}
 }
 
+// read reads the next result for a request. failure is the error of a result that
+// could not be read, with which the round trip has failed.
 func read(results pgx.BatchResults, r *request) (a answer, failure error) {
 	if !r.rows {
 		a.tag, a.err = results.Exec()

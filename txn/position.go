@@ -10,6 +10,12 @@ import (
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
+// To read the position of a commit in the round trip of COMMIT, the transaction must
+// be on a connection that is at hand (beginOn, own); its commit is then that of
+// package wal (sendCommit). Where that is not possible it is asked for afterwards
+// (askPosition), which may find a later position, and covers the commit all the
+// same. Once it is known, reportPosition passes it on, before the hooks run.
+
 // lent is a connection of a pool.
 type lent interface {
 	Conn() *pgx.Conn

@@ -55,6 +55,7 @@ func (t *retry) attempt() {
 
 func (t *retry) exhausted() bool { return t.attempts >= t.options.MaxAttempts }
 
+// givenUp returns the error of a limit that was reached, with the last failure.
 func (t *retry) givenUp(limit string, err error) error {
 	return &smrt.RetryError{Attempts: t.attempts, Elapsed: time.Since(t.start), Limit: limit, Err: err}
 }

@@ -3,6 +3,7 @@ package txn
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"reflect"
 	"time"
@@ -133,7 +134,7 @@ type run struct {
 	fn      Func
 	options Options
 	result  *Result // nil if the caller does not want it
-	token   string  // of its markers
+	token   string  // tells its markers from those of others
 
 	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	wantsPosition bool
@@ -151,7 +152,7 @@ type run struct {
 // loop makes attempts until one is conclusive.
 func (r *run) loop(ctx context.Context) error {
 	if r.options.Key != "" {
-		r.token = newToken()
+		r.token = rand.Text()
 	}
 	if !r.options.ReadOnly { // which nobody has to find again on a standby
 		r.keepPosition = handle.KeepCommits(ctx, r.db)
@@ -167,19 +168,13 @@ func (r *run) loop(ctx context.Context) error {
 			return r.conclude(ctx, err)
 		}
 		if again == pgerr.NotPrimary {
-			r.resetPool()
+			handle.Reset(r.db) // its connections would go on answering pings
 		}
 		r.stale = r.stale || again == pgerr.StalePlan
 		if err := r.retry.wait(ctx, again, err, r.doubt != nil); err != nil {
 			return r.conclude(ctx, err)
 		}
 	}
-}
-
-// resetPool lets a pool forget all its connections: a server that was the
-// primary answers health checks as before.
-func (r *run) resetPool() {
-	handle.Reset(r.db)
 }
 
 // try runs the closure once. The fault says whether another attempt could

@@ -12,7 +12,9 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// managedTx is the transaction as a closure sees it, at one level of nesting.
+// managedTx is the transaction as a closure sees it, at one level of nesting. Each
+// of its methods takes the connection with enter, and gives it back with settle, or
+// with what it returns: rows, a row or results.
 type managedTx struct {
 	a    *attempt
 	doom atomic.Pointer[doom] // of a closure that joined this level and failed
@@ -77,6 +79,7 @@ func (h *managedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 	return h.a.query(ctx, sql, args)
 }
 
+// query runs a query whose rows hold the connection until they are closed.
 func (a *attempt) query(ctx context.Context, sql string, args []any) (_ pgx.Rows, err error) {
 	r := &rows{a: a}
 	defer func() {
@@ -175,6 +178,8 @@ func (h *managedTx) Rollback(ctx context.Context) error {
 	return h.undo(ctx)
 }
 
+// savepoint makes a level below h, which remembers what there was before it: hooks
+// and the first error.
 func (h *managedTx) savepoint(ctx context.Context) (level *managedTx, err error) {
 	if err := h.enter(); err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func FaultOf(err error) Fault {
 	return Permanent
 }
 
-// IsLost tells whether err is that of a connection that broke or was never
+// IsLost reports whether err is that of a connection that broke or was never
 // made, as the network reports it.
 func IsLost(err error) bool {
 	for _, lost := range []error{
@@ -77,8 +77,8 @@ func IsLost(err error) bool {
 	return errors.As(err, &op) || errors.As(err, &connect)
 }
 
-// IsCommitUnknown tells whether err, which COMMIT was answered with, leaves
-// open what became of the transaction. An error of severity ERROR is certain:
+// IsCommitUnknown reports whether err, which COMMIT returned, leaves open what
+// became of the transaction. An error of severity ERROR is certain:
 // the transaction was rolled back. A connection that ends, or is ended by the
 // server, is not; nor are the SQLSTATEs made for the case.
 //

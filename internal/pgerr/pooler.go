@@ -8,7 +8,7 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// IsPooler tells whether the server does not have a prepared statement that it
+// IsPooler reports whether the server does not have a prepared statement that it
 // was given, or was given one that it has: 26000 and 42P05. pgx keeps count of
 // them, so somebody between has changed the server under it.
 func IsPooler(pg *pgconn.PgError) bool { return pg.Code == "26000" || pg.Code == "42P05" }
