@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -100,4 +101,28 @@ func TestStats(t *testing.T) {
 	wait("the server has closed it, too", func(s pool.Stats) bool { return s.OnServer == 0 && s.InUse == 0 && s.Opening == 0 })
 	check.Same(t, "Destroyed", p.Stats().Destroyed, 0)
 	check.Same(t, "Exhausted", p.Stats().Exhausted, 0)
+}
+
+// TestPlacesRunOut proves that a connection is not dialled while the server still
+// has as many as it may, and that the figures say so.
+func TestPlacesRunOut(t *testing.T) {
+	t.Parallel()
+	p := open(t, pool.Config{
+		URL: url(t), MaxConns: 1, MinConns: -1, Mode: pool.Direct,
+		ConnectTimeout: testdb.Patience(300 * time.Millisecond), AcquireTimeout: testdb.Patience(time.Second), StartTimeout: testdb.Patience(5 * time.Second),
+	})
+	// The pool forgets a connection that is hijacked, the server does not: two of
+	// them take both places.
+	for range 2 {
+		conn := check.Value(p.Acquire(t.Context()))(t).Hijack()
+		defer conn.Close(t.Context())
+	}
+	before := p.Stats()
+	_, err := p.Acquire(t.Context())
+	check.Error(t, "no place", err, context.DeadlineExceeded) // of ConnectTimeout
+	after := p.Stats()
+	check.Same(t, "dials that waited", after.DialsWaited > before.DialsWaited, true)
+	check.Same(t, "dials that were refused", after.DialsRefused > before.DialsRefused, true)
+	check.Same(t, "connections dialled", after.Dials, before.Dials)
+	check.Same(t, "on the server", after.OnServer, after.MaxOnServer)
 }
