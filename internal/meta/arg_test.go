@@ -2,6 +2,7 @@ package meta_test
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -153,5 +154,46 @@ func TestZeroAndFinite(t *testing.T) {
 	}
 	if c := meta.ColumnFor[int32]("c"); c.Type != reflect.TypeFor[int32]() || c.IsArray() || !meta.ColumnFor[[]int32]("c").IsArray() || meta.ColumnFor[[]byte]("c").IsArray() {
 		t.Error("arrays")
+	}
+}
+
+// mood is an enum that checks itself when it is written.
+type mood string
+
+func (m mood) Value() (driver.Value, error) {
+	if m == "" {
+		return nil, nil
+	}
+	if m != "fine" {
+		return nil, errNoMood
+	}
+	return string(m), nil
+}
+
+var errNoMood = errors.New("no such mood")
+
+// TestElementsThatCannotBeWritten: a value that refuses to be written is an
+// error and no NULL, in every form that an array travels in.
+func TestElementsThatCannotBeWritten(t *testing.T) {
+	for _, c := range []struct {
+		moods []mood
+		want  string
+		err   error
+	}{
+		{[]mood{"fine", ""}, `{"fine",NULL}`, nil},
+		{[]mood{"fine", "odd"}, "", errNoMood},
+	} {
+		a, err := meta.NewArray(meta.ColumnFor[mood]("mood"), unsafe.Pointer(&c.moods[0]), unsafe.Sizeof(c.moods[0]), len(c.moods), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := (meta.AsText{Array: a}).TextValue(); text.String != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%q as text: got %q, %v", c.moods, text.String, err)
+		}
+		for _, format := range []int16{pgtype.TextFormatCode, pgtype.BinaryFormatCode} {
+			if _, err := pgtype.NewMap().Encode(pgtype.TextArrayOID, format, meta.AsText{Array: a}, nil); !errors.Is(err, c.err) {
+				t.Errorf("%q in format %d: got %v, want %v", c.moods, format, err, c.err)
+			}
+		}
 	}
 }

@@ -117,24 +117,11 @@ func (a *Array) IndexType() any {
 // TextValue gives the array literal, for text format and for element types
 // that pgx does not know, such as enums.
 func (a *Array) TextValue() (pgtype.Text, error) {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i := range a.n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		s, null, err := Text(a.Index(i))
-		switch {
-		case err != nil:
-			return pgtype.Text{}, fmt.Errorf("column %q: %w", a.column.Name, err)
-		case null:
-			b.WriteString("NULL")
-		default:
-			quoteElement(&b, s)
-		}
+	s, err := arrayText(a.n, false, func(i int) (string, bool, error) { return Text(a.Index(i)) })
+	if err != nil {
+		return pgtype.Text{}, fmt.Errorf("column %q: %w", a.column.Name, err)
 	}
-	b.WriteByte('}')
-	return text(b.String())
+	return text(s)
 }
 
 // String gives the number of elements, for tracers.
@@ -144,10 +131,15 @@ func (a *Array) String() string { return fmt.Sprintf("%d values of %s", a.n, a.c
 // column types that only the server can read.
 type AsText struct{ *Array }
 
-// Index implements pgtype.ArrayGetter.
+// Index implements pgtype.ArrayGetter. A value that says it cannot be written is
+// returned as it is, so that pgx reports its error.
 func (a AsText) Index(i int) any {
-	s, null, err := Text(a.Array.Index(i))
-	if null || err != nil {
+	v := a.Array.Index(i)
+	s, null, err := Text(v)
+	switch {
+	case err != nil:
+		return v
+	case null:
 		return nil
 	}
 	return s
@@ -173,7 +165,13 @@ func (a AsJSON) Index(i int) any {
 func (a AsJSON) IndexType() any { return "" }
 
 // TextValue gives the array literal.
-func (a AsJSON) TextValue() (pgtype.Text, error) { return joined(a.n, a.Index) }
+func (a AsJSON) TextValue() (pgtype.Text, error) {
+	s, err := arrayText(a.n, false, func(i int) (string, bool, error) { return JSON(a.column.Value(a.at(i))) })
+	if err != nil {
+		return pgtype.Text{}, err
+	}
+	return text(s)
+}
 
 // NewAsJSON encodes a's values once, so that none fails later.
 func NewAsJSON(a *Array) (AsJSON, error) {
@@ -188,33 +186,39 @@ func NewAsJSON(a *Array) (AsJSON, error) {
 	return AsJSON{a}, nil
 }
 
-// TextValue gives the array literal.
-func (a AsText) TextValue() (pgtype.Text, error) { return joined(a.n, a.Index) }
-
-func joined(n int, index func(int) any) (pgtype.Text, error) {
+// arrayText writes an array literal such as {"a","b",NULL}. Elements are quoted,
+// because one that reads NULL without quotes would be NULL, but not those that
+// are arrays themselves.
+func arrayText(n int, nested bool, element func(i int) (s string, null bool, err error)) (string, error) {
 	var b strings.Builder
 	b.WriteByte('{')
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if s, ok := index(i).(string); ok {
-			quoteElement(&b, s)
-		} else {
+		s, null, err := element(i)
+		switch {
+		case err != nil:
+			return "", err
+		case null:
 			b.WriteString("NULL")
+		case nested:
+			b.WriteString(s)
+		default:
+			quoteElement(&b, s)
 		}
 	}
 	b.WriteByte('}')
-	return text(b.String())
+	return b.String(), nil
 }
 
-// IsDocument tells whether pgx writes the values of c to a json column by
+// IsDocument reports whether pgx writes the values of c to a json column by
 // encoding/json.
 func (c *Column) IsDocument() bool {
 	return c.Encode == KindStrings || c.Encode == KindOther && !c.Type.Implements(valuerType) && !hasPgxValue(c.Type)
 }
 
-// HasText tells whether the values of c can be written as literals here.
+// HasText reports whether the values of c can be written as literals here.
 func (c *Column) HasText() bool {
 	return c.Encode != KindOther || c.Type.Implements(valuerType)
 }

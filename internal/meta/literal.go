@@ -61,33 +61,13 @@ func literal(v any) (s string, null bool, err error) {
 	return "", false, fmt.Errorf("a value of type %T has no text form", v)
 }
 
-// arrayLiteral writes {"a","b",NULL}. Every element is quoted, because an element
-// that reads NULL without quotes would be one.
+// arrayLiteral writes a slice as an array.
 func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
 	if rv.IsNil() {
 		return "", true, nil
 	}
-	var b strings.Builder
-	b.WriteByte('{')
-	for i := range rv.Len() {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		elem := rv.Index(i).Interface()
-		s, null, err := Text(elem)
-		switch {
-		case err != nil:
-			return "", false, err
-		case null:
-			b.WriteString("NULL")
-		case isNested(rv.Index(i).Type()):
-			b.WriteString(s)
-		default:
-			quoteElement(&b, s)
-		}
-	}
-	b.WriteByte('}')
-	return b.String(), false, nil
+	s, err = arrayText(rv.Len(), isNested(rv.Type().Elem()), func(i int) (string, bool, error) { return Text(rv.Index(i).Interface()) })
+	return s, false, err
 }
 
 // isNested reports whether an element of type t is an array inside an array.

@@ -130,12 +130,7 @@ func (t *Table) Check(k reflect.Type) error {
 
 // IsKey reports whether c is part of the key.
 func (t *Table) IsKey(c *Column) bool {
-	for _, k := range t.Key {
-		if k.Column == c {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.Key, func(k KeyPart) bool { return k.Column == c })
 }
 
 // KeyOf copies the key of the entity at p to the key at key.

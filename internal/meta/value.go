@@ -65,22 +65,11 @@ func (c *Column) Moment(p unsafe.Pointer) time.Time {
 // NotFinite reports whether the column holds a NaN or an infinity, which some
 // column types take and others must not.
 func (c *Column) NotFinite(p unsafe.Pointer) bool {
-	field := unsafe.Add(p, c.Offset)
-	if c.Ptr {
-		if field = *(*unsafe.Pointer)(field); field == nil {
-			return false
-		}
-	}
-	var f float64
-	switch c.Encode {
-	case KindFloat32:
-		f = float64(*(*float32)(field))
-	case KindFloat64:
-		f = *(*float64)(field)
-	default:
+	if c.Encode != KindFloat32 && c.Encode != KindFloat64 {
 		return false
 	}
-	return math.IsNaN(f) || math.IsInf(f, 0)
+	v, _ := c.Arg(p)
+	return NotFinite(v)
 }
 
 // NotFinite reports whether an operand is a NaN or an infinity.
@@ -96,6 +85,10 @@ func NotFinite(v any) bool {
 			return false
 		}
 		f = *v
+	case *float64Arg:
+		f = float64(*v)
+	case *float32Arg:
+		f = float64(*v)
 	}
 	return math.IsNaN(f) || math.IsInf(f, 0)
 }

@@ -110,13 +110,20 @@ func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias, outer string) sq.S
 	for i := range l.Inner {
 		q = q.Where(escape(alias + "." + l.Inner[i].Quoted + " = " + outer + "." + l.Outer[i].Quoted))
 	}
-	if col := l.Table.SoftDelete; col != nil {
-		switch l.Deleted {
-		case WithoutDeleted:
-			q = q.Where(escape(alias + "." + col.Quoted + " IS NULL"))
-		case OnlyDeleted:
-			q = q.Where(escape(alias + "." + col.Quoted + " IS NOT NULL"))
-		}
+	if sql := l.Table.deletedCondition(alias+".", l.Deleted); sql != "" {
+		q = q.Where(sql)
 	}
 	return q
+}
+
+// deletedCondition returns the condition that a row is deleted or not, empty if
+// it may be either. The qualifier stands in front of the column.
+func (t *Table) deletedCondition(qualifier string, d Deleted) string {
+	switch {
+	case t.SoftDelete == nil || d == WithDeleted:
+		return ""
+	case d == OnlyDeleted:
+		return escape(qualifier + t.SoftDelete.Quoted + " IS NOT NULL")
+	}
+	return escape(qualifier + t.SoftDelete.Quoted + " IS NULL")
 }

@@ -190,13 +190,8 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 // is never handed to squirrel, which would write an AND without its side.
 func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	var out []sq.Sqlizer
-	if t.SoftDelete != nil {
-		switch r.Spec.Deleted {
-		case WithoutDeleted:
-			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NULL"))
-		case OnlyDeleted:
-			out = append(out, sq.Expr(escape(t.SoftDelete.Quoted)+" IS NOT NULL"))
-		}
+	if sql := t.deletedCondition("", r.Spec.Deleted); sql != "" {
+		out = append(out, sq.Expr(sql))
 	}
 	nodes := r.Spec.Where
 	if r.AndThen != nil {
