@@ -32,7 +32,7 @@
 // the order in which they were begun.
 //
 // A Load joins only a batch that has not left yet. So its result is never older
-// than its call: whoever writes something and then loads it sees it.
+// than its call: a caller who writes something and then loads it sees it.
 //
 // # One loader for the process
 //

@@ -37,8 +37,8 @@ func New[K comparable, V any](fn Func[K, V], options ...Options) *Loader[K, V] {
 // NewPerRequest returns a loader that lives as long as the request with the
 // context ctx:
 //
-//   - What was loaded is remembered, missing keys included and errors not. A
-//     key is asked for once, however often and by whomever it is loaded.
+//   - What was loaded is remembered, missing keys included and errors not. So
+//     a key is asked for once, however many callers load it.
 //   - Goroutines that are about to load something get the chance to do so
 //     before a call leaves, so that the resolvers of a list share the first
 //     call already.

@@ -54,7 +54,7 @@ const (
 )
 
 // resolve returns the options with their defaults. If they cannot be used it
-// returns an *[smrt.OptionsError] beside them, and the policy to report it to.
+// also returns an *[smrt.OptionsError], which goes to their policy.
 func resolve(given []Options) (o Options, err error) {
 	if len(given) > 0 {
 		o = given[0]

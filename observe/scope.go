@@ -156,8 +156,8 @@ func (s *scope) charge(st *statement, at callSite) (c *loop, crossed bool) {
 	}
 	repeats := c.repeats.Add(1)
 	// After a failed transaction everything before the failure is sent again,
-	// so the limit holds for each try: whoever repeats a statement r times in
-	// each of n tries is reported if r is above the limit.
+	// so the limit holds for each try: a loop that repeats a statement r times
+	// in each of n tries is reported if r is above the limit.
 	if c.reported || repeats <= int64(s.limit*(1+s.retries)) {
 		return c, false
 	}

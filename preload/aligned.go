@@ -30,8 +30,8 @@ func (r ToMany[P, C]) LoadCounts(ctx context.Context, db smrt.DB, parents []P) (
 	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoCount, nil), rowsOf(parents), rowsOf(out))
 }
 
-// LoadExists returns whether each parent leads to any row, in the order of
-// parents.
+// LoadExists reports for each parent whether it leads to any row, in the order
+// of parents.
 func (r ToMany[P, C]) LoadExists(ctx context.Context, db smrt.DB, parents []P) ([]bool, error) {
 	out := make([]bool, len(parents))
 	return out, load.FillAligned(ctx, db, load.Aligned(r.relation, load.IntoExists, nil), rowsOf(parents), rowsOf(out))

@@ -6,31 +6,29 @@ import (
 	"github.com/smrt-go/smrt/query"
 )
 
-// Has matches the rows of P that lead to a row of C which matches all of ps:
+// Has matches the rows of P that lead to a row of C that matches all of ps:
 //
 //	query.Where(shop.ProductCategory.Has(shop.CategorySlug.Eq("tea")))
 //
-// It is an EXISTS: the rows of P are not multiplied. The conditions of the
-// relation itself hold too; an order or limit of it does not matter.
+// It is an EXISTS, so no row of P comes twice. The conditions of the relation
+// itself hold too; its order and limit do not matter.
 func (r ToOne[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
 	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }
 
-// Has matches the rows of P that lead to a row of C which matches all of ps.
-// It is an EXISTS: the rows of P are not multiplied. The conditions of the
-// relation itself hold too; an order or limit of it does not matter.
+// Has matches the rows of P that lead to a row of C that matches all of ps. It is
+// an EXISTS, so no row of P comes twice. The conditions of the relation itself
+// hold too; its order and limit do not matter.
 func (r ToMany[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
 	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }
 
-// HasNot matches the rows of P that lead to no row of C which matches all of
-// ps.
+// HasNot matches the rows of P that lead to no row of C that matches all of ps.
 func (r ToOne[P, C]) HasNot(ps ...query.Predicate[C]) query.Predicate[P] {
 	return query.Not(r.Has(ps...))
 }
 
-// HasNot matches the rows of P that lead to no row of C which matches all of
-// ps.
+// HasNot matches the rows of P that lead to no row of C that matches all of ps.
 func (r ToMany[P, C]) HasNot(ps ...query.Predicate[C]) query.Predicate[P] {
 	return query.Not(r.Has(ps...))
 }
@@ -45,7 +43,7 @@ func (r ToMany[P, C]) Count(ps ...query.Predicate[C]) Number[P] {
 	return Number[P]{filtered(r.relation, ps).Node(plan.Counted)}
 }
 
-// Number is how many rows a row of P leads to.
+// Number is the number of rows that a row of P leads to.
 type Number[P any] struct{ node plan.Node }
 
 func (n Number[P]) compare(op string, v int64) query.Predicate[P] {

@@ -11,10 +11,10 @@ import (
 	"github.com/smrt-go/smrt/query"
 )
 
-// ForeignKey is how a T names a row whose key is a K: the accessor of a column
-// of that type; or of one that can be NULL, as a pointer, an sql.Null or the
-// types of pgtype that sqlc uses; or the parts of a composite key, as in
-// query.NewCompositeTable.
+// ForeignKey is how a T references a row whose key is a K: by the accessor of a
+// column of that type; of a column that can be NULL, which is a pointer, an
+// sql.Null or one of the types of pgtype that sqlc uses; or by the parts of a
+// composite key, as in query.NewCompositeTable.
 type ForeignKey[T any, K comparable] interface {
 	func(*T) *K | func(*T) **K | func(*T) *sql.Null[K] |
 		func(*T) *pgtype.Int2 | func(*T) *pgtype.Int4 | func(*T) *pgtype.Int8 |

@@ -9,8 +9,8 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// Load says that a relation is to be loaded into a field of V. It is a value:
-// made once, it serves any number of calls, concurrently.
+// Load says that a relation is to be loaded into a field of V. It is a value,
+// made once and used by any number of calls, also at the same time.
 type Load[V any] struct{ load *load.Load }
 
 // DefaultMaxDepth is how deep loads may nest unless [Load.MaxDepth] allows
@@ -49,8 +49,8 @@ func Many[V, P, C, R any](r ToMany[P, C], field func(*V) *[]R, nested ...Load[R]
 	return Load[V]{load.New(r.relation, into[V, R](load.IntoSlice, field), untyped(nested))}
 }
 
-// Count loads the number of rows that a relation leads to. An order or limit
-// of the relation does not matter.
+// Count sets a field to the number of rows that a relation leads to. The
+// relation's order and limit do not matter.
 func Count[V, P, C any](r ToMany[P, C], field func(*V) *int64) Load[V] {
 	return Load[V]{load.New(r.relation, into[V, C](load.IntoCount, field), nil)}
 }
@@ -77,8 +77,8 @@ func untyped[V any](loads []Load[V]) load.Loads {
 }
 
 // Ref is a related row that may be missing, or not have been loaded at all.
-// The zero Ref is not loaded. Its layout is that of a load.Ref.
-type Ref[R any] struct {
+// The zero Ref is not loaded.
+type Ref[R any] struct { // the layout of a load.Ref
 	row    *R
 	loaded bool
 }

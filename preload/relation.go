@@ -7,7 +7,7 @@ import (
 )
 
 // ToOne is a relation that leads from a P to at most one C. Like a query it is
-// a value: its methods return a new relation and leave the old as it was. It
+// a value: its methods return a new relation and leave the old one as it was. It
 // holds no connection, belongs in a package variable, and is safe for
 // concurrent use.
 type ToOne[P, C any] struct{ relation *load.Relation }
@@ -16,7 +16,7 @@ type ToOne[P, C any] struct{ relation *load.Relation }
 // like [ToOne].
 type ToMany[P, C any] struct{ relation *load.Relation }
 
-// BelongsTo declares that a row of from names a row of to by a foreign key:
+// BelongsTo declares that a row of from references a row of to by a foreign key:
 //
 //	ProductCategory = preload.BelongsTo(Products, Categories, func(p *Product) *int64 { return &p.CategoryID })
 //
@@ -26,13 +26,13 @@ func BelongsTo[P, C any, PK, K comparable, F ForeignKey[P, K]](from *query.Table
 	return ToOne[P, C]{load.Declare(l, from.Plan(), true)}
 }
 
-// HasOne declares that at most one row of children names a row of parents: the
-// foreign key is unique. If several do, loading returns smrt.ErrTooManyRows.
+// HasOne declares that at most one row of children references a row of parents:
+// the foreign key is unique. If several do, loading returns smrt.ErrTooManyRows.
 func HasOne[P, C any, K, CK comparable, F ForeignKey[C, K]](parents *query.Table[P, K], children *query.Table[C, CK], fk F) ToOne[P, C] {
 	return ToOne[P, C]{load.Declare(has[P, K]("has-one", parents.Plan(), children.Plan(), fieldsOf[C, K](fk, parents.Plan())), parents.Plan(), true)}
 }
 
-// HasMany declares that rows of children name a row of parents by a foreign
+// HasMany declares that rows of children reference a row of parents by a foreign
 // key:
 //
 //	OrderLines = preload.HasMany(Orders, OrderItems, func(i *OrderItem) *int64 { return &i.OrderID })
@@ -44,8 +44,8 @@ func has[P any, K comparable](kind string, parents, children *plan.Table, fk []l
 	return &load.Link{Kind: kind, Outer: load.KeyFields(parents), Inner: fk, Child: children}
 }
 
-// ManyToMany declares that rows of through tie rows of parents, named by left,
-// to rows of children, named by right:
+// ManyToMany declares that rows of through connect rows of parents, referenced
+// by left, with rows of children, referenced by right:
 //
 //	ProductTags = preload.ManyToMany(Products, ProductTagRows, Tags,
 //		func(t *ProductTag) *int64 { return &t.ProductID },
@@ -64,17 +64,17 @@ func ManyToMany[P, J, C any, PK, JK, CK comparable, L ForeignKey[J, PK], R Forei
 	return ToMany[P, C]{load.Declare(l, parents.Plan(), false)}
 }
 
-// filtered is r with more conditions.
+// filtered returns r with more conditions.
 func filtered[C any](r *load.Relation, ps []query.Predicate[C]) *load.Relation {
 	return r.With(r.Spec().And(query.Where(ps...).Plan().Where))
 }
 
-// Where leads only to the rows that match all of ps.
+// Where restricts the relation to the rows that match all of ps.
 func (r ToOne[P, C]) Where(ps ...query.Predicate[C]) ToOne[P, C] {
 	return ToOne[P, C]{filtered(r.relation, ps)}
 }
 
-// Where leads only to the rows that match all of ps.
+// Where restricts the relation to the rows that match all of ps.
 func (r ToMany[P, C]) Where(ps ...query.Predicate[C]) ToMany[P, C] {
 	return ToMany[P, C]{filtered(r.relation, ps)}
 }
@@ -95,14 +95,15 @@ func (r ToMany[P, C]) OrderBy(terms ...query.Order[C]) ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().OrderBy(query.All[C]().OrderBy(terms...).Plan().Order))}
 }
 
-// Limit leads to the first n rows of each parent. The server looks them up
-// parent by parent, so this is fast only with an index on the foreign key.
-// Loading a relation with a negative n returns an error.
+// Limit restricts the relation to the first n rows of each parent. The server
+// looks them up parent by parent, so this is fast only with an index on the
+// foreign key. Loading a relation with a negative n returns an error.
 func (r ToMany[P, C]) Limit(n int) ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithLimit(n))}
 }
 
-// First leads to the first row only, such as the latest order of a customer.
+// First restricts the relation to the first row, such as the latest order of a
+// customer.
 func (r ToMany[P, C]) First() ToOne[P, C] {
 	return ToOne[P, C]{r.relation.First()}
 }

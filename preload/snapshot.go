@@ -115,7 +115,7 @@ const (
 	patience         = 5 * time.Millisecond
 )
 
-// patienceWith is how long pool is asked, 0 if it has no room.
+// patienceWith returns how long to ask pool, 0 if it has no room.
 func patienceWith(pool smrt.Pool) time.Duration {
 	p, ok := pool.(interface{ Stat() *pgxpool.Stat })
 	if !ok {

@@ -97,7 +97,7 @@ type group struct {
 	panic  *PanicError
 }
 
-// turn tells that the group consists of one call, which its caller makes by
+// turn reports whether the group consists of one call, which its caller makes by
 // itself.
 func (gr *group) turn() bool { return gr.sent && len(gr.calls) == 1 }
 

@@ -36,7 +36,8 @@ func numbered(prefix string, n int) []string {
 	return out
 }
 
-// aliases is numbered as the rest of a list: the prefix begins with a comma.
+// aliases joins numbered names to the rest of a list: the prefix begins with a
+// comma.
 func aliases(prefix string, n int) string { return strings.Join(numbered(prefix, n), "") }
 
 // order returns the order in which a parent's rows come: the relation's, the

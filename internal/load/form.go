@@ -305,7 +305,7 @@ func (l *Load) onVia(condition string) string {
 	return text
 }
 
-// amongRows is the condition that the related rows have one of the keys. It is
+// amongRows returns the condition that the related rows have one of the keys. It is
 // empty if plan's own operator will do.
 func (f *form) amongRows(l *Load) string {
 	if f.keys == nil {
@@ -314,7 +314,7 @@ func (f *form) amongRows(l *Load) string {
 	return f.among(qualified("", columnsOf(l.Inner)))
 }
 
-// among is the condition that columns hold one of the keys, which are the
+// among returns the condition that columns hold one of the keys, which are the
 // arguments from $1.
 func (f *form) among(columns []string) string {
 	if f.keys == nil {
@@ -324,7 +324,7 @@ func (f *form) among(columns []string) string {
 		" FROM " + f.keys.From + " AS smrt_k(" + f.keys.Names() + "))"
 }
 
-// equal is the condition that columns hold the key of the row of the unnest.
+// equal returns the condition that columns hold the key of the row of the unnest.
 func (f *form) equal(columns []string) string {
 	terms := make([]string, len(columns))
 	for i, c := range columns {

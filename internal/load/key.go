@@ -19,7 +19,7 @@ type Field struct {
 	valid  uintptr      // where the flag is that says it is not NULL; 0: there is none
 }
 
-// Single is a foreign key of one column.
+// Single returns a foreign key of one column.
 func Single(column *meta.Column, to *plan.Table) []Field {
 	f := newField(column)
 	if len(to.Key) != 1 {
@@ -32,7 +32,7 @@ func Single(column *meta.Column, to *plan.Table) []Field {
 	return []Field{f}
 }
 
-// Composite is a foreign key of several columns.
+// Composite returns a foreign key of several columns.
 func Composite(parts []meta.KeyPart, to *plan.Table) []Field {
 	if len(parts) != len(to.Key) {
 		panic(fmt.Sprintf("smrt: relation to %s: its key has %d columns, but %d parts are given: write a query.Part for each of %s", to.Name, len(to.Key), len(parts), names(to)))

@@ -52,7 +52,8 @@ func Declare(l *Link, parents *plan.Table, single bool) *Relation {
 	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty(), single: single}
 }
 
-// declaration describes l to whoever sees statements that it would save.
+// declaration describes l for observe, which sees the statements that it would
+// save.
 func (l *Link) declaration() relation.Relation {
 	table, columns := l.Child, columnsOf(l.Inner)
 	if l.Via != nil {
@@ -62,7 +63,7 @@ func (l *Link) declaration() relation.Relation {
 	for _, c := range columns {
 		r.Columns = append(r.Columns, c.Quoted)
 	}
-	if _, file, line, ok := runtime.Caller(3); ok { // whoever called the constructor
+	if _, file, line, ok := runtime.Caller(3); ok { // the caller of the constructor
 		r.Site = filepath.Base(file) + ":" + strconv.Itoa(line)
 	}
 	return r

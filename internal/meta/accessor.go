@@ -15,14 +15,14 @@ func AccessorOf[T, F any](field func(*T) *F) Accessor {
 	return func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*T)(p))) }
 }
 
-// ColumnOf returns the column behind the field that field returns the address
+// ColumnOf returns the column whose field the function field returns the address
 // of. It panics if there is none: a wrong declaration is a mistake in the
 // program.
 func ColumnOf[T, F any](field func(*T) *F) *Column {
 	return MustResolve((*T)(nil), (*F)(nil), AccessorOf(field))
 }
 
-// ColumnOfFunc is ColumnOf for a function whose type is known at run time only.
+// ColumnOfFunc does what ColumnOf does for a function whose type is known at run time only.
 func ColumnOfFunc(field any) *Column {
 	f := reflect.ValueOf(field)
 	return MustResolve(reflect.Zero(f.Type().In(0)).Interface(), reflect.Zero(f.Type().Out(0)).Interface(), func(p unsafe.Pointer) unsafe.Pointer {
@@ -30,7 +30,7 @@ func ColumnOfFunc(field any) *Column {
 	})
 }
 
-// MustResolve is Resolve for nil pointers to the types. It panics where Resolve
+// MustResolve calls Resolve for nil pointers to the types. It panics where Resolve
 // returns an error.
 func MustResolve(entity, field any, access Accessor) *Column {
 	c, err := Resolve(reflect.TypeOf(entity).Elem(), reflect.TypeOf(field).Elem(), access)
@@ -61,8 +61,8 @@ func Resolve(t, f reflect.Type, access Accessor) (*Column, error) {
 	}
 }
 
-// Locate returns how far behind the start of a t the field lies that an
-// accessor leads to.
+// Locate returns the offset, from the start of a t, of the field that an accessor
+// leads to.
 func Locate(t reflect.Type, access Accessor) (offset uintptr, err error) {
 	defer func() {
 		if r := recover(); r != nil { // it followed a pointer, which is nil in a zero t

@@ -25,7 +25,7 @@ type Array struct {
 	pointers []unsafe.Pointer
 }
 
-// NewArray is the column of n entities that lie stride bytes apart from base;
+// NewArray returns the column of n entities that lie stride bytes apart from base;
 // of those with the given indexes, if rows is not nil. It refuses the first
 // value that [Column.Arg] refuses.
 func NewArray(c *Column, base unsafe.Pointer, stride uintptr, n int, rows []int) (*Array, error) {
@@ -51,7 +51,7 @@ func (a *Array) check() error {
 	return nil
 }
 
-// NewArrayAt is the column of the entities at the given addresses.
+// NewArrayAt returns the column of the entities at the given addresses.
 func NewArrayAt(c *Column, pointers []unsafe.Pointer) (*Array, error) {
 	a := &Array{column: c, n: len(pointers), pointers: pointers}
 	return a, a.check()
@@ -71,7 +71,7 @@ func (a *Array) at(i int) unsafe.Pointer {
 	return unsafe.Add(a.base, uintptr(a.row(i))*a.stride)
 }
 
-// Len is the number of elements.
+// Len returns the number of elements.
 func (a *Array) Len() int { return a.n }
 
 // Dimensions implements pgtype.ArrayGetter.

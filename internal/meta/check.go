@@ -15,7 +15,7 @@ import (
 	"github.com/smrt-go/smrt"
 )
 
-// CheckValue is the check of Arg for a value that lies outside an entity, such
+// CheckValue does the check of Arg for a value that lies outside an entity, such
 // as the operand of a predicate.
 func (c *Column) CheckValue(v any) error {
 	switch v := v.(type) {

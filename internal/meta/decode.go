@@ -48,7 +48,7 @@ func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single boo
 	d.InitFrom(table, targets, rows, 0)
 }
 
-// InitFrom is Init for rows whose first skip columns go elsewhere.
+// InitFrom does what Init does for rows whose first skip columns go elsewhere.
 func (d *Decoder) InitFrom(table string, targets []Target, rows pgx.Rows, skip int) {
 	d.skip = skip
 	d.InitFields(table, targets, rows.TypeMap(), rows.FieldDescriptions()[skip:])

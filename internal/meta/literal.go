@@ -18,7 +18,7 @@ import (
 // safe for concurrent use.
 var textMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
-// literal is Text for the types that have to be looked at.
+// literal does what Text does for the types that have to be looked at.
 func literal(v any) (s string, null bool, err error) {
 	types := textMaps.Get().(*pgtype.Map)
 	b, err := types.Encode(0, pgtype.TextFormatCode, v, make([]byte, 0, 32))

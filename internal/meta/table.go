@@ -141,10 +141,10 @@ func (t *Table) KeyOf(p, key unsafe.Pointer) {
 	}
 }
 
-// Targets are the columns of the table's own struct, in order.
+// Targets returns the columns of the table's own struct, in order.
 func (t *Table) Targets() []Target { return TargetsOf(t.Struct.Columns, 0) }
 
-// TargetsOf are columns of a struct that lies base bytes inside the row.
+// TargetsOf returns columns of a struct that lies base bytes inside the row.
 func TargetsOf(columns []*Column, base uintptr) []Target {
 	ts := make([]Target, len(columns))
 	for i, c := range columns {

@@ -14,7 +14,7 @@ const DefaultCacheSize = 512
 type Stats struct {
 	Size      int    // shapes held now
 	Capacity  int    // shapes held at the most
-	Hits      uint64 // queries answered from the cache
+	Hits      uint64 // queries whose shape was in the cache
 	Misses    uint64 // queries that squirrel rendered
 	Evictions uint64 // shapes dropped to make room: many mean that the capacity is too small
 }

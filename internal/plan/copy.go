@@ -20,7 +20,7 @@ func Copy(v any) any {
 	return v
 }
 
-// deepCopy is Copy of what v holds.
+// deepCopy does what Copy does, by reflection.
 func deepCopy(v reflect.Value) reflect.Value {
 	switch v.Kind() {
 	case reflect.Slice:

@@ -7,7 +7,7 @@ import "unsafe"
 // else, so that one can be seen as the other without copying.
 //
 //	query.Table       *Table
-//	query.Column      *meta.Column (beside one for the elements of lists)
+//	query.Column      *meta.Column (next to one for the elements of lists)
 //	query.KeyPart     meta.KeyPart
 //	query.Query       *Spec
 //	query.Predicate   Node

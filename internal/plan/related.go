@@ -47,7 +47,7 @@ func (b *builder) envelope(e *Envelope) {
 	}
 }
 
-// links is the key of a link. The table's name would not do: the columns of
+// links appends the key of a link. The table's name would not do: the columns of
 // another declaration have other numbers, and may say nothing of soft deletion.
 func (b *builder) links(l *Link) {
 	b.fail(l.Table.checkDeleted(l.Deleted))
@@ -60,7 +60,7 @@ func (b *builder) links(l *Link) {
 	}
 }
 
-// link is the key of a condition on related rows.
+// link appends the key of a condition on related rows.
 func (b *builder) link(n *Node) {
 	b.text(n.SQL)
 	b.links(n.Link)

@@ -55,7 +55,8 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(indexes, args)}, nil
 }
 
-// argumentOrder is nil when every argument is used once, in order.
+// argumentOrder returns which argument each placeholder stands for, nil if every
+// argument is used once, in order.
 func argumentOrder(indexes []any, args int) []int {
 	order := make([]int, len(indexes))
 	inOrder := len(indexes) == args
@@ -128,7 +129,7 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	return q.PlaceholderFormat(sq.Dollar)
 }
 
-// prefix is what stands in front of the statement. pg_hint_plan reads the
+// prefix returns what stands in front of the statement. pg_hint_plan reads the
 // first comment only, and only with a plus sign.
 func (w *renderer) prefix(s *Spec) string {
 	var parts []string
@@ -186,7 +187,7 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 	return sq.Expr("?", w.arg())
 }
 
-// conditions are the terms of the WHERE clause. A part that renders to nothing
+// conditions returns the terms of the WHERE clause. A part that renders to nothing
 // is never handed to squirrel, which would write an AND without its side.
 func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	var out []sq.Sqlizer
@@ -323,7 +324,7 @@ func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
 	return sq.Expr(escape(o.Column.Quoted) + Direction(o))
 }
 
-// Direction is what follows the column in a term of an order.
+// Direction returns what follows the column in a term of an order.
 func Direction(o meta.Order) string {
 	direction := ""
 	if o.Desc {

@@ -14,7 +14,7 @@ import (
 type Table struct {
 	*meta.Table
 	cache *cache
-	id    uint64 // tells it from other declarations of the same table
+	id    uint64 // distinguishes it from other declarations of the same table
 }
 
 var tables atomic.Uint64
@@ -306,7 +306,7 @@ func (b *builder) set(s *Set) {
 	}
 }
 
-// operands is how many arguments an operator on a column takes.
+// operands returns how many arguments an operator on a column takes.
 func operands(op Op) int {
 	switch op {
 	case IsNull, NotNull:
