@@ -91,7 +91,7 @@ func (s *Struct) add(t reflect.Type, base uintptr) error {
 		if err := CheckIdent(tag); err != nil {
 			return fmt.Errorf("%s.%s: %w", t, f.Name, err)
 		}
-		c := newColumn(tag, f.Type, base+f.Offset)
+		c := NewColumn(tag, f.Type, base+f.Offset)
 		c.Index = len(s.Columns)
 		s.Columns = append(s.Columns, c)
 		key := fieldKey{c.Offset, c.Type}
@@ -100,16 +100,12 @@ func (s *Struct) add(t reflect.Type, base uintptr) error {
 	return nil
 }
 
-// NewColumn describes a field that is not part of a Struct, such as a computed
-// column of a view.
-func NewColumn(name string, t reflect.Type, offset uintptr) *Column {
-	return newColumn(name, t, offset)
-}
-
 // ColumnFor describes a value of type V that is no field.
-func ColumnFor[V any](name string) *Column { return newColumn(name, reflect.TypeFor[V](), 0) }
+func ColumnFor[V any](name string) *Column { return NewColumn(name, reflect.TypeFor[V](), 0) }
 
-func newColumn(name string, t reflect.Type, offset uintptr) *Column {
+// NewColumn describes a field at an offset. It need not be part of a Struct: a
+// computed column of a view is not.
+func NewColumn(name string, t reflect.Type, offset uintptr) *Column {
 	c := &Column{Name: name, Quoted: Quote(name), Offset: offset, Type: t, Nullable: holdsNull(t)}
 	value := t
 	if t.Kind() == reflect.Pointer {

@@ -13,15 +13,8 @@ import (
 // CheckFragment refuses a fragment without arguments that could be more than
 // the expression it stands for.
 func CheckFragment(sql string) error {
-	_, _, err := splitRaw(sql, 0)
-	return err
-}
-
-// splitRaw returns the text and the order of a [fragment].
-func splitRaw(sql string, args int) (string, []int, error) {
 	f := fragment{sql: sql}
-	err := f.translate(args)
-	return f.text.String(), f.order, err
+	return f.translate(0)
 }
 
 // fragment is SQL with $1, $2, ... that is translated into squirrel's form,
