@@ -28,7 +28,7 @@ func (n *Node) noticeRestarts(c *pgxpool.Config) {
 				return err
 			}
 		}
-		return n.admit(ctx, conn)
+		return n.checkReplayed(ctx, conn)
 	}
 }
 
@@ -48,8 +48,8 @@ func askReplayed(ctx context.Context, conn *pgx.Conn) (lsn uint64, standby bool,
 	return lsn, true, err
 }
 
-// admit refuses a connection to a standby that has gone back.
-func (n *Node) admit(ctx context.Context, conn *pgx.Conn) error {
+// checkReplayed refuses a connection to a standby that has gone back.
+func (n *Node) checkReplayed(ctx context.Context, conn *pgx.Conn) error {
 	known := n.status.Load()
 	if known == nil || !known.standby || !n.router.kind().positions() {
 		return nil

@@ -35,7 +35,7 @@ func (r *Router) learn(n *Node, s *status, err error) {
 		r.remember(s)
 	}
 	r.arrange()
-	n.prober.meet(err)
+	n.prober.noteProbe(err)
 	if s != nil {
 		n.prober.release(s)
 	}

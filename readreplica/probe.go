@@ -28,10 +28,10 @@ type prober struct {
 	waits bool          // the server has WAIT FOR LSN
 	soon  chan struct{} // asks for a probe at once
 
-	asked instant               // when the last full probe began
-	met   chan struct{}         // closed when the server was asked for the first time
-	first sync.Once             // closes met
-	last  atomic.Pointer[error] // of the last probe, nil if it was answered
+	asked  instant               // when the last full probe began
+	probed chan struct{}         // closed when the server was asked for the first time
+	first  sync.Once             // closes probed
+	last   atomic.Pointer[error] // of the last probe, nil if it was answered
 
 	mu      sync.Mutex
 	waiters []*waiter
@@ -43,16 +43,16 @@ type waiter struct {
 	done chan struct{}
 }
 
-func (p *prober) init() { p.soon, p.met = make(chan struct{}, 1), make(chan struct{}) }
+func (p *prober) init() { p.soon, p.probed = make(chan struct{}, 1), make(chan struct{}) }
 
-// meet remembers how a probe ended.
-func (p *prober) meet(err error) {
+// noteProbe remembers how a probe ended.
+func (p *prober) noteProbe(err error) {
 	if err == nil {
 		p.last.Store(nil)
 	} else if !errors.Is(err, gobreaker.ErrOpenState) { // which says nothing new
 		p.last.Store(&err)
 	}
-	p.first.Do(func() { close(p.met) })
+	p.first.Do(func() { close(p.probed) })
 }
 
 // hurry asks for a probe at once.

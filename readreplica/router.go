@@ -189,7 +189,7 @@ func (r *Router) firstProbes(ctx context.Context) error {
 	for _, n := range r.nodes {
 		g.Go(func() error {
 			select {
-			case <-n.prober.met:
+			case <-n.prober.probed:
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
