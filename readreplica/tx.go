@@ -64,7 +64,7 @@ func (w *writing) begin(options pgx.TxOptions) (pgx.Tx, error) {
 		conn.Release()
 		return nil, err
 	}
-	return &tx{inner: inner, conn: conn, writing: *w}, nil
+	return &tx{Tx: inner, conn: conn, writing: *w}, nil
 }
 
 // beginRead begins a transaction on a replica, which it stays on. To its end it
@@ -83,16 +83,17 @@ func (r *Router) beginRead(ctx context.Context, options pgx.TxOptions) (pgx.Tx, 
 		inner, err := n.reads.BeginTx(ctx, options)
 		if err == nil {
 			try.Began = 0 // how long it takes is up to the caller
-			return &tx{inner: inner, writing: writing{router: r, ctx: ctx, node: n}, reads: true, try: try}, nil
+			return &tx{Tx: inner, writing: writing{router: r, ctx: ctx, node: n}, reads: true, try: try}, nil
 		}
 		try.Err = err
 	}
 }
 
-// tx is a transaction on a node.
+// tx is a transaction on a node. After its end its Tx is a closed one: a connection
+// that was given back may serve somebody else then.
 type tx struct {
-	inner pgx.Tx
-	conn  *pgxpool.Conn // nil: inner ends the transaction by itself
+	pgx.Tx
+	conn *pgxpool.Conn // nil: Tx ends the transaction by itself
 	writing
 	reads bool
 	try   handle.Try // of a transaction that reads
@@ -103,7 +104,7 @@ var _ pgx.Tx = (*tx)(nil)
 
 // end gives the connection back.
 func (t *tx) end(ctx context.Context, err error) {
-	t.over = true
+	t.over, t.Tx = true, handle.ClosedTx()
 	if t.conn != nil {
 		t.conn.Release()
 	}
@@ -148,7 +149,7 @@ func (t *tx) CommitPosition(ctx context.Context) (smrt.Position, error) {
 // plainCommit commits as pgx does. The session notes a write whose position is not
 // known, after an error too.
 func (t *tx) plainCommit(ctx context.Context) error {
-	err := t.inner.Commit(ctx)
+	err := t.Tx.Commit(ctx)
 	if !t.reads {
 		t.router.wrote(ctx)
 	}
@@ -162,9 +163,9 @@ func (t *tx) Rollback(ctx context.Context) error {
 	if t.over {
 		return pgx.ErrTxClosed
 	}
-	conn := t.inner.Conn()
+	conn := t.Conn()
 	lost, failed := conn.IsClosed(), conn.PgConn().TxStatus() == handle.StatusFailed
-	err := t.inner.Rollback(ctx)
+	err := t.Tx.Rollback(ctx)
 	switch {
 	case lost:
 		t.end(ctx, pgconn.ErrConnClosed)
@@ -182,60 +183,3 @@ func (t *tx) Rollback(ctx context.Context) error {
 	}
 	return err
 }
-
-// Begin makes a savepoint. It and the methods below are those of the transaction
-// of pgx, but return pgx.ErrTxClosed after its end: a connection that was given back
-// may serve somebody else then.
-func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
-	if t.over {
-		return nil, pgx.ErrTxClosed
-	}
-	return t.inner.Begin(ctx)
-}
-
-func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if t.over {
-		return pgconn.CommandTag{}, pgx.ErrTxClosed
-	}
-	return t.inner.Exec(ctx, sql, args...)
-}
-
-func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if t.over {
-		return handle.FailedRows(pgx.ErrTxClosed), pgx.ErrTxClosed
-	}
-	return t.inner.Query(ctx, sql, args...)
-}
-
-func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if t.over {
-		return handle.FirstRow(nil, pgx.ErrTxClosed)
-	}
-	return t.inner.QueryRow(ctx, sql, args...)
-}
-
-func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if t.over {
-		return pgx.FailedBatchResults(b, pgx.ErrTxClosed)
-	}
-	return t.inner.SendBatch(ctx, b)
-}
-
-func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	if t.over {
-		return 0, pgx.ErrTxClosed
-	}
-	return t.inner.CopyFrom(ctx, table, columns, src)
-}
-
-func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	if t.over {
-		return nil, pgx.ErrTxClosed
-	}
-	return t.inner.Prepare(ctx, name, sql)
-}
-
-// LargeObjects and Conn are those of the transaction; they are not for use
-// after its end.
-func (t *tx) LargeObjects() pgx.LargeObjects { return t.inner.LargeObjects() }
-func (t *tx) Conn() *pgx.Conn                { return t.inner.Conn() }

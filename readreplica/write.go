@@ -190,7 +190,7 @@ func (b *batchResults) Tx() pgx.Tx {
 	if inner == nil {
 		return nil
 	}
-	return &tx{inner: inner, writing: b.writing}
+	return &tx{Tx: inner, writing: b.writing}
 }
 
 // Close ends the batch.

@@ -137,9 +137,7 @@ func (h *managedTx) Prepare(ctx context.Context, name, sql string) (_ *pgconn.St
 // any more, it returns those of a closed one.
 func (h *managedTx) LargeObjects() pgx.LargeObjects {
 	if h.usable() != nil {
-		var b pgx.Batch
-		b.BeginTx(pgx.TxOptions{})
-		return pgx.FailedBatchResults(&b, smrt.ErrTxDone).Tx().LargeObjects()
+		return handle.ClosedTx().LargeObjects()
 	}
 	return h.a.tx.LargeObjects()
 }

@@ -35,3 +35,13 @@ func FailedRows(err error) pgx.Rows {
 	rows, _ := pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
 	return rows
 }
+
+// ClosedTx returns a transaction that has ended: its methods return
+// pgx.ErrTxClosed, and it has no connection. It is always the same one.
+func ClosedTx() pgx.Tx { return closedTx }
+
+var closedTx = func() pgx.Tx {
+	var b pgx.Batch
+	b.BeginTx(pgx.TxOptions{})
+	return pgx.FailedBatchResults(&b, pgx.ErrTxClosed).Tx()
+}()
