@@ -12,7 +12,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// MaxChunk is how many rows one statement carries. More would not be faster
+// MaxChunk is how many rows one statement writes. More would not be faster
 // and an array may not exceed 1 GB; the statements of a larger call travel in
 // one batch, which is one implicit transaction.
 const MaxChunk = 20_000
@@ -26,19 +26,15 @@ type ArrayType struct {
 }
 
 // ArrayTypes returns how arrays of the columns travel, and reports whether all
-// of them can. It remembers the answer: asking pgx what it can encode takes
-// longer than sending ten rows.
-func (c *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+// of them can. It remembers the answer for each column and type: asking pgx what
+// it can encode takes longer than sending ten rows.
+func (t *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
 	out := make([]ArrayType, len(columns))
 	for i, col := range columns {
-		key := carriage{col, types[col.Name]}
-		known, ok := carriages.Load(key)
+		key := arrayTypeKey{col, types[col.Name]}
+		known, ok := arrayTypes.Load(key)
 		if !ok {
-			ks, can := c.carriers(types, columns[i:i+1])
-			if !can {
-				ks = []ArrayType{{}}
-			}
-			known, _ = carriages.LoadOrStore(key, ks[0])
+			known, _ = arrayTypes.LoadOrStore(key, newArrayType(col, key.of))
 		}
 		if out[i] = known.(ArrayType); out[i].Param == "" {
 			return nil, false
@@ -47,34 +43,29 @@ func (c *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) 
 	return out, true
 }
 
-type carriage struct {
+type arrayTypeKey struct {
 	column *meta.Column
 	of     ColumnType
 }
 
-// carriages grows with the columns that a program declares.
-var carriages sync.Map // carriage -> carrier
+// arrayTypes grows with the columns that a program declares.
+var arrayTypes sync.Map // arrayTypeKey -> ArrayType
 
-// carriers finds the carrier of each column. It reports false if one of them
-// has none: its type can be encoded by a codec of the connection only.
-func (c *Table) carriers(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
-	out := make([]ArrayType, len(columns))
-	for i, col := range columns {
-		t := types[col.Name]
-		switch {
-		case t.isJSON && col.IsDocument():
-			out[i] = ArrayType{Param: "text[]", Cast: "::" + t.Name, asJSON: true}
-		case t.isText && col.Encode == meta.KindString:
-			out[i] = ArrayType{Param: "text[]"}
-		case col.Encode != meta.KindString && col.Encode != meta.KindJSON && col.Encode != meta.KindStrings && encodable(col, t.Base):
-			out[i] = ArrayType{Param: t.Name + "[]"}
-		case col.HasText() && col.Encode != meta.KindBytes:
-			out[i] = ArrayType{Param: "text[]", Cast: "::" + t.Name, asText: col.Encode != meta.KindString}
-		default:
-			return nil, false
-		}
+// newArrayType returns how arrays of values of col travel to a column of type
+// of. It returns the zero ArrayType if they cannot, because only a codec of the
+// connection can encode the type.
+func newArrayType(col *meta.Column, of ColumnType) ArrayType {
+	switch {
+	case of.isJSON && col.IsDocument():
+		return ArrayType{Param: "text[]", Cast: "::" + of.Name, asJSON: true}
+	case of.isText && col.Encode == meta.KindString:
+		return ArrayType{Param: "text[]"}
+	case col.Encode != meta.KindString && col.Encode != meta.KindJSON && col.Encode != meta.KindStrings && encodable(col, of.Base):
+		return ArrayType{Param: of.Name + "[]"}
+	case col.HasText() && col.Encode != meta.KindBytes:
+		return ArrayType{Param: "text[]", Cast: "::" + of.Name, asText: col.Encode != meta.KindString}
 	}
-	return out, true
+	return ArrayType{}
 }
 
 // encodable reports whether pgx itself knows how to encode an array of the
@@ -105,14 +96,14 @@ func (t ArrayType) Arg(a *meta.Array) (any, error) {
 }
 
 // Arrays are the columns of the chosen rows as arguments.
-func Arrays(columns []*meta.Column, carriers []ArrayType, rows Rows, chosen []int) ([]any, error) {
+func Arrays(columns []*meta.Column, types []ArrayType, rows Rows, chosen []int) ([]any, error) {
 	args := make([]any, len(columns))
 	for i, col := range columns {
 		a, err := meta.NewArray(col, rows.Base, rows.Size, rows.N, chosen)
 		if err != nil {
 			return nil, err
 		}
-		if args[i], err = carriers[i].Arg(a); err != nil {
+		if args[i], err = types[i].Arg(a); err != nil {
 			return nil, err
 		}
 	}
@@ -121,10 +112,10 @@ func Arrays(columns []*meta.Column, carriers []ArrayType, rows Rows, chosen []in
 
 // Unnest is the FROM item that turns the arrays into rows u(c0, c1, ...), and
 // the expressions that are their columns.
-func Unnest(carriers []ArrayType, ordinality bool) (from string, exprs []string) {
-	params := make([]string, len(carriers))
-	names := make([]string, len(carriers))
-	for i, k := range carriers {
+func Unnest(types []ArrayType, ordinality bool) (from string, exprs []string) {
+	params := make([]string, len(types))
+	names := make([]string, len(types))
+	for i, k := range types {
 		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
 		names[i] = "c" + strconv.Itoa(i)
 		exprs = append(exprs, "u."+names[i]+k.Cast)
@@ -147,7 +138,7 @@ type KeyTable struct {
 
 // KeyTable finds out how keys made of columns travel. It asks the catalog only
 // for types that the Go type leaves open, and remembers the answer.
-func (c *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column) (*KeyTable, error) {
+func (t *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column) (*KeyTable, error) {
 	ks := make([]ArrayType, len(columns))
 	for i, col := range columns {
 		switch col.Encode {
@@ -160,31 +151,31 @@ func (c *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column
 		case meta.KindUUID:
 			ks[i].Param = "uuid[]"
 		default:
-			types, err := c.ColumnTypes(ctx, db)
+			types, err := t.ColumnTypes(ctx, db)
 			if err != nil {
 				return nil, err
 			}
-			known, ok := c.KeyArrayTypes(types, columns)
+			known, ok := t.KeyArrayTypes(types, columns)
 			if !ok {
-				return nil, &smrt.QueryError{Reason: "the key column " + c.Name + "." + col.Name + " has a type that arrays cannot carry"}
+				return nil, &smrt.QueryError{Reason: "the key column " + t.Name + "." + col.Name + " has a type that arrays cannot carry"}
 			}
 			ks[i] = known[i]
 		}
 	}
-	t := &KeyTable{types: ks}
+	list := &KeyTable{types: ks}
 	params := make([]string, len(ks))
 	for i, k := range ks {
 		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
-		t.Exprs = append(t.Exprs, "c"+strconv.Itoa(i)+k.Cast)
+		list.Exprs = append(list.Exprs, "c"+strconv.Itoa(i)+k.Cast)
 	}
-	t.From = "unnest(" + strings.Join(params, ", ") + ")"
-	return t, nil
+	list.From = "unnest(" + strings.Join(params, ", ") + ")"
+	return list, nil
 }
 
 // KeyArrayTypes is ArrayTypes for columns that are compared with the elements of
 // the arrays.
-func (c *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
-	ks, ok := c.ArrayTypes(types, columns)
+func (t *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+	ks, ok := t.ArrayTypes(types, columns)
 	for i := range ks {
 		if types[columns[i].Name].Base == pgtype.BPCharOID {
 			ks[i].Cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count

@@ -38,11 +38,11 @@ FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
 JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1::text) WHERE typtype <> 'd'`
 
 // ColumnTypes looks the types of the columns up, once.
-func (c *Table) ColumnTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
-	if m := c.types.Load(); m != nil {
+func (t *Table) ColumnTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
+	if m := t.types.Load(); m != nil {
 		return *m, nil
 	}
-	rows, err := db.Query(ctx, columnTypesSQL, c.Quoted)
+	rows, err := db.Query(ctx, columnTypesSQL, t.Quoted)
 	if err != nil {
 		return nil, err
 	}
@@ -50,46 +50,46 @@ func (c *Table) ColumnTypes(ctx context.Context, db smrt.DB) (map[string]ColumnT
 	m := map[string]ColumnType{}
 	for rows.Next() {
 		var name string
-		var t ColumnType
+		var typ ColumnType
 		var partitioned bool
-		if err := rows.Scan(&name, &t.Base, &t.Name, &partitioned, &t.Copyable); err != nil {
+		if err := rows.Scan(&name, &typ.Base, &typ.Name, &partitioned, &typ.Copyable); err != nil {
 			return nil, err
 		}
-		c.partitioned.Store(partitioned)
-		switch t.Base {
+		t.partitioned.Store(partitioned)
+		switch typ.Base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
-			t.isText = true
+			typ.isText = true
 		case pgtype.JSONOID, pgtype.JSONBOID:
-			t.isJSON = true
+			typ.isJSON = true
 		}
-		m[name] = t
+		m[name] = typ
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	for _, col := range c.Struct.Columns {
+	for _, col := range t.Struct.Columns {
 		if _, ok := m[col.Name]; !ok {
-			return nil, &smrt.QueryError{Reason: fmt.Sprintf("table %s has no column %q, or does not exist", c.Quoted, col.Name)}
+			return nil, &smrt.QueryError{Reason: fmt.Sprintf("table %s has no column %q, or does not exist", t.Quoted, col.Name)}
 		}
 	}
-	c.types.Store(&m)
+	t.types.Store(&m)
 	return m, nil
 }
 
 // KnownTypes returns the types of the columns if they were looked up, else nil.
-func (c *Table) KnownTypes() *map[string]ColumnType { return c.types.Load() }
+func (t *Table) KnownTypes() *map[string]ColumnType { return t.types.Load() }
 
 // FreshTypes looks the types of the columns up again.
-func (c *Table) FreshTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
-	c.types.Store(nil)
-	return c.ColumnTypes(ctx, db)
+func (t *Table) FreshTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
+	t.types.Store(nil)
+	return t.ColumnTypes(ctx, db)
 }
 
 // ForgetTypes drops what was learnt of the columns, when an error says that
 // the table may have changed since.
-func (c *Table) ForgetTypes(err error) {
+func (t *Table) ForgetTypes(err error) {
 	if pgerr.IsMisfit(err) {
-		c.types.Store(nil)
+		t.types.Store(nil)
 	}
 }
 
@@ -110,19 +110,19 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = f.rel AND a.attnum = k.att`
 // withColumns adds to a violated constraint the columns it is on. They are
 // looked up once for each constraint; in a transaction, which the violation has
 // aborted, they cannot be, and the error names the constraint only.
-func (c *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
+func (t *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	pg, ok := pgerr.NeedsColumns(err)
 	if !ok || ctx.Err() != nil {
 		return err
 	}
 	key := pg.SchemaName + "." + pg.TableName + "." + pg.ConstraintName
-	names, ok := c.constraints.Load(key)
+	names, ok := t.constraints.Load(key)
 	if !ok {
 		var columns []string
 		if lookupErr := db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&columns); lookupErr != nil {
 			return err
 		}
-		names, _ = c.constraints.LoadOrStore(key, columns)
+		names, _ = t.constraints.LoadOrStore(key, columns)
 	}
 	return &pgerr.Columns{Names: names.([]string), Err: err}
 }

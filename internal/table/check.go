@@ -19,23 +19,23 @@ import (
 )
 
 // CheckRows refuses values that cannot be sent to columns of the given types.
-func (c *Table) CheckRows(types map[string]ColumnType, rows Rows) error {
-	err := c.eachNotFinite(rows, func(col *meta.Column) error { return c.CheckFiniteType(types, col) })
+func (t *Table) CheckRows(types map[string]ColumnType, rows Rows) error {
+	err := t.eachNotFinite(rows, func(col *meta.Column) error { return t.CheckFiniteType(types, col) })
 	if err != nil {
 		return err
 	}
-	return c.CheckAllFit(types, rows)
+	return t.CheckAllFit(types, rows)
 }
 
 // CheckAllFinite is CheckFinite for all rows.
-func (c *Table) CheckAllFinite(ctx context.Context, db smrt.DB, rows Rows) error {
-	return c.eachNotFinite(rows, func(col *meta.Column) error { return c.CheckFinite(ctx, db, col) })
+func (t *Table) CheckAllFinite(ctx context.Context, db smrt.DB, rows Rows) error {
+	return t.eachNotFinite(rows, func(col *meta.Column) error { return t.CheckFinite(ctx, db, col) })
 }
 
 // eachNotFinite calls check for each column in which a row has a NaN or an
 // infinity.
-func (c *Table) eachNotFinite(rows Rows, check func(*meta.Column) error) error {
-	for _, col := range c.Writable {
+func (t *Table) eachNotFinite(rows Rows, check func(*meta.Column) error) error {
+	for _, col := range t.Writable {
 		if col.Encode != meta.KindFloat32 && col.Encode != meta.KindFloat64 {
 			continue
 		}
@@ -53,38 +53,38 @@ func (c *Table) eachNotFinite(rows Rows, check func(*meta.Column) error) error {
 
 // CheckFinite refuses a NaN or an infinity for a column that is no floating
 // point number: numeric would take it silently.
-func (c *Table) CheckFinite(ctx context.Context, db smrt.DB, col *meta.Column) error {
-	types, err := c.ColumnTypes(ctx, db)
+func (t *Table) CheckFinite(ctx context.Context, db smrt.DB, col *meta.Column) error {
+	types, err := t.ColumnTypes(ctx, db)
 	if err != nil {
 		return err
 	}
-	return c.CheckFiniteType(types, col)
+	return t.CheckFiniteType(types, col)
 }
 
 // CheckFiniteType is CheckFinite where the types are known.
-func (c *Table) CheckFiniteType(types map[string]ColumnType, col *meta.Column) error {
+func (t *Table) CheckFiniteType(types map[string]ColumnType, col *meta.Column) error {
 	switch types[col.Name].Name {
 	case "pg_catalog.float4", "pg_catalog.float8":
 		return nil
 	}
 	return &smrt.ValueError{
-		Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange,
+		Table: t.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange,
 		Reason: "the column takes finite numbers only",
 	}
 }
 
 // CheckFiniteSets is CheckFinite for the values that an update assigns. Before
 // that it makes sure that the update may be run at all.
-func (c *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
+func (t *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request) error {
 	for i := range r.Sets {
 		if s := &r.Sets[i]; meta.NotFinite(s.A) {
-			if err := c.NeedWritable(ctx, db); err != nil {
+			if err := t.NeedWritable(ctx, db); err != nil {
 				return err
 			}
-			if _, err := c.Build(r); err != nil {
-				return c.Named(err)
+			if _, err := t.Build(r); err != nil {
+				return t.Named(err)
 			}
-			return c.CheckFinite(ctx, db, s.Column)
+			return t.CheckFinite(ctx, db, s.Column)
 		}
 	}
 	return nil
@@ -92,8 +92,8 @@ func (c *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request
 
 // CheckAllFit refuses integers that their column cannot hold. pgx would refuse
 // them too, but in a batch at the price of the connection.
-func (c *Table) CheckAllFit(types map[string]ColumnType, rows Rows) error {
-	for _, col := range c.Writable {
+func (t *Table) CheckAllFit(types map[string]ColumnType, rows Rows) error {
+	for _, col := range t.Writable {
 		bounds, ok := Ranges[types[col.Name].Base]
 		if !ok || !col.WiderThan(bounds[1]) {
 			continue
@@ -101,7 +101,7 @@ func (c *Table) CheckAllFit(types map[string]ColumnType, rows Rows) error {
 		for i := range rows.N {
 			if n := col.Int(rows.At(i)); n < bounds[0] || n > bounds[1] {
 				return &smrt.ValueError{
-					Table: c.Name, Column: col.Name, Row: i, Offset: -1, Err: smrt.ErrOutOfRange,
+					Table: t.Name, Column: col.Name, Row: i, Offset: -1, Err: smrt.ErrOutOfRange,
 					Min: fmt.Sprint(bounds[0]), Max: fmt.Sprint(bounds[1]),
 				}
 			}
@@ -118,7 +118,7 @@ var Ranges = map[uint32][2]int64{
 }
 
 // CheckSets refuses assignments that can never be made.
-func (c *Table) CheckSets(sets []plan.Set) error {
+func (t *Table) CheckSets(sets []plan.Set) error {
 	if len(sets) == 0 {
 		return &smrt.QueryError{Reason: "a patch needs at least one assignment"}
 	}
@@ -126,7 +126,7 @@ func (c *Table) CheckSets(sets []plan.Set) error {
 		switch {
 		case sets[i].Err != nil:
 			return sets[i].Err
-		case slices.Contains(c.Computed, sets[i].Column):
+		case slices.Contains(t.Computed, sets[i].Column):
 			return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is computed and cannot be assigned"}
 		}
 		for j := range i {
@@ -139,21 +139,21 @@ func (c *Table) CheckSets(sets []plan.Set) error {
 }
 
 // Distinct refuses two rows with equal values in columns.
-func (c *Table) Distinct(rows Rows, columns []*meta.Column) error {
+func (t *Table) Distinct(rows Rows, columns []*meta.Column) error {
 	if len(columns) == 1 && columns[0].Kind == meta.KindInt64 && columns[0].Encode == meta.KindInt64 && !columns[0].Ptr {
-		return c.distinctInts(rows, columns[0])
+		return t.distinctInts(rows, columns[0])
 	}
 	seen := make(map[string]int, rows.N)
 	for i := range rows.N {
 		p := rows.At(i)
 		if slices.ContainsFunc(columns, func(col *meta.Column) bool {
-			return (col.Nullable || len(c.Key) == 1 && c.IsKey(col) && c.KeyByServer) && col.Zero(p)
+			return (col.Nullable || len(t.Key) == 1 && t.IsKey(col) && t.KeyByServer) && col.Zero(p)
 		}) {
 			continue
 		}
 		key := TargetKey(columns, p)
 		if first, ok := seen[key]; ok {
-			return &smrt.DuplicateError{Table: c.Name, Rows: [2]int{first, i}}
+			return &smrt.DuplicateError{Table: t.Name, Rows: [2]int{first, i}}
 		}
 		seen[key] = i
 	}
@@ -162,8 +162,8 @@ func (c *Table) Distinct(rows Rows, columns []*meta.Column) error {
 
 // distinctInts is Distinct for the most common key. Numbers need no encoding:
 // 3 allocations instead of 3 for each row.
-func (c *Table) distinctInts(rows Rows, col *meta.Column) error {
-	zeroes := c.KeyByServer && len(c.Key) == 1 && c.IsKey(col) // the server will make them differ
+func (t *Table) distinctInts(rows Rows, col *meta.Column) error {
+	zeroes := t.KeyByServer && len(t.Key) == 1 && t.IsKey(col) // the server will make them differ
 	seen := make(map[int64]int, rows.N)
 	for i := range rows.N {
 		n := col.Int(rows.At(i))
@@ -171,7 +171,7 @@ func (c *Table) distinctInts(rows Rows, col *meta.Column) error {
 			continue
 		}
 		if first, ok := seen[n]; ok {
-			return &smrt.DuplicateError{Table: c.Name, Rows: [2]int{first, i}}
+			return &smrt.DuplicateError{Table: t.Name, Rows: [2]int{first, i}}
 		}
 		seen[n] = i
 	}
@@ -206,8 +206,8 @@ func AppendKey(b []byte, col *meta.Column, p unsafe.Pointer) []byte {
 
 // AppendKeyOf encodes the key of the entity at p, so that equal keys, and only
 // those, are equal.
-func (c *Table) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
-	for _, k := range c.Key {
+func (t *Table) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
+	for _, k := range t.Key {
 		b = AppendKey(b, k.Column, p)
 	}
 	return b
@@ -216,17 +216,17 @@ func (c *Table) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
 // Explain finds out which argument made a statement fail, if one did. It runs
 // only after a failure: knowing the types of the columns beforehand would cost
 // every program a query at its start.
-func (c *Table) Explain(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) error {
+func (t *Table) Explain(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) error {
 	if !suspectsValue(err) {
 		return err
 	}
-	types, lookupErr := c.ColumnTypes(ctx, db)
+	types, lookupErr := t.ColumnTypes(ctx, db)
 	if lookupErr != nil {
 		return err // most likely the transaction is aborted
 	}
 	for i, arg := range args {
 		if i < len(columns) && columns[i] != nil {
-			if e := c.misfit(columns[i], types[columns[i].Name], arg, err); e != nil {
+			if e := t.misfit(columns[i], types[columns[i].Name], arg, err); e != nil {
 				return e
 			}
 		}
@@ -244,7 +244,7 @@ func suspectsValue(err error) bool {
 }
 
 // ExplainSpec is Explain for the operands of a query.
-func (c *Table) ExplainSpec(ctx context.Context, db smrt.DB, err error, s *plan.Spec) error {
+func (t *Table) ExplainSpec(ctx context.Context, db smrt.DB, err error, s *plan.Spec) error {
 	if !suspectsValue(err) {
 		return err
 	}
@@ -256,7 +256,7 @@ func (c *Table) ExplainSpec(ctx context.Context, db smrt.DB, err error, s *plan.
 			args, columns = append(args, v), append(columns, col)
 		})
 	}
-	return c.Explain(ctx, db, err, args, columns)
+	return t.Explain(ctx, db, err, args, columns)
 }
 
 func operands(n *plan.Node, visit func(*meta.Column, any)) {
@@ -281,29 +281,29 @@ func operands(n *plan.Node, visit func(*meta.Column, any)) {
 }
 
 // misfit tests one argument against the type of its column.
-func (c *Table) misfit(col *meta.Column, t ColumnType, arg any, cause error) error {
-	fault := &smrt.ValueError{Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange, Cause: cause}
-	if bounds, ok := Ranges[t.Base]; ok {
+func (t *Table) misfit(col *meta.Column, typ ColumnType, arg any, cause error) error {
+	fault := &smrt.ValueError{Table: t.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrOutOfRange, Cause: cause}
+	if bounds, ok := Ranges[typ.Base]; ok {
 		fault.Min, fault.Max = fmt.Sprint(bounds[0]), fmt.Sprint(bounds[1])
 	}
-	if _, err := pgtype.NewMap().Encode(t.Base, pgtype.BinaryFormatCode, arg, nil); err != nil && Ranges[t.Base] != [2]int64{} {
+	if _, err := pgtype.NewMap().Encode(typ.Base, pgtype.BinaryFormatCode, arg, nil); err != nil && Ranges[typ.Base] != [2]int64{} {
 		return fault
 	}
 	return nil
 }
 
 // ExplainRows finds the row and column whose value does not fit.
-func (c *Table) ExplainRows(err error, types map[string]ColumnType, rows Rows) error {
+func (t *Table) ExplainRows(err error, types map[string]ColumnType, rows Rows) error {
 	if !suspectsValue(err) {
 		return err
 	}
-	for _, col := range c.Writable {
+	for _, col := range t.Writable {
 		for i := range rows.N {
 			v, argErr := col.Arg(rows.At(i))
 			if argErr != nil || v == nil {
 				continue
 			}
-			if e := c.misfit(col, types[col.Name], v, err); e != nil {
+			if e := t.misfit(col, types[col.Name], v, err); e != nil {
 				return meta.AtRow(e, i)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 type Conflict plan.Conflict
 
 // Check refuses what PostgreSQL would, before it is asked.
-func (x *Conflict) Check(c *Table) error {
+func (x *Conflict) Check(t *Table) error {
 	if x.Err != nil {
 		return x.Err
 	}
@@ -21,7 +21,7 @@ func (x *Conflict) Check(c *Table) error {
 		return &smrt.QueryError{Reason: "an upsert needs the columns of the unique index that it may conflict with"}
 	}
 	for _, col := range x.Update {
-		if !slices.Contains(c.Writable, col) {
+		if !slices.Contains(t.Writable, col) {
 			return &smrt.QueryError{Reason: "column " + col.Name + " is computed and cannot be updated"}
 		}
 	}
@@ -42,7 +42,7 @@ func (x *Conflict) Shape(b []byte) []byte {
 	return append(append(b, 'w'), x.Where...)
 }
 
-func (x *Conflict) sql(c *Table) string {
+func (x *Conflict) sql(t *Table) string {
 	var b strings.Builder
 	b.WriteString(" ON CONFLICT (" + meta.List(x.Target) + ")")
 	if x.Where != "" {
@@ -53,8 +53,8 @@ func (x *Conflict) sql(c *Table) string {
 		return b.String()
 	}
 	var sets []string
-	for _, col := range x.columns(c) {
-		sets = append(sets, col.Quoted+" = "+c.AssignedValue(col, c.SystemRef(), func() string { return "EXCLUDED." + col.Quoted }))
+	for _, col := range x.columns(t) {
+		sets = append(sets, col.Quoted+" = "+t.AssignedValue(col, t.SystemRef(), func() string { return "EXCLUDED." + col.Quoted }))
 	}
 	b.WriteString(" DO UPDATE SET " + strings.Join(sets, ", "))
 	return b.String()
@@ -63,16 +63,16 @@ func (x *Conflict) sql(c *Table) string {
 // columns are those that an existing row gets: the chosen ones and those the
 // table keeps by itself; by default all but the target, the key and the time
 // of creation.
-func (x *Conflict) columns(c *Table) []*meta.Column {
+func (x *Conflict) columns(t *Table) []*meta.Column {
 	if len(x.Update) == 0 {
-		cols := slices.DeleteFunc(slices.Clone(c.Mutable), func(col *meta.Column) bool { return slices.Contains(x.Target, col) })
+		cols := slices.DeleteFunc(slices.Clone(t.Mutable), func(col *meta.Column) bool { return slices.Contains(x.Target, col) })
 		if len(cols) == 0 {
 			return x.Target[:1]
 		}
 		return cols
 	}
 	cols := slices.Clone(x.Update)
-	for _, own := range []*meta.Column{c.UpdatedAt, c.Version} {
+	for _, own := range []*meta.Column{t.UpdatedAt, t.Version} {
 		if own != nil && !slices.Contains(cols, own) {
 			cols = append(cols, own)
 		}
@@ -86,14 +86,14 @@ func (x *Conflict) columns(c *Table) []*meta.Column {
 // the statement's snapshot has none like it. If another transaction inserts
 // the row between the snapshot and the conflict, that says "inserted" of a row
 // that was updated.
-func (x *Conflict) inserted(c *Table) string {
-	ref := c.SystemRef()
-	if !c.partitioned.Load() {
+func (x *Conflict) inserted(t *Table) string {
+	ref := t.SystemRef()
+	if !t.partitioned.Load() {
 		return "(" + ref + "xmax = 0)"
 	}
 	same := make([]string, len(x.Target))
 	for i, col := range x.Target {
 		same[i] = "before." + col.Quoted + " = " + ref + col.Quoted
 	}
-	return "NOT EXISTS (SELECT 1 FROM " + c.Quoted + " AS before WHERE " + strings.Join(same, " AND ") + ")"
+	return "NOT EXISTS (SELECT 1 FROM " + t.Quoted + " AS before WHERE " + strings.Join(same, " AND ") + ")"
 }

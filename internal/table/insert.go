@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,8 +48,8 @@ func (s *shapes) get(shape []byte, make func() *Statement) *Statement {
 }
 
 // Statement returns the statement of a shape, which make makes the first time.
-func (c *Table) Statement(shape []byte, make func() *Statement) *Statement {
-	return c.shapes.get(shape, make)
+func (t *Table) Statement(shape []byte, make func() *Statement) *Statement {
+	return t.shapes.get(shape, make)
 }
 
 // maxShapes bounds the cache of a table. A table with fifteen columns that
@@ -67,9 +68,9 @@ const (
 )
 
 // InsertShape tells how each writable column of the entity at p is written.
-func (c *Table) InsertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
-	for _, col := range c.Writable {
-		how, err := c.InsertMode(col, p)
+func (t *Table) InsertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
+	for _, col := range t.Writable {
+		how, err := t.InsertMode(col, p)
 		if err != nil {
 			return nil, err
 		}
@@ -79,35 +80,26 @@ func (c *Table) InsertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
 }
 
 // InsertMode tells how one column of the entity at p is written.
-func (c *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
+func (t *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
 	switch {
-	case col == c.UpdatedAt:
+	case col == t.UpdatedAt:
 		return byClock, nil
-	case col == c.CreatedAt && col.Zero(p):
+	case col == t.CreatedAt && col.Zero(p):
 		return byClock, nil
-	case col == c.Version && col.Zero(p):
+	case col == t.Version && col.Zero(p):
 		return byOne, nil
-	case c.IsKey(col) && (len(c.Key) == 1 && col.Zero(p)):
-		if !c.KeyByServer {
+	case t.IsKey(col) && (len(t.Key) == 1 && col.Zero(p)):
+		if !t.KeyByServer {
 			return 0, &smrt.ValueError{
-				Table: c.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
+				Table: t.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
 				Reason: "assign a key before the row is created, or declare the table with KeyByDatabase",
 			}
 		}
 		return byServer, nil
-	case contains(c.Defaults, col) && col.Zero(p):
+	case slices.Contains(t.Defaults, col) && col.Zero(p):
 		return byServer, nil
 	}
 	return byValue, nil
-}
-
-func contains(columns []*meta.Column, col *meta.Column) bool {
-	for _, c := range columns {
-		if c == col {
-			return true
-		}
-	}
-	return false
 }
 
 // InsertParts are the pieces of an insert of one shape.
@@ -123,12 +115,12 @@ type InsertParts struct {
 const RefValue = "?"
 
 // InsertParts returns the pieces of the insert of a shape.
-func (c *Table) InsertParts(shape []byte) InsertParts {
+func (t *Table) InsertParts(shape []byte) InsertParts {
 	var p InsertParts
 	var decided []*meta.Column
 	for i, how := range shape {
-		col := c.Writable[i]
-		if how != byValue && (how != ByRef || len(c.Key) == 1 && c.IsKey(col)) { // of other references the key is known
+		col := t.Writable[i]
+		if how != byValue && (how != ByRef || len(t.Key) == 1 && t.IsKey(col)) { // of other references the key is known
 			decided = append(decided, col)
 		}
 		if how == byServer {
@@ -150,15 +142,15 @@ func (c *Table) InsertParts(shape []byte) InsertParts {
 			p.Args = append(p.Args, col)
 		}
 	}
-	p.Back = c.readBack(decided...)
+	p.Back = t.readBack(decided...)
 	return p
 }
 
 // InsertStatement is the statement for one row.
-func (c *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
-	p := c.InsertParts(shape)
+func (t *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
+	p := t.InsertParts(shape)
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + c.Quoted)
+	b.WriteString("INSERT INTO " + t.Quoted)
 	if len(p.Names) == 0 {
 		b.WriteString(" DEFAULT VALUES")
 	} else {
@@ -171,12 +163,12 @@ func (c *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
 		}
 		b.WriteString(" (" + strings.Join(p.Names, ", ") + ") VALUES (" + strings.Join(p.Values, ", ") + ")")
 	}
-	return c.finishInsert(&b, p, x)
+	return t.finishInsert(&b, p, x)
 }
 
 // InsertManyStatement returns the statement that inserts rows that travel as
 // arrays of the given types.
-func (c *Table) InsertManyStatement(p InsertParts, ks []ArrayType, x *Conflict) *Statement {
+func (t *Table) InsertManyStatement(p InsertParts, ks []ArrayType, x *Conflict) *Statement {
 	from, exprs := Unnest(ks, false)
 	n := 0
 	for i, v := range p.Values {
@@ -186,17 +178,17 @@ func (c *Table) InsertManyStatement(p InsertParts, ks []ArrayType, x *Conflict) 
 		}
 	}
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + c.Quoted + " (" + strings.Join(p.Names, ", ") + ") SELECT " + strings.Join(p.Values, ", ") + " FROM " + from)
-	return c.finishInsert(&b, p, x)
+	b.WriteString("INSERT INTO " + t.Quoted + " (" + strings.Join(p.Names, ", ") + ") SELECT " + strings.Join(p.Values, ", ") + " FROM " + from)
+	return t.finishInsert(&b, p, x)
 }
 
 // finishInsert adds what is the same for one row and for many.
-func (c *Table) finishInsert(b *strings.Builder, p InsertParts, x *Conflict) *Statement {
+func (t *Table) finishInsert(b *strings.Builder, p InsertParts, x *Conflict) *Statement {
 	st := &Statement{Columns: p.Args}
 	if x != nil {
-		b.WriteString(x.sql(c))
-		b.WriteString(" RETURNING " + x.inserted(c) + ", " + meta.List(c.Struct.Columns))
-		st.Returned = c.Targets()
+		b.WriteString(x.sql(t))
+		b.WriteString(" RETURNING " + x.inserted(t) + ", " + meta.List(t.Struct.Columns))
+		st.Returned = t.Targets()
 	} else if len(p.Back) > 0 {
 		b.WriteString(" RETURNING " + meta.List(p.Back))
 		st.Returned = meta.TargetsOf(p.Back, 0)

@@ -37,18 +37,18 @@ func literal(s string, null bool, err error, arg any) any {
 // AsLiterals returns the arguments of a statement that pgx refused to encode, with
 // those that it may not know how to as literals. It returns nil if there are
 // none. Nothing was sent, so the statement may be run again.
-func (c *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
+func (t *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
 	if err == nil || !pgerr.IsEncode(err) || !slices.ContainsFunc(columns, isOther) {
 		return nil
 	}
-	types, lookupErr := c.ColumnTypes(ctx, db)
+	types, lookupErr := t.ColumnTypes(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}
 	out := slices.Clone(args)
 	for i, col := range columns {
 		if isOther(col) {
-			out[i] = spellOther(types[col.Name], col, args[i])
+			out[i] = otherAsLiteral(types[col.Name], col, args[i])
 		}
 	}
 	return out
@@ -56,7 +56,7 @@ func (c *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []an
 
 func isOther(col *meta.Column) bool { return col.Encode == meta.KindOther }
 
-func spellOther(t ColumnType, col *meta.Column, arg any) any {
+func otherAsLiteral(t ColumnType, col *meta.Column, arg any) any {
 	if t.isJSON {
 		return AsLiteral(t, col, arg)
 	}
@@ -65,11 +65,11 @@ func spellOther(t ColumnType, col *meta.Column, arg any) any {
 }
 
 // SetsAsLiterals is AsLiterals for the assignments of an update.
-func (c *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
+func (t *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil
 	}
-	types, lookupErr := c.ColumnTypes(ctx, db)
+	types, lookupErr := t.ColumnTypes(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (c *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *pl
 	out.Sets = slices.Clone(r.Sets)
 	for i, s := range out.Sets {
 		if s.Op == plan.SetValue && isOther(s.Column) {
-			out.Sets[i].A = spellOther(types[s.Column.Name], s.Column, s.A)
+			out.Sets[i].A = otherAsLiteral(types[s.Column.Name], s.Column, s.A)
 		}
 	}
 	return &out

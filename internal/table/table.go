@@ -47,17 +47,17 @@ type Projection struct {
 // enough for every request.
 var tables sync.Map // *plan.Table -> *Table
 
-// Of returns the core of t.
-func Of(t *plan.Table) *Table {
-	if c, ok := tables.Load(t); ok {
-		return c.(*Table)
+// Of returns the Table of a declaration, the same one each time.
+func Of(declared *plan.Table) *Table {
+	if t, ok := tables.Load(declared); ok {
+		return t.(*Table)
 	}
-	c, _ := tables.LoadOrStore(t, newCore(t))
-	return c.(*Table)
+	t, _ := tables.LoadOrStore(declared, newTable(declared))
+	return t.(*Table)
 }
 
-func newCore(t *plan.Table) *Table {
-	c := &Table{Table: t}
+func newTable(declared *plan.Table) *Table {
+	t := &Table{Table: declared}
 	computed := map[*meta.Column]bool{}
 	for _, col := range t.Computed {
 		computed[col] = true
@@ -66,28 +66,28 @@ func newCore(t *plan.Table) *Table {
 		if computed[col] {
 			continue
 		}
-		c.Writable = append(c.Writable, col)
+		t.Writable = append(t.Writable, col)
 		if !t.IsKey(col) && col != t.CreatedAt && col != t.SoftDelete {
-			c.Mutable = append(c.Mutable, col)
+			t.Mutable = append(t.Mutable, col)
 		}
 	}
 	for _, k := range t.Key {
 		part := *k.Column
 		part.Offset = k.Offset
-		c.KeyParts = append(c.KeyParts, &part)
+		t.KeyParts = append(t.KeyParts, &part)
 	}
-	c.Returned = c.readBack(t.UpdatedAt, t.Version)
-	c.where = c.KeyCondition() + c.NotDeleted()
-	c.Self = c.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
-	return c
+	t.Returned = t.readBack(t.UpdatedAt, t.Version)
+	t.where = t.KeyCondition() + t.NotDeleted()
+	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
+	return t
 }
 
 // readBack lists the columns that come back from every write, and more ones
 // that are not nil.
-func (c *Table) readBack(more ...*meta.Column) []*meta.Column {
+func (t *Table) readBack(more ...*meta.Column) []*meta.Column {
 	var out []*meta.Column
 	seen := map[*meta.Column]bool{nil: true}
-	for _, list := range [][]*meta.Column{more, c.Computed, c.ReadBack} {
+	for _, list := range [][]*meta.Column{more, t.Computed, t.ReadBack} {
 		for _, col := range list {
 			if !seen[col] {
 				seen[col] = true
@@ -99,24 +99,24 @@ func (c *Table) readBack(more ...*meta.Column) []*meta.Column {
 }
 
 // KeyCondition matches the key as the first arguments, deleted or not.
-func (c *Table) KeyCondition() string {
-	terms := make([]string, len(c.Key))
-	for i, k := range c.Key {
+func (t *Table) KeyCondition() string {
+	terms := make([]string, len(t.Key))
+	for i, k := range t.Key {
 		terms[i] = k.Column.Quoted + " = $" + strconv.Itoa(i+1)
 	}
 	return strings.Join(terms, " AND ")
 }
 
 // LiveKeyCondition is KeyCondition for rows that are not deleted.
-func (c *Table) LiveKeyCondition() string { return c.where }
+func (t *Table) LiveKeyCondition() string { return t.where }
 
 // Project makes a projection of a select list to structs of type row.
-func (c *Table) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
+func (t *Table) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
 	return &Projection{
 		Structs: StructsOf(row),
 		List:    list,
 		Targets: targets,
-		Get:     "SELECT " + list + " FROM " + c.Quoted + " WHERE " + c.where,
+		Get:     "SELECT " + list + " FROM " + t.Quoted + " WHERE " + t.where,
 	}
 }
 
@@ -124,19 +124,19 @@ func (c *Table) Project(row reflect.Type, list string, targets []meta.Target) *P
 type Op = pgerr.Op
 
 // Fail gives err its type and says what failed. It returns nil for nil.
-func (c *Table) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
+func (t *Table) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
 	if err == nil {
 		return nil
 	}
-	return pgerr.Wrap(op, c.Name, c.withColumns(ctx, db, err))
+	return pgerr.Wrap(op, t.Name, t.withColumns(ctx, db, err))
 }
 
 // NeedKey refuses operations that need a key on tables without one.
-func (c *Table) NeedKey(ctx context.Context, db smrt.DB) error {
+func (t *Table) NeedKey(ctx context.Context, db smrt.DB) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
-	if len(c.Key) == 0 {
+	if len(t.Key) == 0 {
 		return smrt.ErrNoKey
 	}
 	return nil
@@ -144,22 +144,22 @@ func (c *Table) NeedKey(ctx context.Context, db smrt.DB) error {
 
 // NeedWritable is the gate of all writes: what cannot be is refused before a
 // connection is taken.
-func (c *Table) NeedWritable(ctx context.Context, db smrt.DB) error {
+func (t *Table) NeedWritable(ctx context.Context, db smrt.DB) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
-	if c.ReadOnly {
+	if t.ReadOnly {
 		return smrt.ErrReadOnly
 	}
 	return handle.RefuseWrite(db)
 }
 
 // CheckWrite refuses writes to what is read-only.
-func (c *Table) CheckWrite(needKey bool) error {
+func (t *Table) CheckWrite(needKey bool) error {
 	switch {
-	case c.ReadOnly:
+	case t.ReadOnly:
 		return smrt.ErrReadOnly
-	case needKey && len(c.Key) == 0:
+	case needKey && len(t.Key) == 0:
 		return smrt.ErrNoKey
 	}
 	return nil
@@ -167,39 +167,39 @@ func (c *Table) CheckWrite(needKey bool) error {
 
 // NeedKeyValue refuses an entity whose key is zero: it was never created. A
 // composite key may contain zeros.
-func (c *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
-	for _, k := range c.Key {
+func (t *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
+	for _, k := range t.Key {
 		if !k.Column.Zero(p) {
 			return nil
 		}
 	}
 	return &smrt.ValueError{
-		Table: c.Name, Column: c.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
+		Table: t.Name, Column: t.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
 		Reason: "the entity was not read or created before",
 	}
 }
 
 // CheckKey refuses an entity that was never created.
-func (c *Table) CheckKey(p unsafe.Pointer) error { return c.NeedKeyValue(p, -1) }
+func (t *Table) CheckKey(p unsafe.Pointer) error { return t.NeedKeyValue(p, -1) }
 
 // Named completes a ValueError with the table's name.
-func (c *Table) Named(err error) error {
+func (t *Table) Named(err error) error {
 	var v *smrt.ValueError
 	if errors.As(err, &v) && v.Table == "" {
 		named := *v
-		named.Table = c.Name
+		named.Table = t.Name
 		return &named
 	}
 	return err
 }
 
 // KeyArgs returns the key at key as arguments.
-func (c *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
-	args := make([]any, len(c.KeyParts))
-	for i, part := range c.KeyParts {
+func (t *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
+	args := make([]any, len(t.KeyParts))
+	for i, part := range t.KeyParts {
 		v, err := part.Arg(key)
 		if err != nil {
-			return nil, c.Named(err)
+			return nil, t.Named(err)
 		}
 		args[i] = v
 	}
@@ -207,87 +207,87 @@ func (c *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
 }
 
 // KeyColumns returns the columns of the key, in its order.
-func (c *Table) KeyColumns() []*meta.Column {
-	cols := make([]*meta.Column, len(c.Key))
-	for i, k := range c.Key {
+func (t *Table) KeyColumns() []*meta.Column {
+	cols := make([]*meta.Column, len(t.Key))
+	for i, k := range t.Key {
 		cols[i] = k.Column
 	}
 	return cols
 }
 
 // KeySpec returns the query for the row with a key.
-func (c *Table) KeySpec(args []any) *plan.Spec {
+func (t *Table) KeySpec(args []any) *plan.Spec {
 	s := &plan.Spec{Where: make([]plan.Node, len(args)), Unordered: true}
-	for i, k := range c.Key {
+	for i, k := range t.Key {
 		s.Where[i] = plan.Node{Op: plan.Eq, Column: k.Column, A: args[i]}
 	}
 	return s
 }
 
 // KeyIsZero reports whether the key of the entity at p is left to the server.
-func (c *Table) KeyIsZero(p unsafe.Pointer) bool { return len(c.Key) == 1 && c.Key[0].Column.Zero(p) }
+func (t *Table) KeyIsZero(p unsafe.Pointer) bool { return len(t.Key) == 1 && t.Key[0].Column.Zero(p) }
 
 // IntKey reports whether the key is one integer.
-func (c *Table) IntKey() bool {
-	return len(c.Key) == 1 && c.Key[0].Column.IsInteger()
+func (t *Table) IntKey() bool {
+	return len(t.Key) == 1 && t.Key[0].Column.IsInteger()
 }
 
 // KeyNumber is the integer at key.
-func (c *Table) KeyNumber(key unsafe.Pointer) int64 { return c.KeyParts[0].Int(key) }
+func (t *Table) KeyNumber(key unsafe.Pointer) int64 { return t.KeyParts[0].Int(key) }
 
 // SetKey copies the key at key into the entity at p.
-func (c *Table) SetKey(p, key unsafe.Pointer) {
-	for _, k := range c.Key {
+func (t *Table) SetKey(p, key unsafe.Pointer) {
+	for _, k := range t.Key {
 		reflect.NewAt(k.Column.Type, unsafe.Add(p, k.Column.Offset)).Elem().Set(reflect.NewAt(k.Column.Type, unsafe.Add(key, k.Offset)).Elem())
 	}
 }
 
 // Entities describes n entities at base.
-func (c *Table) Entities(base unsafe.Pointer, n int) Rows { return Rows{base, c.Self.Size, n} }
+func (t *Table) Entities(base unsafe.Pointer, n int) Rows { return Rows{base, t.Self.Size, n} }
 
 // Keys describes n keys at base.
-func (c *Table) Keys(base unsafe.Pointer, n int) Rows { return Rows{base, c.KeySize, n} }
+func (t *Table) Keys(base unsafe.Pointer, n int) Rows { return Rows{base, t.KeySize, n} }
 
 // NewEntity returns a zero entity.
-func (c *Table) NewEntity() unsafe.Pointer { return reflect.New(c.Struct.Type).UnsafePointer() }
+func (t *Table) NewEntity() unsafe.Pointer { return reflect.New(t.Struct.Type).UnsafePointer() }
 
 // CopyEntity copies the struct at src to dst.
-func (c *Table) CopyEntity(dst, src unsafe.Pointer) {
-	reflect.NewAt(c.Struct.Type, dst).Elem().Set(reflect.NewAt(c.Struct.Type, src).Elem())
+func (t *Table) CopyEntity(dst, src unsafe.Pointer) {
+	reflect.NewAt(t.Struct.Type, dst).Elem().Set(reflect.NewAt(t.Struct.Type, src).Elem())
 }
 
 // Copies returns room for n entities.
-func (c *Table) Copies(n int) Rows {
-	return Rows{Base: c.Self.Room(n), Size: c.Self.Size, N: n}
+func (t *Table) Copies(n int) Rows {
+	return Rows{Base: t.Self.Room(n), Size: t.Self.Size, N: n}
 }
 
 // NotDeleted returns the condition, after AND, that leaves out rows that are
 // deleted softly. It is empty where the table has none.
-func (c *Table) NotDeleted() string {
-	if c.SoftDelete == nil {
+func (t *Table) NotDeleted() string {
+	if t.SoftDelete == nil {
 		return ""
 	}
-	return " AND " + c.SoftDelete.Quoted + " IS NULL"
+	return " AND " + t.SoftDelete.Quoted + " IS NULL"
 }
 
 // SoftDeleteSet returns the SET clause that deletes a row softly, or that
 // restores it.
-func (c *Table) SoftDeleteSet(to string) string {
-	sets := c.SoftDelete.Quoted + " = " + to
-	for _, col := range []*meta.Column{c.UpdatedAt, c.Version} {
+func (t *Table) SoftDeleteSet(to string) string {
+	sets := t.SoftDelete.Quoted + " = " + to
+	for _, col := range []*meta.Column{t.UpdatedAt, t.Version} {
 		if col != nil {
-			sets += ", " + col.Quoted + " = " + c.AssignedValue(col, "", nil)
+			sets += ", " + col.Quoted + " = " + t.AssignedValue(col, "", nil)
 		}
 	}
 	return sets
 }
 
 // AssignedValue is what an update writes to a column of the row called alias.
-func (c *Table) AssignedValue(col *meta.Column, alias string, value func() string) string {
+func (t *Table) AssignedValue(col *meta.Column, alias string, value func() string) string {
 	switch col {
-	case c.UpdatedAt:
+	case t.UpdatedAt:
 		return "now()"
-	case c.Version:
+	case t.Version:
 		return alias + col.Quoted + " + 1"
 	}
 	return value()
@@ -295,13 +295,13 @@ func (c *Table) AssignedValue(col *meta.Column, alias string, value func() strin
 
 // UpdateColumns returns the arguments of a bulk update: the key, the version, and
 // what is written.
-func (c *Table) UpdateColumns() []*meta.Column {
-	cols := c.KeyColumns()
-	if c.Version != nil {
-		cols = append(cols, c.Version)
+func (t *Table) UpdateColumns() []*meta.Column {
+	cols := t.KeyColumns()
+	if t.Version != nil {
+		cols = append(cols, t.Version)
 	}
-	for _, col := range c.Mutable {
-		if col != c.Version && col != c.UpdatedAt {
+	for _, col := range t.Mutable {
+		if col != t.Version && col != t.UpdatedAt {
 			cols = append(cols, col)
 		}
 	}
@@ -309,7 +309,7 @@ func (c *Table) UpdateColumns() []*meta.Column {
 }
 
 // WithOwn adds the assignments that the table makes by itself.
-func (c *Table) WithOwn(sets []plan.Set) []plan.Set {
+func (t *Table) WithOwn(sets []plan.Set) []plan.Set {
 	own := sets[:len(sets):len(sets)]
 	add := func(col *meta.Column, s plan.Set) {
 		if col == nil {
@@ -323,16 +323,16 @@ func (c *Table) WithOwn(sets []plan.Set) []plan.Set {
 		s.Column = col
 		own = append(own, s)
 	}
-	add(c.UpdatedAt, plan.Set{Op: plan.SetNow})
-	add(c.Version, plan.Set{Op: plan.SetAdd, A: int64(1)})
+	add(t.UpdatedAt, plan.Set{Op: plan.SetNow})
+	add(t.Version, plan.Set{Op: plan.SetAdd, A: int64(1)})
 	return own
 }
 
 // Writes reports whether an insert writes a column.
-func (c *Table) Writes(col *meta.Column) bool { return slices.Contains(c.Writable, col) }
+func (t *Table) Writes(col *meta.Column) bool { return slices.Contains(t.Writable, col) }
 
 // SystemRef qualifies system columns; the table's own name does, without its
 // schema.
-func (c *Table) SystemRef() string {
-	return c.Quoted[strings.LastIndex(c.Quoted, `."`)+1:] + "."
+func (t *Table) SystemRef() string {
+	return t.Quoted[strings.LastIndex(t.Quoted, `."`)+1:] + "."
 }
