@@ -50,7 +50,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"an update without arrays checks the version", "../internal/flush/find.go",
-			"	same, where := f.conditions(true)\n", "	same, _ := f.conditions(true)\n	where := same\n",
+			"	if s.versioned() {\n", "	if s.versioned() && arrays {\n",
 			"TestUpdateGetsKeys",
 		},
 		{

@@ -132,26 +132,28 @@ func (u *work) checkCreate(o *op) {
 // checkRefs refuses references of the write with the given index that can never
 // be made.
 func (u *work) checkRefs(o *op, index int) {
-	for i, r := range o.refs {
-		reason := ""
-		switch {
-		case r.column == nil:
-			reason = "a Reference needs a column: take it from unit.Refer"
-		case r.to == nil:
-			reason = "the zero Key is that of no row: take it from unit.Create"
-		case len(r.to.table.Key) != 1:
-			reason = "a reference needs a row whose key is one column"
-		case !o.table.Writes(r.column):
-			reason = "column " + r.column.Name + " is computed and cannot be written"
-		case o.kind == updates && o.table.IsKey(r.column):
-			reason = "column " + r.column.Name + " is the key, which an update does not change"
-		case slices.ContainsFunc(o.refs[:i], func(other reference) bool { return other.column == r.column }):
-			reason = "column " + r.column.Name + " is given two keys"
-		default:
-			continue
-		}
-		u.fail(o.kind, o.table, index, &smrt.QueryError{Reason: reason})
+	for i := range o.refs {
+		u.fail(o.kind, o.table, index, o.checkRef(i))
 	}
+}
+
+func (o *op) checkRef(i int) error {
+	r, reason := o.refs[i], ""
+	switch {
+	case r.column == nil:
+		reason = "a Reference needs a column: take it from unit.Refer"
+	case r.to == nil:
+		reason = "the zero Key is that of no row: take it from unit.Create"
+	case len(r.to.table.Key) != 1:
+		reason = "a reference needs a row whose key is one column"
+	case o.kind == updates && o.table.IsKey(r.column):
+		reason = "column " + r.column.Name + " is the key, which an update does not change"
+	case slices.ContainsFunc(o.refs[:i], func(other reference) bool { return other.column == r.column }):
+		reason = "column " + r.column.Name + " is given two keys"
+	default:
+		return o.table.CheckColumn(r.column)
+	}
+	return &smrt.QueryError{Reason: reason}
 }
 
 // checkEntity refuses a second write of the same entity.
@@ -268,7 +270,7 @@ func (u *work) check() error {
 	}
 	for _, o := range u.ops {
 		if o.kind == updates || o.kind == deletes && o.entity != nil {
-			if err := o.table.CheckKey(o.entity); err != nil {
+			if err := o.table.NeedKeyValue(o.entity, -1); err != nil {
 				return o.failed(err)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -216,26 +215,15 @@ func numberedSQL(c *table.Table) string {
 	}).SQL
 }
 
-// positionedSQL is the statement that reads by rows of keys.
-func positionedSQL(c *table.Table, ks []table.ArrayType, suffix string) string {
-	shape := append([]byte{'g'}, suffix...)
-	for _, k := range ks {
-		shape = append(append(shape, k.Param...), k.Cast...)
-	}
-	return c.Statement(shape, func() *table.Statement {
-		from, exprs := table.Unnest(ks, true)
-		on := make([]string, len(ks))
-		for i, k := range c.Key {
-			on[i] = "t." + k.Column.Quoted + " = " + exprs[i]
-		}
-		list := ""
-		for _, col := range c.Struct.Columns {
+// positionedSQL is the statement that reads by rows of keys. The position has a
+// name that no column has, so that an order by the key is one.
+func positionedSQL(t *table.Table, types []table.ArrayType, suffix string) string {
+	key := table.AppendArrayTypes(append([]byte{'g'}, suffix...), types)
+	return t.Statement(key, func() *table.Statement {
+		in, list := table.ManyRows(t.KeyColumns(), types, true), ""
+		for _, col := range t.Struct.Columns {
 			list += ", t." + col.Quoted
 		}
-		if c.SoftDelete != nil {
-			on = append(on, "t."+c.SoftDelete.Quoted+" IS NULL")
-		}
-		// The position has a name that no column has, so that an order by the key is one.
-		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + from + " JOIN " + c.Quoted + " AS t ON " + strings.Join(on, " AND ") + suffix}
+		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + in.From + " JOIN " + t.Quoted + " AS t ON " + t.WhereKey(in, true) + suffix}
 	}).SQL
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/table"
 )
 
 // leastCopied is the number of rows from which they are sent by COPY, if none
@@ -43,25 +42,25 @@ var copied = map[meta.Kind][]uint32{
 // The catalog is asked each time: a table could have got a policy or a rule, and
 // a declaration serves several databases. Compared with the rows it costs
 // nothing.
-func (b *Bound) copies(ctx context.Context, groups []group, n int) (bool, error) {
-	if n < leastCopied || len(groups) > 1 || len(b.Table.InsertParts(groups[0].shape).Back) > 0 {
+func (w *insertion) copies(ctx context.Context, groups []group) (bool, error) {
+	if w.conflict != nil || w.rows.N < leastCopied || len(groups) > 1 || len(w.Table.InsertParts(groups[0].shape).Back) > 0 {
 		return false, nil
 	}
-	types, err := b.Table.FreshTypes(ctx, b.DB)
-	return err == nil && !slices.ContainsFunc(b.Table.Writable, func(col *meta.Column) bool {
+	types, err := w.Table.FreshTypes(ctx, w.DB)
+	return err == nil && !slices.ContainsFunc(w.Table.Writable, func(col *meta.Column) bool {
 		t := types[col.Name]
 		return !t.Copyable || !slices.Contains(copied[col.Encode], t.Base)
 	}), err
 }
 
 // copyIn creates the rows of all entities by COPY.
-func (b *Bound) copyIn(ctx context.Context, rows table.Rows) error {
-	in := incoming{n: rows.N, next: -1, values: make([]any, len(b.Table.Writable))}
-	names := make([]string, len(b.Table.Writable))
-	for i, col := range b.Table.Writable {
-		array, err := meta.NewArray(col, rows.Base, rows.Size, rows.N, nil)
+func (w *insertion) copyIn(ctx context.Context) error {
+	in := incoming{n: w.rows.N, next: -1, values: make([]any, len(w.Table.Writable))}
+	names := make([]string, len(w.Table.Writable))
+	for i, col := range w.Table.Writable {
+		array, err := meta.NewArray(col, w.rows.Base, w.rows.Size, w.rows.N, nil)
 		if err != nil {
-			return b.Table.Named(err)
+			return w.Table.Named(err)
 		}
 		names[i] = col.Name
 		in.columns = append(in.columns, array)
@@ -69,7 +68,7 @@ func (b *Bound) copyIn(ctx context.Context, rows table.Rows) error {
 			in.columns[i] = meta.AsText{Array: array}
 		}
 	}
-	_, err := b.DB.CopyFrom(ctx, strings.Split(b.Table.Name, "."), names, &in)
+	_, err := w.DB.CopyFrom(ctx, strings.Split(w.Table.Name, "."), names, &in)
 	return err
 }
 

@@ -11,103 +11,66 @@ import (
 )
 
 // UpdateMany writes the whole rows of the n entities at base in one statement.
-// It returns the number written and the indexes of the others.
+// It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
-	rows := b.Table.Entities(base, n)
-	if err := b.needWritableKey(ctx); err != nil || rows.N == 0 {
+	w := bulk{Bound: b, rows: b.Table.Entities(base, n)}
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || n == 0 {
 		return 0, err
 	}
-	for i := range rows.N {
-		if err := b.Table.NeedKeyValue(rows.At(i), i); err != nil {
+	for i := range n {
+		if err := b.Table.NeedKeyValue(w.rows.At(i), i); err != nil {
 			return 0, err
 		}
 	}
-	if err := b.Table.Distinct(rows, b.Table.KeyColumns()); err != nil {
+	if err := b.Table.Distinct(w.rows, b.Table.KeyColumns()); err != nil {
 		return 0, err
 	}
-	if err := b.Table.CheckAllFinite(ctx, b.DB, rows); err != nil {
+	if w.types, err = b.Table.ColumnTypes(ctx, b.DB); err != nil {
 		return 0, err
 	}
-	types, err := b.Table.ColumnTypes(ctx, b.DB)
-	if err != nil {
+	if err := b.Table.CheckRows(w.types, w.rows); err != nil {
 		return 0, err
 	}
-	if err := b.Table.CheckAllFit(types, rows); err != nil {
-		return 0, err
+	written := make([]bool, n)
+	if err := w.update(ctx, written); err != nil {
+		return 0, w.explain(err)
 	}
-	written := make([]bool, rows.N)
-	if err := b.updateAll(ctx, types, rows, written); err != nil {
-		b.Table.ForgetTypes(err)
-		return 0, b.Table.ExplainRows(b.Table.Named(err), types, rows)
-	}
-	return b.tally(ctx, rows, written)
+	return b.tally(ctx, w.rows, written)
 }
 
-// needWritableKey refuses writes by key to what is read-only or has no key.
-func (b *Bound) needWritableKey(ctx context.Context) error {
-	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
+// update sends the statements, and marks the rows that they wrote.
+func (w *bulk) update(ctx context.Context, written []bool) error {
+	parts, err := w.updates()
+	if err != nil {
 		return err
 	}
-	return b.Table.NeedKey(ctx, b.DB)
-}
-
-// updateAll sends the statements, and marks the rows that they wrote.
-func (b *Bound) updateAll(ctx context.Context, types map[string]table.ColumnType, rows table.Rows, written []bool) error {
-	columns := b.Table.UpdateColumns()
-	ks, ok := b.Table.ArrayTypes(types, columns)
-	if !ok {
-		return b.updateSingly(ctx, types, rows, written)
-	}
-	shape := []byte{'m'}
-	for _, k := range ks {
-		shape = append(append(shape, k.Param...), k.Cast...)
-	}
-	st := b.Table.Statement(shape, func() *table.Statement { return b.Table.UpdateManyStatement(columns, ks) })
-	var parts []part
-	for _, chosen := range chunks(rows.N, nil) {
-		args, err := table.Arrays(columns, ks, rows, chosen)
-		if err != nil {
-			return err
+	return w.send(ctx, parts, func(i int, r *table.Result, affected int64) error {
+		p := &parts[i]
+		if r == nil {
+			written[p.row(0)] = affected > 0
+			return nil
 		}
-		parts = append(parts, part{st: st, args: args, rows: chosen})
-	}
-	return b.sendEach(ctx, parts, func(p int, r *table.Result, _ int64) error {
 		var ordinal int64
-		r.Ordinal = &ordinal
+		if p.st.Ordinal {
+			r.Ordinal = &ordinal
+		}
 		_, err := r.Read(func(i int) unsafe.Pointer {
-			i = parts[p].row(i)
+			i = p.row(i)
 			written[i] = true
-			return rows.At(i)
+			return w.rows.At(i)
 		})
 		return err
 	})
 }
 
-// updateSingly is for tables with a column whose type no array can carry. The
-// statements travel in one batch.
-func (b *Bound) updateSingly(ctx context.Context, types map[string]table.ColumnType, rows table.Rows, written []bool) error {
-	st := b.Table.Statement([]byte{'u'}, b.Table.UpdateStatement)
-	parts := make([]part, rows.N)
-	for i := range rows.N {
-		args, err := b.arguments(ctx, st.Columns, rows.At(i))
-		if err != nil {
-			return meta.AtRow(err, i)
-		}
-		for k, col := range st.Columns {
-			args[k] = table.AsLiteral(types[col.Name], col, args[k])
-		}
-		parts[i] = part{st: st, args: args}
+func (w *bulk) updates() ([]part, error) {
+	types, ok := w.Table.ArrayTypes(w.types, w.Table.UpdateColumns())
+	if !ok {
+		return w.oneByOne(w.Table.Statement([]byte{'u'}, w.Table.UpdateStatement), nil)
 	}
-	return b.sendEach(ctx, parts, func(i int, r *table.Result, affected int64) error {
-		if r == nil {
-			written[i] = affected > 0
-			return nil
-		}
-		n, err := r.Read(func(int) unsafe.Pointer { return rows.At(i) })
-		written[i] = n > 0
-		return err
-	})
+	st := w.Table.Statement(table.AppendArrayTypes([]byte{'m'}, types), func() *table.Statement { return w.Table.UpdateManyStatement(types) })
+	return w.asArrays(st, types, nil)
 }
 
 // tally reports how many rows were written, and which were not.
@@ -133,18 +96,14 @@ func (b *Bound) tally(ctx context.Context, rows table.Rows, written []bool) (int
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
 	keys := b.Table.Keys(base, n)
-	if err := b.needWritableKey(ctx); err != nil || keys.N == 0 {
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || keys.N == 0 {
 		return 0, err
 	}
 	where, args, err := b.keyList(ctx, keys)
 	if err != nil {
 		return 0, err
 	}
-	sql := "DELETE FROM " + b.Table.Quoted + " WHERE " + where
-	if b.Table.SoftDelete != nil {
-		sql = "UPDATE " + b.Table.Quoted + " SET " + b.Table.SoftDeleteSet("now()") + " WHERE " + where + b.Table.NotDeleted()
-	}
-	tag, err := b.DB.Exec(ctx, sql, args...)
+	tag, err := b.DB.Exec(ctx, b.Table.DeleteSQL(table.Inputs{}, where+b.Table.NotDeleted(), false), args...)
 	return tag.RowsAffected(), err
 }
 
@@ -159,21 +118,20 @@ func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err 
 	return b.execByKey(ctx, key, st.SQL)
 }
 
-// Restore takes a soft delete back.
+// Restore undoes the soft delete of the row with the key at key.
 func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "restore", &err)
-	if err := b.needWritableKey(ctx); err != nil {
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
 	if b.Table.SoftDelete == nil {
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
-	return b.execByKey(ctx, key,
-		"UPDATE "+b.Table.Quoted+" SET "+b.Table.SoftDeleteSet("NULL")+" WHERE "+b.Table.KeyCondition()+" AND "+b.Table.SoftDelete.Quoted+" IS NOT NULL")
+	return b.execByKey(ctx, key, b.Table.Statement([]byte{'r'}, b.Table.RestoreStatement).SQL)
 }
 
 func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) error {
-	if err := b.needWritableKey(ctx); err != nil {
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
 	args, err := b.Table.KeyArgs(key)
@@ -190,11 +148,8 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) e
 // Patch assigns columns of the row with the key at key.
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
-	if err := b.needWritableKey(ctx); err != nil {
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
-	}
-	if len(sets) == 0 {
-		return &smrt.QueryError{Reason: "a patch needs at least one assignment"}
 	}
 	args, err := b.Table.KeyArgs(key)
 	if err != nil {
@@ -214,15 +169,8 @@ func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) 
 }
 
 func (b *Bound) assign(ctx context.Context, s *plan.Spec, sets []plan.Set) (int64, error) {
-	if len(sets) == 0 {
-		return 0, &smrt.QueryError{Reason: "an update needs at least one assignment"}
-	}
-	for i := range sets {
-		for _, computed := range b.Table.Computed {
-			if sets[i].Column == computed {
-				return 0, &smrt.QueryError{Reason: "column " + computed.Name + " is computed and cannot be assigned"}
-			}
-		}
+	if err := b.Table.CheckSets(sets); err != nil {
+		return 0, err
 	}
 	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: b.Table.WithOwn(sets)}
 	if err := b.Table.CheckFiniteSets(ctx, b.DB, r); err != nil {

@@ -92,7 +92,7 @@ func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
-	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
+	if err := b.Table.CheckWrite(true); err != nil {
 		return err
 	}
 	if err := b.Table.NeedKeyValue(p, -1); err != nil {

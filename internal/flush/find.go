@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"cmp"
 	"reflect"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // finder is a statement on rows that are found by their keys. It has the form
@@ -16,120 +18,70 @@ import (
 //	SELECT * FROM smrt_w
 //	UNION ALL the negative numbers of rows that exist with another version
 //	UNION ALL the note that some are missing
+//
+// A row with a column whose type no array can carry is a FROM item of its own,
+// with the number 1.
 type finder struct {
-	step     *Step
-	text     text
-	args     []any
-	returned []*meta.Column
+	inputs
+	text        table.Inputs
+	args        []any
+	same, where string // conditions that find a row, without and with its version
 }
 
-// find makes the finder of a step whose rows travel as arrays, or as the values
-// of one row if arrays is false.
+// find makes the finder of a step whose rows travel as arrays, or are one.
 func (s *Step) find(arrays bool) (*finder, error) {
-	in := &inputs{step: s, columns: s.arguments()}
-	if arrays {
-		var err error
-		if in, err = newInputs(s, in.columns); err != nil {
-			return nil, err
-		}
+	in, err := newInputs(s, arrays)
+	if err != nil {
+		return nil, err
 	}
 	args, err := in.record()
 	if err != nil {
 		return nil, err
 	}
-	return &finder{step: s, text: in.write(true), args: args}, nil
-}
-
-// statement completes a statement that begins with head. With alive, rows that
-// were deleted softly are not found.
-func (f *finder) statement(head string, alive bool) Statement {
-	st := Statement{Step: f.step, Args: f.args, returned: meta.TargetsOf(f.returned, 0)}
-	if f.text.from == "" {
-		st.SQL = f.oneSQL(head)
-	} else {
-		st.SQL = f.sql(head+" FROM ", alive)
+	f := &finder{inputs: in, text: in.write(true), args: args}
+	f.same = s.Table.WhereKey(f.text, s.live())
+	f.where = f.same
+	if s.versioned() {
+		f.where += s.Table.AndVersion(f.text)
 	}
-	return st
+	return f, nil
 }
 
-// sql is the text for many rows. What is read back of a row has names of its own
-// (r0, ...) in the WITH part, because the table may have columns of any name.
-func (f *finder) sql(head string, alive bool) string {
-	same, where := f.conditions(alive)
-	list, nulls := f.lists()
-	names := "smrt_ord"
-	for i := range f.returned {
+// update is the statement that assigns set.
+func (f *finder) update(set string, returned ...*meta.Column) Statement {
+	return f.statement(f.step.Table.UpdateSQL(f.text, set, f.where), returned)
+}
+
+// statement completes a write of the rows that match f.where. What is read back
+// of a row has names of its own (r0, ...) in the WITH part, because the table may
+// have columns of any name.
+func (f *finder) statement(write string, returned []*meta.Column) Statement {
+	names, nulls := "smrt_ord", strings.Repeat(", NULL", len(returned))
+	for i := range returned {
 		names += ", r" + strconv.Itoa(i)
 	}
-	short := "(SELECT count(*) FROM smrt_w) <> " + f.text.count
-	var b strings.Builder
-	b.WriteString("WITH smrt_w(" + names + ") AS (" + head + f.text.from + " WHERE " + where + " RETURNING u.ord" + list + ") SELECT * FROM smrt_w")
-	if f.step.versioned() {
-		b.WriteString(" UNION ALL SELECT -u.ord" + nulls + " FROM " + f.text.from + " WHERE " + short +
-			" AND NOT EXISTS (SELECT 1 FROM smrt_w WHERE smrt_ord = u.ord) AND EXISTS (SELECT 1 FROM " + f.step.Table.Quoted + " AS t WHERE " + same + ")")
-	}
-	b.WriteString(note(nulls, short))
-	return b.String()
-}
-
-// oneSQL is the text for one row with a column whose type no array can carry.
-func (f *finder) oneSQL(head string) string {
-	same, where := f.conditions(true)
-	list, nulls := f.lists()
 	missing := "NOT EXISTS (SELECT 1 FROM smrt_w)"
-	stale := ""
+	if f.arrays != nil {
+		missing = "(SELECT count(*) FROM smrt_w) <> " + f.count()
+	}
+	sql := "WITH smrt_w(" + names + ") AS (" + write + f.text.Returning(returned) + ") SELECT * FROM smrt_w"
 	if f.step.versioned() {
-		stale = " UNION ALL SELECT -1::bigint" + nulls + " WHERE " + missing + " AND EXISTS (SELECT 1 FROM " + f.step.Table.Quoted + " AS t WHERE " + same + ")"
+		sql += " UNION ALL SELECT -u.ord" + nulls + " FROM " + f.text.From + " WHERE " + missing +
+			" AND NOT EXISTS (SELECT 1 FROM smrt_w WHERE smrt_ord = u.ord) AND EXISTS (SELECT 1 FROM " + f.step.Table.Quoted + " AS t WHERE " + f.same + ")"
 	}
-	return "WITH smrt_w AS (" + head + " WHERE " + where + " RETURNING 1::bigint" + list + ") SELECT * FROM smrt_w" + stale + note(nulls, missing)
-}
-
-// conditions says how a row is found, without and with its version.
-func (f *finder) conditions(alive bool) (same, all string) {
-	t := f.step.Table
-	var terms []string
-	for _, k := range t.Key {
-		terms = append(terms, "t."+k.Column.Quoted+" = "+f.text.exprs[k.Column])
-	}
-	if alive && t.SoftDelete != nil {
-		terms = append(terms, "t."+t.SoftDelete.Quoted+" IS NULL")
-	}
-	same = strings.Join(terms, " AND ")
-	if !f.step.versioned() {
-		return same, same
-	}
-	return same, same + " AND t." + t.Version.Quoted + " = " + f.text.exprs[t.Version]
-}
-
-// lists returns what is read back of a row, and as many NULLs.
-func (f *finder) lists() (list, nulls string) {
-	for _, col := range f.returned {
-		list += ", t." + col.Quoted
-		nulls += ", NULL"
-	}
-	return list, nulls
+	return Statement{Step: f.step, SQL: sql + note(nulls, missing), Args: f.args, returned: meta.TargetsOf(returned, 0)}
 }
 
 // update writes whole rows, some columns of which get keys of other rows.
 func (s *Step) update() (Statement, error) {
-	t := s.Table
-	if err := t.CheckRows(*s.Types, s.Rows); err != nil {
+	if err := s.Table.CheckRows(*s.Types, s.Rows); err != nil {
 		return Statement{}, err
 	}
 	f, err := s.find(s.MaxRows() > 1)
 	if err != nil {
 		return Statement{}, err
 	}
-	f.returned = t.Returned
-	var sets []string
-	for _, col := range t.Mutable {
-		sets = append(sets, col.Quoted+" = "+t.AssignedValue(col, "t.", func() string { return f.text.exprs[col] }))
-	}
-	if len(sets) == 0 { // all columns are key
-		key := t.Key[0].Column
-		sets = append(sets, key.Quoted+" = t."+key.Quoted)
-	}
-	return f.statement("UPDATE "+t.Quoted+" AS t SET "+strings.Join(sets, ", "), true), nil
+	return f.update(s.Table.SetRow(f.text), s.Table.Returned...), nil
 }
 
 // patch assigns the same columns of many rows. The values lie in the rows, see
@@ -153,12 +105,12 @@ func (s *Step) patch() (Statement, error) {
 	for _, set := range t.WithOwn(s.Sets) {
 		list = append(list, set.Column.Quoted+" = "+f.assigned(&set))
 	}
-	return f.statement("UPDATE "+t.Quoted+" AS t SET "+strings.Join(list, ", "), true), nil
+	return f.update(strings.Join(list, ", ")), nil
 }
 
 // assigned returns what an assignment writes.
 func (f *finder) assigned(set *plan.Set) string {
-	value := f.text.exprs[set.Column]
+	value := f.text.Exprs[set.Column]
 	switch set.Op {
 	case plan.SetAdd:
 		if value == "" { // the version, which the table assigns by itself
@@ -229,23 +181,11 @@ func Assign(p unsafe.Pointer, sets []plan.Set) bool {
 
 // delete deletes rows by key, and by version if they are checked.
 func (s *Step) delete() (Statement, error) {
-	t := s.Table
 	f, err := s.find(true)
 	if err != nil {
 		return Statement{}, err
 	}
-	if t.SoftDelete == nil || s.Hard {
-		st := Statement{Step: s, Args: f.args}
-		st.SQL = f.sql("DELETE FROM "+t.Quoted+" AS t USING ", !s.Hard)
-		return st, nil
-	}
-	head := "UPDATE " + t.Quoted + " AS t SET " + t.SoftDelete.Quoted + " = now()"
-	for _, col := range []*meta.Column{t.UpdatedAt, t.Version} {
-		if col != nil {
-			head += ", " + col.Quoted + " = " + t.AssignedValue(col, "t.", nil)
-		}
-	}
-	return f.statement(head, true), nil
+	return f.statement(s.Table.DeleteSQL(f.text, f.where, s.Hard), nil), nil
 }
 
 // backfill fills in columns that were NULL when their rows were inserted, with
@@ -256,11 +196,7 @@ func (s *Step) backfill() (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
-	var sets []string
-	for _, col := range s.Columns {
-		sets = append(sets, col.Quoted+" = "+f.text.exprs[col])
-	}
-	return f.statement("UPDATE "+s.Table.Quoted+" AS t SET "+strings.Join(sets, ", "), false), nil
+	return f.update(s.setColumns(f.text.Exprs)), nil
 }
 
 // nullify lets rows that are about to be deleted refer to none, so that those
@@ -270,11 +206,14 @@ func (s *Step) nullify() (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
-	var sets []string
-	for _, col := range s.Columns {
-		sets = append(sets, col.Quoted+" = NULL")
+	return Statement{Step: s, Args: f.args, SQL: s.Table.UpdateSQL(f.text, s.setColumns(nil), f.where)}, nil
+}
+
+// setColumns assigns values to the Columns of s, or NULL without values.
+func (s *Step) setColumns(values map[*meta.Column]string) string {
+	sets := make([]string, len(s.Columns))
+	for i, col := range s.Columns {
+		sets[i] = col.Quoted + " = " + cmp.Or(values[col], "NULL")
 	}
-	where, _ := f.conditions(false)
-	return Statement{Step: s, Args: f.args, SQL: "UPDATE " + s.Table.Quoted + " AS t SET " + strings.Join(sets, ", ") +
-		" FROM " + f.text.from + " WHERE " + where}, nil
+	return strings.Join(sets, ", ")
 }

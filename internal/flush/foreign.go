@@ -136,7 +136,7 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*table.Table) (
 func nullable(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
 	for i, col := range k.Columns {
 		switch {
-		case col != nil && col.Nullable && !required[i] && k.From.Writes(col):
+		case col != nil && col.Nullable && !required[i] && slices.Contains(k.From.Writable, col):
 			columns = append(columns, col)
 		case full:
 			return nil

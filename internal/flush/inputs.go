@@ -2,6 +2,7 @@ package flush
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -23,13 +24,16 @@ type inputs struct {
 // errNotCarried is for columns whose type no array can carry.
 var errNotCarried = errors.New("a column has a type that arrays cannot carry")
 
-// newInputs returns the inputs of a step whose rows travel as arrays.
-func newInputs(s *Step, columns []*meta.Column) (*inputs, error) {
-	arrays, ok := s.Table.ArrayTypes(*s.Types, columns)
-	if !ok {
-		return nil, errNotCarried
+// newInputs returns the inputs of a step, whose rows travel as arrays or are one.
+func newInputs(s *Step, arrays bool) (in inputs, err error) {
+	in = inputs{step: s, columns: s.arguments()}
+	if arrays {
+		var ok bool
+		if in.arrays, ok = s.Table.ArrayTypes(*s.Types, in.columns); !ok {
+			err = errNotCarried
+		}
 	}
-	return &inputs{step: s, columns: columns, arrays: arrays}, nil
+	return in, err
 }
 
 // record returns the arguments, with room for one more.
@@ -68,41 +72,40 @@ func (in *inputs) next() string {
 	return "$" + strconv.Itoa(len(in.columns)+2*len(in.step.Refs)+1)
 }
 
-// text names the arguments of a statement.
-type text struct {
-	from  string // the FROM item whose rows u(c0, c1, ...) the arrays are; empty: none
-	exprs map[*meta.Column]string
-	count string // how many rows there are
-}
+// oneNumbered is the FROM item of a single row that needs a number.
+const oneNumbered = "(VALUES (1::bigint)) AS u(ord)"
 
-// write writes the text that names the arguments. With ordinality the rows of
-// the FROM item are numbered.
-func (in *inputs) write(ordinality bool) text {
-	s := in.step
-	t := text{exprs: make(map[*meta.Column]string, len(in.columns)+len(s.Refs))}
+// write names the arguments. With numbered, rows have a number.
+func (in *inputs) write(numbered bool) table.Inputs {
+	refs := in.step.Refs
 	if in.arrays == nil {
-		for i, col := range in.columns {
-			t.exprs[col] = "$" + strconv.Itoa(i+1)
+		t := table.OneRow(in.columns)
+		for i := range refs {
+			t.Exprs[refs[i].Column] = in.keys(i) + "[$" + strconv.Itoa(len(in.columns)+i+1) + "::integer]"
 		}
-		for i := range s.Refs {
-			t.exprs[s.Refs[i].Column] = in.keys(i) + "[$" + strconv.Itoa(len(in.columns)+i+1) + "::integer]"
+		if numbered {
+			t.From = oneNumbered
 		}
 		return t
 	}
-	arrays := in.arrays
-	for range s.Refs {
-		arrays = append(arrays, table.ArrayType{Param: "integer[]"})
+	columns, arrays := slices.Clip(in.columns), slices.Clip(in.arrays)
+	for i := range refs {
+		columns, arrays = append(columns, refs[i].Column), append(arrays, table.ArrayType{Param: "integer[]"})
 	}
-	var exprs []string
-	t.from, exprs = table.Unnest(arrays, ordinality)
-	for i, col := range in.columns {
-		t.exprs[col] = exprs[i]
+	t := table.ManyRows(columns, arrays, numbered)
+	for i := range refs {
+		t.Exprs[refs[i].Column] = in.keys(i) + "[" + t.Exprs[refs[i].Column] + "]"
 	}
-	for i := range s.Refs {
-		t.exprs[s.Refs[i].Column] = in.keys(i) + "[" + exprs[len(in.columns)+i] + "]"
-	}
-	t.count = "cardinality($1::" + arrays[0].Param + ")"
 	return t
+}
+
+// count names how many rows there are, where they travel as arrays.
+func (in *inputs) count() string {
+	first := "integer[]" // that of a reference
+	if len(in.arrays) > 0 {
+		first = in.arrays[0].Param
+	}
+	return "cardinality($1::" + first + ")"
 }
 
 // keys is the array of keys that a reference takes its keys from. The subquery

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"reflect"
 	"slices"
-	"strings"
-	"sync"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -42,19 +40,9 @@ func (s *Step) insert() (Statement, error) {
 	if err := s.Table.CheckRows(*s.Types, s.Rows); err != nil {
 		return Statement{}, err
 	}
-	key := s.templateKey()
-	known := lookUpTemplate(key, s.Types)
-	var parts table.InsertParts
-	if known.sql == "" {
-		parts = s.Table.InsertParts(s.Shape)
-		known.columns = parts.Args
-	}
-	in := &inputs{step: s, columns: known.columns}
-	if s.Rows.N > 1 {
-		var err error
-		if in, err = newInputs(s, known.columns); err != nil {
-			return Statement{}, err
-		}
+	in, err := newInputs(s, s.Rows.N > 1)
+	if err != nil {
+		return Statement{}, err
 	}
 	args, err := in.record()
 	if err != nil {
@@ -63,43 +51,30 @@ func (s *Step) insert() (Statement, error) {
 	if s.Setting != "" {
 		args = append(args, s.Setting)
 	}
-	if known.sql == "" {
-		known.sql, known.returned, known.types = s.insertSQL(in, parts), meta.TargetsOf(parts.Back, 0), s.Types
-		keepTemplate(key, known)
-	}
-	return Statement{Step: s, SQL: known.sql, Args: args, returned: known.returned}, nil
+	var buffer [512]byte
+	st := s.Table.Statement(s.appendKey(buffer[:0], in.arrays), func() *table.Statement { return s.insertStatement(&in) })
+	return Statement{Step: s, SQL: st.SQL, Args: args, returned: st.Returned}, nil
 }
 
-func (s *Step) insertSQL(in *inputs, p table.InsertParts) string {
-	t := in.write(false)
-	n, refs := 0, 0
-	for i, v := range p.Values {
-		switch v {
-		case "":
-			p.Values[i] = t.exprs[p.Args[n]]
-			n++
-		case table.RefValue:
-			p.Values[i] = t.exprs[p.Refs[refs]]
-			refs++
-		}
+// appendKey appends what the text of an insert depends on.
+func (s *Step) appendKey(b []byte, arrays []table.ArrayType) []byte {
+	b = append(b, 'f', boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
+	b = append(b, s.Shape...)
+	for i := range s.Refs {
+		r := &s.Refs[i]
+		b = binary.AppendUvarint(b, uint64(r.Column.Index)<<1|uint64(boolByte(r.Own)))
+		b = append(append(b, r.Type...), 0)
 	}
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + s.Table.Quoted)
-	switch names := " (" + strings.Join(p.Names, ", ") + ")" + s.overriding(); {
-	case len(p.Names) == 0:
-		b.WriteString(" DEFAULT VALUES")
-	case t.from == "":
-		b.WriteString(names + " VALUES (" + strings.Join(p.Values, ", ") + ")")
-	default:
-		b.WriteString(names + " SELECT " + strings.Join(p.Values, ", ") + " FROM " + t.from)
+	return table.AppendArrayTypes(b, arrays)
+}
+
+func (s *Step) insertStatement(in *inputs) *table.Statement {
+	t, p := s.Table, s.Table.InsertParts(s.Shape)
+	sql := t.InsertSQL(p, in.write(false), s.overriding()) + table.Inputs{}.Returning(p.Back)
+	if s.Setting != "" {
+		sql = keepKeys(sql, t.Key[0].Column, in.next(), in.arrays == nil)
 	}
-	if len(p.Back) > 0 {
-		b.WriteString(" RETURNING " + meta.List(p.Back))
-	}
-	if s.Setting == "" {
-		return b.String()
-	}
-	return keepKeys(b.String(), s.Table.Key[0].Column, in.next(), t.from == "")
+	return &table.Statement{SQL: sql, Columns: p.Args, Returned: meta.TargetsOf(p.Back, 0)}
 }
 
 // overriding lets a key be written that was reserved.
@@ -118,60 +93,6 @@ func keepKeys(sql string, key *meta.Column, setting string, one bool) string {
 	}
 	return "WITH smrt_i AS (" + sql + "), smrt_k AS MATERIALIZED (SELECT set_config(" + setting +
 		", array_agg(smrt_i." + key.Quoted + ")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i"
-}
-
-// template is the text of an insert that was made before, with what goes in and
-// what comes back. Making it takes a third of the time of a flush.
-type template struct {
-	sql      string
-	columns  []*meta.Column
-	returned []meta.Target
-	types    *Types // of the columns, when it was made
-}
-
-type templateKey struct {
-	table *table.Table
-	shape string
-}
-
-// templates grows with the shapes of inserts, of which a table has few.
-var templates struct {
-	mu sync.Mutex
-	m  map[templateKey]template
-}
-
-const maxTemplates = 4096
-
-// templateKey returns what the text of an insert depends on.
-func (s *Step) templateKey() templateKey {
-	var buffer [128]byte
-	b := append(buffer[:0], s.Shape...)
-	b = append(b, boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
-	for i := range s.Refs {
-		r := &s.Refs[i]
-		b = binary.AppendUvarint(b, uint64(r.Column.Index)<<1|uint64(boolByte(r.Own)))
-		b = append(append(b, r.Type...), 0)
-	}
-	return templateKey{s.Table, string(b)}
-}
-
-// lookUpTemplate returns a template, empty if there is none for these types.
-func lookUpTemplate(key templateKey, types *Types) template {
-	templates.mu.Lock()
-	defer templates.mu.Unlock()
-	if t := templates.m[key]; t.types == types {
-		return t
-	}
-	return template{}
-}
-
-func keepTemplate(key templateKey, t template) {
-	templates.mu.Lock()
-	defer templates.mu.Unlock()
-	if templates.m == nil || len(templates.m) >= maxTemplates {
-		templates.m = map[templateKey]template{}
-	}
-	templates.m[key] = t
 }
 
 func boolByte(b bool) byte {

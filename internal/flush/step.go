@@ -102,7 +102,7 @@ func (s *Step) arguments() []*meta.Column {
 	var columns []*meta.Column
 	switch s.Kind {
 	case Insert:
-		return t.InsertParts(s.Shape).Args
+		return t.InsertArgs(s.Shape)
 	case Update:
 		columns = t.UpdateColumns()
 	case Patch:
@@ -128,6 +128,11 @@ func (s *Step) arguments() []*meta.Column {
 // versioned reports whether rows are found by their version too.
 func (s *Step) versioned() bool {
 	return s.Table.Version != nil && (s.Kind == Update || s.Kind == Delete && s.Checked)
+}
+
+// live reports whether rows that were deleted softly are not found.
+func (s *Step) live() bool {
+	return s.Kind == Update || s.Kind == Patch || s.Kind == Delete && !s.Hard
 }
 
 // refers reports whether a column gets a key of another row.

@@ -45,7 +45,7 @@ var over = map[string]int{
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare
 		Ref.Get MustResolve bind View Computed Select finish`,
-	"mutable variables":     `textMaps declared structs tables cursors arrayTypes templates foreignKeys batchers`,
+	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys batchers`,
 	"functions called init": ``,
 }
 

@@ -126,7 +126,7 @@ func (t *Table) check(r *Request) error {
 	case s.Vacuous() && !s.Unbounded:
 		return smrt.ErrUnboundedWrite
 	}
-	return assignedOnce(r.Sets)
+	return AssignedOnce(r.Sets)
 }
 
 // Check refuses what is wrong with s for any table.
@@ -149,7 +149,8 @@ func (t *Table) checkDeleted(d Deleted) error {
 	return nil
 }
 
-func assignedOnce(sets []Set) error {
+// AssignedOnce refuses two assignments of one column.
+func AssignedOnce(sets []Set) error {
 	for i := range sets {
 		for j := range i {
 			if sets[i].Column == sets[j].Column {

@@ -128,6 +128,15 @@ func Unnest(types []ArrayType, ordinality bool) (from string, exprs []string) {
 	return from + " AS u(" + strings.Join(names, ", ") + ")", exprs
 }
 
+// AppendArrayTypes appends to the key of a statement what its text says of the
+// types of its arrays.
+func AppendArrayTypes(key []byte, types []ArrayType) []byte {
+	for _, typ := range types {
+		key = append(append(append(key, typ.Param...), typ.Cast...), 0)
+	}
+	return key
+}
+
 // KeyTable is how lists of keys travel as the rows of an unnest.
 type KeyTable struct {
 	From  string   // unnest($1::bigint[], $2::text[])

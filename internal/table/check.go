@@ -24,12 +24,7 @@ func (t *Table) CheckRows(types map[string]ColumnType, rows Rows) error {
 	if err != nil {
 		return err
 	}
-	return t.CheckAllFit(types, rows)
-}
-
-// CheckAllFinite is CheckFinite for all rows.
-func (t *Table) CheckAllFinite(ctx context.Context, db smrt.DB, rows Rows) error {
-	return t.eachNotFinite(rows, func(col *meta.Column) error { return t.CheckFinite(ctx, db, col) })
+	return t.checkFit(types, rows)
 }
 
 // eachNotFinite calls check for each column in which a row has a NaN or an
@@ -90,9 +85,9 @@ func (t *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request
 	return nil
 }
 
-// CheckAllFit refuses integers that their column cannot hold. pgx would refuse
+// checkFit refuses integers that their column cannot hold. pgx would refuse
 // them too, but in a batch at the price of the connection.
-func (t *Table) CheckAllFit(types map[string]ColumnType, rows Rows) error {
+func (t *Table) checkFit(types map[string]ColumnType, rows Rows) error {
 	for _, col := range t.Writable {
 		bounds, ok := Ranges[types[col.Name].Base]
 		if !ok || !col.WiderThan(bounds[1]) {
@@ -120,20 +115,23 @@ var Ranges = map[uint32][2]int64{
 // CheckSets refuses assignments that can never be made.
 func (t *Table) CheckSets(sets []plan.Set) error {
 	if len(sets) == 0 {
-		return &smrt.QueryError{Reason: "a patch needs at least one assignment"}
+		return &smrt.QueryError{Reason: "at least one assignment is needed"}
 	}
 	for i := range sets {
-		switch {
-		case sets[i].Err != nil:
+		if sets[i].Err != nil {
 			return sets[i].Err
-		case slices.Contains(t.Computed, sets[i].Column):
-			return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is computed and cannot be assigned"}
 		}
-		for j := range i {
-			if sets[i].Column == sets[j].Column {
-				return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is assigned twice"}
-			}
+		if err := t.CheckColumn(sets[i].Column); err != nil {
+			return err
 		}
+	}
+	return plan.AssignedOnce(sets)
+}
+
+// CheckColumn refuses to write a column that the server computes.
+func (t *Table) CheckColumn(col *meta.Column) error {
+	if slices.Contains(t.Computed, col) {
+		return &smrt.QueryError{Reason: "column " + col.Name + " is computed and cannot be written"}
 	}
 	return nil
 }

@@ -21,15 +21,20 @@ func (x *Conflict) Check(t *Table) error {
 		return &smrt.QueryError{Reason: "an upsert needs the columns of the unique index that it may conflict with"}
 	}
 	for _, col := range x.Update {
-		if !slices.Contains(t.Writable, col) {
-			return &smrt.QueryError{Reason: "column " + col.Name + " is computed and cannot be updated"}
+		if err := t.CheckColumn(col); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Shape distinguishes the statements of different conflicts.
-func (x *Conflict) Shape(b []byte) []byte {
+// AppendKey appends to the key of a statement what its text says of x, which may
+// be nil.
+func (x *Conflict) AppendKey(b []byte) []byte {
+	if x == nil {
+		return b
+	}
+	b = append(b, 'x')
 	for _, col := range x.Target {
 		b = append(b, 't', byte(col.Index), byte(col.Index>>8))
 	}
@@ -54,7 +59,7 @@ func (x *Conflict) sql(t *Table) string {
 	}
 	var sets []string
 	for _, col := range x.columns(t) {
-		sets = append(sets, col.Quoted+" = "+t.AssignedValue(col, t.SystemRef(), func() string { return "EXCLUDED." + col.Quoted }))
+		sets = append(sets, t.set(col, t.systemRef(), "EXCLUDED."+col.Quoted))
 	}
 	b.WriteString(" DO UPDATE SET " + strings.Join(sets, ", "))
 	return b.String()
@@ -72,8 +77,8 @@ func (x *Conflict) columns(t *Table) []*meta.Column {
 		return cols
 	}
 	cols := slices.Clone(x.Update)
-	for _, own := range []*meta.Column{t.UpdatedAt, t.Version} {
-		if own != nil && !slices.Contains(cols, own) {
+	for _, own := range t.own() {
+		if !slices.Contains(cols, own) {
 			cols = append(cols, own)
 		}
 	}
@@ -87,7 +92,7 @@ func (x *Conflict) columns(t *Table) []*meta.Column {
 // the row between the snapshot and the conflict, that says "inserted" of a row
 // that was updated.
 func (x *Conflict) inserted(t *Table) string {
-	ref := t.SystemRef()
+	ref := t.systemRef()
 	if !t.partitioned.Load() {
 		return "(" + ref + "xmax = 0)"
 	}

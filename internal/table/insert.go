@@ -2,25 +2,12 @@ package table
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 )
-
-// Statement is the SQL of a write with what goes in and what comes back.
-type Statement struct {
-	SQL      string
-	Columns  []*meta.Column // arguments, in order
-	Ordinal  bool           // the first column of the result is the row's number
-	Returned []meta.Target  // columns read back, in order
-}
-
-// HasResult reports whether the statement returns rows.
-func (st *Statement) HasResult() bool { return st.Ordinal || len(st.Returned) > 0 }
 
 // shapes caches statements by shape: which columns of an entity are written
 // and which are left to the server. A table has few: one for each combination
@@ -104,19 +91,15 @@ func (t *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
 
 // InsertParts are the pieces of an insert of one shape.
 type InsertParts struct {
-	Names  []string // columns written
-	Values []string // what is written: "" stands for an argument
-	Args   []*meta.Column
-	Refs   []*meta.Column // written as the keys of other rows
-	Back   []*meta.Column // what the server decided
+	Columns []*meta.Column // that are written
+	Values  []string       // what is written to each: "" stands for an input
+	Args    []*meta.Column // whose values are arguments
+	Back    []*meta.Column // what the server decides
 }
-
-// RefValue stands for the key of another row among the values.
-const RefValue = "?"
 
 // InsertParts returns the pieces of the insert of a shape.
 func (t *Table) InsertParts(shape []byte) InsertParts {
-	var p InsertParts
+	p := InsertParts{Args: t.InsertArgs(shape)}
 	var decided []*meta.Column
 	for i, how := range shape {
 		col := t.Writable[i]
@@ -126,73 +109,29 @@ func (t *Table) InsertParts(shape []byte) InsertParts {
 		if how == byServer {
 			continue
 		}
-		p.Names = append(p.Names, col.Quoted)
+		value := ""
 		switch how {
 		case byClock:
-			p.Values = append(p.Values, "now()")
+			value = "now()"
 		case byOne:
-			p.Values = append(p.Values, "1")
+			value = "1"
 		case ByNull:
-			p.Values = append(p.Values, "NULL")
-		case ByRef:
-			p.Values = append(p.Values, RefValue)
-			p.Refs = append(p.Refs, col)
-		default:
-			p.Values = append(p.Values, "")
-			p.Args = append(p.Args, col)
+			value = "NULL"
 		}
+		p.Columns, p.Values = append(p.Columns, col), append(p.Values, value)
 	}
 	p.Back = t.readBack(decided...)
 	return p
 }
 
-// InsertStatement is the statement for one row.
-func (t *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
-	p := t.InsertParts(shape)
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + t.Quoted)
-	if len(p.Names) == 0 {
-		b.WriteString(" DEFAULT VALUES")
-	} else {
-		n := 0
-		for i, v := range p.Values {
-			if v == "" {
-				n++
-				p.Values[i] = "$" + strconv.Itoa(n)
-			}
-		}
-		b.WriteString(" (" + strings.Join(p.Names, ", ") + ") VALUES (" + strings.Join(p.Values, ", ") + ")")
-	}
-	return t.finishInsert(&b, p, x)
-}
-
-// InsertManyStatement returns the statement that inserts rows that travel as
-// arrays of the given types.
-func (t *Table) InsertManyStatement(p InsertParts, ks []ArrayType, x *Conflict) *Statement {
-	from, exprs := Unnest(ks, false)
-	n := 0
-	for i, v := range p.Values {
-		if v == "" {
-			p.Values[i] = exprs[n]
-			n++
+// InsertArgs returns the columns whose values are arguments of the insert of a
+// shape.
+func (t *Table) InsertArgs(shape []byte) []*meta.Column {
+	columns := make([]*meta.Column, 0, len(shape))
+	for i, how := range shape {
+		if how == byValue {
+			columns = append(columns, t.Writable[i])
 		}
 	}
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + t.Quoted + " (" + strings.Join(p.Names, ", ") + ") SELECT " + strings.Join(p.Values, ", ") + " FROM " + from)
-	return t.finishInsert(&b, p, x)
-}
-
-// finishInsert adds what is the same for one row and for many.
-func (t *Table) finishInsert(b *strings.Builder, p InsertParts, x *Conflict) *Statement {
-	st := &Statement{Columns: p.Args}
-	if x != nil {
-		b.WriteString(x.sql(t))
-		b.WriteString(" RETURNING " + x.inserted(t) + ", " + meta.List(t.Struct.Columns))
-		st.Returned = t.Targets()
-	} else if len(p.Back) > 0 {
-		b.WriteString(" RETURNING " + meta.List(p.Back))
-		st.Returned = meta.TargetsOf(p.Back, 0)
-	}
-	st.SQL = b.String()
-	return st
+	return columns
 }

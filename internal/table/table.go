@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,7 +75,7 @@ func newTable(declared *plan.Table) *Table {
 		t.KeyParts = append(t.KeyParts, &part)
 	}
 	t.Returned = t.readBack(t.UpdatedAt, t.Version)
-	t.where = t.KeyCondition() + t.NotDeleted()
+	t.where = t.WhereKey(OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
 	return t
 }
@@ -98,16 +96,8 @@ func (t *Table) readBack(more ...*meta.Column) []*meta.Column {
 	return out
 }
 
-// KeyCondition matches the key as the first arguments, deleted or not.
-func (t *Table) KeyCondition() string {
-	terms := make([]string, len(t.Key))
-	for i, k := range t.Key {
-		terms[i] = k.Column.Quoted + " = $" + strconv.Itoa(i+1)
-	}
-	return strings.Join(terms, " AND ")
-}
-
-// LiveKeyCondition is KeyCondition for rows that are not deleted.
+// LiveKeyCondition returns the condition that a row has the key that is the
+// first arguments, and is not deleted.
 func (t *Table) LiveKeyCondition() string { return t.where }
 
 // Project makes a projection of a select list to structs of type row.
@@ -145,16 +135,26 @@ func (t *Table) NeedKey(ctx context.Context, db smrt.DB) error {
 // NeedWritable is the gate of all writes: what cannot be is refused before a
 // connection is taken.
 func (t *Table) NeedWritable(ctx context.Context, db smrt.DB) error {
+	return t.needWritable(ctx, db, false)
+}
+
+// NeedWritableKey is NeedWritable for writes of rows by their key.
+func (t *Table) NeedWritableKey(ctx context.Context, db smrt.DB) error {
+	return t.needWritable(ctx, db, true)
+}
+
+func (t *Table) needWritable(ctx context.Context, db smrt.DB, needKey bool) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
-	if t.ReadOnly {
-		return smrt.ErrReadOnly
+	if err := t.CheckWrite(needKey); err != nil {
+		return err
 	}
 	return handle.RefuseWrite(db)
 }
 
-// CheckWrite refuses writes to what is read-only.
+// CheckWrite refuses writes to what is read-only, and with needKey to what has
+// no key.
 func (t *Table) CheckWrite(needKey bool) error {
 	switch {
 	case t.ReadOnly:
@@ -166,7 +166,8 @@ func (t *Table) CheckWrite(needKey bool) error {
 }
 
 // NeedKeyValue refuses an entity whose key is zero: it was never created. A
-// composite key may contain zeros.
+// composite key may contain zeros. The error names the row with the given index,
+// or none if that is -1.
 func (t *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
 	for _, k := range t.Key {
 		if !k.Column.Zero(p) {
@@ -178,9 +179,6 @@ func (t *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
 		Reason: "the entity was not read or created before",
 	}
 }
-
-// CheckKey refuses an entity that was never created.
-func (t *Table) CheckKey(p unsafe.Pointer) error { return t.NeedKeyValue(p, -1) }
 
 // Named completes a ValueError with the table's name.
 func (t *Table) Named(err error) error {
@@ -270,31 +268,8 @@ func (t *Table) NotDeleted() string {
 	return " AND " + t.SoftDelete.Quoted + " IS NULL"
 }
 
-// SoftDeleteSet returns the SET clause that deletes a row softly, or that
-// restores it.
-func (t *Table) SoftDeleteSet(to string) string {
-	sets := t.SoftDelete.Quoted + " = " + to
-	for _, col := range []*meta.Column{t.UpdatedAt, t.Version} {
-		if col != nil {
-			sets += ", " + col.Quoted + " = " + t.AssignedValue(col, "", nil)
-		}
-	}
-	return sets
-}
-
-// AssignedValue is what an update writes to a column of the row called alias.
-func (t *Table) AssignedValue(col *meta.Column, alias string, value func() string) string {
-	switch col {
-	case t.UpdatedAt:
-		return "now()"
-	case t.Version:
-		return alias + col.Quoted + " + 1"
-	}
-	return value()
-}
-
-// UpdateColumns returns the arguments of a bulk update: the key, the version, and
-// what is written.
+// UpdateColumns returns the columns whose values are arguments of an update of
+// the whole row: the key, the version, and what is written.
 func (t *Table) UpdateColumns() []*meta.Column {
 	cols := t.KeyColumns()
 	if t.Version != nil {
@@ -328,11 +303,8 @@ func (t *Table) WithOwn(sets []plan.Set) []plan.Set {
 	return own
 }
 
-// Writes reports whether an insert writes a column.
-func (t *Table) Writes(col *meta.Column) bool { return slices.Contains(t.Writable, col) }
-
-// SystemRef qualifies system columns; the table's own name does, without its
+// systemRef qualifies system columns; the table's own name does, without its
 // schema.
-func (t *Table) SystemRef() string {
+func (t *Table) systemRef() string {
 	return t.Quoted[strings.LastIndex(t.Quoted, `."`)+1:] + "."
 }
