@@ -25,38 +25,48 @@ func (r *Reader[T, R]) entityType(*T)       {}
 // row has a value, which is not the same as a sum of 0. A sum outside the range
 // of an int64 answers smrt.ErrOutOfRange.
 func Sum[T any, V int16 | int32 | int64 | int](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[int64], error) {
-	return aggregate[int64](ctx, from, "sum", column.Plan(), "::bigint", q)
+	return aggregate[int64](ctx, from, call{"sum", column.Plan(), "::bigint"}, q)
 }
 
 // SumFloat adds a column of floating point numbers up. It is not valid if no
 // row has a value.
 func SumFloat[T any, V float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
-	return aggregate[float64](ctx, from, "sum", column.Plan(), "::float8", q)
+	return aggregate[float64](ctx, from, call{"sum", column.Plan(), "::float8"}, q)
 }
 
 // Avg is the mean of a column over the rows that match. It is not valid if no
 // row has a value.
 func Avg[T any, V int16 | int32 | int64 | int | float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
-	return aggregate[float64](ctx, from, "avg", column.Plan(), "::float8", q)
+	return aggregate[float64](ctx, from, call{"avg", column.Plan(), "::float8"}, q)
 }
 
 // Min is the least value of a column over the rows that match. It is not valid
 // if no row has a value.
 func Min[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
-	return aggregate[V](ctx, from, "min", column.Plan(), "", q)
+	return aggregate[V](ctx, from, call{"min", column.Plan(), ""}, q)
 }
 
 // Max is the greatest value of a column over the rows that match. It is not
 // valid if no row has a value.
 func Max[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
-	return aggregate[V](ctx, from, "max", column.Plan(), "", q)
+	return aggregate[V](ctx, from, call{"max", column.Plan(), ""}, q)
 }
+
+// call is a call of an SQL function of a column, with a cast of the result to
+// the type that the Go value has.
+type call struct {
+	function string
+	column   *meta.Column
+	cast     string
+}
+
+func (c call) sql() string { return c.function + "(" + c.column.Quoted + ")" + c.cast }
 
 // aggregate selects one value. A limit is refused: the server would apply it to
 // the single row of the result.
-func aggregate[A, T any](ctx context.Context, from Source[T], function string, c *meta.Column, cast string, q query.Query[T]) (sql.Null[A], error) {
+func aggregate[A, T any](ctx context.Context, from Source[T], c call, q query.Query[T]) (sql.Null[A], error) {
 	var p *A
-	err := from.source().Aggregate(ctx, table.Op(function), function+"("+c.Quoted+")"+cast, q.Plan(), &p)
+	err := from.source().Aggregate(ctx, table.Op(c.function), c.sql(), q.Plan(), &p)
 	if err != nil || p == nil {
 		return sql.Null[A]{}, err
 	}
@@ -69,28 +79,30 @@ type Group[V any] struct {
 	Count int64
 }
 
+// groupRow is a Group as it is read: nil is NULL.
+type groupRow[V any] struct {
+	Value *V
+	Count int64
+}
+
+func (r *groupRow[V]) group() Group[V] {
+	if r.Value == nil {
+		return Group[V]{Count: r.Count}
+	}
+	return Group[V]{Value: sql.Null[V]{V: *r.Value, Valid: true}, Count: r.Count}
+}
+
 // CountBy counts the rows that match by their value in a column, in the order
 // of the values, NULL last.
 func CountBy[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) ([]Group[V], error) {
-	type row struct {
-		value *V
-		count int64
-	}
-	targets := []meta.Target{
-		{Column: meta.NewColumn(column.Name(), reflect.TypeFor[*V](), unsafe.Offsetof(row{}.value))},
-		{Column: meta.NewColumn("count", reflect.TypeFor[int64](), unsafe.Offsetof(row{}.count))},
-	}
-	vs, err := from.source().GroupBy(ctx, "count", column.Plan().Quoted+", count(*)", reflect.TypeFor[row](), targets, q.Plan())
+	vs, err := from.source().CountBy(ctx, column.Plan(), reflect.TypeFor[groupRow[V]](), q.Plan())
 	if err != nil {
 		return nil, err
 	}
-	rows := *(*[]row)(unsafe.Pointer(&vs))
+	rows := *(*[]groupRow[V])(unsafe.Pointer(&vs))
 	groups := make([]Group[V], len(rows))
-	for i, r := range rows {
-		groups[i].Count = r.count
-		if r.value != nil {
-			groups[i].Value = sql.Null[V]{V: *r.value, Valid: true}
-		}
+	for i := range rows {
+		groups[i] = rows[i].group()
 	}
 	return groups, nil
 }

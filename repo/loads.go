@@ -18,163 +18,128 @@ func untyped[V any](loads []preload.Load[V]) load.Loads {
 	return *(*load.Loads)(unsafe.Pointer(&loads))
 }
 
-// The functions below read rows and then load relations into them, all on one
-// place. Loads that cannot be are refused before anything is sent. If a load
-// fails there are no rows: a caller that ignores the error finds no half of an
-// answer.
+// A reading is a read of rows into which relations are loaded, all on one node.
+// If a load fails there are no rows: a caller that ignores the error finds no
+// half of a result. The functions below make one only if there are loads, because
+// its closures are allocated.
+type reading struct {
+	bound *crud.Bound
+	op    table.Op
+	spec  *plan.Spec // nil: by key
+	loads load.Loads
+	apart bool // no load may be part of the statement that reads the rows
+}
+
+// withLoads reads the rows, and loads relations into the parents among them. Loads
+// that cannot be are refused before anything is sent.
+func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
+	if err := r.loads.Check(); err != nil {
+		return v, err
+	}
+	err = r.bound.Read(ctx, r.op, r.spec, func(on *crud.Bound) (err error) {
+		joined, columns := r.joined()
+		if v, err = rows(on, columns); err == nil {
+			err = load.Run(ctx, on.DB, parents(v), r.loads, joined)
+		}
+		return err
+	})
+	if err != nil {
+		v = *new(V)
+	}
+	return v, err
+}
+
+// joined returns the loads that are part of the statement that reads the rows.
+// If there are none both results are nil.
+func (r *reading) joined() (*load.Joined, crud.JoinedColumns) {
+	if !r.apart {
+		if joined := r.loads.Joined(); joined != nil {
+			return joined, joined
+		}
+	}
+	return nil, nil
+}
+
+func onePlace(p unsafe.Pointer) load.Parents { return load.Pointers([]unsafe.Pointer{p}) }
+
+// slice returns the parents in a slice that a Bound returned.
+func slice(b *crud.Bound, vs table.Slice) load.Parents {
+	rows := b.Found(vs)
+	return load.Rows(rows.Base, rows.Size, rows.N)
+}
 
 func get(ctx context.Context, b *crud.Bound, key unsafe.Pointer, loads load.Loads) (unsafe.Pointer, error) {
 	if len(loads) == 0 {
-		return b.Get(ctx, key)
+		return b.Get(ctx, key, nil)
 	}
-	return loadOne(ctx, b, "get", nil, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
-		if r != nil {
-			return on.GetWith(ctx, key, r)
-		}
-		return on.Get(ctx, key)
-	})
+	return withLoads(ctx, reading{bound: b, op: "get", loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+		return on.Get(ctx, key, joined)
+	}, onePlace)
 }
 
 func first(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (unsafe.Pointer, error) {
 	if len(loads) == 0 {
-		return b.First(ctx, s)
+		return b.First(ctx, s, nil)
 	}
-	return loadOne(ctx, b, "first", s, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
-		if r != nil {
-			return on.FirstWith(ctx, s, r)
-		}
-		return on.First(ctx, s)
-	})
+	return withLoads(ctx, reading{bound: b, op: "first", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+		return on.First(ctx, s, joined)
+	}, onePlace)
 }
 
 func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (unsafe.Pointer, error) {
 	if len(loads) == 0 {
-		return b.One(ctx, s)
+		return b.One(ctx, s, nil)
 	}
-	return loadOne(ctx, b, "one", s, loads, func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error) {
-		if r != nil {
-			return on.OneWith(ctx, s, r)
-		}
-		return on.One(ctx, s)
-	})
+	return withLoads(ctx, reading{bound: b, op: "one", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+		return on.One(ctx, s, joined)
+	}, onePlace)
 }
 
-func loadOne(
-	ctx context.Context, b *crud.Bound, op table.Op, s *plan.Spec, loads load.Loads,
-	read func(on *crud.Bound, r *load.Joined) (unsafe.Pointer, error),
-) (p unsafe.Pointer, err error) {
-	if err := loads.Check(); err != nil {
-		return nil, err
-	}
-	err = b.Read(ctx, op, s, func(on *crud.Bound) (err error) {
-		r := loads.Joined()
-		if p, err = read(on, r); err == nil {
-			err = load.Run(ctx, on.DB, load.Pointers([]unsafe.Pointer{p}), loads, r)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loads load.Loads) (ps []unsafe.Pointer, err error) {
-	if err := loads.Check(); err != nil {
-		return nil, err
-	}
+func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loads load.Loads) ([]unsafe.Pointer, error) {
 	if len(loads) == 0 || n == 0 {
+		if err := loads.Check(); err != nil {
+			return nil, err
+		}
 		return b.GetMany(ctx, keys, n)
 	}
-	err = b.Read(ctx, "get", nil, func(on *crud.Bound) (err error) {
-		if ps, err = on.GetMany(ctx, keys, n); err == nil {
-			err = load.Run(ctx, on.DB, load.Pointers(ps), loads, nil)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ps, nil
+	return withLoads(ctx, reading{bound: b, op: "get", loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) ([]unsafe.Pointer, error) {
+		return on.GetMany(ctx, keys, n)
+	}, load.Pointers)
 }
 
-func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (vs table.Slice, err error) {
+func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (table.Slice, error) {
 	if len(loads) == 0 {
-		return b.Find(ctx, s)
+		return b.Find(ctx, s, nil)
 	}
-	if err := loads.Check(); err != nil {
-		return table.Slice{}, err
-	}
-	err = b.Read(ctx, "find", s, func(on *crud.Bound) (err error) {
-		r := loads.Joined()
-		if r != nil {
-			vs, err = on.FindWith(ctx, s, r)
-		} else {
-			vs, err = on.Find(ctx, s)
-		}
-		if err == nil {
-			err = loadAll(ctx, on, vs, loads, r)
-		}
-		return err
-	})
-	if err != nil {
-		return table.Slice{}, err
-	}
-	return vs, nil
+	return withLoads(ctx, reading{bound: b, op: "find", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (table.Slice, error) {
+		return on.Find(ctx, s, joined)
+	}, func(vs table.Slice) load.Parents { return slice(b, vs) })
 }
 
-func page(ctx context.Context, b *crud.Bound, s *plan.Spec, p query.Page, loads load.Loads) (page *crud.Page, err error) {
+func page(ctx context.Context, b *crud.Bound, s *plan.Spec, p query.Page, loads load.Loads) (*crud.Page, error) {
 	if len(loads) == 0 {
 		return b.Page(ctx, s, p.Size, p.After, p.Before)
 	}
-	if err := loads.Check(); err != nil {
-		return nil, err
-	}
-	err = b.Read(ctx, "page", s, func(on *crud.Bound) (err error) {
-		if page, err = on.Page(ctx, s, p.Size, p.After, p.Before); err == nil {
-			err = loadAll(ctx, on, page.Items, loads, nil)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) (*crud.Page, error) {
+		return on.Page(ctx, s, p.Size, p.After, p.Before)
+	}, func(p *crud.Page) load.Parents { return slice(b, p.Items) })
 }
 
-func pageNumber(ctx context.Context, b *crud.Bound, s *plan.Spec, number, size int, loads load.Loads) (page *crud.OffsetPage, err error) {
+func offsetPage(ctx context.Context, b *crud.Bound, s *plan.Spec, p offset, loads load.Loads) (*crud.OffsetPage, error) {
 	if len(loads) == 0 {
-		return b.PageNumber(ctx, s, number, size)
+		return b.PageNumber(ctx, s, p.number, p.size)
 	}
-	if err := loads.Check(); err != nil {
-		return nil, err
-	}
-	err = b.Read(ctx, "page", s, func(on *crud.Bound) (err error) {
-		if page, err = on.PageNumber(ctx, s, number, size); err == nil {
-			err = loadAll(ctx, on, page.Items, loads, nil)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) (*crud.OffsetPage, error) {
+		return on.PageNumber(ctx, s, p.number, p.size)
+	}, func(p *crud.OffsetPage) load.Parents { return slice(b, p.Items) })
 }
-
-func loadAll(ctx context.Context, b *crud.Bound, vs table.Slice, loads load.Loads, r *load.Joined) error {
-	rows := b.Found(vs)
-	return load.Run(ctx, b.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, r)
-}
-
-// streamed is how many rows of a stream are loaded at a time.
-const streamed = 500
 
 func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, yield func(unsafe.Pointer, error) bool) {
 	if len(loads) == 0 {
 		b.Stream(ctx, s, yield)
 		return
 	}
-	b.Chunks(ctx, s, streamed, loads.Check(), func(on *crud.Bound, rows table.Rows) error {
+	b.Chunks(ctx, s, loads.Check(), func(on *crud.Bound, rows table.Rows) error {
 		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

@@ -43,11 +43,14 @@ type OffsetPage[R any] struct {
 // Pages returns the number of pages.
 func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) / int64(p.Size)) }
 
+// offset is a page by its number.
+type offset struct{ number, size int }
+
 // PageNumber reads a page by its number, from 1, and counts all rows. It is the
 // simple way for short lists: a page costs as much as all pages before it, and
 // rows that come or go between two pages shift the others. A page behind the
 // last has no items.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
-	page, err := pageNumber(ctx, &r.bound, q.Plan(), number, size, untyped(loads))
+	page, err := offsetPage(ctx, &r.bound, q.Plan(), offset{number, size}, untyped(loads))
 	return (*OffsetPage[R])(unsafe.Pointer(page)), err
 }

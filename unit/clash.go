@@ -39,56 +39,66 @@ func clashes(by *phase) error {
 		if set == 1<<creates || set == 1<<patches {
 			continue
 		}
-		var err error
+		var found *clash
 		if t.IntKey() { // needs no encoding: one allocation less for each row
-			err = clashesOf(t, by, (*op).intKey)
+			found = clashOf(t, by, (*op).intKey)
 		} else {
-			key, buffer := t.Copies(1).At(0), []byte(nil)
-			err = clashesOf(t, by, func(o *op) string {
-				p := o.entity
-				if p == nil {
-					t.SetKey(key, o.key)
-					p = key
-				}
-				buffer = t.AppendKeyOf(buffer[:0], p)
-				return string(buffer)
-			})
+			found = clashOf(t, by, keyEncoder(t))
 		}
-		if err != nil {
-			return err
+		if found != nil {
+			return found.second.failed(found)
 		}
 	}
 	return nil
 }
 
-// clashesOf returns the error of the first write of a table that meets another.
-func clashesOf[K comparable](t *table.Table, by *phase, keyOf func(*op) K) error {
+// keyEncoder returns a function that encodes the keys of rows of t.
+func keyEncoder(t *table.Table) func(*op) string {
+	key, buffer := t.Copies(1).At(0), []byte(nil)
+	return func(o *op) string {
+		p := o.entity
+		if p == nil {
+			t.SetKey(key, o.key)
+			p = key
+		}
+		buffer = t.AppendKeyOf(buffer[:0], p)
+		return string(buffer)
+	}
+}
+
+// clashOf returns the clash of a table whose second write was added first, or
+// nil.
+func clashOf[K comparable](t *table.Table, by *phase, keyOf func(*op) K) (found *clash) {
 	seen := map[K]*op{}
-	var found *clash
 	for _, ops := range by {
 		for _, o := range ops {
 			if o.table != t || o.kind == creates && !o.hasKey() {
 				continue
 			}
 			key := keyOf(o)
-			other, ok := seen[key]
-			if !ok {
+			if other, ok := seen[key]; ok {
+				found = found.orEarlier(clashOfTwo(other, o))
+			} else {
 				seen[key] = o
-			} else if c := meet(other, o); c != nil && (found == nil || c.second.index < found.second.index) {
-				found = c
 			}
 		}
 	}
-	if found == nil {
-		return nil
-	}
-	return found.second.failed(found)
+	return found
 }
 
-// meet returns the clash of two writes of one row, nil if they may be together:
+// orEarlier returns c, or other if its second write was added before that of c.
+// Both may be nil.
+func (c *clash) orEarlier(other *clash) *clash {
+	if c == nil || other != nil && other.second.index < c.second.index {
+		return other
+	}
+	return c
+}
+
+// clashOfTwo returns the clash of two writes of one row, nil if they may be together:
 // patches are sent in the order of the calls, and of two creates the constraint
 // decides, as it does for repositories.
-func meet(a, b *op) *clash {
+func clashOfTwo(a, b *op) *clash {
 	switch {
 	case a.kind == b.kind && (a.kind == patches || a.kind == creates):
 		return nil

@@ -63,7 +63,7 @@ func TestPoolsAreNotKeptAlive(t *testing.T) {
 		for range 30 {
 			all.Go(func() {
 				key := int64(1)
-				_, _ = crud.Bind(pool, pebbles.Plan()).Get(context.Background(), unsafe.Pointer(&key))
+				_, _ = crud.Bind(pool, pebbles.Plan()).Get(context.Background(), unsafe.Pointer(&key), nil)
 			})
 		}
 		all.Wait()

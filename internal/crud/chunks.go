@@ -22,17 +22,20 @@ func (b *Bound) Found(s table.Slice) table.Rows { return b.Rows.Rows(s) }
 // another in one transaction.
 var cursors atomic.Uint64
 
-// Chunks reads the rows that match in chunks of size, lets fill complete each
-// chunk on the same connection, and hands its rows to yield. An error ends the
-// stream; it comes with a zero struct.
+// chunkSize is how many rows are read and completed at a time.
+const chunkSize = 500
+
+// Chunks reads the rows that match in chunks, lets fill complete each chunk on
+// the same connection, and hands its rows to yield. An error ends the stream; it
+// comes with a zero struct. If refused is an error, nothing is sent.
 //
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
-func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused error, fill func(on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
+func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, refused error, fill func(on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
 	err, left, seen := refused, false, false
 	if err == nil {
 		err = b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
-			err = on.chunks(ctx, s, size, fill, func(p unsafe.Pointer) bool {
+			err = on.chunks(ctx, s, fill, func(p unsafe.Pointer) bool {
 				seen = true
 				left = !yield(p, nil)
 				return !left
@@ -40,12 +43,12 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, size int, refused erro
 			return seen, err
 		})
 	}
-	if err != nil && !left { // who left the loop has all that was asked for
+	if err != nil && !left { // a caller that left the loop has all it asked for
 		yield(b.Rows.One(), err)
 	}
 }
 
-func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*Bound, table.Rows) error, yield func(unsafe.Pointer) bool) (err error) {
+func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, table.Rows) error, yield func(unsafe.Pointer) bool) (err error) {
 	fail := func(err error) error { return b.fail(ctx, "stream", err) }
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
@@ -74,18 +77,18 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, size int, fill func(*B
 	if _, err := tx.Exec(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, append([]any{once}, st.Args...)...); err != nil {
 		return fail(b.Table.ExplainSpec(ctx, tx, err, s))
 	}
-	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(size)+" FROM "+name
+	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM "+name
 	for more := true; more; {
 		rows, err := tx.Query(ctx, fetch, once)
 		if err != nil {
 			return fail(err)
 		}
 		chunk := table.List{Of: &b.Rows.Structs}
-		chunk.Start(size)
+		chunk.Start(chunkSize)
 		if err := b.each(rows, b.Rows.Targets, chunk.Next); err != nil {
 			return fail(err)
 		}
-		more = chunk.Len() == size
+		more = chunk.Len() == chunkSize
 		found := b.Rows.Rows(chunk.Slice)
 		if err := fill(on, found); err != nil {
 			return err

@@ -54,39 +54,54 @@ func exact(c *table.Table) bool {
 // db is the handle: all reads of a batch have the same.
 func (w *combined) db() smrt.DB { return w.reads[0].db }
 
-// collect finds the different keys. Equal keys of one caller are neighbours in
-// their chain.
+// collect finds the different keys, and returns the index of each. Equal keys of
+// one caller are neighbours in their chain.
 func collect[K comparable](w *combined, keyOf func(unsafe.Pointer) K) map[K]int32 {
-	total := 0
+	index := make(map[K]int32, w.start())
+	for i, r := range w.reads {
+		for at := range r.keys.N {
+			address := r.keys.At(at)
+			key := keyOf(address)
+			k, known := index[key]
+			if !known {
+				k = int32(len(w.keys))
+				index[key] = k
+			}
+			w.want(k, address, want{read: int32(i), at: int32(at)})
+		}
+	}
+	return index
+}
+
+// start makes room for the keys and for what is found of them. It returns how
+// many keys there are.
+func (w *combined) start() (total int) {
 	for _, r := range w.reads {
 		total += r.keys.N
 	}
-	byKey := make(map[K]int32, total)
 	w.keys = make([]unsafe.Pointer, 0, total)
 	w.first = make([]int32, 0, total)
 	w.wants = make([]want, 0, total)
 	found := make([]unsafe.Pointer, total)
-	for i, r := range w.reads {
+	for _, r := range w.reads {
 		if r.keys.N == 1 {
 			r.found, found = found[:1:1], found[1:]
 		} else { // which the caller keeps
 			r.found = make([]unsafe.Pointer, r.keys.N)
 		}
-		for at := range r.keys.N {
-			address := r.keys.At(at)
-			key := keyOf(address)
-			k, known := byKey[key]
-			if !known {
-				k = int32(len(w.keys))
-				byKey[key] = k
-				w.keys = append(w.keys, address)
-				w.first = append(w.first, -1)
-			}
-			w.wants = append(w.wants, want{read: int32(i), at: int32(at), next: w.first[k]})
-			w.first[k] = int32(len(w.wants) - 1)
-		}
 	}
-	return byKey
+	return total
+}
+
+// want notes that a caller wants the key with index k, which lies at address.
+func (w *combined) want(k int32, address unsafe.Pointer, by want) {
+	if int(k) == len(w.keys) {
+		w.keys = append(w.keys, address)
+		w.first = append(w.first, -1)
+	}
+	by.next = w.first[k]
+	w.wants = append(w.wants, by)
+	w.first[k] = int32(len(w.wants) - 1)
 }
 
 // byNumber reads by a list of numbers, which are equal here if they are equal

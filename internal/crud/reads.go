@@ -15,16 +15,20 @@ import (
 // The declared reads of a Bound. What each passes to Read starts from nothing,
 // because it may run again on another node.
 
-// Get reads the row with the key at key into a new struct.
-func (b *Bound) Get(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, err error) {
+// Get reads the row with the key at key into a new struct, with joined columns
+// unless joined is nil.
+func (b *Bound) Get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (p unsafe.Pointer, err error) {
 	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
-		p, err = on.get(ctx, key)
+		p, err = on.get(ctx, key, joined)
 		return on.fail(ctx, "get", err)
 	})
 	return p, err
 }
 
-func (b *Bound) get(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
+func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (unsafe.Pointer, error) {
+	if joined != nil {
+		return b.getJoined(ctx, key, joined)
+	}
 	found, batcher, err := b.readBatched(ctx, b.Table.Keys(key, 1), true)
 	switch {
 	case err != nil:
@@ -83,10 +87,14 @@ func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer
 	return b.getManyAlone(ctx, keys, b.forUpdate())
 }
 
-// Find reads the rows that match.
-func (b *Bound) Find(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
+// Find reads the rows that match, with joined columns unless joined is nil.
+func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (vs table.Slice, err error) {
 	err = b.Read(ctx, "find", s, func(on *Bound) (err error) {
-		vs, err = on.collect(ctx, s, nil)
+		if joined != nil {
+			vs, err = on.readJoined(ctx, s, joined)
+		} else {
+			vs, err = on.collect(ctx, s, nil)
+		}
 		return on.fail(ctx, "find", err)
 	})
 	return vs, err
@@ -112,19 +120,25 @@ func capacity(s *plan.Spec) int {
 	return 0
 }
 
-// First reads the first row that matches into a new struct.
-func (b *Bound) First(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	return b.only(ctx, "first", b.ordered(s.WithLimit(1)))
+// First reads the first row that matches into a new struct, with joined columns
+// unless joined is nil.
+func (b *Bound) First(ctx context.Context, s *plan.Spec, joined JoinedColumns) (unsafe.Pointer, error) {
+	return b.only(ctx, "first", b.ordered(s.WithLimit(1)), joined)
 }
 
-// One reads the only row that matches into a new struct.
-func (b *Bound) One(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	return b.only(ctx, "one", s.WithLimit(2))
+// One reads the only row that matches into a new struct, with joined columns
+// unless joined is nil.
+func (b *Bound) One(ctx context.Context, s *plan.Spec, joined JoinedColumns) (unsafe.Pointer, error) {
+	return b.only(ctx, "one", s.WithLimit(2), joined)
 }
 
-func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec) (p unsafe.Pointer, err error) {
+func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined JoinedColumns) (p unsafe.Pointer, err error) {
 	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
-		p, err = on.onlyHere(ctx, s)
+		if joined != nil {
+			p, err = on.onlyJoined(ctx, s, joined)
+		} else {
+			p, err = on.onlyHere(ctx, s)
+		}
 		return on.fail(ctx, op, err)
 	})
 	return p, err
@@ -141,7 +155,7 @@ func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, err
 	return theOnly(p, n, err)
 }
 
-// theOnly is the answer of a read of one row, of which n were found.
+// theOnly returns the result of a read of one row, of which n were found.
 func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 	switch {
 	case err != nil:
@@ -184,22 +198,27 @@ func (b *Bound) Aggregate(ctx context.Context, op table.Op, expr string, s *plan
 	})
 }
 
-// GroupBy selects a list by the groups of its first column, into structs of
-// type row.
-func (b *Bound) GroupBy(ctx context.Context, op table.Op, list string, row reflect.Type, targets []meta.Target, s *plan.Spec) (vs table.Slice, err error) {
+// CountBy counts the rows that match by their value in a column, in the order of
+// the values. The groups are structs of type row: the first field takes the
+// value, the second the number of rows, an int64.
+func (b *Bound) CountBy(ctx context.Context, column *meta.Column, row reflect.Type, s *plan.Spec) (vs table.Slice, err error) {
 	if err := checkAggregate(s); err != nil {
-		return table.Slice{}, b.fail(ctx, op, err)
+		return table.Slice{}, b.fail(ctx, "count", err)
+	}
+	var targets []meta.Target
+	for i, name := range []string{column.Name, "count"} {
+		targets = append(targets, meta.Target{Column: meta.NewColumn(name, row.Field(i).Type, row.Field(i).Offset)})
 	}
 	to := table.StructsOf(row)
-	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
-		vs, err = on.group(ctx, list, &to, targets, s)
-		return on.fail(ctx, op, err)
+	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
+		vs, err = on.group(ctx, column.Quoted+", count(*)", &to, targets, s)
+		return on.fail(ctx, "count", err)
 	})
 	return vs, err
 }
 
-func (b *Bound) group(ctx context.Context, columns string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.GroupBy, List: columns, Spec: s})
+func (b *Bound) group(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
 	if rows == nil {
 		return table.Slice{}, err
 	}

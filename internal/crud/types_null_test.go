@@ -24,8 +24,8 @@ func unreadable[V any](sqlType, value string, want error) typeCase {
 		exec(t, pool, "INSERT INTO "+c.Table.Quoted+" (id, v) VALUES (7, "+value+")")
 		ctx := t.Context()
 		ids := []int64{7}
-		_, get := c.Get(ctx, unsafe.Pointer(&ids[0]))
-		_, find := c.Find(ctx, &plan.Spec{})
+		_, get := c.Get(ctx, unsafe.Pointer(&ids[0]), nil)
+		_, find := c.Find(ctx, &plan.Spec{}, nil)
 		_, many := c.GetMany(ctx, unsafe.Pointer(&ids[0]), 1)
 		var stream error
 		c.Stream(ctx, &plan.Spec{}, func(_ unsafe.Pointer, err error) bool {

@@ -174,7 +174,7 @@ func (c *cells) holds(t *testing.T, after string, ids []int64, values []reflect.
 	t.Helper()
 	ctx := t.Context()
 	for i := range ids {
-		p, err := c.Get(ctx, unsafe.Pointer(&ids[i]))
+		p, err := c.Get(ctx, unsafe.Pointer(&ids[i]), nil)
 		if err != nil {
 			t.Fatalf("%s: get: %v", after, err)
 		}

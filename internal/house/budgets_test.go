@@ -32,10 +32,8 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"parameters":                 6,
-	"lines of a generic body":    4,
-	"percent of comment missing": 2,  // tables of types and of settings explain themselves
-	"arrows":                     41, // inside internal/crud
+	"lines of a generic body": 1,
+	"arrows":                  40, // inside internal/crud
 }
 
 // allowed are the functions that may panic, because they are declarations or
