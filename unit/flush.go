@@ -51,7 +51,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	}
 	switch db.(type) {
 	case smrt.Pool, *pgx.Conn, connection:
-		if !open(ctx, db) {
+		if handle.Check(ctx, db) == nil { // txn.Run has none open on db
 			return u.alone(ctx, db, o)
 		}
 	}
@@ -72,15 +72,9 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 	return nil
 }
 
-// open reports whether txn.Run has a transaction on db open under ctx. A pipeline
-// without steps sends nothing, but fails if there is one.
-func open(ctx context.Context, db smrt.DB) bool {
-	return errors.Is(txn.Pipeline(ctx, db), smrt.ErrTxBypass)
-}
-
 // join makes the statements a part of a transaction.
 func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
-	p, err := u.prepare(ctx, tx, databaseOf(tx.Conn()))
+	p, err := u.prepare(ctx, tx, tx.Conn())
 	if err != nil {
 		return Summary{}, err
 	}
@@ -161,7 +155,7 @@ func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, e
 		r.silent = true
 		err = attempt()
 	}
-	if err != nil && r.last != nil && r.last.out.cached && outdated(r.last.out.err) {
+	if err != nil && r.last != nil && r.last.out.cached && pgerr.IsKeyDrift(r.last.out.err) {
 		r.first, r.known = err, r.last.out.keys
 		err = attempt()
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -61,12 +63,12 @@ type prepared struct {
 // prepare makes the statements of the unit. It works on copies of the entities
 // as they are now. Foreign keys that are known may have changed since, so that a
 // ring is only believed if they are looked up.
-func (u *work) prepare(ctx context.Context, db smrt.DB, database string) (*prepared, error) {
-	p, err := u.planFor(ctx, db, database)
+func (u *work) prepare(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*prepared, error) {
+	p, err := u.planFor(ctx, db, conn)
 	var ring *CycleError
 	if errors.As(err, &ring) && p.cached {
 		p.forget()
-		p, err = u.planFor(ctx, db, database)
+		p, err = u.planFor(ctx, db, conn)
 	}
 	if err != nil {
 		return nil, err
@@ -78,8 +80,9 @@ func (u *work) prepare(ctx context.Context, db smrt.DB, database string) (*prepa
 	return &prepared{planner: p, statements: statements}, nil
 }
 
-// planFor makes the plan with the foreign keys that are known of a database.
-func (u *work) planFor(ctx context.Context, db smrt.DB, database string) (*planner, error) {
+// planFor makes the plan with the foreign keys that are known of the database of
+// a connection.
+func (u *work) planFor(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*planner, error) {
 	if err := u.check(); err != nil {
 		return nil, err
 	}
@@ -87,7 +90,7 @@ func (u *work) planFor(ctx context.Context, db smrt.DB, database string) (*plann
 	if err != nil {
 		return nil, err
 	}
-	s, err := u.lookUp(ctx, db, database)
+	s, err := u.lookUp(ctx, db, conn)
 	if err != nil {
 		return nil, err
 	}

@@ -27,12 +27,12 @@ type tableTypes struct {
 	types *flush.Types
 }
 
-// lookUp looks up what was not looked up before, in a database with a name from
-// databaseOf.
-func (u *work) lookUp(ctx context.Context, db smrt.DB, database string) (s *schema, err error) {
-	s = &schema{database: database, ordered: u.ordered()}
+// lookUp looks up what was not looked up before in the database that conn is
+// connected to.
+func (u *work) lookUp(ctx context.Context, db smrt.DB, conn *pgx.Conn) (s *schema, err error) {
+	s = &schema{database: databaseOf(conn), ordered: u.ordered()}
 	if len(s.ordered) > 0 {
-		if s.keys, s.cached, err = flush.ForeignKeys(ctx, db, database, s.ordered); err != nil {
+		if s.keys, s.cached, err = flush.ForeignKeys(ctx, db, s.database, s.ordered); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -93,25 +94,27 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		return nil, u.err
 	}
 	db = root(db)
-	alone := false
+	alone := handle.Check(ctx, db) == nil
 	var conn *pgx.Conn
 	switch h := db.(type) {
 	case pgx.Tx:
-		conn = h.Conn()
+		conn, alone = h.Conn(), false
 	case smrt.Pool:
 		c, err := h.Acquire(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer c.Release()
-		conn, alone = c.Conn(), !open(ctx, db)
+		conn = c.Conn()
 		db = conn
 	case *pgx.Conn:
-		conn, alone = h, !open(ctx, db)
+		conn = h
 	case connection:
-		conn, alone = h.Conn(), !open(ctx, db)
+		conn = h.Conn()
+	default:
+		alone = false
 	}
-	p, err := u.prepare(ctx, db, databaseOf(conn))
+	p, err := u.prepare(ctx, db, conn)
 	if err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func (t *oneTrip) ready(ctx context.Context) error {
 	if err != nil {
 		return pgerr.Wrap("begin", "transaction", err)
 	}
-	t.out.prepared, err = t.u.prepare(ctx, t.conn, databaseOf(t.conn))
+	t.out.prepared, err = t.u.prepare(ctx, t.conn, t.conn)
 	if err == nil && t.first != nil && slices.EqualFunc(t.out.keys, t.known, flush.ForeignKey.Equal) {
 		return t.first // they have not changed: the row is wrong
 	}
@@ -278,16 +278,9 @@ func (t *oneTrip) explained(ctx context.Context) error {
 
 // forgetIf forgets the foreign keys if an error says that they may have changed.
 func (s *schema) forgetIf(err error) {
-	if outdated(err) {
+	if pgerr.IsKeyDrift(err) {
 		s.forget()
 	}
-}
-
-// outdated reports whether an error can be due to what is remembered of foreign
-// keys: one that is new, that must be NOT NULL, or that is no longer there or no
-// longer deferrable.
-func outdated(err error) bool {
-	return pgerr.IsKeyDrift(err)
 }
 
 // Rollback ends an attempt that was not committed.
