@@ -12,7 +12,8 @@ import (
 	"github.com/smrt-go/smrt/query"
 )
 
-// Source is a repository or a reader of T.
+// Source is a [Repository] or a [Reader] of T: what aggregates are computed
+// from.
 type Source[T any] interface {
 	source() *crud.Bound
 	entityType(*T)
@@ -21,33 +22,35 @@ type Source[T any] interface {
 func (r *Reader[T, R]) source() *crud.Bound { return &r.bound }
 func (r *Reader[T, R]) entityType(*T)       {}
 
-// Sum adds an integer column up over the rows that match. It is not valid if no
-// row has a value, which is not the same as a sum of 0. A sum outside the range
-// of an int64 answers smrt.ErrOutOfRange.
+// Sum returns the sum of an integer column over the rows that match. The result
+// is not valid if no row has a value, which is not the same as a sum of 0. If
+// the sum is outside the range of an int64, the error is smrt.ErrOutOfRange.
 func Sum[T any, V int16 | int32 | int64 | int](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[int64], error) {
 	return aggregate[int64](ctx, from, call{"sum", column.Plan(), "::bigint"}, q)
 }
 
-// SumFloat adds a column of floating point numbers up. It is not valid if no
-// row has a value.
+// SumFloat returns the sum of a column of floating point numbers over the rows
+// that match. The result is not valid if no row has a value.
 func SumFloat[T any, V float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
 	return aggregate[float64](ctx, from, call{"sum", column.Plan(), "::float8"}, q)
 }
 
-// Avg is the mean of a column over the rows that match. It is not valid if no
-// row has a value.
+// Avg returns the arithmetic mean of a column over the rows that match. The
+// result is not valid if no row has a value.
 func Avg[T any, V int16 | int32 | int64 | int | float32 | float64](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[float64], error) {
 	return aggregate[float64](ctx, from, call{"avg", column.Plan(), "::float8"}, q)
 }
 
-// Min is the least value of a column over the rows that match. It is not valid
-// if no row has a value.
+// Min returns the least value of a column among the rows that match, in the
+// order that the server has for the type. The result is not valid if no row has
+// a value.
 func Min[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
 	return aggregate[V](ctx, from, call{"min", column.Plan(), ""}, q)
 }
 
-// Max is the greatest value of a column over the rows that match. It is not
-// valid if no row has a value.
+// Max returns the greatest value of a column among the rows that match, in the
+// order that the server has for the type. The result is not valid if no row has
+// a value.
 func Max[T, V any](ctx context.Context, from Source[T], column query.Column[T, V], q query.Query[T]) (sql.Null[V], error) {
 	return aggregate[V](ctx, from, call{"max", column.Plan(), ""}, q)
 }
@@ -73,7 +76,7 @@ func aggregate[A, T any](ctx context.Context, from Source[T], c call, q query.Qu
 	return sql.Null[A]{V: *p, Valid: true}, nil
 }
 
-// Group is the number of rows that have a value.
+// Group is a value of a column, and how many rows have it.
 type Group[V any] struct {
 	Value sql.Null[V] // not valid: the rows where the column is NULL
 	Count int64

@@ -22,8 +22,8 @@
 // # Read
 //
 // By key, [Repository.Get] and [Repository.GetMany]; by query, [Reader.Find],
-// [Reader.First], [Reader.One], [Reader.Count] and [Reader.Exists]. A query is a
-// value and may be put together at run time:
+// [Reader.First], [Reader.One], [Reader.Count] and [Reader.Exists]. A query is
+// a value and may be put together at run time:
 //
 //	q := query.Where(Price.Lt(10_00)).OrderBy(Price.Asc())
 //	if onlyInStock {
@@ -31,8 +31,8 @@
 //	}
 //	found, err := products.Find(ctx, q.Limit(20))
 //
-// Nothing found is smrt.ErrNotFound where one row was asked for, and an empty
-// slice elsewhere.
+// If nothing is found the error is smrt.ErrNotFound where one row was asked
+// for; elsewhere the result is an empty slice.
 //
 // # Write
 //
@@ -50,16 +50,16 @@
 // # Write many rows
 //
 // [Repository.CreateMany], [Repository.UpdateMany], [Repository.UpsertMany] and
-// [Repository.DeleteMany] are one statement whatever the number of rows; either
-// all rows are written or none. A large call travels as several statements in
-// one implicit transaction.
+// [Repository.DeleteMany] are one statement, however many rows they write.
+// Either all rows are written or none. A large call is sent as several
+// statements in one implicit transaction.
 //
 //	outcomes, err := products.UpsertMany(ctx, delivery, query.OnConflict(SKU).Update(Price))
 //
 // # Pages and streams
 //
-// [Reader.Page] reads keyset pages: page 1,000 costs what page 1 costs, and rows
-// that come or go in between neither repeat nor hide others.
+// [Reader.Page] reads keyset pages. Page 1,000 takes as long as page 1, and
+// rows that are inserted or deleted in between do not repeat or hide others.
 //
 //	page, err := products.Page(ctx, q, query.Page{Size: 20, After: cursor})
 //
@@ -69,12 +69,12 @@
 //		...
 //	}
 //
-// # Reads that share statements
+// # Batched reads
 //
-// Goroutines that read rows of one table by key on one pool at the same time
-// share statements, once there are more of them than a few. Nobody waits for a
-// timer, each gets rows of its own, and none is older than the call. [Batching]
-// sets how many, or switches it off:
+// When more than a few goroutines read rows of one table by key on one pool,
+// their reads are batched: several are sent as one statement. There is no
+// timer. Each caller gets rows of its own, and none is older than the call.
+// [Batching] sets the limits, or switches it off:
 //
 //	products := repo.New(pool, Products, repo.Options{Batching: repo.Batching{MaxInFlight: 4}})
 //
@@ -83,7 +83,7 @@
 // # Views and aggregates
 //
 // [View] reads rows into a struct that embeds the entity and adds computed
-// columns; [Select] reads only some columns. Both answer the entity's queries.
+// columns; [Select] reads only some columns. Both take queries of the entity.
 // [Sum], [Avg], [Min], [Max] and [CountBy] compute in the database:
 //
 //	total, err := repo.Sum(ctx, products, Price, query.Where(Stock.Gt(0)))

@@ -22,7 +22,7 @@ func (c *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Tra
 
 func (*statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// Gets that are made at the same time on one pool share statements.
+// Gets that are made at the same time on one pool are batched.
 func ExampleBatching() {
 	ctx := context.Background()
 	cfg, err := pgxpool.ParseConfig(dsn())

@@ -20,8 +20,8 @@ func untyped[V any](loads []preload.Load[V]) load.Loads {
 
 // A reading is a read of rows into which relations are loaded, all on one node.
 // If a load fails there are no rows: a caller that ignores the error finds no
-// half of a result. The functions below make one only if there are loads, because
-// its closures are allocated.
+// half of a result. The functions below make one only if there are loads,
+// because its closures are allocated.
 type reading struct {
 	bound *crud.Bound
 	op    table.Op
@@ -30,8 +30,8 @@ type reading struct {
 	apart bool // no load may be part of the statement that reads the rows
 }
 
-// withLoads reads the rows, and loads relations into the parents among them. Loads
-// that cannot be are refused before anything is sent.
+// withLoads reads the rows, and loads relations into the parents among them.
+// Loads that cannot be are refused before anything is sent.
 func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
 	if err := r.loads.Check(); err != nil {
 		return v, err

@@ -20,20 +20,20 @@ type Options struct {
 	CursorSecret []byte
 }
 
-// Batching configures how Get and GetMany share statements. They do so on a
-// pool without any setup. While few reads by key of a table are running, each
-// is a statement of its own. A read that finds MaxInFlight of them running
-// waits until one returns, and is then sent together with all others that
-// wait, as one statement. There are no timers.
+// Batching configures how Get and GetMany are batched. On a pool they are,
+// without any setup. While few reads by key of a table are running, each is a
+// statement of its own. A read that finds MaxInFlight of them running waits
+// until one returns, and is then sent together with all others that wait, as
+// one statement. There are no timers.
 //
 // Each caller gets its own rows, which share no memory with those of other
 // callers, and its own error. A row is never older than the call, and a caller
-// whose context ends returns at once. The context of a shared statement has
-// none of the callers' values, so a tracer sees the statement outside of their
-// traces.
+// whose context ends returns at once. The context of a batch has none of the
+// callers' values, so a tracer sees the statement outside of their traces.
 //
-// Repositories of the same table on the same pool share statements if their
-// Batching is the same. Transactions and single connections never do.
+// Repositories of the same table on the same pool are batched together if their
+// Batching is the same. On transactions and single connections nothing is
+// batched.
 type Batching struct {
 	// Off makes each Get and GetMany a statement of its own.
 	Off bool

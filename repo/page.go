@@ -9,24 +9,24 @@ import (
 	"github.com/smrt-go/smrt/query"
 )
 
-// MaxPageSize is the largest page.
+// MaxPageSize is the largest number of rows on a page.
 const MaxPageSize = crud.MaxPageSize
 
 // Page is one page of a query's rows.
 type Page[R any] struct {
 	Items []R
-	Next  string // cursor of the page behind this one; empty on the last page
+	Next  string // cursor of the page after this one; empty on the last page
 	Prev  string // cursor of the page before this one; empty on the first page
 }
 
-// Page reads one keyset page of the rows that match: it begins behind (or, with
-// Before, ends in front of) the place that a cursor names, and costs the same
-// however far that is.
+// Page reads one keyset page of the rows that match. It begins after the row
+// that the cursor in After names, or ends before the row that the cursor in
+// Before names. It takes the same time however far that is.
 //
 // The order is the query's or the table's, completed by the key; any mix of
 // directions and NULLs will do. A cursor belongs to a query with its values and
-// its order: used with another it answers smrt.ErrBadCursor. A size outside 1
-// to [MaxPageSize] answers smrt.ErrBadPage.
+// its order. With another one the error is smrt.ErrBadCursor. If the size is
+// not in the range 1 to [MaxPageSize], it is smrt.ErrBadPage.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
 	page, err := page(ctx, &r.bound, q.Plan(), p, untyped(loads))
 	return (*Page[R])(unsafe.Pointer(page)), err
@@ -46,10 +46,11 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 // offset is a page by its number.
 type offset struct{ number, size int }
 
-// PageNumber reads a page by its number, from 1, and counts all rows. It is the
-// simple way for short lists: a page costs as much as all pages before it, and
-// rows that come or go between two pages shift the others. A page behind the
-// last has no items.
+// PageNumber reads a page by its number, from 1, and counts all rows that
+// match. It is for short lists: the server reads all pages before the one that
+// is wanted, and rows that are inserted or deleted in between shift the others.
+// A page after the last one has no items. If the number or the size is out of
+// range, the error is smrt.ErrBadPage.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
 	page, err := offsetPage(ctx, &r.bound, q.Plan(), offset{number, size}, untyped(loads))
 	return (*OffsetPage[R])(unsafe.Pointer(page)), err

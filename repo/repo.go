@@ -14,8 +14,8 @@ import (
 )
 
 // Repository reads and writes the entities T of one table, whose keys are of
-// type K. It is two words and a pointer: cheap to make, copy and bind to a
-// transaction. It is safe for concurrent use if its handle is.
+// type K. It is cheap to make and to bind to a transaction. It is safe for
+// concurrent use if its handle is.
 type Repository[T any, K comparable] struct {
 	Reader[T, T]
 }
@@ -49,16 +49,16 @@ func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 }
 
 // Get returns the row with the key, or smrt.ErrNotFound. On a busy pool Gets
-// share statements; see [Batching].
+// are batched; see [Batching].
 func (r *Repository[T, K]) Get(ctx context.Context, key K, loads ...preload.Load[T]) (*T, error) {
 	v, err := get(ctx, &r.bound, unsafe.Pointer(&key), untyped(loads))
 	return (*T)(v), err
 }
 
 // GetMany returns the rows with the keys, in the order of the keys, in one
-// statement whatever their number. The result has an entry for each key: nil
+// statement however many there are. The result has an entry for each key: nil
 // where there is no such row, and the same pointer where a key is given twice.
-// On a busy pool it shares statements with others; see [Batching].
+// On a busy pool it is batched with others; see [Batching].
 func (r *Repository[T, K]) GetMany(ctx context.Context, keys []K, loads ...preload.Load[T]) ([]*T, error) {
 	vs, err := getMany(ctx, &r.bound, unsafe.Pointer(unsafe.SliceData(keys)), len(keys), untyped(loads))
 	return *(*[]*T)(unsafe.Pointer(&vs)), err
@@ -84,10 +84,10 @@ func (r *Repository[T, K]) Key(v *T) K {
 // a view of it (see [View] and [Select]). Queries are always on T. It is safe
 // for concurrent use if its handle is.
 //
-// All work is done by the core, which knows types at run time only. What it
-// returns is the memory of a T, a []R or a Page[R], and the methods here do no
-// more than say so: a method adds little more to a program than a call costs.
-// That both sides have the same layout is tested.
+// Its methods only give results their types. All work is done by package crud,
+// which knows types at run time only and returns the memory of a T, a []R or a
+// Page[R]. So a method adds little more to a program than a call. A test proves
+// that both sides have the same layout.
 type Reader[T, R any] struct{ bound crud.Bound }
 
 // With returns the same reader on another handle.
@@ -97,7 +97,7 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 
 // Find returns the rows that match. With no match the slice is empty and the
 // error nil. Relations that loads name are loaded into the rows, each in one
-// statement whatever the number of rows; see package preload. Every other
+// statement however many rows there are; see package preload. Every other
 // method that reads rows takes loads likewise.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
 	vs, err := find(ctx, &r.bound, q.Plan(), untyped(loads))
@@ -106,20 +106,21 @@ func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...prel
 
 // First returns the first row that matches, or smrt.ErrNotFound. Without an
 // order in the query or the table's declaration, rows are ordered by key, so
-// that the answer does not depend on chance.
+// that the result does not depend on chance.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
 	v, err := first(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
-// One returns the only row that matches, smrt.ErrNotFound if there is none, or
-// smrt.ErrTooManyRows if there are several.
+// One returns the only row that matches. The error is smrt.ErrNotFound if there
+// is none, and smrt.ErrTooManyRows if there are several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
 	v, err := one(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
-// Count returns how many rows match. A limit and an offset count.
+// Count returns how many rows match. The limit and the offset of the query
+// apply.
 func (r *Reader[T, R]) Count(ctx context.Context, q query.Query[T]) (int64, error) {
 	return r.bound.Count(ctx, q.Plan())
 }

@@ -21,7 +21,8 @@ import (
 //		repo.Computed(func(v *ProductView) *int64 { return &v.Margin }, "price_cents - cost_cents"))
 //
 // Queries, orders and pages are those of the entity. Fields that are neither
-// the entity's nor [Computed] are left alone; they are places for relations.
+// the entity's nor [Computed] are left alone; relations can be loaded into
+// them.
 //
 // Views are made once, where the repository is, and bound with With. View
 // panics if entity does not return the address of a field of its argument.

@@ -35,8 +35,8 @@ const (
 // String returns the outcome's name.
 func (o Outcome) String() string { return [...]string{"unchanged", "inserted", "updated"}[o] }
 
-// outcomes sees the core's outcomes as this package's, which are the same
-// bytes.
+// outcomes gives outcomes of package crud, which are the same bytes, their
+// type.
 func outcomes(os []crud.Outcome) []Outcome {
 	return *(*[]Outcome)(unsafe.Pointer(&os))
 }
@@ -49,8 +49,8 @@ func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]
 	return Outcome(o), err
 }
 
-// UpsertMany is Upsert for many entities in one statement. It tells the outcome
-// of each. Two entities with the same conflict target are refused with
+// UpsertMany is Upsert for many entities in one statement. It returns the
+// outcome of each. Two entities with the same conflict target are refused with
 // smrt.ErrDuplicateInBatch.
 func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Conflict[T]) ([]Outcome, error) {
 	os, err := r.bound.UpsertMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), c.Plan())
@@ -58,7 +58,7 @@ func (r *Repository[T, K]) UpsertMany(ctx context.Context, vs []T, c query.Confl
 }
 
 // Update writes the entity's whole row: every column but the key and the time
-// of creation. It answers smrt.ErrNotFound if there is no such row, and, where
+// of creation. It returns smrt.ErrNotFound if there is no such row and, where
 // the table has a version column, smrt.ErrStale if the row was changed since
 // the entity was read.
 func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
@@ -68,7 +68,7 @@ func (r *Repository[T, K]) Update(ctx context.Context, v *T) error {
 // UpdateMany writes the whole rows of all entities, each with its own values,
 // in one statement, and returns how many were written. If some were not,
 // because they do not exist or are stale, the error is a *smrt.IncompleteError
-// that names them, and the others are written all the same.
+// that names them, and the others are written nevertheless.
 func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error) {
 	return r.bound.UpdateMany(ctx, unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
 }
@@ -77,7 +77,7 @@ func (r *Repository[T, K]) UpdateMany(ctx context.Context, vs []T) (int64, error
 //
 //	products.Patch(ctx, id, shop.Price.Set(0), query.Add(shop.Stock, -1))
 //
-// Zero values are written like any other. It answers smrt.ErrNotFound if there
+// Zero values are written like any other. It returns smrt.ErrNotFound if there
 // is no such row.
 func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assignment[T]) error {
 	return r.bound.Patch(ctx, unsafe.Pointer(&key), plan.All(sets))
@@ -91,25 +91,26 @@ func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], se
 }
 
 // Delete deletes the row with the key: softly, if the table was declared with
-// SoftDelete. It answers smrt.ErrNotFound if there is no such row.
+// SoftDelete. It returns smrt.ErrNotFound if there is no such row.
 func (r *Repository[T, K]) Delete(ctx context.Context, key K) error {
 	return r.bound.Delete(ctx, unsafe.Pointer(&key), false)
 }
 
-// HardDelete deletes the row with the key for good, deleted softly before or
-// not.
+// HardDelete permanently deletes the row with the key, whether or not it was
+// deleted softly before. It returns smrt.ErrNotFound if there is no such row.
 func (r *Repository[T, K]) HardDelete(ctx context.Context, key K) error {
 	return r.bound.Delete(ctx, unsafe.Pointer(&key), true)
 }
 
-// Restore takes the soft delete of a row back. If another row has taken its
-// place in a unique index since, it answers smrt.ErrConflict.
+// Restore undoes the soft delete of the row with the key. It returns
+// smrt.ErrNotFound if no such row is deleted softly, and smrt.ErrConflict if
+// another row has taken its place in a unique index since.
 func (r *Repository[T, K]) Restore(ctx context.Context, key K) error {
 	return r.bound.Restore(ctx, unsafe.Pointer(&key))
 }
 
 // DeleteMany deletes the rows with the keys in one statement, softly where that
-// is declared, and returns how many there were. Keys without a row are no
+// is declared, and returns how many there were. A key without a row is not an
 // error.
 func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, error) {
 	return r.bound.DeleteMany(ctx, unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
@@ -122,8 +123,9 @@ func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (i
 	return r.bound.DeleteWhere(ctx, q.Plan(), false)
 }
 
-// HardDeleteWhere is DeleteWhere for good. To purge what was deleted softly,
-// add OnlyDeleted to the query.
+// HardDeleteWhere permanently deletes all rows that match, and returns how many
+// there were. To purge rows that were deleted softly, add OnlyDeleted to the
+// query. A query that matches every row is refused as in DeleteWhere.
 func (r *Repository[T, K]) HardDeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
 	return r.bound.DeleteWhere(ctx, q.Plan(), true)
 }

@@ -8,8 +8,23 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
+// A unit that is flushed in a transaction which was joined changes its entities
+// and becomes empty before that transaction ends. What happens then is this:
+//
+//	txn.Run commits           nothing; what was remembered is forgotten
+//	txn.Run rolls back        unit and entities are what they were before the
+//	                          first flush in that transaction
+//	txn.Run retries           the same, before the closure runs again
+//	the savepoint around it   the same, when the outermost transaction has
+//	is rolled back            ended, even if that is committed
+//	begun by hand             nothing: nobody says how it ends
+//
+// A flush on a pool or a connection needs none of this: it changes the entities
+// after COMMIT.
+
 // before is a unit and its entities before they were written in a transaction
-// that was joined.
+// that was joined. Several of one unit in one transaction are a list, because
+// the unit may be filled and flushed again.
 type before struct {
 	u        *work
 	was      work
@@ -33,8 +48,8 @@ func (u *work) snapshot() *before {
 	return b
 }
 
-// await restores everything if the transaction is rolled back. If it was begun
-// by hand, nobody says how it ends.
+// await restores everything if the transaction is rolled back. If the
+// transaction was begun by hand, txn has no hooks for it, and b is dropped.
 func (b *before) await(ctx context.Context) {
 	if txn.AfterRollback(ctx, func(context.Context) { b.restore() }) != nil {
 		return

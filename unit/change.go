@@ -35,7 +35,14 @@ func (p *planner) updates(ops []*op) {
 }
 
 // patches plans the patches of a phase. Those that assign the same columns are
-// together, and those of one row stay in their order.
+// together, and those of one row stay in their order: the first patches of all
+// rows are one wave, the second ones another. So of
+//
+//	row 1: price    row 1: stock    row 2: stock    row 2: price
+//
+// the waves are {row 1: price, row 2: stock} and {row 1: stock, row 2: price},
+// which makes four statements, since each assigns other columns. A patch with
+// SQL is a statement by itself.
 func (p *planner) patches(ops []*op) {
 	for _, rows := range byTable(ops) {
 		waves := wavesOf(rows)
@@ -64,7 +71,8 @@ func (p *planner) patches(ops []*op) {
 	}
 }
 
-// wavesOf returns of each patch how many patches of the same row come before it.
+// wavesOf returns of each patch how many patches of the same row come before
+// it.
 func wavesOf(ops []*op) []int {
 	t := ops[0].table
 	waves, seen := make([]int, len(ops)), map[string]int{}
@@ -88,7 +96,9 @@ func waveOf(key string) int {
 // assignable reports whether the values of a patch can lie in an entity.
 func assignable(o *op) bool { return flush.Assign(o.table.Copies(1).At(0), o.sets) }
 
-// removal is rows of one table that are deleted in the same way.
+// removal is rows of one table that are deleted in the same way: taken away or
+// marked as deleted, with a look at the version or without. Only a delete of an
+// entity knows the version that the row should have.
 type removal struct {
 	ops           []*op
 	hard, checked bool
@@ -109,10 +119,13 @@ func removals(rows []*op) []removal {
 	return list
 }
 
-// removes reports whether a delete takes the row away, and does not only mark it.
+// removes reports whether a delete takes the row away, and does not only mark
+// it.
 func (o *op) removes() bool { return o.hard || o.table.SoftDelete == nil }
 
-// deletes plans the deletes of a phase, rows that refer to others first.
+// deletes plans the deletes of a phase, rows that refer to others first. What
+// unlink found out is planned before them: foreign keys that are set to NULL,
+// and constraints that are checked at the end.
 func (p *planner) deletes(ops []*op) {
 	var gone []*op
 	for _, o := range ops {

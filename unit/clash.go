@@ -8,7 +8,9 @@ import (
 )
 
 // clash is two writes of one row that are not separated by Then. Whichever came
-// last would win, and an entity would no longer be what its row is.
+// last would win, and an entity would no longer be what its row is. Entities
+// are compared by their address when they are added (checkEntity), and rows by
+// their keys here, because a write by key has no entity.
 type clash struct{ first, second *op }
 
 // Error names both writes.
@@ -22,7 +24,8 @@ func (c *clash) Unwrap() error {
 	return &smrt.DuplicateError{Table: c.first.table.Name, Rows: [2]int{c.first.index, c.second.index}}
 }
 
-// clashes looks for them in a phase.
+// clashes looks for them in a phase. Most tables are left out without a look at
+// their keys: those that are only created or only patched.
 func clashes(by *phase) error {
 	if len(by[updates])+len(by[patches])+len(by[deletes]) == 0 {
 		return nil
@@ -95,9 +98,9 @@ func (c *clash) orEarlier(other *clash) *clash {
 	return c
 }
 
-// clashOfTwo returns the clash of two writes of one row, nil if they may be together:
-// patches are sent in the order of the calls, and of two creates the constraint
-// decides, as it does for repositories.
+// clashOfTwo returns the clash of two writes of one row, nil if they may be
+// together: patches are sent in the order of the calls, and of two creates the
+// constraint decides, as it does for repositories.
 func clashOfTwo(a, b *op) *clash {
 	switch {
 	case a.kind == b.kind && (a.kind == patches || a.kind == creates):

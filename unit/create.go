@@ -10,14 +10,31 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
+// Rows are created by few statements: one for all rows of a table that have the
+// same rank and are written alike. Two orders, one with a discount and one
+// without, are two statements if the column has a default, because one of them
+// leaves it to the server. Their items are one statement only if both orders
+// leave their keys in the same setting. So grouping goes by rank, and the rows
+// that were grouped first decide where the keys are for those that follow.
+//
+// Where a key comes from, for the row itself (hasKey, leavesKey) and for those
+// that refer to it (known, source):
+//
+//	the program assigned it       it is a value like any other
+//	an earlier flush made it      the entity has it
+//	the server makes it           the setting of the statement that creates the row
+//	it is reserved, in a ring     the setting of the statement that drew it
+
 // group is rows that one statement creates.
 type group struct {
 	step  flush.Step // without rows
 	ops   []*op
-	limit int
+	limit int // how many rows the statement can have
 }
 
-// creates plans the inserts of a phase.
+// creates plans the inserts of a phase: first what must be before all rows, the
+// mode of constraints and keys that are drawn, then the rows by rank, and at
+// last what completes them.
 func (p *planner) creates(ops []*op) error {
 	if len(ops) == 0 {
 		return nil
@@ -110,8 +127,8 @@ func (o *op) leavesKey() bool {
 	return (o.needed || len(o.late) > 0) && !o.reserved && len(o.table.Key) == 1 && !o.known()
 }
 
-// appendRefs appends the columns of an insert that get keys which the server has
-// yet to make.
+// appendRefs appends the columns of an insert that get keys which the server
+// has yet to make.
 func (o *op) appendRefs(columns []*meta.Column) []*meta.Column {
 	for _, r := range o.refs {
 		if !r.to.known() && !slices.Contains(o.late, r.column) {
@@ -124,8 +141,8 @@ func (o *op) appendRefs(columns []*meta.Column) []*meta.Column {
 	return columns
 }
 
-// filled returns the entity with the keys of other rows that are known, as far as
-// they matter to how it is written: a key that is given is not zero.
+// filled returns the entity with the keys of other rows that are known, as far
+// as they matter to how it is written: a key that is given is not zero.
 func (o *op) filled() unsafe.Pointer {
 	if !slices.ContainsFunc(o.refs, func(r reference) bool { return r.to.known() }) {
 		return o.entity

@@ -1,12 +1,12 @@
 // Package unit is a unit of work: it writes many rows of many tables together.
-// It collects writes, orders them by the foreign keys of the schema, merges them
-// into few statements for each table, and sends these with BEGIN and COMMIT in
-// one round trip.
+// It collects writes, orders them by the foreign keys of the schema, merges
+// them into few statements for each table, and sends these with BEGIN and
+// COMMIT in one round trip.
 //
 // # Collect and flush
 //
-// A unit holds no connection. It sends nothing before [Unit.Flush], which writes
-// everything or nothing:
+// A unit holds no connection. It sends nothing before [Unit.Flush], which
+// writes everything or nothing:
 //
 //	u := unit.New()
 //	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
@@ -16,53 +16,55 @@
 //
 // Tables, columns and assignments are those of package query, as repositories
 // use them. [Create] and [CreateMany], [Update] of a whole row, [Patch] of some
-// columns, [Delete], [HardDelete] and [Remove] mean what they mean there, with one
-// difference: a row which is not found, or is stale, fails the unit. The flush
-// reports what is wrong with a call.
+// columns, [Delete], [HardDelete] and [Remove] mean what they mean there, with
+// one difference: a row which is not found, or is stale, fails the unit. The
+// flush reports what is wrong with a call.
 //
 // # Keys of rows that do not exist yet
 //
 // [Create] returns the key that the row will have, and [Refer] puts it into a
 // column of other rows, one or thousands. The compiler checks that the column
 // belongs to their entity and has the type of the key. [Link] is for rows that
-// refer to each other in a ring, and [Update] gives new keys to rows that exist.
+// refer to each other in a ring, and [Update] gives new keys to rows that
+// exist.
 //
-// Fields that are zero are never filled in by guessing: with two orders in a unit
-// it is not clear which of them an item belongs to.
+// Fields that are zero are never filled in by guessing: with two orders in a
+// unit it is not clear which of them an item belongs to.
 //
 // The key is made and used on the server: the statement that creates the order
-// leaves its key in a setting of the transaction, and the statement for the items
-// takes it from there. That takes 0.99 of the time of one statement with
-// data-modifying WITH parts, which could not order the rows of one table. It takes
-// 0.82 of the time of drawing keys first, which is another round trip
+// leaves its key in a setting of the transaction, and the statement for the
+// items takes it from there. That takes 0.99 of the time of one statement with
+// data-modifying WITH parts, which could not order the rows of one table. It
+// takes 0.82 of the time of drawing keys first, which is another round trip
 // (BenchmarkForms, unix socket).
 //
 // # Order
 //
-// Rows are created after those that they refer to, whatever the order of the
-// calls. Then rows are updated, then patched, and at last deleted, those first
-// that refer to others. The foreign keys are read from the catalog once for each
-// set of tables, and again when an error says that they may have changed. Rows
-// of a table that refers to itself are created level by level.
+// Rows are created after those that they refer to, in whatever order the calls
+// were made. Then rows are updated, then patched, and at last deleted, those
+// first that refer to others. The foreign keys are read from the catalog once
+// for each set of tables, and again when an error says that they may have
+// changed. Rows of a table that refers to itself are created level by level.
 //
-// Rows that refer to each other in a ring need a foreign key at which the ring can
-// be opened. That is one whose column can be NULL: the column is filled in
+// Rows that refer to each other in a ring need a foreign key at which the ring
+// can be opened. That is one whose column can be NULL: the column is filled in
 // afterwards or, if the rows are deleted, set to NULL before. Or it is a
-// DEFERRABLE one, which is checked at the end of the unit. A ring that has neither
-// is a [CycleError].
+// DEFERRABLE one, which is checked at the end of the unit. A ring that has
+// neither is a [CycleError].
 //
 // A row is written once: an update and a patch of one row are refused. Only
 // patches of one row may be several; they are sent in the order of the calls.
 // [Unit.Then] separates what foreign keys do not: deleting a row before another
-// with the same unique value is created, or updating a row before it is patched.
+// with the same unique value is created, or updating a row before it is
+// patched.
 //
 // # Round trips
 //
-// On a pool or a connection a flush is one round trip, whatever it writes, once
-// the statements are prepared. With an idempotency key (txn.Options.Key) it is
-// two, because the answer to the first decides whether the rest is sent. On a
-// handle that begins transactions but lends no connection (smrt.Pool) it is three.
-// In a transaction, the statements are one round trip:
+// On a pool or a connection a flush is one round trip, however much it writes,
+// once the statements are prepared. With an idempotency key (txn.Options.Key)
+// it is two, because the answer to the first decides whether the rest is sent.
+// On a handle that begins transactions but lends no connection (smrt.Pool) it
+// is three. In a transaction, the statements are one round trip:
 //
 //	err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
 //		...
@@ -73,7 +75,7 @@
 // # Failures
 //
 // A [RowError] names the write that failed, its entity and its key, with the
-// cause behind it:
+// cause inside it:
 //
 //	var row *unit.RowError
 //	if errors.Is(err, smrt.ErrStale) && errors.As(err, &row) {
@@ -82,31 +84,32 @@
 //
 // PostgreSQL does not say which of many rows in a statement violates a
 // constraint. The flush then sends the statement again in parts, and undoes
-// them: in transactions of their own, or after a savepoint in the transaction that
-// was joined, which has failed all the same. Sequences advance and locks are
-// taken as if the rows were written.
+// them: in transactions of their own, or after a savepoint in the transaction
+// that was joined, which has failed all the same. Sequences advance and locks
+// are taken as if the rows were written.
 //
-// After a failure the entities and the unit are as they were, so that the caller
-// can mend what was wrong and flush again. In a transaction that is joined, the
-// entities are changed when the statements have succeeded. If txn.Run rolls back
-// or repeats that transaction, it restores entities and unit as they were when
-// they were first flushed in it. So fill a unit before the closure that flushes
-// it, or make a new one in the closure. If a savepoint around the flush is rolled
-// back, they are restored at the end of the transaction.
+// After a failure the entities and the unit are as they were, so that the
+// caller can mend what was wrong and flush again. In a transaction that is
+// joined, the entities are changed when the statements have succeeded. If
+// txn.Run rolls back or repeats that transaction, it restores entities and unit
+// as they were when they were first flushed in it. So fill a unit before the
+// closure that flushes it, or make a new one in the closure. If a savepoint
+// around the flush is rolled back, they are restored at the end of the
+// transaction.
 //
 // # Retries and doubt
 //
 // The options of a flush are those of txn.Run, which runs it. On serialization
-// failures, deadlocks and the like the whole flush is retried, from the entities
-// as they are. If the connection breaks before COMMIT is answered, the flush
-// returns smrt.ErrCommitUnknown, because COMMIT was sent with the rest; with a key
-// it looks the outcome up. A flush whose context ends is cancelled on the server,
-// which then says whether it was too late.
+// failures, deadlocks and the like the whole flush is retried, from the
+// entities as they are. If the connection breaks before COMMIT is answered, the
+// flush returns smrt.ErrCommitUnknown, because COMMIT was sent with the rest;
+// with a key it looks the outcome up. A flush whose context ends is cancelled
+// on the server, which then says whether it was too late.
 //
 // # Look before, and after
 //
 // [Unit.Plan] returns the statements that a flush would send. [Unit.Discard]
-// forgets the writes. The [Summary] of a flush counts what was written, by table.
-// It has the position of the commit if the handle or txn.Options.TrackPosition
-// asks for it, without another round trip.
+// forgets the writes. The [Summary] of a flush counts what was written, by
+// table. It has the position of the commit if the handle or
+// txn.Options.TrackPosition asks for it, without another round trip.
 package unit

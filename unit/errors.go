@@ -31,8 +31,8 @@ func (e *RowError) Error() string {
 func (e *RowError) Unwrap() error { return e.Err }
 
 // CycleError reports rows that each need another one to be there first, in a
-// ring of foreign keys that are neither deferrable nor may be NULL. For deletes it
-// names the tables, and is part of a [RowError] with the constraint that the
+// ring of foreign keys that are neither deferrable nor may be NULL. For deletes
+// it names the tables, and is part of a [RowError] with the constraint that the
 // server objected to. It also satisfies errors.Is(err, smrt.ErrBadQuery).
 type CycleError struct {
 	Tables      []string // along the ring
@@ -54,9 +54,9 @@ func (e *CycleError) Error() string {
 // Unwrap returns smrt.ErrBadQuery.
 func (e *CycleError) Unwrap() error { return smrt.ErrBadQuery }
 
-// CommittedError reports that the unit was written, but that what came back could
-// not be read into the entities, which are as before. Mostly a declaration does
-// not fit the table; for instance, a field cannot hold NULL.
+// CommittedError reports that the unit was written, but that what came back
+// could not be read into the entities, which are as before. Mostly a
+// declaration does not fit the table; for instance, a field cannot hold NULL.
 type CommittedError struct{ Err error }
 
 // Error says that the rows are there.

@@ -19,8 +19,8 @@ import (
 // connection is a handle that is one connection, such as one of a pool.
 type connection interface{ Conn() *pgx.Conn }
 
-// root returns the handle that db is a face of, such as a txn.CheckedDB, as far as
-// statements can be sent on it.
+// root returns the handle that db is a face of, such as a txn.CheckedDB, as far
+// as statements can be sent on it.
 func root(db smrt.DB) smrt.DB {
 	if inner, ok := handle.Root(db).(smrt.DB); ok {
 		return inner
@@ -28,6 +28,18 @@ func root(db smrt.DB) smrt.DB {
 	return db
 }
 
+// flush writes the unit. How depends on the handle:
+//
+//	a pool or a connection  alone  a transaction of its own, in one round trip
+//	a transaction           join   the statements become part of it
+//	anything else           run    txn finds or begins the transaction, then join
+//
+// Anything else is a transaction with Options.Nested, a pool or a connection on
+// which txn.Run has a transaction open under ctx, and a handle that can only
+// begin transactions.
+//
+// In all of them the unit is prepared first, so that what is wrong with a call
+// or with a value is found before anything is written.
 func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
 	if err := checkCall(ctx, db, options); err != nil {
 		return Summary{}, err
@@ -58,6 +70,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	return u.run(ctx, db, options)
 }
 
+// checkCall refuses a call of Flush or Plan that can never succeed.
 func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 	switch {
 	case ctx == nil:
@@ -72,7 +85,9 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 	return nil
 }
 
-// join makes the statements a part of a transaction.
+// join makes the statements a part of a transaction. The entities are changed
+// when all statements have succeeded, before the transaction ends, because the
+// caller goes on with them. So what they were is remembered for a rollback.
 func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	p, err := u.prepare(ctx, tx, tx.Conn())
 	if err != nil {
@@ -96,13 +111,20 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	return p.summary(), nil
 }
 
-// searchable reports whether a row could be one of many that the server does not
-// tell apart.
+// searchable reports whether a row that fails could be one of many that the
+// server does not tell apart. Only then is a savepoint needed for the search.
 func (p *prepared) searchable() bool {
 	return slices.ContainsFunc(p.statements, func(st flush.Statement) bool { return st.Rows.N > 1 && divisible(st.Kind) })
 }
 
-// sendIn is the round trip in a transaction that is joined.
+// sendIn is the round trip in a transaction that is joined:
+//
+//	savepoint smrt_unit           if a failed row may have to be searched
+//	the statements
+//	release savepoint smrt_unit
+//
+// What fails is in o. closing is an error that the results show only when they
+// are closed, after all of them were received: that of the release.
 func (o *outcome) sendIn(ctx context.Context, tx pgx.Tx) (closing error) {
 	var batch pgx.Batch
 	searchable := o.searchable()
@@ -143,7 +165,15 @@ func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summ
 	return sum, nil
 }
 
-// alone is flush in a transaction of its own, in one round trip.
+// alone is flush in a transaction of its own, in one round trip. txn.RunResult
+// retries it as its options say. Up to two more tries are made here, which txn
+// knows nothing of:
+//
+//   - The server refuses to prepare the statements that ask for the position.
+//     Nothing was sent, and the second try does not ask.
+//   - The error is one that outdated foreign keys can cause, and they were known
+//     from before. They were forgotten, and the next try looks them up. If they
+//     are the same, it returns the first error and sends nothing.
 func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
 	r := &runner{u: u, db: db}
 	attempt := func() (err error) {
@@ -190,7 +220,10 @@ func (p *prepared) queue(b *pgx.Batch) {
 	}
 }
 
-// receive reads the results of the statements, up to the first error.
+// receive reads the results of the statements, up to the first error of the
+// server. Two kinds of errors do not stop it, because the server goes on too:
+// a row that was not found, for which the last step will end the transaction,
+// and a result that does not fit its entity, which is known only here.
 func (o *outcome) receive(results pgx.BatchResults) {
 	for i := range o.statements {
 		st := &o.statements[i]
@@ -225,8 +258,15 @@ func (o *outcome) receive(results pgx.BatchResults) {
 	o.all = true
 }
 
-// explain says which row of the unit failed, and why. What the server did not
-// say it finds out.
+// explain returns the error of the row of the unit that failed. What it is, is
+// looked for in this order:
+//
+//   - a statement that could not be sent is found by its text
+//   - BEGIN, COMMIT and constraints that were deferred belong to no row
+//   - a row that was not found is named by its statement, whatever failed after it
+//   - an argument that pgx cannot encode is found by looking at all values
+//   - a statement with one row is about that row
+//   - of several rows, the search finds the one that fails
 func (o *outcome) explain(ctx context.Context, db smrt.DB, lost *search) error {
 	if i := o.unsent(o.err); i >= 0 {
 		o.failed = i
@@ -295,7 +335,8 @@ type certain struct {
 
 func (c *certain) Unwrap() []error { return []error{c.error, c.server} }
 
-// unsent returns the statement that a batch could not be sent because of, or -1.
+// unsent returns the statement that a batch could not be sent because of, or
+// -1.
 func (p *prepared) unsent(err error) int {
 	var batch pgx.ErrPreprocessingBatch
 	if !errors.As(err, &batch) {
@@ -322,7 +363,9 @@ func mayBeSent(err error) error {
 	return &unsent{err}
 }
 
-// settle copies what the database decided into the entities, and empties the unit.
+// settle copies what the database decided into the entities, and empties the
+// unit. Until here the results lie in the copies that the statements were made
+// of, so that a flush that fails changes no entity.
 func (u *work) settle(p *prepared) {
 	for i := range p.statements {
 		for row, o := range p.ops[i] {
@@ -352,7 +395,10 @@ func (o *op) settled() {
 	}
 }
 
-// finish is called when the transaction is known to be committed.
+// finish is called when the transaction is known to be committed. That does not
+// mean that all results have arrived: with a key, txn looks a commit up whose
+// reply was lost. Then the rows are there, but what the database decided is not
+// known, which is a [CommittedError].
 func (r *runner) finish() (Summary, error) {
 	t := r.last
 	sum := t.out.summary()

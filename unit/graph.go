@@ -6,7 +6,10 @@ import (
 	"github.com/smrt-go/smrt/internal/flush"
 )
 
-// graph is tables or rows, by number, and what they refer to.
+// graph is tables or rows, by number, and what they refer to. All that ordering
+// needs is here: what is in a ring, in which order the rest comes, and which
+// ring an error should name. Nodes and edges are numbers in slices, because a
+// unit may have a hundred thousand rows.
 type graph struct {
 	nodes int
 	edges []edge
@@ -15,9 +18,9 @@ type graph struct {
 // edge says that one table or row refers to another.
 type edge struct {
 	from, to int
-	key      *flush.ForeignKey // nil: no foreign key of the schema
-	ref      bool              // of a row, by a key that is not known yet
-	opens    bool              // of a row: the columns can be NULL at first
+	key      *flush.ForeignKey // nil: a reference without a foreign key in the schema
+	ref      bool              // between rows: by a key that is not known yet
+	opens    bool              // between rows: the columns can be NULL at first
 	gone     bool              // it was taken out, to open a ring
 }
 
@@ -59,8 +62,8 @@ func (g *graph) components() [][]int {
 	return c.found
 }
 
-// components is R. Tarjan's algorithm (1972). The nodes of a component are those
-// that are still on the stack, from the first of them that was visited.
+// components is R. Tarjan's algorithm (1972). The nodes of a component are
+// those that are still on the stack, from the first of them that was visited.
 type components struct {
 	g           *graph
 	start, list []int32
@@ -99,8 +102,8 @@ func (c *components) visit(node int) {
 	c.found = append(c.found, c.members[from:])
 }
 
-// rings returns for each node the ring that it is in, from 1, and how many rings
-// there are. A node that refers to itself is a ring.
+// rings returns for each node the ring that it is in, from 1, and how many
+// rings there are. A node that refers to itself is a ring.
 func (g *graph) rings(list [][]int) (in []int, n int) {
 	in = make([]int, g.nodes)
 	for _, members := range list {

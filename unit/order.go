@@ -8,12 +8,24 @@ import (
 )
 
 // Rows are ordered by rank: a row is created after all rows that it refers to.
-// Mostly the foreign keys between tables say enough, and a table is one rank.
-// Only where tables refer to themselves or to each other in a ring are rows
-// looked at one by one, and only a ring of rows must be opened: by a column
-// that is NULL at first, or by a constraint that is checked at the end.
+// Rows of one rank do not refer to each other, so that one statement can create
+// those of one table. The rank of a row is found in up to three steps:
+//
+//  1. Tables (here). Each foreign key is an edge from one table to another. A
+//     table that is in no ring has one rank, above those of the tables that it
+//     refers to. That is all for most units: it takes no look at the rows.
+//  2. Rows (ring.go), of tables that refer to themselves or to each other in a
+//     ring. Each reference between two rows is an edge. A row's rank is the length
+//     of the longest path from it: of employees, those without a manager have the
+//     first rank, their staff the second, and so on.
+//  3. Rings of rows (ring.go). A foreign key is taken out of the graph, and the
+//     rows that it no longer orders are completed or checked later. That is
+//     repeated until no ring is left.
+//
+// Deletes are ordered by table only (unlink.go), because one statement can
+// delete rows that refer to each other.
 
-// tableGraph is tables that refer to each other.
+// tableGraph is the tables of some writes, and which refers to which.
 type tableGraph struct {
 	graph
 	tables []*table.Table
@@ -54,8 +66,9 @@ func (g *tableGraph) linkRefs(ops []*op) {
 	}
 }
 
-// rank orders the creates of one phase. It returns the constraints that must
-// be checked at the end.
+// rank sets the rank of each create of one phase, and which of its columns are
+// NULL at first. It returns the constraints that must be checked at the end.
+// The error is a *CycleError, for a ring that cannot be opened.
 func rank(ops []*op, keys []flush.ForeignKey) (deferred []*flush.ForeignKey, err error) {
 	g := newTableGraph(ops)
 	for i := range keys {

@@ -28,9 +28,9 @@ import (
 //	settle      flush.go              from the copies into the entities
 //
 // The plan says what is written in which order, which rows are together in a
-// statement, which columns are NULL at first, which keys are reserved, and which
-// setting holds which keys. For a team, its players and its captain, who is one
-// of the players, it is
+// statement, which columns are NULL at first, which keys are reserved, and
+// which setting holds which keys. For a team, its players and its captain, who
+// is one of the players, it is
 //
 //	insert teams     captain is NULL for now; keys to smrt.k1
 //	insert players   team from smrt.k1; keys to smrt.k2
@@ -61,8 +61,9 @@ type prepared struct {
 }
 
 // prepare makes the statements of the unit. It works on copies of the entities
-// as they are now. Foreign keys that are known may have changed since, so that a
-// ring is only believed if they are looked up.
+// as they are now. Foreign keys that are known may have changed since, so that
+// a ring is only believed if they are looked up. Errors of values and of calls
+// are *RowErrors.
 func (u *work) prepare(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*prepared, error) {
 	p, err := u.planFor(ctx, db, conn)
 	var ring *CycleError
@@ -80,8 +81,8 @@ func (u *work) prepare(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*prepar
 	return &prepared{planner: p, statements: statements}, nil
 }
 
-// planFor makes the plan with the foreign keys that are known of the database of
-// a connection.
+// planFor makes the plan with the foreign keys that are known of the database
+// of a connection.
 func (u *work) planFor(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*planner, error) {
 	if err := u.check(); err != nil {
 		return nil, err
@@ -160,8 +161,8 @@ func (p *planner) write(s flush.Step, ops []*op) {
 	p.steps, p.ops = append(p.steps, s), append(p.ops, ops)
 }
 
-// source returns the row whose key a column gets: another one, or the row itself
-// if its key is found in a setting.
+// source returns the row whose key a column gets: another one, or the row
+// itself if its key is found in a setting.
 func (o *op) source(col *meta.Column) *op {
 	for _, r := range o.refs {
 		if r.column == col && !r.to.known() {
@@ -184,16 +185,16 @@ func copies(ops []*op, s *flush.Step) table.Rows {
 	return rows
 }
 
-// part returns the statement of a step for some of its rows, as they were before
-// anything was sent.
+// part returns the statement of a step for some of its rows, as they were
+// before anything was sent.
 func (p *prepared) part(step, from, to int) (flush.Statement, error) {
 	s := &p.steps[step]
 	part := s.Part(from, to, copies(p.ops[step][from:to], s))
 	return part.Statement()
 }
 
-// deferring lets constraints be checked after the last statement of the unit, and
-// not at COMMIT: a transaction that is joined goes on as it was.
+// deferring lets constraints be checked after the last statement of the unit,
+// and not at COMMIT: a transaction that is joined goes on as it was.
 func (p *planner) deferring(keys []*flush.ForeignKey) {
 	var names []string
 	for _, k := range keys {

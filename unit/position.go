@@ -24,23 +24,26 @@ func (r *runner) KeepCommits(ctx context.Context) func(smrt.Position) {
 
 // CommitPosition is Commit with the position.
 func (t *oneTrip) CommitPosition(ctx context.Context) (smrt.Position, error) {
-	t.asks = !t.silent && tells(t.conn)
+	t.asks = !t.silent && knowsPositions(t.conn)
 	asked := t.asks
 	err := t.Commit(ctx)
 	if err != nil || !asked || t.told {
 		return t.at, err
 	}
-	// The answer was lost, but that to COMMIT was not. The end of the log covers the commit.
+	// The answer was lost, but that to COMMIT was not. The end of the log
+	// covers the commit.
 	ctx, cancel := context.WithTimeout(ctx, t.begins.Limit)
 	defer cancel()
 	p, _ := wal.Now(ctx, t.db) // zero if it fails
 	return p, nil
 }
 
-// silentKey marks a connection whose server does not tell positions.
+// silentKey marks a connection whose server does not return positions.
 const silentKey = "smrt.unit.silent"
 
-func tells(conn *pgx.Conn) bool { return conn.PgConn().CustomData()[silentKey] == nil }
+// knowsPositions reports whether the server has not yet refused to return a
+// position.
+func knowsPositions(conn *pgx.Conn) bool { return conn.PgConn().CustomData()[silentKey] == nil }
 
 // tell reads the answer that follows the one to COMMIT.
 func (t *oneTrip) tell(results pgx.BatchResults, async bool) {

@@ -8,6 +8,22 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
+// A ring of rows is opened at a foreign key, of which there are two kinds:
+//
+//   - Its column can be NULL. The row is created with NULL there, and an update
+//     after the last create of the phase fills the column in. The row must have a
+//     key to be found by.
+//   - It is DEFERRABLE. It is checked when the unit ends, so that a row can be
+//     created before the one that it refers to. If that one's key is made by the
+//     server, it is drawn before either of them is created.
+//
+// The first kind is preferred. The second needs a change of the constraint's
+// mode, and keys of a type that can be drawn by itself.
+//
+// For a team whose captain is one of its players, the edges are player -> team
+// and team -> captain. If teams.captain can be NULL the second is taken out:
+// the team has rank 0, the player rank 1, and the captain is filled in.
+
 // rowGraph is rows of tables that refer to each other, or of one that refers to
 // itself.
 type rowGraph struct {
@@ -16,6 +32,11 @@ type rowGraph struct {
 	sorted [][]int // the components, when no rows are in a ring any more
 }
 
+// newRowGraph finds the edges between rows of the given tables: references,
+// which the program has made, and equal values of a foreign key and of what it
+// refers to, which the program has assigned. A row that refers to itself is an
+// edge only if its key is not known, because then there is nothing yet that it
+// could refer to.
 func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey) *rowGraph {
 	r := &rowGraph{}
 	in := map[*table.Table]bool{}
@@ -49,12 +70,14 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey)
 	return r
 }
 
-// opens reports whether the columns of a foreign key can be NULL at first: the row
-// is found again by its key.
+// opens reports whether the columns of a foreign key can be NULL at first: the
+// row is found again by its key.
 func (o *op) opens(k *flush.ForeignKey) bool {
 	return k != nil && len(k.Nullable) > 0 && len(o.table.Key) > 0
 }
 
+// foreignKeyOf returns the foreign key that a reference belongs to, nil if the
+// schema has none for it.
 func foreignKeyOf(keys []flush.ForeignKey, from *table.Table, ref reference) *flush.ForeignKey {
 	for i := range keys {
 		if k := &keys[i]; k.From == from && k.To == ref.to.table && slices.Contains(k.Columns, ref.column) {
@@ -116,7 +139,9 @@ func (o *op) hasKey() bool {
 func (o *op) known() bool { return o.done || o.hasKey() }
 
 // open takes foreign keys out of the graph until no rows are in a ring. It
-// returns those that must be checked at the end.
+// returns those that must be checked at the end. Each round takes all edges of
+// one foreign key that are in rings and can be opened, so that there are few
+// rounds, and rows of one table are mostly written alike.
 func (r *rowGraph) open() (deferred []*flush.ForeignKey, err error) {
 	for {
 		list := r.components()

@@ -13,6 +13,18 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
+// What a plan must know of the database is looked up when it is first needed.
+// The types of a table's columns are remembered for the table, and the foreign
+// keys for the database and the set of tables. Both may be outdated when they
+// are used:
+//
+//   - An error that outdated foreign keys can cause makes them forgotten
+//     (forgetIf), and the flush is tried once more (alone).
+//   - A ring is an error before anything is sent, so foreign keys that were
+//     remembered are looked up again before it is returned (prepare).
+//   - An error that outdated types can cause makes the types forgotten
+//     (flush.Statement.Explain). It is returned: the next flush knows better.
+
 // schema is what a plan must know of the database.
 type schema struct {
 	database string
@@ -49,7 +61,9 @@ func (u *work) lookUp(ctx context.Context, db smrt.DB, conn *pgx.Conn) (s *schem
 	return s, nil
 }
 
-// ordered returns the tables whose order matters: those where rows appear or go.
+// ordered returns the tables whose order matters: those where rows appear or
+// go, by name. There are none if that is one row, and then no foreign keys are
+// needed.
 func (u *work) ordered() []*table.Table {
 	var tables []*table.Table
 	var last *table.Table
@@ -91,7 +105,8 @@ func (s *schema) forget() { flush.ForgetForeignKeys(s.database, s.ordered) }
 const databaseKey = "smrt.unit.database"
 
 // databaseOf returns a name that tells databases apart, and what an unqualified
-// name means in them.
+// name means in them. It is made once for each connection. Without a
+// connection, which a handle of somebody else's may not have, it is empty.
 func databaseOf(conn *pgx.Conn) string {
 	if conn == nil {
 		return ""

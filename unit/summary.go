@@ -14,7 +14,8 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// Summary is what a unit wrote.
+// Summary is what a unit wrote, by table. Rows that were completed after they
+// were created, because they refer to each other in a ring, count once.
 type Summary struct {
 	Tables     []TableSummary // in the order in which they were first written
 	Statements int            // between BEGIN and COMMIT
@@ -25,13 +26,14 @@ type Summary struct {
 	txn.Result
 }
 
-// TableSummary is what a unit wrote to one table.
+// TableSummary is how many rows of one table a unit wrote. A row that was
+// deleted softly counts as deleted.
 type TableSummary struct {
-	Table                              string
-	Created, Updated, Patched, Deleted int // rows
+	Table                              string // as declared
+	Created, Updated, Patched, Deleted int
 }
 
-// Rows is how many rows were written.
+// Rows returns how many rows were written in all tables.
 func (s Summary) Rows() int {
 	n := 0
 	for _, t := range s.Tables {
@@ -40,7 +42,9 @@ func (s Summary) Rows() int {
 	return n
 }
 
-// String lists the tables.
+// String lists the tables in the form
+//
+//	orders: 1 created; order_items: 3 created, 1 deleted
 func (s Summary) String() string {
 	parts := make([]string, len(s.Tables))
 	for i, t := range s.Tables {
@@ -77,15 +81,18 @@ func (p *prepared) summary() Summary {
 	return s
 }
 
-// Statement is one statement that a flush would send.
+// Statement is one statement that a flush would send. It cannot be run by
+// itself: it may take keys from a setting that one before it has made.
 type Statement struct {
 	SQL   string
-	Args  []any  // they refer to copies of the entities
+	Args  []any  // of the types that pgx encodes; they refer to copies of the entities
 	Op    string // "create", "update", "patch" or "delete"; empty for what is around them
-	Table string
-	Rows  int // that it writes
+	Table string // as declared; empty if Op is
+	Rows  int    // how many it writes; 0 if Op is empty
 }
 
+// plan prepares the unit as flush does for the same handle, and lists what
+// would be sent. A pool lends a connection for as long as that takes.
 func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]Statement, error) {
 	if err := checkCall(ctx, db, options); err != nil {
 		return nil, err

@@ -25,6 +25,25 @@ import (
 // BEGIN, the statements and COMMIT at once; so a failure of any of them is a
 // failure to commit, which Run reads correctly: errors of the server say that
 // nothing was committed, a lost connection leaves it open.
+//
+// What is sent, and what it means if the connection breaks there:
+//
+//	BEGIN and settings             nothing is committed
+//	the statements of the unit     in doubt: COMMIT is on its way as well
+//	whether COMMIT waits for the   in doubt
+//	  log (if the position is asked for)
+//	COMMIT                         in doubt
+//	the end of the log (likewise)  committed: the reply to COMMIT has come
+//
+// All of it is one round trip. With an idempotency key it is two: BEGIN and the
+// insert of the key come first ([oneTrip.SendBatch]), because if the key is
+// there already the rest must not be sent.
+//
+// The methods of the transaction are called by txn only, in this order: Start,
+// SendBatch with a key, ready (the closure), Commit or CommitPosition, and
+// Rollback if one of them has failed. The connection is taken as late as
+// possible and returned as soon as the outcome is known, so that a unit holds
+// none while txn waits before it tries again.
 
 // runner begins transactions that send nothing at first.
 type runner struct {
@@ -34,8 +53,8 @@ type runner struct {
 	tx   *oneTrip // of the attempt under way
 	last *oneTrip // the attempt that sent COMMIT last
 
-	silent bool       // the position of the commit cannot be asked for
-	stale  bool       // a cached statement did not fit its tables any more
+	silent bool       // the position of the commit cannot be asked for: the next attempt does not
+	stale  bool       // a cached statement did not fit its tables: the next attempt drops all
 	result txn.Result // of the last attempt to run it
 
 	// Of a second try because the foreign keys may have changed.
@@ -73,7 +92,7 @@ type oneTrip struct {
 	limit time.Duration // statement_timeout of the session, if it was asked for
 
 	asks bool // for the position of the commit
-	told bool // the server has said whatever it says of it
+	told bool // the server has answered that, if only with an error
 	at   smrt.Position
 }
 
@@ -83,7 +102,9 @@ var (
 	_ handle.Starter   = (*runner)(nil)
 )
 
-// take gets a connection.
+// take gets a connection, unless t has one. It refuses one that is in a
+// transaction already: BEGIN would be a warning there, and COMMIT would end
+// what somebody else has begun.
 func (t *oneTrip) take(ctx context.Context) error {
 	if t.conn != nil {
 		return nil
@@ -106,7 +127,8 @@ func (t *oneTrip) take(ctx context.Context) error {
 		return smrt.ErrTxOpen
 	}
 	if t.stale {
-		// pgx forgets a statement that failed, but a pooler that keeps prepared statements by their texts does not.
+		// pgx forgets a statement that failed, but a pooler that keeps prepared
+		// statements by their texts does not.
 		t.stale = false
 		if err := t.conn.DeallocateAll(ctx); err != nil {
 			t.release()
@@ -123,7 +145,9 @@ func (t *oneTrip) release() {
 	t.conn, t.give = nil, nil
 }
 
-// ready makes the statements.
+// ready makes the statements, for which the catalog may have to be queried.
+// That is done on the connection that sends them, outside of the transaction,
+// unless a key has begun it.
 func (t *oneTrip) ready(ctx context.Context) error {
 	t.ctx = ctx
 	err := t.take(ctx)
@@ -170,7 +194,8 @@ func (t *oneTrip) TimedOut(limit time.Duration) bool {
 	return pgerr.TimedOut(t.took, cmp.Or(limit, t.limit))
 }
 
-// send is the round trip. Once COMMIT was answered, nothing after it is an error.
+// send is the round trip. Once the reply to COMMIT has come, nothing after it
+// is an error. An error that occurs before anything could be sent says so.
 func (t *oneTrip) send(ctx context.Context) error {
 	var b pgx.Batch
 	begins := 0
@@ -195,6 +220,9 @@ func (t *oneTrip) send(ctx context.Context) error {
 	return mayBeSent(err)
 }
 
+// receive reads all replies, of which the first are those to BEGIN and
+// settings. The alarm that limits COMMIT is set when everything before it was
+// answered.
 func (t *oneTrip) receive(results pgx.BatchResults, begins int) error {
 	t.out.failed = -1
 	for range begins {
@@ -251,7 +279,9 @@ func (t *oneTrip) watch() (stop func()) {
 	}
 }
 
-// undo ends the transaction that a failed statement left open.
+// undo ends the transaction that a failed statement left open. A server that is
+// no longer the primary is left instead, so that the next attempt finds the new
+// one.
 func (t *oneTrip) undo(ctx context.Context) {
 	if t.conn.IsClosed() || t.conn.PgConn().TxStatus() == handle.StatusIdle {
 		return
@@ -264,7 +294,11 @@ func (t *oneTrip) undo(ctx context.Context) {
 	_, _ = t.conn.Exec(ctx, "rollback") // if it fails, pgx drops the connection, and the server rolls back
 }
 
-// explained returns the error of the attempt with the row that it is about.
+// explained returns the error of the attempt with the row that it is about. If
+// the caller's context has ended, that is the error: the server was asked to
+// stop, and what it says then is only how. A closed connection cannot be asked,
+// and its error must stay as it is, for txn to see that the outcome is in
+// doubt.
 func (t *oneTrip) explained(ctx context.Context) error {
 	if err := t.ctx.Err(); err != nil {
 		return errors.Join(err, pgerr.Wrap("flush", "unit", t.out.err))
@@ -276,7 +310,8 @@ func (t *oneTrip) explained(ctx context.Context) error {
 	return t.out.explain(ctx, t.conn, t.search())
 }
 
-// forgetIf forgets the foreign keys if an error says that they may have changed.
+// forgetIf forgets the foreign keys if an error says that they may have
+// changed.
 func (s *schema) forgetIf(err error) {
 	if pgerr.IsKeyDrift(err) {
 		s.forget()
@@ -293,8 +328,8 @@ func (t *oneTrip) Rollback(ctx context.Context) error {
 	return err
 }
 
-// SendBatch sends BEGIN and what txn sends after it. That must be answered before
-// the rest can be sent.
+// SendBatch sends BEGIN and what txn sends after it. That must be answered
+// before the rest can be sent.
 func (t *oneTrip) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := t.take(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)

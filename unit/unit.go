@@ -11,18 +11,28 @@ import (
 )
 
 // Unit collects writes until [Unit.Flush] sends them together. It holds no
-// connection, may be kept for any time, and is not safe for concurrent use. The
-// zero Unit is empty and ready; one that is in use must not be copied.
+// connection and may be kept for any time. The zero Unit is empty and ready to
+// use. A Unit must not be copied once it has writes.
+//
+// A Unit is not safe for concurrent use, and neither are the entities that were
+// given to it: while it is flushed, no other goroutine may read or write them.
+//
+// The functions that add writes return no error. If a call can never succeed,
+// for instance because the table is read-only, Flush returns the error of the
+// first such call as a *[RowError] and sends nothing.
 type Unit struct{ work }
 
 // New returns an empty unit.
 func New() *Unit { return &Unit{} }
 
-// Key is the key that a row of the unit has, or will have once the database has
-// made it.
+// Key stands for the key of a row that a unit creates. It is used with [Refer],
+// in the unit that made it: before the flush, when the database has yet to make
+// the key, and in later flushes of the same Unit. The zero Key stands for no
+// row.
 type Key[K any] struct{ row *op }
 
-// Reference gives rows of T the key of another row.
+// Reference gives a column of rows of T the key of another row. It is made by
+// [Refer].
 type Reference[T any] struct{ ref reference }
 
 // Refer sets a column to the key of a row that the unit creates, or that an
@@ -34,24 +44,29 @@ func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
 	return Reference[T]{reference{column.Plan(), key.row}}
 }
 
-// Create schedules an insert of the entity, with the values it has when the unit
-// is flushed. Afterwards the entity holds what the database decided. Until then
-// the unit refers to the struct, so do not move it, as append does with a slice
-// that is full.
+// Create schedules an insert of the entity, with the values it has when the
+// unit is flushed. Afterwards the entity holds what the database decided. Until
+// then the unit refers to the struct, so do not move it, as append does with a
+// slice that is full.
 //
-// Create returns the key of the row, for [Refer].
+// Create returns the key of the row, for [Refer]. It is also in the entity
+// after the flush. A key that the entity has already is used as it is. If the
+// table's key is not made by the database, the entity must have one, and Flush
+// returns smrt.ErrZeroKey otherwise.
 func Create[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) Key[K] {
 	return Key[K]{u.create(table.Plan(), unsafe.Pointer(v), references(refs))}
 }
 
-// CreateMany is [Create] for all entities of a slice.
+// CreateMany is [Create] for all entities of a slice. It returns their keys, in
+// the order of the entities. There is no limit to their number: rows that are
+// written alike are one statement for each 20,000.
 func CreateMany[T any, K comparable](u *Unit, table *query.Table[T, K], vs []T, refs ...Reference[T]) []Key[K] {
 	return keys[K](u.createMany(table.Plan(), unsafe.Pointer(unsafe.SliceData(vs)), len(vs), references(refs)))
 }
 
-// Link adds references to an entity that the unit creates already. It is for rows
-// that refer to each other in a ring, one of which must be added first. For any
-// other entity the flush returns smrt.ErrBadQuery.
+// Link adds references to an entity that the unit creates already. It is for
+// rows that refer to each other in a ring, one of which must be added first.
+// For any other entity the flush returns smrt.ErrBadQuery.
 //
 //	team := unit.Create(u, Teams, &t)
 //	player := unit.Create(u, Players, &p, unit.Refer(PlayerTeam, team))
@@ -68,68 +83,72 @@ func references[T any](refs []Reference[T]) []reference {
 // keys gives keys their type.
 func keys[K any](rows []*op) []Key[K] { return *(*[]Key[K])(unsafe.Pointer(&rows)) }
 
-// Update schedules an update of the whole row of the entity: of every column but
-// the key and the time of creation, with the values that the entity has when the
-// unit is flushed. If there is no such row, the unit fails and nothing is
-// written. The same happens if the table has a version column and the row was
-// changed since the entity was read.
+// Update schedules an update of the whole row of the entity: of every column
+// but the key and the time of creation, with the values that the entity has
+// when the unit is flushed. If there is no such row, the unit fails with
+// smrt.ErrNotFound and nothing is written. If the table has a version column
+// and the row was changed since the entity was read, it fails with
+// smrt.ErrStale.
 //
-// Columns other than the key can be given keys of rows that the unit creates. An
-// entity that the unit already creates or updates is written once.
+// Columns other than the key can be given keys of rows that the unit creates.
+// An entity that the unit already creates or updates is written once.
 func Update[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) {
 	u.update(table.Plan(), unsafe.Pointer(v), references(refs))
 }
 
-// Patch schedules an update of some columns of the row with the key. If there is
-// no such row, the unit fails and nothing is written.
+// Patch schedules an update of some columns of the row with the key. If there
+// is no such row, the unit fails with smrt.ErrNotFound and nothing is written.
+// The columns must differ, and none may be computed by the database.
 func Patch[T any, K comparable](u *Unit, table *query.Table[T, K], key K, sets ...query.Assignment[T]) {
 	u.patch(table.Plan(), unsafe.Pointer(&key), plan.All(sets))
 }
 
 // Delete schedules a delete of the row with the key. It is a soft delete if the
-// table was declared with SoftDelete. If there is no such row, the unit fails and
-// nothing is written.
+// table was declared with SoftDelete. If there is no such row, or it was
+// deleted softly before, the unit fails with smrt.ErrNotFound and nothing is
+// written.
 func Delete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
 	u.remove(table.Plan(), unsafe.Pointer(&key), nil, false)
 }
 
-// HardDelete schedules a permanent delete of the row with the key, whether or not
-// the row was deleted softly before.
+// HardDelete schedules a permanent delete of the row with the key, whether or
+// not the row was deleted softly before.
 func HardDelete[T any, K comparable](u *Unit, table *query.Table[T, K], key K) {
 	u.remove(table.Plan(), unsafe.Pointer(&key), nil, true)
 }
 
-// Remove is [Delete] for the row of an entity. If the table has a version column
-// and the row was changed since the entity was read, the unit fails and nothing
-// is written.
+// Remove is [Delete] for the row of an entity. If the table has a version
+// column and the row was changed since the entity was read, the unit fails with
+// smrt.ErrStale and nothing is written.
 func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
 	u.remove(table.Plan(), nil, unsafe.Pointer(v), false)
 }
 
-// Then separates what was added before it from what is added after it: the former
-// is written first, in the same round trip. Call it where neither the foreign
-// keys nor the order of creating, changing and deleting say what comes first.
+// Then separates the writes added before the call from those added after it.
+// The former are sent first, in the same round trip. Call it where neither the
+// foreign keys nor the order of creating, changing and deleting say what comes
+// first.
 func (u *Unit) Then() { u.phase++ }
 
-// Len returns how many writes were collected.
+// Len returns how many writes the unit has. It is 0 after a successful flush.
 func (u *Unit) Len() int { return len(u.ops) }
 
-// Discard forgets everything that was collected, mistakes included. The entities
-// are as they were.
+// Discard removes all writes from the unit, and forgets calls that were
+// refused. It does not change the entities.
 func (u *Unit) Discard() { u.reset() }
 
-// Flush writes everything that was collected, or nothing. At most one Options may
-// be given. They are those of txn.Run, which also documents what is retried and
-// how often.
+// Flush writes everything that was collected, or nothing. At most one Options
+// may be given. They are those of txn.Run, which also documents what is retried
+// and how often.
 //
-// On a pool or a connection BEGIN, the statements and COMMIT are one round trip.
-// On a transaction, or on a handle on which txn.Run has one open under ctx, the
-// statements become part of that transaction, in one round trip too.
+// On a pool or a connection BEGIN, the statements and COMMIT are one round
+// trip. On a transaction, or on a handle on which txn.Run has one open under
+// ctx, the statements become part of that transaction, in one round trip too.
 //
 // If the error is nil the unit is empty again and the entities hold what the
-// database decided. Otherwise unit and entities are as they were before, nothing
-// was written, and the same call can be made again. There are two exceptions:
-// after smrt.ErrCommitUnknown it may have been written, and after
+// database decided. Otherwise unit and entities are as they were before,
+// nothing was written, and the same call can be made again. There are two
+// exceptions: after smrt.ErrCommitUnknown it may have been written, and after
 // [CommittedError] it has been. Other errors are *[RowError], *[CycleError] and
 // those of txn.Run.
 func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (Summary, error) {
@@ -138,9 +157,9 @@ func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (S
 
 // Plan returns the statements that Flush would send, in order, without sending
 // them. It leaves out those that set timeouts, write a key or ask for the
-// position, as options may. It may query the catalog of the database for foreign
-// keys and types. It returns the errors that Flush returns before anything is
-// sent.
+// position, as options may. It may query the catalog of the database for
+// foreign keys and types. It returns the errors that Flush returns before
+// anything is sent.
 func (u *Unit) Plan(ctx context.Context, db smrt.DB, options ...txn.Options) ([]Statement, error) {
 	return u.plan(ctx, db, options)
 }

@@ -7,9 +7,20 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// unlinking is in which order the rows of tables can be deleted: those that refer to others
-// first. Where tables refer to each other in a ring, or where the rows of a
-// table that refers to itself take several statements, no order will do.
+// Rows that refer to others are deleted first. The server checks a foreign key
+// at the end of each statement, so rows of one table can refer to each other if
+// one statement deletes them all. In two cases no order will do: tables refer
+// to each other in a ring, or the rows of a table that refers to itself take
+// several statements. Then a foreign key is taken out of the way: it is checked
+// at the end, or its column is set to NULL before. Deferring is preferred here,
+// because it writes no row twice.
+//
+// If neither can be done, the deletes are sent all the same: the rows that are
+// deleted need not be in a ring, though their tables are. If the server
+// objects, the error names the ring.
+
+// unlinking is in which order the rows of tables can be deleted, and what must
+// be done before and after.
 type unlinking struct {
 	tables   []*table.Table
 	nullify  []*flush.ForeignKey // to be set to NULL before
@@ -17,6 +28,8 @@ type unlinking struct {
 	closed   []*CycleError       // rings without either; if rows are in one the server will object
 }
 
+// unlink orders the deletes gone, all of rows that really go: a row that is
+// only marked as deleted keeps what it refers to.
 func unlink(gone []*op, keys []flush.ForeignKey) unlinking {
 	var u unlinking
 	g := newTableGraph(gone)
@@ -41,8 +54,8 @@ func unlink(gone []*op, keys []flush.ForeignKey) unlinking {
 	}
 }
 
-// openRing takes one foreign key out of a ring of tables, or all if none of them
-// can be taken out of the way.
+// openRing takes one foreign key out of a ring of tables, or all if none of
+// them can be taken out of the way.
 func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
 	inside := func(e *edge) bool { return within(e, in) && in[e.from] == ring }
 	for i := range g.edges {
@@ -59,8 +72,9 @@ func (u *unlinking) openRing(g *tableGraph, in []int, ring int) {
 	}
 }
 
-// open takes a foreign key out of the way, if that can be done. A constraint
-// that cascades would act at the end of the statement and not be deferred.
+// open takes a foreign key out of the way, and reports whether that can be
+// done. One that cascades acts at the end of the statement, deferred or not,
+// and could delete or change rows before the unit does.
 func (u *unlinking) open(k *flush.ForeignKey) bool {
 	switch {
 	case k.Deferrable && !k.Cascades:
@@ -73,7 +87,8 @@ func (u *unlinking) open(k *flush.ForeignKey) bool {
 	return true
 }
 
-// several reports whether the rows of a table are deleted by several statements.
+// several reports whether the rows of a table are deleted by several
+// statements.
 func several(gone []*op, t *table.Table) bool {
 	rows := ofTable(gone, t)
 	return len(rows) > table.MaxChunk || len(removals(rows)) > 1

@@ -13,6 +13,12 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
+// A write is an op from the call that adds it to the flush that sends it. Calls
+// return no errors: what is wrong with one is remembered, and the flush returns
+// the first of them. A failed flush leaves the ops as they are. A flush that
+// succeeds marks them as done and lets go of them, but they stay reachable from
+// the Keys that the program holds, which later writes may refer to.
+
 // kind is what happens to a row.
 type kind uint8
 
@@ -69,10 +75,12 @@ type work struct {
 	flushed *before // by a transaction that was joined and has not ended
 }
 
+// reset forgets all writes, but not what a transaction that was joined may give
+// back.
 func (u *work) reset() { *u = work{flushed: u.flushed} }
 
-// fail remembers what is wrong with a call. Flush returns it: so that calls need
-// no error handling one by one.
+// fail remembers what is wrong with a call. Flush returns it: so that calls
+// need no error handling one by one.
 func (u *work) fail(k kind, t *table.Table, index int, err error) {
 	if u.err == nil && err != nil {
 		u.err = &RowError{Op: kindNames[k], Table: t.Name, Index: index, Err: err}
@@ -91,6 +99,8 @@ func (u *work) create(t *plan.Table, p unsafe.Pointer, refs []reference) *op {
 	return u.add(o)
 }
 
+// createMany adds the n entities at base. Their ops are one allocation, and
+// share refs.
 func (u *work) createMany(t *plan.Table, base unsafe.Pointer, n int, refs []reference) []*op {
 	of := table.Of(t)
 	size := t.Struct.Type.Size()
@@ -190,6 +200,8 @@ func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
 	u.add(o)
 }
 
+// patch adds a patch by key. The key and the assignments are copied: the caller
+// may change its own.
 func (u *work) patch(t *plan.Table, key unsafe.Pointer, sets []plan.Set) {
 	o := &op{kind: patches, table: table.Of(t), key: ownKey(t, key), sets: slices.Clone(sets)}
 	if err := o.table.CheckWrite(true); err != nil {
@@ -289,12 +301,13 @@ func (u *work) check() error {
 	return nil
 }
 
+// failed returns the error of one write.
 func (o *op) failed(err error) error {
 	return &RowError{Op: kindNames[o.kind], Table: o.table.Name, Index: o.index, Entity: o.value(), Key: o.keyValue(), Err: err}
 }
 
-// located names the write that an error is about, where the error names a row of
-// a statement, or where the statement has one row only.
+// located names the write that an error is about, where the error names a row
+// of a statement, or where the statement has one row only.
 func located(err error, ops []*op) error {
 	var value *smrt.ValueError
 	switch {

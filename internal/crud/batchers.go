@@ -12,7 +12,7 @@ import (
 )
 
 // batchers holds the batchers of each handle, so that repositories that were
-// made apart, for single requests for example, share statements too. It must
+// made apart, for single requests for example, are batched together. It must
 // not keep a pool alive: keys are weak, and a handle that is gone takes its
 // entry with it.
 var batchers sync.Map // handleID -> *sync.Map of batcherKey -> *batcher
@@ -29,9 +29,9 @@ type batcherKey struct {
 	batching Batching
 }
 
-// batcherOf returns what batches the reads by key on a handle. It returns nil if
-// they are not batched: the handle is not for concurrent use, or is no pointer by
-// which it could be recognised.
+// batcherOf returns what batches the reads by key on a handle. It returns nil
+// if they are not batched: the handle is not for concurrent use, or is no
+// pointer by which it could be recognised.
 func batcherOf(db smrt.DB, c *table.Table, s Batching) *batcher {
 	if s == (Batching{}) || len(c.Key) == 0 || !handle.IsPool(db) {
 		return nil

@@ -28,8 +28,8 @@ var DefaultBatching = Batching{MaxInFlight: 2, MaxBatch: 1000}
 
 // batcher batches the reads by key of one table on one handle. While few are
 // running, each is a statement of its own; those that have to wait are sent
-// together, in one statement. A batcher does not refer to the handle: the map of
-// batchers would keep it alive.
+// together, in one statement. A batcher does not refer to the handle: the map
+// of batchers would keep it alive.
 type batcher struct {
 	*batch.Gate
 	table *table.Table
@@ -44,9 +44,9 @@ func newBatcher(c *table.Table, s Batching) *batcher {
 
 // batcherFor returns what batches a read by key, or nil if the read is to be
 // sent alone. Any two reads on one node may be batched: the node was chosen for
-// what a read demands beyond its key, such as to see a certain write, and a batch
-// is sent after all of its reads have begun. A read under a transaction is sent
-// alone, and the handle refuses it if it should have been part of the
+// what a read demands beyond its key, such as to see a certain write, and a
+// batch is sent after all of its reads have begun. A read under a transaction
+// is sent alone, and the handle refuses it if it should have been part of the
 // transaction.
 func (b *Bound) batcherFor(ctx context.Context) *batcher {
 	if b.batcher == nil || ctx == nil || b.batcher.off.Load() || handle.ScopeOf(ctx) != nil {
@@ -62,9 +62,10 @@ func (b *batcher) leave() {
 	}
 }
 
-// readBatched reads the rows with the keys in a batch. It returns no rows if the
-// caller has to read them by itself, and then call leave on the batcher. The
-// caller does not change owned keys after it has returned; others are copied.
+// readBatched reads the rows with the keys in a batch. It returns no rows if
+// the caller has to read them by itself, and then call leave on the batcher.
+// The caller does not change owned keys after it has returned; others are
+// copied.
 func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, alone *batcher, err error) {
 	s := b.batcherFor(ctx)
 	if s == nil || s.Enter() {
@@ -100,8 +101,7 @@ type read struct {
 }
 
 var (
-	// errAlone tells a caller that its read could not be shared: it reads by
-	// itself, and so finds out what is wrong.
+	// errAlone makes a caller read by itself, and so find out what is wrong.
 	errAlone = errors.New("must be read alone")
 
 	// errNoArray means that the keys of a table cannot travel in arrays.
@@ -115,8 +115,8 @@ func copyKeys(c *table.Table, keys table.Rows) table.Rows {
 	return of.Copy(keys)
 }
 
-// canBatch reports whether others need not suffer from the keys: a statement with
-// a key that is known to be out of range, say, would fail for all.
+// canBatch reports whether others need not suffer from the keys: a statement
+// with a key that is known to be out of range, say, would fail for all.
 func canBatch(c *table.Table, keys table.Rows) bool {
 	for i := range keys.N {
 		if !canBatchKey(c, keys.At(i)) {
@@ -168,8 +168,8 @@ func (b *batcher) run(ctx context.Context, calls []*batch.Call) {
 	}
 }
 
-// concernsOne reports whether an error may be about the key or the row of one of
-// several callers.
+// concernsOne reports whether an error may be about the key or the row of one
+// of several callers.
 func concernsOne(err error) bool {
 	var value *smrt.ValueError
 	var pg *pgconn.PgError

@@ -16,8 +16,8 @@ import (
 
 // bulk is a write of many rows. Its statements are parts: one for rows that
 // travel as arrays, more if these are many or not alike, or one for each row if
-// no array can carry the type of a column. All parts are one batch, which is one
-// implicit transaction.
+// no array can carry the type of a column. All parts are one batch, which is
+// one implicit transaction.
 type bulk struct {
 	*Bound
 	rows  table.Rows
@@ -169,6 +169,10 @@ func (b *Bound) UpsertMany(ctx context.Context, base unsafe.Pointer, n int, x *p
 	return outcomes, nil
 }
 
+// run creates the rows. It copies them if that is faster and possible. If the
+// server could not read what was copied, because the table was altered, they
+// are inserted after all; inside a transaction, which is aborted then, the
+// first error is the one that is returned.
 func (w *insertion) run(ctx context.Context) error {
 	if err := w.Table.NeedWritable(ctx, w.DB); err != nil || w.rows.N == 0 {
 		return err

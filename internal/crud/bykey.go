@@ -40,6 +40,12 @@ func (b *Bound) forUpdate() string {
 
 // getManyAlone reads the rows with the given keys, locked as suffix says. It
 // returns the address of each key's row, nil where there is none.
+//
+// Integers and UUIDs are equal for the server if they are equal in Go, so their
+// rows are matched here. For other keys only the server knows: a collation may
+// ignore case, and numeric 1.0 is 1.00. These are sent with their positions,
+// which come back with the rows. If no array can carry the type of a key, it is
+// matched here after all.
 func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string) ([]unsafe.Pointer, error) {
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err

@@ -26,8 +26,8 @@ var cursors atomic.Uint64
 const chunkSize = 500
 
 // Chunks reads the rows that match in chunks, lets fill complete each chunk on
-// the same connection, and hands its rows to yield. An error ends the stream; it
-// comes with a zero struct. If refused is an error, nothing is sent.
+// the same connection, and hands its rows to yield. An error ends the stream;
+// it comes with a zero struct. If refused is an error, nothing is sent.
 //
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
@@ -72,7 +72,8 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 	}()
 
 	name := "smrt_" + strconv.FormatUint(cursors.Add(1), 10)
-	// Statements with a name in them are not worth a place in pgx's cache, and what a FETCH returns depends on the cursor.
+	// Statements with a name in them are not worth a place in pgx's cache, and
+	// what a FETCH returns depends on the cursor.
 	const once = pgx.QueryExecModeDescribeExec
 	if _, err := tx.Exec(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, append([]any{once}, st.Args...)...); err != nil {
 		return fail(b.Table.ExplainSpec(ctx, tx, err, s))

@@ -54,8 +54,8 @@ func exact(c *table.Table) bool {
 // db is the handle: all reads of a batch have the same.
 func (w *combined) db() smrt.DB { return w.reads[0].db }
 
-// collect finds the different keys, and returns the index of each. Equal keys of
-// one caller are neighbours in their chain.
+// collect finds the different keys, and returns the index of each. Equal keys
+// of one caller are neighbours in their chain.
 func collect[K comparable](w *combined, keyOf func(unsafe.Pointer) K) map[K]int32 {
 	index := make(map[K]int32, w.start())
 	for i, r := range w.reads {
@@ -105,7 +105,7 @@ func (w *combined) want(k int32, address unsafe.Pointer, by want) {
 }
 
 // byNumber reads by a list of numbers, which are equal here if they are equal
-// to the server. So a row tells by its key who wants it.
+// to the server. So the key of a row says who wants it.
 func (w *combined) byNumber(ctx context.Context) error {
 	c := w.table
 	byKey := collect(w, c.KeyParts[0].Int)
@@ -139,7 +139,7 @@ func (w *combined) byNumber(ctx context.Context) error {
 }
 
 // byPosition reads by rows of keys that the server compares with its own, and
-// that carry the position that tells who wants them: only the server knows
+// with the position that says who wants them: only the server knows
 // which texts are equal by a collation, say.
 func (w *combined) byPosition(ctx context.Context) error {
 	c := w.table

@@ -39,8 +39,8 @@ var copied = map[meta.Kind][]uint32{
 // enough of them, the server decides nothing that must come back, and the table
 // takes from a COPY exactly what it takes from an INSERT.
 //
-// The catalog is asked each time: a table could have got a policy or a rule, and
-// a declaration serves several databases. Compared with the rows it costs
+// The catalog is asked each time: a table could have got a policy or a rule,
+// and a declaration serves several databases. Compared with the rows it costs
 // nothing.
 func (w *insertion) copies(ctx context.Context, groups []group) (bool, error) {
 	if w.conflict != nil || w.rows.N < leastCopied || len(groups) > 1 || len(w.Table.InsertParts(groups[0].shape).Back) > 0 {
@@ -72,11 +72,12 @@ func (w *insertion) copyIn(ctx context.Context) error {
 	return err
 }
 
-// mistyped reports whether the server could not read what was copied. pgx encodes
-// rows for the types that the connection saw when it first copied to the table,
-// and does not notice that they were altered since. None of the types that are
-// copied can be read as another by mistake. Nothing was inserted, so it can be
-// done the other way, unless in a transaction, which is aborted.
+// mistyped reports whether the server could not read what was copied. pgx
+// encodes rows for the types that the connection saw when it first copied to
+// the table, and does not notice that they were altered since. None of the
+// types that are copied can be read as another by mistake. Nothing was
+// inserted, so it can be done the other way, unless in a transaction, which is
+// aborted.
 func mistyped(err error) bool { return pgerr.IsUnreadableCopy(err) }
 
 // incoming is entities as the source of a COPY.

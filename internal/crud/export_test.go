@@ -10,7 +10,7 @@ func Batchers() int {
 	return n
 }
 
-// Shares reports whether reads by key share statements.
+// Shares reports whether reads by key are batched.
 func (b *Bound) Shares() bool { return b.batcher != nil }
 
 // SharesWith reports whether they do so with those of another.

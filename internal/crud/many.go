@@ -10,6 +10,12 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
+// Bulk writes refuse what they can before anything is sent, in this order: a
+// table that cannot be written, a zero key, two entities with one key, and
+// values that do not fit their columns. PostgreSQL would find the last two only
+// after work was done, and pgx would close the connection over a value that it
+// cannot encode in a batch.
+
 // UpdateMany writes the whole rows of the n entities at base in one statement.
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
@@ -39,7 +45,9 @@ func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 	return b.tally(ctx, w.rows, written)
 }
 
-// update sends the statements, and marks the rows that they wrote.
+// update sends the statements, and marks the rows that they wrote. A statement
+// for many rows returns the number of each; one for a single row returns the
+// row, or only how many there were.
 func (w *bulk) update(ctx context.Context, written []bool) error {
 	parts, err := w.updates()
 	if err != nil {
@@ -64,6 +72,7 @@ func (w *bulk) update(ctx context.Context, written []bool) error {
 	})
 }
 
+// updates makes the statements.
 func (w *bulk) updates() ([]part, error) {
 	types, ok := w.Table.ArrayTypes(w.types, w.Table.UpdateColumns())
 	if !ok {
@@ -130,6 +139,8 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	return b.execByKey(ctx, key, b.Table.Statement([]byte{'r'}, b.Table.RestoreStatement).SQL)
 }
 
+// execByKey runs a statement whose arguments are the key at key. It must write
+// a row.
 func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) error {
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
@@ -168,6 +179,8 @@ func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) 
 	return b.assign(ctx, s, sets)
 }
 
+// assign runs an update by query, which also sets what the table sets by
+// itself. It returns how many rows there were.
 func (b *Bound) assign(ctx context.Context, s *plan.Spec, sets []plan.Set) (int64, error) {
 	if err := b.Table.CheckSets(sets); err != nil {
 		return 0, err
@@ -190,6 +203,9 @@ func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int
 	return b.write(ctx, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets})
 }
 
+// write runs an update or a delete by query. Arguments that pgx cannot encode
+// without the types of their columns are sent as literals the second time:
+// nothing was sent the first time.
 func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
 	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
@@ -202,8 +218,8 @@ func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
 		return 0, nil
 	}
 	tag, err := b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
-	if spelled := b.Table.SetsAsLiterals(ctx, b.DB, err, r); spelled != nil {
-		if st, err = b.Table.Build(spelled); err == nil {
+	if literals := b.Table.SetsAsLiterals(ctx, b.DB, err, r); literals != nil {
+		if st, err = b.Table.Build(literals); err == nil {
 			tag, err = b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
 		}
 	}
@@ -213,6 +229,7 @@ func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
+// explainSets is Table.Explain for the assignments, and then for the query.
 func (b *Bound) explainSets(ctx context.Context, err error, r *plan.Request) error {
 	var args []any
 	var columns []*meta.Column

@@ -23,6 +23,27 @@ import (
 // page 1,000 costs what page 1 costs, and rows that come or go in between
 // neither repeat nor hide others (Markus Winand, "We need tool support for
 // keyset pagination").
+//
+// A page is made in these steps:
+//
+//  1. The order of the query is completed by the key (totalOrder).
+//  2. For a page before a position the order is reversed, and the rows are turned
+//     around when they have been read.
+//  3. The cursor is decoded to a position, and the position becomes a condition
+//     (following).
+//  4. One row more than the page has is read. If it is there, there is another
+//     page in that direction. In the other direction there is one if a cursor was
+//     given: the row that it names is there, or was.
+//
+// For ORDER BY price DESC, id DESC after (500, 7) the condition is a comparison
+// of rows, (price, id) < (500, 7). If the price can be NULL, which comes first
+// in this order, SQL's comparison would lose the NULLs, so it is written out:
+//
+//	price < 500 OR (price = 500 AND id < 7)
+//
+// A cursor has the values of the position in clear. It is bound to the query
+// and the order by their checksums, and authenticated, with a secret if there
+// is one.
 
 // totalOrder is the order of s completed by the key, so that no two rows are
 // equal in it.
@@ -72,7 +93,7 @@ func reversed(order []meta.Order) []meta.Order {
 // following is the condition that a row comes after a position in an order.
 //
 // If all columns point the same way and none can be NULL it is a comparison of
-// rows, which an index answers in one descent. Otherwise it is the expansion
+// rows, for which an index is descended once. Otherwise it is the expansion
 // (a > x) OR (a = x AND (b > y OR ...)), with a >= x in front for the index.
 func following(order []meta.Order, position []any) plan.Node {
 	uniform := len(order) > 1
@@ -101,6 +122,7 @@ func following(order []meta.Order, position []any) plan.Node {
 	return plan.Node{Op: plan.And, Kids: []plan.Node{bound, expanded}}
 }
 
+// rowComparison compares all columns at once, which an index on them serves.
 func rowComparison(order []meta.Order, position []any) plan.Node {
 	n := plan.Node{Op: plan.RowGt}
 	if order[0].Desc {
@@ -112,6 +134,7 @@ func rowComparison(order []meta.Order, position []any) plan.Node {
 	return n
 }
 
+// same is the condition that a row has the value v in one column.
 func same(o meta.Order, v any) plan.Node {
 	if v == nil {
 		return plan.Node{Op: plan.IsNull, Column: o.Column}
@@ -163,6 +186,8 @@ func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, p unsafe.Pointer)
 	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.Secret, body)...)), nil
 }
 
+// isNil reports whether v is what the field of an entity holds for NULL: a nil
+// pointer, or a type of pgtype or database/sql that is not valid.
 func isNil(v any) bool {
 	rv := reflect.ValueOf(v)
 	switch rv.Kind() {
@@ -196,6 +221,9 @@ func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([
 	return decodePosition(order, body[1+2*sumSize:])
 }
 
+// decodePosition reads as many values as the order has columns, each as JSON of
+// the type of its column. The cursor was authenticated, but without a secret
+// anybody can make one, so that nothing is taken for granted.
 func decodePosition(order []meta.Order, b []byte) ([]any, error) {
 	malformed := &smrt.CursorError{Reason: "malformed"}
 	position := make([]any, len(order))
@@ -228,7 +256,9 @@ func mac(secret, body []byte) []byte {
 	return h.Sum(nil)[:macSize]
 }
 
-// sums identify the query, values included, and the order.
+// sums identify the query, values included, and the order. They are short,
+// because they protect against mistakes only: the mac is over all of the
+// cursor.
 func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%d\x00", b.Table.Quoted, s.Deleted)
@@ -243,7 +273,7 @@ func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
 	return append(query, h.Sum(nil)[:sumSize]...)
 }
 
-// pageSpec is the query of one page: its rows and one more, which tells
+// pageSpec is the query of one page: its rows and one more, which says
 // whether there is another page.
 func pageSpec(s *plan.Spec, order []meta.Order, size int) *plan.Spec {
 	page := s.Clone()

@@ -88,6 +88,8 @@ func withMode(s *plan.Spec, args []any) []any {
 	return append([]any{s.Mode}, args...)
 }
 
+// each reads all rows to where next says, and closes them. The decoder is made
+// for the first row, because the format of the columns is not known before.
 func (b *Bound) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Pointer) error {
 	defer rows.Close()
 	var d meta.Decoder

@@ -100,6 +100,7 @@ func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (v
 	return vs, err
 }
 
+// collect reads the rows that match into a slice.
 func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (table.Slice, error) {
 	found := table.List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
 	found.Start(capacity(s))
@@ -198,8 +199,8 @@ func (b *Bound) Aggregate(ctx context.Context, op table.Op, expr string, s *plan
 	})
 }
 
-// CountBy counts the rows that match by their value in a column, in the order of
-// the values. The groups are structs of type row: the first field takes the
+// CountBy counts the rows that match by their value in a column, in the order
+// of the values. The groups are structs of type row: the first field takes the
 // value, the second the number of rows, an int64.
 func (b *Bound) CountBy(ctx context.Context, column *meta.Column, row reflect.Type, s *plan.Spec) (vs table.Slice, err error) {
 	if err := checkAggregate(s); err != nil {

@@ -20,8 +20,8 @@ func nodesOf(db smrt.DB) []atomic.Pointer[Bound] {
 	return nil
 }
 
-// onNode is b on a node of its handle. It is made once and kept, so that routing
-// needs no memory; two that are made at the same time are alike.
+// onNode is b on a node of its handle. It is made once and kept, so that
+// routing needs no memory; two that are made at the same time are alike.
 func (b *Bound) onNode(on smrt.DB, node int) *Bound {
 	if p := b.nodes[node].Load(); p != nil && p.DB == on {
 		return p

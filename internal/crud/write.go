@@ -45,8 +45,8 @@ func (b *Bound) run(ctx context.Context, st *table.Statement, p unsafe.Pointer, 
 	}
 	if len(st.Returned) == 0 && head == nil {
 		tag, err := b.DB.Exec(ctx, st.SQL, args...)
-		if spelled := b.Table.AsLiterals(ctx, b.DB, err, args, st.Columns); spelled != nil {
-			tag, err = b.DB.Exec(ctx, st.SQL, spelled...)
+		if literals := b.Table.AsLiterals(ctx, b.DB, err, args, st.Columns); literals != nil {
+			tag, err = b.DB.Exec(ctx, st.SQL, literals...)
 		}
 		if err != nil {
 			return 0, b.Table.Explain(ctx, b.DB, err, args, st.Columns)
@@ -54,8 +54,8 @@ func (b *Bound) run(ctx context.Context, st *table.Statement, p unsafe.Pointer, 
 		return tag.RowsAffected(), nil
 	}
 	rows, err := b.DB.Query(ctx, st.SQL, args...)
-	if spelled := b.Table.AsLiterals(ctx, b.DB, err, args, st.Columns); spelled != nil {
-		rows, err = b.DB.Query(ctx, st.SQL, spelled...)
+	if literals := b.Table.AsLiterals(ctx, b.DB, err, args, st.Columns); literals != nil {
+		rows, err = b.DB.Query(ctx, st.SQL, literals...)
 	}
 	if err != nil {
 		return 0, b.Table.Explain(ctx, b.DB, err, args, st.Columns)
@@ -106,7 +106,7 @@ func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	return b.missingOrStale(ctx, p)
 }
 
-// missingOrStale tells why an update touched no row.
+// missingOrStale returns why an update wrote no row.
 func (b *Bound) missingOrStale(ctx context.Context, p unsafe.Pointer) error {
 	if b.Table.Version == nil {
 		return smrt.ErrNotFound

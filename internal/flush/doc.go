@@ -23,9 +23,9 @@
 //	SELECT current_setting('smrt.k1')::bigint[])[u.c3], ... FROM unnest(..., '{1,1,2}') AS u(...)
 //
 // The plan says which step leaves its keys in which setting ([Step].Setting),
-// and each [Ref] says in which setting and at which positions the keys are. That
-// is as fast as one statement of data-modifying WITH parts (BenchmarkForms in
-// package unit), and each row is there when the next statement runs.
+// and each [Ref] says in which setting and at which positions the keys are.
+// That is as fast as one statement of data-modifying WITH parts (BenchmarkForms
+// in package unit), and each row is there when the next statement runs.
 //
 // # Rows that are not found
 //

@@ -53,8 +53,8 @@ func (f *finder) update(set string, returned ...*meta.Column) Statement {
 }
 
 // statement completes a write of the rows that match f.where. What is read back
-// of a row has names of its own (r0, ...) in the WITH part, because the table may
-// have columns of any name.
+// of a row has names of its own (r0, ...) in the WITH part, because the table
+// may have columns of any name.
 func (f *finder) statement(write string, returned []*meta.Column) Statement {
 	names, nulls := "smrt_ord", strings.Repeat(", NULL", len(returned))
 	for i := range returned {
@@ -189,8 +189,9 @@ func (s *Step) delete() (Statement, error) {
 }
 
 // backfill fills in columns that were NULL when their rows were inserted, with
-// values of the entities or with keys of other rows. The rows are found by their
-// keys, which may be keys of other rows in turn, or keys that the server made.
+// values of the entities or with keys of other rows. The rows are found by
+// their keys, which may be keys of other rows in turn, or keys that the server
+// made.
 func (s *Step) backfill() (Statement, error) {
 	f, err := s.find(true)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// The planner of a unit must know the foreign keys among its tables, and the types
-// of their columns. Both are looked up when they are first needed, and remembered
-// until an error of the server says that they may have changed.
+// The planner of a unit must know the foreign keys among its tables, and the
+// types of their columns. Both are looked up when they are first needed, and
+// remembered until an error of the server says that they may have changed.
 
 // ForeignKey is a foreign key between two declared tables.
 type ForeignKey struct {
@@ -52,7 +52,7 @@ JOIN unnest($1::text[]) WITH ORDINALITY AS t(name, at) ON c.confrelid = pg_catal
 JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
 ORDER BY 3, 4, 1`
 
-// foreignKeys remembers the answers, by database and tables.
+// foreignKeys has what was looked up, by database and tables.
 var foreignKeys struct {
 	mu sync.Mutex
 	m  map[string][]ForeignKey
@@ -91,7 +91,7 @@ func ForgetForeignKeys(database string, tables []*table.Table) {
 	delete(foreignKeys.m, foreignKeysOf(database, tables))
 }
 
-// foreignKeysOf is what the answers are remembered by. Two declarations of one
+// foreignKeysOf returns the key of foreignKeys.m. Two declarations of one
 // table are two tables here, so that the columns are those of the right one.
 func foreignKeysOf(database string, tables []*table.Table) string {
 	var b strings.Builder
@@ -131,8 +131,8 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*table.Table) (
 	return found, rows.Err()
 }
 
-// nullable chooses the columns that can be NULL, in the database and in the struct.
-// One of them is enough, unless the constraint says MATCH FULL.
+// nullable chooses the columns that can be NULL, in the database and in the
+// struct. One of them is enough, unless the constraint says MATCH FULL.
 func nullable(k *ForeignKey, required []bool, full bool) (columns []*meta.Column) {
 	for i, col := range k.Columns {
 		switch {
@@ -154,7 +154,8 @@ func columnsNamed(c *table.Table, names []string) []*meta.Column {
 	return columns
 }
 
-// TypesOf returns the types of the columns of a table, which are looked up once.
+// TypesOf returns the types of the columns of a table, which are looked up
+// once.
 func TypesOf(ctx context.Context, db smrt.DB, t *table.Table) (*Types, error) {
 	types, err := t.ColumnTypes(ctx, db)
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// inputs are the arguments of a statement on rows. Their order is: the values of
-// the columns, then for each reference the positions of the keys, then for each
-// reference the setting that holds them. Two methods follow it: record collects
-// the arguments, and write writes the text that names them. They are apart
-// because an insert mostly has its text already, and writing it takes a third of
-// the time of a flush.
+// inputs are the arguments of a statement on rows. Their order is: the values
+// of the columns, then for each reference the positions of the keys, then for
+// each reference the setting that holds them. Two methods follow it: record
+// collects the arguments, and write writes the text that names them. They are
+// apart because an insert mostly has its text already, and writing it takes a
+// third of the time of a flush.
 type inputs struct {
 	step    *Step
 	columns []*meta.Column
@@ -24,7 +24,8 @@ type inputs struct {
 // errNotCarried is for columns whose type no array can carry.
 var errNotCarried = errors.New("a column has a type that arrays cannot carry")
 
-// newInputs returns the inputs of a step, whose rows travel as arrays or are one.
+// newInputs returns the inputs of a step, whose rows travel as arrays or are
+// one.
 func newInputs(s *Step, arrays bool) (in inputs, err error) {
 	in = inputs{step: s, columns: s.arguments()}
 	if arrays {

@@ -115,7 +115,8 @@ func (s *Step) reserveKeys() Statement {
 		" AS k FROM generate_series(1, $2::integer)) AS drawn"}
 }
 
-// CanReserveKeys reports whether keys can be drawn before their rows are created.
+// CanReserveKeys reports whether keys can be drawn before their rows are
+// created.
 func CanReserveKeys(t *table.Table) bool {
 	if len(t.Key) != 1 {
 		return false

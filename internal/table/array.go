@@ -26,8 +26,8 @@ type ArrayType struct {
 }
 
 // ArrayTypes returns how arrays of the columns travel, and reports whether all
-// of them can. It remembers the answer for each column and type: asking pgx what
-// it can encode takes longer than sending ten rows.
+// of them can. It remembers the answer for each column and type: asking pgx
+// what it can encode takes longer than sending ten rows.
 func (t *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
 	out := make([]ArrayType, len(columns))
 	for i, col := range columns {
@@ -181,8 +181,8 @@ func (t *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column
 	return list, nil
 }
 
-// KeyArrayTypes is ArrayTypes for columns that are compared with the elements of
-// the arrays.
+// KeyArrayTypes is ArrayTypes for columns that are compared with the elements
+// of the arrays.
 func (t *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
 	ks, ok := t.ArrayTypes(types, columns)
 	for i := range ks {

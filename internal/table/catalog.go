@@ -22,8 +22,8 @@ type ColumnType struct {
 
 // columnTypesSQL follows domains down to the type that they constrain. The last
 // column reports whether COPY does the same as INSERT: it refuses tables with
-// policies and views, which have rules, ignores other rules, and writes identity
-// columns that are always generated.
+// policies and views, which have rules, ignores other rules, and writes
+// identity columns that are always generated.
 const columnTypesSQL = `WITH RECURSIVE t AS (
 	SELECT a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid

@@ -28,8 +28,8 @@ func (x *Conflict) Check(t *Table) error {
 	return nil
 }
 
-// AppendKey appends to the key of a statement what its text says of x, which may
-// be nil.
+// AppendKey appends to the key of a statement what its text says of x, which
+// may be nil.
 func (x *Conflict) AppendKey(b []byte) []byte {
 	if x == nil {
 		return b

@@ -54,7 +54,7 @@ const (
 	ByNull   = 'z' // NULL for now
 )
 
-// InsertShape tells how each writable column of the entity at p is written.
+// InsertShape appends how each writable column of the entity at p is written.
 func (t *Table) InsertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
 	for _, col := range t.Writable {
 		how, err := t.InsertMode(col, p)
@@ -66,7 +66,7 @@ func (t *Table) InsertShape(shape []byte, p unsafe.Pointer) ([]byte, error) {
 	return shape, nil
 }
 
-// InsertMode tells how one column of the entity at p is written.
+// InsertMode returns how one column of the entity at p is written.
 func (t *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
 	switch {
 	case col == t.UpdatedAt:

@@ -10,8 +10,9 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// AsLiteral returns an argument as its literal if pgx could encode it only where it
-// knows the column's type, which in exec mode and for domains it does not.
+// AsLiteral returns an argument as its literal if pgx could encode it only
+// where it knows the column's type, which in exec mode and for domains it does
+// not.
 func AsLiteral(t ColumnType, col *meta.Column, arg any) any {
 	switch {
 	case t.isJSON && col.IsDocument():
@@ -34,9 +35,9 @@ func literal(s string, null bool, err error, arg any) any {
 	return s
 }
 
-// AsLiterals returns the arguments of a statement that pgx refused to encode, with
-// those that it may not know how to as literals. It returns nil if there are
-// none. Nothing was sent, so the statement may be run again.
+// AsLiterals returns the arguments of a statement that pgx refused to encode,
+// with those that it may not know how to as literals. It returns nil if there
+// are none. Nothing was sent, so the statement may be run again.
 func (t *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) []any {
 	if err == nil || !pgerr.IsEncode(err) || !slices.ContainsFunc(columns, isOther) {
 		return nil

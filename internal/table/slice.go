@@ -23,7 +23,7 @@ type Slice struct {
 	len, cap int
 }
 
-// First is s without what is behind its first n elements.
+// First returns the first n elements of s, or all if there are fewer.
 func (s Slice) First(n int) Slice {
 	n = min(n, s.len)
 	return Slice{data: s.data, len: n, cap: n}
@@ -128,8 +128,8 @@ func (l *List) Drop() {
 	l.len--
 }
 
-// Part is a slice of n structs from the one with the given index. It is not nil,
-// and has no room for more.
+// Part is a slice of n structs from the one with the given index. It is not
+// nil, and has no room for more.
 func (l *List) Part(from, n int) Slice {
 	if n == 0 {
 		return Slice{data: unsafe.Pointer(&noStruct)}

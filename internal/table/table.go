@@ -16,7 +16,8 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// Table is a declared table with its fixed statements. It is safe for concurrent use.
+// Table is a declared table with its fixed statements. It is safe for
+// concurrent use.
 type Table struct {
 	*plan.Table
 	Self     *Projection    // the whole entity
@@ -41,8 +42,8 @@ type Projection struct {
 	Structs // that rows are read into
 }
 
-// tables holds the Table of each declaration, so that making a repository is cheap
-// enough for every request.
+// tables holds the Table of each declaration, so that making a repository is
+// cheap enough for every request.
 var tables sync.Map // *plan.Table -> *Table
 
 // Of returns the Table of a declaration, the same one each time.
@@ -166,8 +167,8 @@ func (t *Table) CheckWrite(needKey bool) error {
 }
 
 // NeedKeyValue refuses an entity whose key is zero: it was never created. A
-// composite key may contain zeros. The error names the row with the given index,
-// or none if that is -1.
+// composite key may contain zeros. The error names the row with the given
+// index, or none if that is -1.
 func (t *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
 	for _, k := range t.Key {
 		if !k.Column.Zero(p) {

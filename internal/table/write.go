@@ -19,9 +19,9 @@ import (
 //	FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS u(c0, c1, ord)
 //	WHERE t.id = u.c0
 //
-// Both are written by the same functions; [Inputs] is what differs. Package plan
-// writes what depends on a query: UPDATE and DELETE of the rows that match, and
-// a patch of one row.
+// Both are written by the same functions; [Inputs] is what differs. Package
+// plan writes what depends on a query: UPDATE and DELETE of the rows that
+// match, and a patch of one row.
 
 // Inputs says what names the arguments of a statement in its text.
 type Inputs struct {
@@ -39,9 +39,9 @@ func OneRow(columns []*meta.Column) Inputs {
 	return in
 }
 
-// ManyRows returns the inputs of a statement whose arguments are an array of the
-// given type for each column. With numbered, the rows of u have their number in
-// a last column, ord.
+// ManyRows returns the inputs of a statement whose arguments are an array of
+// the given type for each column. With numbered, the rows of u have their
+// number in a last column, ord.
 func ManyRows(columns []*meta.Column, types []ArrayType, numbered bool) Inputs {
 	from, exprs := Unnest(types, numbered)
 	in := Inputs{From: from, Exprs: make(map[*meta.Column]string, len(columns))}
@@ -60,7 +60,8 @@ func (in Inputs) row() string {
 }
 
 // Returning returns the RETURNING clause for the number of the row, where rows
-// have one, and columns of the table. It is empty if there is nothing to return.
+// have one, and columns of the table. It is empty if there is nothing to
+// return.
 func (in Inputs) Returning(columns []*meta.Column) string {
 	var list []string
 	if in.From != "" {
