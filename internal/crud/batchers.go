@@ -32,8 +32,8 @@ type batcherKey struct {
 // batcherOf returns what batches the reads by key on a handle. It returns nil
 // if they are not batched: the handle is not for concurrent use, or is no
 // pointer by which it could be recognised.
-func batcherOf(db smrt.DB, c *table.Table, s Batching) *batcher {
-	if s == (Batching{}) || len(c.Key) == 0 || !handle.IsPool(db) {
+func batcherOf(db smrt.DB, t *table.Table, s Batching) *batcher {
+	if s == (Batching{}) || len(t.Key) == 0 || !handle.IsPool(db) {
 		return nil
 	}
 	v := reflect.ValueOf(db)
@@ -48,10 +48,10 @@ func batcherOf(db smrt.DB, c *table.Table, s Batching) *batcher {
 			runtime.AddCleanup(at, func(h handleID) { batchers.Delete(h) }, here)
 		}
 	}
-	key := batcherKey{c, s}
-	sh, ok := known.(*sync.Map).Load(key)
+	key := batcherKey{t, s}
+	b, ok := known.(*sync.Map).Load(key)
 	if !ok {
-		sh, _ = known.(*sync.Map).LoadOrStore(key, newBatcher(c, s))
+		b, _ = known.(*sync.Map).LoadOrStore(key, newBatcher(t, s))
 	}
-	return sh.(*batcher)
+	return b.(*batcher)
 }

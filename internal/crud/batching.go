@@ -36,8 +36,8 @@ type batcher struct {
 	off   atomic.Bool // no array can carry the keys of this table
 }
 
-func newBatcher(c *table.Table, s Batching) *batcher {
-	b := &batcher{table: c}
+func newBatcher(t *table.Table, s Batching) *batcher {
+	b := &batcher{table: t}
 	b.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Patience: batch.DefaultPatience, Run: b.run})
 	return b
 }
@@ -67,24 +67,24 @@ func (b *batcher) leave() {
 // The caller does not change owned keys after it has returned; others are
 // copied.
 func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, alone *batcher, err error) {
-	s := b.batcherFor(ctx)
-	if s == nil || s.Enter() {
-		return nil, s, nil
+	with := b.batcherFor(ctx)
+	if with == nil || with.Enter() {
+		return nil, with, nil
 	}
-	if !canBatch(s.table, keys) {
+	if !canBatch(with.table, keys) {
 		return nil, nil, nil
 	}
 	if !owned {
-		keys = copyKeys(s.table, keys)
+		keys = copyKeys(with.table, keys)
 	}
 	r := &read{db: b.DB, keys: keys}
 	r.Size, r.Payload = keys.N, r
-	turn, err := s.Join(ctx, &r.Call)
+	turn, err := with.Join(ctx, &r.Call)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case turn:
-		return nil, s, nil
+		return nil, with, nil
 	case r.err == errAlone: //nolint:errorlint // this very value is the sign
 		return nil, nil, nil
 	}
@@ -110,24 +110,24 @@ var (
 
 // copyKeys is for keys that the caller may change once it has gone, while its
 // batch is under way.
-func copyKeys(c *table.Table, keys table.Rows) table.Rows {
-	of := table.StructsOf(c.KeyType)
+func copyKeys(t *table.Table, keys table.Rows) table.Rows {
+	of := table.StructsOf(t.KeyType)
 	return of.Copy(keys)
 }
 
 // canBatch reports whether others need not suffer from the keys: a statement
 // with a key that is known to be out of range, say, would fail for all.
-func canBatch(c *table.Table, keys table.Rows) bool {
+func canBatch(t *table.Table, keys table.Rows) bool {
 	for i := range keys.N {
-		if !canBatchKey(c, keys.At(i)) {
+		if !canBatchKey(t, keys.At(i)) {
 			return false
 		}
 	}
 	return true
 }
 
-func canBatchKey(c *table.Table, key unsafe.Pointer) bool {
-	for _, part := range c.KeyParts {
+func canBatchKey(t *table.Table, key unsafe.Pointer) bool {
+	for _, part := range t.KeyParts {
 		if !part.IsInteger() {
 			if _, err := part.Arg(key); err != nil {
 				return false
@@ -135,7 +135,7 @@ func canBatchKey(c *table.Table, key unsafe.Pointer) bool {
 			continue
 		}
 		if v := part.Int(key); v < math.MinInt16 || v > math.MaxInt16 {
-			if types := c.KnownTypes(); types != nil {
+			if types := t.KnownTypes(); types != nil {
 				bounds, ok := table.Ranges[(*types)[part.Name].Base]
 				if ok && (v < bounds[0] || v > bounds[1]) {
 					return false

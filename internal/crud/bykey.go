@@ -20,15 +20,15 @@ func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, er
 	if err != nil {
 		return "", nil, err
 	}
-	ks, ok := b.Table.ArrayTypes(types, b.Table.KeyParts)
+	arrays, ok := b.Table.ArrayTypes(types, b.Table.KeyParts)
 	if !ok {
 		return "", nil, &smrt.QueryError{Reason: "the key of " + b.Table.Name + " has a type that arrays cannot carry"}
 	}
-	args, err := table.Arrays(b.Table.KeyParts, ks, keys, nil)
+	args, err := table.Arrays(b.Table.KeyParts, arrays, keys, nil)
 	if err != nil {
 		return "", nil, b.Table.Named(err)
 	}
-	from, exprs := table.Unnest(ks, false)
+	from, exprs := table.Unnest(arrays, false)
 	return "(" + meta.List(b.Table.KeyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
 }
 

@@ -34,7 +34,7 @@ type want struct {
 
 // fetch reads the rows, each into a struct of its own for each caller.
 func (w *combined) fetch(ctx context.Context) error {
-	if c := w.table; len(c.KeyParts) == 1 && c.KeyParts[0].IsInteger() {
+	if t := w.table; len(t.KeyParts) == 1 && t.KeyParts[0].IsInteger() {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
@@ -42,8 +42,8 @@ func (w *combined) fetch(ctx context.Context) error {
 
 // exact reports whether the values of a key are equal to the server if and only
 // if they are to Go.
-func exact(c *table.Table) bool {
-	for _, part := range c.KeyParts {
+func exact(t *table.Table) bool {
+	for _, part := range t.KeyParts {
 		if !part.IsInteger() && part.Encode != meta.KindUUID {
 			return false
 		}
@@ -107,24 +107,24 @@ func (w *combined) want(k int32, address unsafe.Pointer, by want) {
 // byNumber reads by a list of numbers, which are equal here if they are equal
 // to the server. So the key of a row says who wants it.
 func (w *combined) byNumber(ctx context.Context) error {
-	c := w.table
-	byKey := collect(w, c.KeyParts[0].Int)
-	keys, err := meta.NewArrayAt(c.KeyParts[0], w.keys)
+	t := w.table
+	byKey := collect(w, t.KeyParts[0].Int)
+	keys, err := meta.NewArrayAt(t.KeyParts[0], w.keys)
 	if err != nil {
 		return err
 	}
-	rows, err := w.db().Query(ctx, numberedSQL(c), keys)
+	rows, err := w.db().Query(ctx, numberedSQL(t), keys)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	key := c.Key[0].Column
+	key := t.Key[0].Column
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
-			d.Init(c.Name, c.Self.Targets, rows, true)
+			d.Init(t.Name, t.Self.Targets, rows, true)
 		}
-		p := c.Self.One()
+		p := t.Self.One()
 		d.Apart()
 		if err := d.Row(rows, p); err != nil {
 			return err
@@ -142,27 +142,27 @@ func (w *combined) byNumber(ctx context.Context) error {
 // with the position that says who wants them: only the server knows
 // which texts are equal by a collation, say.
 func (w *combined) byPosition(ctx context.Context) error {
-	c := w.table
-	types, err := c.ColumnTypes(ctx, w.db())
+	t := w.table
+	types, err := t.ColumnTypes(ctx, w.db())
 	if err != nil {
 		return err
 	}
-	ks, ok := c.KeyArrayTypes(types, c.KeyParts)
+	arrays, ok := t.KeyArrayTypes(types, t.KeyParts)
 	if !ok {
 		return errNoArray
 	}
-	collect(w, func(p unsafe.Pointer) string { return table.TargetKey(c.KeyParts, p) })
-	args := make([]any, len(ks))
-	for i, part := range c.KeyParts {
+	collect(w, func(p unsafe.Pointer) string { return table.TargetKey(t.KeyParts, p) })
+	args := make([]any, len(arrays))
+	for i, part := range t.KeyParts {
 		a, err := meta.NewArrayAt(part, w.keys)
 		if err != nil {
-			return c.Named(err)
+			return t.Named(err)
 		}
-		if args[i], err = ks[i].Arg(a); err != nil {
+		if args[i], err = arrays[i].Arg(a); err != nil {
 			return err
 		}
 	}
-	rows, err := w.db().Query(ctx, positionedSQL(c, ks, w.suffix), args...)
+	rows, err := w.db().Query(ctx, positionedSQL(t, arrays, w.suffix), args...)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (w *combined) byPosition(ctx context.Context) error {
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
-			d.InitFrom(c.Name, c.Self.Targets, rows, 1)
+			d.InitFrom(t.Name, t.Self.Targets, rows, 1)
 		}
 		k, err := ordinal(rows)
 		if err != nil {
@@ -223,10 +223,10 @@ func ordinal(rows pgx.Rows) (int32, error) {
 
 // numberedSQL is the statement that reads by a list of numbers. It is that of
 // GetMany.
-func numberedSQL(c *table.Table) string {
-	return c.Statement([]byte{'n'}, func() *table.Statement {
-		return &table.Statement{SQL: "SELECT " + c.Self.List + " FROM " + c.Quoted + " WHERE " +
-			c.Key[0].Column.Quoted + " = ANY($1)" + c.NotDeleted()}
+func numberedSQL(t *table.Table) string {
+	return t.Statement([]byte{'n'}, func() *table.Statement {
+		return &table.Statement{SQL: "SELECT " + t.Self.List + " FROM " + t.Quoted + " WHERE " +
+			t.Key[0].Column.Quoted + " = ANY($1)" + t.NotDeleted()}
 	}).SQL
 }
 

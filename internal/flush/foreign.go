@@ -146,10 +146,10 @@ func nullable(k *ForeignKey, required []bool, full bool) (columns []*meta.Column
 }
 
 // columnsNamed finds columns; those that the struct does not have are nil.
-func columnsNamed(c *table.Table, names []string) []*meta.Column {
+func columnsNamed(t *table.Table, names []string) []*meta.Column {
 	columns := make([]*meta.Column, len(names))
 	for i, name := range names {
-		columns[i] = c.Struct.ByName(name)
+		columns[i] = t.Struct.ByName(name)
 	}
 	return columns
 }

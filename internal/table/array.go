@@ -148,49 +148,52 @@ type KeyTable struct {
 // KeyTable finds out how keys made of columns travel. It asks the catalog only
 // for types that the Go type leaves open, and remembers the answer.
 func (t *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column) (*KeyTable, error) {
-	ks := make([]ArrayType, len(columns))
+	list := &KeyTable{types: make([]ArrayType, len(columns))}
+	params := make([]string, len(columns))
 	for i, col := range columns {
-		switch col.Encode {
-		case meta.KindInt16:
-			ks[i].Param = "smallint[]"
-		case meta.KindInt32:
-			ks[i].Param = "integer[]"
-		case meta.KindInt64:
-			ks[i].Param = "bigint[]"
-		case meta.KindUUID:
-			ks[i].Param = "uuid[]"
-		default:
-			types, err := t.ColumnTypes(ctx, db)
-			if err != nil {
-				return nil, err
-			}
-			known, ok := t.KeyArrayTypes(types, columns)
-			if !ok {
-				return nil, &smrt.QueryError{Reason: "the key column " + t.Name + "." + col.Name + " has a type that arrays cannot carry"}
-			}
-			ks[i] = known[i]
+		var err error
+		if list.types[i], err = t.keyArrayType(ctx, db, col); err != nil {
+			return nil, err
 		}
-	}
-	list := &KeyTable{types: ks}
-	params := make([]string, len(ks))
-	for i, k := range ks {
-		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
-		list.Exprs = append(list.Exprs, "c"+strconv.Itoa(i)+k.Cast)
+		params[i] = "$" + strconv.Itoa(i+1) + "::" + list.types[i].Param
+		list.Exprs = append(list.Exprs, "c"+strconv.Itoa(i)+list.types[i].Cast)
 	}
 	list.From = "unnest(" + strings.Join(params, ", ") + ")"
 	return list, nil
 }
 
+func (t *Table) keyArrayType(ctx context.Context, db smrt.DB, col *meta.Column) (ArrayType, error) {
+	switch col.Encode {
+	case meta.KindInt16:
+		return ArrayType{Param: "smallint[]"}, nil
+	case meta.KindInt32:
+		return ArrayType{Param: "integer[]"}, nil
+	case meta.KindInt64:
+		return ArrayType{Param: "bigint[]"}, nil
+	case meta.KindUUID:
+		return ArrayType{Param: "uuid[]"}, nil
+	}
+	types, err := t.ColumnTypes(ctx, db)
+	if err != nil {
+		return ArrayType{}, err
+	}
+	known, ok := t.KeyArrayTypes(types, []*meta.Column{col})
+	if !ok {
+		return ArrayType{}, &smrt.QueryError{Reason: "the key column " + t.Name + "." + col.Name + " has a type that arrays cannot carry"}
+	}
+	return known[0], nil
+}
+
 // KeyArrayTypes is ArrayTypes for columns that are compared with the elements
 // of the arrays.
 func (t *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
-	ks, ok := t.ArrayTypes(types, columns)
-	for i := range ks {
+	arrays, ok := t.ArrayTypes(types, columns)
+	for i := range arrays {
 		if types[columns[i].Name].Base == pgtype.BPCharOID {
-			ks[i].Cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
+			arrays[i].Cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
 		}
 	}
-	return ks, ok
+	return arrays, ok
 }
 
 // Arg is the list of the values of column i as an argument.
