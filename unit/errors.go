@@ -1,10 +1,14 @@
 package unit
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // RowError reports the write that the unit failed at. Nothing of the unit was
@@ -66,3 +70,21 @@ func (e *CommittedError) Error() string {
 
 // Unwrap returns the cause.
 func (e *CommittedError) Unwrap() error { return e.Err }
+
+// unsent is an error of a batch of which COMMIT was not sent.
+type unsent struct{ error }
+
+func (u *unsent) Unwrap() error { return u.error }
+
+// SafeToRetry tells txn that nothing can have been committed.
+func (u *unsent) SafeToRetry() bool { return true }
+
+// mayBeSent leaves out the errors that occur before COMMIT can be sent: a
+// statement that cannot be prepared, an argument that cannot be encoded.
+func mayBeSent(err error) error {
+	var batch pgx.ErrPreprocessingBatch
+	if err == nil || !errors.As(err, &batch) && !pgerr.IsEncode(err) {
+		return err
+	}
+	return &unsent{err}
+}

@@ -345,24 +345,6 @@ func (p *prepared) unsent(err error) int {
 	return slices.IndexFunc(p.statements, func(st flush.Statement) bool { return st.SQL == batch.SQL() })
 }
 
-// unsent is an error of a batch of which COMMIT was not sent.
-type unsent struct{ error }
-
-func (u *unsent) Unwrap() error { return u.error }
-
-// SafeToRetry tells txn that nothing can have been committed.
-func (u *unsent) SafeToRetry() bool { return true }
-
-// mayBeSent leaves out the errors that occur before COMMIT can be sent: a
-// statement that cannot be prepared, an argument that cannot be encoded.
-func mayBeSent(err error) error {
-	var batch pgx.ErrPreprocessingBatch
-	if err == nil || !errors.As(err, &batch) && !pgerr.IsEncode(err) {
-		return err
-	}
-	return &unsent{err}
-}
-
 // settle copies what the database decided into the entities, and empties the
 // unit. Until here the results lie in the copies that the statements were made
 // of, so that a flush that fails changes no entity.

@@ -328,6 +328,23 @@ func (w *insertion) receiveSome(r *table.Result, p *part) error {
 	return err
 }
 
+// Outcome is what an upsert did with a row.
+type Outcome uint8
+
+// The outcomes of an upsert.
+const (
+	Unchanged Outcome = iota
+	Inserted
+	Updated
+)
+
+func outcomeOf(inserted bool) Outcome {
+	if inserted {
+		return Inserted
+	}
+	return Updated
+}
+
 // Upsert creates or updates the row of the entity at p.
 func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (_ Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)

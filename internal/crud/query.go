@@ -52,6 +52,31 @@ func (b *Bound) readOne(rows pgx.Rows) (unsafe.Pointer, error) {
 	return p, nil
 }
 
+// maxPrealloc bounds what is allocated before a row has been seen.
+const maxPrealloc = 128
+
+// capacity guesses the number of rows of a query.
+func capacity(s *plan.Spec) int {
+	if s = s.OrEmpty(); s.HasLimit && s.Limit >= 0 {
+		return int(min(s.Limit, maxPrealloc))
+	}
+	return 0
+}
+
+// theOnly returns the result of a read of one row, of which n were found.
+func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
+	switch {
+	case err != nil:
+	case n == 0:
+		err = smrt.ErrNotFound
+	case n > 1:
+		err = smrt.ErrTooManyRows
+	default:
+		return p, nil
+	}
+	return nil, err
+}
+
 // query runs a query and reads its rows to where next says.
 func (b *Bound) query(ctx context.Context, s *plan.Spec, and *plan.Node, next func() unsafe.Pointer) error {
 	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, AndThen: and})

@@ -110,17 +110,6 @@ func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (tabl
 	return found.Slice, nil
 }
 
-// maxPrealloc bounds what is allocated before a row has been seen.
-const maxPrealloc = 128
-
-// capacity guesses the number of rows of a query.
-func capacity(s *plan.Spec) int {
-	if s = s.OrEmpty(); s.HasLimit && s.Limit >= 0 {
-		return int(min(s.Limit, maxPrealloc))
-	}
-	return 0
-}
-
 // First reads the first row that matches into a new struct, with joined columns
 // unless joined is nil.
 func (b *Bound) First(ctx context.Context, s *plan.Spec, joined JoinedColumns) (unsafe.Pointer, error) {
@@ -154,20 +143,6 @@ func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, err
 		return p
 	})
 	return theOnly(p, n, err)
-}
-
-// theOnly returns the result of a read of one row, of which n were found.
-func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
-	switch {
-	case err != nil:
-	case n == 0:
-		err = smrt.ErrNotFound
-	case n > 1:
-		err = smrt.ErrTooManyRows
-	default:
-		return p, nil
-	}
-	return nil, err
 }
 
 // Count counts the rows that match.
