@@ -19,7 +19,7 @@ import (
 //
 // The functions that add writes return no error. If a call can never succeed,
 // for instance because the table is read-only, Flush returns the error of the
-// first such call as a *[RowError] and sends nothing.
+// first such call and sends nothing.
 type Unit struct{ work }
 
 // New returns an empty unit.

@@ -31,19 +31,14 @@ type Bound struct {
 	nodes    []atomic.Pointer[Bound] // b on each node of a handle that routes; nil: it does not
 }
 
+// fail gives an error its type and the name of the operation. It returns nil for
+// nil.
 func (b *Bound) fail(ctx context.Context, op table.Op, err error) error {
-	if err == nil {
-		return nil
-	}
 	return b.Table.Fail(ctx, b.DB, op, err)
 }
 
 // wrap is fail for the error that an operation is about to return.
-func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) {
-	if *err != nil {
-		*err = b.Table.Fail(ctx, b.DB, op, *err)
-	}
-}
+func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) { *err = b.fail(ctx, op, *err) }
 
 // Bind returns a table on a handle, read as its own entities.
 func Bind(db smrt.DB, t *plan.Table) *Bound {
