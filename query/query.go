@@ -157,3 +157,11 @@ func (q Query[T]) ExecMode(mode pgx.QueryExecMode) Query[T] {
 // Plan returns what q holds, for the packages of this module. The result must
 // not be changed; nil is the query for all rows.
 func (q Query[T]) Plan() *plan.Spec { return q.spec }
+
+// Page says which page of a query's rows to read. Without After and Before it is
+// the first page.
+type Page struct {
+	Size   int    // rows on a page
+	After  string // the Next of another page
+	Before string // the Prev of another page
+}
