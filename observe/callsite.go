@@ -14,8 +14,8 @@ import (
 // its wrapper apart, and a recursion looks the same from its third level on.
 const depth = 3
 
-// callSite is where the program sent a statement: return addresses in the user's code, from inside out;
-// zeros where there are fewer.
+// callSite is where the program sent a statement: return addresses in the
+// user's code, from inside out; zeros where there are fewer.
 type callSite [depth]uintptr
 
 // kind is what a frame means for the search of the call site.
@@ -29,9 +29,9 @@ const (
 	sender       // pgx's connection, from which the tracer was called
 )
 
-// callSites finds call sites. It remembers the kinds of frames, because naming one
-// takes longer than walking the stack; it grows no larger than there are calls
-// in the program.
+// callSites finds call sites. It remembers the kinds of frames, because naming
+// one takes longer than walking the stack; it grows no larger than there are
+// calls in the program.
 type callSites struct {
 	mu    sync.RWMutex
 	kinds map[uintptr]kind

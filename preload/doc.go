@@ -71,11 +71,11 @@
 //
 // The keys of all parents are sent as one array, each key once. Giving the rows
 // to their parents takes time that is linear in both. On a pool, loads that do
-// not wait for one another run in parallel, at most [MaxParallel] statements at a
-// time, and the first error cancels the rest. On a transaction or a connection,
-// all loads of one level travel in one round trip. [ToOne.Joined] reads related
-// rows in the statement of their parents. [Snapshot] reads parents and related
-// rows as they are at one instant.
+// not wait for one another run in parallel, at most [MaxParallel] statements at
+// a time, and the first error cancels the rest. On a transaction or a
+// connection, all loads of one level travel in one round trip. [ToOne.Joined]
+// reads related rows in the statement of their parents. [Snapshot] reads
+// parents and related rows as they are at one instant.
 //
 // Loads nest [DefaultMaxDepth] deep, unless [Load.MaxDepth] allows more.
 package preload

@@ -16,9 +16,9 @@ func (r ToOne[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
 	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }
 
-// Has matches the rows of P that lead to a row of C that matches all of ps. It is
-// an EXISTS, so no row of P comes twice. The conditions of the relation itself
-// hold too; its order and limit do not matter.
+// Has matches the rows of P that lead to a row of C that matches all of ps. It
+// is an EXISTS, so no row of P comes twice. The conditions of the relation
+// itself hold too; its order and limit do not matter.
 func (r ToMany[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
 	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
 }

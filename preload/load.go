@@ -66,7 +66,8 @@ func (l Load[V]) MaxDepth(n int) Load[V] {
 	return Load[V]{l.load.MaxDepth(n)}
 }
 
-// into describes the field of a V that field returns, for rows that are read as R.
+// into describes the field of a V that field returns, for rows that are read as
+// R.
 func into[V, R, F any](kind load.Into, field func(*V) *F) load.Destination {
 	return load.Destination{Into: kind, Holder: reflect.TypeFor[V](), Field: meta.AccessorOf(field), Row: reflect.TypeFor[R]()}
 }

@@ -133,8 +133,8 @@ func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 	return list
 }
 
-// each returns the predicate of In for columns that are arrays. PostgreSQL has no
-// arrays of arrays, so each value is compared by itself.
+// each returns the predicate of In for columns that are arrays. PostgreSQL has
+// no arrays of arrays, so each value is compared by itself.
 func (c Column[T, V]) each(vs []V) Predicate[T] {
 	equal := make([]Predicate[T], len(vs))
 	for i, v := range vs {

@@ -90,7 +90,8 @@
 // # Plans
 //
 // The SQL of a query depends on its shape, not on its values. Each table keeps
-// the texts of the shapes it has seen, so rendering is one lookup, and PostgreSQL
-// and pgx see few different statements. [Table.CacheStats] returns how often the
-// lookup succeeds; [PlanCacheSize] sets how many shapes a table keeps.
+// the texts of the shapes it has seen, so rendering is one lookup, and
+// PostgreSQL and pgx see few different statements. [Table.CacheStats] returns
+// how often the lookup succeeds; [PlanCacheSize] sets how many shapes a table
+// keeps.
 package query

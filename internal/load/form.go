@@ -305,8 +305,8 @@ func (l *Load) onVia(condition string) string {
 	return text
 }
 
-// amongRows returns the condition that the related rows have one of the keys. It is
-// empty if plan's own operator will do.
+// amongRows returns the condition that the related rows have one of the keys.
+// It is empty if plan's own operator will do.
 func (f *form) amongRows(l *Load) string {
 	if f.keys == nil {
 		return ""
@@ -324,7 +324,8 @@ func (f *form) among(columns []string) string {
 		" FROM " + f.keys.From + " AS smrt_k(" + f.keys.Names() + "))"
 }
 
-// equal returns the condition that columns hold the key of the row of the unnest.
+// equal returns the condition that columns hold the key of the row of the
+// unnest.
 func (f *form) equal(columns []string) string {
 	terms := make([]string, len(columns))
 	for i, c := range columns {

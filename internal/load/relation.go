@@ -103,8 +103,8 @@ func (r *Relation) First() *Relation {
 	return first
 }
 
-// Within returns a copy of r that is loaded with its parents' statement, or by one
-// of its own.
+// Within returns a copy of r that is loaded with its parents' statement, or by
+// one of its own.
 func (r *Relation) Within(inside bool) *Relation {
 	c := *r
 	c.inside = inside

@@ -22,7 +22,8 @@ func ColumnOf[T, F any](field func(*T) *F) *Column {
 	return MustResolve((*T)(nil), (*F)(nil), AccessorOf(field))
 }
 
-// ColumnOfFunc does what ColumnOf does for a function whose type is known at run time only.
+// ColumnOfFunc does what ColumnOf does for a function whose type is known at
+// run time only.
 func ColumnOfFunc(field any) *Column {
 	f := reflect.ValueOf(field)
 	return MustResolve(reflect.Zero(f.Type().In(0)).Interface(), reflect.Zero(f.Type().Out(0)).Interface(), func(p unsafe.Pointer) unsafe.Pointer {
@@ -30,8 +31,8 @@ func ColumnOfFunc(field any) *Column {
 	})
 }
 
-// MustResolve calls Resolve for nil pointers to the types. It panics where Resolve
-// returns an error.
+// MustResolve calls Resolve for nil pointers to the types. It panics where
+// Resolve returns an error.
 func MustResolve(entity, field any, access Accessor) *Column {
 	c, err := Resolve(reflect.TypeOf(entity).Elem(), reflect.TypeOf(field).Elem(), access)
 	if err != nil {
@@ -61,8 +62,8 @@ func Resolve(t, f reflect.Type, access Accessor) (*Column, error) {
 	}
 }
 
-// Locate returns the offset, from the start of a t, of the field that an accessor
-// leads to.
+// Locate returns the offset, from the start of a t, of the field that an
+// accessor leads to.
 func Locate(t reflect.Type, access Accessor) (offset uintptr, err error) {
 	defer func() {
 		if r := recover(); r != nil { // it followed a pointer, which is nil in a zero t

@@ -70,8 +70,8 @@ func (a *float64Arg) Float64Value() (pgtype.Float8, error) {
 func (a *float64Arg) TextValue() (pgtype.Text, error) { return text(a.String()) }
 func (a *float64Arg) String() string                  { return formatFloat(float64(*a), 64) }
 
-// formatFloat writes a number as PostgreSQL reads it, with the fewest digits that
-// mean the same number. What Go writes as +Inf is called Infinity there.
+// formatFloat writes a number as PostgreSQL reads it, with the fewest digits
+// that mean the same number. What Go writes as +Inf is called Infinity there.
 func formatFloat(f float64, bits int) string {
 	switch {
 	case math.IsInf(f, 1):

@@ -25,9 +25,9 @@ type Array struct {
 	pointers []unsafe.Pointer
 }
 
-// NewArray returns the column of n entities that lie stride bytes apart from base;
-// of those with the given indexes, if rows is not nil. It refuses the first
-// value that [Column.Arg] refuses.
+// NewArray returns the column of n entities that lie stride bytes apart from
+// base; of those with the given indexes, if rows is not nil. It refuses the
+// first value that [Column.Arg] refuses.
 func NewArray(c *Column, base unsafe.Pointer, stride uintptr, n int, rows []int) (*Array, error) {
 	a := &Array{column: c, base: base, stride: stride, n: n, rows: rows}
 	if rows != nil {

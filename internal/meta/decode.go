@@ -203,8 +203,8 @@ const (
 	microsPerSecond = 1_000_000
 )
 
-// readTime reads a timestamp. It reports false for infinity, which is the largest
-// or smallest count and would otherwise be a time like any other.
+// readTime reads a timestamp. It reports false for infinity, which is the
+// largest or smallest count and would otherwise be a time like any other.
 func readTime(src []byte, loc *time.Location, dst *time.Time) bool {
 	us := int64(binary.BigEndian.Uint64(src))
 	if us == math.MaxInt64 || us == math.MinInt64 {

@@ -10,9 +10,9 @@
 // # The way of a value
 //
 // What is known of a type is worked out once: Of (struct.go) lists the fields
-// that are columns, and NewColumn gives each two kinds (kind.go), one for reading
-// and one for writing. A type that reads or writes itself has KindOther on that
-// side, so that its own methods are used.
+// that are columns, and NewColumn gives each two kinds (kind.go), one for
+// reading and one for writing. A type that reads or writes itself has KindOther
+// on that side, so that its own methods are used.
 //
 // From a field to the wire (arg.go):
 //

@@ -33,8 +33,8 @@ func (c *Column) Int(p unsafe.Pointer) int64 {
 	return *(*int64)(field)
 }
 
-// WiderThan reports whether the column is an integer, and no pointer to one, that
-// can be greater than limit.
+// WiderThan reports whether the column is an integer, and no pointer to one,
+// that can be greater than limit.
 func (c *Column) WiderThan(limit int64) bool {
 	switch {
 	case c.Ptr:

@@ -71,8 +71,8 @@ func CopyArgs(args []any) []any {
 	return args
 }
 
-// IsNullValue reports whether v stands for NULL: a nil pointer, slice or map, or a
-// type of its own that says so, such as sql.NullString or pgtype.Int4.
+// IsNullValue reports whether v stands for NULL: a nil pointer, slice or map,
+// or a type of its own that says so, such as sql.NullString or pgtype.Int4.
 func IsNullValue(v any) bool {
 	rv := reflect.ValueOf(v)
 	switch rv.Kind() {

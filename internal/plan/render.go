@@ -187,8 +187,9 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 	return sq.Expr("?", w.arg())
 }
 
-// conditions returns the terms of the WHERE clause. A part that renders to nothing
-// is never handed to squirrel, which would write an AND without its side.
+// conditions returns the terms of the WHERE clause. A part that renders to
+// nothing is never handed to squirrel, which would write an AND without its
+// side.
 func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	var out []sq.Sqlizer
 	if sql := t.deletedCondition("", r.Spec.Deleted); sql != "" {
