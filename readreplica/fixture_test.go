@@ -96,7 +96,7 @@ func (c *cluster) servers() []readreplica.Server {
 func (c *cluster) open(t testing.TB, change ...func(*readreplica.Config)) *readreplica.Router {
 	t.Helper()
 	cfg := readreplica.Config{
-		Servers: c.servers(), Pool: pool.Config{MaxConns: 10}, PrimaryShare: 1,
+		Servers: c.servers(), Pool: pool.Config{MaxConns: 10, AcquireTimeout: testdb.Patience(2 * time.Second)}, PrimaryShare: 1,
 		ProbeInterval: 200 * time.Millisecond, ProbeTimeout: testdb.Patience(250 * time.Millisecond), TokenSecret: []byte("0123456789abcdef"),
 		OnEvent: func(e readreplica.Event) { t.Log(e) },
 	}
