@@ -26,6 +26,7 @@ import (
 type killRun struct {
 	transfers int                 // at least
 	doubts    int                 // at least
+	each      int                 // transfers between two kills, at least
 	blind     bool                // no keys, and commits in doubt are repeated
 	durable   bool                // COMMIT takes longer, and recovery much longer
 	until     func(*killRun) bool // ends it early
@@ -71,13 +72,23 @@ func (k *killRun) start(t *testing.T) {
 		})
 	}
 	deadline := time.Now().Add(k.atMost)
-	for time.Now().Before(deadline) && !k.enough() {
-		time.Sleep(time.Duration(300+random.IntN(200)) * time.Millisecond)
+	for before := 0; time.Now().Before(deadline) && !k.enough(); before = k.done() {
+		for time.Now().Before(deadline) && k.done() < before+k.each {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
 		k.kill(t)
 	}
 	time.Sleep(time.Second) // the last kill is recovered from, too
 	k.stop.Store(true)
 	workers.Wait()
+}
+
+// done returns how many transfers were acknowledged so far.
+func (k *killRun) done() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.acked)
 }
 
 func (k *killRun) enough() bool {
@@ -196,9 +207,9 @@ const (
 // lost, none is applied twice, the sum is exact, and service resumes within a
 // second each time. With SMRT_TEST_LONG there are a hundred times as many.
 func TestKill(t *testing.T) {
-	k := &killRun{transfers: 200, doubts: 3, atMost: testdb.Patience(time.Minute)}
+	k := &killRun{transfers: 200, doubts: 3, each: 20, atMost: testdb.Patience(time.Minute)}
 	if check.Long() {
-		k.transfers, k.doubts, k.atMost = 20000, 10, testdb.Patience(2*time.Minute)
+		k.transfers, k.doubts, k.each, k.atMost = 20000, 10, 500, testdb.Patience(2*time.Minute)
 	}
 	limit := testdb.Patience(time.Second)
 	k.start(t)
@@ -225,7 +236,7 @@ func TestKill(t *testing.T) {
 func TestKillControl(t *testing.T) {
 	check.LongOnly(t) // a mutant of TestForgedAnswers shows the same in a second
 	k := &killRun{
-		transfers: 1 << 30, atMost: testdb.Patience(45 * time.Second), durable: true, blind: true,
+		transfers: 1 << 30, each: 20, atMost: testdb.Patience(45 * time.Second), durable: true, blind: true,
 		until: func(k *killRun) bool {
 			var twice int
 			for range 100 { // the server is recovering
