@@ -185,23 +185,26 @@ func (r *resolver) bad(option, reason string) {
 // choice returns the value of a setting that is one of a few words. The first of
 // values is the default.
 func choice[T ~string](r *resolver, option string, field T, name string, values ...T) T {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return T(r.word(option, string(field), name, words))
+}
+
+func (r *resolver) word(option, field, name string, words []string) string {
 	where := option
 	if field == "" {
-		var text string
-		text, where = r.text(name)
-		field = T(text)
+		field, where = r.text(name)
 	}
 	if field == "" {
-		return values[0]
+		return words[0]
 	}
-	if !slices.Contains(values, field) {
-		names := make([]string, 0, len(values))
-		for _, v := range values {
-			if v != "" {
-				names = append(names, string(v))
-			}
+	if !slices.Contains(words, field) {
+		if words[0] == "" { // the default has no word
+			words = words[1:]
 		}
-		r.bad(where, "must be one of "+strings.Join(names, ", "))
+		r.bad(where, "must be one of "+strings.Join(words, ", "))
 	}
 	return field
 }

@@ -32,8 +32,7 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"lines of a generic body": 1,
-	"arrows":                  40, // inside internal/crud
+	"arrows": 40, // inside internal/crud
 }
 
 // allowed are the functions that may panic, because they are declarations or
