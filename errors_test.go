@@ -213,7 +213,7 @@ func TestErrorTypes(t *testing.T) {
 				}
 			}
 			found := reflect.New(reflect.TypeOf(c.err))
-			if !errors.As(wrapped, found.Interface()) || found.Elem().Interface() != c.err {
+			if !errors.As(wrapped, found.Interface()) || !reflect.DeepEqual(found.Elem().Interface(), c.err) {
 				t.Error("errors.As does not find it")
 			}
 			if got := c.err.Error(); got != c.text {
