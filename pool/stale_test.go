@@ -104,6 +104,57 @@ func TestTablesChangeUnderLoad(t *testing.T) {
 	}
 }
 
+// alterer alters a table after a statement was prepared, some times.
+type alterer struct {
+	left  int
+	alter func()
+}
+
+func (a *alterer) TracePrepareStart(ctx context.Context, _ *pgx.Conn, _ pgx.TracePrepareStartData) context.Context {
+	return ctx
+}
+
+func (a *alterer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {
+	if a.left > 0 {
+		a.left--
+		a.alter()
+	}
+}
+
+func (a *alterer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (a *alterer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// A plan may become stale again while the statement is prepared anew, twice.
+func TestStaleAgain(t *testing.T) {
+	t.Parallel()
+	dsn := url(t)
+	admin := check.Value(pgx.Connect(t.Context(), dsn))(t)
+	defer admin.Close(context.Background())
+	columns := 0
+	a := &alterer{alter: func() {
+		columns++
+		_, err := admin.Exec(context.Background(), fmt.Sprintf("ALTER TABLE items ADD COLUMN again%d int", columns))
+		check.NoError(t, err)
+	}}
+	p := open(t, pool.Config{URL: dsn, MaxConns: 1, Configure: func(c *pgxpool.Config) { c.ConnConfig.Tracer = a }})
+	for n := range 3 { // the three ways to read
+		check.NoError(t, readStar(p, n))
+		before := p.Stats().StalePlans
+		a.left = 2
+		a.alter()
+		check.NoError(t, readStar(p, n))
+		check.Same(t, "run again", p.Stats().StalePlans-before, 3)
+		a.left = 3
+		a.alter()
+		if err := readStar(p, n); err == nil || !strings.Contains(err.Error(), "0A000") {
+			t.Errorf("stale four times: got %v", err)
+		}
+	}
+}
+
 // Whoever asked for the columns before the first row gets rows of these columns,
 // or the error.
 func TestStaleColumnsAreNotSwapped(t *testing.T) {
