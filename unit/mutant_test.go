@@ -90,7 +90,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a flush that is given up is stopped on the server", "tx.go",
-			"		_ = pg.CancelRequest(ctx)\n", "		_ = ctx\n",
+			"		_ = pg.CancelRequest(ctx)\n", "		_, _ = ctx, pg\n",
 			"TestCancel",
 		},
 		{
