@@ -39,6 +39,8 @@ func Guarded(t *testing.T, file, from, to, caught string) {
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "30m", "-vet=off", "-overlay", overlay, "-run", "^"+test+"$", ".")
 	out, err := cmd.CombinedOutput()
 	switch {
+	case strings.Contains(string(out), "[build failed]"):
+		t.Errorf("with %q in place of %q the package does not compile:\n%s", to, from, out)
 	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test):
 		t.Errorf("%s did not notice: %v\n%s", test, err, out)
 	case !strings.Contains(string(out), text):
