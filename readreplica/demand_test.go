@@ -28,7 +28,7 @@ func TestTokens(t *testing.T) {
 	elsewhere := repo.New(reader, counters)
 	anywhere := repo.New(c.open(t, func(cfg *readreplica.Config) { cfg.Picker = readreplica.RoundRobin() }), counters)
 	pairs := int64(300)
-	if full() {
+	if check.Long() {
 		pairs = 20_000
 	}
 	var stale, control int
@@ -189,7 +189,7 @@ func TestMonotonic(t *testing.T) {
 			return served
 		}
 		least := int64(2000)
-		if full() {
+		if check.Long() {
 			least = 100_000
 		}
 		eventually(t, "enough reads", time.Minute, func() bool {

@@ -184,7 +184,7 @@ func TestConflicts(t *testing.T) {
 	failed := 0
 	var lastErr error
 	least := uint64(3)
-	if full() {
+	if check.Long() {
 		least = 50
 	}
 	total := 0
@@ -221,7 +221,7 @@ func TestBreakerIgnoresTheApplication(t *testing.T) {
 	r := c.open(t, events.keep)
 	rows := repo.New(r, counters)
 	n := int64(10_000)
-	if !full() {
+	if !check.Long() {
 		n = 2_000
 	}
 	for i := range n {
@@ -287,7 +287,7 @@ func TestAllReplicasDown(t *testing.T) {
 	if most.Load() > 4 || refused.Load() == 0 || served.Load() == 0 {
 		t.Errorf("%d at a time on the primary, %d refused, %d served", most.Load(), refused.Load(), served.Load())
 	}
-	if d := time.Duration(slowest.Load()); d > testdb.Patience(5*time.Millisecond) && !loaded() {
+	if d := time.Duration(slowest.Load()); d > testdb.Patience(5*time.Millisecond) && !check.Race {
 		t.Errorf("a refusal took %v", d)
 	}
 }
@@ -301,7 +301,7 @@ func TestStandbyRestarts(t *testing.T) {
 	r := c.open(t, events.keep, func(cfg *readreplica.Config) { cfg.ProbeInterval = 50 * time.Millisecond })
 	rows := repo.New(r, counters, repo.Options{Batching: repo.Batching{Off: true}})
 	cycles := 5
-	if full() {
+	if check.Long() {
 		cycles = 100
 	}
 	ctx, cancel := context.WithCancel(t.Context())

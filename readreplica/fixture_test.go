@@ -136,13 +136,6 @@ func bump(ctx context.Context, rows *repo.Repository[counter, int64], id, n int6
 	return rows.Patch(ctx, id, countN.Set(n))
 }
 
-// full reports whether tests are to run at their full size, for minutes.
-func full() bool { return check.Long() }
-
-// loaded reports whether times mean little: under the race detector everything
-// is slower.
-func loaded() bool { return check.Race }
-
 // shared is a database of the shared server.
 func shared(tb testdb.TB) string {
 	pool := testdb.Pool(tb, testdb.SQL("replica_counters", counterSQL))

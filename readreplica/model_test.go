@@ -140,7 +140,7 @@ func TestSessionsAgainstAModel(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 0, 0)
 	steps := 600
-	if full() {
+	if check.Long() {
 		steps = 10_000
 	}
 	last := int64(0)

@@ -91,7 +91,7 @@ func TestReadYourWrites(t *testing.T) {
 	r := c.open(t)
 	rows := repo.New(r, counters)
 	pairs := 200
-	if full() {
+	if check.Long() {
 		pairs = 5000
 	}
 	for _, way := range []struct {
