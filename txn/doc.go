@@ -26,6 +26,12 @@
 //
 //	err := txn.AfterCommit(ctx, func(ctx context.Context) { mails.Send(ctx, receipt) })
 //
+// What repositories write to entities, such as keys and versions, is taken back
+// before the next attempt, and when a savepoint is rolled back: a field is set
+// back as long as it holds what came from the server. Of a commit whose outcome
+// is unknown, and in a transaction that was begun by hand and not adopted,
+// entities stay as they were written.
+//
 // # Commits in doubt
 //
 // When a connection breaks while COMMIT is under way nobody knows whether it

@@ -9,10 +9,12 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
-// hook is what to do after a transaction. One of commit and rollback is set.
+// hook is what to do after a transaction. One of commit, rollback and undo is
+// set.
 type hook struct {
 	commit, rollback func(context.Context)
-	undone           bool // its savepoint was rolled back
+	undo             handle.Undo // at once, and not after the outermost transaction
+	undone           bool        // its savepoint was rolled back
 }
 
 // AfterCommit lets fn run once the outermost transaction of ctx is known to be
@@ -66,6 +68,19 @@ func register(ctx context.Context, k hook, fn func(context.Context)) error {
 	return nil
 }
 
+// OnUndo implements handle.Undoer.
+func (h *managedTx) OnUndo(u handle.Undo) bool {
+	if h.a.tx == nil || h.ended() {
+		return false
+	}
+	h.a.mu.Lock()
+	defer h.a.mu.Unlock()
+	h.a.hooks = append(h.a.hooks, hook{undo: u})
+	return true
+}
+
+var _ handle.Undoer = (*managedTx)(nil)
+
 // current returns the innermost transaction of ctx.
 func current(ctx context.Context) *managedTx {
 	if sc := handle.ScopeOf(ctx); sc != nil {
@@ -82,12 +97,24 @@ func (a *attempt) marked() int {
 	return len(a.hooks)
 }
 
-// undone notes that everything since mark was rolled back.
+// undone notes that everything since mark was rolled back, and takes back what
+// calls wrote to the caller's values since, the last first.
 func (a *attempt) undone(mark int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	takeBack(a.hooks[mark:])
 	for i := mark; i < len(a.hooks); i++ {
 		a.hooks[i].undone = true
+	}
+}
+
+// takeBack takes back what calls wrote to the caller's values.
+func takeBack(hooks []hook) {
+	for i := len(hooks) - 1; i >= 0; i-- {
+		if k := &hooks[i]; k.undo != nil {
+			k.undo.Undo()
+			k.undo = nil // so that it happens once
+		}
 	}
 }
 
@@ -106,6 +133,9 @@ func (a *attempt) after(ctx context.Context, o Outcome) {
 	hooks := a.hooks
 	a.hooks = nil
 	a.mu.Unlock()
+	if o == NotCommitted {
+		takeBack(hooks)
+	}
 	if len(hooks) > 0 {
 		runHooks(ctx, hooks, o)
 	}

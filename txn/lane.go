@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -77,6 +78,26 @@ func (l *laneDB) SendBatch(_ context.Context, b *pgx.Batch) pgx.BatchResults {
 
 func (l *laneDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
 	return 0, errInPipeline
+}
+
+// OnUndo implements handle.Undoer: a step's statement is undone with its round
+// trip, and with the transaction that the pipeline is in.
+func (l *laneDB) OnUndo(u handle.Undo) bool {
+	l.undos = append(l.undos, u)
+	if l.within != nil {
+		l.within.OnUndo(u)
+	}
+	return true
+}
+
+var _ handle.Undoer = (*laneDB)(nil)
+
+// takeBack takes back what calls wrote to the step's values since the round trip
+// began, which has failed.
+func (l *lane) takeBack() {
+	for _, u := range slices.Backward(l.undos) {
+		u.Undo()
+	}
 }
 
 // laneRows are rows of a batch, which end when the step that has them asks for its

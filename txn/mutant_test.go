@@ -43,6 +43,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"timeout.Line != 0 && timeout.Line == err.Line", "timeout.Line != 0",
 			"TestLocalTimeoutInAnyLanguage: control: a request",
 		},
+		{
+			"a violation that happens twice is returned", "run.go",
+			"again == pgerr.Race && r.racedAgain(err)", "false",
+			"TestSameViolationTwice",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

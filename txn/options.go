@@ -96,7 +96,9 @@ type Options struct {
 
 	// MayRace also retries violations of unique and exclusion constraints, for
 	// closures that look whether a row exists before they insert it. At
-	// isolation level serializable this is so without being said.
+	// isolation level serializable this is so without being said. The same
+	// violation in two attempts one after the other is returned: the second
+	// attempt could see the row.
 	MayRace bool
 
 	// MaxAttempts is how often the closure is run at most, from 1, which also

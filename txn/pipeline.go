@@ -56,9 +56,9 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
-	lanes := make([]*lane, len(steps))
+	lanes, within := make([]*lane, len(steps)), handle.UndoerOf(ctx, db)
 	for i, step := range steps {
-		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request)}
+		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request), within: within}
 		go lanes[i].run(ctx, step)
 	}
 	finish(ctx, db, lanes)
@@ -114,6 +114,8 @@ type lane struct {
 	open     *laneRows  // given with the last answer
 	err      error      // of the step
 	undone   error      // of a round trip it took part in
+	within   handle.Undoer
+	undos    []handle.Undo // of the round trip
 	panicked any
 	exited   bool // by runtime.Goexit
 }
@@ -199,6 +201,7 @@ func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lan
 	b := &pgx.Batch{}
 	for _, l := range waiting {
 		b.Queue(l.wants.sql, l.wants.args...)
+		l.undos = l.undos[:0]
 	}
 	results := db.SendBatch(ctx, b)
 	defer results.Close() //nolint:errcheck // for panics, it is closed below
@@ -227,6 +230,7 @@ func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lan
 	for i, l := range waiting { // also those that had been answered before
 		if i != culprit {
 			l.undone = notRun(failed)
+			l.takeBack()
 		}
 	}
 }

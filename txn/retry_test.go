@@ -3,6 +3,7 @@ package txn_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
@@ -36,6 +38,39 @@ func raise(code string) func(ctx context.Context, tx pgx.Tx) error {
 	}
 }
 
+// violate raises an error with another detail each time, as if other rows were in
+// the way.
+func violate(code string) func(ctx context.Context, tx pgx.Tx) error {
+	n := 0
+	return func(ctx context.Context, tx pgx.Tx) error {
+		n++
+		_, err := tx.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '%s', DETAIL = '%d'; END $$`, code, n))
+		return err
+	}
+}
+
+// TestSameViolationTwice violates one constraint with the same row in each
+// attempt. The controls: a conflict lies between, and the row differs.
+func TestSameViolationTwice(t *testing.T) {
+	b := newBank(t)
+	check.NoError(t, name(t.Context(), b, "taken"))
+	for what, o := range map[string]txn.Options{"may race": {MayRace: true}, "serializable": {Isolation: pgx.Serializable}} {
+		result, err := txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error { return name(ctx, tx, "taken") }, o)
+		check.Same(t, what+": attempts", result.Attempts, 2)
+		check.Same(t, what+": given up", errors.Is(err, smrt.ErrRetriesExhausted), false)
+		var pg *pgconn.PgError
+		check.Same(t, what+": the violation", errors.As(err, &pg) && pg.Code == "23505", true)
+		runs := 0
+		result, _ = txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			if runs++; runs%2 == 0 {
+				return raise("40001")(ctx, tx)
+			}
+			return name(ctx, tx, "taken")
+		}, o)
+		check.Same(t, what+", conflicts between: attempts", result.Attempts, 10)
+	}
+}
+
 // TestRetried proves which errors repeat a closure and which do not.
 func TestRetried(t *testing.T) {
 	b := newBank(t)
@@ -53,9 +88,9 @@ func TestRetried(t *testing.T) {
 		"read-only by option":       {raise("25006"), txn.Options{ReadOnly: true}, 1},
 		"connection killed":         {terminate, txn.Options{}, 3},
 		"unique":                    {raise("23505"), txn.Options{}, 1},
-		"unique that may race":      {raise("23505"), race, 3},
-		"exclusion that may race":   {raise("23P01"), race, 3},
-		"unique when serializable":  {raise("23505"), txn.Options{Isolation: pgx.Serializable}, 3},
+		"unique that may race":      {violate("23505"), race, 3},
+		"exclusion that may race":   {violate("23P01"), race, 3},
+		"unique when serializable":  {violate("23505"), txn.Options{Isolation: pgx.Serializable}, 3},
 		"check":                     {raise("23514"), race, 1},
 		"syntax":                    {raise("42601"), race, 1},
 		"own error":                 {func(context.Context, pgx.Tx) error { return errOwn }, race, 1},

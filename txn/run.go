@@ -139,6 +139,7 @@ type run struct {
 	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	wantsPosition bool
 	stale         bool // a cached statement did not fit its tables any more
+	raced         *pgconn.PgError
 
 	around *handle.Scope // of the transactions that it is to be part of
 	root   any
@@ -164,17 +165,34 @@ func (r *run) loop(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if again == pgerr.Permanent {
+		if again == pgerr.Permanent || again == pgerr.Race && r.racedAgain(err) {
 			return r.conclude(ctx, err)
 		}
 		if again == pgerr.NotPrimary {
 			handle.Reset(r.db) // its connections would go on answering pings
 		}
-		r.stale = r.stale || again == pgerr.StalePlan
+		if r.stale = r.stale || again == pgerr.StalePlan; again != pgerr.Race {
+			r.raced = nil
+		}
 		if err := r.retry.wait(ctx, again, err, r.doubt != nil); err != nil {
 			return r.conclude(ctx, err)
 		}
 	}
+}
+
+// racedAgain reports whether err is the violation that the attempt before ended
+// with: the same constraint, and the same values as far as the server tells them.
+// This attempt has seen the row that it conflicts with, so that the violation is
+// the answer.
+func (r *run) racedAgain(err error) bool {
+	var pg *pgconn.PgError
+	last := r.raced
+	if r.raced = nil; !errors.As(err, &pg) {
+		return false
+	}
+	r.raced = pg
+	return last != nil && last.Code == pg.Code && last.SchemaName == pg.SchemaName && last.TableName == pg.TableName &&
+		last.ConstraintName == pg.ConstraintName && last.Detail == pg.Detail
 }
 
 // try runs the closure once. The fault says whether another attempt could

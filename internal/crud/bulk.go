@@ -20,8 +20,9 @@ import (
 // one implicit transaction.
 type bulk struct {
 	*Bound
-	rows  table.Rows
-	types map[string]table.ColumnType
+	rows    table.Rows
+	types   map[string]table.ColumnType
+	written *table.Written
 }
 
 // part is one statement of a bulk write.
@@ -94,7 +95,11 @@ func upTo(n int) []int {
 // send runs statements, one by itself, several in one batch, and calls receive
 // for each in turn: with its result, or with nil and the rows affected if it
 // returns nothing.
-func (w *bulk) send(ctx context.Context, parts []part, receive func(int, *table.Result, int64) error) error {
+func (w *bulk) send(ctx context.Context, parts []part, receive func(int, *table.Result, int64) error) (err error) {
+	defer func() {
+		w.keepWritten(ctx, w.written, err)
+		w.written = nil
+	}()
 	if len(parts) == 1 {
 		return w.receiveOne(parts, 0, receive,
 			func() (pgconn.CommandTag, error) { return w.DB.Exec(ctx, parts[0].st.SQL, parts[0].args...) },
@@ -129,7 +134,11 @@ func (w *bulk) receiveOne(parts []part, i int, receive func(int, *table.Result, 
 	if err != nil {
 		return err
 	}
-	return receive(i, &table.Result{Table: w.Table, Rows: rs, Targets: st.Returned}, 0)
+	r := table.Result{Table: w.Table, Rows: rs, Targets: st.Returned, Written: st.Written()}
+	if r.Written != nil {
+		r.Written.Earlier, w.written = w.written, r.Written
+	}
+	return receive(i, &r, 0)
 }
 
 // explain forgets what an error says may have changed, and returns the error
@@ -315,13 +324,17 @@ func (w *insertion) receiveSome(r *table.Result, p *part) error {
 		byTarget[table.TargetKey(target, w.rows.At(i))] = i
 	}
 	var arrived []unsafe.Pointer
+	written := r.Written
+	r.Written = nil // the rows go to entities of their own first
 	_, err := r.Read(func(int) unsafe.Pointer {
 		arrived = append(arrived, w.Table.NewEntity())
 		return arrived[len(arrived)-1]
 	})
 	for _, entity := range arrived {
 		if i, ok := byTarget[table.TargetKey(target, entity)]; ok {
+			written.Before(w.rows.At(i))
 			w.Table.CopyEntity(w.rows.At(i), entity)
+			written.After()
 			w.outcome(i, true)
 		}
 	}

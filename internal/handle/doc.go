@@ -28,7 +28,8 @@
 // # What a transaction may say
 //
 // [PositionTx] is a pgx.Tx that returns the position of its commit, [TimeoutTx] one
-// that knows whether a statement it sent with COMMIT timed out.
+// that knows whether a statement it sent with COMMIT timed out, [Undoer] one that
+// takes back what calls wrote to the caller's values when it is rolled back.
 //
 // # What a context says
 //

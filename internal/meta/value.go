@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"bytes"
 	"math"
 	"reflect"
 	"time"
@@ -19,6 +20,31 @@ func (c *Column) Zero(p unsafe.Pointer) bool {
 		return (*time.Time)(field).IsZero()
 	}
 	return reflect.NewAt(c.Type, field).Elem().IsZero()
+}
+
+// Copy copies a field of the column's type.
+func (c *Column) Copy(dst, src unsafe.Pointer) {
+	switch {
+	case c.Ptr:
+		*(*unsafe.Pointer)(dst) = *(*unsafe.Pointer)(src)
+	case c.Encode == KindInt64:
+		*(*int64)(dst) = *(*int64)(src)
+	case c.Encode == KindTime:
+		*(*time.Time)(dst) = *(*time.Time)(src)
+	default:
+		reflect.NewAt(c.Type, dst).Elem().Set(reflect.NewAt(c.Type, src).Elem())
+	}
+}
+
+// Same reports whether two fields of the column's type hold the same: equal
+// values, or, where Go compares none, the same memory.
+func (c *Column) Same(a, b unsafe.Pointer) bool {
+	size := c.Type.Size()
+	if bytes.Equal(unsafe.Slice((*byte)(a), size), unsafe.Slice((*byte)(b), size)) {
+		return true
+	}
+	x, y := reflect.NewAt(c.Type, a).Elem(), reflect.NewAt(c.Type, b).Elem()
+	return x.Comparable() && y.Comparable() && x.Equal(y)
 }
 
 // Int returns the column of the entity at p, which must be of an integer kind.

@@ -13,8 +13,9 @@ type Result struct {
 	Table   *Table
 	Rows    pgx.Rows
 	Targets []meta.Target
-	Head    *bool  // where the first column goes, if it is no column of the entity
-	Ordinal *int64 // likewise, and it says which entity the row belongs to, from 1
+	Head    *bool    // where the first column goes, if it is no column of the entity
+	Ordinal *int64   // likewise, and it says which entity the row belongs to, from 1
+	Written *Written // notes what is written, unless it is nil
 }
 
 // headColumn and ordinalColumn describe the leading columns.
@@ -45,7 +46,11 @@ func (r *Result) Read(at func(i int) unsafe.Pointer) (int, error) {
 		if r.Ordinal != nil {
 			i = int(*r.Ordinal) - 1
 		}
-		if err := d.Row(r.Rows, at(i)); err != nil {
+		p := at(i)
+		r.Written.Before(p)
+		err := d.Row(r.Rows, p)
+		r.Written.After()
+		if err != nil {
 			return n, err
 		}
 	}

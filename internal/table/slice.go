@@ -128,6 +128,15 @@ func (l *List) Drop() {
 	l.len--
 }
 
+// At is the address of a struct, until the next one is added.
+func (l *List) At(i int) unsafe.Pointer { return unsafe.Add(l.data, uintptr(i)*l.Of.Size) }
+
+// clear empties l, but keeps its memory.
+func (l *List) clear() {
+	l.Of.value(&l.Slice).Clear()
+	l.len = 0
+}
+
 // Part is a slice of n structs from the one with the given index. It is not
 // nil, and has no room for more.
 func (l *List) Part(from, n int) Slice {

@@ -3,6 +3,7 @@ package table
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/smrt-go/smrt/internal/meta"
 )
@@ -190,6 +191,8 @@ type Statement struct {
 	Columns  []*meta.Column // arguments, in order
 	Ordinal  bool           // the first column of the result is the row's number
 	Returned []meta.Target  // columns read back, in order
+
+	written sync.Pool // of *Written
 }
 
 // HasResult reports whether the statement returns rows.
