@@ -43,6 +43,12 @@
 // Callers who ask for the same key in one batch get the same value. If it is a
 // pointer, they share what it points to.
 //
+// If the result depends on who asks, because the function looks at its context
+// or hooks of the pool bind a tenant to a connection, name what tells callers
+// apart, so that only calls of one of them meet:
+//
+//	loader.Options{Caller: func(ctx context.Context) any { return tenantOf(ctx) }}
+//
 // # One loader for each request
 //
 // Resolvers of GraphQL ask for related rows one at a time. With a loader of
@@ -75,7 +81,8 @@
 // A batch belongs to no single caller, so its context has
 //
 //   - no values, and so no trace and no user. A loader of [NewPerRequest] has
-//     the values of the request instead;
+//     the values of the request instead, and one whose Options name the Caller
+//     those of one caller, without its transaction, session and trace;
 //   - the latest deadline of its callers, and none if one of them has none;
 //   - an end as soon as all of its callers have gone.
 //

@@ -45,10 +45,12 @@ type question[K comparable, V any] struct {
 
 // once returns the values of at most MaxBatch keys, in one call.
 func (l *Loader[K, V]) once(ctx context.Context, keys []K) (map[K]V, error) {
-	if !l.gate.Enter() {
+	gate := l.gates.of(ctx)
+	defer gate.Done()
+	if gate != nil && !gate.Enter() {
 		q := &question[K, V]{keys: keys}
 		q.Size, q.Payload = len(keys), q
-		turn, err := l.gate.Join(ctx, &q.Call)
+		turn, err := gate.Join(ctx, &q.Call)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +58,7 @@ func (l *Loader[K, V]) once(ctx context.Context, keys []K) (map[K]V, error) {
 			return q.values, q.err
 		}
 	}
-	defer l.gate.Leave()
+	defer gate.Leave()
 	return l.fn(ctx, keys)
 }
 

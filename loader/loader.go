@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/batch"
 )
 
 // Func returns the values of many keys at once, with an entry for each key that
@@ -18,11 +17,11 @@ type Func[K comparable, V any] func(ctx context.Context, keys []K) (map[K]V, err
 // Loader lets goroutines that ask for single keys at the same time share calls
 // of a function that returns the values of many. It is safe for concurrent use.
 type Loader[K comparable, V any] struct {
-	fn   Func[K, V]
-	opts Options
-	err  error // what is wrong with the loader itself
-	gate *batch.Gate
-	memo *memo[K, V] // nil: nothing is remembered
+	fn    Func[K, V]
+	opts  Options
+	err   error // what is wrong with the loader itself
+	gates gates
+	memo  *memo[K, V] // nil: nothing is remembered
 }
 
 // New returns a loader that remembers nothing and may live as long as the
@@ -62,7 +61,7 @@ func newLoader[K comparable, V any](request context.Context, fn Func[K, V], opti
 	if l.opts, l.err = resolve(options, fn != nil, request != nil); l.err != nil {
 		return l
 	}
-	l.gate = l.opts.gate(request, run[K, V](fn))
+	l.gates = l.opts.gates(request, run[K, V](fn))
 	if request != nil {
 		l.memo = &memo[K, V]{entries: map[K]*entry[K, V]{}}
 	}

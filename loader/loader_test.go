@@ -58,6 +58,34 @@ func TestLoadsThatWaitShareACall(t *testing.T) {
 	})
 }
 
+type userKey struct{}
+
+// Loads of callers who differ never share a call, and a call that is shared has
+// the values of its caller.
+func TestCallersWhoDifferDoNotShareCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		l := loader.New(s.get, loader.Options{MaxInFlight: 1, Caller: func(ctx context.Context) any { return ctx.Value(userKey{}) }})
+		as := func(user any) context.Context { return context.WithValue(t.Context(), userKey{}, user) }
+		results := []<-chan answer{load(as("a"), l, 2), load(as("b"), l, 2), load(as(nil), l, 2), load(as(nil), l, 2), load(as([]int{1}), l, 2)}
+		for _, user := range []string{"a", "a", "b", "b", "b"} {
+			results = append(results, load(as(user), l, 4))
+		}
+		for range 7 {
+			s.release <- struct{}{}
+		}
+		for i, r := range results {
+			want(t, "a load", r, map[bool]string{true: "v2", false: "v4"}[i < 5], nil)
+		}
+		wantCalls(t, s, 7) // one each that found the gate open or meets nobody, and one shared of a and of b
+		for _, ctx := range s.contexts[5:] {
+			if user := ctx.Value(userKey{}); user != "a" && user != "b" {
+				t.Errorf("a shared call was made as %v", user)
+			}
+		}
+	})
+}
+
 func TestErrorReachesAllOfItsBatchAndNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()

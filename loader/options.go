@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
@@ -29,6 +30,15 @@ type Options struct {
 	// ZeroIfMissing returns the zero value for a key that has none, in place
 	// of smrt.ErrNotFound: no rows, where values are slices of rows.
 	ZeroIfMissing bool
+
+	// Caller identifies who calls, where what the function returns depends on
+	// the context: it returns the tenant, for instance, that hooks of the pool
+	// bind a connection to. Only Loads under contexts for which it returns
+	// equal values share a call, which then has the values of one of these
+	// contexts. A caller for whom it returns nil, or what == cannot compare,
+	// shares with nobody. Default: all callers are alike. Loaders of
+	// [NewPerRequest] do not take it: a request is one caller.
+	Caller func(ctx context.Context) any
 }
 
 // resolve returns the options with their defaults. It returns an
@@ -48,6 +58,8 @@ func resolve(given []Options, hasFunc, perRequest bool) (Options, error) {
 		return o, bad("MaxInFlight", "must not be negative, is %d", o.MaxInFlight)
 	case o.MaxBatch < 0:
 		return o, bad("MaxBatch", "must not be negative, is %d", o.MaxBatch)
+	case perRequest && o.Caller != nil:
+		return o, bad("Caller", "is for New: a loader of one request remembers what it loaded, for one caller")
 	}
 	if o.MaxInFlight == 0 {
 		o.MaxInFlight = DefaultMaxInFlight
@@ -65,14 +77,36 @@ func bad(option, format string, args ...any) error {
 	return &smrt.OptionsError{Option: option, Reason: fmt.Sprintf(format, args...)}
 }
 
-// gate returns the gate of a loader. The loader is for one request if there is
-// a context.
-func (o *Options) gate(request context.Context, run func(context.Context, []*batch.Call)) *batch.Gate {
-	c := batch.Config{MaxInFlight: o.MaxInFlight, MaxSize: o.MaxBatch, Run: run}
+// gates returns where Loads meet. The loader is for one request if there is a
+// context.
+func (o *Options) gates(request context.Context, run func(context.Context, []*batch.Call)) gates {
+	c := batch.Config{MaxInFlight: o.MaxInFlight, MaxSize: o.MaxBatch, OneCaller: o.Caller != nil, Run: run}
 	if request != nil {
 		c.Gather, c.Values = true, context.WithoutCancel(request)
 	}
-	return batch.New(c)
+	if o.Caller != nil {
+		return gates{caller: o.Caller, each: batch.NewGates(c)}
+	}
+	return gates{all: batch.New(c)}
+}
+
+// gates are where Loads meet: all of them, or those of each caller.
+type gates struct {
+	all    *batch.Gate
+	caller func(context.Context) any
+	each   *batch.Gates
+}
+
+// of returns the gate for a Load, nil if it is to meet nobody.
+func (g *gates) of(ctx context.Context) *batch.Gate {
+	if g.all != nil {
+		return g.all
+	}
+	who := g.caller(ctx)
+	if who == nil || !reflect.ValueOf(who).Comparable() {
+		return nil
+	}
+	return g.each.Of(who)
 }
 
 // missing returns the error for one key that has no value.

@@ -17,6 +17,9 @@ type (
 	chargeKey struct{} // what the statement that is running was charged to: *statement or *loop
 )
 
+// OfOneCall implements handle.OfOneCall: what callers share is in no scope.
+func (scopeKey) OfOneCall() {}
+
 // WithScope starts a scope: what is sent under the returned context, by
 // whatever goroutine, is looked at together. A scope is one request, one job or
 // one test. Options may be given once; the defaults log.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -76,8 +77,19 @@ type Config struct {
 	Lazy bool
 
 	// Configure may change everything else, such as tracers and hooks. The
-	// pool adds its own to what it finds.
+	// pool adds its own to what it finds. Hooks that bind a connection to what
+	// the context says, such as a tenant, belong together with Caller.
 	Configure func(*pgxpool.Config)
+
+	// Caller identifies who calls: it returns the tenant, the role or the
+	// search_path that hooks bind a connection to. Only calls under contexts
+	// for which it returns equal values share a statement, which then runs
+	// under the values of one of them. A caller for whom it returns nil, or
+	// what == cannot compare, shares with nobody. Default: if Configure adds
+	// hooks that see the contexts of callers (PrepareConn, BeforeAcquire,
+	// ShouldPing, or AfterRelease together with BeforeConnect or AfterConnect)
+	// nothing is shared, else everything.
+	Caller func(ctx context.Context) any
 }
 
 // Profile is a set of defaults.

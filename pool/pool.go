@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -33,6 +34,7 @@ type Pool struct {
 	userBeforeConnect func(context.Context, *pgx.ConnConfig) error
 	userAfterConnect  func(context.Context, *pgx.Conn) error
 	hooked            bool // somebody else sees the contexts of Acquire
+	bound             bool // hooks may bind a connection to what a context says
 
 	patiences sync.Pool
 	failure   atomic.Pointer[failure]
@@ -88,6 +90,7 @@ func (p *Pool) addHooks() error {
 	if c.MaxConns < 1 || c.MaxConns > maxMaxConns {
 		return bad("Configure", fmt.Sprintf("sets MaxConns, which must be a number from 1 to %d", maxMaxConns))
 	}
+	p.bound = handle.LooksAtContexts(c)
 	p.gate = newGate(c.MaxConns)
 	c.ConnConfig.DialFunc = p.gate.guard(c.ConnConfig.DialFunc)
 	c.ConnConfig.BuildContextWatcherHandler = p.watch
@@ -183,6 +186,29 @@ func (p *Pool) Ping(ctx context.Context) error {
 // Reset closes all connections: idle ones at once, others when they are given
 // back. The pool opens new ones. It does not wait.
 func (p *Pool) Reset() { p.pool.Reset() }
+
+// Traits is for the other packages of smrt.
+func (p *Pool) Traits() any { return traits{p} }
+
+// traits are what a Pool says beyond smrt.DB.
+type traits struct{ p *Pool }
+
+var (
+	_ handle.Traits   = (*Pool)(nil)
+	_ handle.Resetter = traits{}
+	_ handle.Sharer   = traits{}
+)
+
+// Reset lets the pool forget its connections.
+func (t traits) Reset() { t.p.Reset() }
+
+// Sharing reports whether hooks cannot tell callers apart, and what names one.
+func (t traits) Sharing() (all bool, caller func(context.Context) any) {
+	if t.p == nil {
+		return false, nil
+	}
+	return !t.p.bound && t.p.settings.Caller == nil, t.p.settings.Caller
+}
 
 // Config returns a copy of pgx's settings, with the hooks of the pool in them: a
 // pool of pgx that is opened with it would share this pool's state.

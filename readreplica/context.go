@@ -18,6 +18,9 @@ type demand struct {
 
 type demandKey struct{}
 
+// OfOneCall implements handle.OfOneCall: what others share belongs to no session.
+func (demandKey) OfOneCall() {}
+
 // noDemand is the demand of a context that asks for nothing.
 var noDemand = &demand{}
 

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/smrt-go/smrt"
@@ -12,6 +13,15 @@ import (
 type Options struct {
 	// Batching configures how Get and GetMany are batched.
 	Batching Batching
+
+	// Caller identifies who calls: it returns the tenant, the role or the
+	// search_path that hooks of the pool bind a connection to. Reads by key
+	// under contexts for which it returns equal values are batched together,
+	// and run under the values of one of these contexts. A caller for whom it
+	// returns nil, or what == cannot compare, shares with nobody. Name it where
+	// the pool is opened if that is one of package pool, so that it holds for
+	// all repositories. See [Batching] for what happens without.
+	Caller func(ctx context.Context) any
 
 	// CursorSecret authenticates the cursors of pages: only cursors made with
 	// the same secret are accepted. Without a secret a cursor has a checksum,
@@ -29,11 +39,18 @@ type Options struct {
 // Each caller gets its own rows, which share no memory with those of other
 // callers, and its own error. A row is never older than the call, and a caller
 // whose context ends returns at once. The context of a batch has none of the
-// callers' values, so a tracer sees the statement outside of their traces.
+// callers' values, so a tracer sees the statement outside of their traces. If
+// callers are named it has the values of one of them, without its transaction,
+// session and trace.
 //
 // Repositories of the same table on the same pool are batched together if their
 // Batching is the same. On transactions and single connections nothing is
-// batched.
+// batched, and neither is anything where callers may differ and nothing says
+// who they are, because a statement that is shared would read the rows of
+// another tenant: on a *pgxpool.Pool or a pool of package pool with hooks that
+// see the contexts of callers (PrepareConn, BeforeAcquire, ShouldPing, or
+// AfterRelease together with BeforeConnect or AfterConnect), and on pools of
+// other types. Caller of [Options] says who they are, or that of pool.Config.
 type Batching struct {
 	// Off makes each Get and GetMany a statement of its own.
 	Off bool

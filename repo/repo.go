@@ -36,7 +36,7 @@ func bind(db smrt.DB, t *plan.Table, options []Options) *crud.Bound {
 	b := crud.Bind(db, t)
 	if len(options) > 0 {
 		b.Secret = slices.Clone(o.CursorSecret)
-		b.SetBatching(o.Batching.limits())
+		b.SetBatching(o.Batching.limits(), o.Caller)
 	}
 	return b
 }

@@ -32,7 +32,10 @@ type Config struct {
 	Gather bool
 
 	// Values is the context whose values a batch sees. It is never cancelled.
-	Values context.Context
+	// With OneCaller a batch sees those of its first call instead, because all
+	// calls are of one caller.
+	Values    context.Context
+	OneCaller bool
 
 	// Run makes one call of all in a batch, of which there are at least two.
 	// It stores the results where the callers find them. A caller that has
@@ -54,6 +57,11 @@ type Gate struct {
 	mu    sync.Mutex
 	queue []*group // the oldest first; calls join the last
 	usual int      // calls of the last batch: room for the next
+
+	// Of a gate that Gates gave.
+	of     *Gates
+	caller any
+	users  int // guarded by of.mu
 }
 
 const crowded = 1 << 32
@@ -115,8 +123,12 @@ func (g *Gate) Enter() bool {
 	}
 }
 
-// Leave gives the slot to the batch that waits longest.
+// Leave gives the slot to the batch that waits longest. It does nothing for nil,
+// so that a call that meets nobody ends like the others.
 func (g *Gate) Leave() {
+	if g == nil {
+		return
+	}
 	for {
 		s := g.state.Load()
 		if s >= crowded {
@@ -278,22 +290,26 @@ func (g *Gate) remove(i int) {
 // contextFor ends at the latest deadline of the callers. It has none if one of
 // them has none, and it cannot end at all if one of them waits for ever.
 func (g *Gate) contextFor(calls []*Call) (context.Context, context.CancelFunc) {
+	values := g.Values
+	if g.OneCaller {
+		values = handle.WithoutCounting(handle.Shared(calls[0].ctx))
+	}
 	for _, c := range calls {
 		if c.ctx.Done() == nil {
-			return g.Values, nil
+			return values, nil
 		}
 	}
 	var latest time.Time
 	for _, c := range calls {
 		deadline, ok := c.ctx.Deadline()
 		if !ok {
-			return context.WithCancel(g.Values)
+			return context.WithCancel(values)
 		}
 		if deadline.After(latest) {
 			latest = deadline
 		}
 	}
-	return context.WithDeadline(g.Values, latest)
+	return context.WithDeadline(values, latest)
 }
 
 // work sends groups until none waits. Its first one is gr, or what waits once

@@ -1,6 +1,7 @@
 package crud
 
 import (
+	"context"
 	"reflect"
 	"runtime"
 	"sync"
@@ -11,11 +12,11 @@ import (
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// batchers holds the batchers of each handle, so that repositories that were
+// places holds what is known of each handle, so that repositories that were
 // made apart, for single requests for example, are batched together. It must
 // not keep a pool alive: keys are weak, and a handle that is gone takes its
 // entry with it.
-var batchers sync.Map // handleID -> *sync.Map of batcherKey -> *batcher
+var places sync.Map // handleID -> *place
 
 // handleID is a handle: where it is, and as what it was given, because a struct
 // may begin where its first field does.
@@ -24,16 +25,31 @@ type handleID struct {
 	of reflect.Type
 }
 
-type batcherKey struct {
-	table    *table.Table
-	batching Batching
+// place is a handle on which reads by key may meet.
+type place struct {
+	all      bool     // nothing on the handle looks at the contexts of callers
+	batchers sync.Map // batcherKey -> *kept
 }
 
-// batcherOf returns what batches the reads by key on a handle. It returns nil
-// if they are not batched: the handle is not for concurrent use, or is no
-// pointer by which it could be recognised.
-func batcherOf(db smrt.DB, t *table.Table, s Batching) *batcher {
-	if s == (Batching{}) || len(t.Key) == 0 || !handle.IsPool(db) {
+// batcherKey says which reads meet on a handle: those of one table, with the
+// same limits, whose repositories name callers by the same function.
+type batcherKey struct {
+	table    weak.Pointer[table.Table]
+	batching Batching
+	caller   uintptr
+}
+
+// kept is a batcher that is forgotten when its table is.
+type kept struct {
+	batcher *batcher
+	cleanup runtime.Cleanup
+}
+
+// placeOf returns what is known of a handle. It returns nil if reads never meet
+// there: the handle is not for concurrent use, or is no pointer by which it
+// could be recognised.
+func placeOf(db smrt.DB) *place {
+	if !handle.IsPool(db) {
 		return nil
 	}
 	v := reflect.ValueOf(db)
@@ -42,16 +58,48 @@ func batcherOf(db smrt.DB, t *table.Table, s Batching) *batcher {
 	}
 	at := (*byte)(v.UnsafePointer())
 	here := handleID{at: weak.Make(at), of: v.Type()}
-	known, ok := batchers.Load(here)
+	known, ok := places.Load(here)
 	if !ok {
-		if known, ok = batchers.LoadOrStore(here, &sync.Map{}); !ok {
-			runtime.AddCleanup(at, func(h handleID) { batchers.Delete(h) }, here)
+		if known, ok = places.LoadOrStore(here, &place{all: handle.SharedByAll(db)}); !ok {
+			runtime.AddCleanup(at, forgetPlace, here)
 		}
 	}
-	key := batcherKey{t, s}
-	b, ok := known.(*sync.Map).Load(key)
-	if !ok {
-		b, _ = known.(*sync.Map).LoadOrStore(key, newBatcher(t, s))
+	return known.(*place)
+}
+
+func forgetPlace(h handleID) {
+	known, _ := places.LoadAndDelete(h)
+	known.(*place).batchers.Range(func(_, v any) bool {
+		v.(*kept).cleanup.Stop()
+		return true
+	})
+}
+
+// batcherOf returns what batches the reads of b by key, or nil if they are not
+// batched: b does not want it, there is no place, or callers may differ there
+// and nothing says how.
+func (b *Bound) batcherOf(db smrt.DB) *batcher {
+	if b.batching == (Batching{}) || len(b.Table.Key) == 0 {
+		return nil
 	}
-	return b.(*batcher)
+	here := placeOf(db)
+	named := b.caller != nil || b.callerHere != nil
+	if here == nil || !here.all && !named {
+		return nil
+	}
+	key := batcherKey{weak.Make(b.Table), b.batching, codeOf(b.caller)}
+	known, ok := here.batchers.Load(key)
+	if !ok {
+		k := &kept{batcher: newBatcher(b.batching, named)}
+		k.cleanup = runtime.AddCleanup(b.Table, func(key batcherKey) { here.batchers.Delete(key) }, key)
+		if known, ok = here.batchers.LoadOrStore(key, k); ok {
+			k.cleanup.Stop()
+		}
+	}
+	return known.(*kept).batcher
+}
+
+// codeOf tells functions apart that identify callers in different ways.
+func codeOf(caller func(context.Context) any) uintptr {
+	return reflect.ValueOf(caller).Pointer()
 }

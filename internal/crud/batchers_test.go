@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
@@ -88,6 +89,13 @@ func TestWhoMeetsWhom(t *testing.T) {
 	one, other := newPool(t, "host=nowhere"), newPool(t, "host=nowhere")
 	defer one.Close()
 	defer other.Close()
+	cfg := one.Config()
+	cfg.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { return true, nil }
+	hooked, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hooked.Close()
 	bind := func(db smrt.DB) *crud.Bound { return crud.Bind(db, pebbles.Plan()) }
 	wrapped := &wrapper{Pool: one}
 	ours := bind(one)
@@ -98,7 +106,11 @@ func TestWhoMeetsWhom(t *testing.T) {
 		"the same pool":                  {b: bind(one), shares: true, us: true},
 		"bound to it later":              {b: bind(nil).With(one), shares: true, us: true},
 		"another pool":                   {b: bind(other), shares: true},
-		"a handle around the pool":       {b: bind(wrapped), shares: true},
+		"a handle around the pool":       {b: bind(wrapped)}, // it may bind a tenant to each statement
+		"such a handle, callers named":   {b: named(bind(wrapped), caller), shares: true},
+		"callers named":                  {b: named(bind(one), caller), shares: true},
+		"a pool with a hook":             {b: bind(hooked)},
+		"such a pool, callers named":     {b: named(bind(hooked), caller), shares: true},
 		"a copy of such a handle":        {b: bind(*wrapped)}, // it cannot be recognised
 		"no pool":                        {b: bind((*pgxpool.Pool)(nil))},
 		"no handle":                      {b: bind(nil)},
@@ -118,12 +130,22 @@ func TestWhoMeetsWhom(t *testing.T) {
 			t.Errorf("%s: shares %v, with us %v, want %v, %v", name, test.b.Shares(), test.b.SharesWith(ours), test.shares, test.us)
 		}
 	}
-	if again := bind(wrapped); !again.SharesWith(bind(wrapped)) {
+	if again := named(bind(wrapped), caller); !again.SharesWith(named(bind(wrapped), caller)) {
 		t.Error("a handle around a pool is not recognised")
+	}
+	if named(bind(one), caller).SharesWith(named(bind(one), func(context.Context) any { return 2 })) {
+		t.Error("repositories that name callers in different ways share")
 	}
 }
 
+func caller(context.Context) any { return 1 }
+
+func named(b *crud.Bound, caller func(context.Context) any) *crud.Bound {
+	b.SetBatching(crud.DefaultBatching, caller)
+	return b
+}
+
 func batching(b *crud.Bound, s crud.Batching) *crud.Bound {
-	b.SetBatching(s)
+	b.SetBatching(s, nil)
 	return b
 }

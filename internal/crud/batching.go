@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"sync/atomic"
 	"unsafe"
 
@@ -28,63 +29,93 @@ var DefaultBatching = Batching{MaxInFlight: 2, MaxBatch: 1000}
 
 // batcher batches the reads by key of one table on one handle. While few are
 // running, each is a statement of its own; those that have to wait are sent
-// together, in one statement. A batcher does not refer to the handle: the map
-// of batchers would keep it alive.
+// together, in one statement. A batcher refers to neither the handle nor the
+// table: the map of places would keep them alive.
 type batcher struct {
-	*batch.Gate
-	table *table.Table
-	off   atomic.Bool // no array can carry the keys of this table
+	gate  *batch.Gate  // of all callers; nil: they differ
+	gates *batch.Gates // of each caller
+	off   atomic.Bool  // no array can carry the keys of this table
 }
 
-func newBatcher(t *table.Table, s Batching) *batcher {
-	b := &batcher{table: t}
-	b.Gate = batch.New(batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Patience: batch.DefaultPatience, Run: b.run})
+func newBatcher(s Batching, named bool) *batcher {
+	b := &batcher{}
+	c := batch.Config{MaxInFlight: s.MaxInFlight, MaxSize: s.MaxBatch, Patience: batch.DefaultPatience, OneCaller: named, Run: b.run}
+	if named {
+		b.gates = batch.NewGates(c)
+	} else {
+		b.gate = batch.New(c)
+	}
 	return b
 }
 
-// batcherFor returns what batches a read by key, or nil if the read is to be
-// sent alone. Any two reads on one node may be batched: the node was chosen for
-// what a read demands beyond its key, such as to see a certain write, and a
-// batch is sent after all of its reads have begun. A read under a transaction
-// is sent alone, and the handle refuses it if it should have been part of the
-// transaction.
-func (b *Bound) batcherFor(ctx context.Context) *batcher {
+// gateFor returns where a read by key meets others, or nil if it is to be sent
+// alone. Any two reads of one caller on one node may be batched: the node was
+// chosen for what a read demands beyond its key, such as to see a certain write,
+// and a batch is sent after all of its reads have begun. A read under a
+// transaction is sent alone, and the handle refuses it if it should have been
+// part of the transaction.
+func (b *Bound) gateFor(ctx context.Context) *batch.Gate {
 	if b.batcher == nil || ctx == nil || b.batcher.off.Load() || handle.ScopeOf(ctx) != nil {
 		return nil
 	}
-	return b.batcher
+	if b.batcher.gate != nil {
+		return b.batcher.gate
+	}
+	if caller := b.callerOf(ctx); caller != nil {
+		return b.batcher.gates.Of(caller)
+	}
+	return nil
+}
+
+// callerOf identifies the caller by all that names one. It returns nil if one of
+// them does not know the caller, who then shares with nobody.
+func (b *Bound) callerOf(ctx context.Context) any {
+	var who [2]any
+	for i, name := range []func(context.Context) any{b.caller, b.callerHere} {
+		if name == nil {
+			continue
+		}
+		if who[i] = name(ctx); who[i] == nil || !reflect.ValueOf(who[i]).Comparable() {
+			return nil
+		}
+	}
+	return who
 }
 
 // leave ends a read that the caller has made by itself.
-func (b *batcher) leave() {
-	if b != nil {
-		b.Leave()
-	}
+func leave(g *batch.Gate) {
+	g.Leave()
+	g.Done()
 }
 
 // readBatched reads the rows with the keys in a batch. It returns no rows if
-// the caller has to read them by itself, and then call leave on the batcher.
-// The caller does not change owned keys after it has returned; others are
-// copied.
-func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, alone *batcher, err error) {
-	with := b.batcherFor(ctx)
-	if with == nil || with.Enter() {
-		return nil, with, nil
+// the caller has to read them by itself, and then leave the gate. The caller
+// does not change owned keys after it has returned; others are copied.
+func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, alone *batch.Gate, err error) {
+	gate := b.gateFor(ctx)
+	if gate == nil || gate.Enter() {
+		return nil, gate, nil
 	}
-	if !canBatch(with.table, keys) {
+	turn := false
+	defer func() {
+		if !turn { // also if the batch panics
+			gate.Done()
+		}
+	}()
+	if !canBatch(b.Table, keys) {
 		return nil, nil, nil
 	}
 	if !owned {
-		keys = copyKeys(with.table, keys)
+		keys = copyKeys(b.Table, keys)
 	}
-	r := &read{db: b.DB, keys: keys}
+	r := &read{db: b.DB, table: b.Table, keys: keys}
 	r.Size, r.Payload = keys.N, r
-	turn, err := with.Join(ctx, &r.Call)
+	turn, err = gate.Join(ctx, &r.Call)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case turn:
-		return nil, with, nil
+		return nil, gate, nil
 	case r.err == errAlone: //nolint:errorlint // this very value is the sign
 		return nil, nil, nil
 	}
@@ -95,6 +126,7 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (f
 type read struct {
 	batch.Call
 	db    smrt.DB
+	table *table.Table
 	keys  table.Rows
 	found []unsafe.Pointer // a struct for each key, nil where there is no row
 	err   error
@@ -149,11 +181,11 @@ func canBatchKey(t *table.Table, key unsafe.Pointer) bool {
 // run reads what the callers of a batch want. If it fails for a reason that may
 // be the key or the row of one of them, each of them reads alone.
 func (b *batcher) run(ctx context.Context, calls []*batch.Call) {
-	w := &combined{table: b.table, reads: make([]*read, len(calls))}
+	reads := make([]*read, len(calls))
 	for i, c := range calls {
-		w.reads[i] = c.Payload.(*read)
+		reads[i] = c.Payload.(*read)
 	}
-	err := w.fetch(ctx)
+	err := fetchAll(ctx, &combined{table: reads[0].table, reads: reads})
 	switch {
 	case err == nil:
 		return
@@ -163,9 +195,21 @@ func (b *batcher) run(ctx context.Context, calls []*batch.Call) {
 	case concernsOne(err):
 		err = errAlone
 	}
-	for _, r := range w.reads {
+	for _, r := range reads {
 		r.err = err
 	}
+}
+
+// fetchAll is fetch for several callers. What panics is a Scan of the program,
+// at the row of one of them; each reads alone, so that the panic happens again
+// where that row was asked for.
+func fetchAll(ctx context.Context, w *combined) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errAlone
+		}
+	}()
+	return w.fetch(ctx)
 }
 
 // concernsOne reports whether an error may be about the key or the row of one

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -26,9 +27,11 @@ type Bound struct {
 	Entity meta.Accessor
 	Secret []byte // of cursors
 
-	batching Batching
-	batcher  *batcher                // nil: each read by key is a statement of its own
-	nodes    []atomic.Pointer[Bound] // b on each node of a handle that routes; nil: it does not
+	batching   Batching
+	caller     func(context.Context) any // identifies a caller of the repository, nil if that is not named
+	callerHere func(context.Context) any // the same of the handle
+	batcher    *batcher                  // nil: each read by key is a statement of its own
+	nodes      []atomic.Pointer[Bound]   // b on each node of a handle that routes; nil: it does not
 }
 
 // fail gives an error its type and the name of the operation. It returns nil for
@@ -44,13 +47,13 @@ func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) { *err = b.fa
 func Bind(db smrt.DB, t *plan.Table) *Bound {
 	of := table.Of(t)
 	b := &Bound{DB: db, Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
-	b.SetBatching(DefaultBatching)
+	b.SetBatching(DefaultBatching, nil)
 	return b
 }
 
-// SetBatching sets how reads by key are batched.
-func (b *Bound) SetBatching(s Batching) {
-	b.batching = s
+// SetBatching sets how reads by key are batched, and what identifies a caller.
+func (b *Bound) SetBatching(s Batching, caller func(context.Context) any) {
+	b.batching, b.caller = s, caller
 	b.bindTo(b.DB)
 }
 
@@ -64,10 +67,17 @@ func (b *Bound) With(db smrt.DB) *Bound {
 // bindTo binds b to a handle. Reads by key are batched on it, or on each of its
 // nodes if it routes.
 func (b *Bound) bindTo(db smrt.DB) {
-	b.DB, b.batcher, b.nodes = db, nil, nodesOf(db)
-	if b.nodes == nil {
-		b.batcher = batcherOf(db, b.Table, b.batching)
+	if b.nodes = nodesOf(db); b.nodes == nil {
+		b.bindHere(db)
+	} else {
+		b.DB, b.callerHere, b.batcher = db, nil, nil
 	}
+}
+
+// bindHere binds b to a handle that does not route.
+func (b *Bound) bindHere(db smrt.DB) {
+	b.DB, b.nodes, b.callerHere = db, nil, handle.CallerOf(db)
+	b.batcher = b.batcherOf(db)
 }
 
 // As is b with another projection, whose rows are structs of type row.

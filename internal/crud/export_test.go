@@ -3,7 +3,7 @@ package crud
 // Batchers counts the handles on which reads by key are batched.
 func Batchers() int {
 	n := 0
-	batchers.Range(func(_, _ any) bool {
+	places.Range(func(_, _ any) bool {
 		n++
 		return true
 	})

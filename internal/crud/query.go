@@ -29,8 +29,10 @@ func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (unsafe.Pointe
 	return b.readOne(rows)
 }
 
-// readOne reads the only row of a result.
+// readOne reads the only row of a result. It closes the rows also if a Scan of
+// the program panics.
 func (b *Bound) readOne(rows pgx.Rows) (unsafe.Pointer, error) {
+	defer rows.Close()
 	if !rows.Next() {
 		rows.Close()
 		if err := rows.Err(); err != nil {
@@ -41,12 +43,11 @@ func (b *Bound) readOne(rows pgx.Rows) (unsafe.Pointer, error) {
 	var d meta.Decoder
 	d.Init(b.Table.Name, b.Rows.Targets, rows, true)
 	p := b.Rows.One()
-	err := d.Row(rows, p)
-	rows.Close()
-	if err == nil {
-		err = rows.Err()
+	if err := d.Row(rows, p); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	rows.Close()
+	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	return p, nil

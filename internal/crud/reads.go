@@ -29,12 +29,12 @@ func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumn
 	if joined != nil {
 		return b.getJoined(ctx, key, joined)
 	}
-	found, batcher, err := b.readBatched(ctx, b.Table.Keys(key, 1), true)
+	found, gate, err := b.readBatched(ctx, b.Table.Keys(key, 1), true)
 	switch {
 	case err != nil:
 		return nil, err
 	case found == nil:
-		defer batcher.leave()
+		defer leave(gate)
 		return b.getAlone(ctx, key)
 	case found[0] == nil:
 		return nil, smrt.ErrNotFound
@@ -59,11 +59,11 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 
 func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
 	if keys.N > 0 {
-		found, batcher, err := b.readBatched(ctx, keys, false)
+		found, gate, err := b.readBatched(ctx, keys, false)
 		if err != nil || found != nil {
 			return found, err
 		}
-		defer batcher.leave()
+		defer leave(gate)
 	}
 	return b.getManyAlone(ctx, keys, "")
 }

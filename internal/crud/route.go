@@ -27,7 +27,7 @@ func (b *Bound) onNode(on smrt.DB, node int) *Bound {
 		return p
 	}
 	p := *b
-	p.DB, p.nodes, p.batcher = on, nil, batcherOf(on, b.Table, b.batching) // a node routes no further
+	p.bindHere(on) // a node routes no further
 	b.nodes[node].Store(&p)
 	return &p
 }

@@ -58,7 +58,7 @@ func TestPlacesAreKept(t *testing.T) {
 	as := b.As(reflect.TypeFor[keyless](), "name", nil, nil)
 	check.Same(t, "of a view", nodesOf(t, as)[0].Rows == as.Rows, true)
 
-	b.SetBatching(crud.Batching{})
+	b.SetBatching(crud.Batching{}, nil)
 	check.Same(t, "shares after it was turned off", nodesOf(t, b)[0].Shares(), false)
 	check.Equal(t, "on a pool", nodesOf(t, b.With(near))[0].DB, smrt.DB(near))
 }

@@ -16,6 +16,9 @@ type Scope struct {
 
 type scopeKey struct{}
 
+// OfOneCall says that what callers share is in no transaction.
+func (scopeKey) OfOneCall() {}
+
 // WithScope returns a context inside s. A nil s takes the context out of all
 // transactions.
 func WithScope(ctx context.Context, s *Scope) context.Context {

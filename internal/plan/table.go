@@ -15,6 +15,8 @@ type Table struct {
 	*meta.Table
 	cache *cache
 	id    uint64 // distinguishes it from other declarations of the same table
+
+	Engines atomic.Value // what the engines keep of the table
 }
 
 var tables atomic.Uint64

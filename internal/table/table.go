@@ -42,17 +42,15 @@ type Projection struct {
 	Structs // that rows are read into
 }
 
-// tables holds the Table of each declaration, so that making a repository is
-// cheap enough for every request.
-var tables sync.Map // *plan.Table -> *Table
-
-// Of returns the Table of a declaration, the same one each time.
+// Of returns the Table of a declaration, the same one each time, so that making
+// a repository is cheap enough for every request. The declaration holds it: both
+// go together when a program drops a table that it declared at run time.
 func Of(declared *plan.Table) *Table {
-	if t, ok := tables.Load(declared); ok {
-		return t.(*Table)
+	if t, ok := declared.Engines.Load().(*Table); ok {
+		return t
 	}
-	t, _ := tables.LoadOrStore(declared, newTable(declared))
-	return t.(*Table)
+	declared.Engines.CompareAndSwap(nil, newTable(declared))
+	return declared.Engines.Load().(*Table)
 }
 
 func newTable(declared *plan.Table) *Table {
