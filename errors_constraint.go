@@ -24,6 +24,10 @@ var (
 	// ErrCheck means a CHECK constraint was violated. See [ConstraintError].
 	ErrCheck = errors.New("check constraint violated")
 
+	// ErrNoPartition means that there is no partition for a row. See
+	// [ConstraintError].
+	ErrNoPartition = errors.New("no partition for the row")
+
 	// ErrZeroKey means that a key with its zero value was given where a row's
 	// key is needed. See [ValueError].
 	ErrZeroKey = errors.New("zero key")
@@ -43,6 +47,11 @@ var (
 	// into, cannot hold. See [ValueError].
 	ErrOutOfRange = errors.New("value out of range")
 
+	// ErrWrongType means a value that is not of its column's type, such as a text
+	// that is no label of an enum, or a column whose type the Go field it is read
+	// into does not take. See [ValueError].
+	ErrWrongType = errors.New("value of the wrong type")
+
 	// ErrNullValue means that a NULL was read into a field that cannot hold
 	// one. See [ValueError].
 	ErrNullValue = errors.New("NULL in a field that cannot hold it: make the field a pointer")
@@ -58,6 +67,7 @@ const (
 	ForeignKeyViolation
 	NotNullViolation
 	CheckViolation
+	PartitionViolation // no constraint, but its SQLSTATE is that of a check
 )
 
 // String returns the kind in SQL's words.
@@ -73,6 +83,8 @@ func (k ConstraintKind) String() string {
 		return "not null"
 	case CheckViolation:
 		return "check"
+	case PartitionViolation:
+		return "partition"
 	}
 	return "unknown"
 }
@@ -101,13 +113,14 @@ func (d Direction) String() string {
 }
 
 // ConstraintError reports a violated constraint. errors.Is finds the sentinel of
-// its kind: ErrConflict, ErrForeignKey, ErrNotNull or ErrCheck. errors.As finds
-// the *pgconn.PgError that it came from.
+// its kind: ErrConflict, ErrForeignKey, ErrNotNull, ErrCheck or ErrNoPartition.
+// errors.As finds the *pgconn.PgError that it came from.
 type ConstraintError struct {
 	Kind       ConstraintKind
-	Table      string          // table the constraint belongs to, without schema
+	Table      string          // table the constraint belongs to, without schema; empty if the server did not say
 	Constraint string          // name of the constraint; empty for NotNullViolation
 	Columns    []string        // columns of the constraint; nil when they could not be looked up
+	Rows       []int           // indexes in the slice of a bulk call; nil when they are not known
 	Direction  Direction       // for ForeignKeyViolation
 	Err        *pgconn.PgError // what PostgreSQL reported; its own texts contain values
 }
@@ -115,13 +128,22 @@ type ConstraintError struct {
 // Error names the constraint and never a value.
 func (e *ConstraintError) Error() string {
 	var b strings.Builder
+	if e.Kind == PartitionViolation {
+		return fmt.Sprintf("%v: table %q", ErrNoPartition, e.Table)
+	}
 	fmt.Fprintf(&b, "%s constraint", e.Kind)
 	if e.Constraint != "" {
 		fmt.Fprintf(&b, " %q", e.Constraint)
 	}
-	fmt.Fprintf(&b, " of table %q violated", e.Table)
+	if e.Table != "" {
+		fmt.Fprintf(&b, " of table %q", e.Table)
+	}
+	b.WriteString(" violated")
 	if len(e.Columns) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(e.Columns, ", "))
+	}
+	if len(e.Rows) > 0 {
+		fmt.Fprintf(&b, " by row %d of the call", e.Rows[len(e.Rows)-1])
 	}
 	if e.Direction != 0 {
 		fmt.Fprintf(&b, ": %s", e.Direction)
@@ -134,6 +156,7 @@ func (e *ConstraintError) Unwrap() []error {
 	sentinel := map[ConstraintKind]error{
 		UniqueViolation: ErrConflict, ExclusionViolation: ErrConflict,
 		ForeignKeyViolation: ErrForeignKey, NotNullViolation: ErrNotNull, CheckViolation: ErrCheck,
+		PartitionViolation: ErrNoPartition,
 	}[e.Kind]
 	if e.Err == nil {
 		return []error{sentinel}
@@ -143,7 +166,7 @@ func (e *ConstraintError) Unwrap() []error {
 
 // ValueError reports a value that was refused, before it was sent wherever
 // that is possible. errors.Is finds the reason: ErrInvalidText, ErrInvalidJSON,
-// ErrOutOfRange, ErrNullValue, ErrZeroKey or ErrNilEntity.
+// ErrOutOfRange, ErrWrongType, ErrNullValue, ErrZeroKey or ErrNilEntity.
 type ValueError struct {
 	Table  string
 	Column string // empty when the value belongs to no column

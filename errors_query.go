@@ -42,6 +42,10 @@ var (
 	// See [DuplicateError].
 	ErrDuplicateInBatch = errors.New("the same key twice in one call")
 
+	// ErrQueryCanceled means that the server gave up a statement because the
+	// context of the call had ended. The error of the context is matched too.
+	ErrQueryCanceled = errors.New("the statement was cancelled")
+
 	// ErrBadQuery means a query that cannot be run as it was built. See
 	// [QueryError].
 	ErrBadQuery = errors.New("bad query")

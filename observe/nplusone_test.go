@@ -18,6 +18,7 @@ import (
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/txn"
 )
 
 func TestLoopIsReportedOnce(t *testing.T) {
@@ -382,6 +383,31 @@ func TestRetryIsNotReported(t *testing.T) {
 			seen.one(t)
 		} else {
 			seen.none(t, fmt.Sprintf("%d reads in each of %d tries", reads, tries))
+		}
+	}
+}
+
+// TestAttemptsAreNotCounted repeats a closure for reasons that no statement shows.
+// More reads in each attempt than the limit are the control.
+func TestAttemptsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 3)
+	for reads, reported := range map[int]bool{1: false, 4: false, 9: true} {
+		ctx, seen := watch(t, observe.Options{})
+		runs := 0
+		check.NoError(t, txn.Run(ctx, s.pool, func(ctx context.Context, tx pgx.Tx) error {
+			for i := range reads {
+				s.on(tx).get(ctx, i)
+			}
+			if runs++; runs < 8 {
+				return &pgconn.PgError{Code: "40001"}
+			}
+			return nil
+		}))
+		if reported {
+			seen.one(t)
+		} else {
+			seen.none(t, fmt.Sprintf("%d reads in each of %d attempts", reads, runs))
 		}
 	}
 }

@@ -143,8 +143,9 @@ func (s *scope) room() bool {
 }
 
 // charge counts a repeat at its call site, and reports whether it is the first
-// one above the limit.
-func (s *scope) charge(st *statement, at callSite) (c *loop, crossed bool) {
+// one above the limit. Tries is which attempt at its transaction the statement is
+// in.
+func (s *scope) charge(st *statement, at callSite, tries int) (c *loop, crossed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := loopID{st, at}
@@ -160,8 +161,9 @@ func (s *scope) charge(st *statement, at callSite) (c *loop, crossed bool) {
 	repeats := c.repeats.Add(1)
 	// After a failed transaction everything before the failure is sent again,
 	// so the limit holds for each try: a loop that repeats a statement r times
-	// in each of n tries is reported if r is above the limit.
-	if c.reported || repeats <= int64(s.limit*(1+s.retries)) {
+	// in each of n tries is reported if r is above the limit. Not every failure is
+	// one of a statement, so that a transaction that knows its tries says so.
+	if c.reported || repeats <= int64(s.limit*max(1+s.retries, tries)) {
 		return c, false
 	}
 	c.reported = true

@@ -68,7 +68,11 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	if !ok {
 		return ctx
 	}
-	c, crossed := s.charge(st, at)
+	tries := 1
+	if tx := handle.ScopeOf(ctx); tx != nil {
+		tries = max(tries, tx.Attempt)
+	}
+	c, crossed := s.charge(st, at, tries)
 	if c == nil {
 		return ctx
 	}

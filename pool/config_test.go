@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
@@ -141,6 +143,15 @@ func TestTLS(t *testing.T) {
 	check.Same(t, "default", plain(pool.Config{URL: nowhere}), false)
 	check.Same(t, "default, as keywords", plain(pool.Config{URL: "host=db.invalid user=alice dbname=shop"}), false)
 	check.Same(t, "one of several", plain(pool.Config{URL: "postgres://localhost,db.invalid/shop"}), false)
+	check.Same(t, "a socket before it", plainRemote(t, "host=/tmp,db.invalid user=alice"), false)
+	check.Same(t, "a socket before it, in a URL", plainRemote(t, "postgres:///shop?host=/tmp,db.invalid"), false)
+	for _, value := range []string{
+		"host=db.invalid password='x sslmode=disable' user=alice", `host=db.invalid password=x\ sslmode=disable`,
+		nowhere + "?application_name=a%26sslmode%3Db",
+	} {
+		check.Same(t, value+" says sslmode in a value", plain(pool.Config{URL: value}), false)
+	}
+	check.Same(t, "after a value in quotes", plain(pool.Config{URL: "host=db.invalid password = 'it\\'s' sslmode = prefer"}), true)
 	check.Same(t, "loopback", plain(pool.Config{URL: "postgres://127.0.0.1/shop"}), true)
 	check.Same(t, "unix socket", plain(pool.Config{URL: "host=/tmp user=alice"}), true)
 	check.Same(t, "URL says prefer", plain(pool.Config{URL: nowhere + "?sslmode=prefer"}), true)
@@ -157,6 +168,14 @@ func TestTLS(t *testing.T) {
 	if c.ConnConfig.Fallbacks[0].TLSConfig != nil {
 		t.Error("control: pgx does not fall back to plain text")
 	}
+}
+
+// plainRemote reports whether a host of another machine is connected to without
+// TLS.
+func plainRemote(t *testing.T, url string) bool {
+	t.Helper()
+	c := settled(t, pool.Config{URL: url}).ConnConfig
+	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host == "db.invalid" && f.TLSConfig == nil })
 }
 
 // Hooks that the user sets stay in use.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
@@ -27,13 +26,15 @@ import (
 //	                   too old or was idle for too long
 //	is lent            the tracer sees each statement: note remembers what it leaves in the
 //	                   session, or refuses it; begin and statementEnded follow cancellations
-//	is given back      TraceRelease: in a transaction or busy: pgxpool closes it
+//	is given back      TraceRelease: a request to cancel may still arrive: it is closed
+//	                                 in a transaction or busy: pgxpool closes it
 //	                                 left nothing:             it is idle
 //	                                 left something:           clean makes it as it was, or closes it
 //	is closed          wire.Close waits for the server to close its end, then leaves the place
 //
 // A request to cancel travels on a connection of its own, so it may arrive when
-// its statement is over. Where it is, by cancelled and echo:
+// its statement is over, where something between closes its connection too early
+// (cancel.go has the rule). Where it is, by cancelled and echo:
 //
 //	the context of a statement ends     HandleCancel sends it: cancelled is the time
 //	it ends that statement              cancelArrived: its second signal may follow within echoTime
@@ -49,9 +50,10 @@ type connState struct {
 	hears bool // notifications
 	seen  map[string]verdict
 
-	cancelled atomic.Int64 // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
-	echo      time.Time    // until when it may be seen once more
-	began     time.Time    // when the last statement began that a late request could meet
+	request   atomic.Pointer[request] // the last one to cancel, unless its end was seen
+	cancelled atomic.Int64            // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
+	echo      time.Time               // until when it may be seen once more
+	began     time.Time               // when the last statement began that a late request could meet
 
 	// Made in blocks, as pgxpool does with its own: an allocation less for
 	// each query.
@@ -65,33 +67,6 @@ const stateKey = "smrt/pool.state"
 func stateOf(conn *pgconn.PgConn) *connState {
 	s, _ := conn.CustomData()[stateKey].(*connState)
 	return s
-}
-
-// watch makes the session of a new connection, and what happens when a context
-// ends during a statement: the server is asked to cancel, and the connection
-// can be used again. pgx's own way is to close it, which under load makes more
-// of it; see TestDialsAreBounded.
-func (p *Pool) watch(conn *pgconn.PgConn) ctxwatch.Handler {
-	s := &connState{pool: p}
-	conn.CustomData()[stateKey] = s
-	return &canceller{state: s, CancelRequestContextWatcherHandler: pgconn.CancelRequestContextWatcherHandler{
-		Conn: conn, DeadlineDelay: cancelTime,
-	}}
-}
-
-// cancelTime is how long the server is given to cancel a statement before its
-// connection is closed.
-const cancelTime = 500 * time.Millisecond
-
-type canceller struct {
-	pgconn.CancelRequestContextWatcherHandler
-	state *connState
-}
-
-// HandleCancel is called on another goroutine.
-func (c *canceller) HandleCancel(ctx context.Context) {
-	c.state.cancelled.Store(time.Now().UnixNano())
-	c.CancelRequestContextWatcherHandler.HandleCancel(ctx)
 }
 
 // strayTime is how late a request to cancel may arrive. A busy server needs a
@@ -213,12 +188,19 @@ func (s *connState) clean(conn *pgx.Conn) {
 	server := s.pool.server.Load()
 	pooled := server != nil && server.Mode != Direct // it has set parameters that DISCARD ALL would lose
 	if s.hears || pooled || s.reset(ctx, conn) != nil {
-		_ = conn.Close(ctx) // pgx destroys a closed connection
-		s.pool.counts.destroyed.Add(1)
+		s.pool.discard(conn)
 		return
 	}
 	s.left = false
 	s.pool.counts.reset.Add(1)
+}
+
+// discard closes a connection that is given back, which pgxpool then destroys.
+func (p *Pool) discard(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), p.settings.PingTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
+	p.counts.destroyed.Add(1)
 }
 
 // reset makes the server and pgx forget what was in the session, and lets the
@@ -330,6 +312,10 @@ func (*tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndDa
 func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	conn := data.Conn
 	s := stateOf(conn.PgConn())
+	if s != nil && s.request.Load() != nil && !conn.IsClosed() && !s.awaitRequest() {
+		t.pool.discard(conn)
+		return
+	}
 	always := t.pool.settings.Reset == ResetAlways && t.pool.server.Load().hasSessions()
 	if s == nil || !s.left && !always {
 		return

@@ -35,7 +35,8 @@ func dialer() *net.Dialer {
 // load open connections faster than the server drops them, however small MaxConns
 // is.
 type gate struct {
-	slots chan struct{}
+	slots    chan struct{}
+	refusals refusals
 
 	waiting                atomic.Int32 // dials that wait for a place at this moment
 	dials, waited, refused atomic.Int64
@@ -57,13 +58,22 @@ func markDial(ctx context.Context) context.Context { return context.WithValue(ct
 func (g *gate) guard(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		if ctx.Value(dialKey{}) == nil {
-			return dial(ctx, network, address)
+			conn, err := dial(ctx, network, address)
+			if r, ok := ctx.Value(requestKey{}).(*request); ok && err == nil {
+				return &requestWire{Conn: conn, of: r}, nil
+			}
+			return conn, err
 		}
 		if err := g.enter(ctx); err != nil {
 			return nil, err
 		}
+		if err := g.refusals.wait(ctx, address); err != nil {
+			g.leave()
+			return nil, err
+		}
 		g.dials.Add(1)
 		conn, err := dial(ctx, network, address)
+		g.refusals.note(ctx, address, err)
 		if err != nil {
 			g.leave()
 			return nil, err

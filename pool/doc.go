@@ -28,6 +28,10 @@
 //   - What one borrower leaves in the session is cleaned before the next one gets
 //     the connection.
 //   - Connections to other machines are encrypted unless somebody says otherwise.
+//   - A statement whose context ends is cancelled by the server, and its
+//     connection is used again once the request has ended. Behind a pooler the
+//     connection is closed, as pgx does: PgBouncer before 1.25 may crash over
+//     requests for connections that go on.
 //   - Poolers such as PgBouncer are detected, and what they cannot do is refused
 //     instead of failing now and then.
 //

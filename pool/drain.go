@@ -58,18 +58,28 @@ func (p *Pool) stop() {
 //		return err
 //	})
 //
-// It returns the first error. Connections that are opened later are not warm.
+// It returns the first error. Connections that are opened later are not warm. A
+// function that panics does so in Warm, after the others have ended.
 func (p *Pool) Warm(ctx context.Context, uses ...func(context.Context, smrt.DB) error) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
 	errs := make([]error, max(1, p.settings.pgx.MinConns))
+	panics := make([]any, len(errs))
 	var all, open sync.WaitGroup
 	open.Add(len(errs)) // none is given back before all are open, so that all are different
 	for i := range errs {
-		all.Go(func() { errs[i] = p.warm(ctx, &open, uses) })
+		all.Go(func() {
+			defer func() { panics[i] = recover() }()
+			errs[i] = p.warm(ctx, &open, uses)
+		})
 	}
 	all.Wait()
+	for _, v := range panics {
+		if v != nil {
+			panic(v)
+		}
+	}
 	for _, err := range errs {
 		if err != nil {
 			return fmt.Errorf("warm the pool: %w", err)

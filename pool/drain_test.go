@@ -80,6 +80,10 @@ func TestWarm(t *testing.T) {
 	}
 	check.Same(t, "connections that have prepared it", warm, 3)
 
+	func() { // on the caller's goroutine, where it can be caught
+		defer func() { check.Equal(t, "panic", recover(), any("cold")) }()
+		_ = p.Warm(ctx, func(context.Context, smrt.DB) error { panic("cold") })
+	}()
 	failed := errors.New("no such thing")
 	err := p.Warm(ctx, func(context.Context, smrt.DB) error { return failed })
 	check.Error(t, "a use that fails", err, failed)

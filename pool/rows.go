@@ -7,6 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // call is a statement on a borrowed connection.
@@ -17,6 +19,8 @@ type call struct {
 	sql  string
 	args []any
 	runs int // besides the first
+
+	ended error // of the context, when the connection was given back
 }
 
 // again reports whether the call is to be run again after err, and counts it.
@@ -32,6 +36,7 @@ func (c *call) again(err error) bool {
 // block may live longer.
 func (c *call) release() {
 	if c.conn != nil {
+		c.ended = c.ctx.Err()
 		c.conn.Release()
 		c.conn, c.ctx, c.args = nil, nil, nil
 	}
@@ -102,7 +107,7 @@ func (r *rows) Close() {
 }
 
 // Err is the error that ended the rows.
-func (r *rows) Err() error { return r.pool.explain(r.Rows.Err()) }
+func (r *rows) Err() error { return r.pool.explain(pgerr.Canceled(r.ended, r.Rows.Err())) }
 
 // FieldDescriptions describes the columns.
 func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
@@ -149,6 +154,9 @@ func (r *row) Scan(dst ...any) error {
 	err := r.inner.Scan(dst...)
 	for err != nil && r.again(err) {
 		err = r.conn.QueryRow(r.ctx, r.sql, r.args...).Scan(dst...)
+	}
+	if err != nil && r.ctx != nil {
+		err = pgerr.Canceled(r.ctx.Err(), err)
 	}
 	return r.pool.explain(err)
 }

@@ -27,7 +27,7 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	for n := 0; err != nil && p.again(ctx, c, sql, err, n); n++ {
 		tag, err = c.Exec(ctx, sql, args...)
 	}
-	return tag, p.explain(err)
+	return tag, p.explain(pgerr.Canceled(ctx.Err(), err))
 }
 
 // Query runs a statement and returns its rows, which give the connection back
@@ -44,7 +44,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	}
 	if err != nil {
 		c.Release()
-		err = p.explain(err)
+		err = p.explain(pgerr.Canceled(ctx.Err(), err))
 		return handle.FailedRows(err), err
 	}
 	r := stateOf(c.Conn().PgConn()).newRows()
@@ -73,7 +73,7 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	}
 	defer c.Release()
 	n, err := c.CopyFrom(ctx, table, columns, source)
-	return n, p.explain(err)
+	return n, p.explain(pgerr.Canceled(ctx.Err(), err))
 }
 
 // staleRuns is how often a statement is run again because of a stale plan. On a

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 // lateCancels makes requests to cancel arrive late, as on a busy network.
 type lateCancels struct {
 	delay time.Duration
+	told  bool // their connections are closed when they have arrived, and not before
 	sent  atomic.Int32
 	at    atomic.Int64 // when, in nanoseconds
 	given int          // statements that failed, whose connections may have been closed
@@ -44,6 +46,16 @@ type lateConn struct {
 	net.Conn
 	of     *lateCancels
 	redial func() (net.Conn, error)
+	asked  bool
+}
+
+// Read ends at once where a request was sent, as with something in between that
+// does not wait for the server.
+func (c *lateConn) Read(b []byte) (int, error) {
+	if c.asked && !c.of.told {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(b)
 }
 
 // Write sends a request to cancel later, on a connection of its own, whatever
@@ -52,7 +64,11 @@ func (c *lateConn) Write(b []byte) (int, error) {
 	if !isCancelRequest(b) {
 		return c.Conn.Write(b)
 	}
-	if c.of.delay == lost {
+	if c.asked = true; c.of.delay == lost {
+		return len(b), nil
+	}
+	if c.of.told {
+		time.AfterFunc(c.of.delay, func() { _, _ = c.Conn.Write(b); c.of.sent.Add(1) })
 		return len(b), nil
 	}
 	request := append([]byte(nil), b...)
@@ -98,6 +114,48 @@ func (l *lateCancels) hit(t *testing.T, db smrt.DB, victim func() error) error {
 }
 
 const victimSQL = "SELECT 7 FROM pg_sleep(0.6)"
+
+// A request that is late meets nobody: the connection is lent again when the
+// server has closed that of the request, or is closed. The control is that of
+// TestStrayCancellation.
+func TestLateRequestsMeetNobody(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		delay time.Duration
+		dials int64
+	}{
+		"within the time of a statement": {200 * time.Millisecond, 1},
+		"later":                          {900 * time.Millisecond, 1},
+		"never":                          {lost, 2},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			late := lateCancels{delay: c.delay, told: true}
+			p := open(t, pool.Config{URL: url(t), MinConns: -1, AcquireTimeout: testdb.Patience(10 * time.Second), Configure: late.configure})
+			met := false
+			for end := time.Now().Add(testdb.Patience(20 * time.Second)); !met && time.Now().Before(end); {
+				check.NoError(t, p.Ping(t.Context()))
+				before := p.Stats().Dials
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+				_, err := p.Exec(ctx, "SELECT pg_sleep(0.07)")
+				met = err == nil && ctx.Err() != nil // it was too late for its statement
+				cancel()
+				check.NoError(t, pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+					_, err := tx.Exec(t.Context(), victimSQL)
+					return err
+				}))
+				batch := &pgx.Batch{}
+				batch.Queue(victimSQL)
+				check.NoError(t, p.SendBatch(t.Context(), batch).Close())
+				if met {
+					check.Same(t, "dials", p.Stats().Dials-before, c.dials-1)
+				}
+			}
+			check.Same(t, "a statement that ended before its request came", met, true)
+			check.Same(t, "run again", p.Stats().Strays, 0)
+		})
+	}
+}
 
 // A statement that is hit by the cancellation of an earlier one is run again.
 func TestStrayCancellation(t *testing.T) {

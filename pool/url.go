@@ -2,8 +2,8 @@ package pool
 
 import (
 	"net"
+	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -37,10 +37,20 @@ func (c Config) connString() (string, error) {
 
 // fallsBackToPlain reports whether a connection to another machine is tried with
 // TLS and then without, which is pgx's default: whoever is between the two can
-// choose the latter.
+// choose the latter. Each host has attempts of its own; a socket of this machine
+// before them has none with TLS.
 func fallsBackToPlain(cfg *pgx.ConnConfig) bool {
-	return cfg.TLSConfig != nil && slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool {
-		return f.TLSConfig == nil && !isLocal(f.Host)
+	encrypted := map[string]bool{}
+	if cfg.TLSConfig != nil {
+		encrypted[cfg.Host] = true
+	}
+	for _, f := range cfg.Fallbacks {
+		if f.TLSConfig != nil {
+			encrypted[f.Host] = true
+		}
+	}
+	return slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.TLSConfig == nil && encrypted[f.Host] && !isLocal(f.Host)
 	})
 }
 
@@ -53,11 +63,45 @@ func isLocal(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-var sslModeParameter = regexp.MustCompile(`(?i)(^|[\s?&])sslmode\s*=`)
-
 // saysSSLMode reports whether somebody has chosen the mode of TLS.
-func saysSSLMode(url string) bool {
-	return os.Getenv("PGSSLMODE") != "" || sslModeParameter.MatchString(url)
+func saysSSLMode(text string) bool {
+	if os.Getenv("PGSSLMODE") != "" {
+		return true
+	}
+	if isURL(text) {
+		u, err := url.Parse(text)
+		return err == nil && u.Query().Has("sslmode")
+	}
+	return slices.Contains(keywords(text), "sslmode")
+}
+
+// keywords returns the keywords of a string such as host=a password='b c'. What
+// looks like one may be a part of a value.
+func keywords(text string) []string {
+	var words []string
+	for {
+		word, rest, ok := strings.Cut(text, "=")
+		if !ok {
+			return words
+		}
+		words = append(words, strings.TrimSpace(word))
+		text = afterValue(strings.TrimLeft(rest, " \t\n\r\v\f"))
+	}
+}
+
+// afterValue returns what follows the value that text begins with. A backslash
+// takes the next character as it is.
+func afterValue(text string) string {
+	quoted := strings.HasPrefix(text, "'")
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case quoted && i > 0 && c == '\'', !quoted && strings.IndexByte(" \t\n\r\v\f", c) >= 0:
+			return text[i+1:]
+		}
+	}
+	return ""
 }
 
 func isURL(text string) bool {

@@ -320,7 +320,7 @@ func TestBadNumbers(t *testing.T) {
 			},
 		},
 		{
-			name: "numeric overflow", want: smrt.ErrOutOfRange,
+			name: "numeric overflow", want: smrt.ErrOutOfRange, column: "share", row: -1, offset: -1,
 			call: func(ctx context.Context, s *store) error { return s.ratios().Create(ctx, &ratio{Share: 1e9}) },
 		},
 		{

@@ -16,7 +16,7 @@ import (
 //	COMMIT                        committed            reports the position, runs hooks, returns nil
 //	ROLLBACK, an error            undone               retries if that may help (retryable), else
 //	                                                   returns the error
-//	none, FATAL, 40003, 08...     committed or undone: is in doubt
+//	none, FATAL, 40003, 08...     committed or undone: is in doubt; a read-only one is run again
 //
 // In doubt, without a key, it returns smrt.ErrCommitUnknown, which has what
 // [Resolve] needs. With a key it makes another attempt, which begins by writing
@@ -50,6 +50,9 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	}
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
 		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, a.tx))
+	}
+	if r.options.ReadOnly { // nothing can have been applied
+		return pgerr.Lost, pgerr.Wrap("commit", "transaction", err)
 	}
 	if r.result != nil {
 		r.result.Doubts++

@@ -243,6 +243,59 @@ func TestAdoptRefuses(t *testing.T) {
 	check.Same(t, "balance", b.balance(t, 1), 1001)
 }
 
+// TestAdoptedIsUsed uses an adopted transaction itself under the context it was
+// adopted with. The pool beside it is the control.
+func TestAdoptedIsUsed(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(2))
+	tx := check.Value(b.Begin(t.Context()))(t)
+	ctx, outer := txn.Adopt(t.Context(), b, tx)
+	check.NoError(t, txn.Pipeline(ctx, tx, func(ctx context.Context, db smrt.DB) error { return name(ctx, db, "a") }))
+	check.NoError(t, name(ctx, txn.Checked(tx), "b"))
+	check.Error(t, "the pool", name(ctx, txn.Checked(b), "c"), smrt.ErrTxBypass)
+	check.NoError(t, txn.Run(ctx, tx, func(ctx context.Context, _ pgx.Tx) error { return name(ctx, txn.Checked(tx), "d") }))
+	check.NoError(t, tx.Commit(t.Context()))
+	outer.Committed()
+	check.Same(t, "names", b.names(t), "a b d")
+}
+
+// TestReadOnlyIsNeverInDoubt loses the reply to COMMIT of a transaction that has
+// only read. The control is that it does happen to one that writes.
+func TestReadOnlyIsNeverInDoubt(t *testing.T) {
+	b := newBank(t, testdb.MaxConns(1))
+	for _, readOnly := range []bool{true, false} {
+		b.link.Arm(commitFault(false))
+		runs := 0
+		result, err := txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+			runs++
+			return tx.QueryRow(ctx, "SELECT balance FROM accounts WHERE id = 1").Scan(new(int64))
+		}, txn.Options{ReadOnly: readOnly})
+		check.Same(t, "happened", b.link.Disarm(), true)
+		if readOnly {
+			check.NoError(t, err)
+			check.Same(t, "runs", runs, 2)
+			check.Same(t, "doubts", result.Doubts, 0)
+		} else {
+			check.Error(t, "control", err, smrt.ErrCommitUnknown)
+		}
+	}
+}
+
+// TestTranslate gives errors of raw SQL their types.
+func TestTranslate(t *testing.T) {
+	b := newBank(t)
+	check.Same(t, "nil", txn.Translate(nil) == nil, true)
+	check.NoError(t, name(t.Context(), b, "secret"))
+	err := txn.Translate(name(t.Context(), b, "secret"))
+	var violated *smrt.ConstraintError
+	if !errors.As(err, &violated) || violated.Constraint != "names_pkey" || !errors.Is(err, smrt.ErrConflict) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+	check.Error(t, "no row", txn.Translate(b.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int))), smrt.ErrNotFound)
+	check.Same(t, "as it is", errors.Is(txn.Translate(errOwn), errOwn), true)
+	b.Close()
+	check.Error(t, "closed", txn.Translate(b.Ping(t.Context())), smrt.ErrPoolClosed)
+}
+
 // TestBudgetZero proves that a budget that nobody made, or made of nonsense, allows the few retries that are always
 // allowed, and no more.
 func TestBudgetZero(t *testing.T) {

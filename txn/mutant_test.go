@@ -44,6 +44,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLocalTimeoutInAnyLanguage: control: a request",
 		},
 		{
+			"what a call wrote is taken back with its savepoint", "hooks.go",
+			"	takeBack(a.hooks[mark:])\n", "",
+			"TestUndoFollowsTheTransaction: after the savepoint",
+		},
+		{
+			"what a call wrote is taken back before another attempt", "hooks.go",
+			"	if o == NotCommitted {\n		takeBack(hooks)\n	}\n", "",
+			"TestUndoBeforeAnotherAttempt: known",
+		},
+		{
 			"a violation that happens twice is returned", "run.go",
 			"again == pgerr.Race && r.racedAgain(err)", "false",
 			"TestSameViolationTwice",

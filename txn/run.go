@@ -284,7 +284,7 @@ func (r *run) applied(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 // execute runs the closure and ends the transaction.
 func (r *run) execute(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	h := &a.outer
-	a.scope = handle.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h}
+	a.scope = handle.Scope{Parent: r.around, Root: r.root, Also: r.also, Tx: h, Attempt: r.retry.attempts}
 	returned := false
 	defer func() {
 		if !returned { // a panic or Goexit, which go on after this
@@ -312,7 +312,7 @@ func (r *run) execute(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	if fault == pgerr.NotPrimary {
 		a.destroy(ctx)
 	}
-	err = a.classify(ctx, err, rollbackFirst)
+	err = pgerr.Canceled(ctx.Err(), a.classify(ctx, err, rollbackFirst))
 	a.rollback(ctx)
 	return fault, err
 }

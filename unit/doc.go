@@ -94,8 +94,7 @@
 // txn.Run rolls back or repeats that transaction, it restores entities and unit
 // as they were when they were first flushed in it. So fill a unit before the
 // closure that flushes it, or make a new one in the closure. If a savepoint
-// around the flush is rolled back, they are restored at the end of the
-// transaction.
+// around the flush is rolled back, they are restored at once.
 //
 // # Retries and doubt
 //

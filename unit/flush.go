@@ -107,7 +107,7 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	}
 	before := u.snapshot()
 	u.settle(p)
-	before.await(ctx)
+	before.await(ctx, tx)
 	return p.summary(), nil
 }
 

@@ -399,6 +399,31 @@ func TestRolledBack(t *testing.T) {
 	check.Equal(t, "reference", n.Report, r.ID)
 }
 
+// TestRolledBackToASavepoint flushes again what a savepoint has undone: in the
+// same transaction, before it ends.
+func TestRolledBackToASavepoint(t *testing.T) {
+	l := newLeague(t)
+	u := unit.New()
+	r := report{Slug: "r"}
+	unit.Create(u, reports, &r)
+	own := errors.New("own")
+	check.NoError(t, txn.Run(t.Context(), l.Pool, func(ctx context.Context, tx pgx.Tx) error {
+		err := txn.Run(ctx, tx, func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := u.Flush(ctx, tx); err != nil {
+				return err
+			}
+			return own
+		}, txn.Options{Nested: txn.Savepoint})
+		check.Error(t, "savepoint", err, own)
+		check.Equal(t, "report", r, report{Slug: "r"})
+		check.Equal(t, "left", u.Len(), 1)
+		_, err = u.Flush(ctx, tx)
+		return err
+	}))
+	check.Equal(t, "left", u.Len(), 0)
+	check.Equal(t, "rows", text(t, l, "slug || id", "reports"), fmt.Sprintf("r%d", r.ID))
+}
+
 // TestBadCalls proves which calls are refused before anything is sent.
 func TestBadCalls(t *testing.T) {
 	l := newLeague(t)

@@ -70,12 +70,12 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a transaction that is rolled back gives everything back", "before.go",
-			"	if !again {\n", "	if again {\n",
+			"	*b.u = b.was\n", "",
 			"TestRolledBack",
 		},
 		{
-			"the first flush of a transaction has the last word", "before.go",
-			"		if !back[o.entity] {\n", "		if true {\n",
+			"the first flush of a transaction is undone last", "../txn/hooks.go",
+			"	for i := len(hooks) - 1; i >= 0; i-- {\n", "	for i := range hooks {\n",
 			"TestFlushedTwice",
 		},
 		{

@@ -71,13 +71,10 @@ type work struct {
 	phase int
 	err   error // of the first call that makes no sense
 	at    map[unsafe.Pointer]*op
-
-	flushed *before // by a transaction that was joined and has not ended
 }
 
-// reset forgets all writes, but not what a transaction that was joined may give
-// back.
-func (u *work) reset() { *u = work{flushed: u.flushed} }
+// reset forgets all writes.
+func (u *work) reset() { *u = work{} }
 
 // fail remembers what is wrong with a call. Flush returns it: so that calls
 // need no error handling one by one.

@@ -40,6 +40,14 @@ func (p *part) row(i int) int {
 	return i
 }
 
+// size is how many rows the statement writes.
+func (w *bulk) size(p *part) int {
+	if p.rows == nil {
+		return w.rows.N
+	}
+	return len(p.rows)
+}
+
 // asArrays makes the statements for the chosen rows, all if chosen is nil.
 func (w *bulk) asArrays(st *table.Statement, types []table.ArrayType, chosen []int) ([]part, error) {
 	var parts []part
@@ -134,7 +142,7 @@ func (w *bulk) receiveOne(parts []part, i int, receive func(int, *table.Result, 
 	if err != nil {
 		return err
 	}
-	r := table.Result{Table: w.Table, Rows: rs, Targets: st.Returned, Written: st.Written()}
+	r := table.Result{Table: w.Table, Rows: rs, Targets: st.Returned, Written: st.Written(w.size(&parts[i]))}
 	if r.Written != nil {
 		r.Written.Earlier, w.written = w.written, r.Written
 	}
@@ -143,12 +151,13 @@ func (w *bulk) receiveOne(parts []part, i int, receive func(int, *table.Result, 
 
 // explain forgets what an error says may have changed, and returns the error
 // with the row and column that it is about, as far as that can be found out.
-func (w *bulk) explain(err error) error {
+func (w *bulk) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	w.Table.ForgetTypes(err)
-	return w.Table.ExplainRows(err, w.types, w.rows)
+	err = w.Table.Violators(ctx, w.DB, err, w.rows)
+	return w.Table.ExplainRows(ctx, w.DB, err, w.types, w.rows)
 }
 
 // insertion is a bulk write that creates rows.
@@ -211,7 +220,7 @@ func (w *insertion) run(ctx context.Context) error {
 			err = again
 		}
 	}
-	return w.explain(err)
+	return w.explain(ctx, err)
 }
 
 // checkTargets refuses two rows with the same conflict target, which PostgreSQL
@@ -315,11 +324,7 @@ func (w *insertion) receive(r *table.Result, p *part) error {
 // columns of the conflict target. Both are in the same order.
 func (w *insertion) receiveSome(r *table.Result, p *part) error {
 	target, byTarget := w.conflict.Target, map[string]int{}
-	count := len(p.rows)
-	if p.rows == nil {
-		count = w.rows.N
-	}
-	for j := count - 1; j >= 0; j-- { // the first of several equal ones is the one inserted
+	for j := w.size(p) - 1; j >= 0; j-- { // the first of several equal ones is the one inserted
 		i := p.row(j)
 		byTarget[table.TargetKey(target, w.rows.At(i))] = i
 	}

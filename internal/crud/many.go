@@ -40,7 +40,7 @@ func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 	}
 	written := make([]bool, n)
 	if err := w.update(ctx, written); err != nil {
-		return 0, w.explain(err)
+		return 0, w.explain(ctx, err)
 	}
 	return b.tally(ctx, w.rows, written)
 }
@@ -160,6 +160,9 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) e
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
+		return err
+	}
+	if err := b.Table.KeepsKey(sets); err != nil {
 		return err
 	}
 	args, err := b.Table.KeyArgs(key)

@@ -60,7 +60,7 @@ func (b *Bound) run(ctx context.Context, st *table.Statement, p unsafe.Pointer, 
 	if err != nil {
 		return 0, b.Table.Explain(ctx, b.DB, err, args, st.Columns)
 	}
-	r := table.Result{Table: b.Table, Rows: rows, Targets: st.Returned, Head: head, Written: st.Written()}
+	r := table.Result{Table: b.Table, Rows: rows, Targets: st.Returned, Head: head, Written: st.Written(1)}
 	n, err := r.Read(func(int) unsafe.Pointer { return p })
 	b.keepWritten(ctx, r.Written, err)
 	if err != nil {

@@ -104,7 +104,7 @@ func (st *Statement) Version(i int) int64 { return st.Table.Version.Int(st.Rows.
 func (st *Statement) Explain(ctx context.Context, db smrt.DB, err error) error {
 	st.Table.ForgetTypes(err)
 	if types := st.Table.KnownTypes(); types != nil && st.Rows.N > 0 {
-		err = st.Table.ExplainRows(err, *types, st.Rows)
+		err = st.Table.ExplainRows(ctx, db, err, *types, st.Rows)
 	}
 	return st.Table.Fail(ctx, db, st.Op(), err)
 }

@@ -2,6 +2,9 @@ package handle
 
 import (
 	"context"
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
 )
@@ -12,6 +15,8 @@ type Scope struct {
 	Root   any    // handle that the transaction was begun on, or nil if that is not known
 	Also   any    // another handle of the same database, or nil
 	Tx     any    // the transaction, for the package that began it
+
+	Attempt int // at the transaction, from 1; 0 if that is not known
 }
 
 type scopeKey struct{}
@@ -33,17 +38,33 @@ func ScopeOf(ctx context.Context) *Scope {
 
 // Check is called before db is used under ctx. It returns smrt.ErrTxBypass if a
 // transaction begun on db is open under ctx: what is sent on db itself would not
-// be part of it. For a nil context it returns smrt.ErrNilContext. Outside of
-// transactions it costs one look into the context and no memory.
+// be part of it. A transaction is never beside itself: db may be the one that was
+// adopted. It returns smrt.ErrTxConcurrentUse if a result is open on the one
+// connection that db is or has: pgx would refuse in the words of its mode, and in
+// some break the result. A nil context is smrt.ErrNilContext, a nil handle
+// smrt.ErrBadOptions. Outside of transactions it costs one look into the context
+// and no memory.
 func Check(ctx context.Context, db smrt.DB) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
+	if v := reflect.ValueOf(db); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return errNilHandle
+	}
 	if s := ScopeOf(ctx); s != nil && s.Find(db) != nil {
-		return smrt.ErrTxBypass
+		if _, ok := Root(db).(pgx.Tx); !ok {
+			return smrt.ErrTxBypass
+		}
+	}
+	if isBusy(db) {
+		return smrt.ErrTxConcurrentUse
 	}
 	return nil
 }
+
+// errNilHandle refuses a nil handle, and a nil pointer in an interface, which is
+// what becomes of a pool that could not be opened.
+var errNilHandle = &smrt.OptionsError{Option: "db", Reason: "must not be nil: look at the error of whatever opened it"}
 
 // Find returns the innermost transaction begun on db, or nil.
 func (s *Scope) Find(db any) *Scope {
@@ -54,4 +75,18 @@ func (s *Scope) Find(db any) *Scope {
 		}
 	}
 	return nil
+}
+
+// isBusy reports whether a result is open on the connection that db is or has. A
+// transaction of package txn keeps count of that itself, for goroutines too.
+func isBusy(db smrt.DB) bool {
+	var conn *pgx.Conn
+	switch h := db.(type) {
+	case *pgx.Conn:
+		conn = h
+	case Undoer:
+	case pgx.Tx: // not *pgxpool.Conn, which panics once it was given back
+		conn = h.Conn()
+	}
+	return conn != nil && conn.PgConn() != nil && !conn.IsClosed() && conn.PgConn().IsBusy()
 }

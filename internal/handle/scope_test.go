@@ -48,7 +48,8 @@ func TestCheck(t *testing.T) {
 		"detached":           {handle.WithScope(inner, nil), a, nil},
 		"cannot be compared": {handle.WithScope(t.Context(), &handle.Scope{Root: strange}), strange, nil},
 		"face of itself":     {outer, &ring{}, nil},
-		"no handle":          {outer, nil, nil},
+		"no handle":          {outer, nil, smrt.ErrBadOptions},
+		"nil pointer":        {outer, (*pgx.Conn)(nil), smrt.ErrBadOptions},
 		"nil context":        {nil, a, smrt.ErrNilContext},
 	} {
 		if err := handle.Check(x.ctx, x.db); !errors.Is(err, x.want) {

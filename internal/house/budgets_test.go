@@ -41,7 +41,7 @@ var over = map[string]int{
 // so that they can be moved.
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare
-		Ref.Get MustResolve bind View Computed Select finish`,
+		Ref.Get Pool.Warm MustResolve bind View Computed Select finish`,
 	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys batchers`,
 	"functions called init": ``,
 }

@@ -233,12 +233,26 @@ func (d *Decoder) scan(i int, s *step, src []byte, dst unsafe.Pointer) error {
 		s.plan = d.types.PlanScan(f.DataTypeOID, f.Format, field)
 	}
 	if err := s.plan.Scan(src, field); err != nil {
-		e := d.fault(s, smrt.ErrOutOfRange)
+		e := d.fault(s, s.misfit(d.fields[i].DataTypeOID))
 		e.Reason = "the column's value does not fit a field of type " + s.column.Type.String()
 		e.Cause = err
 		return e
 	}
 	return nil
+}
+
+// misfit is what it means that a value of a type does not fit the field: a number
+// is too large for a field that is one, and everything else is of another type.
+func (s *step) misfit(oid uint32) error {
+	switch oid {
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID,
+		pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID:
+		switch s.column.Kind {
+		case KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindTime:
+			return smrt.ErrOutOfRange
+		}
+	}
+	return smrt.ErrWrongType
 }
 
 // slow reads a value that decode does not know. Such a value is rare, so pgx's

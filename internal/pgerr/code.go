@@ -36,6 +36,19 @@ func IsDataException(err error) bool { return class(err) == "22" }
 // was refused, or a constraint.
 func IsAboutRow(err error) bool { return class(err) == "22" || class(err) == "23" }
 
+// IsTooLong reports whether a text is longer than its type allows.
+func IsTooLong(err error) bool { return hasCode(err, "22001") }
+
+// IsNotNull reports whether a NOT NULL constraint was violated.
+func IsNotNull(err error) bool { return hasCode(err, "23502") }
+
+// IsUnique reports whether a unique constraint was violated.
+func IsUnique(err error) bool { return hasCode(err, "23505") }
+
+// SameCondition reports whether the server reported both errors with one
+// SQLSTATE.
+func SameCondition(a, b error) bool { return code(a) != "" && code(a) == code(b) }
+
 // IsOutOfRange reports whether a number or a time does not fit its type.
 func IsOutOfRange(err error) bool { return hasCode(err, "22003", "22008") }
 

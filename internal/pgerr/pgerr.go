@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 
 	"github.com/smrt-go/smrt"
 )
@@ -32,6 +33,16 @@ func Wrap(op Op, table string, err error) error {
 	return &failure{op: op, table: table, err: translate(op, table, err)}
 }
 
+// Translate gives an error of pgx or PostgreSQL its type, without a place. It
+// returns nil for nil, and an error that has its type as it is.
+func Translate(err error) error {
+	var done *failure
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	return translate("", "", err)
+}
+
 // failure is an error with its place.
 type failure struct {
 	op    Op
@@ -45,13 +56,20 @@ func (f *failure) Unwrap() error { return f.err }
 func translate(op Op, table string, err error) error {
 	var pg *pgconn.PgError
 	var explained *smrt.ValueError
+	var scan pgx.ScanArgError
 	switch {
-	case errors.As(err, &explained):
+	case errors.As(err, &explained), errors.Is(err, smrt.ErrQueryCanceled), errors.Is(err, smrt.ErrTxConcurrentUse):
 		return err
 	case errors.As(err, &pg):
 		return server(op, table, err, pg)
 	case errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, smrt.ErrNotFound):
 		return smrt.ErrNotFound
+	case errors.Is(err, pgx.ErrTooManyRows) && !errors.Is(err, smrt.ErrTooManyRows):
+		return smrt.ErrTooManyRows
+	case errors.As(err, &scan): // its text quotes the value
+		return &smrt.ValueError{Column: scan.FieldName, Row: -1, Offset: -1, Reason: "it does not fit the Go value that it is read into", Err: smrt.ErrWrongType, Cause: err}
+	case errors.Is(err, puddle.ErrClosedPool):
+		return smrt.ErrPoolClosed
 	case IsEncode(err):
 		return &hidden{text: "an argument does not fit the type of its column", err: err}
 	}
@@ -92,11 +110,6 @@ type hidden struct {
 func (h *hidden) Error() string { return h.text }
 func (h *hidden) Unwrap() error { return h.err }
 
-// constraintKinds by SQLSTATE, PostgreSQL's class 23.
-var constraintKinds = map[string]smrt.ConstraintKind{
-	"23502": smrt.NotNullViolation, "23503": smrt.ForeignKeyViolation, "23505": smrt.UniqueViolation, "23514": smrt.CheckViolation, "23P01": smrt.ExclusionViolation,
-}
-
 // conditions names the SQLSTATEs whose messages quote values, with the
 // sentinel that fits.
 var conditions = map[string]struct {
@@ -107,16 +120,36 @@ var conditions = map[string]struct {
 	"22001": {"a text is longer than its column allows", smrt.ErrOutOfRange},
 	"22003": {"a number is out of its column's range", smrt.ErrOutOfRange},
 	"22008": {"a date or time is out of its column's range", smrt.ErrOutOfRange},
-	"22007": {"a text is not a date or time", nil},
+	"22007": {"a text is not a date or time", smrt.ErrWrongType},
 	"22021": {"a text contains bytes that the database's encoding does not have", smrt.ErrInvalidText},
-	"22P02": {"a text is not a value of its column's type", nil},
+	"22P02": {"a text is not a value of its column's type", smrt.ErrWrongType},
+	"2200H": {"a sequence is at its end and has no key left", nil},
 	"22P05": {"a JSON document contains a character that the database's encoding does not have", smrt.ErrInvalidJSON},
 	"22030": {"a JSON document names a key twice", smrt.ErrInvalidJSON},
 	"22032": {"a text is not a JSON document", smrt.ErrInvalidJSON},
 }
 
+// IsAboutValue reports whether the server refused a value that it was given, as
+// opposed to one that it computed.
+func IsAboutValue(err error) bool {
+	return class(err) == "22" && conditions[code(err)].sentinel != nil
+}
+
+// Condition returns what to say of a value that the server refused, and the
+// sentinel.
+func Condition(err error) (string, error) {
+	c := conditions[code(err)]
+	if c.sentinel == nil {
+		c.sentinel = smrt.ErrWrongType
+	}
+	if c.text == "" {
+		c.text = "a value was refused by the database"
+	}
+	return c.text, c.sentinel
+}
+
 func server(op Op, table string, err error, pg *pgconn.PgError) error {
-	if kind, ok := constraintKinds[pg.Code]; ok {
+	if kind := constraintKind(pg); kind != 0 {
 		return constraint(op, table, kind, err, pg)
 	}
 	if c, ok := conditions[pg.Code]; ok {
@@ -131,49 +164,11 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if IsPooler(pg) {
 		return Pooler(pg)
 	}
-	if strings.HasPrefix(pg.Code, "22") {
+	switch {
+	case raised(pg):
+		return &hidden{text: "a function or trigger of the database raised an error (SQLSTATE " + pg.Code + ")", err: pg}
+	case strings.HasPrefix(pg.Code, "22"):
 		return &hidden{text: "a value was refused by the database (SQLSTATE " + pg.Code + ")", err: pg}
 	}
 	return pg
-}
-
-func constraint(op Op, table string, kind smrt.ConstraintKind, err error, pg *pgconn.PgError) error {
-	e := &smrt.ConstraintError{Kind: kind, Table: pg.TableName, Constraint: pg.ConstraintName, Err: pg}
-	var known *Columns
-	switch {
-	case pg.ColumnName != "":
-		e.Columns = []string{pg.ColumnName}
-	case errors.As(err, &known):
-		e.Columns = known.Names
-	}
-	if kind == smrt.ForeignKeyViolation {
-		e.Direction = smrt.MissingParent
-		if op == "delete" || pg.TableName != table[strings.LastIndexByte(table, '.')+1:] {
-			e.Direction = smrt.StillReferenced
-		}
-	}
-	return e
-}
-
-// Columns is a violated constraint with the columns it is on, which the server
-// does not report with the error.
-type Columns struct {
-	Names []string
-	Err   error
-}
-
-func (c *Columns) Error() string { return c.Err.Error() }
-
-// Unwrap gives the server's error.
-func (c *Columns) Unwrap() error { return c.Err }
-
-// NeedsColumns returns the server's error if it is about a constraint whose
-// columns it does not name.
-func NeedsColumns(err error) (*pgconn.PgError, bool) {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.ConstraintName == "" || pg.ColumnName != "" {
-		return nil, false
-	}
-	_, ok := constraintKinds[pg.Code]
-	return pg, ok
 }

@@ -29,9 +29,9 @@ func TestWrap(t *testing.T) {
 		"22003": smrt.ErrOutOfRange,
 		"22021": smrt.ErrInvalidText,
 		"22P05": smrt.ErrInvalidJSON,
-		"22007": nil,
+		"22007": smrt.ErrWrongType,
 		"22012": nil,
-		"22P02": nil,
+		"22P02": smrt.ErrWrongType,
 	} {
 		t.Run(code, func(t *testing.T) {
 			server := &pgconn.PgError{Code: code, Message: "refused: secret", Detail: "Key (a)=(secret)", TableName: "orders"}
@@ -83,6 +83,78 @@ func TestDirection(t *testing.T) {
 		if !errors.As(err, &violated) || violated.Direction != c.want {
 			t.Errorf("%s of %s, constraint of %s: got %v, want %v", c.op, c.table, c.of, violated, c.want)
 		}
+	}
+}
+
+// TestDirectionInAnyLanguage counts the names in the server's texts.
+func TestDirectionInAnyLanguage(t *testing.T) {
+	for text, want := range map[string]smrt.Direction{
+		`insert or update on table "visits" violates foreign key constraint "fk"`:                                    smrt.MissingParent,
+		`update or delete on table "sites" violates foreign key constraint "fk" on table "visits"`:                   smrt.StillReferenced,
+		`update or delete on table "visits" violates foreign key constraint "fk" on table "visits"`:                  smrt.StillReferenced,
+		"Einfügen oder Aktualisieren in Tabelle »visits« verletzt Fremdschlüssel-Constraint »fk«":                    smrt.MissingParent,
+		"Aktualisieren oder Löschen in Tabelle »sites« verletzt Fremdschlüssel-Constraint »fk« von Tabelle »visits«": smrt.StillReferenced,
+		"une instruction insert ou update sur la table « visits » viole la contrainte de clé étrangère « fk »":       smrt.MissingParent,
+	} {
+		for _, op := range []pgerr.Op{"create", "update", "delete"} {
+			err := pgerr.Wrap(op, "visits", &pgconn.PgError{Code: "23503", TableName: "visits", ConstraintName: "fk", Routine: "ri_ReportViolation", Message: text})
+			var violated *smrt.ConstraintError
+			if !errors.As(err, &violated) || violated.Direction != want {
+				t.Errorf("%s, %q: got %v, want %v", op, text, violated, want)
+			}
+		}
+	}
+	odd := &pgconn.PgError{Code: "23503", TableName: `od"d`, ConstraintName: `f"k`, Routine: "ri_ReportViolation", Message: `insert or update on table "od"d" violates foreign key constraint "f"k"`}
+	var violated *smrt.ConstraintError
+	if err := pgerr.Wrap("create", "x", odd); !errors.As(err, &violated) || violated.Direction != smrt.MissingParent {
+		t.Errorf("names with quotes: %v", err)
+	}
+	for code, want := range map[string]smrt.Direction{"23001": smrt.StillReferenced, "23503": 0} {
+		raised := pgerr.Wrap("create", "visits", &pgconn.PgError{Code: code, TableName: "visits", Routine: "exec_stmt_raise"})
+		if !errors.As(raised, &violated) || violated.Direction != want || !errors.Is(raised, smrt.ErrForeignKey) {
+			t.Errorf("%s: %v", code, raised)
+		}
+	}
+}
+
+// TestTextsOfUsers hides what functions of the database raise, and tells a row
+// without a partition from a check.
+func TestTextsOfUsers(t *testing.T) {
+	for what, pg := range map[string]*pgconn.PgError{
+		"by SQLSTATE": {Code: "P0001", Message: "no secret"},
+		"by function": {Code: "ZX001", Message: "no secret", Routine: "exec_stmt_raise"},
+		"sequence":    {Code: "2200H", Message: "secret"},
+		"violation":   {Code: "23505", Message: "secret", Routine: "exec_stmt_raise"},
+	} {
+		if text := pgerr.Wrap("create", "t", pg).Error(); strings.Contains(text, "secret") || strings.Contains(text, `""`) {
+			t.Errorf("%s: says %q", what, text)
+		}
+	}
+	for routine, want := range map[string]error{"ExecFindPartition": smrt.ErrNoPartition, "ExecConstraints": smrt.ErrCheck, "exec_stmt_raise": smrt.ErrCheck} {
+		if err := pgerr.Wrap("create", "t", &pgconn.PgError{Code: "23514", TableName: "t", Routine: routine}); !errors.Is(err, want) {
+			t.Errorf("%s: %v", routine, err)
+		}
+	}
+}
+
+// TestScanErrors: pgx quotes the value that a Go value does not take.
+func TestScanErrors(t *testing.T) {
+	err := pgerr.Wrap("max", "orders", pgx.ScanArgError{FieldName: "max", Err: errors.New("secret is no number")})
+	var value *smrt.ValueError
+	if !errors.Is(err, smrt.ErrWrongType) || !errors.As(err, &value) || value.Column != "max" || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCanceled: both the context and the condition are matched.
+func TestCanceled(t *testing.T) {
+	gone := &pgconn.PgError{Code: "57014", Message: "secret"}
+	err := pgerr.Wrap("find", "t", pgerr.Canceled(context.Canceled, fmt.Errorf("outside: %w", gone)))
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, smrt.ErrQueryCanceled) || !errors.Is(err, error(gone)) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+	if err := pgerr.Canceled(nil, gone); err != error(gone) { //nolint:errorlint // the same value is wanted
+		t.Errorf("without a context that ended: %v", err)
 	}
 }
 

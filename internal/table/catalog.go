@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -109,7 +110,7 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = f.rel AND a.attnum = k.att`
 
 // withColumns adds to a violated constraint the columns it is on. They are
 // looked up once for each constraint; in a transaction, which the violation has
-// aborted, they cannot be, and the error names the constraint only.
+// aborted, beside it. Where that cannot be, the error names the constraint only.
 func (t *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	pg, ok := pgerr.NeedsColumns(err)
 	if !ok || ctx.Err() != nil {
@@ -119,7 +120,15 @@ func (t *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	names, ok := t.constraints.Load(key)
 	if !ok {
 		var columns []string
-		if lookupErr := db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&columns); lookupErr != nil {
+		look := func(ctx context.Context, db smrt.DB) {
+			if db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&columns) != nil {
+				columns = nil
+			}
+		}
+		if look(ctx, db); columns == nil {
+			handle.Beside(ctx, look)
+		}
+		if columns == nil {
 			return err
 		}
 		names, _ = t.constraints.LoadOrStore(key, columns)

@@ -128,6 +128,16 @@ func (t *Table) CheckSets(sets []plan.Set) error {
 	return plan.AssignedOnce(sets)
 }
 
+// KeepsKey refuses assignments to the key of the row that they are made to.
+func (t *Table) KeepsKey(sets []plan.Set) error {
+	for i := range sets {
+		if sets[i].Column != nil && t.IsKey(sets[i].Column) {
+			return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is the key, which a patch does not change: use UpdateWhere"}
+		}
+	}
+	return nil
+}
+
 // CheckColumn refuses to write a column that the server computes.
 func (t *Table) CheckColumn(col *meta.Column) error {
 	if slices.Contains(t.Computed, col) {
@@ -216,7 +226,7 @@ func (t *Table) AppendKeyOf(b []byte, p unsafe.Pointer) []byte {
 // every program a query at its start.
 func (t *Table) Explain(ctx context.Context, db smrt.DB, err error, args []any, columns []*meta.Column) error {
 	if !suspectsValue(err) {
-		return err
+		return t.blameArgs(ctx, db, err, args, columns)
 	}
 	types, lookupErr := t.ColumnTypes(ctx, db)
 	if lookupErr != nil {
@@ -229,7 +239,7 @@ func (t *Table) Explain(ctx context.Context, db smrt.DB, err error, args []any, 
 			}
 		}
 	}
-	return err
+	return t.blameArgs(ctx, db, err, args, columns)
 }
 
 // suspectsValue reports whether an error may be about the range of an argument.
@@ -291,9 +301,9 @@ func (t *Table) misfit(col *meta.Column, typ ColumnType, arg any, cause error) e
 }
 
 // ExplainRows finds the row and column whose value does not fit.
-func (t *Table) ExplainRows(err error, types map[string]ColumnType, rows Rows) error {
+func (t *Table) ExplainRows(ctx context.Context, db smrt.DB, err error, types map[string]ColumnType, rows Rows) error {
 	if !suspectsValue(err) {
-		return err
+		return t.blameRows(ctx, db, err, rows)
 	}
 	for _, col := range t.Writable {
 		for i := range rows.N {
@@ -306,5 +316,5 @@ func (t *Table) ExplainRows(err error, types map[string]ColumnType, rows Rows) e
 			}
 		}
 	}
-	return err
+	return t.blameRows(ctx, db, err, rows)
 }

@@ -117,6 +117,9 @@ func (t *Table) Fail(ctx context.Context, db smrt.DB, op Op, err error) error {
 	if err == nil {
 		return nil
 	}
+	if ctx != nil {
+		err = pgerr.Canceled(ctx.Err(), err)
+	}
 	return pgerr.Wrap(op, t.Name, t.withColumns(ctx, db, err))
 }
 

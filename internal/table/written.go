@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -30,17 +31,27 @@ type writtenField struct {
 }
 
 // maxKept is for how many rows memory is kept for the next call.
-const maxKept = 256
+const maxKept = 4096
 
-// Written returns room for what a statement will write, nil if it returns
+// Written returns room for what a statement will write to n rows, nil if it returns
 // nothing.
-func (st *Statement) Written() *Written {
+func (st *Statement) Written(n int) *Written {
 	if len(st.Returned) == 0 {
 		return nil
 	}
-	if w, ok := st.written.Get().(*Written); ok {
-		return w
+	w, ok := st.written.Get().(*Written)
+	if !ok {
+		w = st.newWritten()
 	}
+	w.rows = slices.Grow(w.rows, n)
+	for i := range w.fields {
+		w.fields[i].was.Reserve(n)
+		w.fields[i].is.Reserve(n)
+	}
+	return w
+}
+
+func (st *Statement) newWritten() *Written {
 	w := &Written{st: st, fields: make([]writtenField, len(st.Returned))}
 	for i, t := range st.Returned {
 		f := &w.fields[i]
