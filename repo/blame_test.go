@@ -96,6 +96,24 @@ func TestViolatingRowsAreNamed(t *testing.T) {
 	check.Same(t, "columns", len(violated.Columns), 2)
 
 	check.NoError(t, r.CreateMany(t.Context(), []gadget{goodGadget(1), goodGadget(2)}))
+	for what, again := range map[string]func() error{
+		"pool": func() error { return r.CreateMany(t.Context(), []gadget{goodGadget(5), goodGadget(2), goodGadget(1)}) },
+		"transaction": func() error {
+			return txn.Run(t.Context(), pool, func(ctx context.Context, tx pgx.Tx) error {
+				return r.With(tx).CreateMany(ctx, []gadget{goodGadget(5), goodGadget(2), goodGadget(1)})
+			})
+		},
+	} {
+		err = again()
+		check.Same(t, what+": has a constraint", errors.As(err, &violated), true)
+		check.Equal(t, what+": the first row that exists", violated.Rows, []int{1})
+	}
+	a := newArchive(t)
+	deleted, live := a.add(t, "deleted")[0], a.add(t, "live")[0]
+	check.NoError(t, a.documents.Delete(t.Context(), deleted.ID))
+	err = a.documents.CreateMany(t.Context(), []document{{Slug: "deleted"}, {Slug: live.Slug}})
+	check.Same(t, "partial index: has a constraint", errors.As(err, &violated), true)
+	check.Equal(t, "partial index: row", violated.Rows, []int{1})
 	check.Error(t, "the key", r.Patch(t.Context(), 2, query.Col(func(p *gadget) *int64 { return &p.ID }).Set(5)), smrt.ErrBadQuery)
 	child := goodGadget(7)
 	child.Whole = new(int64)

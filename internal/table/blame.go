@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
@@ -20,7 +19,7 @@ import (
 //	a text is too long        its length is compared with that of the column's type
 //	any other                 the values of a column are cast to its type once more, all at
 //	                          first, then half of them, until one is left
-//	a unique constraint       equal values within the call
+//	a unique constraint       equal values within the call, then those that the table has
 //	NOT NULL                  the first row that has none
 //
 // A transaction that has failed answers no questions; they are asked beside it if
@@ -190,72 +189,11 @@ func (t *Table) blameArgs(ctx context.Context, db smrt.DB, err error, args []any
 
 // blameRows looks for the row of a bulk call that the server refused.
 func (t *Table) blameRows(ctx context.Context, db smrt.DB, err error, rows Rows) error {
-	r := &refused{table: t, ctx: ctx, db: db, err: err, n: rows.N, columns: t.Writable}
-	r.value = func(column, row int) (any, error) { return t.Writable[column].Arg(rows.At(row)) }
-	return r.explain()
+	return t.refusedRows(ctx, db, err, rows, t.Writable).explain()
 }
 
-// Violators adds to a violated constraint the rows of the call that violate it, as
-// far as the call itself shows them.
-func (t *Table) Violators(ctx context.Context, db smrt.DB, err error, rows Rows) error {
-	pg, ok := pgerr.Violated(err)
-	if !ok {
-		return err
-	}
-	if err = t.withColumns(ctx, db, err); pgerr.IsNotNull(err) {
-		return t.nullRow(err, pg.ColumnName, rows)
-	}
-	names := pgerr.ColumnsOf(err)
-	columns := make([]*meta.Column, 0, len(names))
-	for _, name := range names {
-		i := slices.IndexFunc(t.Struct.Columns, func(col *meta.Column) bool { return col.Name == name })
-		if i < 0 {
-			return err
-		}
-		columns = append(columns, t.Struct.Columns[i])
-	}
-	if len(columns) == 0 || !pgerr.IsUnique(err) {
-		return err
-	}
-	if dup := duplicates(columns, rows.N, rows.At); dup != nil {
-		return &pgerr.Columns{Names: names, Rows: dup, Err: err}
-	}
-	return err
-}
-
-// nullRow adds to a violated NOT NULL the first row that has none.
-func (t *Table) nullRow(err error, column string, rows Rows) error {
-	i := slices.IndexFunc(t.Writable, func(col *meta.Column) bool { return col.Name == column })
-	if i < 0 {
-		return err
-	}
-	for row := range rows.N {
-		if v, failed := t.Writable[i].Arg(rows.At(row)); failed == nil && isNull(v) {
-			return &pgerr.Columns{Names: []string{column}, Rows: []int{row}, Err: err}
-		}
-	}
-	return err
-}
-
-func isNull(v any) bool {
-	_, null, err := meta.Text(v)
-	return err == nil && null
-}
-
-// duplicates returns the first two rows that are equal in columns, of which no
-// value may be NULL.
-func duplicates(columns []*meta.Column, n int, at func(int) unsafe.Pointer) []int {
-	seen := make(map[string]int, n)
-	for i := range n {
-		p := at(i)
-		if slices.ContainsFunc(columns, func(col *meta.Column) bool { return col.Nullable && col.Zero(p) }) {
-			continue
-		}
-		key := TargetKey(columns, p)
-		if first, ok := seen[key]; ok {
-			return []int{first, i}
-		}
-		seen[key] = i
-	}
-	return nil
+func (t *Table) refusedRows(ctx context.Context, db smrt.DB, err error, rows Rows, columns []*meta.Column) *refused {
+	r := &refused{table: t, ctx: ctx, db: db, err: err, n: rows.N, columns: columns}
+	r.value = func(column, row int) (any, error) { return columns[column].Arg(rows.At(row)) }
+	return r
 }

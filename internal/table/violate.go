@@ -1,0 +1,121 @@
+package table
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// Violators adds to a violated constraint the rows of the call that violate it, as
+// far as the call itself shows them.
+func (t *Table) Violators(ctx context.Context, db smrt.DB, err error, rows Rows) error {
+	pg, ok := pgerr.Violated(err)
+	if !ok {
+		return err
+	}
+	if err = t.withColumns(ctx, db, err); pgerr.IsNotNull(err) {
+		return t.nullRow(err, pg.ColumnName, rows)
+	}
+	names := pgerr.ColumnsOf(err)
+	columns := make([]*meta.Column, 0, len(names))
+	for _, name := range names {
+		i := slices.IndexFunc(t.Struct.Columns, func(col *meta.Column) bool { return col.Name == name })
+		if i < 0 {
+			return err
+		}
+		columns = append(columns, t.Struct.Columns[i])
+	}
+	if len(columns) == 0 || !pgerr.IsUnique(err) {
+		return err
+	}
+	found := duplicates(columns, rows.N, rows.At)
+	if found == nil {
+		found = t.refusedRows(ctx, db, err, rows, columns).existing(pg)
+	}
+	if found == nil {
+		return err
+	}
+	return &pgerr.Columns{Names: names, Rows: found, Err: err}
+}
+
+// nullRow adds to a violated NOT NULL the first row that has none.
+func (t *Table) nullRow(err error, column string, rows Rows) error {
+	i := slices.IndexFunc(t.Writable, func(col *meta.Column) bool { return col.Name == column })
+	if i < 0 {
+		return err
+	}
+	for row := range rows.N {
+		if v, failed := t.Writable[i].Arg(rows.At(row)); failed == nil && isNull(v) {
+			return &pgerr.Columns{Names: []string{column}, Rows: []int{row}, Err: err}
+		}
+	}
+	return err
+}
+
+func isNull(v any) bool {
+	_, null, err := meta.Text(v)
+	return err == nil && null
+}
+
+// duplicates returns the first two rows that are equal in columns, of which no
+// value may be NULL.
+func duplicates(columns []*meta.Column, n int, at func(int) unsafe.Pointer) []int {
+	seen := make(map[string]int, n)
+	for i := range n {
+		p := at(i)
+		if slices.ContainsFunc(columns, func(col *meta.Column) bool { return col.Nullable && col.Zero(p) }) {
+			continue
+		}
+		key := TargetKey(columns, p)
+		if first, ok := seen[key]; ok {
+			return []int{first, i}
+		}
+		seen[key] = i
+	}
+	return nil
+}
+
+// predicateSQL is the condition of a partial index.
+const predicateSQL = `SELECT coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), 'true')
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
+WHERE s.nspname = $1::text AND t.relname = $2::text AND x.relname = $3::text`
+
+// existing returns the first of the rows whose values a row of the table has, nil
+// for none.
+func (r *refused) existing(pg *pgconn.PgError) []int {
+	types, predicate := r.declared(), ""
+	err := r.ask(predicateSQL, []any{pg.SchemaName, pg.TableName, pg.ConstraintName}, func(scan func(...any) error) error { return scan(&predicate) })
+	if err != nil || predicate == "" {
+		return nil
+	}
+	var params, names, same []string
+	var args []any
+	for i, col := range r.columns {
+		t, ok := types[col.Name]
+		texts := r.texts(i)
+		if !ok || texts == nil {
+			return nil
+		}
+		n := strconv.Itoa(i + 1)
+		params, names = append(params, "$"+n+"::text[]"), append(names, "smrt_"+n)
+		same = append(same, "t."+col.Quoted+" = u.smrt_"+n+"::"+t.name)
+		args = append(args, texts)
+	}
+	sql := "SELECT u.smrt_row FROM unnest(" + strings.Join(params, ", ") + ") WITH ORDINALITY AS u(" + strings.Join(names, ", ") +
+		", smrt_row) WHERE EXISTS (SELECT 1 FROM " + r.table.Quoted + " AS t WHERE " + strings.Join(same, " AND ") + " AND (" + predicate +
+		")) ORDER BY 1 LIMIT 1"
+	row := 0
+	if r.ask(sql, args, func(scan func(...any) error) error { return scan(&row) }) != nil || row == 0 {
+		return nil
+	}
+	return []int{row - 1}
+}
