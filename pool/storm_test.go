@@ -183,6 +183,51 @@ func TestDialsAreBounded(t *testing.T) {
 	}
 }
 
+// Statements that are given up just when they end hit no transaction and no batch
+// of others, which are not run again. The control is pgx's own way to ask the
+// server, without the wait: TestStrayCancellation shows what it does.
+func TestStormHitsNoTransaction(t *testing.T) {
+	dsn := url(t)
+	p := open(t, pool.Config{URL: dsn, MaxConns: stormConns, MinConns: -1, AcquireTimeout: -1})
+	var given, innocent, hit atomic.Int64
+	var callers sync.WaitGroup
+	end := time.Now().Add(size(2*time.Second, 30*time.Second))
+	for i := range stormCallers {
+		callers.Go(func() {
+			for n := 0; time.Now().Before(end); n++ {
+				var err error
+				switch {
+				case i%2 == 0:
+					ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+					if _, err := p.Exec(ctx, "SELECT pg_sleep(0.003)"); err != nil {
+						given.Add(1)
+					}
+					cancel()
+					continue
+				case n%2 == 0:
+					err = pgx.BeginFunc(context.Background(), p, func(tx pgx.Tx) error {
+						_, err := tx.Exec(context.Background(), "SELECT pg_sleep(0.001)")
+						return err
+					})
+				default:
+					batch := &pgx.Batch{}
+					batch.Queue("SELECT pg_sleep(0.001)")
+					batch.Queue("SELECT 1")
+					err = p.SendBatch(context.Background(), batch).Close()
+				}
+				innocent.Add(1)
+				if err != nil {
+					hit.Add(1)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	t.Logf("%d statements given up; %d transactions and batches of others, %d of them failed", given.Load(), innocent.Load(), hit.Load())
+	check.Same(t, "transactions and batches that were hit", hit.Load(), 0)
+	check.Same(t, "statements were given up", given.Load() > 0, true)
+}
+
 // Where the server does not cancel in time, connections have to be closed, and
 // no more are opened than it has closed. The control is in
 // TestHijackedConnectionsCount.

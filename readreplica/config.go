@@ -114,7 +114,8 @@ type Config struct {
 	// Engine is what the servers are. Default: it is detected.
 	Engine Engine
 
-	// Sticky is how long a session reads from the primary after a write,
+	// Sticky is how long a session reads from the primary after a write, and
+	// from one replica after its last read there,
 	// where the engine has no positions to compare. Default: 10 s.
 	Sticky time.Duration
 

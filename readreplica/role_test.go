@@ -112,6 +112,22 @@ func TestSessionsByRole(t *testing.T) {
 	}
 }
 
+// TestSessionsLeaveAReplica: one that has not read for Config.Sticky is free to go
+// elsewhere. TestSessionsByRole is the control.
+func TestSessionsLeaveAReplica(t *testing.T) {
+	t.Parallel()
+	r := openByRole(t, readreplica.Aurora, 20*time.Millisecond)
+	ctx, served := readreplica.WithSession(t.Context()), map[string]bool{}
+	eventually(t, "a session that only reads has been on both replicas", 10*time.Second, func() bool {
+		before := reads(r)
+		_, err := r.Reader().Exec(ctx, "SELECT 1")
+		check.NoError(t, err)
+		served[servedSince(r, before)] = true
+		time.Sleep(25 * time.Millisecond)
+		return served[one] && served[two]
+	})
+}
+
 // TestStickyEnds proves that the writer is left after Config.Sticky, and that the
 // time which a token has been on its way counts.
 func TestStickyEnds(t *testing.T) {

@@ -93,8 +93,8 @@ func (r *Router) chooseByRole(ctx context.Context, d *demand, last handle.Try) (
 		if wrote != 0 && wrote.since() < r.cfg.Sticky {
 			return r.onPrimary(ctx, last)
 		}
-		for _, read := range append(reads, only) { // another replica may be behind this one
-			if read.node != nil && r.mayStay(read, smrt.Position{}, last) {
+		for _, read := range append(reads, only) { // another replica may be behind this one, but not for ever
+			if read.node != nil && read.at.since() < r.cfg.Sticky && r.mayStay(read, smrt.Position{}, last) {
 				return tryOn(read.node, last), nil
 			}
 		}
