@@ -45,7 +45,7 @@ const (
 func (p *Pool) watch(conn *pgconn.PgConn) ctxwatch.Handler {
 	s := &connState{pool: p}
 	conn.CustomData()[stateKey] = s
-	if server := p.server.Load(); server != nil && server.Mode != Direct {
+	if server := p.server.Load(); server == nil || server.Mode != Direct { // nil: it is being found out
 		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
 	}
 	return &canceller{conn: conn, state: s}

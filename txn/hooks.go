@@ -102,19 +102,25 @@ func (a *attempt) marked() int {
 func (a *attempt) undone(mark int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	takeBack(a.hooks[mark:])
+	takeBack(a.hooks[mark:], true)
 	for i := mark; i < len(a.hooks); i++ {
 		a.hooks[i].undone = true
 	}
 }
 
-// takeBack takes back what calls wrote to the caller's values.
-func takeBack(hooks []hook) {
+// takeBack ends what is kept of what calls wrote to the caller's values, and takes
+// it back if it was undone.
+func takeBack(hooks []hook, undone bool) {
 	for i := len(hooks) - 1; i >= 0; i-- {
-		if k := &hooks[i]; k.undo != nil {
-			k.undo.Undo()
-			k.undo = nil // so that it happens once
+		k := &hooks[i]
+		if k.undo == nil {
+			continue
 		}
+		if undone {
+			k.undo.Undo()
+		}
+		k.undo.Forget()
+		k.undo = nil // so that it happens once
 	}
 }
 
@@ -133,9 +139,7 @@ func (a *attempt) after(ctx context.Context, o Outcome) {
 	hooks := a.hooks
 	a.hooks = nil
 	a.mu.Unlock()
-	if o == NotCommitted {
-		takeBack(hooks)
-	}
+	takeBack(hooks, o == NotCommitted)
 	if len(hooks) > 0 {
 		runHooks(ctx, hooks, o)
 	}

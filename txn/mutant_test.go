@@ -45,12 +45,12 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what a call wrote is taken back with its savepoint", "hooks.go",
-			"	takeBack(a.hooks[mark:])\n", "",
+			"	takeBack(a.hooks[mark:], true)\n", "",
 			"TestUndoFollowsTheTransaction: after the savepoint",
 		},
 		{
 			"what a call wrote is taken back before another attempt", "hooks.go",
-			"	if o == NotCommitted {\n		takeBack(hooks)\n	}\n", "",
+			"	takeBack(hooks, o == NotCommitted)\n", "",
 			"TestUndoBeforeAnotherAttempt: known",
 		},
 		{

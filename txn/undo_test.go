@@ -20,7 +20,8 @@ type noted struct {
 	name string
 }
 
-func (n noted) Undo() { *n.log = append(*n.log, n.name) }
+func (n noted) Undo()   { *n.log = append(*n.log, n.name) }
+func (n noted) Forget() {}
 
 // TestUndoFollowsTheTransaction: what was written last is taken back first, with
 // its savepoint or with everything, and once.

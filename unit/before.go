@@ -66,3 +66,6 @@ func (b *before) Undo() {
 	}
 	*b.u = b.was
 }
+
+// Forget does nothing: what was remembered is let go of with b.
+func (b *before) Forget() {}

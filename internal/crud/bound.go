@@ -109,5 +109,5 @@ func (b *Bound) keepWritten(ctx context.Context, w *table.Written, err error) {
 			return
 		}
 	}
-	w.Release()
+	w.Forget()
 }

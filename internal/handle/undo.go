@@ -8,7 +8,12 @@ import (
 
 // Undo is what a call did to values of its caller, which a rollback must take
 // back with the rows: keys, versions, times that came back from the server.
-type Undo interface{ Undo() }
+type Undo interface {
+	// Undo takes it back.
+	Undo()
+	// Forget is called afterwards, or when there is nothing to take back any more.
+	Forget()
+}
 
 // Undoer is a transaction that knows how it ends.
 type Undoer interface {

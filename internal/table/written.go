@@ -110,8 +110,8 @@ func (w *Written) None() bool {
 	return true
 }
 
-// Release gives the memory to the next call.
-func (w *Written) Release() {
+// Forget gives the memory to the next call.
+func (w *Written) Forget() {
 	for w != nil {
 		earlier := w.Earlier
 		if cap(w.rows) <= maxKept {
