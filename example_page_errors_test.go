@@ -21,7 +21,7 @@ func ExampleCursorError() {
 		panic(err)
 	}
 	defer pool.Close()
-	products := repo.New(pool, Products, repo.Options{CursorSecret: []byte("a secret of the service")})
+	products := repo.New(pool, Products, repo.Options{CursorSecrets: [][]byte{[]byte("a secret of the service")}})
 
 	_, err = products.Page(ctx, query.All[Product](), query.Page{Size: 10, After: "what a user typed"})
 	var unusable *smrt.CursorError

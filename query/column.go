@@ -35,22 +35,27 @@ func NullCol[T, V any](field func(*T) **V) Column[T, V] {
 func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
 
 // Name returns the column's name in the database.
-func (c Column[T, V]) Name() string { return c.column.Name }
+func (c Column[T, V]) Name() string { return c.Plan().Name }
 
 // Plan returns what c holds, for the packages of this module.
-func (c Column[T, V]) Plan() *meta.Column { return c.column }
+func (c Column[T, V]) Plan() *meta.Column { return declared(c.column) }
+
+// declared returns c, or what stands for the column of a zero Column.
+func declared(c *meta.Column) *meta.Column {
+	if c == nil {
+		return plan.Undeclared
+	}
+	return c
+}
 
 func (c Column[T, V]) node(op plan.Op, v any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: plan.Copy(v)}}
+	return Predicate[T]{plan.Node{Op: op, Column: c.Plan(), A: plan.Copy(v)}}
 }
 
 // null reports whether v stands for NULL: a nil pointer, or a type of its own
 // with a Valid field that is false, such as sql.NullString or pgtype.Int4.
 func (c Column[T, V]) null(v V) bool {
-	if !c.elem.Nullable {
-		return false
-	}
-	return plan.IsNullValue(v)
+	return c.elem != nil && c.elem.Nullable && plan.IsNullValue(v)
 }
 
 // Eq matches rows whose column equals v. If v is a nil pointer, or a null
@@ -68,7 +73,7 @@ func (c Column[T, V]) Ne(v V) Predicate[T] {
 	switch {
 	case c.null(v):
 		return c.IsNotNull()
-	case c.column.Nullable:
+	case c.Plan().Nullable:
 		return c.node(plan.Distinct, v)
 	}
 	return c.node(plan.Ne, v)
@@ -89,7 +94,7 @@ func (c Column[T, V]) Ge(v V) Predicate[T] { return c.node(plan.Ge, v) }
 // Between matches rows whose column is at least low and at most high, both
 // included, never NULL. If low is greater than high, nothing matches.
 func (c Column[T, V]) Between(low, high V) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.column, A: plan.Copy(low), B: plan.Copy(high)}}
+	return Predicate[T]{plan.Node{Op: plan.Between, Column: c.Plan(), A: plan.Copy(low), B: plan.Copy(high)}}
 }
 
 // IsNull matches rows where the column is NULL.
@@ -103,7 +108,7 @@ func (c Column[T, V]) IsNotNull() Predicate[T] { return c.node(plan.NotNull, nil
 // A nil in vs matches NULL.
 func (c Column[T, V]) In(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
-	if c.elem.IsArray() {
+	if c.elem == nil || c.elem.IsArray() {
 		return c.each(vs)
 	}
 	list := c.list(plan.In, values)
@@ -120,14 +125,14 @@ func (c Column[T, V]) In(vs ...V) Predicate[T] {
 // It matches rows where the column is NULL, unless vs has a nil.
 func (c Column[T, V]) NotIn(vs ...V) Predicate[T] {
 	values := c.withoutNulls(vs)
-	if c.elem.IsArray() {
+	if c.elem == nil || c.elem.IsArray() {
 		return Not(c.each(vs))
 	}
 	list := c.list(plan.NotIn, values)
 	switch {
 	case len(values) < len(vs):
 		return And(list, c.IsNotNull())
-	case len(vs) > 0 && c.column.Nullable:
+	case len(vs) > 0 && c.Plan().Nullable:
 		return Or(list, c.IsNull())
 	}
 	return list
@@ -144,7 +149,7 @@ func (c Column[T, V]) each(vs []V) Predicate[T] {
 }
 
 func (c Column[T, V]) withoutNulls(vs []V) []V {
-	if !c.elem.Nullable || !slices.ContainsFunc(vs, c.null) {
+	if c.elem == nil || !c.elem.Nullable || !slices.ContainsFunc(vs, c.null) {
 		return vs
 	}
 	return slices.DeleteFunc(slices.Clone(vs), c.null)
@@ -160,33 +165,33 @@ func (c Column[T, V]) list(op plan.Op, vs []V) Predicate[T] {
 	plan.CopyAll(vs)
 	array, err := meta.NewArray(c.elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
 	if err != nil {
-		err = meta.InColumn(err, c.column.Name)
+		err = meta.InColumn(err, c.Name())
 	}
-	return Predicate[T]{plan.Node{Op: op, Column: c.column, A: array, Err: err}}
+	return Predicate[T]{plan.Node{Op: op, Column: c.Plan(), A: array, Err: err}}
 }
 
 // Asc orders by the column, smallest first, NULLs last.
-func (c Column[T, V]) Asc() Order[T] { return Order[T]{meta.Order{Column: c.column}} }
+func (c Column[T, V]) Asc() Order[T] { return Order[T]{meta.Order{Column: c.Plan()}} }
 
 // Desc orders by the column, greatest first, NULLs first.
-func (c Column[T, V]) Desc() Order[T] { return Order[T]{meta.Order{Column: c.column, Desc: true}} }
+func (c Column[T, V]) Desc() Order[T] { return Order[T]{meta.Order{Column: c.Plan(), Desc: true}} }
 
 // Set assigns v to the column, also if v is a zero value. A nil assigns NULL.
 func (c Column[T, V]) Set(v V) Assignment[T] {
 	if c.null(v) {
 		return c.SetNull()
 	}
-	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.column, A: plan.Copy(v)}}
+	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.Plan(), A: plan.Copy(v)}}
 }
 
 // SetNull assigns NULL to the column.
 func (c Column[T, V]) SetNull() Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetNull, Column: c.column}}
+	return Assignment[T]{plan.Set{Op: plan.SetNull, Column: c.Plan()}}
 }
 
 // SetDefault assigns the column's default, as declared in the database.
 func (c Column[T, V]) SetDefault() Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetDefault, Column: c.column}}
+	return Assignment[T]{plan.Set{Op: plan.SetDefault, Column: c.Plan()}}
 }
 
 // Number are the types that [Add] can add.
@@ -198,13 +203,13 @@ type Number interface {
 // function and not a method of [Column], so that it compiles for numbers only.
 // For dates use [Column.SetExpr]: DueAt.SetExpr("due_at + $1", 24*time.Hour).
 func Add[T any, V Number](c Column[T, V], v V) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.column, A: plan.Copy(v)}}
+	return Assignment[T]{plan.Set{Op: plan.SetAdd, Column: c.Plan(), A: plan.Copy(v)}}
 }
 
 // SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.column, SQL: string(sql), Args: plan.CopyArgs(args)}}
+	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.Plan(), SQL: string(sql), Args: plan.CopyArgs(args)}}
 }
 
 // Assignment assigns a value to a column of the entity T. Patch and UpdateWhere

@@ -32,7 +32,7 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 // text matches every row that is not NULL.
 func (c TextColumn[T, V]) pattern(op plan.Op, before, text, after string) Predicate[T] {
 	if text == "" {
-		if c.column.Nullable {
+		if c.Plan().Nullable || c.column == nil {
 			return c.IsNotNull()
 		}
 		return Predicate[T]{plan.Node{Op: plan.True}}
@@ -145,7 +145,7 @@ func (c JSONColumn[T, V]) PathEq(v any, path ...string) Predicate[T] {
 // PathText matches rows whose document has, at path, a value that equals text
 // when it is read as text.
 func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.column, A: append([]string{}, path...), B: text}}
+	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.Plan(), A: append([]string{}, path...), B: text}}
 }
 
 func (c JSONColumn[T, V]) encode(v any) (any, error) {
@@ -156,7 +156,7 @@ func (c JSONColumn[T, V]) encode(v any) (any, error) {
 			Reason: "a value of type " + reflect.TypeOf(v).String() + " cannot be encoded",
 		}
 	}
-	if err := c.column.CheckValue(json.RawMessage(b)); err != nil {
+	if err := c.Plan().CheckValue(json.RawMessage(b)); err != nil {
 		return nil, err
 	}
 	return string(b), nil
@@ -205,5 +205,5 @@ func SearchCol[T, V any](config constant, field func(*T) *V) SearchColumn[T, V] 
 // "quoted phrases" in order, "or" for either, "-" to exclude. No input is a
 // syntax error. Input without words matches nothing.
 func (c SearchColumn[T, V]) Matches(words string) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Matches, Column: c.column, A: c.config, B: words}}
+	return Predicate[T]{plan.Node{Op: plan.Matches, Column: c.Plan(), A: c.config, B: words}}
 }

@@ -171,7 +171,15 @@ func version(c *meta.Column) setting    { return to(func(t *meta.Table) { t.Vers
 func keyByServer(b bool) setting        { return to(func(t *meta.Table) { t.KeyByServer = b }) }
 
 func defaultOrder(order []meta.Order) setting {
-	return to(func(t *meta.Table) { t.DefaultOrder = append(t.DefaultOrder, order...) })
+	return func(d *definition) error {
+		for _, o := range order {
+			if o.Expr == nil && (o.Column == nil || o.Column == plan.Undeclared) {
+				return plan.ErrUndeclared
+			}
+		}
+		d.table.DefaultOrder = append(d.table.DefaultOrder, order...)
+		return nil
+	}
 }
 
 func computed(cs []*meta.Column) setting {
@@ -283,13 +291,21 @@ func PlanCacheSize[T any](n int) TableOption[T] {
 }
 
 // Name returns the name the table was declared with.
-func (t *Table[T, K]) Name() string { return t.plan.Name }
+func (t *Table[T, K]) Name() string { return t.Plan().Name }
 
 // CacheStats counts what a plan cache did since the program began.
 type CacheStats = plan.Stats
 
 // CacheStats returns how the table's plan cache was used so far.
-func (t *Table[T, K]) CacheStats() CacheStats { return t.plan.CacheStats() }
+func (t *Table[T, K]) CacheStats() CacheStats { return t.Plan().CacheStats() }
 
-// Plan returns what t holds, for the packages of this module.
-func (t *Table[T, K]) Plan() *plan.Table { return t.plan }
+// Plan returns what t holds, for the packages of this module. It panics if t was
+// not declared.
+func (t *Table[T, K]) Plan() *plan.Table { return declaredTable((*untyped)(t)) }
+
+func declaredTable(t *untyped) *plan.Table {
+	if t == nil || t.plan == nil {
+		panic("smrt: a table is nil, or was not made by NewTable and its like: declare it in a package variable, and mind the order of those")
+	}
+	return t.plan
+}

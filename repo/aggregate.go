@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/query"
 )
@@ -68,6 +69,9 @@ func (c call) sql() string { return c.function + "(" + c.column.Quoted + ")" + c
 // aggregate selects one value. A limit is refused: the server would apply it to
 // the single row of the result.
 func aggregate[A, T any](ctx context.Context, from Source[T], c call, q query.Query[T]) (sql.Null[A], error) {
+	if c.column == plan.Undeclared {
+		return sql.Null[A]{}, plan.ErrUndeclared
+	}
 	var p *A
 	err := from.source().Aggregate(ctx, table.Op(c.function), c.sql(), q.Plan(), &p)
 	if err != nil || p == nil {

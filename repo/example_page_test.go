@@ -20,7 +20,7 @@ func ExampleReader_Page() {
 	}
 	defer pool.Close()
 	newShelf(ctx, pool, 5)
-	products := repo.New(pool, Products, repo.Options{CursorSecret: []byte("a secret of the service")})
+	products := repo.New(pool, Products, repo.Options{CursorSecrets: [][]byte{[]byte("a secret of the service")}})
 
 	q := query.Where(Price.Gt(0)).OrderBy(Price.Desc())
 	for cursor := ""; ; {

@@ -23,11 +23,16 @@ type Options struct {
 	// all repositories. See [Batching] for what happens without.
 	Caller func(ctx context.Context) any
 
-	// CursorSecret authenticates the cursors of pages: only cursors made with
-	// the same secret are accepted. Without a secret a cursor has a checksum,
-	// which detects damage but not forgery. A forged cursor can start a page at
-	// any position, and nothing else.
-	CursorSecret []byte
+	// CursorSecrets authenticate the cursors of pages. Cursors are made with
+	// the first and accepted if they were made with any, so that a secret is
+	// replaced by putting a new one in front, and taking the old one away when
+	// nobody has its cursors any longer. Without a secret a cursor has a
+	// checksum, which detects damage but not forgery. A forged cursor can start
+	// a page at any position, and nothing else.
+	//
+	// A secret hides nothing: a cursor shows the values of the columns that the
+	// rows are ordered by to everybody who has it.
+	CursorSecrets [][]byte
 }
 
 // Batching configures how Get and GetMany are batched. On a pool they are,
@@ -79,6 +84,11 @@ func check(options []Options) (Options, error) {
 		return o, bad("Batching.MaxInFlight", "must not be negative, is %d", o.Batching.MaxInFlight)
 	case o.Batching.MaxBatch < 0:
 		return o, bad("Batching.MaxBatch", "must not be negative, is %d", o.Batching.MaxBatch)
+	}
+	for i, secret := range o.CursorSecrets {
+		if len(secret) == 0 {
+			return o, bad("CursorSecrets", "must not be empty, as secret %d is: anybody could make its cursors", i)
+		}
 	}
 	return o, nil
 }

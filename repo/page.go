@@ -27,6 +27,9 @@ type Page[R any] struct {
 // directions and NULLs will do. A cursor belongs to a query with its values and
 // its order. With another one the error is smrt.ErrBadCursor. If the size is
 // not in the range 1 to [MaxPageSize], it is smrt.ErrBadPage.
+//
+// A cursor shows the values that it orders by to whoever has it; see
+// CursorSecrets of [Options]. It has at most 16,000 characters.
 func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
 	page, err := page(ctx, &r.bound, q.Plan(), p, untyped(loads))
 	return (*Page[R])(unsafe.Pointer(page)), err
@@ -47,7 +50,7 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 type offset struct{ number, size int }
 
 // PageNumber reads a page by its number, from 1, and counts all rows that
-// match. It is for short lists: the server reads all pages before the one that
+// match. The order is completed by the key, as for Page. It is for short lists: the server reads all pages before the one that
 // is wanted, and rows that are inserted or deleted in between shift the others.
 // A page after the last one has no items. If the number or the size is out of
 // range, the error is smrt.ErrBadPage.

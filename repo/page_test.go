@@ -153,7 +153,7 @@ func TestCursorIsChecked(t *testing.T) {
 	}
 	t.Run("secret", func(t *testing.T) {
 		pool := testdb.Pool(t, shop.Schema)
-		other := repo.New(pool, shop.Products, repo.Options{CursorSecret: []byte("secret")})
+		other := repo.New(pool, shop.Products, repo.Options{CursorSecrets: [][]byte{[]byte("secret")}})
 		if _, err := other.Page(t.Context(), q, query.Page{Size: 3, After: cursor}); !errors.Is(err, smrt.ErrBadCursor) {
 			t.Fatalf("a cursor made without the secret: %v", err)
 		}

@@ -35,7 +35,9 @@ func bind(db smrt.DB, t *plan.Table, options []Options) *crud.Bound {
 	}
 	b := crud.Bind(db, t)
 	if len(options) > 0 {
-		b.Secret = slices.Clone(o.CursorSecret)
+		for _, secret := range o.CursorSecrets {
+			b.Secrets = append(b.Secrets, slices.Clone(secret))
+		}
 		b.SetBatching(o.Batching.limits(), o.Caller)
 	}
 	return b
@@ -96,7 +98,9 @@ func (r *Reader[T, R]) With(db smrt.DB) *Reader[T, R] {
 }
 
 // Find returns the rows that match. With no match the slice is empty and the
-// error nil. Relations that loads name are loaded into the rows, each in one
+// error nil. The order is the query's, or else the table's, as it is: rows that
+// are equal in it, or all without one, come in any order, which may change from
+// call to call. Add the key where that matters. Relations that loads name are loaded into the rows, each in one
 // statement however many rows there are; see package preload. Every other
 // method that reads rows takes loads likewise.
 func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) ([]R, error) {
@@ -106,14 +110,17 @@ func (r *Reader[T, R]) Find(ctx context.Context, q query.Query[T], loads ...prel
 
 // First returns the first row that matches, or smrt.ErrNotFound. Without an
 // order in the query or the table's declaration, rows are ordered by key, so
-// that the result does not depend on chance.
+// that the result does not depend on chance. An order that is given is kept as
+// it is, so that an index serves it: of rows that are equal in it, any may be
+// the first. With Limit(0) no row is.
 func (r *Reader[T, R]) First(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
 	v, err := first(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err
 }
 
 // One returns the only row that matches. The error is smrt.ErrNotFound if there
-// is none, and smrt.ErrTooManyRows if there are several.
+// is none, and smrt.ErrTooManyRows if there are several. The limit and the
+// offset of the query apply: with Limit(1) there are never several.
 func (r *Reader[T, R]) One(ctx context.Context, q query.Query[T], loads ...preload.Load[R]) (*R, error) {
 	v, err := one(ctx, &r.bound, q.Plan(), untyped(loads))
 	return (*R)(v), err

@@ -22,10 +22,10 @@ type Bound struct {
 	Table *table.Table
 	Rows  *table.Projection
 
-	// Entity finds the entity in a row, which the cursors of pages are made
-	// of. It is nil where a row does not hold one.
-	Entity meta.Accessor
-	Secret []byte // of cursors
+	// Entity finds the entity in a row, whose columns are then the first ones
+	// of the result. It is nil where a row does not hold one.
+	Entity  meta.Accessor
+	Secrets [][]byte // of cursors; the first makes them
 
 	batching   Batching
 	caller     func(context.Context) any // identifies a caller of the repository, nil if that is not named

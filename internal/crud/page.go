@@ -1,21 +1,17 @@
 package crud
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"reflect"
-	"unsafe"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
-	"github.com/smrt-go/smrt/internal/table"
 )
 
 // Keyset pages: the position of a row in a total order is the values it has in
@@ -30,48 +26,56 @@ import (
 //  2. For a page before a position the order is reversed, and the rows are turned
 //     around when they have been read.
 //  3. The cursor is decoded to a position, and the position becomes a condition
-//     (following).
+//     (following), or several of which each is a range of the order (rangesAfter).
 //  4. One row more than the page has is read. If it is there, there is another
 //     page in that direction. In the other direction there is one if a cursor was
 //     given: the row that it names is there, or was.
 //
 // For ORDER BY price DESC, id DESC after (500, 7) the condition is a comparison
-// of rows, (price, id) < (500, 7). If the price can be NULL, which comes first
-// in this order, SQL's comparison would lose the NULLs, so it is written out:
+// of rows, (price, id) < (500, 7). If the price can be NULL, SQL's comparison
+// loses the NULLs. Those come first in this order, so that none follows. In the
+// other direction they do: ORDER BY price, id after (500, 7) has two ranges,
 //
-//	price < 500 OR (price = 500 AND id < 7)
+//	(price, id) > (500, 7)
+//	price IS NULL
 //
-// A cursor has the values of the position in clear. It is bound to the query
-// and the order by their checksums, and authenticated, with a secret if there
-// is one.
+// A cursor has the values of the position in clear, see cursor.go.
 
 // totalOrder is the order of s completed by the key, so that no two rows are
-// equal in it.
-func (b *Bound) totalOrder(s *plan.Spec) ([]meta.Order, error) {
-	if len(b.Table.Key) == 0 {
-		return nil, smrt.ErrNoKey
-	}
+// equal in it. A table without a key has no total order.
+func (b *Bound) totalOrder(s *plan.Spec) []meta.Order {
 	order := s.Order
 	if len(order) == 0 && !s.Unordered {
 		order = b.Table.DefaultOrder
-	}
-	for _, o := range order {
-		if o.Expr != nil {
-			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by a number of related rows, which is no column: use PageNumber"}
-		}
 	}
 	total := append([]meta.Order{}, order...)
 	for _, k := range b.Table.Key {
 		named := false
 		for _, o := range order {
-			named = named || o.Column == k.Column
+			named = named || o.Expr == nil && o.Column == k.Column
 		}
 		if !named {
 			desc := len(order) > 0 && order[len(order)-1].Desc // so that one index serves all
 			total = append(total, meta.Order{Column: k.Column, Desc: desc})
 		}
 	}
-	return total, nil
+	return total
+}
+
+// keysetOrder is the total order of a keyset page, whose terms are columns.
+func (b *Bound) keysetOrder(s *plan.Spec) ([]meta.Order, error) {
+	if len(b.Table.Key) == 0 {
+		return nil, smrt.ErrNoKey
+	}
+	for _, o := range s.Order {
+		if o.Expr != nil {
+			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by a number of related rows, which is no column: use PageNumber"}
+		}
+		if o.Column == nil {
+			return nil, plan.ErrUndeclared
+		}
+	}
+	return b.totalOrder(s), nil
 }
 
 // reversed is the order from the last row to the first.
@@ -95,24 +99,24 @@ func reversed(order []meta.Order) []meta.Order {
 // If all columns point the same way and none can be NULL it is a comparison of
 // rows, for which an index is descended once. Otherwise it is the expansion
 // (a > x) OR (a = x AND (b > y OR ...)), with a >= x in front for the index.
-func following(order []meta.Order, position []any) plan.Node {
+func (b *Bound) following(order []meta.Order, position []any) plan.Node {
 	uniform := len(order) > 1
 	for i, o := range order {
-		uniform = uniform && o.Desc == order[0].Desc && !o.Column.Nullable && position[i] != nil
+		uniform = uniform && o.Desc == order[0].Desc && !b.canBeNull(o) && position[i] != nil
 	}
 	if uniform {
 		return rowComparison(order, position)
 	}
-	beyond := after(order[0], position[0])
+	first := b.after(order[0], position[0])
 	if len(order) == 1 {
-		return beyond
+		return first
 	}
-	rest := following(order[1:], position[1:])
+	rest := b.following(order[1:], position[1:])
 	expanded := plan.Node{Op: plan.Or, Kids: []plan.Node{
-		beyond,
+		first,
 		{Op: plan.And, Kids: []plan.Node{same(order[0], position[0]), rest}},
 	}}
-	if order[0].Column.Nullable {
+	if b.canBeNull(order[0]) {
 		return expanded
 	}
 	bound := plan.Node{Op: plan.Ge, Column: order[0].Column, A: position[0]}
@@ -121,6 +125,10 @@ func following(order []meta.Order, position []any) plan.Node {
 	}
 	return plan.Node{Op: plan.And, Kids: []plan.Node{bound, expanded}}
 }
+
+// canBeNull reports whether a row may have NULL in a column of an order. A key
+// has none, whatever its type could hold.
+func (b *Bound) canBeNull(o meta.Order) bool { return o.Column.Nullable && !b.Table.IsKey(o.Column) }
 
 // rowComparison compares all columns at once, which an index on them serves.
 func rowComparison(order []meta.Order, position []any) plan.Node {
@@ -143,134 +151,71 @@ func same(o meta.Order, v any) plan.Node {
 }
 
 // after is the condition that a row comes strictly after v in one column.
-func after(o meta.Order, v any) plan.Node {
+func (b *Bound) after(o meta.Order, v any) plan.Node {
 	switch {
 	case v == nil && o.First(): // all but the NULLs come after
 		return plan.Node{Op: plan.NotNull, Column: o.Column}
 	case v == nil:
 		return plan.Node{Op: plan.False}
 	}
-	beyond := plan.Node{Op: plan.Gt, Column: o.Column, A: v}
+	if !b.canBeNull(o) || o.First() {
+		return beyond(o, v)
+	}
+	return plan.Node{Op: plan.Or, Kids: []plan.Node{beyond(o, v), {Op: plan.IsNull, Column: o.Column}}}
+}
+
+// beyond is the condition that one column has a value that comes after v.
+func beyond(o meta.Order, v any) plan.Node {
+	n := plan.Node{Op: plan.Gt, Column: o.Column, A: v}
 	if o.Desc {
-		beyond.Op = plan.Lt
+		n.Op = plan.Lt
 	}
-	if !o.Column.Nullable || o.First() {
-		return beyond
-	}
-	return plan.Node{Op: plan.Or, Kids: []plan.Node{beyond, {Op: plan.IsNull, Column: o.Column}}}
+	return n
 }
 
-// A cursor is: version, sum of the query, sum of the order, values, code of
-// all that. Each value is its JSON with its length in front, 0 for NULL.
-const (
-	cursorVersion = 1
-	sumSize       = 8
-	macSize       = 16
-)
-
-// encodeCursor names the position of the entity at p.
-func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, p unsafe.Pointer) (string, error) {
-	body := append([]byte{cursorVersion}, b.sums(s, order)...)
+// rangesAfter returns conditions of which a row matches one if it comes after a
+// position in an order, and none otherwise. Each is a range of an index on the
+// order. It returns nil if following does as well: no column can be NULL.
+func (b *Bound) rangesAfter(order []meta.Order, position []any) []plan.Node {
 	for _, o := range order {
-		v := o.Column.Value(p)
-		if isNil(v) {
-			body = binary.AppendUvarint(body, 0)
-			continue
+		if b.canBeNull(o) {
+			return b.ranges(order, position, nil)
 		}
-		j, err := json.Marshal(v)
-		if err != nil {
-			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %T has no JSON form", o.Column.Name, v)}
-		}
-		body = append(binary.AppendUvarint(body, uint64(len(j))), j...)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.Secret, body)...)), nil
+	return nil
 }
 
-// isNil reports whether v is what the field of an entity holds for NULL: a nil
-// pointer, or a type of pgtype or database/sql that is not valid.
-func isNil(v any) bool {
-	rv := reflect.ValueOf(v)
-	switch rv.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return rv.IsNil()
+// ranges is rangesAfter for the rows that match equal, which is about the columns
+// before these.
+func (b *Bound) ranges(order []meta.Order, position []any, equal []plan.Node) (out []plan.Node) {
+	one := func(n plan.Node) {
+		if len(equal) > 0 {
+			n = plan.Node{Op: plan.And, Kids: append(slices.Clip(equal), n)}
+		}
+		out = append(out, n)
 	}
-	if valuer, ok := v.(interface{ IsNull() bool }); ok {
-		return valuer.IsNull()
+	o, v := order[0], position[0]
+	compared := len(order) > 1
+	for i := range order {
+		compared = compared && order[i].Desc == o.Desc && position[i] != nil && (i == 0 || !b.canBeNull(order[i]) || order[i].First())
 	}
-	return plan.IsNullValue(v)
-}
-
-// decodeCursor returns the position that a cursor names, after making sure that
-// it was made by this query in this order.
-func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 1+2*sumSize+macSize || raw[0] != cursorVersion {
-		return nil, &smrt.CursorError{Reason: "malformed"}
-	}
-	body, code := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
-	if !hmac.Equal(code, mac(b.Secret, body)) {
-		return nil, &smrt.CursorError{Reason: "tampered"}
-	}
-	sums := b.sums(s, order)
 	switch {
-	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
-		return nil, &smrt.CursorError{Reason: "other query"}
-	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
-		return nil, &smrt.CursorError{Reason: "other order"}
-	}
-	return decodePosition(order, body[1+2*sumSize:])
-}
-
-// decodePosition reads as many values as the order has columns, each as JSON of
-// the type of its column. The cursor was authenticated, but without a secret
-// anybody can make one, so that nothing is taken for granted.
-func decodePosition(order []meta.Order, b []byte) ([]any, error) {
-	malformed := &smrt.CursorError{Reason: "malformed"}
-	position := make([]any, len(order))
-	for i, o := range order {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
-			return nil, malformed
+	case compared: // leaves out the rows with NULL, of which only those in the first column may follow
+		one(rowComparison(order, position))
+	case len(order) > 1:
+		out = b.ranges(order[1:], position[1:], append(slices.Clip(equal), same(o, v)))
+		fallthrough
+	default:
+		if v == nil && o.First() {
+			one(plan.Node{Op: plan.NotNull, Column: o.Column})
+		} else if v != nil {
+			one(beyond(o, v))
 		}
-		b = b[size:]
-		if n == 0 {
-			continue
-		}
-		v := reflect.New(o.Column.Type)
-		if err := json.Unmarshal(b[:n], v.Interface()); err != nil {
-			return nil, malformed
-		}
-		position[i] = v.Elem().Interface()
-		b = b[n:]
 	}
-	if len(b) > 0 {
-		return nil, malformed
+	if v != nil && b.canBeNull(o) && !o.First() {
+		one(plan.Node{Op: plan.IsNull, Column: o.Column})
 	}
-	return position, nil
-}
-
-// mac authenticates a cursor. Without a secret it is a checksum.
-func mac(secret, body []byte) []byte {
-	h := hmac.New(sha256.New, secret)
-	h.Write(body)
-	return h.Sum(nil)[:macSize]
-}
-
-// sums identify the query, values included, and the order. They are short,
-// because they protect against mistakes only: the mac is over all of the
-// cursor.
-func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%d\x00", b.Table.Quoted, s.Deleted)
-	for i := range s.Where {
-		s.Where[i].Fingerprint(h)
-	}
-	query := h.Sum(nil)[:sumSize]
-	h = sha256.New()
-	for _, o := range order {
-		fmt.Fprintf(h, "%s\x00%t\x00%t\x00", o.Column.Name, o.Desc, o.First())
-	}
-	return append(query, h.Sum(nil)[:sumSize]...)
+	return out
 }
 
 // pageSpec is the query of one page: its rows and one more, which says
@@ -298,8 +243,9 @@ func checkPage(ctx context.Context, s *plan.Spec, size int) error {
 // pageWindow is one page to be read.
 type pageWindow struct {
 	spec      *plan.Spec
-	after     *plan.Node // nil: from the start
-	backwards bool       // the rows come in reverse order
+	after     *plan.Node  // nil: from the start, or by ranges
+	ranges    []plan.Node // in place of after
+	backwards bool        // the rows come in reverse order
 
 	bound   *Bound
 	request pageRequest
@@ -325,7 +271,7 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r pageRequest) (*pageW
 	case b.Entity == nil:
 		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
 	}
-	order, err := b.totalOrder(s)
+	order, err := b.keysetOrder(s)
 	if err != nil {
 		return nil, err
 	}
@@ -335,40 +281,68 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r pageRequest) (*pageW
 		direction = reversed(order)
 	}
 	w.spec = pageSpec(s, direction, r.Size)
-	if r.After == "" && r.Before == "" {
+	if !w.resumed() {
 		return w, nil
 	}
 	position, err := b.decodeCursor(s, order, r.After+r.Before)
 	if err != nil {
 		return nil, err
 	}
-	beyond := following(direction, position)
-	w.after = &beyond
+	w.start(direction, position)
 	return w, nil
 }
 
-// cursors returns the cursors of the pages around the one that was read.
-func (w *pageWindow) cursors(rows table.Rows) (next, prev string, err error) {
-	n := min(rows.N, w.request.Size)
-	if n == 0 {
-		return "", "", nil
+// resumed reports whether the page begins at a cursor.
+func (w *pageWindow) resumed() bool { return w.request.After != "" || w.request.Before != "" }
+
+// start makes the page begin after a position. A union takes no locks.
+func (w *pageWindow) start(direction []meta.Order, position []any) {
+	if !locks(w.query) {
+		w.ranges = w.bound.rangesAfter(direction, position)
 	}
-	more, resumed := rows.N > n, w.after != nil
-	first, last := w.bound.Entity(rows.At(0)), w.bound.Entity(rows.At(n-1))
-	follows, precedes := more, resumed
+	if w.ranges == nil {
+		following := w.bound.following(direction, position)
+		w.after = &following
+	}
+}
+
+// edge holds the cursors of a page, made while its rows are read: near is that
+// of the first row, and far that of the last one. Either may not be needed.
+type edge struct {
+	near, far       string
+	nearErr, farErr error
+}
+
+// note makes the cursor of row i, counted from 0, which is the current one.
+func (w *pageWindow) note(e *edge, rows pgx.Rows, i int) {
+	if i == 0 && w.resumed() {
+		e.near, e.nearErr = w.bound.encodeCursor(w.query, w.order, rows)
+	}
+	if i == w.request.Size-1 {
+		e.far, e.farErr = w.bound.encodeCursor(w.query, w.order, rows)
+	}
+}
+
+// cursors returns the cursors of the pages around the one that was read, which
+// has n rows, and one more if another page follows.
+func (w *pageWindow) cursors(e *edge, n int) (next, prev string, err error) {
+	if n <= w.request.Size {
+		e.far, e.farErr = "", nil
+	}
+	err = cmp.Or(e.nearErr, e.farErr)
 	if w.backwards {
-		first, last = last, first
-		follows, precedes = resumed, more
+		return e.near, e.far, err
 	}
-	if follows {
-		if next, err = w.bound.encodeCursor(w.query, w.order, last); err != nil {
-			return "", "", err
-		}
+	return e.far, e.near, err
+}
+
+// fromCursor adds to an error of the server that the cursor may be its reason:
+// without a secret, anybody can make one with what is no value of a column.
+func (w *pageWindow) fromCursor(err error) error {
+	if w.resumed() && pgerr.IsDataException(err) {
+		return fmt.Errorf("%w: %w", &smrt.CursorError{Reason: "malformed"}, err)
 	}
-	if precedes {
-		prev, err = w.bound.encodeCursor(w.query, w.order, first)
-	}
-	return next, prev, err
+	return err
 }
 
 // maxPageNumber is the last page that may be asked for by its number.
@@ -384,5 +358,9 @@ func (b *Bound) numbered(ctx context.Context, s *plan.Spec, number, size int) (*
 		return nil, 0, &smrt.PageError{What: "number", Min: 1, Max: maxPageNumber}
 	}
 	total, err := b.count(ctx, s)
-	return b.ordered(s.WithLimit(size).WithOffset((number - 1) * size)), total, err
+	page := s.WithLimit(size).WithOffset((number - 1) * size)
+	if page.Order = b.totalOrder(s); len(page.Order) > 0 {
+		page.Unordered = false
+	}
+	return page, total, err
 }

@@ -79,8 +79,8 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 }
 
 // query runs a query and reads its rows to where next says.
-func (b *Bound) query(ctx context.Context, s *plan.Spec, and *plan.Node, next func() unsafe.Pointer) error {
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, AndThen: and})
+func (b *Bound) query(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) error {
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
 	if rows == nil {
 		return err
 	}
@@ -200,9 +200,7 @@ func (b *Bound) ordered(s *plan.Spec) *plan.Spec {
 		return s
 	}
 	ordered := s.Clone()
-	for _, k := range b.Table.Key {
-		ordered.Order = append(ordered.Order, meta.Order{Column: k.Column})
-	}
+	ordered.Order = b.totalOrder(s)
 	return ordered
 }
 

@@ -93,7 +93,7 @@ func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (v
 		if joined != nil {
 			vs, err = on.readJoined(ctx, s, joined)
 		} else {
-			vs, err = on.collect(ctx, s, nil)
+			vs, err = on.collect(ctx, s)
 		}
 		return on.fail(ctx, "find", err)
 	})
@@ -101,10 +101,10 @@ func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (v
 }
 
 // collect reads the rows that match into a slice.
-func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (table.Slice, error) {
+func (b *Bound) collect(ctx context.Context, s *plan.Spec) (table.Slice, error) {
 	found := table.List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
 	found.Start(capacity(s))
-	if err := b.query(ctx, s, and, found.Next); err != nil {
+	if err := b.query(ctx, s, found.Next); err != nil {
 		return table.Slice{}, err
 	}
 	return found.Slice, nil
@@ -113,13 +113,13 @@ func (b *Bound) collect(ctx context.Context, s *plan.Spec, and *plan.Node) (tabl
 // First reads the first row that matches into a new struct, with joined columns
 // unless joined is nil.
 func (b *Bound) First(ctx context.Context, s *plan.Spec, joined JoinedColumns) (unsafe.Pointer, error) {
-	return b.only(ctx, "first", b.ordered(s.WithLimit(1)), joined)
+	return b.only(ctx, "first", b.ordered(s.AtMost(1)), joined)
 }
 
 // One reads the only row that matches into a new struct, with joined columns
 // unless joined is nil.
 func (b *Bound) One(ctx context.Context, s *plan.Spec, joined JoinedColumns) (unsafe.Pointer, error) {
-	return b.only(ctx, "one", s.WithLimit(2), joined)
+	return b.only(ctx, "one", s.AtMost(2), joined)
 }
 
 func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined JoinedColumns) (p unsafe.Pointer, err error) {
@@ -137,7 +137,7 @@ func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined Join
 func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	n := 0
-	err := b.query(ctx, s, nil, func() unsafe.Pointer {
+	err := b.query(ctx, s, func() unsafe.Pointer {
 		n++
 		p = b.Rows.One()
 		return p
@@ -180,6 +180,9 @@ func (b *Bound) Aggregate(ctx context.Context, op table.Op, expr string, s *plan
 func (b *Bound) CountBy(ctx context.Context, column *meta.Column, row reflect.Type, s *plan.Spec) (vs table.Slice, err error) {
 	if err := checkAggregate(s); err != nil {
 		return table.Slice{}, b.fail(ctx, "count", err)
+	}
+	if column == plan.Undeclared {
+		return table.Slice{}, b.fail(ctx, "count", plan.ErrUndeclared)
 	}
 	var targets []meta.Target
 	for i, name := range []string{column.Name, "count"} {
@@ -254,18 +257,18 @@ func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before 
 	}
 	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
 		page, err = on.page(ctx, w, size)
-		return on.fail(ctx, "page", err)
+		return w.fromCursor(on.fail(ctx, "page", err))
 	})
 	return page, err
 }
 
 func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error) {
-	items, err := b.collect(ctx, w.spec, w.after)
+	items, edge, err := b.readPage(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	page := &Page{}
-	if page.Next, page.Prev, err = w.cursors(b.Rows.Rows(items)); err != nil {
+	if page.Next, page.Prev, err = w.cursors(&edge, items.Len()); err != nil {
 		return nil, err
 	}
 	page.Items = items.First(size)
@@ -273,6 +276,26 @@ func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error
 		b.Rows.Reverse(&page.Items)
 	}
 	return page, nil
+}
+
+// readPage reads the rows of a page, and one more if another page follows.
+func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
+	found := table.List{Of: &b.Rows.Structs}
+	found.Start(capacity(w.spec))
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: w.spec, AndThen: w.after, Ranges: w.ranges})
+	if rows == nil {
+		return found.Slice, e, err
+	}
+	n := 0
+	err = b.each(rows, b.Rows.Targets, func() unsafe.Pointer {
+		w.note(&e, rows, n)
+		n++
+		return found.Next()
+	})
+	if err != nil {
+		return items, e, b.Table.ExplainSpec(ctx, b.DB, err, w.spec)
+	}
+	return found.Slice, e, nil
 }
 
 // OffsetPage is one numbered page of rows. A repo.OffsetPage is the same memory
@@ -298,7 +321,7 @@ func (b *Bound) pageNumber(ctx context.Context, s *plan.Spec, number, size int) 
 	if err != nil {
 		return nil, err
 	}
-	items, err := b.collect(ctx, numbered, nil)
+	items, err := b.collect(ctx, numbered)
 	if err != nil {
 		return nil, err
 	}

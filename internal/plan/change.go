@@ -55,6 +55,14 @@ func (s *Spec) WithLimit(n int) *Spec {
 	return c
 }
 
+// AtMost lowers the limit to n, or sets it. What is wrong with it stays so.
+func (s *Spec) AtMost(n int) *Spec {
+	if s.OrEmpty().HasLimit && s.Limit <= int64(n) {
+		return s
+	}
+	return s.WithLimit(n)
+}
+
 // WithOffset sets the offset.
 func (s *Spec) WithOffset(n int) *Spec {
 	c := s.Clone()

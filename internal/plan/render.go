@@ -37,6 +37,12 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 		statement = w.update(t, r)
 	case Delete:
 		statement = w.delete(t, r)
+	case Select:
+		if len(r.Ranges) > 1 {
+			statement = w.ranges(t, r)
+			break
+		}
+		fallthrough
 	default:
 		statement = w.query(t, r)
 	}
@@ -199,6 +205,7 @@ func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	if r.AndThen != nil {
 		nodes = append(slices.Clip(nodes), *r.AndThen)
 	}
+	nodes = append(slices.Clip(nodes), r.Ranges...)
 	for i := range nodes {
 		kid := w.node(&nodes[i])
 		switch nodes[i].truth() {

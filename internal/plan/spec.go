@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
@@ -92,6 +93,13 @@ type Node struct {
 	Link   *Link  // of a Related or Counted node
 	Err    error
 }
+
+// Undeclared stands for the column of a zero Column, so that a query with one is
+// refused when it is run.
+var Undeclared = &meta.Column{Name: "undeclared", Quoted: `"undeclared"`}
+
+// ErrUndeclared is the error of a query with a column that was not declared.
+var ErrUndeclared error = &smrt.QueryError{Reason: "a column or an order has its zero value: declare columns with query.Col and its like, in package variables"}
 
 // Expression implements meta.Expr.
 func (*Node) Expression() {}

@@ -52,7 +52,8 @@ type Request struct {
 	List     string // select list, or RETURNING list of writes; a constant of the program
 	Spec     *Spec  // nil: all rows
 	Sets     []Set
-	AndThen  *Node // an additional condition, such as the position of a page
+	AndThen  *Node  // an additional condition
+	Ranges   []Node // rows must match one of these, which no row does twice: see ranges
 	Envelope *Envelope
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 }
@@ -88,6 +89,9 @@ func (t *Table) Build(r *Request) (Statement, error) {
 	var space scratch
 	b := builder{key: space.key[:0], args: space.args[:0]}
 	b.request(t, r)
+	if len(b.args) > maxArgs {
+		b.fail(errTooManyArgs)
+	}
 	if b.err != nil {
 		return Statement{}, b.err
 	}
@@ -99,8 +103,17 @@ func (t *Table) Build(r *Request) (Statement, error) {
 		}
 		t.cache.put(b.key, p)
 	}
-	return Statement{SQL: p.sql, Args: p.arrange(b.args)}, nil
+	args := p.arrange(b.args)
+	if len(args) > maxArgs { // an argument may have several places
+		return Statement{}, errTooManyArgs
+	}
+	return Statement{SQL: p.sql, Args: args}, nil
 }
+
+// maxArgs is what the protocol can count.
+const maxArgs = 65_535
+
+var errTooManyArgs = &smrt.QueryError{Reason: "it has more than 65,535 operands, which is what a statement can carry: use In, which sends a list as one, or several queries"}
 
 // arrange puts the arguments in the order of the placeholders.
 func (p *rendered) arrange(args []any) []any {
@@ -207,6 +220,10 @@ func (b *builder) request(t *Table, r *Request) {
 		b.byte('a')
 		b.node(r.AndThen)
 	}
+	for i := range r.Ranges {
+		b.byte('r')
+		b.node(&r.Ranges[i])
+	}
 	if r.Verb == Select || s.HasLimit || s.HasOffset {
 		for _, o := range t.order(s) {
 			b.orderTerm(o)
@@ -233,7 +250,7 @@ func (b *builder) orderTerm(o meta.Order) {
 		return
 	}
 	b.byte('o')
-	b.uvarint(o.Column.Index)
+	b.column(o.Column)
 }
 
 func boolByte(b bool) byte {
@@ -267,13 +284,21 @@ func (b *builder) node(n *Node) {
 		b.link(n)
 		return
 	}
-	b.uvarint(n.Column.Index)
+	b.column(n.Column)
 	if c := operands(n.Op); c > 0 {
 		b.value(n.Column, n.A)
 		if c > 1 {
 			b.value(n.Column, n.B)
 		}
 	}
+}
+
+func (b *builder) column(c *meta.Column) {
+	if c == nil || c == Undeclared {
+		b.fail(ErrUndeclared)
+		return
+	}
+	b.uvarint(c.Index)
 }
 
 func (b *builder) value(c *meta.Column, v any) {
@@ -298,7 +323,7 @@ func (b *builder) set(s *Set) {
 		return
 	}
 	b.byte(byte(s.Op))
-	b.uvarint(s.Column.Index)
+	b.column(s.Column)
 	switch s.Op {
 	case SetValue, SetAdd:
 		b.value(s.Column, s.A)

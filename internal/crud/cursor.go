@@ -1,0 +1,157 @@
+package crud
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// A cursor is: version, sum of the query, sum of the order, values, code of
+// all that. Each value is the text that the server reads it from, with its length
+// and one in front, 0 for NULL.
+//
+// The text is made of what came in the row and not of the entity's field: a field
+// may hold less than the column, and a type may print itself for people. It means
+// the same in each session and each of pgx's modes, see meta.ServerText.
+//
+// A cursor is bound to the query and the order by their checksums, and
+// authenticated, with a secret if there is one.
+const (
+	cursorVersion = 2
+	sumSize       = 8
+	macSize       = 16
+
+	// maxCursor is more than what an index takes of four columns, and what fits
+	// into a URL. What is longer is refused before it is looked at.
+	maxCursor = 16_000
+)
+
+// encodeCursor names the position of the current row. The columns of the entity
+// are the first ones of the result.
+func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, rows pgx.Rows) (string, error) {
+	body := append([]byte{cursorVersion}, b.sums(s, order)...)
+	fields, values := rows.FieldDescriptions(), rows.RawValues()
+	for _, o := range order {
+		i := o.Column.Index
+		if values[i] == nil {
+			body = binary.AppendUvarint(body, 0)
+			continue
+		}
+		text, err := meta.ServerText(rows.TypeMap(), &fields[i], values[i])
+		if err != nil {
+			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %v", o.Column.Name, err)}
+		}
+		body = append(binary.AppendUvarint(body, uint64(len(text))+1), text...)
+	}
+	if base64.RawURLEncoding.EncodedLen(len(body)+macSize) > maxCursor {
+		return "", &smrt.QueryError{Reason: fmt.Sprintf("the values that the rows are ordered by are too long for a cursor of %d characters", maxCursor)}
+	}
+	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.signing(), body)...)), nil
+}
+
+// signing is the secret that cursors are made with.
+func (b *Bound) signing() []byte {
+	if len(b.Secrets) == 0 {
+		return nil
+	}
+	return b.Secrets[0]
+}
+
+// authentic reports whether the code of a cursor was made with one of the
+// secrets, of which the older ones are accepted only.
+func (b *Bound) authentic(body, code []byte) bool {
+	if len(b.Secrets) == 0 {
+		return hmac.Equal(code, mac(nil, body))
+	}
+	for _, secret := range b.Secrets {
+		if hmac.Equal(code, mac(secret, body)) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeCursor returns the position that a cursor names, after making sure that
+// it was made by this query in this order.
+func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
+	if len(cursor) > maxCursor {
+		return nil, &smrt.CursorError{Reason: "malformed"}
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) < 1+2*sumSize+macSize || raw[0] != cursorVersion {
+		return nil, &smrt.CursorError{Reason: "malformed"}
+	}
+	body, code := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
+	if !b.authentic(body, code) {
+		return nil, &smrt.CursorError{Reason: "tampered"}
+	}
+	sums := b.sums(s, order)
+	switch {
+	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
+		return nil, &smrt.CursorError{Reason: "other query"}
+	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
+		return nil, &smrt.CursorError{Reason: "other order"}
+	}
+	return b.decodePosition(order, body[1+2*sumSize:])
+}
+
+// decodePosition reads as many values as the order has columns, each a string or
+// nil. The cursor was authenticated, but without a secret anybody can make one,
+// so that nothing is taken for granted. What is no text of a column's type is
+// refused by the server.
+func (b *Bound) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
+	malformed := &smrt.CursorError{Reason: "malformed"}
+	position := make([]any, len(order))
+	for i, o := range order {
+		n, size := binary.Uvarint(raw)
+		if size <= 0 || n > uint64(len(raw)-size)+1 || n == 0 && !b.canBeNull(o) {
+			return nil, malformed
+		}
+		raw = raw[size:]
+		if n == 0 {
+			continue
+		}
+		text := string(raw[:n-1])
+		if o.Column.CheckValue(text) != nil {
+			return nil, malformed
+		}
+		position[i], raw = text, raw[n-1:]
+	}
+	if len(raw) > 0 {
+		return nil, malformed
+	}
+	return position, nil
+}
+
+// mac authenticates a cursor. Without a secret it is a checksum.
+func mac(secret, body []byte) []byte {
+	h := hmac.New(sha256.New, secret)
+	h.Write(body)
+	return h.Sum(nil)[:macSize]
+}
+
+// sums identify the query, values included, and the order. They are short,
+// because they protect against mistakes only: the mac is over all of the
+// cursor.
+func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%d\x00", b.Table.Quoted, s.Deleted)
+	for i := range s.Where {
+		s.Where[i].Fingerprint(h)
+	}
+	query := h.Sum(nil)[:sumSize]
+	h = sha256.New()
+	for _, o := range order {
+		fmt.Fprintf(h, "%s\x00%t\x00%t\x00", o.Column.Name, o.Desc, o.First())
+	}
+	return append(query, h.Sum(nil)[:sumSize]...)
+}
