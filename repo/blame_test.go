@@ -108,6 +108,12 @@ func TestViolatingRowsAreNamed(t *testing.T) {
 		check.Same(t, what+": has a constraint", errors.As(err, &violated), true)
 		check.Equal(t, what+": the first row that exists", violated.Rows, []int{1})
 	}
+	orphans := []gadget{goodGadget(5), goodGadget(6), goodGadget(8)}
+	one, none := int64(1), int64(99)
+	orphans[1].Whole, orphans[2].Whole = &one, &none
+	err = r.CreateMany(t.Context(), orphans)
+	check.Same(t, "orphan: has a constraint", errors.As(err, &violated), true)
+	check.Equal(t, "the orphan", violated.Rows, []int{2})
 	a := newArchive(t)
 	deleted, live := a.add(t, "deleted")[0], a.add(t, "live")[0]
 	check.NoError(t, a.documents.Delete(t.Context(), deleted.ID))
@@ -173,6 +179,13 @@ func TestWhoseConstraintItIs(t *testing.T) {
 	passes, logged, few := of("passes"), of("logged"), of("few_keys")
 	check.NoError(t, passes.Create(ctx, &pass{ID: 2, GateID: 1}))
 	check.NoError(t, few.Create(ctx, &pass{GateID: 1}))
+	var elsewhere *smrt.ConstraintError
+	if err := logged.CreateMany(ctx, []pass{{ID: 5, GateID: 1}, {ID: 6, GateID: 9}}); !errors.As(err, &elsewhere) || elsewhere.Rows != nil {
+		t.Errorf("a row that a trigger writes is no row of the call: %v", err)
+	}
+	if err := passes.CreateMany(ctx, []pass{{ID: 5, GateID: 1}, {ID: 6, GateID: 9}}); !errors.As(err, &elsewhere) || len(elsewhere.Rows) != 1 || elsewhere.Rows[0] != 1 {
+		t.Errorf("a row of a partition is one of the call: %v", err)
+	}
 	gone := repo.New(pool, query.NewTable("gates", func(g *struct{ ID int64 }) *int64 { return &g.ID }))
 	for what, c := range map[string]struct {
 		err       error

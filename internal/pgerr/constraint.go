@@ -42,6 +42,12 @@ func Violated(err error) (*pgconn.PgError, bool) {
 	return pg, ok
 }
 
+// IsMissingParent reports whether a row refers to one that does not exist.
+func IsMissingParent(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23503" && pg.Routine == foreignKey && direction("", "", pg) == smrt.MissingParent
+}
+
 // ColumnsOf returns the columns of a violated constraint as far as they were
 // found out.
 func ColumnsOf(err error) []string {

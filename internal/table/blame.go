@@ -20,6 +20,7 @@ import (
 //	any other                 the values of a column are cast to its type once more, all at
 //	                          first, then half of them, until one is left
 //	a unique constraint       equal values within the call, then those that the table has
+//	a foreign key             those that the other table does not have
 //	NOT NULL                  the first row that has none
 //
 // A transaction that has failed answers no questions; they are asked beside it if
