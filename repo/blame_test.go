@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
@@ -32,6 +33,15 @@ const gadgetSQL = `CREATE TYPE size AS ENUM ('small', 'large');
 	CREATE TABLE parts (id bigint PRIMARY KEY, code varchar(5) NOT NULL UNIQUE, size size NOT NULL, ratio numeric(4,2) NOT NULL,
 		made date NOT NULL, whole bigint REFERENCES parts, CONSTRAINT whole_part CHECK (whole <> id))`
 
+// spare opens a second connection, so that on a busy machine nobody gives up while
+// one is opened.
+func spare(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	one, two := check.Value(pool.Acquire(t.Context()))(t), check.Value(pool.Acquire(t.Context()))(t)
+	one.Release()
+	two.Release()
+}
+
 func goodGadget(id int64) gadget {
 	return gadget{ID: id, Code: "c" + string(rune('a'+id)), Size: "small", Made: "2020-01-01"}
 }
@@ -39,6 +49,7 @@ func goodGadget(id int64) gadget {
 // TestRefusedValuesAreNamed spoils one value of one row, and asks the error which.
 func TestRefusedValuesAreNamed(t *testing.T) {
 	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL))
+	spare(t, pool)
 	r := repo.New(pool, gadgetTable)
 	first := goodGadget(1)
 	check.NoError(t, r.Create(t.Context(), &first))
@@ -79,6 +90,7 @@ func TestRefusedValuesAreNamed(t *testing.T) {
 // too.
 func TestViolatingRowsAreNamed(t *testing.T) {
 	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL))
+	spare(t, pool)
 	r := repo.New(pool, gadgetTable)
 	ps := []gadget{goodGadget(1), goodGadget(2), goodGadget(3), goodGadget(4)}
 	ps[3].Code = ps[1].Code

@@ -10,7 +10,7 @@ import (
 )
 
 // besideTime is how long a question about a failed transaction may take.
-const besideTime = 250 * time.Millisecond
+const besideTime = time.Second
 
 // Beside lets ask use another connection of the pool that the transaction of ctx
 // was begun on, if one is free: a transaction that has failed answers nothing, not
