@@ -32,6 +32,10 @@ var (
 	// key is needed. See [ValueError].
 	ErrZeroKey = errors.New("zero key")
 
+	// ErrGenerated means that a value was given for a column that is GENERATED
+	// ALWAYS by the database. See [ValueError].
+	ErrGenerated = errors.New("the database generates the column's values")
+
 	// ErrNilEntity means that a nil entity pointer was given.
 	ErrNilEntity = errors.New("nil entity")
 
@@ -166,7 +170,8 @@ func (e *ConstraintError) Unwrap() []error {
 
 // ValueError reports a value that was refused, before it was sent wherever
 // that is possible. errors.Is finds the reason: ErrInvalidText, ErrInvalidJSON,
-// ErrOutOfRange, ErrWrongType, ErrNullValue, ErrZeroKey or ErrNilEntity.
+// ErrOutOfRange, ErrWrongType, ErrNullValue, ErrZeroKey, ErrGenerated or
+// ErrNilEntity.
 type ValueError struct {
 	Table  string
 	Column string // empty when the value belongs to no column

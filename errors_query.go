@@ -46,6 +46,10 @@ var (
 	// context of the call had ended. The error of the context is matched too.
 	ErrQueryCanceled = errors.New("the statement was cancelled")
 
+	// ErrLeftOut means that the database left out rows that were to be created,
+	// as a trigger that returns NULL does. See [LeftOutError].
+	ErrLeftOut = errors.New("the database left out a row")
+
 	// ErrBadQuery means a query that cannot be run as it was built. See
 	// [QueryError].
 	ErrBadQuery = errors.New("bad query")
@@ -86,11 +90,12 @@ func (e *StaleError) Unwrap() error { return ErrStale }
 // because they do not exist, or are stale where the table has a version
 // column; the others were written. errors.Is tells which: ErrNotFound or
 // ErrStale. Run the call in a transaction and return the error to undo the
-// rest.
+// rest. CreateMany on a table declared with query.MayLeaveOut returns it for the
+// rows that were left out: ErrLeftOut.
 type IncompleteError struct {
 	Table string
 	Rows  []int // indexes in the slice given, ascending
-	Err   error // ErrNotFound or ErrStale
+	Err   error // ErrNotFound, ErrStale or ErrLeftOut
 }
 
 // Error says how many rows were left out.
@@ -100,6 +105,39 @@ func (e *IncompleteError) Error() string {
 
 // Unwrap gives the sentinel.
 func (e *IncompleteError) Unwrap() error { return e.Err }
+
+// LeftOutError reports that the database left out rows that were to be created.
+// A trigger can do that, a rule, or a view. Nothing of the call is written, unless
+// Written says otherwise: then the reason was not in the catalog when the call
+// began, or is a rule. A table declared with query.MayLeaveOut lets it be.
+// errors.Is(err, ErrLeftOut).
+type LeftOutError struct {
+	Table   string
+	Sent    int   // rows of the statement
+	Written int   // rows that it wrote; -1 if that is not known
+	Err     error // what PostgreSQL reported, if it refused; else nil
+}
+
+// Error says how many rows there were.
+func (e *LeftOutError) Error() string {
+	what := "nothing was written"
+	if e.Err == nil {
+		what = fmt.Sprintf("%d were written", e.Written)
+		if e.Written < 0 {
+			what = "they came back under other keys"
+		}
+	}
+	return fmt.Sprintf("%v: of %d rows for %q %s: look for triggers and rules, and declare the table with MayLeaveOut if it is meant",
+		ErrLeftOut, e.Sent, e.Table, what)
+}
+
+// Unwrap gives ErrLeftOut, and PostgreSQL's error if there is one.
+func (e *LeftOutError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrLeftOut}
+	}
+	return []error{ErrLeftOut, e.Err}
+}
 
 // DuplicateError reports rows of one call that have the same key.
 // errors.Is(err, ErrDuplicateInBatch).

@@ -34,6 +34,21 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrConflict, pgError},
 		`unique constraint "customers_email_key" of table "customers" violated (email)`,
 	},
+	"left out": {
+		&smrt.LeftOutError{Table: "letters", Sent: 3, Written: -1, Err: pgError},
+		[]error{smrt.ErrLeftOut, pgError},
+		`the database left out a row: of 3 rows for "letters" nothing was written: look for triggers and rules, and declare the table with MayLeaveOut if it is meant`,
+	},
+	"left out by a rule": {
+		&smrt.LeftOutError{Table: "letters", Sent: 3, Written: 2},
+		[]error{smrt.ErrLeftOut},
+		`the database left out a row: of 3 rows for "letters" 2 were written: look for triggers and rules, and declare the table with MayLeaveOut if it is meant`,
+	},
+	"came back under another key": {
+		&smrt.LeftOutError{Table: "letters", Sent: 3, Written: -1},
+		[]error{smrt.ErrLeftOut},
+		`the database left out a row: of 3 rows for "letters" they came back under other keys: look for triggers and rules, and declare the table with MayLeaveOut if it is meant`,
+	},
 	"exclusion": {
 		&smrt.ConstraintError{Kind: smrt.ExclusionViolation, Table: "bookings", Constraint: "no_overlap", Columns: []string{"room", "during"}},
 		[]error{smrt.ErrConflict},

@@ -28,6 +28,7 @@ var sentinels = map[error]struct {
 	smrt.ErrCheck: {name: "ErrCheck"}, smrt.ErrZeroKey: {name: "ErrZeroKey"}, smrt.ErrNilEntity: {name: "ErrNilEntity"},
 	smrt.ErrInvalidText: {name: "ErrInvalidText"}, smrt.ErrInvalidJSON: {name: "ErrInvalidJSON"},
 	smrt.ErrOutOfRange: {name: "ErrOutOfRange"}, smrt.ErrNullValue: {name: "ErrNullValue"},
+	smrt.ErrGenerated: {name: "ErrGenerated"}, smrt.ErrLeftOut: {name: "ErrLeftOut"},
 	smrt.ErrWrongType: {name: "ErrWrongType"}, smrt.ErrNoPartition: {name: "ErrNoPartition"}, smrt.ErrQueryCanceled: {name: "ErrQueryCanceled"},
 
 	smrt.ErrNotFound:    {name: "ErrNotFound", also: pgx.ErrNoRows},

@@ -168,6 +168,7 @@ func softDelete(c *meta.Column) setting { return to(func(t *meta.Table) { t.Soft
 func createdAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.CreatedAt = c }) }
 func updatedAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.UpdatedAt = c }) }
 func version(c *meta.Column) setting    { return to(func(t *meta.Table) { t.Version = c }) }
+func mayLeaveOut() setting              { return to(func(t *meta.Table) { t.MayLeaveOut = true }) }
 func keyByServer(b bool) setting        { return to(func(t *meta.Table) { t.KeyByServer = b }) }
 
 func defaultOrder(order []meta.Order) setting {
@@ -269,6 +270,15 @@ func Default[T any](columns ...AnyColumn[T]) TableOption[T] {
 // by a trigger for instance. Every write reads them back.
 func ReadBack[T any](columns ...AnyColumn[T]) TableOption[T] {
 	return TableOption[T]{readBack(columnsOf(columns))}
+}
+
+// MayLeaveOut declares that triggers of the table leave out rows that are
+// inserted. Then CreateMany writes the others, and its *smrt.IncompleteError says
+// which were left out; so does the outcome of an upsert. Rows are sent in
+// statements of their own. Without the option, such a row is an error, see
+// smrt.ErrLeftOut, and nothing of the call is written.
+func MayLeaveOut[T any]() TableOption[T] {
+	return TableOption[T]{mayLeaveOut()}
 }
 
 // KeyByDatabase declares that the database assigns the key of a row that is

@@ -30,10 +30,13 @@ const (
 	Unchanged = Outcome(crud.Unchanged) // the row existed and was left alone
 	Inserted  = Outcome(crud.Inserted)
 	Updated   = Outcome(crud.Updated)
+	LeftOut   = Outcome(crud.LeftOut) // by a trigger of a table declared with query.MayLeaveOut
 )
 
 // String returns the outcome's name.
-func (o Outcome) String() string { return [...]string{"unchanged", "inserted", "updated"}[o] }
+func (o Outcome) String() string {
+	return [...]string{"unchanged", "inserted", "updated", "left out"}[o]
+}
 
 // outcomes gives outcomes of package crud, which are the same bytes, their
 // type.

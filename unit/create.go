@@ -69,7 +69,7 @@ func (p *planner) reserve(ops []*op) {
 		i := slices.IndexFunc(steps, func(s flush.Step) bool { return s.Table == o.table })
 		if i < 0 {
 			i = len(steps)
-			steps = append(steps, flush.Step{Kind: flush.ReserveKeys, Table: o.table, Types: p.typesOf(o.table), Setting: p.setting()})
+			steps = append(steps, flush.Step{Kind: flush.ReserveKeys, Table: o.table, Catalog: p.catalogOf(o.table), Setting: p.setting()})
 		}
 		steps[i].Count++
 		o.setting, o.at = steps[i].Setting, int32(steps[i].Count)

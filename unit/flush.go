@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,10 +51,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	if len(u.ops) == 0 {
 		return Summary{}, nil
 	}
-	var o txn.Options
-	if len(options) > 0 {
-		o = options[0]
-	}
+	o := append(slices.Clip(options), txn.Options{})[0]
 	db = root(db)
 	if tx, ok := db.(pgx.Tx); ok {
 		if o.Nested == txn.Join {
@@ -89,7 +87,7 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 // when all statements have succeeded, before the transaction ends, because the
 // caller goes on with them. So what they were is remembered for a rollback.
 func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
-	p, err := u.prepare(ctx, tx, tx.Conn())
+	p, err := u.prepare(ctx, tx)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -229,9 +227,11 @@ func (o *outcome) receive(results pgx.BatchResults) {
 		st := &o.statements[i]
 		o.failed = i
 		if !st.HasResult() {
-			if _, o.err = results.Exec(); o.err != nil {
+			tag, err := results.Exec()
+			if o.err = err; err != nil {
 				return
 			}
+			o.unread = cmp.Or(o.unread, st.Count(tag.RowsAffected()))
 			continue
 		}
 		rows, err := results.Query()

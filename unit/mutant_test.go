@@ -65,7 +65,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a unit is retried from its entities as they were", "flush.go",
-			"	p, err := u.prepare(ctx, tx, tx.Conn())\n	if err != nil {", "	p, err := u.prepare(ctx, tx, tx.Conn())\n	u.ops = u.ops[:len(u.ops)-1]\n	if err != nil {",
+			"	p, err := u.prepare(ctx, tx)\n	if err != nil {", "	p, err := u.prepare(ctx, tx)\n	u.ops = u.ops[:len(u.ops)-1]\n	if err != nil {",
 			"TestFlushedTwice",
 		},
 		{

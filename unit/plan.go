@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -64,12 +62,12 @@ type prepared struct {
 // as they are now. Foreign keys that are known may have changed since, so that
 // a ring is only believed if they are looked up. Errors of values and of calls
 // are *RowErrors.
-func (u *work) prepare(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*prepared, error) {
-	p, err := u.planFor(ctx, db, conn)
+func (u *work) prepare(ctx context.Context, db smrt.DB) (*prepared, error) {
+	p, err := u.planFor(ctx, db)
 	var ring *CycleError
 	if errors.As(err, &ring) && p.cached {
 		p.forget()
-		p, err = u.planFor(ctx, db, conn)
+		p, err = u.planFor(ctx, db)
 	}
 	if err != nil {
 		return nil, err
@@ -82,8 +80,8 @@ func (u *work) prepare(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*prepar
 }
 
 // planFor makes the plan with the foreign keys that are known of the database
-// of a connection.
-func (u *work) planFor(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*planner, error) {
+// of db.
+func (u *work) planFor(ctx context.Context, db smrt.DB) (*planner, error) {
 	if err := u.check(); err != nil {
 		return nil, err
 	}
@@ -91,7 +89,7 @@ func (u *work) planFor(ctx context.Context, db smrt.DB, conn *pgx.Conn) (*planne
 	if err != nil {
 		return nil, err
 	}
-	s, err := u.lookUp(ctx, db, conn)
+	s, err := u.lookUp(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +134,7 @@ func (p *planner) writes(s flush.Step, ops []*op, refs []*meta.Column) {
 
 // describe completes a step with what is the same for all of its rows.
 func (p *planner) describe(s flush.Step, ops []*op, refs []*meta.Column) flush.Step {
-	s.Table, s.Types = ops[0].table, p.typesOf(ops[0].table)
+	s.Table, s.Catalog, s.Unordered = ops[0].table, p.catalogOf(ops[0].table), p.unordered
 	if len(refs) > 0 {
 		s.Refs = make([]flush.Ref, len(refs))
 	}

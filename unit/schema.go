@@ -2,27 +2,25 @@ package unit
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
-// What a plan must know of the database is looked up when it is first needed.
-// The types of a table's columns are remembered for the table, and the foreign
-// keys for the database and the set of tables. Both may be outdated when they
+// What a plan must know of the database is looked up when it is first needed,
+// and remembered for the database: what the catalog says of each table, and the
+// foreign keys of the set of tables. Both may be outdated when they
 // are used:
 //
 //   - An error that outdated foreign keys can cause makes them forgotten
 //     (forgetIf), and the flush is tried once more (alone).
 //   - A ring is an error before anything is sent, so foreign keys that were
 //     remembered are looked up again before it is returned (prepare).
-//   - An error that outdated types can cause makes the types forgotten
+//   - An error that an outdated catalog can cause makes it forgotten
 //     (flush.Statement.Explain). It is returned: the next flush knows better.
 
 // schema is what a plan must know of the database.
@@ -31,32 +29,33 @@ type schema struct {
 	ordered  []*table.Table // those whose foreign keys matter
 	keys     []flush.ForeignKey
 	cached   bool // keys were known already
-	tables   []tableTypes
+	tables   []tableCatalog
+
+	unordered bool // rows of a result come in any order
 }
 
-type tableTypes struct {
-	table *table.Table
-	types *flush.Types
+type tableCatalog struct {
+	table   *table.Table
+	catalog *table.Catalog
 }
 
-// lookUp looks up what was not looked up before in the database that conn is
-// connected to.
-func (u *work) lookUp(ctx context.Context, db smrt.DB, conn *pgx.Conn) (s *schema, err error) {
-	s = &schema{database: databaseOf(conn), ordered: u.ordered()}
+// lookUp looks up what was not looked up before in the database of db.
+func (u *work) lookUp(ctx context.Context, db smrt.DB) (s *schema, err error) {
+	s = &schema{database: handle.Database(db), ordered: u.ordered(), unordered: !handle.KeepsOrder(db)}
 	if len(s.ordered) > 0 {
 		if s.keys, s.cached, err = flush.ForeignKeys(ctx, db, s.database, s.ordered); err != nil {
 			return nil, err
 		}
 	}
 	for _, o := range u.ops {
-		if s.typesOf(o.table) != nil {
+		if s.catalogOf(o.table) != nil {
 			continue
 		}
-		types, err := flush.TypesOf(ctx, db, o.table)
+		catalog, err := o.table.Catalog(ctx, db)
 		if err != nil {
 			return nil, o.failed(err)
 		}
-		s.tables = append(s.tables, tableTypes{o.table, types})
+		s.tables = append(s.tables, tableCatalog{o.table, catalog})
 	}
 	return s, nil
 }
@@ -85,38 +84,20 @@ func (u *work) ordered() []*table.Table {
 	return tables
 }
 
-// typesOf returns the types of the columns of a table, or nil.
-func (s *schema) typesOf(t *table.Table) *flush.Types {
+// catalogOf returns what is known of a table, or nil.
+func (s *schema) catalogOf(t *table.Table) *table.Catalog {
 	for i := range s.tables {
 		if s.tables[i].table == t {
-			return s.tables[i].types
+			return s.tables[i].catalog
 		}
 	}
 	return nil
 }
 
 // keyType returns the type of the key of a table, which is one column.
-func (s *schema) keyType(t *table.Table) string { return (*s.typesOf(t))[t.Key[0].Column.Name].Name }
+func (s *schema) keyType(t *table.Table) string {
+	return s.catalogOf(t).Columns[t.Key[0].Column.Name].Name
+}
 
 // forget lets the foreign keys be looked up again.
 func (s *schema) forget() { flush.ForgetForeignKeys(s.database, s.ordered) }
-
-// databaseKey is where a connection keeps the name of its database.
-const databaseKey = "smrt.unit.database"
-
-// databaseOf returns a name that tells databases apart, and what an unqualified
-// name means in them. It is made once for each connection. Without a
-// connection, which a handle of somebody else's may not have, it is empty.
-func databaseOf(conn *pgx.Conn) string {
-	if conn == nil {
-		return ""
-	}
-	data := conn.PgConn().CustomData()
-	if name, ok := data[databaseKey].(string); ok {
-		return name
-	}
-	c := conn.Config()
-	name := fmt.Sprintf("%s:%d/%s %s %q", c.Host, c.Port, c.Database, c.User, c.RuntimeParams["search_path"])
-	data[databaseKey] = name
-	return name
-}

@@ -102,26 +102,21 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	}
 	db = root(db)
 	alone := handle.Check(ctx, db) == nil
-	var conn *pgx.Conn
 	switch h := db.(type) {
 	case pgx.Tx:
-		conn, alone = h.Conn(), false
+		alone = false
 	case smrt.Pool:
 		c, err := h.Acquire(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer c.Release()
-		conn = c.Conn()
-		db = conn
-	case *pgx.Conn:
-		conn = h
-	case connection:
-		conn = h.Conn()
+		db = c.Conn()
+	case *pgx.Conn, connection:
 	default:
 		alone = false
 	}
-	p, err := u.prepare(ctx, db, conn)
+	p, err := u.prepare(ctx, db)
 	if err != nil {
 		return nil, err
 	}

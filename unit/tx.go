@@ -154,7 +154,7 @@ func (t *oneTrip) ready(ctx context.Context) error {
 	if err != nil {
 		return pgerr.Wrap("begin", "transaction", err)
 	}
-	t.out.prepared, err = t.u.prepare(ctx, t.conn, t.conn)
+	t.out.prepared, err = t.u.prepare(ctx, t.conn)
 	if err == nil && t.first != nil && slices.EqualFunc(t.out.keys, t.known, flush.ForeignKey.Equal) {
 		return t.first // they have not changed: the row is wrong
 	}

@@ -102,7 +102,7 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (f
 			gate.Done()
 		}
 	}()
-	if !canBatch(b.Table, keys) {
+	if !canBatch(b.DB, b.Table, keys) {
 		return nil, nil, nil
 	}
 	if !owned {
@@ -149,16 +149,16 @@ func copyKeys(t *table.Table, keys table.Rows) table.Rows {
 
 // canBatch reports whether others need not suffer from the keys: a statement
 // with a key that is known to be out of range, say, would fail for all.
-func canBatch(t *table.Table, keys table.Rows) bool {
+func canBatch(db smrt.DB, t *table.Table, keys table.Rows) bool {
 	for i := range keys.N {
-		if !canBatchKey(t, keys.At(i)) {
+		if !canBatchKey(db, t, keys.At(i)) {
 			return false
 		}
 	}
 	return true
 }
 
-func canBatchKey(t *table.Table, key unsafe.Pointer) bool {
+func canBatchKey(db smrt.DB, t *table.Table, key unsafe.Pointer) bool {
 	for _, part := range t.KeyParts {
 		if !part.IsInteger() {
 			if _, err := part.Arg(key); err != nil {
@@ -167,8 +167,8 @@ func canBatchKey(t *table.Table, key unsafe.Pointer) bool {
 			continue
 		}
 		if v := part.Int(key); v < math.MinInt16 || v > math.MaxInt16 {
-			if types := t.KnownTypes(); types != nil {
-				bounds, ok := table.Ranges[(*types)[part.Name].Base]
+			if c := t.KnownCatalog(db); c != nil {
+				bounds, ok := table.Ranges[c.Columns[part.Name].Base]
 				if ok && (v < bounds[0] || v > bounds[1]) {
 					return false
 				}

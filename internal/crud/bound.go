@@ -105,8 +105,11 @@ func (b *Bound) keepWritten(ctx context.Context, w *table.Written, err error) {
 	case err != nil:
 		w.Undo()
 	case !w.None():
-		if u := handle.UndoerOf(ctx, b.DB); u != nil && u.OnUndo(w) {
-			return
+		if u := handle.UndoerOf(ctx, b.DB); u != nil {
+			w.Note()
+			if u.OnUndo(w) {
+				return
+			}
 		}
 	}
 	w.Forget()

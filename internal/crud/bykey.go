@@ -16,11 +16,11 @@ func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, er
 		a, err := meta.NewArray(b.Table.KeyParts[0], keys.Base, keys.Size, keys.N, nil)
 		return b.Table.Key[0].Column.Quoted + " = ANY($1)", []any{a}, b.Table.Named(err)
 	}
-	types, err := b.Table.ColumnTypes(ctx, b.DB)
+	c, err := b.Table.Catalog(ctx, b.DB)
 	if err != nil {
 		return "", nil, err
 	}
-	arrays, ok := b.Table.ArrayTypes(types, b.Table.KeyParts)
+	arrays, ok := b.Table.ArrayTypes(c, b.Table.KeyParts)
 	if !ok {
 		return "", nil, &smrt.QueryError{Reason: "the key of " + b.Table.Name + " has a type that arrays cannot carry"}
 	}

@@ -143,11 +143,11 @@ func (w *combined) byNumber(ctx context.Context) error {
 // which texts are equal by a collation, say.
 func (w *combined) byPosition(ctx context.Context) error {
 	t := w.table
-	types, err := t.ColumnTypes(ctx, w.db())
+	c, err := t.Catalog(ctx, w.db())
 	if err != nil {
 		return err
 	}
-	arrays, ok := t.KeyArrayTypes(types, t.KeyParts)
+	arrays, ok := t.ArrayTypes(c, t.KeyParts)
 	if !ok {
 		return errNoArray
 	}

@@ -32,10 +32,10 @@ func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 	if err := b.Table.Distinct(w.rows, b.Table.KeyColumns()); err != nil {
 		return 0, err
 	}
-	if w.types, err = b.Table.ColumnTypes(ctx, b.DB); err != nil {
+	if w.catalog, err = b.Table.Catalog(ctx, b.DB); err != nil {
 		return 0, err
 	}
-	if err := b.Table.CheckRows(w.types, w.rows); err != nil {
+	if err := b.Table.CheckRows(w.catalog, w.rows); err != nil {
 		return 0, err
 	}
 	written := make([]bool, n)
@@ -63,23 +63,21 @@ func (w *bulk) update(ctx context.Context, written []bool) error {
 		if p.st.Ordinal {
 			r.Ordinal = &ordinal
 		}
-		_, err := r.Read(func(i int) unsafe.Pointer {
-			i = p.row(i)
-			written[i] = true
-			return w.rows.At(i)
-		})
+		r.Some = true
+		_, err := r.Read(w.entities(p), func(i int) { written[p.row(i)] = true })
 		return err
 	})
 }
 
-// updates makes the statements.
+// updates makes the statements. Their rows are in the order of the keys, so that
+// two updates of the same rows do not wait for each other in turn.
 func (w *bulk) updates() ([]part, error) {
-	types, ok := w.Table.ArrayTypes(w.types, w.Table.UpdateColumns())
+	types, ok := w.Table.ArrayTypes(w.catalog, w.Table.UpdateColumns())
 	if !ok {
 		return w.oneByOne(w.Table.Statement([]byte{'u'}, w.Table.UpdateStatement), nil)
 	}
 	st := w.Table.Statement(table.AppendArrayTypes([]byte{'m'}, types), func() *table.Statement { return w.Table.UpdateManyStatement(types) })
-	return w.asArrays(st, types, nil)
+	return w.asArrays(st, types, w.rows.Sorted(w.Table.KeyColumns(), nil))
 }
 
 // tally reports how many rows were written, and which were not.
@@ -202,8 +200,9 @@ func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int
 	if b.Table.SoftDelete == nil || hard {
 		return b.write(ctx, &plan.Request{Verb: plan.Delete, Spec: s})
 	}
+	live := &plan.Node{Op: plan.IsNull, Column: b.Table.SoftDelete} // what is deleted already keeps its time
 	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
-	return b.write(ctx, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets})
+	return b.write(ctx, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live})
 }
 
 // write runs an update or a delete by query. Arguments that pgx cannot encode

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -21,8 +22,11 @@ func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	if err != nil {
 		return err
 	}
-	st := b.Table.Statement(shape, func() *table.Statement { return b.Table.InsertStatement(shape[1:], nil) })
-	_, err = b.run(ctx, st, p, nil)
+	st := b.Table.Statement(shape, func() *table.Statement { return b.Table.InsertStatement(shape[1:], nil, nil) })
+	n, err := b.run(ctx, st, p, nil)
+	if err == nil && n != 1 {
+		err = &smrt.LeftOutError{Table: b.Table.Name, Sent: 1, Written: int(n)}
+	}
 	return err
 }
 
@@ -60,8 +64,8 @@ func (b *Bound) run(ctx context.Context, st *table.Statement, p unsafe.Pointer, 
 	if err != nil {
 		return 0, b.Table.Explain(ctx, b.DB, err, args, st.Columns)
 	}
-	r := table.Result{Table: b.Table, Rows: rows, Targets: st.Returned, Head: head, Written: st.Written(1)}
-	n, err := r.Read(func(int) unsafe.Pointer { return p })
+	r := table.Result{Table: b.Table, Rows: rows, Statement: st, Head: head, Some: true, Written: b.Table.Written(st)}
+	n, err := r.Read(table.Entities{Rows: b.Table.Entities(p, 1)}, nil)
 	b.keepWritten(ctx, r.Written, err)
 	if err != nil {
 		return 0, b.Table.Explain(ctx, b.DB, err, args, st.Columns)
@@ -85,6 +89,64 @@ func (b *Bound) arguments(ctx context.Context, columns []*meta.Column, p unsafe.
 		args[i] = v
 	}
 	return args, nil
+}
+
+// Outcome is what an upsert did with a row.
+type Outcome uint8
+
+// The outcomes of an upsert.
+const (
+	Unchanged Outcome = iota
+	Inserted
+	Updated
+	LeftOut
+)
+
+func outcomeOf(inserted bool) Outcome {
+	if inserted {
+		return Inserted
+	}
+	return Updated
+}
+
+// Upsert creates or updates the row of the entity at p.
+func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (_ Outcome, err error) {
+	defer b.wrap(ctx, "upsert", &err)
+	x := (*table.Conflict)(conflict.OrEmpty())
+	if err := b.writableEntity(ctx, p); err != nil {
+		return Unchanged, err
+	}
+	if err := x.Check(b.Table); err != nil {
+		return Unchanged, err
+	}
+	c, err := b.Table.Catalog(ctx, b.DB)
+	if err != nil {
+		return Unchanged, err
+	}
+	var buffer [96]byte
+	shape, err := b.Table.InsertShape(append(buffer[:0], 'i'), p)
+	if err != nil {
+		return Unchanged, err
+	}
+	columns := len(shape)
+	x.LeaveKey(b.Table, c, shape[1:])
+	st := b.Table.Statement(b.Table.AppendCatalog(x.AppendKey(shape), x, c), func() *table.Statement { return b.Table.InsertStatement(shape[1:columns], x, c) })
+	var inserted bool
+	n, err := b.run(ctx, st, p, &inserted)
+	if st.Guard {
+		err = b.Table.GuardError(err, 1)
+	}
+	switch {
+	case err != nil:
+		return Unchanged, err
+	case n == 1:
+		return outcomeOf(inserted), nil
+	case x.Nothing:
+		return Unchanged, nil
+	case b.Table.MayLeaveOut:
+		return LeftOut, nil
+	}
+	return Unchanged, &smrt.LeftOutError{Table: b.Table.Name, Sent: 1, Written: int(n)}
 }
 
 // Update writes the whole row of the entity at p.

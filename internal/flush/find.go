@@ -62,7 +62,7 @@ func (f *finder) statement(write string, returned []*meta.Column) Statement {
 	}
 	missing := "NOT EXISTS (SELECT 1 FROM smrt_w)"
 	if f.arrays != nil {
-		missing = "(SELECT count(*) FROM smrt_w) <> " + f.count()
+		missing = "(SELECT count(*) FROM smrt_w) <> " + f.text.Count
 	}
 	sql := "WITH smrt_w(" + names + ") AS (" + write + f.text.Returning(returned) + ") SELECT * FROM smrt_w"
 	if f.step.versioned() {
@@ -74,7 +74,7 @@ func (f *finder) statement(write string, returned []*meta.Column) Statement {
 
 // update writes whole rows, some columns of which get keys of other rows.
 func (s *Step) update() (Statement, error) {
-	if err := s.Table.CheckRows(*s.Types, s.Rows); err != nil {
+	if err := s.Table.CheckRows(s.Catalog, s.Rows); err != nil {
 		return Statement{}, err
 	}
 	f, err := s.find(s.MaxRows() > 1)
@@ -91,7 +91,7 @@ func (s *Step) patch() (Statement, error) {
 	if s.InSets {
 		return s.patchOne()
 	}
-	if err := t.CheckRows(*s.Types, s.Rows); err != nil {
+	if err := t.CheckRows(s.Catalog, s.Rows); err != nil {
 		return Statement{}, err
 	}
 	if s.MaxRows() == 1 {
@@ -113,10 +113,9 @@ func (f *finder) assigned(set *plan.Set) string {
 	value := f.text.Exprs[set.Column]
 	switch set.Op {
 	case plan.SetAdd:
-		if value == "" { // the version, which the table assigns by itself
-			value = "1"
-		}
 		return "t." + set.Column.Quoted + " + " + value
+	case plan.SetNext:
+		return "coalesce(t." + set.Column.Quoted + ", 0) + 1"
 	case plan.SetNull:
 		return "NULL"
 	case plan.SetDefault:
@@ -145,7 +144,7 @@ func (s *Step) patchOne() (Statement, error) {
 	}
 	for i := range s.Sets {
 		if set := &s.Sets[i]; meta.NotFinite(set.A) {
-			if err := t.CheckFiniteType(*s.Types, set.Column); err != nil {
+			if err := t.CheckFiniteType(s.Catalog, set.Column); err != nil {
 				return Statement{}, err
 			}
 		}

@@ -63,7 +63,8 @@ var foreignKeys struct {
 const maxTableSets = 1024
 
 // ForeignKeys returns the foreign keys among tables, each of them once. They
-// are looked up once for each database, which database names.
+// are looked up once for each database, which database names, and each time if it
+// has no name.
 func ForeignKeys(ctx context.Context, db smrt.DB, database string, tables []*table.Table) (found []ForeignKey, cached bool, err error) {
 	key := foreignKeysOf(database, tables)
 	foreignKeys.mu.Lock()
@@ -72,8 +73,8 @@ func ForeignKeys(ctx context.Context, db smrt.DB, database string, tables []*tab
 	if ok {
 		return known, true, nil
 	}
-	if found, err = lookUpForeignKeys(ctx, db, tables); err != nil {
-		return nil, false, err
+	if found, err = lookUpForeignKeys(ctx, db, tables); err != nil || database == "" {
+		return found, false, err
 	}
 	foreignKeys.mu.Lock()
 	defer foreignKeys.mu.Unlock()
@@ -152,17 +153,4 @@ func columnsNamed(t *table.Table, names []string) []*meta.Column {
 		columns[i] = t.Struct.ByName(name)
 	}
 	return columns
-}
-
-// TypesOf returns the types of the columns of a table, which are looked up
-// once.
-func TypesOf(ctx context.Context, db smrt.DB, t *table.Table) (*Types, error) {
-	types, err := t.ColumnTypes(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if known := t.KnownTypes(); known != nil { // the same for all who ask, as long as they are known
-		return known, nil
-	}
-	return &types, nil
 }

@@ -30,7 +30,7 @@ func newInputs(s *Step, arrays bool) (in inputs, err error) {
 	in = inputs{step: s, columns: s.arguments()}
 	if arrays {
 		var ok bool
-		if in.arrays, ok = s.Table.ArrayTypes(*s.Types, in.columns); !ok {
+		if in.arrays, ok = s.Table.ArrayTypes(s.Catalog, in.columns); !ok {
 			err = errNotCarried
 		}
 	}
@@ -47,7 +47,7 @@ func (in *inputs) record() ([]any, error) {
 			if err != nil {
 				return nil, meta.AtRow(s.Table.Named(err), 0)
 			}
-			args = append(args, table.AsLiteral((*s.Types)[col.Name], col, v))
+			args = append(args, table.AsLiteral(s.Catalog.Columns[col.Name], col, v))
 		}
 		for i := range s.Refs {
 			args = append(args, s.Refs[i].At[0])
@@ -98,15 +98,6 @@ func (in *inputs) write(numbered bool) table.Inputs {
 		t.Exprs[refs[i].Column] = in.keys(i) + "[" + t.Exprs[refs[i].Column] + "]"
 	}
 	return t
-}
-
-// count names how many rows there are, where they travel as arrays.
-func (in *inputs) count() string {
-	first := "integer[]" // that of a reference
-	if len(in.arrays) > 0 {
-		first = in.arrays[0].Param
-	}
-	return "cardinality($1::" + first + ")"
 }
 
 // keys is the array of keys that a reference takes its keys from. The subquery

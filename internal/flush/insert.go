@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -37,7 +39,7 @@ func AppendShape(shape []byte, t *table.Table, p unsafe.Pointer, refs, late []*m
 // insert creates rows of one shape. One row travels by its values, more as
 // arrays.
 func (s *Step) insert() (Statement, error) {
-	if err := s.Table.CheckRows(*s.Types, s.Rows); err != nil {
+	if err := s.Table.CheckRows(s.Catalog, s.Rows); err != nil {
 		return Statement{}, err
 	}
 	in, err := newInputs(s, s.Rows.N > 1)
@@ -53,12 +55,12 @@ func (s *Step) insert() (Statement, error) {
 	}
 	var buffer [512]byte
 	st := s.Table.Statement(s.appendKey(buffer[:0], in.arrays), func() *table.Statement { return s.insertStatement(&in) })
-	return Statement{Step: s, SQL: st.SQL, Args: args, returned: st.Returned}, nil
+	return Statement{Step: s, SQL: st.SQL, Args: args, match: st.Match, returned: st.Returned}, nil
 }
 
 // appendKey appends what the text of an insert depends on.
 func (s *Step) appendKey(b []byte, arrays []table.ArrayType) []byte {
-	b = append(b, 'f', boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
+	b = append(b, 'f', boolByte(s.guards())<<2|boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
 	b = append(b, s.Shape...)
 	for i := range s.Refs {
 		r := &s.Refs[i]
@@ -69,13 +71,40 @@ func (s *Step) appendKey(b []byte, arrays []table.ArrayType) []byte {
 }
 
 func (s *Step) insertStatement(in *inputs) *table.Statement {
-	t, p := s.Table, s.Table.InsertParts(s.Shape)
-	sql := t.InsertSQL(p, in.write(false), s.overriding()) + table.Inputs{}.Returning(p.Back)
-	if s.Setting != "" {
-		sql = keepKeys(sql, t.Key[0].Column, in.next(), in.arrays == nil)
+	t, p, text := s.Table, s.Table.InsertParts(s.Shape), in.write(false)
+	st := &table.Statement{Columns: p.Args, Returned: meta.TargetsOf(p.Back, 0)}
+	if in.arrays != nil && len(p.Back) > 0 {
+		st.Match = t.Known(p, nil)
 	}
-	return &table.Statement{SQL: sql, Columns: p.Args, Returned: meta.TargetsOf(p.Back, 0)}
+	var list []string
+	for _, col := range slices.Concat(st.Match, p.Back) {
+		list = append(list, col.Quoted)
+	}
+	sql := t.InsertSQL(p, text, s.overriding())
+	switch {
+	case s.Setting != "" && in.arrays != nil:
+		st.SQL = keepKeys(sql, list, t.Key[0].Column, in.next())
+		if s.guards() {
+			st.SQL += table.FailIfLeftOut(len(list), text.Count)
+		}
+		return st
+	case s.Setting != "":
+		list = append(list, "set_config("+in.next()+", ARRAY["+t.Key[0].Column.Quoted+"]::text, true)")
+	}
+	switch {
+	case s.guards():
+		st.SQL = table.Guarded(sql, list, text.Count)
+	case len(list) > 0:
+		st.SQL = sql + " RETURNING " + strings.Join(list, ", ")
+	default:
+		st.SQL = sql
+	}
+	return st
 }
+
+// guards reports whether the server must refuse to leave out rows. A unit is
+// written as a whole, whatever the table declares.
+func (s *Step) guards() bool { return s.Catalog.Guardable }
 
 // overriding lets a key be written that was reserved.
 func (s *Step) overriding() string {
@@ -85,14 +114,16 @@ func (s *Step) overriding() string {
 	return ""
 }
 
-// keepKeys makes an insert leave its keys in a setting. One row can do that in
-// its RETURNING list. Rows of a WITH part come in the order they were inserted.
-func keepKeys(sql string, key *meta.Column, setting string, one bool) string {
-	if one {
-		return sql + ", set_config(" + setting + ", ARRAY[" + key.Quoted + "]::text, true)"
+// keepKeys makes an insert of several rows leave its keys in a setting. Rows of a
+// WITH part come in the order they were inserted.
+func keepKeys(insert string, list []string, key *meta.Column, setting string) string {
+	names := make([]string, len(list))
+	for i := range names {
+		names[i] = "r" + strconv.Itoa(i)
 	}
-	return "WITH smrt_i AS (" + sql + "), smrt_k AS MATERIALIZED (SELECT set_config(" + setting +
-		", array_agg(smrt_i." + key.Quoted + ")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i"
+	columns := strings.Join(names, ", ")
+	return "WITH smrt_i(" + columns + ", k) AS (" + insert + " RETURNING " + strings.Join(append(slices.Clip(list), key.Quoted), ", ") +
+		"), smrt_k AS MATERIALIZED (SELECT set_config(" + setting + ", array_agg(smrt_i.k)::text, true) FROM smrt_i) SELECT " + columns + " FROM smrt_k, smrt_i"
 }
 
 func boolByte(b bool) byte {
@@ -107,7 +138,7 @@ func boolByte(b bool) byte {
 func (s *Step) reserveKeys() Statement {
 	key := s.Table.Key[0].Column
 	args, next := []any{s.Setting, s.Count}, "gen_random_uuid()"
-	if (*s.Types)[key.Name].Name != "pg_catalog.uuid" {
+	if s.Catalog.Columns[key.Name].Name != "pg_catalog.uuid" {
 		next = "nextval(pg_get_serial_sequence($3, $4))"
 		args = append(args, s.Table.Quoted, key.Name)
 	}

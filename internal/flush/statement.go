@@ -2,7 +2,6 @@ package flush
 
 import (
 	"context"
-	"reflect"
 	"strings"
 	"unsafe"
 
@@ -19,6 +18,7 @@ type Statement struct {
 	SQL  string
 	Args []any
 
+	match    []*meta.Column // columns by which a row is found among those of the step
 	returned []meta.Target
 }
 
@@ -71,29 +71,30 @@ func (st *Statement) Receive(rs pgx.Rows) error {
 	if st.Finds() {
 		return st.receiveFound(rs)
 	}
-	r := table.Result{Table: st.Table, Rows: rs, Targets: st.returned}
-	n, err := r.Read(func(i int) unsafe.Pointer { return st.Rows.At(min(i, st.Rows.N-1)) })
-	if err == nil && n != st.Rows.N && st.Rows.N > 0 && len(st.returned) > 0 {
-		err = &smrt.QueryError{Reason: "the database created fewer rows of " + st.Table.Name + " than it was given: a trigger may have left some out"}
+	of := table.Entities{Rows: st.Rows}
+	r := table.Result{
+		Table: st.Table, Rows: rs, Unordered: st.Unordered,
+		Statement: &table.Statement{Match: st.match, Returned: st.returned},
+	}
+	_, err := r.Read(of, nil)
+	if err == nil && st.ranked() {
+		st.Table.ByRank(of, st.returned)
 	}
 	return err
+}
+
+// Count checks how many rows a statement without a result wrote.
+func (st *Statement) Count(affected int64) error {
+	if st.Kind != Insert || st.guards() || affected == int64(st.Rows.N) {
+		return nil
+	}
+	return &smrt.LeftOutError{Table: st.Table.Name, Sent: st.Rows.N, Written: int(affected)}
 }
 
 // ReadBack copies what st has read into one of its rows to the entity at dst,
 // and nothing else.
 func (st *Statement) ReadBack(i int, dst unsafe.Pointer) {
-	src := st.Rows.At(i)
-	for _, t := range st.returned {
-		copyColumn(t.Column, dst, src)
-	}
-}
-
-func copyColumn(col *meta.Column, dst, src unsafe.Pointer) {
-	if col.Encode == meta.KindInt64 && !col.Ptr {
-		*(*int64)(unsafe.Add(dst, col.Offset)) = *(*int64)(unsafe.Add(src, col.Offset))
-		return
-	}
-	reflect.NewAt(col.Type, unsafe.Add(dst, col.Offset)).Elem().Set(reflect.NewAt(col.Type, unsafe.Add(src, col.Offset)).Elem())
+	table.CopyColumns(dst, st.Rows.At(i), st.returned)
 }
 
 // Version returns the version of one of the rows.
@@ -102,9 +103,12 @@ func (st *Statement) Version(i int) int64 { return st.Table.Version.Int(st.Rows.
 // Explain gives the error of st its type, and the row and the column that it is
 // about. It asks db for what the server did not say.
 func (st *Statement) Explain(ctx context.Context, db smrt.DB, err error) error {
-	st.Table.ForgetTypes(err)
-	if types := st.Table.KnownTypes(); types != nil && st.Rows.N > 0 {
-		err = st.Table.ExplainRows(ctx, db, err, *types, st.Rows)
+	st.Table.ForgetCatalog(db, err)
+	if st.Kind == Insert && st.guards() {
+		err = st.Table.GuardError(err, st.Rows.N)
+	}
+	if st.Rows.N > 0 {
+		err = st.Table.ExplainRows(ctx, db, err, st.Catalog, st.Rows)
 	}
 	return st.Table.Fail(ctx, db, st.Op(), err)
 }

@@ -31,10 +31,10 @@ var (
 	plainLines = table.Of(query.NewTable("plain", func(l *line) *int64 { return &l.ID }).Plan())
 )
 
-// types are those of the tables' columns.
-var types = func() *flush.Types {
+// catalog is that of the tables.
+var catalog = func() *table.Catalog {
 	int8 := table.ColumnType{Base: pgtype.Int8OID, Name: "pg_catalog.int8"}
-	return &flush.Types{"id": int8, "order": int8, "pages": int8, "version": int8}
+	return &table.Catalog{Columns: map[string]table.ColumnType{"id": int8, "order": int8, "pages": int8, "version": int8}}
 }()
 
 // sets assigns a page.
@@ -45,7 +45,7 @@ func step(s flush.Step, ls ...line) flush.Step {
 	if s.Table == nil {
 		s.Table = lines
 	}
-	s.Types = types
+	s.Catalog = catalog
 	s.Rows = s.Table.Copies(len(ls))
 	for i := range ls {
 		s.Table.CopyEntity(s.Rows.At(i), unsafe.Pointer(&ls[i]))
@@ -100,9 +100,9 @@ func TestStatements(t *testing.T) {
 		},
 		{
 			"insert many, leaving their keys", insert(t, "smrt.k2", nil, line{Order: 2}, line{Order: 3}), 4,
-			`WITH smrt_i AS (INSERT INTO "plain" ("order", "pages", "version") SELECT u.c0, u.c1, u.c2 ` +
-				`FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.int8[]) AS u(c0, c1, c2) RETURNING "id"), ` +
-				`smrt_k AS MATERIALIZED (SELECT set_config($4, array_agg(smrt_i."id")::text, true) FROM smrt_i) SELECT smrt_i.* FROM smrt_k, smrt_i`,
+			`WITH smrt_i(r0, k) AS (INSERT INTO "plain" ("order", "pages", "version") SELECT u.c0, u.c1, u.c2 ` +
+				`FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.int8[]) AS u(c0, c1, c2) RETURNING "id", "id"), ` +
+				`smrt_k AS MATERIALIZED (SELECT set_config($4, array_agg(smrt_i.k)::text, true) FROM smrt_i) SELECT r0 FROM smrt_k, smrt_i`,
 		},
 		{
 			"patch", step(flush.Step{Kind: flush.Patch, Table: plainLines, Sets: sets}, one, two), 2,

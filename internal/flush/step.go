@@ -32,15 +32,13 @@ var ops = [...]table.Op{
 	SetConstraints: "", CheckConstraints: "", FailIfMissed: "",
 }
 
-// Types are the types of a table's columns, by name.
-type Types = map[string]table.ColumnType
-
 // Step is one step of the plan of a unit, which becomes one statement.
 type Step struct {
-	Kind  Kind
-	Table *table.Table // nil where the step is about none
-	Types *Types       // of the table
-	Rows  table.Rows   // copies of the entities, which are read back into
+	Kind      Kind
+	Table     *table.Table   // nil where the step is about none
+	Catalog   *table.Catalog // of the table
+	Unordered bool           // rows of a result come in any order
+	Rows      table.Rows     // copies of the entities, which are read back into
 
 	Refs    []Ref  // columns that get keys of other rows
 	Setting string // where an insert leaves its keys; empty: nobody needs them
@@ -80,10 +78,26 @@ func (s *Step) MaxRows() int {
 		return 1
 	}
 	columns := s.arguments()
-	if _, ok := s.Table.ArrayTypes(*s.Types, columns); !ok || len(columns)+len(s.Refs) == 0 {
+	if _, ok := s.Table.ArrayTypes(s.Catalog, columns); !ok || len(columns)+len(s.Refs) == 0 || s.apart() {
 		return 1
 	}
 	return table.MaxChunk
+}
+
+// apart reports whether each row needs a statement of its own, because it could
+// not be told which row a row of the result belongs to.
+func (s *Step) apart() bool {
+	if s.Kind != Insert || !s.Unordered {
+		return false
+	}
+	p := s.Table.InsertParts(s.Shape)
+	return len(p.Back) > 0 && !s.Table.Ranked(s.Catalog, p.Args) && !s.Table.Exact(s.Table.Known(p, nil), s.Catalog, s.Rows)
+}
+
+// ranked reports whether a sequence makes the keys of an insert, in the order of
+// its rows.
+func (s *Step) ranked() bool {
+	return s.Kind == Insert && s.Table.Ranked(s.Catalog, s.arguments())
 }
 
 // Part returns s for some of its rows, given as copies. It leaves no keys.

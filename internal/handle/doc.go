@@ -13,6 +13,7 @@
 //	ReadOnly      it refuses writes                   readreplica's reader
 //	CommitKeeper  it wants the positions of commits   readreplica's router, unit's
 //	Concurrent    goroutines may share it             preload's snapshot
+//	Unordered     rows of a write come back anyhow    an engine with several nodes
 //	Starter       it begins transactions its own way  unit's
 //	Resetter      it can forget its connections       pgxpool.Pool, pool.Pool, unit's
 //	Traits        it says the above in another value  readreplica's router and reader

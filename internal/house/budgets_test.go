@@ -32,7 +32,7 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"arrows": 40, // inside internal/crud
+	"arrows": 39, // inside internal/crud
 }
 
 // allowed are the functions that may panic, because they are declarations or
@@ -42,7 +42,7 @@ var over = map[string]int{
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare
 		Ref.Get Pool.Warm MustResolve bind View Computed Select finish`,
-	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys batchers`,
+	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places`,
 	"functions called init": ``,
 }
 

@@ -52,6 +52,7 @@ type Table struct {
 	KeySize      uintptr   // of a key's Go type
 	KeyType      reflect.Type
 	KeyByServer  bool // a zero key is left to the server
+	MayLeaveOut  bool // triggers leave out rows that are inserted
 	ReadOnly     bool // views
 	SoftDelete   *Column
 	CreatedAt    *Column

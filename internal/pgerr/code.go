@@ -72,6 +72,14 @@ func IsUnreadableCopy(err error) bool {
 	return hasCode(err, "22P03", "08P01", "42804", "22P02", "XX000")
 }
 
+// IsGuard reports whether the server refused to leave out rows, as it was asked
+// to: the error of a histogram without a width.
+func IsGuard(err error) bool { return hasCode(err, "2201G") }
+
+// IsGenerated reports whether a value was given for a column that the database
+// makes the values of.
+func IsGenerated(err error) bool { return hasCode(err, "428C9") }
+
 // IsKeyDrift reports whether err can be due to a foreign key that is not what it
 // was: new, NOT NULL, dropped, or no longer deferrable.
 func IsKeyDrift(err error) bool {

@@ -58,7 +58,7 @@ func translate(op Op, table string, err error) error {
 	var explained *smrt.ValueError
 	var scan pgx.ScanArgError
 	switch {
-	case errors.As(err, &explained), errors.Is(err, smrt.ErrQueryCanceled), errors.Is(err, smrt.ErrTxConcurrentUse):
+	case errors.As(err, &explained), errors.Is(err, smrt.ErrQueryCanceled), errors.Is(err, smrt.ErrTxConcurrentUse), errors.Is(err, smrt.ErrLeftOut):
 		return err
 	case errors.As(err, &pg):
 		return server(op, table, err, pg)

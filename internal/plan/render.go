@@ -185,6 +185,8 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 		return sq.Expr("DEFAULT")
 	case SetNow:
 		return sq.Expr("now()")
+	case SetNext:
+		return sq.Expr("coalesce(" + name + ", 0) + 1")
 	case SetAdd:
 		return sq.Expr(name+" + ?", w.arg())
 	case SetRaw:

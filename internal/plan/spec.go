@@ -114,6 +114,7 @@ const (
 	SetDefault
 	SetNow
 	SetAdd
+	SetNext // the next version: one more than the last, 1 after NULL
 	SetRaw
 )
 

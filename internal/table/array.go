@@ -12,11 +12,6 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// MaxChunk is how many rows one statement writes. More would not be faster
-// and an array may not exceed 1 GB; the statements of a larger call travel in
-// one batch, which is one implicit transaction.
-const MaxChunk = 20_000
-
 // ArrayType is how the values of a column travel in an array.
 type ArrayType struct {
 	Param  string // type of the array parameter
@@ -28,10 +23,10 @@ type ArrayType struct {
 // ArrayTypes returns how arrays of the columns travel, and reports whether all
 // of them can. It remembers the answer for each column and type: asking pgx
 // what it can encode takes longer than sending ten rows.
-func (t *Table) ArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
+func (t *Table) ArrayTypes(c *Catalog, columns []*meta.Column) ([]ArrayType, bool) {
 	out := make([]ArrayType, len(columns))
 	for i, col := range columns {
-		key := arrayTypeKey{col, types[col.Name]}
+		key := arrayTypeKey{col, c.Columns[col.Name]}
 		known, ok := arrayTypes.Load(key)
 		if !ok {
 			known, _ = arrayTypes.LoadOrStore(key, newArrayType(col, key.of))
@@ -58,6 +53,8 @@ func newArrayType(col *meta.Column, of ColumnType) ArrayType {
 	switch {
 	case of.isJSON && col.IsDocument():
 		return ArrayType{Param: "text[]", Cast: "::" + of.Name, asJSON: true}
+	case of.Base == pgtype.BPCharOID && col.Encode == meta.KindString:
+		return ArrayType{Param: "text[]", Cast: "::" + of.Name} // as text, the blanks at its end would count
 	case of.isText && col.Encode == meta.KindString:
 		return ArrayType{Param: "text[]"}
 	case col.Encode != meta.KindString && col.Encode != meta.KindJSON && col.Encode != meta.KindStrings && encodable(col, of.Base):
@@ -110,13 +107,16 @@ func Arrays(columns []*meta.Column, types []ArrayType, rows Rows, chosen []int) 
 	return args, nil
 }
 
+// placeholder returns the placeholder of argument i, from 0.
+func placeholder(i int) string { return "$" + strconv.Itoa(i+1) }
+
 // Unnest is the FROM item that turns the arrays into rows u(c0, c1, ...), and
 // the expressions that are their columns.
 func Unnest(types []ArrayType, ordinality bool) (from string, exprs []string) {
 	params := make([]string, len(types))
 	names := make([]string, len(types))
 	for i, k := range types {
-		params[i] = "$" + strconv.Itoa(i+1) + "::" + k.Param
+		params[i] = placeholder(i) + "::" + k.Param
 		names[i] = "c" + strconv.Itoa(i)
 		exprs = append(exprs, "u."+names[i]+k.Cast)
 	}
@@ -155,7 +155,7 @@ func (t *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column
 		if list.types[i], err = t.keyArrayType(ctx, db, col); err != nil {
 			return nil, err
 		}
-		params[i] = "$" + strconv.Itoa(i+1) + "::" + list.types[i].Param
+		params[i] = placeholder(i) + "::" + list.types[i].Param
 		list.Exprs = append(list.Exprs, "c"+strconv.Itoa(i)+list.types[i].Cast)
 	}
 	list.From = "unnest(" + strings.Join(params, ", ") + ")"
@@ -173,27 +173,15 @@ func (t *Table) keyArrayType(ctx context.Context, db smrt.DB, col *meta.Column) 
 	case meta.KindUUID:
 		return ArrayType{Param: "uuid[]"}, nil
 	}
-	types, err := t.ColumnTypes(ctx, db)
+	c, err := t.Catalog(ctx, db)
 	if err != nil {
 		return ArrayType{}, err
 	}
-	known, ok := t.KeyArrayTypes(types, []*meta.Column{col})
+	known, ok := t.ArrayTypes(c, []*meta.Column{col})
 	if !ok {
 		return ArrayType{}, &smrt.QueryError{Reason: "the key column " + t.Name + "." + col.Name + " has a type that arrays cannot carry"}
 	}
 	return known[0], nil
-}
-
-// KeyArrayTypes is ArrayTypes for columns that are compared with the elements
-// of the arrays.
-func (t *Table) KeyArrayTypes(types map[string]ColumnType, columns []*meta.Column) ([]ArrayType, bool) {
-	arrays, ok := t.ArrayTypes(types, columns)
-	for i := range arrays {
-		if types[columns[i].Name].Base == pgtype.BPCharOID {
-			arrays[i].Cast = "::pg_catalog.bpchar" // as text, the blanks at its end would count
-		}
-	}
-	return arrays, ok
 }
 
 // Arg is the list of the values of column i as an argument.

@@ -2,7 +2,10 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -11,6 +14,18 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
+// Catalog is what the catalog of a database says of a table. It is never
+// changed.
+type Catalog struct {
+	Columns map[string]ColumnType // by name
+
+	NoXmax    bool // rows do not show which transaction locked them: partitions, views
+	Copyable  bool // COPY does to the table what INSERT does
+	Guardable bool // an INSERT can leave out rows, and can be part of a WITH statement
+
+	at time.Time // when it was asked for
+}
+
 // ColumnType is the type of a column in the database.
 type ColumnType struct {
 	Base   uint32 // OID; of a domain, the type below it
@@ -18,80 +33,145 @@ type ColumnType struct {
 	isText bool   // of the family that text casts to by itself
 	isJSON bool   // json or jsonb
 
-	Copyable bool // COPY does to the column's table what INSERT does
+	Rising bool // without a value it gets one from a sequence that rises
+	Always bool // GENERATED ALWAYS AS IDENTITY
 }
 
-// columnTypesSQL follows domains down to the type that they constrain. The last
-// column reports whether COPY does the same as INSERT: it refuses tables with
-// policies and views, which have rules, ignores other rules, and writes
-// identity columns that are always generated.
-const columnTypesSQL = `WITH RECURSIVE t AS (
-	SELECT a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
-	FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
-	WHERE a.attrelid = pg_catalog.to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped
+// catalogSQL follows domains down to the type that they constrain. The columns
+// after the types say of the table:
+//
+//   - whether its rows show no xmax, as those of partitioned tables and views.
+//   - whether COPY does the same as INSERT. It refuses tables with policies, and
+//     views, which have rules; it ignores other rules, writes identity columns
+//     that are always generated, and what row triggers leave out is not known
+//     before it is committed.
+//   - whether INSERT may leave out rows, and the server can count them: because of
+//     row triggers of the table or of a partition, or because it is a view or a
+//     foreign table, which have them elsewhere. A statement on a table with
+//     rules for INSERT cannot be part of another.
+const catalogSQL = `WITH RECURSIVE c AS (
+	SELECT c.oid, c.relkind, c.relrowsecurity, c.relhasrules,
+		EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled <> 'D') AS insert_rules,
+		EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g WHERE g.tgenabled <> 'D' AND g.tgtype & 1 > 0 AND g.tgtype & 66 > 0 AND g.tgtype & 20 > 0
+			AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS row_triggers
+	FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1::text)),
+t AS (
+	SELECT a.attnum, a.attidentity, a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace
+	FROM c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+	WHERE a.attnum > 0 AND NOT a.attisdropped
 	UNION ALL
-	SELECT t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
+	SELECT t.attnum, t.attidentity, t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT attname, t.oid, pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(typname), c.relkind = 'p',
-	NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
-		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped)
-FROM t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
-JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass($1::text) WHERE typtype <> 'd'`
+SELECT t.attname, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a',
+	EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
+		WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+		AND d.refobjid = c.oid AND d.refobjsubid = t.attnum AND s.seqincrement > 0 AND NOT s.seqcycle
+		AND (t.attidentity <> '' OR EXISTS (SELECT 1 FROM pg_catalog.pg_attrdef f
+			WHERE f.adrelid = c.oid AND f.adnum = t.attnum AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'))),
+	c.relkind <> 'r',
+	NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.row_triggers AND NOT EXISTS (
+		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped),
+	(c.row_triggers OR c.relkind IN ('v', 'f')) AND NOT c.insert_rules
+FROM c CROSS JOIN t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'`
 
-// ColumnTypes looks the types of the columns up, once.
-func (t *Table) ColumnTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
-	if m := t.types.Load(); m != nil {
-		return *m, nil
+// catalogs holds what was learnt of a table, by the database that it was learnt
+// in.
+type catalogs struct {
+	mu sync.RWMutex
+	m  map[string]*Catalog // by handle.Database
+}
+
+// maxCatalogs bounds the databases that are remembered for a table. The next
+// one drops all.
+const maxCatalogs = 256
+
+// MaxCatalogAge is how long what was learnt of a table is relied upon. It is the
+// longest time that a change goes unnoticed which no error shows: a trigger that
+// was added, or a type that the old one casts to by itself.
+const MaxCatalogAge = time.Minute
+
+// Catalog returns what the database of db says of the table. It is asked when it
+// is first needed, when an error says that it may have changed, and when the
+// last answer is older than [MaxCatalogAge].
+func (t *Table) Catalog(ctx context.Context, db smrt.DB) (*Catalog, error) {
+	name := handle.Database(db)
+	if c := t.catalogs.get(name); c != nil && time.Since(c.at) < MaxCatalogAge {
+		return c, nil
 	}
-	rows, err := db.Query(ctx, columnTypesSQL, t.Quoted)
+	return t.learn(ctx, db, name)
+}
+
+// FreshCatalog is Catalog, and asks in any case.
+func (t *Table) FreshCatalog(ctx context.Context, db smrt.DB) (*Catalog, error) {
+	return t.learn(ctx, db, handle.Database(db))
+}
+
+// KnownCatalog returns what was learnt on db, or nil if that is nothing.
+func (t *Table) KnownCatalog(db smrt.DB) *Catalog { return t.catalogs.get(handle.Database(db)) }
+
+// ForgetCatalog drops what was learnt on db, when an error says that the table
+// may have changed since. It reports whether it did.
+func (t *Table) ForgetCatalog(db smrt.DB, err error) bool {
+	return (pgerr.IsMisfit(err) || errors.Is(err, smrt.ErrLeftOut)) && t.catalogs.drop(handle.Database(db))
+}
+
+func (k *catalogs) get(database string) *Catalog {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.m[database]
+}
+
+func (k *catalogs) put(database string, c *Catalog) {
+	if database == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.m == nil || len(k.m) >= maxCatalogs {
+		k.m = map[string]*Catalog{}
+	}
+	k.m[database] = c
+}
+
+func (k *catalogs) drop(database string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.m[database]
+	delete(k.m, database)
+	return ok
+}
+
+func (t *Table) learn(ctx context.Context, db smrt.DB, database string) (*Catalog, error) {
+	rows, err := db.Query(ctx, catalogSQL, t.Quoted)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	m := map[string]ColumnType{}
+	c := &Catalog{Columns: map[string]ColumnType{}, at: time.Now()}
 	for rows.Next() {
 		var name string
 		var typ ColumnType
-		var partitioned bool
-		if err := rows.Scan(&name, &typ.Base, &typ.Name, &partitioned, &typ.Copyable); err != nil {
+		if err := rows.Scan(&name, &typ.Base, &typ.Name, &typ.Always, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
 			return nil, err
 		}
-		t.partitioned.Store(partitioned)
 		switch typ.Base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
 			typ.isText = true
 		case pgtype.JSONOID, pgtype.JSONBOID:
 			typ.isJSON = true
 		}
-		m[name] = typ
+		c.Columns[name] = typ
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	for _, col := range t.Struct.Columns {
-		if _, ok := m[col.Name]; !ok {
+		if _, ok := c.Columns[col.Name]; !ok {
 			return nil, &smrt.QueryError{Reason: fmt.Sprintf("table %s has no column %q, or does not exist", t.Quoted, col.Name)}
 		}
 	}
-	t.types.Store(&m)
-	return m, nil
-}
-
-// KnownTypes returns the types of the columns if they were looked up, else nil.
-func (t *Table) KnownTypes() *map[string]ColumnType { return t.types.Load() }
-
-// FreshTypes looks the types of the columns up again.
-func (t *Table) FreshTypes(ctx context.Context, db smrt.DB) (map[string]ColumnType, error) {
-	t.types.Store(nil)
-	return t.ColumnTypes(ctx, db)
-}
-
-// ForgetTypes drops what was learnt of the columns, when an error says that
-// the table may have changed since.
-func (t *Table) ForgetTypes(err error) {
-	if pgerr.IsMisfit(err) {
-		t.types.Store(nil)
-	}
+	t.catalogs.put(database, c)
+	return c, nil
 }
 
 // constraintColumnsSQL finds the columns of a constraint, or of a unique index

@@ -3,6 +3,9 @@ package table
 import (
 	"slices"
 	"strings"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -47,7 +50,7 @@ func (x *Conflict) AppendKey(b []byte) []byte {
 	return append(append(b, 'w'), x.Where...)
 }
 
-func (x *Conflict) sql(t *Table) string {
+func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) string {
 	var b strings.Builder
 	b.WriteString(" ON CONFLICT (" + meta.List(x.Target) + ")")
 	if x.Where != "" {
@@ -59,7 +62,11 @@ func (x *Conflict) sql(t *Table) string {
 	}
 	var sets []string
 	for _, col := range x.columns(t) {
-		sets = append(sets, t.set(col, t.systemRef(), "EXCLUDED."+col.Quoted))
+		value := "EXCLUDED." + col.Quoted
+		if zero, ok := in.Exprs[col]; ok && !slices.Contains(p.Columns, col) {
+			value = zero
+		}
+		sets = append(sets, t.set(col, "t.", value))
 	}
 	b.WriteString(" DO UPDATE SET " + strings.Join(sets, ", "))
 	return b.String()
@@ -87,18 +94,60 @@ func (x *Conflict) columns(t *Table) []*meta.Column {
 
 // inserted is an expression that reports whether a row of the result is new. A
 // row that an upsert updated has been locked by it, which shows in xmax. The
-// rows of a partitioned table do not show their xmax; there, a row is new if
+// rows of a partitioned table and of a view do not show it; there, a row is new if
 // the statement's snapshot has none like it. If another transaction inserts
 // the row between the snapshot and the conflict, that says "inserted" of a row
 // that was updated.
-func (x *Conflict) inserted(t *Table) string {
-	ref := t.systemRef()
-	if !t.partitioned.Load() {
-		return "(" + ref + "xmax = 0)"
+func (x *Conflict) inserted(t *Table, c *Catalog) string {
+	if !c.NoXmax {
+		return "(t.xmax = 0)"
 	}
 	same := make([]string, len(x.Target))
 	for i, col := range x.Target {
-		same[i] = "before." + col.Quoted + " = " + ref + col.Quoted
+		same[i] = "smrt_before." + col.Quoted + " = t." + col.Quoted
 	}
-	return "NOT EXISTS (SELECT 1 FROM " + t.Quoted + " AS before WHERE " + strings.Join(same, " AND ") + ")"
+	return "NOT EXISTS (SELECT 1 FROM " + t.Quoted + " AS smrt_before WHERE " + strings.Join(same, " AND ") + ")"
+}
+
+// LeaveKey lets the database make the values of columns that are GENERATED
+// ALWAYS AS IDENTITY: an entity that was read has one, which a new row cannot
+// get, and by which the existing row is not looked for.
+func (x *Conflict) LeaveKey(t *Table, c *Catalog, shape []byte) {
+	for i, col := range t.Writable {
+		if shape[i] == byValue && c.Columns[col.Name].Always && !slices.Contains(x.Target, col) {
+			shape[i] = byServer
+		}
+	}
+}
+
+// Exact reports whether the columns of rows come back as they were sent, and
+// there are such columns.
+// The server changes the form of others: it cuts times and numbers to their
+// precision, fills up char(n), and drops blanks that varchar(n) has no room for.
+func (t *Table) Exact(columns []*meta.Column, c *Catalog, rows Rows) bool {
+	for _, col := range columns {
+		typ := c.Columns[col.Name]
+		if !col.Comparable() || typ.Base == pgtype.BPCharOID || col.Encode == meta.KindString && !typ.isText {
+			return false
+		}
+		for i := 0; i < rows.N && col.Encode == meta.KindString; i++ {
+			if strings.HasSuffix(*(*string)(unsafe.Add(rows.At(i), col.Offset)), " ") {
+				return false
+			}
+		}
+	}
+	return len(columns) > 0
+}
+
+// AppendCatalog appends to the key of a statement what its text says of the
+// catalog.
+func (t *Table) AppendCatalog(b []byte, x *Conflict, c *Catalog) []byte {
+	var flags byte
+	if c.NoXmax {
+		flags |= 1
+	}
+	if t.Guards(x, c) {
+		flags |= 2
+	}
+	return append(b, flags)
 }

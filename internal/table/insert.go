@@ -91,6 +91,7 @@ func (t *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
 
 // InsertParts are the pieces of an insert of one shape.
 type InsertParts struct {
+	As      string         // an alias of the table, after AS
 	Columns []*meta.Column // that are written
 	Values  []string       // what is written to each: "" stands for an input
 	Args    []*meta.Column // whose values are arguments

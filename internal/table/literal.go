@@ -42,14 +42,14 @@ func (t *Table) AsLiterals(ctx context.Context, db smrt.DB, err error, args []an
 	if err == nil || !pgerr.IsEncode(err) || !slices.ContainsFunc(columns, isOther) {
 		return nil
 	}
-	types, lookupErr := t.ColumnTypes(ctx, db)
+	c, lookupErr := t.Catalog(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}
 	out := slices.Clone(args)
 	for i, col := range columns {
 		if isOther(col) {
-			out[i] = otherAsLiteral(types[col.Name], col, args[i])
+			out[i] = otherAsLiteral(c.Columns[col.Name], col, args[i])
 		}
 	}
 	return out
@@ -70,7 +70,7 @@ func (t *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *pl
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil
 	}
-	types, lookupErr := t.ColumnTypes(ctx, db)
+	c, lookupErr := t.Catalog(ctx, db)
 	if lookupErr != nil {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (t *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *pl
 	out.Sets = slices.Clone(r.Sets)
 	for i, s := range out.Sets {
 		if s.Op == plan.SetValue && isOther(s.Column) {
-			out.Sets[i].A = otherAsLiteral(types[s.Column.Name], s.Column, s.A)
+			out.Sets[i].A = otherAsLiteral(c.Columns[s.Column.Name], s.Column, s.A)
 		}
 	}
 	return &out

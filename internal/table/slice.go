@@ -73,6 +73,17 @@ func (t *Structs) Copy(rows Rows) Rows {
 	return t.Rows(to)
 }
 
+// copyOne copies the struct at src to dst.
+func (t *Structs) copyOne(dst, src unsafe.Pointer) {
+	reflect.NewAt(t.Type, dst).Elem().Set(reflect.NewAt(t.Type, src).Elem())
+}
+
+// clear makes structs zero, so that they keep nothing alive.
+func (t *Structs) clear(rows Rows) {
+	s := Slice{data: rows.Base, len: rows.N, cap: rows.N}
+	t.value(&s).Clear()
+}
+
 // Reverse turns s around.
 func (t *Structs) Reverse(s *Slice) {
 	swap := reflect.Swapper(t.value(s).Interface())
@@ -126,15 +137,6 @@ func (l *List) Next() unsafe.Pointer {
 func (l *List) Drop() {
 	l.Of.value(&l.Slice).Index(l.len - 1).SetZero()
 	l.len--
-}
-
-// At is the address of a struct, until the next one is added.
-func (l *List) At(i int) unsafe.Pointer { return unsafe.Add(l.data, uintptr(i)*l.Of.Size) }
-
-// clear empties l, but keeps its memory.
-func (l *List) clear() {
-	l.Of.value(&l.Slice).Clear()
-	l.len = 0
 }
 
 // Part is a slice of n structs from the one with the given index. It is not

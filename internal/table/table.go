@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"strings"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -27,9 +26,8 @@ type Table struct {
 	Mutable  []*meta.Column // what an update of a whole row writes
 	Returned []*meta.Column // what an update reads back
 
-	shapes      shapes
-	types       atomic.Pointer[map[string]ColumnType] // nil until looked up
-	partitioned atomic.Bool                           // known with types
+	shapes   shapes
+	catalogs catalogs
 
 	constraints sync.Map // name of a constraint -> []string, its columns
 }
@@ -253,7 +251,7 @@ func (t *Table) NewEntity() unsafe.Pointer { return reflect.New(t.Struct.Type).U
 
 // CopyEntity copies the struct at src to dst.
 func (t *Table) CopyEntity(dst, src unsafe.Pointer) {
-	reflect.NewAt(t.Struct.Type, dst).Elem().Set(reflect.NewAt(t.Struct.Type, src).Elem())
+	t.Self.copyOne(dst, src)
 }
 
 // Copies returns room for n entities.
@@ -287,26 +285,14 @@ func (t *Table) UpdateColumns() []*meta.Column {
 
 // WithOwn adds the assignments that the table makes by itself.
 func (t *Table) WithOwn(sets []plan.Set) []plan.Set {
-	own := sets[:len(sets):len(sets)]
+	own := slices.Clip(sets)
 	add := func(col *meta.Column, s plan.Set) {
-		if col == nil {
-			return
+		if col != nil {
+			s.Column = col
+			own = append(own, s)
 		}
-		for i := range sets {
-			if sets[i].Column == col {
-				return
-			}
-		}
-		s.Column = col
-		own = append(own, s)
 	}
 	add(t.UpdatedAt, plan.Set{Op: plan.SetNow})
-	add(t.Version, plan.Set{Op: plan.SetAdd, A: int64(1)})
+	add(t.Version, plan.Set{Op: plan.SetNext})
 	return own
-}
-
-// systemRef qualifies system columns; the table's own name does, without its
-// schema.
-func (t *Table) systemRef() string {
-	return t.Quoted[strings.LastIndex(t.Quoted, `."`)+1:] + "."
 }

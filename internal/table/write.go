@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,14 +29,15 @@ import (
 type Inputs struct {
 	From  string                  // the FROM item whose rows u are the arguments; empty: one row
 	Exprs map[*meta.Column]string // the value of each column: "$1", "u.c0::citext"
+	Count string                  // how many rows there are
 }
 
 // OneRow returns the inputs of a statement whose arguments are the columns of
 // one row.
 func OneRow(columns []*meta.Column) Inputs {
-	in := Inputs{Exprs: make(map[*meta.Column]string, len(columns))}
+	in := Inputs{Exprs: make(map[*meta.Column]string, len(columns)), Count: "1"}
 	for i, col := range columns {
-		in.Exprs[col] = "$" + strconv.Itoa(i+1)
+		in.Exprs[col] = placeholder(i)
 	}
 	return in
 }
@@ -45,7 +47,7 @@ func OneRow(columns []*meta.Column) Inputs {
 // number in a last column, ord.
 func ManyRows(columns []*meta.Column, types []ArrayType, numbered bool) Inputs {
 	from, exprs := Unnest(types, numbered)
-	in := Inputs{From: from, Exprs: make(map[*meta.Column]string, len(columns))}
+	in := Inputs{From: from, Exprs: make(map[*meta.Column]string, len(columns)), Count: "cardinality($1::" + types[0].Param + ")"}
 	for i, col := range columns {
 		in.Exprs[col] = exprs[i]
 	}
@@ -106,7 +108,7 @@ func (t *Table) set(col *meta.Column, row, value string) string {
 	case t.UpdatedAt:
 		value = "now()"
 	case t.Version:
-		value = row + col.Quoted + " + 1"
+		value = "coalesce(" + row + col.Quoted + ", 0) + 1"
 	}
 	return col.Quoted + " = " + value
 }
@@ -149,7 +151,7 @@ func (t *Table) setDeleted(in Inputs, at string) string {
 // what stands between the columns and the values.
 func (t *Table) InsertSQL(p InsertParts, in Inputs, clause string) string {
 	if len(p.Columns) == 0 {
-		return "INSERT INTO " + t.Quoted + " DEFAULT VALUES"
+		return "INSERT INTO " + t.Quoted + p.As + " DEFAULT VALUES"
 	}
 	values := make([]string, len(p.Values))
 	for i, v := range p.Values {
@@ -157,7 +159,7 @@ func (t *Table) InsertSQL(p InsertParts, in Inputs, clause string) string {
 			values[i] = in.Exprs[p.Columns[i]]
 		}
 	}
-	head, list := "INSERT INTO "+t.Quoted+" ("+meta.List(p.Columns)+")"+clause, strings.Join(values, ", ")
+	head, list := "INSERT INTO "+t.Quoted+p.As+" ("+meta.List(p.Columns)+")"+clause, strings.Join(values, ", ")
 	if in.From == "" {
 		return head + " VALUES (" + list + ")"
 	}
@@ -185,12 +187,17 @@ func (t *Table) DeleteSQL(in Inputs, where string, hard bool) string {
 	return "DELETE FROM " + t.Quoted + " AS t USING " + in.From + " WHERE " + where
 }
 
-// Statement is the SQL of a write with what goes in and what comes back.
+// Statement is the SQL of a write with what goes in and what comes back. A row
+// of the result has, in this order, what [Result] says of its first column,
+// the columns of Match, and those of Returned.
 type Statement struct {
 	SQL      string
 	Columns  []*meta.Column // arguments, in order
+	Zeros    []*meta.Column // of many rows: further arguments, which are the same for all of them
 	Ordinal  bool           // the first column of the result is the row's number
+	Match    []*meta.Column // columns by which a row is found among the entities
 	Returned []meta.Target  // columns read back, in order
+	Guard    bool           // the server refuses to leave out rows
 
 	written sync.Pool // of *Written
 }
@@ -198,28 +205,106 @@ type Statement struct {
 // HasResult reports whether the statement returns rows.
 func (st *Statement) HasResult() bool { return st.Ordinal || len(st.Returned) > 0 }
 
-// InsertStatement creates one row of a shape. With x it is an upsert.
-func (t *Table) InsertStatement(shape []byte, x *Conflict) *Statement {
+// InsertStatement creates one row of a shape. With x it is an upsert. The
+// catalog, which may be nil, decides whether the server must count rows.
+func (t *Table) InsertStatement(shape []byte, x *Conflict, c *Catalog) *Statement {
 	p := t.InsertParts(shape)
-	return t.insertStatement(p, OneRow(p.Args), x)
+	return t.insertStatement(p, OneRow(p.Args), x, c)
 }
 
 // InsertManyStatement creates rows of one shape. With x it is an upsert.
-func (t *Table) InsertManyStatement(shape []byte, types []ArrayType, x *Conflict) *Statement {
+func (t *Table) InsertManyStatement(shape []byte, types []ArrayType, x *Conflict, c *Catalog) *Statement {
 	p := t.InsertParts(shape)
-	return t.insertStatement(p, ManyRows(p.Args, types, false), x)
+	return t.insertStatement(p, ManyRows(p.Args, types, false), x, c)
 }
 
-func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict) *Statement {
-	st := &Statement{SQL: t.InsertSQL(p, in, ""), Columns: p.Args}
-	if x == nil {
-		st.SQL += Inputs{}.Returning(p.Back)
-		st.Returned = meta.TargetsOf(p.Back, 0)
-		return st
+func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalog) *Statement {
+	st := &Statement{Columns: p.Args, Guard: t.Guards(x, c)}
+	clause, back, list := "", p.Back, []string(nil)
+	if x != nil {
+		p.As = " AS t"
+		st.zeros(t, p, in, x)
+		clause, back, list = x.sql(t, p, in), t.Struct.Columns, []string{x.inserted(t, c)}
 	}
-	st.SQL += x.sql(t) + " RETURNING " + x.inserted(t) + ", " + meta.List(t.Struct.Columns)
-	st.Returned = t.Targets()
+	if in.From != "" && len(back) > 0 {
+		st.Match = t.Known(p, x)
+	}
+	for _, col := range slices.Concat(st.Match, back) {
+		list = append(list, col.Quoted)
+	}
+	st.Returned = meta.TargetsOf(back, 0)
+	st.SQL = t.InsertSQL(p, in, "") + clause
+	if st.Guard {
+		st.SQL = Guarded(st.SQL, list, in.Count)
+	} else if len(list) > 0 {
+		st.SQL += " RETURNING " + strings.Join(list, ", ")
+	}
 	return st
+}
+
+// zeros makes arguments of the zero values that an upsert writes to a row that
+// exists, in place of the defaults that a new row gets. All rows of a shape
+// have the same ones.
+func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict) {
+	for _, col := range x.columns(t) {
+		if !x.Nothing && slices.Contains(t.Defaults, col) && !slices.Contains(p.Columns, col) {
+			in.Exprs[col] = placeholder(len(p.Args) + len(st.Zeros))
+			st.Zeros = append(st.Zeros, col)
+		}
+	}
+	if in.From == "" {
+		st.Columns, st.Zeros = append(slices.Clip(st.Columns), st.Zeros...), nil
+	}
+}
+
+// Known returns the columns of the key, or of the target of an upsert, if the
+// program knows all of their values. Else there are none.
+func (t *Table) Known(p InsertParts, x *Conflict) []*meta.Column {
+	columns := t.KeyColumns()
+	if x != nil {
+		columns = x.Target
+	}
+	for _, col := range columns {
+		if !slices.Contains(p.Args, col) {
+			return nil
+		}
+	}
+	return columns
+}
+
+// Guards reports whether the server must refuse to leave out rows of an insert.
+func (t *Table) Guards(x *Conflict, c *Catalog) bool {
+	return c != nil && c.Guardable && !t.MayLeaveOut && (x == nil || !x.Nothing)
+}
+
+// Guarded makes an INSERT, which has no RETURNING clause, fail in the server if
+// it did not write as many rows as count says. It returns the given list. That
+// costs more than it saves where nothing leaves out rows: the server keeps the
+// rows of a WITH part before it returns them.
+func Guarded(insert string, list []string, count string) string {
+	if len(list) == 0 {
+		return "WITH smrt_i AS (" + insert + " RETURNING 1) SELECT NULL::boolean" + whereLeftOut(count)
+	}
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = "r" + strconv.Itoa(i)
+	}
+	return "WITH smrt_i(" + strings.Join(names, ", ") + ") AS (" + insert + " RETURNING " + strings.Join(list, ", ") +
+		") SELECT * FROM smrt_i" + FailIfLeftOut(len(list), count)
+}
+
+// FailIfLeftOut adds nothing to a SELECT of columns of smrt_i, the WITH part of
+// an insert, but an error if that did not write as many rows as count says.
+func FailIfLeftOut(columns int, count string) string {
+	return " UNION ALL SELECT NULL" + strings.Repeat(", NULL", columns-1) + whereLeftOut(count)
+}
+
+// whereLeftOut is a condition that is never true. SQL has no expression that
+// raises an error; this error is that of a histogram without a width, and
+// pgerr.IsGuard knows it.
+func whereLeftOut(count string) string {
+	const written = "(SELECT pg_catalog.count(*)::integer FROM smrt_i)"
+	return " WHERE CASE WHEN " + written + " <> " + count + " THEN pg_catalog.width_bucket(0::float8, 0::float8, 0::float8, " + written + ") = 0 END"
 }
 
 // UpdateStatement writes the whole row of one entity.

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"slices"
 	"unsafe"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -11,99 +10,90 @@ import (
 // been there, so that it can be taken back: when the call fails after some of its
 // rows have come back, or when the transaction is rolled back.
 //
-// Only the fields that came back are kept, and a field is taken back only as
-// long as it holds what was written. A statement that needed one and is done with
-// it gives it to the next, so that it costs no memory outside of transactions.
+// Entities are copied as a whole, because that is one allocation for all of them,
+// but only the columns that came back are taken back. A statement that needed a
+// Written and is done with it gives it to the next, so that few rows cost no
+// memory outside of transactions.
 type Written struct {
 	Earlier *Written // of the same call
 
-	st     *Statement
-	rows   []unsafe.Pointer
-	fields []writtenField
-}
-
-// writtenField is one column of the rows that were written.
-type writtenField struct {
-	column  *meta.Column
-	offset  uintptr
-	of      Structs
-	was, is List
+	st      *Statement
+	structs *Structs
+	of      Entities
+	was, is Rows // copies, before and after
+	noted   bool // is has a copy
 }
 
 // maxKept is for how many rows memory is kept for the next call.
 const maxKept = 4096
 
-// Written returns room for what a statement will write to n rows, nil if it returns
-// nothing.
-func (st *Statement) Written(n int) *Written {
+// Written returns room for what a statement will write to entities of t, nil if
+// it returns nothing.
+func (t *Table) Written(st *Statement) *Written {
 	if len(st.Returned) == 0 {
 		return nil
 	}
-	w, ok := st.written.Get().(*Written)
-	if !ok {
-		w = st.newWritten()
+	if w, ok := st.written.Get().(*Written); ok {
+		return w
 	}
-	w.rows = slices.Grow(w.rows, n)
-	for i := range w.fields {
-		w.fields[i].was.Reserve(n)
-		w.fields[i].is.Reserve(n)
-	}
-	return w
+	return &Written{st: st, structs: &t.Self.Structs}
 }
 
-func (st *Statement) newWritten() *Written {
-	w := &Written{st: st, fields: make([]writtenField, len(st.Returned))}
-	for i, t := range st.Returned {
-		f := &w.fields[i]
-		f.column, f.offset, f.of = t.Column, t.Base+t.Column.Offset, StructsOf(t.Column.Type)
-		f.was.Of, f.is.Of = &f.of, &f.of
-	}
-	return w
-}
-
-// Before notes what is in the entity at p, which is about to be written.
-func (w *Written) Before(p unsafe.Pointer) {
-	if w == nil {
-		return
-	}
-	w.rows = append(w.rows, p)
-	for i := range w.fields {
-		f := &w.fields[i]
-		f.column.Copy(f.was.Next(), unsafe.Add(p, f.offset))
+// before notes what is in entities that are about to be written.
+func (w *Written) before(of Entities) {
+	if w != nil {
+		w.of = of
+		w.was = w.structs.copied(w.was, of)
 	}
 }
 
-// After notes what was written to the entity that Before was given last.
-func (w *Written) After() {
-	if w == nil {
-		return
+// Note notes what is in the entities after they were written: what they hold is
+// taken back only if it is still that.
+func (w *Written) Note() {
+	for ; w != nil; w = w.Earlier {
+		w.is, w.noted = w.structs.copied(w.is, w.of), true
 	}
-	p := w.rows[len(w.rows)-1]
-	for i := range w.fields {
-		f := &w.fields[i]
-		f.column.Copy(f.is.Next(), unsafe.Add(p, f.offset))
+}
+
+// copied copies entities, to the memory of an earlier copy if that is enough.
+func (t *Structs) copied(to Rows, of Entities) Rows {
+	n := of.Len()
+	switch {
+	case to.Base != nil && to.N >= n:
+	case of.Chosen == nil:
+		return t.Copy(of.Rows)
+	default:
+		to = Rows{Base: t.Room(n), Size: t.Size, N: n}
 	}
+	for i := range n {
+		t.copyOne(to.At(i), of.At(i))
+	}
+	return to
 }
 
 // Undo takes back what was written, the last first.
 func (w *Written) Undo() {
 	for ; w != nil; w = w.Earlier {
-		for row := len(w.rows) - 1; row >= 0; row-- {
-			for i := range w.fields {
-				f := &w.fields[i]
-				dst := unsafe.Add(w.rows[row], f.offset)
-				if f.column.Same(dst, f.is.At(row)) {
-					f.column.Copy(dst, f.was.At(row))
-				}
+		for row := w.of.Len() - 1; row >= 0; row-- {
+			for _, c := range w.st.Returned {
+				w.undo(row, c)
 			}
 		}
+	}
+}
+
+func (w *Written) undo(row int, c meta.Target) {
+	at := c.Base + c.Column.Offset
+	dst := unsafe.Add(w.of.At(row), at)
+	if !w.noted || c.Column.Same(dst, unsafe.Add(w.is.At(row), at)) {
+		c.Column.Copy(dst, unsafe.Add(w.was.At(row), at))
 	}
 }
 
 // None reports whether nothing was written.
 func (w *Written) None() bool {
 	for ; w != nil; w = w.Earlier {
-		if len(w.rows) > 0 {
+		if w.of.Len() > 0 {
 			return false
 		}
 	}
@@ -114,13 +104,10 @@ func (w *Written) None() bool {
 func (w *Written) Forget() {
 	for w != nil {
 		earlier := w.Earlier
-		if cap(w.rows) <= maxKept {
-			clear(w.rows)
-			w.rows, w.Earlier = w.rows[:0], nil
-			for i := range w.fields {
-				w.fields[i].was.clear()
-				w.fields[i].is.clear()
-			}
+		if w.was.N <= maxKept {
+			w.of, w.Earlier, w.noted = Entities{}, nil, false
+			w.structs.clear(w.was)
+			w.structs.clear(w.is)
 			w.st.written.Put(w)
 		}
 		w = earlier
