@@ -75,23 +75,24 @@ func forgetPlace(h handleID) {
 	})
 }
 
-// batcherOf returns what batches the reads of b by key, or nil if they are not
-// batched: b does not want it, there is no place, or callers may differ there
-// and nothing says how.
-func (b *Bound) batcherOf(db smrt.DB) *batcher {
-	if b.batching == (Batching{}) || len(b.Table.Key) == 0 {
+// batcherOf returns what batches the reads of a table by key, of callers whom a
+// repository, the handle or neither names. It returns nil if they are not
+// batched: that is not wanted, there is no place, or callers may differ there and
+// nothing says how.
+func batcherOf(db smrt.DB, t *table.Table, s Batching, caller, callerHere func(context.Context) any) *batcher {
+	if s == (Batching{}) || len(t.Key) == 0 {
 		return nil
 	}
 	here := placeOf(db)
-	named := b.caller != nil || b.callerHere != nil
+	named := caller != nil || callerHere != nil
 	if here == nil || !here.all && !named {
 		return nil
 	}
-	key := batcherKey{weak.Make(b.Table), b.batching, codeOf(b.caller)}
+	key := batcherKey{weak.Make(t), s, codeOf(caller)}
 	known, ok := here.batchers.Load(key)
 	if !ok {
-		k := &kept{batcher: newBatcher(b.batching, named)}
-		k.cleanup = runtime.AddCleanup(b.Table, func(key batcherKey) { here.batchers.Delete(key) }, key)
+		k := &kept{batcher: newBatcher(s, named)}
+		k.cleanup = runtime.AddCleanup(t, func(key batcherKey) { here.batchers.Delete(key) }, key)
 		if known, ok = here.batchers.LoadOrStore(key, k); ok {
 			k.cleanup.Stop()
 		}

@@ -77,7 +77,7 @@ func (b *Bound) bindTo(db smrt.DB) {
 // bindHere binds b to a handle that does not route.
 func (b *Bound) bindHere(db smrt.DB) {
 	b.DB, b.nodes, b.callerHere = db, nil, handle.CallerOf(db)
-	b.batcher = b.batcherOf(db)
+	b.batcher = batcherOf(db, b.Table, b.batching, b.caller, b.callerHere)
 }
 
 // As is b with another projection, whose rows are structs of type row.

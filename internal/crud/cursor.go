@@ -132,6 +132,10 @@ func (b *Bound) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
 	return position, nil
 }
 
+// canBeNull reports whether a row may have NULL in a column of an order. A key
+// has none, whatever its type could hold.
+func (b *Bound) canBeNull(o meta.Order) bool { return o.Column.Nullable && !b.Table.IsKey(o.Column) }
+
 // mac authenticates a cursor. Without a secret it is a checksum.
 func mac(secret, body []byte) []byte {
 	h := hmac.New(sha256.New, secret)

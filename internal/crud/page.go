@@ -41,27 +41,6 @@ import (
 //
 // A cursor has the values of the position in clear, see cursor.go.
 
-// totalOrder is the order of s completed by the key, so that no two rows are
-// equal in it. A table without a key has no total order.
-func (b *Bound) totalOrder(s *plan.Spec) []meta.Order {
-	order := s.Order
-	if len(order) == 0 && !s.Unordered {
-		order = b.Table.DefaultOrder
-	}
-	total := append([]meta.Order{}, order...)
-	for _, k := range b.Table.Key {
-		named := false
-		for _, o := range order {
-			named = named || o.Expr == nil && o.Column == k.Column
-		}
-		if !named {
-			desc := len(order) > 0 && order[len(order)-1].Desc // so that one index serves all
-			total = append(total, meta.Order{Column: k.Column, Desc: desc})
-		}
-	}
-	return total
-}
-
 // keysetOrder is the total order of a keyset page, whose terms are columns.
 func (b *Bound) keysetOrder(s *plan.Spec) ([]meta.Order, error) {
 	if len(b.Table.Key) == 0 {
@@ -125,10 +104,6 @@ func (b *Bound) following(order []meta.Order, position []any) plan.Node {
 	}
 	return plan.Node{Op: plan.And, Kids: []plan.Node{bound, expanded}}
 }
-
-// canBeNull reports whether a row may have NULL in a column of an order. A key
-// has none, whatever its type could hold.
-func (b *Bound) canBeNull(o meta.Order) bool { return o.Column.Nullable && !b.Table.IsKey(o.Column) }
 
 // rowComparison compares all columns at once, which an index on them serves.
 func rowComparison(order []meta.Order, position []any) plan.Node {
@@ -218,6 +193,9 @@ func (b *Bound) ranges(order []meta.Order, position []any, equal []plan.Node) (o
 	return out
 }
 
+// MaxPageSize is the largest page.
+const MaxPageSize = 10_000
+
 // pageSpec is the query of one page: its rows and one more, which says
 // whether there is another page.
 func pageSpec(s *plan.Spec, order []meta.Order, size int) *plan.Spec {
@@ -297,7 +275,7 @@ func (w *pageWindow) resumed() bool { return w.request.After != "" || w.request.
 
 // start makes the page begin after a position. A union takes no locks.
 func (w *pageWindow) start(direction []meta.Order, position []any) {
-	if !locks(w.query) {
+	if w.query.Lock == plan.NoLock {
 		w.ranges = w.bound.rangesAfter(direction, position)
 	}
 	if w.ranges == nil {

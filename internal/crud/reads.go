@@ -240,9 +240,6 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 	}
 }
 
-// MaxPageSize is the largest page.
-const MaxPageSize = 10_000
-
 // Page is one page of rows. A repo.Page is the same memory with a type.
 type Page struct {
 	Items      table.Slice

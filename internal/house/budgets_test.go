@@ -40,7 +40,7 @@ var over = map[string]int{
 // caches and registries of the process. They are named without their package,
 // so that they can be moved.
 var allowed = map[string]string{
-	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare
+	"panics": `Gate.Join Single Composite Load.refuse Declare shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
 		Ref.Get Pool.Warm MustResolve bind View Computed Select finish`,
 	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places`,
 	"functions called init": ``,

@@ -143,7 +143,14 @@ func codecText(types *pgtype.Map, field *pgconn.FieldDescription, src []byte) (s
 	return "", fmt.Errorf("a value of type %s has no text that is known", t.Name)
 }
 
-// words reads an array or a range in binary format.
+// words reads an array or a range in binary format. Both are numbers of four
+// bytes and, behind the length of each, elements in the format of their type:
+//
+//	array  dimensions, whether there are NULLs, type, size and lower bound of each, elements
+//	range  one byte of flags, then the bounds that it has
+//
+// A length of -1 is a NULL. The server wrote all of it, so lengths are not
+// checked.
 type words struct {
 	types   *pgtype.Map
 	element pgconn.FieldDescription
