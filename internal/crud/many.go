@@ -220,10 +220,8 @@ func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
 		return 0, nil
 	}
 	tag, err := b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
-	if literals := b.Table.SetsAsLiterals(ctx, b.DB, err, r); literals != nil {
-		if st, err = b.Table.Build(literals); err == nil {
-			tag, err = b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
-		}
+	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
+		tag, err = b.DB.Exec(ctx, literals.SQL, withMode(r.Spec, literals.Args)...)
 	}
 	if err != nil {
 		return 0, b.explainSets(ctx, err, r)

@@ -100,6 +100,9 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 		return nil, b.Table.Named(err)
 	}
 	rows, err := b.DB.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
+		rows, err = b.DB.Query(ctx, literals.SQL, withMode(r.Spec, literals.Args)...)
+	}
 	if err != nil {
 		return nil, b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
 	}
@@ -140,6 +143,9 @@ func (b *Bound) scalar(ctx context.Context, r *plan.Request, dst ...any) error {
 		return b.Table.Named(err)
 	}
 	err = b.DB.QueryRow(ctx, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)
+	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
+		err = b.DB.QueryRow(ctx, literals.SQL, withMode(r.Spec, literals.Args)...).Scan(dst...)
+	}
 	if err != nil {
 		return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
 	}

@@ -63,5 +63,23 @@ func TestUnreadableValues(t *testing.T) {
 		unreadable[*time.Time]("timestamptz", "'infinity'", smrt.ErrOutOfRange),
 		unreadable[[]int32]("integer[]", "'{1,NULL}'", smrt.ErrOutOfRange),
 		unreadable[pgtype.Int2]("integer", "32768", smrt.ErrOutOfRange),
+
+		// What would be written back as another value.
+		unreadable[time.Duration]("interval", "'1 month'", smrt.ErrOutOfRange),
+		unreadable[time.Duration]("interval", "'1 day'", smrt.ErrOutOfRange),
+		unreadable[*time.Duration]("interval", "'1 year'", smrt.ErrOutOfRange),
+		unreadable[time.Duration]("interval", "'3000000 hours'", smrt.ErrOutOfRange),
+		unreadable[[]time.Duration]("interval[]", "'{01:00:00,1 month}'", smrt.ErrOutOfRange),
+		unreadable[[]int32]("integer[]", "'{{1,2},{3,4}}'", smrt.ErrOutOfRange),
+		unreadable[[]string]("text[]", "'{{a},{b}}'", smrt.ErrOutOfRange),
+		unreadable[*[]string]("text[]", "'{{a},{b}}'", smrt.ErrOutOfRange),
+		unreadable[pgtype.FlatArray[string]]("text[]", "'{{a},{b}}'", smrt.ErrOutOfRange),
+		unreadable[[]int32]("integer[]", "'[0:1]={1,2}'", smrt.ErrOutOfRange),
+		unreadable[[][]int32]("integer[]", "'{{{1}}}'", smrt.ErrOutOfRange),
+		unreadable[string]("tsvector", "'a:1'", smrt.ErrOutOfRange),
+		unreadable[*string]("money", "1", smrt.ErrOutOfRange),
+		unreadable[float32]("double precision", "0.1", smrt.ErrOutOfRange),
+		unreadable[float32]("double precision", "1e300", smrt.ErrOutOfRange),
+		unreadable[[16]byte]("text", "'none'", smrt.ErrOutOfRange),
 	})
 }

@@ -87,6 +87,12 @@ func TestTextTypes(t *testing.T) {
 		typeNeeded(typed[[]byte]("text", nil, []byte{}, []byte("a"))),
 		typed[*[]byte]("bytea", nil, new([]byte{0, 1})),
 		typed[[16]byte]("uuid", [16]byte{}, [16]byte{0, 1, 2, 15: 255}),
+		own[[16]byte]("text", [16]byte{}, [16]byte{0, 1, 2, 15: 255}),
+		own[[16]byte]("varchar(36)", [16]byte{0, 1, 2, 15: 255}),
+		own[[16]byte]("char(40)", [16]byte{0, 1, 2, 15: 255}),
+		own[*[16]byte]("text", nil, new([16]byte{1})),
+		typeNeeded(own[[16]byte]("bytea", [16]byte{}, [16]byte{0, 1, 2, 15: 255})),
+		own[[32]byte]("bytea", [32]byte{}, [32]byte{0, 1, 2, 31: 255}),
 		typed[*[16]byte]("uuid", nil, new([16]byte{1})),
 		typed[pgtype.UUID]("uuid", pgtype.UUID{}, pgtype.UUID{Bytes: [16]byte{1}, Valid: true}),
 		typed[string]("uuid", "00010203-0405-0607-0809-0a0b0c0d0e0f"),
@@ -101,7 +107,6 @@ func TestTextTypes(t *testing.T) {
 			Lexemes: []pgtype.TSVectorLexeme{{Word: "a", Positions: []pgtype.TSVectorPosition{{Position: 1, Weight: pgtype.TSVectorWeightA}}}},
 		}),
 		typed[string]("xml", "<a/>", "<b>x</b>"),
-		typed[string]("money", "$1.00"),
 	})
 }
 

@@ -3,6 +3,7 @@ package meta
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"strconv"
@@ -98,17 +99,41 @@ func (a *timeArg) DateValue() (pgtype.Date, error) {
 }
 func (a *timeArg) TextValue() (pgtype.Text, error) { return text(a.String()) }
 
-// String truncates to microseconds, as the binary encoding does; the server
-// would round.
+// String writes the clock of the time's own location and its offset: a
+// timestamptz reads both, a timestamp and a date read the clock only, which is
+// what the binary encoding gives them. It truncates to microseconds, as that
+// does; the server would round.
+//
+// The year before 1 is 1 BC to the server and 0 to Go. A moment of year 1 lies
+// in it where the clock is behind UTC.
 func (a *timeArg) String() string {
-	return time.Time(*a).Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999Z07:00:00")
+	t := time.Time(*a).Truncate(time.Microsecond)
+	if t.Year() <= 0 {
+		return fmt.Sprintf("%04d-", 1-t.Year()) + t.Format("01-02 15:04:05.999999Z07:00:00") + " BC"
+	}
+	return t.Format("2006-01-02 15:04:05.999999Z07:00:00")
 }
 
 func (a *uuidArg) UUIDValue() (pgtype.UUID, error) {
 	return pgtype.UUID{Bytes: *a, Valid: true}, nil
 }
+
+// BytesValue is for columns of bytea.
+func (a *uuidArg) BytesValue() ([]byte, error)     { return a[:], nil }
 func (a *uuidArg) TextValue() (pgtype.Text, error) { return text(a.String()) }
-func (a *uuidArg) String() string                  { return hex.EncodeToString(a[:]) }
+
+// String writes a uuid as the server does, so that a column of text holds the
+// same text as others write there.
+func (a *uuidArg) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], a[:4])
+	hex.Encode(b[9:13], a[4:6])
+	hex.Encode(b[14:18], a[6:8])
+	hex.Encode(b[19:23], a[8:10])
+	hex.Encode(b[24:], a[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
 
 func (a *jsonArg) TextValue() (pgtype.Text, error) { return text(string(*a)) }
 func (a *jsonArg) String() string                  { return string(*a) }
@@ -149,7 +174,7 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 		if *(*unsafe.Pointer)(field) == nil {
 			return nil, nil
 		}
-		if c.Encode != KindOther {
+		if c.Encode != KindOther || c.other != nil {
 			field = *(*unsafe.Pointer)(field)
 		}
 	}
@@ -165,6 +190,9 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 	case KindFloat32:
 		return (*float32Arg)(field), nil
 	case KindFloat64:
+		if f := *(*float64)(field); beyondReal(f) {
+			return formatFloat(f, 64), nil
+		}
 		return (*float64Arg)(field), nil
 	case KindString:
 		s := (*stringArg)(field)
@@ -198,5 +226,16 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 		}
 		return ss, nil
 	}
+	if c.other != nil {
+		return c.other(c, field)
+	}
 	return reflect.NewAt(c.Type, field).Elem().Interface(), nil
+}
+
+// beyondReal reports whether a number becomes infinite or zero as a real. pgx
+// would send it as such, in silence, so it is sent as a text that the server
+// refuses for a real and reads exactly for other types.
+func beyondReal(f float64) bool {
+	r := math.Abs(float64(float32(f)))
+	return r == 0 && f != 0 || r > math.MaxFloat32 && !math.IsInf(f, 0)
 }

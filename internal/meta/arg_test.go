@@ -52,7 +52,7 @@ func TestLiterals(t *testing.T) {
 		"text":                                literal(t, label("text")),
 		"":                                    literal(t, ""),
 		"2024-02-29 01:02:03.000004+05:30:00": literal(t, time.Date(2024, 2, 29, 1, 2, 3, 4999, time.FixedZone("", 19800))),
-		"01000000000000000000000000000000":    literal(t, [16]byte{1}),
+		"01000000-0000-0000-0000-000000000000":    literal(t, [16]byte{1}),
 		`{"a": 1}`:                            literal(t, json.RawMessage(`{"a": 1}`)),
 		`{a,"b\"\\c",""}`:                     literal(t, []string{"a", `b"\c`, ""}),
 		"{}":                                  literal(t, []string{}),

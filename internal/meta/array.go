@@ -41,7 +41,9 @@ func (a *Array) check() error {
 	switch a.column.Encode {
 	case KindString, KindTime, KindJSON, KindStrings:
 	default:
-		return nil // nothing to check
+		if a.column.other == nil {
+			return nil // nothing to check
+		}
 	}
 	for i := range a.n {
 		if _, err := a.column.Arg(a.at(i)); err != nil {
@@ -215,12 +217,22 @@ func arrayText(n int, nested bool, element func(i int) (s string, null bool, err
 // IsDocument reports whether pgx writes the values of c to a json column by
 // encoding/json.
 func (c *Column) IsDocument() bool {
-	return c.Encode == KindStrings || c.Encode == KindOther && !c.Type.Implements(valuerType) && !hasPgxValue(c.Type)
+	return c.Encode == KindStrings || c.Encode == KindOther && !c.valuer && !hasPgxValue(c.Type)
+}
+
+// IsDocument reports it of the elements.
+func (a *Array) IsDocument() bool { return a.column.IsDocument() }
+
+// IsDocument reports whether pgx writes an operand to a json column by
+// encoding/json.
+func IsDocument(v any) bool {
+	t := reflect.TypeOf(v)
+	return t != nil && !isArgument(t) && NewColumn("", t, 0).IsDocument()
 }
 
 // HasText reports whether the values of c can be written as literals here.
 func (c *Column) HasText() bool {
-	return c.Encode != KindOther || c.Type.Implements(valuerType)
+	return c.Encode != KindOther || c.valuer
 }
 
 // Text returns the literal of an argument.
@@ -237,6 +249,8 @@ func Text(v any) (s string, null bool, err error) {
 		return fmt.Sprintf(`\x%x`, v), false, nil
 	case time.Time:
 		return (*timeArg)(&v).String(), false, nil
+	case pgtype.Interval:
+		return (*intervalArg)(&v).String(), !v.Valid, nil
 	case driver.Valuer:
 		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
 			return "", true, nil

@@ -96,11 +96,12 @@ func invalidUTF8(s string) int {
 }
 
 // The years a timestamp column can hold and a time.Time is meant to: year 0
-// and before are BC, which Go and PostgreSQL count differently.
+// and before are BC, which Go and PostgreSQL count differently. They are those
+// of UTC: the zero time is of year 1 wherever the clock is that shows it.
 const minYear, maxYear = 1, 294276
 
 func (c *Column) checkTime(t time.Time) error {
-	if y := t.Year(); y >= minYear && y <= maxYear {
+	if y := t.UTC().Year(); y >= minYear && y <= maxYear {
 		return nil
 	}
 	err := c.fault(smrt.ErrOutOfRange)

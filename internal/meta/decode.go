@@ -181,6 +181,16 @@ func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
 		copy((*[16]byte)(dst)[:], src)
 	case opTSVector:
 		return d.tsvector(src, (*pgtype.TSVector)(dst))
+	case opFloat32Of8:
+		return readReal(src, s.text, (*float32)(dst))
+	case opUUIDOther:
+		return readUUID(src, (*[16]byte)(dst))
+	case opByteaText:
+		return readBytea(src, (*[]byte)(dst))
+	case opByteArray:
+		return readByteArray(src, s.text, unsafe.Slice((*byte)(dst), s.column.value().Len()))
+	case opRefused:
+		return false
 	}
 	return true
 }
@@ -228,13 +238,23 @@ func readDate(src []byte, dst *time.Time) bool {
 // scan leaves a value to pgx's codecs.
 func (d *Decoder) scan(i int, s *step, src []byte, dst unsafe.Pointer) error {
 	field := reflect.NewAt(s.column.Type, dst).Interface()
+	if s.fits != nil && src != nil {
+		if reason := s.fits(d.types, d.fields[i].Format, src); reason != "" {
+			e := d.fault(s, smrt.ErrOutOfRange)
+			e.Reason = reason
+			return e
+		}
+	}
 	if s.plan == nil {
 		f := &d.fields[i]
 		s.plan = d.types.PlanScan(f.DataTypeOID, f.Format, field)
 	}
-	if err := s.plan.Scan(src, field); err != nil {
+	if err := s.plan.Scan(d.readable(i, src), field); err != nil {
 		e := d.fault(s, s.misfit(d.fields[i].DataTypeOID))
 		e.Reason = "the column's value does not fit a field of type " + s.column.Type.String()
+		if s.text && hasStyle(d.fields[i].DataTypeOID) {
+			e.Reason += ", or the session shows such values in a style of its own: in text form they are read in DateStyle ISO and IntervalStyle postgres"
+		}
 		e.Cause = err
 		return e
 	}
@@ -263,6 +283,10 @@ func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 	case opTimestamp, opDate:
 		e := d.fault(s, smrt.ErrOutOfRange)
 		e.Reason = "an infinite date does not fit time.Time: use pgtype.Timestamptz or pgtype.Date"
+		return e
+	case opRefused, opFloat32Of8, opUUIDOther, opByteaText, opByteArray:
+		e := d.fault(s, smrt.ErrOutOfRange)
+		e.Reason = "a field of type " + s.column.Type.String() + " does not hold the column's value exactly"
 		return e
 	}
 	return d.scan(i, s, src, dst)

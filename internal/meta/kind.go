@@ -94,6 +94,12 @@ func implementsScan(t reflect.Type) bool {
 	return implementsAny(t, scanners)
 }
 
+// implementsValue reports whether t writes itself by the method of
+// driver.Valuer. Where *t has it alone, it reads and writes values that lie in a
+// row: a type whose Scan decrypts has a Value that encrypts, and both are often
+// methods of the pointer.
+func implementsValue(t reflect.Type) bool { return reflect.PointerTo(t).Implements(valuerType) }
+
 // hasPgxValue reports whether t has one of pgx's value methods (TextValue,
 // Int64Value, ...), or is an array or range of its own.
 func hasPgxValue(t reflect.Type) bool {
@@ -181,7 +187,7 @@ func takesNull(t reflect.Type) (takes bool) {
 			takes = true
 		}
 	}()
-	if v, ok := reflect.Zero(t).Interface().(driver.Valuer); ok {
+	if v, ok := reflect.New(t).Interface().(driver.Valuer); ok {
 		if zero, err := v.Value(); zero == nil && err == nil {
 			return true
 		}

@@ -40,11 +40,17 @@ func literal(v any) (s string, null bool, err error) {
 		}
 		return Text(rv.Elem().Interface())
 	case reflect.Array:
-		if kindOf(rv.Type()) == KindUUID {
+		switch {
+		case kindOf(rv.Type()) == KindUUID:
 			var id uuidArg
 			reflect.Copy(reflect.ValueOf(&id).Elem(), rv)
 			return id.String(), false, nil
+		case rv.Type().Elem().Kind() != reflect.Uint8:
+			return arrayLiteral(rv)
 		}
+		b := make([]byte, rv.Len())
+		reflect.Copy(reflect.ValueOf(b), rv)
+		return Text(b)
 	case reflect.Slice:
 		return arrayLiteral(rv)
 	case reflect.String:
@@ -63,7 +69,7 @@ func literal(v any) (s string, null bool, err error) {
 
 // arrayLiteral writes a slice as an array.
 func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
-	if rv.IsNil() {
+	if rv.Kind() == reflect.Slice && rv.IsNil() {
 		return "", true, nil
 	}
 	s, err = arrayText(rv.Len(), isNested(rv.Type().Elem()), func(i int) (string, bool, error) { return Text(rv.Index(i).Interface()) })
@@ -72,7 +78,7 @@ func arrayLiteral(rv reflect.Value) (s string, null bool, err error) {
 
 // isNested reports whether an element of type t is an array inside an array.
 func isNested(t reflect.Type) bool {
-	return t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 && !t.Implements(valuerType)
+	return t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 && !implementsValue(t)
 }
 
 // rangeLiteral writes a range such as [1,5). An empty range has no bounds, and a
@@ -133,17 +139,38 @@ func JSON(v any) (s string, null bool, err error) {
 	return string(b), false, err
 }
 
-// Operand returns an operand outside an entity as an argument: as it is, but
-// for the type that pgx takes for a uuid only where it knows that it is one.
-func Operand(v any) any {
-	if id, ok := v.(*[16]byte); ok && id != nil {
-		return (*uuidArg)(id)
+// operandColumns describe the types of operands. They grow with the types that
+// a program compares.
+var operandColumns sync.Map // reflect.Type -> *Column
+
+// Operand returns a value outside an entity as an argument: the one that the
+// same value in an entity is, so that a row is found by what was written to it.
+func Operand(v any) (any, error) {
+	switch v.(type) {
+	case nil, bool, int, int16, int32, int64, string:
+		return v, nil // the same to pgx as the argument of a field
 	}
-	if _, ok := v.([16]byte); !ok {
-		return v
+	t := reflect.TypeOf(v)
+	if isArgument(t) {
+		return v, nil
 	}
-	id := v.([16]byte) // not above: its address escapes, so every operand would pay an allocation
-	return (*uuidArg)(&id)
+	known, ok := operandColumns.Load(t)
+	if !ok {
+		known, _ = operandColumns.LoadOrStore(t, NewColumn("", t, 0))
+	}
+	field := reflect.New(t)
+	field.Elem().Set(reflect.ValueOf(v))
+	return known.(*Column).Arg(field.UnsafePointer())
+}
+
+var thisPackage = reflect.TypeFor[Column]().PkgPath()
+
+// isArgument reports whether values of t were made by this package.
+func isArgument(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == thisPackage
 }
 
 // NeedsType reports whether pgx can encode v only where it knows the type of the

@@ -27,6 +27,11 @@ const (
 	opDate
 	opUUID
 	opTSVector
+	opFloat32Of8 // a double precision, which must be the same as a real
+	opUUIDOther  // the text of a uuid, or its bytes
+	opByteaText  // either form of bytea_output
+	opByteArray  // a bytea of a fixed length
+	opRefused    // the field's type is no type for the column's
 )
 
 // step reads one column of a row. It is chosen once for a result, by resolve,
@@ -36,18 +41,17 @@ type step struct {
 	column *Column
 	op     op
 	wire   uint8 // bytes on the wire of a number
+	text   bool  // the value came in text format
 	plan   pgtype.ScanPlan
 	loc    *time.Location
+	fits   fits // of what pgx reads; nil: it refuses by itself what does not fit
 }
 
 // resolve chooses how the values of a field are read. Whatever is not certain
 // is left to pgx: opScan is the zero value.
 func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
-	if s.column.Kind == KindString && f.Format == pgtype.TextFormatCode {
-		s.op = opText // any type in text format
-		return
-	}
-	if f.Format != pgtype.BinaryFormatCode {
+	s.text = f.Format == pgtype.TextFormatCode
+	if s.resolveOther(types, f) || s.text {
 		return
 	}
 	switch s.column.Kind {
@@ -58,8 +62,11 @@ func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
 	case KindInt16, KindInt32, KindInt64:
 		s.resolveInt(f.DataTypeOID)
 	case KindFloat32:
-		if f.DataTypeOID == pgtype.Float4OID {
+		switch f.DataTypeOID {
+		case pgtype.Float4OID:
 			s.op = opFloat32
+		case pgtype.Float8OID:
+			s.op = opFloat32Of8
 		}
 	case KindFloat64:
 		switch f.DataTypeOID {
@@ -92,6 +99,51 @@ func (s *step) resolve(types *pgtype.Map, f *pgconn.FieldDescription) {
 			s.op = opTSVector
 		}
 	}
+}
+
+// moneyOID is that of money, which pgx has no codec for.
+const moneyOID = 790
+
+// resolveOther chooses for values in text format, and where pgx would read a
+// value that the field does not hold exactly, so that another one would be
+// written back. It reports whether it has chosen.
+func (s *step) resolveOther(types *pgtype.Map, f *pgconn.FieldDescription) bool {
+	oid := f.DataTypeOID
+	switch s.column.Kind {
+	case KindString:
+		switch {
+		case oid == pgtype.TSVectorOID, oid == moneyOID:
+			s.op = opRefused // a document by its words; an amount as the session's locale shows it
+		case s.text:
+			s.op = opText // any other type in text format
+		}
+		return s.op != opScan
+	case KindUUID:
+		switch oid {
+		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID, pgtype.ByteaOID:
+			if s.op = opUUIDOther; oid == pgtype.ByteaOID && s.text {
+				s.op = opScan
+			}
+			return true
+		}
+	case KindBytes:
+		if s.text && oid == pgtype.ByteaOID {
+			s.op = opByteaText
+			return true
+		}
+	case KindOther:
+		if t := s.column.value(); oid == pgtype.ByteaOID && isByteArray(t) && !implementsScan(t) {
+			s.op = opByteArray
+			return true
+		}
+	case KindFloat32:
+		if s.text && oid == pgtype.Float8OID {
+			s.op = opFloat32Of8
+			return true
+		}
+	}
+	s.fits = fitsOf(types, s.column, oid)
+	return false
 }
 
 func (s *step) resolveInt(oid uint32) {

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -18,6 +19,9 @@ type Column struct {
 	Encode   Kind         // how it is encoded: an sqlc enum scans itself but has no Valuer
 	Ptr      bool         // the field is a pointer to a value of these kinds
 	Nullable bool         // the field can hold a NULL
+
+	valuer bool  // the value, or its address, has the method of driver.Valuer
+	other  other // how a KindOther becomes an argument; nil: as it is
 }
 
 // Struct describes the columns of a Go struct.
@@ -88,7 +92,7 @@ func (s *Struct) add(t reflect.Type, base uintptr) error {
 		if tag == "" {
 			tag = SnakeCase(f.Name)
 		}
-		if err := CheckIdent(tag); err != nil {
+		if err := cmp.Or(CheckIdent(tag), checkWritable(f.Type)); err != nil {
 			return fmt.Errorf("%s.%s: %w", t, f.Name, err)
 		}
 		c := NewColumn(tag, f.Type, base+f.Offset)
@@ -125,10 +129,22 @@ func NewColumn(name string, t reflect.Type, offset uintptr) *Column {
 	if t == tsvectorType {
 		c.Kind = KindTSVector
 	}
-	if exact || !value.Implements(valuerType) && !hasPgxValue(value) {
+	c.valuer = implementsValue(value)
+	if exact || !c.valuer && !hasPgxValue(value) {
 		c.Encode = kind
 	}
+	if c.Encode == KindOther {
+		c.other = otherOf(value)
+	}
 	return c
+}
+
+// value returns the type of the value, without a pointer to it.
+func (c *Column) value() reflect.Type {
+	if c.Ptr {
+		return c.Type.Elem()
+	}
+	return c.Type
 }
 
 // IsInteger reports whether the field is an integer and no pointer to one, as
@@ -139,7 +155,7 @@ func (c *Column) IsInteger() bool {
 
 // IsArray reports whether the values of c are arrays to PostgreSQL.
 func (c *Column) IsArray() bool {
-	return c.Encode == KindStrings || c.Encode == KindOther && c.Type.Kind() == reflect.Slice && !c.Type.Implements(valuerType)
+	return c.Encode == KindStrings || c.Encode == KindOther && c.Type.Kind() == reflect.Slice && !c.valuer
 }
 
 // ByName returns the column called name, or nil.

@@ -52,6 +52,8 @@ func (b *builder) joined(c *JoinedColumn) {
 			b.uvarint(col.Index)
 		}
 	}
+	defer func(outer *Table) { b.table = outer }(b.table)
+	b.table = c.rows().Table
 	b.uvarint(len(c.Spec.Where))
 	for i := range c.Spec.Where {
 		b.node(&c.Spec.Where[i])

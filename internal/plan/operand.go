@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Copy returns v, or a copy if v refers to memory that its owner may change: a
@@ -81,7 +83,19 @@ func IsNullValue(v any) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return rv.IsNil()
 	}
-	if valuer, ok := v.(driver.Valuer); ok {
+	switch v := v.(type) {
+	case pgtype.RangeValuer:
+		return v.IsNull()
+	case pgtype.ArrayGetter:
+		return v.Dimensions() == nil
+	}
+	valuer, ok := v.(driver.Valuer)
+	if !ok { // a method of the address, perhaps
+		p := reflect.New(rv.Type())
+		p.Elem().Set(rv)
+		valuer, ok = p.Interface().(driver.Valuer)
+	}
+	if ok {
 		dv, err := valuer.Value()
 		return err == nil && dv == nil
 	}

@@ -64,10 +64,13 @@ func (b *builder) links(l *Link) {
 func (b *builder) link(n *Node) {
 	b.text(n.SQL)
 	b.links(n.Link)
+	outer := b.table
+	b.table = n.Link.Table
 	b.uvarint(len(n.Kids))
 	for i := range n.Kids {
 		b.node(&n.Kids[i])
 	}
+	b.table = outer
 	if n.SQL != "" {
 		b.arg(n.A)
 	}

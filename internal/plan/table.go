@@ -81,13 +81,21 @@ type scratch struct {
 
 // Build returns the statement of r. It checks every argument, so that a bad
 // one is refused before a connection is taken.
-func (t *Table) Build(r *Request) (Statement, error) {
+func (t *Table) Build(r *Request) (Statement, error) { return t.BuildAs(r, nil) }
+
+// Conversion returns what is sent for the operand of a column, whose table need
+// not be that of the statement.
+type Conversion func(t *Table, c *meta.Column, arg any) any
+
+// BuildAs does what Build does, and sends what as returns for each operand
+// unless as is nil.
+func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
 	r.Spec = r.Spec.OrEmpty()
 	if err := t.check(r); err != nil {
 		return Statement{}, err
 	}
 	var space scratch
-	b := builder{key: space.key[:0], args: space.args[:0]}
+	b := builder{key: space.key[:0], args: space.args[:0], table: t, as: as}
 	b.request(t, r)
 	if len(b.args) > maxArgs {
 		b.fail(errTooManyArgs)
@@ -189,6 +197,9 @@ type builder struct {
 	key  []byte
 	args []any
 	err  error
+
+	table *Table     // of the columns of conditions
+	as    Conversion // nil: arguments are as they are
 }
 
 func (b *builder) byte(c byte)    { b.key = append(b.key, c) }
@@ -305,7 +316,12 @@ func (b *builder) value(c *meta.Column, v any) {
 	if err := c.CheckValue(v); err != nil {
 		b.fail(err)
 	}
-	b.arg(meta.Operand(v))
+	arg, err := meta.Operand(v)
+	b.fail(meta.InColumn(err, c.Name))
+	if b.as != nil && b.err == nil {
+		arg = b.as(b.table, c, arg)
+	}
+	b.arg(arg)
 }
 
 // unknownColumn stands for the column that an argument of a fragment belongs to.

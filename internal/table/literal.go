@@ -65,21 +65,42 @@ func otherAsLiteral(t ColumnType, col *meta.Column, arg any) any {
 	return literal(s, null, err, arg)
 }
 
-// SetsAsLiterals is AsLiterals for the assignments of an update.
-func (t *Table) SetsAsLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Request {
+// BuildLiterals returns the statement of a request that pgx refused to encode,
+// with the operands that it may not know how to as literals. It returns nil if
+// pgx did not refuse it. Nothing was sent, so the statement may be run again.
+func (t *Table) BuildLiterals(ctx context.Context, db smrt.DB, err error, r *plan.Request) *plan.Statement {
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil
 	}
-	c, lookupErr := t.Catalog(ctx, db)
-	if lookupErr != nil {
+	st, err := t.BuildAs(r, func(of *plan.Table, col *meta.Column, arg any) any {
+		c, lookupErr := Of(of).Catalog(ctx, db)
+		if lookupErr != nil {
+			return arg
+		}
+		return operandAsLiteral(c.Columns[col.Name], col, arg)
+	})
+	if err != nil {
 		return nil
 	}
-	out := *r
-	out.Sets = slices.Clone(r.Sets)
-	for i, s := range out.Sets {
-		if s.Op == plan.SetValue && isOther(s.Column) {
-			out.Sets[i].A = otherAsLiteral(c.Columns[s.Column.Name], s.Column, s.A)
+	return &st
+}
+
+// operandAsLiteral returns the literal of an operand that may be a value of the
+// column, an element of it or a list of such.
+func operandAsLiteral(t ColumnType, col *meta.Column, arg any) any {
+	array, isList := arg.(*meta.Array)
+	switch {
+	case isList && t.isJSON && array.IsDocument():
+		if documents, err := meta.NewAsJSON(array); err == nil {
+			return documents
 		}
+	case isList, !isOther(col):
+	case t.isJSON && meta.IsDocument(arg):
+		s, null, err := meta.JSON(arg)
+		return literal(s, null, err, arg)
+	default:
+		s, null, err := meta.Text(arg)
+		return literal(s, null, err, arg)
 	}
-	return &out
+	return arg
 }
