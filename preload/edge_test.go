@@ -24,10 +24,12 @@ CREATE TYPE mood AS ENUM ('sad', 'fine');
 CREATE DOMAIN amount AS integer;
 CREATE DOMAIN document AS jsonb;
 CREATE DOMAIN day AS date;
+CREATE DOMAIN exact AS float8;
+CREATE DOMAIN token AS uuid;
 CREATE TABLE boxes (id bigint PRIMARY KEY);
-CREATE TABLE things (id bigint PRIMARY KEY, box bigint, amount amount, document document, day day, cash money, mood mood, moods mood[], lsn pg_lsn, zone timetz);
+CREATE TABLE things (id bigint PRIMARY KEY, box bigint, amount amount, document document, day day, exact exact, token token, word token, mood mood, moods mood[], lsn pg_lsn, zone timetz);
 INSERT INTO boxes VALUES (1);
-INSERT INTO things VALUES (1, 1, 7, '{"a": 1}', '2020-02-03', 12.5, 'fine', '{fine,sad}', '0/10', '10:11:12+02');
+INSERT INTO things VALUES (1, 1, 7, '{"a": 1}', '2020-02-03', 0.1, '30313233-3435-3637-3839-616263646566', '30313233-3435-3637-3839-616263646566', 'fine', '{fine,sad}', '0/10', '10:11:12+02');
 INSERT INTO things (id, box) VALUES (2, 1)`)
 
 type (
@@ -38,7 +40,9 @@ type (
 		Amount   *int64
 		Document []byte
 		Day      *time.Time
-		Cash     *string
+		Exact    *float64
+		Token    *[16]byte
+		Word     *string
 		Mood     *string
 		Moods    []string
 		Lsn      *string
@@ -58,7 +62,9 @@ func TestJoinedForeignTypes(t *testing.T) {
 	sameJoined(t, pool, func(v *struct{ Amount *int64 }) string { return fmt.Sprint(*v.Amount) }, "7")
 	sameJoined(t, pool, func(v *struct{ Document []byte }) string { return string(v.Document) }, `{"a": 1}`)
 	sameJoined(t, pool, func(v *struct{ Day *time.Time }) string { return v.Day.String() }, "2020-02-03 00:00:00 +0000 UTC")
-	sameJoined(t, pool, func(v *struct{ Cash *string }) string { return *v.Cash }, "$12.50")
+	sameJoined(t, pool, func(v *struct{ Exact *float64 }) string { return fmt.Sprint(*v.Exact) }, "0.1")
+	sameJoined(t, pool, func(v *struct{ Token *[16]byte }) string { return fmt.Sprintf("%x", *v.Token) }, "30313233343536373839616263646566")
+	sameJoined(t, pool, func(v *struct{ Word *string }) string { return *v.Word }, "30313233-3435-3637-3839-616263646566")
 	sameJoined(t, pool, func(v *struct{ Mood *string }) string { return *v.Mood }, "fine")
 	sameJoined(t, pool, func(v *struct{ Moods []string }) string { return fmt.Sprint(v.Moods) }, "[fine sad]")
 	sameJoined(t, pool, func(v *struct{ Lsn *string }) string { return *v.Lsn }, "0/10")

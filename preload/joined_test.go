@@ -159,7 +159,7 @@ func TestKeysCompareAsTheServerDoes(t *testing.T) {
 			check.NoError(t, err)
 			ps := check.Value(repo.New(pool, pets).Find(ctx, query.All[pet]()))(t)
 			os := check.Value(repo.New(pool, owners).Find(ctx, query.All[owner]()))(t)
-			for _, statements := range []int{2, 1} { // the first asks for the type of the key too
+			for _, statements := range []int{3, 1} { // the first asks for the types of both columns too
 				sent.Reset()
 				for i, o := range check.Value(petOwner.Load(ctx, pool, ps))(t) {
 					if o == nil {

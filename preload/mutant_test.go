@@ -55,6 +55,41 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSnapshotsDoNotMoveOnceInUse",
 		},
 		{
+			"a key beyond the foreign key is in no row", "../internal/load/form.go",
+			"(g.wide || l.narrow.Load())", "false",
+			"TestKeysBeyondTheForeignKey",
+		},
+		{
+			"keys of char(n) compare as such", "../internal/load/form.go",
+			"			keys.AsBlankPadded(i)\n", "",
+			"TestBlankPaddedKeys",
+		},
+		{
+			"types that changed are asked for again", "../internal/load/run.go",
+			"	return err == nil && fresh != known\n", "	return err == nil && fresh == nil && known == nil\n",
+			"TestKeyTypesChange",
+		},
+		{
+			"domains are not read by the field's type", "../internal/load/joined.go",
+			"if w.refused = foreign(types, w.records.Fields[:targets]); w.refused {", "if foreign(types, w.records.Fields[:targets]) && false {",
+			"TestJoinedForeignTypes",
+		},
+		{
+			"joined rows are looked for after the limit", "../internal/plan/joined.go",
+			"	first := len(c.Joined) > 0 && (", "	first := len(c.Joined) < 0 && (",
+			"TestJoinedAfterTheLimit",
+		},
+		{
+			"ties come in the order of the key", "../internal/load/columns.go",
+			"	for _, k := range t.Key {\n", "	for _, k := range t.Key[:0] {\n",
+			"TestTiesComeInTheOrderOfTheKey",
+		},
+		{
+			"a panic of one load does not end the process", "../internal/load/run.go",
+			"panicked.CompareAndSwap(nil, batch.NewPanicError(recover()))", "_ = panicked.Load",
+			"TestPanicsInLoads",
+		},
+		{
 			"all statements of a snapshot see the exported one", "snapshot.go",
 			`	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")`, "	_ = strings.ReplaceAll",
 			"TestSnapshotIsOneInstant",

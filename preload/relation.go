@@ -90,7 +90,8 @@ func (r ToMany[P, C]) WithDeleted() ToMany[P, C] {
 }
 
 // OrderBy sets the order in which the rows of each parent come. The default is
-// the order declared for the table of C, or else that of its key.
+// the order declared for the table of C. Rows that an order leaves equal come in
+// that of their key.
 func (r ToMany[P, C]) OrderBy(terms ...query.Order[C]) ToMany[P, C] {
 	return ToMany[P, C]{r.relation.With(r.relation.Spec().OrderBy(query.All[C]().OrderBy(terms...).Plan().Order))}
 }
@@ -115,7 +116,8 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 //
 // A statement of their own is sent all the same for the parents of Page, Stream,
 // GetMany and Fill, in exec mode, whose results are text, and for columns of
-// types that pgx does not know.
+// domains and of types that pgx does not know, other than enums whose fields are
+// of a named text type.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.Within(true)} }
 
 // Joined loads the rows in the statement that reads their parents; see

@@ -340,7 +340,7 @@ func (g *Gate) send(gr *group) {
 	returned := false
 	defer func() {
 		if !returned {
-			gr.panic = newPanicError(recover())
+			gr.panic = NewPanicError(recover())
 		}
 		if gr.cancel != nil {
 			gr.cancel()

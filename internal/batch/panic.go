@@ -6,17 +6,22 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is what the callers of a batch panic with when the batch panicked:
-// it happened on a goroutine that is none of theirs.
+// PanicError is what a caller panics with when what it waits for panicked: a
+// batch, or one of several loads. It happened on another goroutine.
 type PanicError struct {
 	Value any    // what was given to panic
 	Stack []byte // where it happened
 }
 
 // errExit is the value where the goroutine ended without a panic.
-var errExit = errors.New("the batch function called runtime.Goexit")
+var errExit = errors.New("the function called runtime.Goexit")
 
-func newPanicError(value any) *PanicError {
+// NewPanicError is for the goroutine that panicked, where it recovered value. A
+// panic that came from another goroutine remains what it was there.
+func NewPanicError(value any) *PanicError {
+	if e, ok := value.(*PanicError); ok {
+		return e
+	}
 	if value == nil {
 		value = errExit
 	}
@@ -25,7 +30,7 @@ func newPanicError(value any) *PanicError {
 
 // Error gives the value and where it happened, as a crash would.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("panic in a batch: %v\n\n%s", e.Value, e.Stack)
+	return fmt.Sprintf("panic in another goroutine: %v\n\n%s", e.Value, e.Stack)
 }
 
 // Unwrap gives the value if it is an error.

@@ -76,10 +76,10 @@ func TestUnreadableValues(t *testing.T) {
 		unreadable[pgtype.FlatArray[string]]("text[]", "'{{a},{b}}'", smrt.ErrOutOfRange),
 		unreadable[[]int32]("integer[]", "'[0:1]={1,2}'", smrt.ErrOutOfRange),
 		unreadable[[][]int32]("integer[]", "'{{{1}}}'", smrt.ErrOutOfRange),
-		unreadable[string]("tsvector", "'a:1'", smrt.ErrOutOfRange),
-		unreadable[*string]("money", "1", smrt.ErrOutOfRange),
+		unreadable[string]("tsvector", "'a:1'", smrt.ErrWrongType),
+		unreadable[*string]("money", "1", smrt.ErrWrongType),
 		unreadable[float32]("double precision", "0.1", smrt.ErrOutOfRange),
 		unreadable[float32]("double precision", "1e300", smrt.ErrOutOfRange),
-		unreadable[[16]byte]("text", "'none'", smrt.ErrOutOfRange),
+		unreadable[[16]byte]("text", "'none'", smrt.ErrWrongType),
 	})
 }

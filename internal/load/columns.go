@@ -40,18 +40,19 @@ func numbered(prefix string, n int) []string {
 // comma.
 func aliases(prefix string, n int) string { return strings.Join(numbered(prefix, n), "") }
 
-// order returns the order in which a parent's rows come: the relation's, the
-// table's, or that of the key.
+// order returns the order in which a parent's rows come: the relation's, else the
+// table's, and that of the key where these leave it open. So a limit always
+// means the same rows. Rows of a table without a key have the first two only.
 func order(t *plan.Table, s *plan.Spec) []meta.Order {
-	switch {
-	case len(s.Order) > 0 || s.Unordered:
-		return s.Order
-	case len(t.DefaultOrder) > 0:
-		return t.DefaultOrder
+	terms := s.Order
+	if len(terms) == 0 && !s.Unordered {
+		terms = t.DefaultOrder
 	}
-	var terms []meta.Order
+	terms = slices.Clip(terms)
 	for _, k := range t.Key {
-		terms = append(terms, meta.Order{Column: k.Column})
+		if !slices.ContainsFunc(terms, func(o meta.Order) bool { return o.Column == k.Column }) {
+			terms = append(terms, meta.Order{Column: k.Column})
+		}
 	}
 	return terms
 }

@@ -2,8 +2,11 @@ package load
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -46,11 +49,17 @@ import (
 // compares as the server does. Such a form depends on the declaration alone,
 // and New composes it (Load.plain).
 //
+// The server takes such an array for one of the column's type. A key that is out
+// of that type's range would fail it, where it is in no row. So there is a second
+// form that names the type of the keys (Load.wide). It is used for keys that only
+// a bigint holds, and once the server has refused others. It is not the only one:
+// the server looks an array of another type up slowly if it has no index.
+//
 // Otherwise the keys are the rows of an unnest, whose parameters need types.
 // Those of integers and uuids are known too. But a string may be for a text, a
-// citext or an enum, which only the catalog knows. So the first call asks for
-// the types and keeps the form (Load.learnt). Calls that ask at the same time
-// learn the same.
+// citext or an enum, and come from a char(n), which only the catalog knows. So
+// the form is composed for the types that package table knows or asks for, and
+// kept as long as they are the same (Load.learnt).
 //
 // # Where the keys are bound
 //
@@ -62,9 +71,11 @@ import (
 type form struct {
 	list          string
 	spec          *plan.Spec
+	outer, row    string // in front of the joined columns, if they are not the query's; the row that they belong to
 	before, after string
 	condition     string          // on the keys or on smrt_k; empty: = ANY, or it is in before or after
 	keys          *table.KeyTable // nil: the keys are one array, compared by = ANY
+	cast          string          // of that array; empty: it has the type of the column
 	keysIn        part
 	limit         []any   // of the rows of a join table: the last argument of after
 	ordinal       bool    // a row begins with the number of its parent's group
@@ -111,25 +122,75 @@ func exact(fs []Field) bool {
 // limited reports whether each parent has a limit of its own.
 func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= IntoSlice }
 
-// learn returns the form of l. It asks the database for types if need be.
-func (l *Load) learn(ctx context.Context, db smrt.DB) (*form, error) {
-	if l.plain != nil {
+// learn returns the form of l for the keys of g. It asks the database for types
+// if need be.
+func (l *Load) learn(ctx context.Context, db smrt.DB, g *groups) (*form, error) {
+	switch {
+	case l.plain != nil && l.wide != nil && (g.wide || l.narrow.Load()):
+		return l.wide, nil
+	case l.plain != nil:
 		return l.plain, nil
 	}
-	if f := l.learnt.Load(); f != nil {
-		return f, nil
-	}
-	core, tied := l.core, l.Inner
-	if l.Via != nil {
-		core, tied = table.Of(l.Via.Table), l.Via.Left
-	}
+	core, tied := l.tied()
 	keys, err := core.KeyTable(ctx, db, columnsOf(tied))
 	if err != nil {
 		return nil, err
 	}
+	if err := l.withBlanks(ctx, db, keys); err != nil {
+		return nil, err
+	}
+	if f := l.learnt.Load(); f != nil && f.keys.Equal(keys) {
+		return f, nil
+	}
 	f := l.form(keys)
 	l.learnt.Store(f)
 	return f, nil
+}
+
+// tied returns the table whose rows have the keys of parents, and in which
+// columns.
+func (l *Load) tied() (*table.Table, []Field) {
+	if l.Via != nil {
+		return table.Of(l.Via.Table), l.Via.Left
+	}
+	return l.core, l.Inner
+}
+
+// withBlanks lets keys that come of columns of char(n) be compared as such: they
+// have blanks at their end, which count in a text.
+func (l *Load) withBlanks(ctx context.Context, db smrt.DB, keys *table.KeyTable) error {
+	if !slices.ContainsFunc(l.Outer, func(f Field) bool { return f.value.Encode == meta.KindString }) {
+		return nil
+	}
+	catalog, err := table.Of(l.parents).Catalog(ctx, db)
+	if err != nil {
+		return err
+	}
+	for i, f := range l.Outer {
+		if catalog.Columns[f.column.Name].Base == pgtype.BPCharOID {
+			keys.AsBlankPadded(i)
+		}
+	}
+	return nil
+}
+
+// widen returns the form for keys that may be out of the range of the column
+// that they are compared with: such a key is in no row. It returns nil where the
+// form has keys of their own type anyway.
+func (l *Load) widen() *form {
+	if l.plain == nil || l.plain.keys != nil || len(l.Outer) != 1 {
+		return nil
+	}
+	f := *l
+	switch l.Outer[0].value.Encode {
+	case meta.KindInt64:
+		f.cast = "::bigint[]"
+	case meta.KindInt32:
+		f.cast = "::integer[]"
+	default:
+		return nil
+	}
+	return f.form(nil)
 }
 
 // form composes the statement. It returns nil if it needs keys that are nil.
@@ -137,7 +198,7 @@ func (l *Load) form(keys *table.KeyTable) *form {
 	if keys == nil && l.needsTypes() {
 		return nil
 	}
-	f := &form{keys: keys}
+	f := &form{keys: keys, cast: l.cast}
 	switch {
 	case l.into == IntoCount:
 		l.countForm(f)
@@ -189,8 +250,8 @@ func (f *form) numbered() string {
 // numberedForm asks for the rows of each parent's key by themselves.
 func (l *Load) numberedForm(f *form) {
 	terms := order(l.Child, l.spec)
-	f.before = "SELECT smrt_k.ord" + aliases(", smrt_r.smrt_r", len(l.shape.columns)) + aliases(", smrt_r.smrt_s", len(l.joinedColumns)) +
-		" FROM " + f.numbered() + " CROSS JOIN LATERAL ("
+	f.outer, f.row = "SELECT smrt_k.ord"+aliases(", smrt_r.smrt_r", len(l.shape.columns)), "smrt_r"
+	f.before = " FROM " + f.numbered() + " CROSS JOIN LATERAL ("
 	f.keysIn, f.ordinal = inBefore, true
 	f.list = named("smrt_r", l.shape.columns) + ordering(terms)
 	f.spec = l.spec.OrderBy(nil)
@@ -211,7 +272,8 @@ func (l *Load) throughForm(f *form) {
 		f.leading, f.keysIn = l.leading(), inAfter
 		selected := append(qualified("smrt_j.", columnsOf(f.leading)), qualified("smrt_j.", l.shape.payload)...)
 		selected = append(selected, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
-		f.before = "SELECT " + strings.Join(selected, ", ") + aliases(", smrt_r.smrt_s", len(l.joinedColumns)) + l.fromVia()
+		f.outer, f.row = "SELECT "+strings.Join(selected, ", "), "smrt_r"
+		f.before = l.fromVia()
 		f.after = l.onVia(f.among(left)) + " ORDER BY " + strings.Join(left, ", ") + orderedBy(", smrt_r.", terms)
 		return
 	}
@@ -220,10 +282,9 @@ func (l *Load) throughForm(f *form) {
 		inner = append(inner, "smrt_j."+c.Quoted+" AS smrt_p"+strconv.Itoa(i))
 	}
 	inner = append(inner, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
-	inner = append(inner, numbered("smrt_r.smrt_s", len(l.joinedColumns))...)
 	inner = append(inner, numbered("smrt_r.smrt_o", len(terms))...)
-	f.before = "SELECT smrt_k.ord" + aliases(", smrt_l.smrt_p", len(l.shape.payload)) + aliases(", smrt_l.smrt_r", len(l.shape.columns)) +
-		aliases(", smrt_l.smrt_s", len(l.joinedColumns)) + " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + l.fromVia()
+	f.outer, f.row = "SELECT smrt_k.ord"+aliases(", smrt_l.smrt_p", len(l.shape.payload))+aliases(", smrt_l.smrt_r", len(l.shape.columns)), "smrt_l"
+	f.before = " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + l.fromVia()
 	f.keysIn, f.ordinal = inBefore, true
 	f.after = l.onVia(f.equal(left))
 	if l.limited() {
@@ -308,7 +369,7 @@ func (l *Load) onVia(condition string) string {
 // amongRows returns the condition that the related rows have one of the keys.
 // It is empty if plan's own operator will do.
 func (f *form) amongRows(l *Load) string {
-	if f.keys == nil {
+	if f.keys == nil && f.cast == "" {
 		return ""
 	}
 	return f.among(qualified("", columnsOf(l.Inner)))
@@ -318,7 +379,7 @@ func (f *form) amongRows(l *Load) string {
 // arguments from $1.
 func (f *form) among(columns []string) string {
 	if f.keys == nil {
-		return columns[0] + " = ANY($1)"
+		return columns[0] + " = ANY($1" + f.cast + ")"
 	}
 	return "(" + strings.Join(columns, ", ") + ") IN (SELECT " + strings.Join(f.keys.Exprs, ", ") +
 		" FROM " + f.keys.From + " AS smrt_k(" + f.keys.Names() + "))"
@@ -345,7 +406,7 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	}
 	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Joined: l.joinedColumns}
 	if f.before != "" {
-		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit}
+		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit, List: f.outer, Row: f.row, Columns: l.shape.columns}
 	}
 	switch f.keysIn {
 	case inBefore:

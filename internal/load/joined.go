@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -134,15 +133,11 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 		}
 		if w.found.Len() == 0 {
 			w.decoder.InitFields(w.load.Child.Name, w.targets(), types, w.records.Fields[:targets])
-			w.foreign = foreign(types, w.records.Fields[:targets])
-		}
-		if w.refused = !w.legible(values); w.refused {
-			return nil
-		}
-		if err := w.decoder.Values(values[:targets], w.found.Next()); err != nil {
-			if w.refused = w.foreign != nil; w.refused {
+			if w.refused = foreign(types, w.records.Fields[:targets]); w.refused {
 				return nil
 			}
+		}
+		if err := w.decoder.Values(values[:targets], w.found.Next()); err != nil {
 			return err
 		}
 		w.of = append(w.of, parent)
@@ -152,42 +147,16 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 	}
 }
 
-// foreign returns the columns whose types pgx does not know. By themselves they
-// would come in text form; in a record everything comes in binary form, and a
-// domain is not its base type.
-func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) []int {
-	var out []int
-	for i := range fields {
-		if _, ok := types.TypeForOID(fields[i].DataTypeOID); !ok {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// firstOwn is the first OID that the server gives to types that are not its own.
-const firstOwn = 16384
-
-// legible reports whether the foreign columns of a record can be read as they
-// are: integers, of which a wrong length is noticed later, and the labels of
-// enums and other texts, whose binary form is the text. No text has the bytes
-// that a version, a length or a number begins with.
-func (w *work) legible(values [][]byte) bool {
-	for _, i := range w.foreign {
-		if w.records.Fields[i].DataTypeOID < firstOwn {
-			return false
-		}
-		switch w.load.shape.targets[i].Column.Encode {
-		case meta.KindInt16, meta.KindInt32, meta.KindInt64:
-		case meta.KindString:
-			if bytes.ContainsFunc(values[i], func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
+// foreign reports whether pgx does not know the type of a column. By itself such
+// a column would come in text form, and one of a domain as the type below it; in
+// a record everything comes in binary form, under its own type. What it means
+// cannot be told from its bytes: those of a double precision are an integer too,
+// and those of a uuid may be a text.
+func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) bool {
+	return slices.ContainsFunc(fields, func(f pgconn.FieldDescription) bool {
+		_, ok := types.TypeForOID(f.DataTypeOID)
+		return !ok
+	})
 }
 
 // without reports whether l, which is joined, has to be loaded by a statement of

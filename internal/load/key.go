@@ -97,6 +97,7 @@ type index struct {
 	lastInt int64
 	last    int32 // the group of lastInt: equal keys come in runs
 	n       int32
+	wide    bool // a key that an integer of 32 bits does not hold
 }
 
 func newIndex(f []Field, capacity int) *index {
@@ -145,6 +146,7 @@ func (x *index) groupOfInt(k int64, add bool) int32 {
 		g = x.n
 		x.n++
 		x.ints[k] = g
+		x.wide = x.wide || k != int64(int32(k))
 	default:
 		return -1
 	}

@@ -31,6 +31,9 @@ type Load struct {
 	core   *table.Table
 	plain  *form                 // nil: it depends on types that only the database knows
 	learnt *atomic.Pointer[form] // the form with those types; the copies of a Load share it
+	wide   *form                 // plain, for keys that may not fit the column's type; nil: there is none
+	narrow *atomic.Bool          // some did not
+	cast   string                // of the keys of wide
 }
 
 // Into is what kind of field a load sets.
@@ -88,6 +91,7 @@ func Aligned(r *Relation, into Into, nested []*Load) *Load {
 // complete works out all that calls of l have in common.
 func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 	l.shape, l.core, l.learnt = shapeOf(l.Link, row), table.Of(l.Child), &atomic.Pointer[form]{}
+	l.narrow = &atomic.Bool{}
 	l.nested, l.height, l.maxDepth = nested, 1, DefaultMaxDepth
 	for i, n := range nested {
 		if n == nil {
@@ -105,6 +109,7 @@ func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 	}
 	l.joined, l.joinedColumns = pickJoined(nested)
 	l.plain = l.form(nil)
+	l.wide = l.widen()
 	return l
 }
 

@@ -28,7 +28,8 @@ type Link struct {
 	Child *plan.Table
 	Via   *Via // of a many-to-many relation: what stands between them
 
-	parent reflect.Type
+	parent  reflect.Type
+	parents *plan.Table
 }
 
 // Via is the join table of a many-to-many relation.
@@ -44,7 +45,7 @@ func (l *Link) String() string {
 // Declare completes a link from the rows of a table. It is called by what the
 // program calls.
 func Declare(l *Link, parents *plan.Table, single bool) *Relation {
-	l.parent = parents.Struct.Type
+	l.parent, l.parents = parents.Struct.Type, parents
 	if len(l.Outer) == 0 || len(l.Inner) == 0 {
 		panic(fmt.Sprintf("smrt: relation %s: the table that is named by a foreign key must have a key: declare it with query.NewTable or query.NewCompositeTable", l))
 	}

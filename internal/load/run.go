@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // MaxParallel is how many statements of one call run at the same time.
@@ -175,10 +179,27 @@ func (r *parallel) run(ctx context.Context, jobs []job) error {
 		return r.one(ctx, &jobs[0])
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	var panicked atomic.Pointer[batch.PanicError]
 	for i := range jobs {
-		g.Go(func() error { return r.one(ctx, &jobs[i]) })
+		g.Go(func() error {
+			// A panic, of a type that reads itself for instance, would end the
+			// process here: no caller of ours is below.
+			returned := false
+			defer func() {
+				if !returned {
+					panicked.CompareAndSwap(nil, batch.NewPanicError(recover()))
+				}
+			}()
+			err := r.one(ctx, &jobs[i])
+			returned = true
+			return err
+		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(p)
+	}
+	return err
 }
 
 // one runs a job and, when its statement is done, those that follow.
@@ -201,16 +222,55 @@ func (r *parallel) statement(ctx context.Context, j *job) ([]job, error) {
 	if err != nil {
 		return nil, j.load.core.Fail(ctx, r.db, "preload", err)
 	}
-	if w.sql != "" {
-		rows, err := r.db.Query(ctx, w.sql, w.args...)
-		if err == nil {
-			err = w.read(rows)
-		}
-		if err != nil {
-			return nil, j.load.core.Fail(ctx, r.db, "preload", err)
+	err = w.run(ctx, r.db)
+	if err != nil && w.mend(ctx, r.db, err) {
+		if w, err = j.prepare(ctx, r.db); err == nil {
+			err = w.run(ctx, r.db)
 		}
 	}
+	if err != nil {
+		return nil, j.load.core.Fail(ctx, r.db, "preload", err)
+	}
 	return w.finish(ctx, r.db)
+}
+
+// run sends the statement of w by itself, and reads its rows.
+func (w *work) run(ctx context.Context, db smrt.DB) error {
+	if w.sql == "" {
+		return nil
+	}
+	rows, err := db.Query(ctx, w.sql, w.args...)
+	if literals := w.load.core.BuildLiterals(ctx, db, err, w.request); literals != nil {
+		rows, err = db.Query(ctx, literals.SQL, literals.Args...)
+	}
+	if err != nil {
+		return err
+	}
+	return w.read(rows)
+}
+
+// mend forgets what an error shows to be wrong of what the load believes of the
+// columns. It reports whether the load may be tried again with what is right.
+func (w *work) mend(ctx context.Context, db smrt.DB, err error) bool {
+	l := w.load
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case l.wide != nil && pgerr.IsOutOfRange(err):
+		l.narrow.Store(true)
+		return w.form != l.wide
+	case l.plain != nil || !pgerr.MayBeDrift(err):
+		return false
+	}
+	core, _ := l.tied()
+	known := l.learnt.Load()
+	for _, t := range []*table.Table{core, table.Of(l.parents)} {
+		if _, err := t.FreshCatalog(ctx, db); err != nil {
+			return false
+		}
+	}
+	fresh, err := l.learn(ctx, db, nil)
+	return err == nil && fresh != known
 }
 
 // pipelined runs jobs level by level, each level in one round trip: goroutines
@@ -242,16 +302,17 @@ func pipelined(ctx context.Context, db smrt.DB, jobs []job) error {
 
 // send sends the statements of one level and reads their results.
 func send(ctx context.Context, db smrt.DB, works []*work) error {
-	batch := &pgx.Batch{}
+	sent := &pgx.Batch{}
 	for _, w := range works {
 		if w.sql != "" {
-			batch.Queue(w.sql, w.args...)
+			sent.Queue(w.sql, w.args...)
 		}
 	}
-	if batch.Len() == 0 {
+	if sent.Len() == 0 {
 		return nil
 	}
-	results := db.SendBatch(ctx, batch)
+	results := db.SendBatch(ctx, sent)
+	defer results.Close() // again, unless a row that is read panics
 	var failed error
 	var in *work
 	for _, w := range works {
@@ -270,6 +331,9 @@ func send(ctx context.Context, db smrt.DB, works []*work) error {
 		failed, in = err, works[0]
 	}
 	if failed != nil {
+		if in.load.wide != nil && pgerr.IsOutOfRange(failed) {
+			in.load.narrow.Store(true) // for the next attempt
+		}
 		return in.load.core.Fail(ctx, db, "preload", failed)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -22,6 +23,8 @@ type work struct {
 	sql    string // empty: there is nothing to ask
 	args   []any
 
+	request *plan.Request
+
 	found  table.List // the rows
 	of     []int32    // the group of each
 	counts []int64    // of each group, where only a number is asked for
@@ -29,7 +32,6 @@ type work struct {
 
 	decoder meta.Decoder
 	records meta.Records // where the rows travel with their parents
-	foreign []int        // columns of a record whose type is not known
 	refused bool         // the records cannot be read
 }
 
@@ -56,7 +58,7 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 		return w, nil
 	}
 	var err error
-	if w.form, err = j.load.learn(ctx, db); err != nil {
+	if w.form, err = j.load.learn(ctx, db, &w.groups); err != nil {
 		return nil, err
 	}
 	r, err := j.load.request(w.form, &w.groups)
@@ -67,7 +69,7 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.sql, w.args = st.SQL, st.Args
+	w.sql, w.args, w.request = st.SQL, st.Args, r
 	return w, nil
 }
 

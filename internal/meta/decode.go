@@ -284,8 +284,11 @@ func (d *Decoder) slow(i int, s *step, src []byte, p unsafe.Pointer) error {
 		e := d.fault(s, smrt.ErrOutOfRange)
 		e.Reason = "an infinite date does not fit time.Time: use pgtype.Timestamptz or pgtype.Date"
 		return e
-	case opRefused, opFloat32Of8, opUUIDOther, opByteaText, opByteArray:
-		e := d.fault(s, smrt.ErrOutOfRange)
+	case opFloat32Of8, opRefused, opUUIDOther, opByteaText, opByteArray:
+		e := d.fault(s, smrt.ErrWrongType)
+		if s.op == opFloat32Of8 {
+			e.Err = smrt.ErrOutOfRange
+		}
 		e.Reason = "a field of type " + s.column.Type.String() + " does not hold the column's value exactly"
 		return e
 	}

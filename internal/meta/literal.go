@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -158,9 +159,20 @@ func Operand(v any) (any, error) {
 	if !ok {
 		known, _ = operandColumns.LoadOrStore(t, NewColumn("", t, 0))
 	}
+	c := known.(*Column)
+	if c.Encode != KindOther && !c.Ptr {
+		return c.Arg(boxed(&v))
+	}
 	field := reflect.New(t)
 	field.Elem().Set(reflect.ValueOf(v))
-	return known.(*Column).Arg(field.UnsafePointer())
+	return c.Arg(field.UnsafePointer())
+}
+
+// boxed returns the address of the value in an interface. It must not be a
+// pointer, and what lies there must not be changed: copying it would cost each
+// operand two allocations.
+func boxed(v *any) unsafe.Pointer {
+	return (*struct{ typ, value unsafe.Pointer })(unsafe.Pointer(v)).value
 }
 
 var thisPackage = reflect.TypeFor[Column]().PkgPath()

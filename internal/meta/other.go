@@ -73,7 +73,10 @@ func nullOther(t reflect.Type) other {
 			return nil, nil
 		}
 		v, err := inner.Arg(p)
-		return v, InColumn(err, c.Name)
+		if err != nil {
+			err = InColumn(err, c.Name)
+		}
+		return v, err
 	}
 }
 
@@ -106,7 +109,10 @@ func listOther(t reflect.Type) other {
 				return nil, nil
 			}
 			a, err := NewArray(column, v.UnsafePointer(), t.Elem().Size(), v.Len(), nil)
-			return listArg{a, v}, InColumn(err, c.Name)
+			if err != nil {
+				err = InColumn(err, c.Name)
+			}
+			return listArg{a, v}, err
 		}
 	}
 	return nil

@@ -147,6 +147,10 @@ func (c *Column) value() reflect.Type {
 	return c.Type
 }
 
+// IsNamedText reports whether the field is of a text type of the program's own,
+// as those for enums are.
+func (c *Column) IsNamedText() bool { return c.Encode == KindString && c.value().PkgPath() != "" }
+
 // IsInteger reports whether the field is an integer and no pointer to one, as
 // keys that the server counts and versions must be.
 func (c *Column) IsInteger() bool {

@@ -65,6 +65,12 @@ func IsMisfit(err error) bool {
 	return hasCode(err, "42804", "42704", "42883", "42703", "22003")
 }
 
+// MayBeDrift reports whether err can be due to a column, or its type, that is not
+// what it was: classes 42 and 22, and a plan whose result changed.
+func MayBeDrift(err error) bool {
+	return class(err) == "42" || class(err) == "22" || hasCode(err, "0A000")
+}
+
 // IsUnreadableCopy reports whether the server could not read what was copied,
 // because it was encoded for other types: the length of a number, the elements of
 // an array, json as jsonb.

@@ -33,6 +33,7 @@ func TestCodes(t *testing.T) {
 		"IsInvalidParameter": {pgerr.IsInvalidParameter, "22023", "22003"},
 		"IsUndefinedTable":   {pgerr.IsUndefinedTable, "42P01", "42703"},
 		"IsMisfit":           {pgerr.IsMisfit, "42883", "42P01"},
+		"MayBeDrift":         {pgerr.MayBeDrift, "0A000", "0A001"},
 		"IsUnreadableCopy":   {pgerr.IsUnreadableCopy, "XX000", "22003"},
 		"IsKeyDrift":         {pgerr.IsKeyDrift, "23503", "23505"},
 		"IsMissing":          {pgerr.IsMissing, "0A000", "22023"},

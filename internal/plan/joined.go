@@ -77,88 +77,155 @@ func (b *builder) joined(c *JoinedColumn) {
 //
 //	ARRAY(SELECT ROW("smrt_1"."id", ...) AS smrt_row FROM "order_items" AS "smrt_1" WHERE ... ORDER BY ... LIMIT ...)
 //
-//	ARRAY(SELECT ROW("smrt_3".smrt_r0, ...) FROM "product_tags" AS "smrt_1"
+//	ARRAY(SELECT ROW("smrt_3".smrt_r0, ...) AS smrt_row FROM "product_tags" AS "smrt_1"
 //		CROSS JOIN LATERAL (SELECT "smrt_2"."id" AS smrt_r0, ... FROM "tags" AS "smrt_2" WHERE ...) AS "smrt_3"
 //		WHERE ... ORDER BY "smrt_3".smrt_o0 LIMIT ...)
+//
+// If the rows have joined columns of their own, and not all rows that are looked
+// at remain, those that remain are found first, as a derived table:
+//
+//	ARRAY(SELECT ROW("smrt_4".smrt_r0, ..., ARRAY(...)) AS smrt_row FROM (SELECT ... LIMIT ...) AS "smrt_4"
+//		ORDER BY "smrt_4".smrt_o0)
 func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 	if c.Number != nil {
 		return w.node(c.Number)
 	}
 	outer := w.scope
 	defer func(depth int) { w.scope, w.depth = outer, depth }(w.depth)
-	l := c.rows()
-	via := ""
+	l, from := c.rows(), outer
 	if c.On != nil {
-		via = w.alias()
-		w.scope = via
+		from = scope{alias: w.alias()}
 	}
-	alias := w.alias()
-	q := sq.Select().From(escape(l.Table.Quoted) + " AS " + alias)
-	q = w.linked(q, l, alias, w.scope)
-	w.scope = alias
+	row := scope{alias: w.alias()}
+	q := w.linked(sq.Select().From(escape(l.Table.Quoted)+" AS "+row.alias), l, row.alias, from)
+	w.scope = row
 	if len(c.Spec.Where) > 0 {
 		q = q.Where(w.junction(&Node{Op: And, Kids: c.Spec.Where}))
 	}
 	// From here on arguments are taken in the order of the builder: those of
 	// the order, the limit, then the columns inside.
-	terms := make([]sq.Sqlizer, len(c.Order))
+	compared := make([]sq.Sqlizer, len(c.Order))
 	for i, o := range c.Order {
-		terms[i] = w.orderTerm(o)
+		compared[i] = w.compared(o)
 	}
 	var limit []any
 	if c.Spec.HasLimit {
 		limit = []any{w.arg()}
 	}
-	var items []sq.Sqlizer
-	for _, col := range c.Columns {
-		items = append(items, sq.Expr(alias+"."+escape(col.Quoted)))
+	first := len(c.Joined) > 0 && (limit != nil || c.On != nil) // find the rows that remain
+	if first || c.On != nil {
+		q = exported(q, row, c, compared)
 	}
-	for _, kid := range c.Joined {
-		items = append(items, w.joined(kid))
-	}
-	if c.On == nil {
-		q = q.Column(sq.Expr("? AS smrt_row", record(items)))
-		for _, t := range terms {
-			q = q.OrderByClause(t)
+	var payload []string
+	switch {
+	case c.On != nil:
+		q, row, payload = w.through(c, q, from.alias, outer)
+		if first {
+			q = q.Columns(aliased(payload, "smrt_p")...).Columns(numbered(row.alias, "smrt_r", len(c.Columns))...).
+				Columns(numbered(row.alias, "smrt_o", len(c.Order))...)
 		}
-	} else {
-		q = w.linked(w.through(c, q, items, via), c.Link, via, outer)
+	case first:
+		q = q.OrderBy(ordered("", c.Order)...)
+	default:
+		for i, o := range c.Order {
+			q = q.OrderByClause(sq.Expr("?"+Direction(o), compared[i]))
+		}
 	}
 	if limit != nil {
 		q = q.Suffix("LIMIT ?", limit...)
 	}
-	return sq.Expr("ARRAY(?)", q)
+	if first {
+		row = scope{alias: w.alias(), columns: c.Columns}
+		payload = numbered(row.alias, "smrt_p", len(c.Payload))
+		q = sq.Select().FromSelect(q, row.alias).OrderBy(ordered(row.alias+".", c.Order)...)
+	}
+	w.scope = row
+	return sq.Expr("ARRAY(?)", q.Column(sq.Expr("? AS smrt_row", w.record(c, payload))))
+}
+
+// exported selects the columns of rows as smrt_r0, smrt_r1, ..., and what their
+// order compares as smrt_o0, smrt_o1, ...
+func exported(q sq.SelectBuilder, row scope, c *JoinedColumn, compared []sq.Sqlizer) sq.SelectBuilder {
+	for i, col := range c.Columns {
+		q = q.Column(escape(row.column(col)) + " AS smrt_r" + strconv.Itoa(i))
+	}
+	for i := range compared {
+		q = q.Column(sq.Expr("? AS smrt_o"+strconv.Itoa(i), compared[i]))
+	}
+	return q
 }
 
 // through selects from the join table called via, and from the rows q that each
 // of its rows leads to. Those are a derived table of their own, so that the
-// names in their conditions mean their columns and not the join table's.
-func (w *renderer) through(c *JoinedColumn, q sq.SelectBuilder, items []sq.Sqlizer, via string) sq.SelectBuilder {
-	derived := w.alias()
-	var all []sq.Sqlizer
-	for _, col := range c.Payload {
-		all = append(all, sq.Expr(via+"."+escape(col.Quoted)))
+// names in their conditions mean their columns and not the join table's. It
+// returns the row that the derived table has, and what is read of the join
+// table.
+func (w *renderer) through(c *JoinedColumn, q sq.SelectBuilder, via string, outer scope) (sq.SelectBuilder, scope, []string) {
+	row := scope{alias: w.alias(), columns: c.Columns}
+	payload := make([]string, len(c.Payload))
+	for i, col := range c.Payload {
+		payload[i] = escape(via + "." + col.Quoted)
 	}
-	for i, item := range items {
-		name := "smrt_r" + strconv.Itoa(i)
-		q = q.Column(sq.Expr("? AS "+name, item))
-		all = append(all, sq.Expr(derived+"."+name))
-	}
-	var order []string
-	for i, o := range c.Order { // by columns only, see load
-		name := "smrt_o" + strconv.Itoa(i)
-		q = q.Column(escape(o.Column.Quoted) + " AS " + name)
-		order = append(order, derived+"."+name+Direction(o))
-	}
-	return sq.Select().Column(record(all)).From(escape(c.Link.Table.Quoted) + " AS " + via).
-		JoinClause(sq.Expr("CROSS JOIN LATERAL (?) AS "+derived, q)).OrderBy(order...)
+	joined := sq.Select().From(escape(c.Link.Table.Quoted) + " AS " + via).
+		JoinClause(sq.Expr("CROSS JOIN LATERAL (?) AS "+row.alias, q)).OrderBy(ordered(row.alias+".", c.Order)...)
+	return w.linked(joined, c.Link, via, outer), row, payload
 }
 
-// record makes one value of several. ROW of a single column needs the word.
-func record(items []sq.Sqlizer) sq.Sqlizer {
-	args := make([]any, len(items))
-	for i, item := range items {
-		args[i] = item
+// compared renders what a term of an order compares.
+func (w *renderer) compared(o meta.Order) sq.Sqlizer {
+	if o.Expr != nil {
+		return w.node(o.Expr.(*Node))
 	}
-	return sq.Expr("ROW("+strings.TrimSuffix(strings.Repeat("?, ", len(items)), ", ")+")", args...)
+	return sq.Expr(escape(o.Column.Quoted))
+}
+
+// ordered returns the terms of an order by what was exported.
+func ordered(prefix string, terms []meta.Order) []string {
+	out := make([]string, len(terms))
+	for i, o := range terms {
+		out[i] = prefix + "smrt_o" + strconv.Itoa(i) + Direction(o)
+	}
+	return out
+}
+
+// numbered returns the n columns of a derived table whose names begin with
+// prefix.
+func numbered(table, prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = table + "." + prefix + strconv.Itoa(i)
+	}
+	return out
+}
+
+// aliased gives expressions names that begin with prefix.
+func aliased(exprs []string, prefix string) []string {
+	out := make([]string, len(exprs))
+	for i, e := range exprs {
+		out[i] = e + " AS " + prefix + strconv.Itoa(i)
+	}
+	return out
+}
+
+// record makes one value of what is read of the join table, of the row of the
+// scope, and of the columns joined to it. ROW of a single column needs the word.
+func (w *renderer) record(c *JoinedColumn, payload []string) sq.Sqlizer {
+	items := make([]any, 0, len(payload)+len(c.Columns)+len(c.Joined))
+	for _, p := range payload {
+		items = append(items, sq.Expr(p))
+	}
+	for _, col := range c.Columns {
+		expr := escape(w.scope.column(col))
+		if col.IsNamedText() {
+			// In a record an enum comes under a type that pgx does not know. As a text
+			// it is the same, and so is any other type that such a field is for; a
+			// cast would take the blanks of a char(n) away.
+			expr = "CASE WHEN " + expr + " IS NOT NULL THEN pg_catalog.concat(" + expr + ") END"
+		}
+		items = append(items, sq.Expr(expr))
+	}
+	for _, kid := range c.Joined {
+		items = append(items, w.joined(kid))
+	}
+	return sq.Expr("ROW("+strings.TrimSuffix(strings.Repeat("?, ", len(items)), ", ")+")", items...)
 }

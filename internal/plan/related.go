@@ -31,13 +31,39 @@ type Link struct {
 // prefix, and After the last suffix: after LIMIT and the row lock, which are
 // suffixes too. Both texts are made of declarations and constants. Each counts
 // its own arguments, from $1.
+//
+// Joined columns of a query in an envelope that begins with List are columns of
+// the larger statement: what its LIMIT and its joins leave out does not get
+// them.
 type Envelope struct {
 	Before, After         string
 	BeforeArgs, AfterArgs []any
+
+	List    string         // in front of the joined columns, which Before follows
+	Row     string         // what the query's rows are called in List
+	Columns []*meta.Column // that they have there under the names smrt_r0, smrt_r1, ...
+}
+
+// scope is a row that others refer to: of a table, or of a query that gave its
+// columns the names smrt_r0, smrt_r1, ...
+type scope struct {
+	alias   string
+	columns []*meta.Column // of a query
+}
+
+// column returns the name of a column of the row.
+func (s scope) column(c *meta.Column) string {
+	for i, of := range s.columns {
+		if of.Name == c.Name {
+			return s.alias + ".smrt_r" + strconv.Itoa(i)
+		}
+	}
+	return s.alias + "." + c.Quoted
 }
 
 func (b *builder) envelope(e *Envelope) {
 	b.byte('f')
+	b.text(e.List)
 	b.text(e.Before)
 	b.text(e.After)
 	for _, args := range [][]any{e.BeforeArgs, e.AfterArgs} {
@@ -81,14 +107,14 @@ func (b *builder) link(n *Node) {
 // can be told from itself. The columns of the conditions need none: a name
 // means the innermost table that has it, and that is the one they are of.
 func (w *renderer) related(n *Node) sq.Sqlizer {
-	defer func(scope string, depth int) { w.scope, w.depth = scope, depth }(w.scope, w.depth)
+	defer func(outer scope, depth int) { w.scope, w.depth = outer, depth }(w.scope, w.depth)
 	alias := w.alias()
 	list := "1"
 	if n.Op == Counted {
 		list = "count(*)"
 	}
 	q := w.linked(sq.Select(list).From(escape(n.Link.Table.Quoted)+" AS "+alias), n.Link, alias, w.scope)
-	w.scope = alias
+	w.scope = scope{alias: alias}
 	if len(n.Kids) > 0 {
 		q = q.Where(w.junction(&Node{Op: And, Kids: n.Kids}))
 	}
@@ -108,10 +134,10 @@ func (w *renderer) alias() string {
 }
 
 // linked restricts q to the rows of the table called alias that l leads to from
-// the row called outer.
-func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias, outer string) sq.SelectBuilder {
+// the row outer.
+func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias string, outer scope) sq.SelectBuilder {
 	for i := range l.Inner {
-		q = q.Where(escape(alias + "." + l.Inner[i].Quoted + " = " + outer + "." + l.Outer[i].Quoted))
+		q = q.Where(escape(alias + "." + l.Inner[i].Quoted + " = " + outer.column(l.Outer[i])))
 	}
 	if sql := l.Table.deletedCondition(alias+".", l.Deleted); sql != "" {
 		q = q.Where(sql)

@@ -21,8 +21,8 @@ type index int
 // the same arguments.
 type renderer struct {
 	next  int
-	scope string // what qualifies the columns of the row that conditions are about
-	depth int    // of subqueries
+	scope scope // the row that conditions are about
+	depth int   // of subqueries
 	err   error
 }
 
@@ -30,7 +30,7 @@ type renderer struct {
 // an identifier from the table's declaration or a constant of the program, with
 // question marks escaped; placeholders are numbered once, at the end.
 func render(t *Table, r *Request, args int) (*rendered, error) {
-	w := &renderer{scope: t.Quoted}
+	w := &renderer{scope: scope{alias: t.Quoted}}
 	var statement sq.Sqlizer
 	switch r.Verb {
 	case Update:
@@ -97,11 +97,22 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	q := sq.Select(list).From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
 	var after sq.Sqlizer
 	if e := r.Envelope; e != nil {
-		q = q.PrefixExpr(w.fragment(&fragment{sql: e.Before, part: true}, len(e.BeforeArgs)))
+		before := w.fragment(&fragment{sql: e.Before, part: true}, len(e.BeforeArgs))
 		after = w.fragment(&fragment{sql: e.After, part: true}, len(e.AfterArgs))
+		if e.List != "" {
+			q = q.PrefixExpr(sq.Expr(escape(e.List)))
+			w.scope = scope{alias: e.Row, columns: e.Columns}
+			for i, c := range r.Joined {
+				q = q.PrefixExpr(sq.Expr(", ? AS smrt_s"+strconv.Itoa(i), w.joined(c)))
+			}
+			w.scope = scope{alias: t.Quoted}
+		}
+		q = q.PrefixExpr(before)
 	}
-	for i, c := range r.Joined {
-		q = q.Column(sq.Expr("? AS smrt_s"+strconv.Itoa(i), w.joined(c)))
+	if r.Envelope == nil || r.Envelope.List == "" {
+		for i, c := range r.Joined {
+			q = q.Column(sq.Expr("? AS smrt_s"+strconv.Itoa(i), w.joined(c)))
+		}
 	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
@@ -328,10 +339,7 @@ func (w *renderer) fragment(f *fragment, args int) sq.Sqlizer {
 }
 
 func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
-	if o.Expr != nil {
-		return sq.Expr("?"+Direction(o), w.node(o.Expr.(*Node)))
-	}
-	return sq.Expr(escape(o.Column.Quoted) + Direction(o))
+	return sq.Expr("?"+Direction(o), w.compared(o))
 }
 
 // Direction returns what follows the column in a term of an order.

@@ -317,7 +317,9 @@ func (b *builder) value(c *meta.Column, v any) {
 		b.fail(err)
 	}
 	arg, err := meta.Operand(v)
-	b.fail(meta.InColumn(err, c.Name))
+	if err != nil {
+		b.fail(meta.InColumn(err, c.Name))
+	}
 	if b.as != nil && b.err == nil {
 		arg = b.as(b.table, c, arg)
 	}

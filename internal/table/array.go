@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,8 +146,29 @@ type KeyTable struct {
 	types []ArrayType
 }
 
+// Equal reports whether two key tables make the same text.
+func (t *KeyTable) Equal(other *KeyTable) bool {
+	return t.From == other.From && slices.Equal(t.Exprs, other.Exprs) && slices.Equal(t.types, other.types)
+}
+
+// blankPadded is the cast of a text to char(n), which compares without the
+// blanks at its end.
+const blankPadded = "::pg_catalog.bpchar"
+
+// AsBlankPadded says that the values of column i come of a column of char(n).
+func (t *KeyTable) AsBlankPadded(i int) {
+	name, cast, _ := strings.Cut(t.Exprs[i], "::")
+	if t.types[i].Param != "text[]" || "::"+cast == blankPadded {
+		return
+	}
+	if cast != "" {
+		cast = "::" + cast
+	}
+	t.Exprs[i] = name + blankPadded + cast
+}
+
 // KeyTable finds out how keys made of columns travel. It asks the catalog only
-// for types that the Go type leaves open, and remembers the answer.
+// for types that the Go type leaves open.
 func (t *Table) KeyTable(ctx context.Context, db smrt.DB, columns []*meta.Column) (*KeyTable, error) {
 	list := &KeyTable{types: make([]ArrayType, len(columns))}
 	params := make([]string, len(columns))
