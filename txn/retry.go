@@ -94,7 +94,7 @@ func (t *retry) wait(ctx context.Context, f pgerr.Fault, err error, doubt bool) 
 func (t *retry) pause(f pgerr.Fault, begun bool) time.Duration {
 	base, limit, n := backoffBase, backoffCap, t.attempts-1
 	switch {
-	case f == pgerr.StalePlan && t.attempts <= 1:
+	case (f == pgerr.StalePlan || f == pgerr.Outdated) && t.attempts <= 1:
 		return 0 // the statement is prepared anew, nothing has to pass
 	case f == pgerr.Crowded:
 		base = crowdedBase

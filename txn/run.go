@@ -139,6 +139,7 @@ type run struct {
 	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	wantsPosition bool
 	stale         bool // a cached statement did not fit its tables any more
+	anew          bool // it was run again because that may have been so
 	raced         *pgconn.PgError
 
 	around *handle.Scope // of the transactions that it is to be part of
@@ -165,9 +166,10 @@ func (r *run) loop(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if again == pgerr.Permanent || again == pgerr.Race && r.racedAgain(err) {
+		if again == pgerr.Permanent || again == pgerr.Race && r.racedAgain(err) || again == pgerr.Outdated && r.anew {
 			return r.conclude(ctx, err)
 		}
+		r.anew = r.anew || again == pgerr.Outdated
 		if again == pgerr.NotPrimary {
 			handle.Reset(r.db) // its connections would go on answering pings
 		}
@@ -373,6 +375,7 @@ func (r *run) faultOf(a *attempt, err error) pgerr.Fault {
 //	                                    that another server may be found
 //	Race                                with MayRace, and at isolation level serializable,
 //	                                    where a constraint may be noticed before the conflict
+//	Outdated                            once
 //	Ended                               never: the caller has given up
 func (r *run) retryable(f pgerr.Fault) pgerr.Fault {
 	switch {

@@ -145,54 +145,6 @@ func (o *outcome) sendIn(ctx context.Context, tx pgx.Tx) (closing error) {
 	return results.Close()
 }
 
-// run is flush in a transaction that txn begins, or has begun.
-func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
-	var sum Summary
-	begin, ok := db.(txn.Beginner)
-	if !ok {
-		return sum, &smrt.OptionsError{Option: "db", Reason: "cannot begin transactions: pass a handle that can"}
-	}
-	result, err := txn.RunResult(ctx, begin, func(ctx context.Context, tx pgx.Tx) (err error) {
-		sum, err = u.join(ctx, tx)
-		return err
-	}, options...)
-	if err != nil {
-		return Summary{}, err
-	}
-	sum.Result = result
-	return sum, nil
-}
-
-// alone is flush in a transaction of its own, in one round trip. txn.RunResult
-// retries it as its options say. Up to two more tries are made here, which txn
-// knows nothing of:
-//
-//   - The server refuses to prepare the statements that ask for the position.
-//     Nothing was sent, and the second try does not ask.
-//   - The error is one that outdated foreign keys can cause, and they were known
-//     from before. They were forgotten, and the next try looks them up. If they
-//     are the same, it returns the first error and sends nothing.
-func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
-	r := &runner{u: u, db: db}
-	attempt := func() (err error) {
-		r.result, err = txn.RunResult(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
-		return err
-	}
-	err := attempt()
-	if err != nil && r.unasked() {
-		r.silent = true
-		err = attempt()
-	}
-	if err != nil && r.last != nil && r.last.out.cached && pgerr.IsKeyDrift(r.last.out.err) {
-		r.first, r.known = err, r.last.out.keys
-		err = attempt()
-	}
-	if err != nil {
-		return Summary{}, err
-	}
-	return r.finish()
-}
-
 // outcome is what became of the statements of a unit.
 type outcome struct {
 	*prepared

@@ -99,5 +99,12 @@ func (s *schema) keyType(t *table.Table) string {
 	return s.catalogOf(t).Columns[t.Key[0].Column.Name].Name
 }
 
+// forgetCatalogs lets what is known of the unit's tables be asked for again.
+func (u *work) forgetCatalogs(db smrt.DB, err error) {
+	for _, o := range u.ops {
+		o.table.ForgetCatalog(db, err)
+	}
+}
+
 // forget lets the foreign keys be looked up again.
 func (s *schema) forget() { flush.ForgetForeignKeys(s.database, s.ordered) }

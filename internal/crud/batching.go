@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
@@ -216,9 +214,5 @@ func fetchAll(ctx context.Context, w *combined) (err error) {
 // of several callers.
 func concernsOne(err error) bool {
 	var value *smrt.ValueError
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pgerr.IsDataException(pg)
-	}
-	return errors.As(err, &value) || pgerr.IsEncode(err)
+	return errors.As(err, &value) || pgerr.IsOutdated(err) // what is outdated is asked anew alone
 }

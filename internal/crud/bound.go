@@ -9,6 +9,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -113,4 +114,49 @@ func (b *Bound) keepWritten(ctx context.Context, w *table.Written, err error) {
 		}
 	}
 	w.Forget()
+}
+
+// A table may be altered while a program runs. Then a statement fails that pgx
+// has prepared, or that was made for what the catalog had said: it is run once
+// more, with the catalog asked anew, and in a way that uses nothing prepared,
+// because every connection of a pool has prepared it. What failed had no effect.
+// Inside a transaction, which has failed with it, the first error is returned,
+// marked so that txn.Run runs the closure once more.
+//
+// It is done for calls as a whole, so that there are as many of them as of
+// engines: a call of any kind that handed out no row yet.
+
+// anew returns b as it is to run a call once more that failed with err after
+// it had handed out so many rows, or nil if that is of no use.
+func (b *Bound) anew(err error, rows int) *Bound {
+	if err == nil || rows > 0 || !pgerr.IsOutdated(err) {
+		return nil
+	}
+	if _, again := b.DB.(handle.Unprepared); again {
+		return nil
+	}
+	b.Table.ForgetCatalog(b.DB, err)
+	on := *b
+	on.DB, on.batcher = handle.Unprepared{DB: b.DB}, nil
+	return &on
+}
+
+// again runs a call, and once more if that may be of use.
+func (b *Bound) again(run func(on *Bound) error) error {
+	err := run(b)
+	if on := b.anew(err, 0); on != nil {
+		return better(err, run(on))
+	}
+	return err
+}
+
+// better returns the error of the second run, if that ran at all.
+func better(first, second error) error {
+	switch {
+	case pgerr.IsTxAborted(second) && pgerr.IsPrepared(first):
+		return &pgerr.OutdatedError{Err: first}
+	case pgerr.IsOfServer(second) && !pgerr.IsOutdated(second) && !pgerr.IsAboutRow(second):
+		return first // the transaction has failed, or a pooler kept the second from running
+	}
+	return second
 }

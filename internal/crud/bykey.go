@@ -46,7 +46,15 @@ func (b *Bound) forUpdate() string {
 // ignore case, and numeric 1.0 is 1.00. These are sent with their positions,
 // which come back with the rows. If no array can carry the type of a key, it is
 // matched here after all.
-func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string) ([]unsafe.Pointer, error) {
+func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string) (found []unsafe.Pointer, err error) {
+	err = b.again(func(on *Bound) (err error) {
+		found, err = on.getManyOnce(ctx, keys, suffix)
+		return err
+	})
+	return found, err
+}
+
+func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string) ([]unsafe.Pointer, error) {
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
@@ -70,7 +78,7 @@ func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string
 	if err != nil {
 		return nil, err
 	}
-	if err := b.each(rows, b.Table.Self.Targets, found.Next); err != nil {
+	if _, err := b.each(rows, b.Table.Self.Targets, found.Next); err != nil {
 		return nil, err
 	}
 	return b.match(keys, found.All), nil

@@ -86,7 +86,7 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 		}
 		chunk := table.List{Of: &b.Rows.Structs}
 		chunk.Start(chunkSize)
-		if err := b.each(rows, b.Rows.Targets, chunk.Next); err != nil {
+		if _, err := b.each(rows, b.Rows.Targets, chunk.Next); err != nil {
 			return fail(err)
 		}
 		more = chunk.Len() == chunkSize

@@ -30,8 +30,8 @@ type insertion struct {
 // server decided.
 func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err error) {
 	defer b.wrap(ctx, "create", &err)
-	w := insertion{bulk: bulk{Bound: b, rows: b.Table.Entities(base, n)}}
-	if err := w.run(ctx); err != nil || len(w.missing) == 0 {
+	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}}
+	if err := w.insertOn(ctx, b); err != nil || len(w.missing) == 0 {
 		return err
 	}
 	slices.Sort(w.missing)
@@ -42,15 +42,24 @@ func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err
 func (b *Bound) UpsertMany(ctx context.Context, base unsafe.Pointer, n int, x *plan.Conflict) (outcomes []Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
 	outcomes = make([]Outcome, n)
-	w := insertion{bulk: bulk{Bound: b, rows: b.Table.Entities(base, n)}, conflict: (*table.Conflict)(x.OrEmpty())}
+	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}, conflict: (*table.Conflict)(x.OrEmpty())}
 	w.outcome = func(row int, inserted bool) { outcomes[row] = outcomeOf(inserted) }
-	if err := w.run(ctx); err != nil {
+	if err := w.insertOn(ctx, b); err != nil {
 		return nil, err
 	}
 	for _, row := range w.missing {
 		outcomes[row] = LeftOut
 	}
 	return outcomes, nil
+}
+
+// insertOn creates the rows on the handle of b, or on one that uses nothing
+// prepared.
+func (w *insertion) insertOn(ctx context.Context, b *Bound) error {
+	return b.again(func(on *Bound) error {
+		w.Bound, w.missing = on, nil
+		return w.run(ctx)
+	})
 }
 
 // run creates the rows. It copies them if that is faster and possible. If the

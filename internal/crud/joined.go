@@ -42,7 +42,15 @@ func (b *Bound) onlyJoined(ctx context.Context, s *plan.Spec, joined JoinedColum
 }
 
 // readJoined reads the rows that match with joined columns.
-func (b *Bound) readJoined(ctx context.Context, s *plan.Spec, joined JoinedColumns) (table.Slice, error) {
+func (b *Bound) readJoined(ctx context.Context, s *plan.Spec, joined JoinedColumns) (found table.Slice, err error) {
+	err = b.again(func(on *Bound) (err error) {
+		found, err = on.readJoinedOnce(ctx, s, joined)
+		return err
+	})
+	return found, err
+}
+
+func (b *Bound) readJoinedOnce(ctx context.Context, s *plan.Spec, joined JoinedColumns) (table.Slice, error) {
 	s = s.OrEmpty()
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(s))

@@ -20,6 +20,14 @@ import (
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
+	err = b.again(func(on *Bound) (err error) {
+		count, err = on.updateMany(ctx, base, n)
+		return err
+	})
+	return count, err
+}
+
+func (b *Bound) updateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	w := bulk{Bound: b, rows: b.Table.Entities(base, n)}
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || n == 0 {
 		return 0, err
@@ -102,6 +110,14 @@ func (b *Bound) tally(ctx context.Context, rows table.Rows, written []bool) (int
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	err = b.again(func(on *Bound) (err error) {
+		count, err = on.deleteMany(ctx, base, n)
+		return err
+	})
+	return count, err
+}
+
+func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int64, error) {
 	keys := b.Table.Keys(base, n)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || keys.N == 0 {
 		return 0, err
@@ -122,7 +138,7 @@ func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err 
 		shape[1] = 'h'
 	}
 	st := b.Table.Statement(shape[:], func() *table.Statement { return b.Table.DeleteStatement(shape[1] == 'h') })
-	return b.execByKey(ctx, key, st.SQL)
+	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, st.SQL) })
 }
 
 // Restore undoes the soft delete of the row with the key at key.
@@ -134,7 +150,9 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	if b.Table.SoftDelete == nil {
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
-	return b.execByKey(ctx, key, b.Table.Statement([]byte{'r'}, b.Table.RestoreStatement).SQL)
+	return b.again(func(on *Bound) error {
+		return on.execByKey(ctx, key, b.Table.Statement([]byte{'r'}, b.Table.RestoreStatement).SQL)
+	})
 }
 
 // execByKey runs a statement whose arguments are the key at key. It must write
@@ -208,7 +226,15 @@ func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int
 // write runs an update or a delete by query. Arguments that pgx cannot encode
 // without the types of their columns are sent as literals the second time:
 // nothing was sent the first time.
-func (b *Bound) write(ctx context.Context, r *plan.Request) (int64, error) {
+func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error) {
+	err = b.again(func(on *Bound) (err error) {
+		n, err = on.writeOnce(ctx, r)
+		return err
+	})
+	return n, err
+}
+
+func (b *Bound) writeOnce(ctx context.Context, r *plan.Request) (int64, error) {
 	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
 	}

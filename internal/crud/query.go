@@ -14,7 +14,17 @@ import (
 )
 
 // getAlone reads the row with the key at key into a new struct.
-func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
+func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, err error) {
+	p, err = b.getOnce(ctx, key)
+	if on := b.anew(err, 0); on != nil {
+		first := err
+		p, err = on.getOnce(ctx, key)
+		err = better(first, err)
+	}
+	return p, err
+}
+
+func (b *Bound) getOnce(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer, error) {
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
@@ -80,14 +90,23 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 
 // query runs a query and reads its rows to where next says.
 func (b *Bound) query(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) error {
+	n, err := b.queryOnce(ctx, s, next)
+	if on := b.anew(err, n); on != nil {
+		_, again := on.queryOnce(ctx, s, next)
+		return better(err, again)
+	}
+	return err
+}
+
+func (b *Bound) queryOnce(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) (n int, err error) {
 	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
 	if rows == nil {
-		return err
+		return 0, err
 	}
-	if err := b.each(rows, b.Rows.Targets, next); err != nil {
-		return b.Table.ExplainSpec(ctx, b.DB, err, s)
+	if n, err = b.each(rows, b.Rows.Targets, next); err != nil {
+		return n, b.Table.ExplainSpec(ctx, b.DB, err, s)
 	}
-	return nil
+	return n, nil
 }
 
 // open runs a query. Rows and error are nil when no row can match.
@@ -117,24 +136,28 @@ func withMode(s *plan.Spec, args []any) []any {
 	return append([]any{s.Mode}, args...)
 }
 
-// each reads all rows to where next says, and closes them. The decoder is made
-// for the first row, because the format of the columns is not known before.
-func (b *Bound) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Pointer) error {
+// each reads all rows to where next says, counts and closes them. The decoder is
+// made for the first row, because the format of the columns is not known before.
+func (b *Bound) each(rows pgx.Rows, targets []meta.Target, next func() unsafe.Pointer) (n int, err error) {
 	defer rows.Close()
 	var d meta.Decoder
-	for first := true; rows.Next(); first = false {
-		if first {
+	for ; rows.Next(); n++ {
+		if n == 0 {
 			d.Init(b.Table.Name, targets, rows, false)
 		}
 		if err := d.Row(rows, next()); err != nil {
-			return err
+			return n + 1, err
 		}
 	}
-	return rows.Err()
+	return n, rows.Err()
 }
 
 // scalar runs a query whose result is one row and scans it.
 func (b *Bound) scalar(ctx context.Context, r *plan.Request, dst ...any) error {
+	return b.again(func(on *Bound) error { return on.scalarOnce(ctx, r, dst) })
+}
+
+func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) error {
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return err
 	}
@@ -155,6 +178,19 @@ func (b *Bound) scalar(ctx context.Context, r *plan.Request, dst ...any) error {
 // stream reads rows one by one into the struct that next gives, until yield
 // says stop.
 func (b *Bound) stream(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer, yield func() bool) error {
+	n := 0
+	count := func() unsafe.Pointer {
+		n++
+		return next()
+	}
+	err := b.streamOnce(ctx, s, count, yield)
+	if on := b.anew(err, n); on != nil {
+		return better(err, on.streamOnce(ctx, s, next, yield))
+	}
+	return err
+}
+
+func (b *Bound) streamOnce(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer, yield func() bool) error {
 	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
 	if rows == nil {
 		return err

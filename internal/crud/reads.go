@@ -196,14 +196,22 @@ func (b *Bound) CountBy(ctx context.Context, column *meta.Column, row reflect.Ty
 	return vs, err
 }
 
-func (b *Bound) group(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
+func (b *Bound) group(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (vs table.Slice, err error) {
+	err = b.again(func(on *Bound) (err error) {
+		vs, err = on.groupOnce(ctx, list, to, targets, s)
+		return err
+	})
+	return vs, err
+}
+
+func (b *Bound) groupOnce(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
 	rows, err := b.open(ctx, &plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
 	if rows == nil {
 		return table.Slice{}, err
 	}
 	found := table.List{Of: to}
 	found.Start(0)
-	if err := b.each(rows, targets, found.Next); err != nil {
+	if _, err := b.each(rows, targets, found.Next); err != nil {
 		return table.Slice{}, err
 	}
 	return found.Slice, nil
@@ -277,6 +285,14 @@ func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error
 
 // readPage reads the rows of a page, and one more if another page follows.
 func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
+	err = b.again(func(on *Bound) (err error) {
+		items, e, err = on.readPageOnce(ctx, w)
+		return err
+	})
+	return items, e, err
+}
+
+func (b *Bound) readPageOnce(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(w.spec))
 	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: w.spec, AndThen: w.after, Ranges: w.ranges})
@@ -284,7 +300,7 @@ func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice,
 		return found.Slice, e, err
 	}
 	n := 0
-	err = b.each(rows, b.Rows.Targets, func() unsafe.Pointer {
+	_, err = b.each(rows, b.Rows.Targets, func() unsafe.Pointer {
 		w.note(&e, rows, n)
 		n++
 		return found.Next()

@@ -61,7 +61,7 @@ func TestUnreadableValues(t *testing.T) {
 		unreadable[time.Time]("timestamp", "'-infinity'", smrt.ErrOutOfRange),
 		unreadable[time.Time]("date", "'infinity'", smrt.ErrOutOfRange),
 		unreadable[*time.Time]("timestamptz", "'infinity'", smrt.ErrOutOfRange),
-		unreadable[[]int32]("integer[]", "'{1,NULL}'", smrt.ErrOutOfRange),
+		unreadable[[]int32]("integer[]", "'{1,NULL}'", smrt.ErrWrongType),
 		unreadable[pgtype.Int2]("integer", "32768", smrt.ErrOutOfRange),
 
 		// What would be written back as another value.

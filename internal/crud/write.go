@@ -14,6 +14,10 @@ import (
 // decided.
 func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "create", &err)
+	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
+}
+
+func (b *Bound) insert(ctx context.Context, p unsafe.Pointer) error {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
@@ -110,8 +114,16 @@ func outcomeOf(inserted bool) Outcome {
 }
 
 // Upsert creates or updates the row of the entity at p.
-func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (_ Outcome, err error) {
+func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
+	err = b.again(func(on *Bound) (err error) {
+		o, err = on.upsert(ctx, p, conflict)
+		return err
+	})
+	return o, err
+}
+
+func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (Outcome, error) {
 	x := (*table.Conflict)(conflict.OrEmpty())
 	if err := b.writableEntity(ctx, p); err != nil {
 		return Unchanged, err
@@ -152,6 +164,10 @@ func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 // Update writes the whole row of the entity at p.
 func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "update", &err)
+	return b.again(func(on *Bound) error { return on.update(ctx, p) })
+}
+
+func (b *Bound) update(ctx context.Context, p unsafe.Pointer) error {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}

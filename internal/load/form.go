@@ -1,14 +1,9 @@
 package load
 
 import (
-	"context"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgtype"
-
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -121,77 +116,6 @@ func exact(fs []Field) bool {
 
 // limited reports whether each parent has a limit of its own.
 func (l *Load) limited() bool { return l.spec.HasLimit && l.into <= IntoSlice }
-
-// learn returns the form of l for the keys of g. It asks the database for types
-// if need be.
-func (l *Load) learn(ctx context.Context, db smrt.DB, g *groups) (*form, error) {
-	switch {
-	case l.plain != nil && l.wide != nil && (g.wide || l.narrow.Load()):
-		return l.wide, nil
-	case l.plain != nil:
-		return l.plain, nil
-	}
-	core, tied := l.tied()
-	keys, err := core.KeyTable(ctx, db, columnsOf(tied))
-	if err != nil {
-		return nil, err
-	}
-	if err := l.withBlanks(ctx, db, keys); err != nil {
-		return nil, err
-	}
-	if f := l.learnt.Load(); f != nil && f.keys.Equal(keys) {
-		return f, nil
-	}
-	f := l.form(keys)
-	l.learnt.Store(f)
-	return f, nil
-}
-
-// tied returns the table whose rows have the keys of parents, and in which
-// columns.
-func (l *Load) tied() (*table.Table, []Field) {
-	if l.Via != nil {
-		return table.Of(l.Via.Table), l.Via.Left
-	}
-	return l.core, l.Inner
-}
-
-// withBlanks lets keys that come of columns of char(n) be compared as such: they
-// have blanks at their end, which count in a text.
-func (l *Load) withBlanks(ctx context.Context, db smrt.DB, keys *table.KeyTable) error {
-	if !slices.ContainsFunc(l.Outer, func(f Field) bool { return f.value.Encode == meta.KindString }) {
-		return nil
-	}
-	catalog, err := table.Of(l.parents).Catalog(ctx, db)
-	if err != nil {
-		return err
-	}
-	for i, f := range l.Outer {
-		if catalog.Columns[f.column.Name].Base == pgtype.BPCharOID {
-			keys.AsBlankPadded(i)
-		}
-	}
-	return nil
-}
-
-// widen returns the form for keys that may be out of the range of the column
-// that they are compared with: such a key is in no row. It returns nil where the
-// form has keys of their own type anyway.
-func (l *Load) widen() *form {
-	if l.plain == nil || l.plain.keys != nil || len(l.Outer) != 1 {
-		return nil
-	}
-	f := *l
-	switch l.Outer[0].value.Encode {
-	case meta.KindInt64:
-		f.cast = "::bigint[]"
-	case meta.KindInt32:
-		f.cast = "::integer[]"
-	default:
-		return nil
-	}
-	return f.form(nil)
-}
 
 // form composes the statement. It returns nil if it needs keys that are nil.
 func (l *Load) form(keys *table.KeyTable) *form {

@@ -223,9 +223,9 @@ func (r *parallel) statement(ctx context.Context, j *job) ([]job, error) {
 		return nil, j.load.core.Fail(ctx, r.db, "preload", err)
 	}
 	err = w.run(ctx, r.db)
-	if err != nil && w.mend(ctx, r.db, err) {
+	if err != nil && (w.mend(ctx, r.db, err) || pgerr.IsOutdated(err)) {
 		if w, err = j.prepare(ctx, r.db); err == nil {
-			err = w.run(ctx, r.db)
+			err = w.run(ctx, handle.Unprepared{DB: r.db})
 		}
 	}
 	if err != nil {
@@ -259,7 +259,7 @@ func (w *work) mend(ctx context.Context, db smrt.DB, err error) bool {
 	case l.wide != nil && pgerr.IsOutOfRange(err):
 		l.narrow.Store(true)
 		return w.form != l.wide
-	case l.plain != nil || !pgerr.MayBeDrift(err):
+	case l.plain != nil || !pgerr.IsOutdated(err):
 		return false
 	}
 	core, _ := l.tied()

@@ -268,7 +268,7 @@ func (s *step) misfit(oid uint32) error {
 	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID,
 		pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID:
 		switch s.column.Kind {
-		case KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindTime:
+		case KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindTime, KindOther:
 			return smrt.ErrOutOfRange
 		}
 	}

@@ -29,6 +29,9 @@ func class(err error) string {
 
 func hasCode(err error, codes ...string) bool { return slices.Contains(codes, code(err)) }
 
+// IsOfServer reports whether the server reported err.
+func IsOfServer(err error) bool { return code(err) != "" }
+
 // IsDataException reports whether the server refused a value.
 func IsDataException(err error) bool { return class(err) == "22" }
 
@@ -59,16 +62,21 @@ func IsInvalidParameter(err error) bool { return hasCode(err, "22023") }
 // IsUndefinedTable reports whether a table does not exist.
 func IsUndefinedTable(err error) bool { return hasCode(err, "42P01") }
 
-// IsMisfit reports whether columns or their types may be others than they were:
-// a type, function or column that does not exist, a value of another type.
-func IsMisfit(err error) bool {
-	return hasCode(err, "42804", "42704", "42883", "42703", "22003")
+// IsOutdated reports whether err can be due to what a statement was made or
+// prepared for, and the database is no longer: it is about a name, a type or a
+// value, or pgx or this module refused a value for the type that it had before.
+func IsOutdated(err error) bool {
+	if c := class(err); c != "" {
+		return c == "42" || c == "0A" || c == "22"
+	}
+	return IsEncode(err) || errors.Is(err, smrt.ErrOutOfRange) || errors.Is(err, smrt.ErrWrongType)
 }
 
-// MayBeDrift reports whether err can be due to a column, or its type, that is not
-// what it was: classes 42 and 22, and a plan whose result changed.
-func MayBeDrift(err error) bool {
-	return class(err) == "42" || class(err) == "22" || hasCode(err, "0A000")
+// IsPrepared reports whether err can be due to the types that a prepared
+// statement has: a value or a type that does not fit, or a name that means
+// something else.
+func IsPrepared(err error) bool {
+	return hasCode(err, "0A000", "22003", "22007", "22008", "22P02", "22P03", "42703", "42704", "42725", "42804", "42846", "42883", "42P18")
 }
 
 // IsUnreadableCopy reports whether the server could not read what was copied,
@@ -98,7 +106,7 @@ func IsMissing(err error) bool { return class(err) == "42" || class(err) == "0A"
 
 // IsTxAborted reports whether a statement was refused because an earlier one of
 // the same transaction had failed.
-func IsTxAborted(err error) bool { return hasCode(err, "25P02") }
+func IsTxAborted(err error) bool { return hasCode(err, "25P02") || errors.Is(err, smrt.ErrTxAborted) }
 
 // IsCanceled reports whether the server gave up a statement because it was asked
 // to, or because of statement_timeout: these have one SQLSTATE, and differ only

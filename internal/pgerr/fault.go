@@ -14,7 +14,7 @@ import (
 // Fault is what an error means for the transaction it occurred in.
 type Fault uint8
 
-// The faults. All but Permanent, Race and Ended may pass when the whole
+// The faults. All but Permanent, Race, Outdated and Ended may pass when the whole
 // transaction is run again.
 const (
 	Permanent  Fault = iota // running it again gives the same error
@@ -24,6 +24,7 @@ const (
 	NotPrimary              // the server is read-only: 25006
 	StalePlan               // a cached statement no longer fits its tables
 	Race                    // a unique or exclusion constraint, perhaps a conflict in disguise
+	Outdated                // what a statement was prepared for may have changed
 	Ended                   // the caller's context ended
 )
 
@@ -45,9 +46,12 @@ const revalidate = "RevalidateCachedQuery"
 // FaultOf tells what err means, wherever it occurred before COMMIT was sent.
 func FaultOf(err error) Fault {
 	var pg *pgconn.PgError
+	var outdated *OutdatedError
 	switch {
 	case err == nil:
 		return Permanent
+	case errors.As(err, &outdated):
+		return Outdated
 	case errors.As(err, &pg):
 		if pg.Code == "0A000" && pg.Routine == revalidate {
 			return StalePlan
@@ -60,6 +64,15 @@ func FaultOf(err error) Fault {
 	}
 	return Permanent
 }
+
+// OutdatedError is an error of a statement in a transaction that may be due to
+// what it was prepared for, see [IsPrepared]. The transaction has failed, so
+// that this cannot be found out there; but what was prepared and learnt was
+// forgotten, so that the next transaction does.
+type OutdatedError struct{ Err error }
+
+func (e *OutdatedError) Error() string { return e.Err.Error() }
+func (e *OutdatedError) Unwrap() error { return e.Err }
 
 // IsLost reports whether err is that of a connection that broke or was never
 // made, as the network reports it.

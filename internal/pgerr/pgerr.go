@@ -57,7 +57,10 @@ func translate(op Op, table string, err error) error {
 	var pg *pgconn.PgError
 	var explained *smrt.ValueError
 	var scan pgx.ScanArgError
+	var outdated *OutdatedError
 	switch {
+	case errors.As(err, &outdated):
+		return &OutdatedError{Err: translate(op, table, outdated.Err)}
 	case errors.As(err, &explained), errors.Is(err, smrt.ErrQueryCanceled), errors.Is(err, smrt.ErrTxConcurrentUse), errors.Is(err, smrt.ErrLeftOut):
 		return err
 	case errors.As(err, &pg):

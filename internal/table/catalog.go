@@ -112,7 +112,7 @@ func (t *Table) KnownCatalog(db smrt.DB) *Catalog { return t.catalogs.get(handle
 // ForgetCatalog drops what was learnt on db, when an error says that the table
 // may have changed since. It reports whether it did.
 func (t *Table) ForgetCatalog(db smrt.DB, err error) bool {
-	return (pgerr.IsMisfit(err) || errors.Is(err, smrt.ErrLeftOut)) && t.catalogs.drop(handle.Database(db))
+	return (pgerr.IsOutdated(err) || errors.Is(err, smrt.ErrLeftOut)) && t.catalogs.drop(handle.Database(db))
 }
 
 func (k *catalogs) get(database string) *Catalog {
