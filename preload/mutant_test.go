@@ -55,12 +55,12 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSnapshotsDoNotMoveOnceInUse",
 		},
 		{
-			"a key beyond the foreign key is in no row", "../internal/load/form.go",
+			"a key beyond the foreign key is in no row", "../internal/load/learn.go",
 			"(g.wide || l.narrow.Load())", "false",
 			"TestKeysBeyondTheForeignKey",
 		},
 		{
-			"keys of char(n) compare as such", "../internal/load/form.go",
+			"keys of char(n) compare as such", "../internal/load/learn.go",
 			"			keys.AsBlankPadded(i)\n", "",
 			"TestBlankPaddedKeys",
 		},

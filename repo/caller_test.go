@@ -75,8 +75,10 @@ func hookedPool(t *testing.T, p *pgxpool.Pool, change func(*pgxpool.Config)) *pg
 // packagePool opens one of package pool on the database of p.
 func packagePool(t *testing.T, p *pgxpool.Pool, caller func(context.Context) any) *pool.Pool {
 	t.Helper()
-	opened := check.Value(pool.Open(t.Context(), pool.Config{URL: p.Config().ConnString(), MaxConns: 4, Caller: caller,
-		Configure: func(c *pgxpool.Config) { c.PrepareConn = keepTenant }}))(t)
+	opened := check.Value(pool.Open(t.Context(), pool.Config{
+		URL: p.Config().ConnString(), MaxConns: 4, Caller: caller,
+		Configure: func(c *pgxpool.Config) { c.PrepareConn = keepTenant },
+	}))(t)
 	t.Cleanup(opened.Close)
 	return opened
 }

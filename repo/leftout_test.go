@@ -46,9 +46,7 @@ type letter struct {
 	At     time.Time
 }
 
-var (
-	letterStamp = query.TextCol(func(l *letter) *string { return &l.Stamp })
-)
+var letterStamp = query.TextCol(func(l *letter) *string { return &l.Stamp })
 
 func letterTable(name string, options ...query.TableOption[letter]) *query.Table[letter, int64] {
 	return query.NewTable(name, func(l *letter) *int64 { return &l.ID },

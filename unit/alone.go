@@ -56,7 +56,7 @@ func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, e
 	}
 	if err != nil && pgerr.IsOutdated(err) {
 		u.forgetCatalogs(db, err)
-		r.stale = true
+		r.stale, r.first = true, nil
 		err = attempt()
 	}
 	if err != nil {

@@ -14,6 +14,11 @@ func TestRulesAreGuarded(t *testing.T) {
 		caught               string // the test that notices
 	}{
 		{
+			"the server refuses to leave out rows", "../internal/flush/insert.go",
+			"func (s *Step) guards() bool { return s.Catalog.Guardable }", "func (s *Step) guards() bool { return false }",
+			"TestLeftOut",
+		},
+		{
 			"parents are created first", "order.go",
 			"		g.link(keys[i].From, keys[i].To, &keys[i])\n", "		g.link(keys[i].To, keys[i].From, &keys[i])\n",
 			"TestParentsFirst",

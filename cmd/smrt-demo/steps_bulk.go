@@ -25,7 +25,7 @@ func pages(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	number := func(o shop.Order) int64 { return o.ID }
 	out.tell("page 1 begins with order %d, page 2 with order %d; back on page 1: order %d",
 		number(first.Items[0]), number(second.Items[0]), number(back.Items[0]))
-	out.tell("a cursor: %s", first.Next)
+	out.tell("a cursor: %.60s...", first.Next)
 	sameOrder := slices.EqualFunc(first.Items, back.Items, func(a, b shop.Order) bool { return a.ID == b.ID })
 	out.check(sameOrder, "the way back leads to another page")
 	out.expect(ctx, "first of page 2", second.Items[0].ID,

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -57,7 +58,11 @@ func Compare(b *testing.B, ours func() error, twins ...Twin) {
 
 // Allocations is how many allocations a run makes.
 func Allocations(run func() error) float64 {
-	return testing.AllocsPerRun(AllocationRuns, func() { _ = run() })
+	least := math.Inf(1)
+	for range 3 { // what runs in the background can only add to it
+		least = min(least, testing.AllocsPerRun(AllocationRuns, func() { _ = run() }))
+	}
+	return least
 }
 
 // AllocationRuns is how often [Allocations] runs what it measures.

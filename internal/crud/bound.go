@@ -153,8 +153,10 @@ func (b *Bound) again(run func(on *Bound) error) error {
 // better returns the error of the second run, if that ran at all.
 func better(first, second error) error {
 	switch {
-	case pgerr.IsTxAborted(second) && pgerr.IsPrepared(first):
+	case pgerr.IsTxAborted(second) && pgerr.IsOfServer(first):
 		return &pgerr.OutdatedError{Err: first}
+	case pgerr.IsTxAborted(second):
+		return first
 	case pgerr.IsOfServer(second) && !pgerr.IsOutdated(second) && !pgerr.IsAboutRow(second):
 		return first // the transaction has failed, or a pooler kept the second from running
 	}

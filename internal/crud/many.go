@@ -46,6 +46,9 @@ func (b *Bound) updateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 	if err := b.Table.CheckRows(w.catalog, w.rows); err != nil {
 		return 0, err
 	}
+	if err := b.Table.DistinctOnServer(ctx, b.DB, w.catalog, w.rows); err != nil {
+		return 0, err
+	}
 	written := make([]bool, n)
 	if err := w.update(ctx, written); err != nil {
 		return 0, w.explain(ctx, err)

@@ -184,7 +184,7 @@ func TestOddSessions(t *testing.T) {
 				for _, c := range cases {
 					text := mode == pgx.QueryExecModeExec
 					switch {
-					case text && odd["intervalstyle"] != "" && (strings.HasPrefix(c.name, "interval")):
+					case text && odd["intervalstyle"] != "" && strings.HasPrefix(c.name, "interval"):
 						continue
 					case text && odd["datestyle"] != "" && (strings.HasPrefix(c.name, "time") || strings.HasPrefix(c.name, "date")):
 						continue

@@ -17,15 +17,17 @@ type Unprepared struct{ smrt.DB }
 // Unwrap implements Wrapper.
 func (u Unprepared) Unwrap() smrt.DB { return u.DB }
 
-// Query implements smrt.DB, as do the others.
+// Query implements smrt.DB.
 func (u Unprepared) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return u.DB.Query(ctx, sql, described(args)...)
 }
 
+// QueryRow implements smrt.DB.
 func (u Unprepared) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return u.DB.QueryRow(ctx, sql, described(args)...)
 }
 
+// Exec implements smrt.DB.
 func (u Unprepared) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return u.DB.Exec(ctx, sql, described(args)...)
 }

@@ -63,20 +63,14 @@ func IsInvalidParameter(err error) bool { return hasCode(err, "22023") }
 func IsUndefinedTable(err error) bool { return hasCode(err, "42P01") }
 
 // IsOutdated reports whether err can be due to what a statement was made or
-// prepared for, and the database is no longer: it is about a name, a type or a
-// value, or pgx or this module refused a value for the type that it had before.
+// prepared for, and the database is no longer: a type, a column or a function,
+// or a value that the server, pgx or this module refused for the type that the
+// column had before.
 func IsOutdated(err error) bool {
-	if c := class(err); c != "" {
-		return c == "42" || c == "0A" || c == "22"
+	if code(err) != "" {
+		return hasCode(err, "0A000", "22003", "22007", "22008", "22P02", "22P03", "42703", "42704", "42725", "42804", "42846", "42883", "42P18")
 	}
-	return IsEncode(err) || errors.Is(err, smrt.ErrOutOfRange) || errors.Is(err, smrt.ErrWrongType)
-}
-
-// IsPrepared reports whether err can be due to the types that a prepared
-// statement has: a value or a type that does not fit, or a name that means
-// something else.
-func IsPrepared(err error) bool {
-	return hasCode(err, "0A000", "22003", "22007", "22008", "22P02", "22P03", "42703", "42704", "42725", "42804", "42846", "42883", "42P18")
+	return IsEncode(err) || errors.Is(err, smrt.ErrOutOfRange)
 }
 
 // IsUnreadableCopy reports whether the server could not read what was copied,

@@ -66,7 +66,7 @@ func FaultOf(err error) Fault {
 }
 
 // OutdatedError is an error of a statement in a transaction that may be due to
-// what it was prepared for, see [IsPrepared]. The transaction has failed, so
+// what it was prepared for, see [IsOutdated]. The transaction has failed, so
 // that this cannot be found out there; but what was prepared and learnt was
 // forgotten, so that the next transaction does.
 type OutdatedError struct{ Err error }

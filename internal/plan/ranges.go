@@ -54,7 +54,7 @@ func (w *renderer) ranges(t *Table, r *Request) sq.Sqlizer {
 type dollars struct{ sq.Sqlizer }
 
 // ToSql implements squirrel.Sqlizer.
-func (d dollars) ToSql() (string, []any, error) {
+func (d dollars) ToSql() (string, []any, error) { //nolint:staticcheck // squirrel's name
 	sql, args, err := d.Sqlizer.ToSql()
 	if err != nil {
 		return "", nil, err

@@ -102,7 +102,7 @@ func (r *refused) explain() error {
 		if texts == nil {
 			continue
 		}
-		row := -1
+		var row int
 		if pgerr.IsTooLong(r.err) {
 			row = slices.IndexFunc(texts, func(s *string) bool { return s != nil && tooLong(*s, t) })
 		} else {

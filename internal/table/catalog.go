@@ -33,6 +33,8 @@ type ColumnType struct {
 	isText bool   // of the family that text casts to by itself
 	isJSON bool   // json or jsonb
 
+	texts  bool // an empty text is a value of it
+	Exact  bool // two values are equal for the server if, and only if, they are equal here
 	Rising bool // without a value it gets one from a sequence that rises
 	Always bool // GENERATED ALWAYS AS IDENTITY
 }
@@ -56,13 +58,14 @@ const catalogSQL = `WITH RECURSIVE c AS (
 			AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS row_triggers
 	FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1::text)),
 t AS (
-	SELECT a.attnum, a.attidentity, a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace
+	SELECT a.attnum, a.attidentity, a.attcollation, a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 	WHERE a.attnum > 0 AND NOT a.attisdropped
 	UNION ALL
-	SELECT t.attnum, t.attidentity, t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace
+	SELECT t.attnum, t.attidentity, t.attcollation, t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT t.attname, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a',
+SELECT t.attname, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a', t.typcategory = 'S',
+	coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = t.attcollation), true),
 	EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
 		WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
 		AND d.refobjid = c.oid AND d.refobjsubid = t.attnum AND s.seqincrement > 0 AND NOT s.seqcycle
@@ -151,14 +154,19 @@ func (t *Table) learn(ctx context.Context, db smrt.DB, database string) (*Catalo
 	for rows.Next() {
 		var name string
 		var typ ColumnType
-		if err := rows.Scan(&name, &typ.Base, &typ.Name, &typ.Always, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
+		if err := rows.Scan(&name, &typ.Base, &typ.Name, &typ.Always, &typ.texts, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
 			return nil, err
 		}
 		switch typ.Base {
 		case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
 			typ.isText = true
+			typ.Exact = typ.Exact && typ.Base != pgtype.BPCharOID
+		case pgtype.BoolOID, pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.UUIDOID, pgtype.ByteaOID, pgtype.DateOID,
+			pgtype.TimestampOID, pgtype.TimestamptzOID:
 		case pgtype.JSONOID, pgtype.JSONBOID:
-			typ.isJSON = true
+			typ.isJSON, typ.Exact = true, false
+		default:
+			typ.Exact = false
 		}
 		c.Columns[name] = typ
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -191,6 +192,43 @@ func (t *Table) distinctInts(rows Rows, col *meta.Column) error {
 		seen[n] = i
 	}
 	return nil
+}
+
+// DistinctOnServer refuses two rows with keys that are equal for the server but
+// not here: by a collation that ignores case, as 1.0 is 1.00. An update would
+// write one of them. It asks the server only if the type of the key leaves that
+// open.
+func (t *Table) DistinctOnServer(ctx context.Context, db smrt.DB, c *Catalog, rows Rows) error {
+	columns := t.KeyColumns()
+	if !slices.ContainsFunc(columns, func(col *meta.Column) bool { return !c.Columns[col.Name].Exact }) {
+		return nil
+	}
+	types, ok := t.ArrayTypes(c, columns)
+	if !ok {
+		return nil
+	}
+	args, err := Arrays(columns, types, rows, nil)
+	if err != nil {
+		return t.Named(err)
+	}
+	from, exprs := Unnest(types, true)
+	// The first part has no rows. It gives the others the types and collations of the table.
+	sql := "SELECT min(ord), max(ord) FROM (SELECT " + meta.List(columns) + ", 0::bigint AS ord FROM " + t.Quoted + " WHERE false UNION ALL SELECT " +
+		strings.Join(exprs, ", ") + ", u.ord FROM " + from + ") AS k GROUP BY " + meta.List(columns) + " HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+	twice, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer twice.Close()
+	if !twice.Next() {
+		twice.Close()
+		return twice.Err()
+	}
+	var first, last int64
+	if err := twice.Scan(&first, &last); err != nil {
+		return err
+	}
+	return &smrt.DuplicateError{Table: t.Name, Rows: [2]int{int(first - 1), int(last - 1)}}
 }
 
 // TargetKey encodes the values of columns, so that equal rows have equal keys.

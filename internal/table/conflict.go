@@ -63,8 +63,10 @@ func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) string {
 	var sets []string
 	for _, col := range x.columns(t) {
 		value := "EXCLUDED." + col.Quoted
-		if zero, ok := in.Exprs[col]; ok && !slices.Contains(p.Columns, col) {
-			value = zero
+		if leftToDefault(t, p, col) {
+			if value = in.Exprs[col]; value == "" {
+				value = "t." + col.Quoted // it cannot hold the zero value
+			}
 		}
 		sets = append(sets, t.set(col, "t.", value))
 	}
@@ -149,5 +151,22 @@ func (t *Table) AppendCatalog(b []byte, x *Conflict, c *Catalog) []byte {
 	if t.Guards(x, c) {
 		flags |= 2
 	}
-	return append(b, flags)
+	b = append(b, flags)
+	for i := 0; x != nil && i < len(t.Defaults); i++ {
+		b = append(b, boolByte(c.holdsZero(t.Defaults[i])))
+	}
+	return b
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// holdsZero reports whether a column can hold the zero value of its field. Types
+// that a string is only a literal of, such as enums, have no empty text.
+func (c *Catalog) holdsZero(col *meta.Column) bool {
+	return col.Ptr || col.Encode != meta.KindString || c.Columns[col.Name].texts
 }

@@ -80,8 +80,9 @@ func (t *Structs) copyOne(dst, src unsafe.Pointer) {
 
 // clear makes structs zero, so that they keep nothing alive.
 func (t *Structs) clear(rows Rows) {
-	s := Slice{data: rows.Base, len: rows.N, cap: rows.N}
-	t.value(&s).Clear()
+	for i := range rows.N { // one by one, because a slice of them would be an allocation
+		reflect.NewAt(t.Type, rows.At(i)).Elem().SetZero()
+	}
 }
 
 // Reverse turns s around.

@@ -223,7 +223,7 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 	clause, back, list := "", p.Back, []string(nil)
 	if x != nil {
 		p.As = " AS t"
-		st.zeros(t, p, in, x)
+		st.zeros(t, p, in, x, c)
 		clause, back, list = x.sql(t, p, in), t.Struct.Columns, []string{x.inserted(t, c)}
 	}
 	if in.From != "" && len(back) > 0 {
@@ -244,10 +244,11 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 
 // zeros makes arguments of the zero values that an upsert writes to a row that
 // exists, in place of the defaults that a new row gets. All rows of a shape
-// have the same ones.
-func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict) {
+// have the same ones. An empty string that its column cannot hold, such as one
+// with an enum, says nothing: the row keeps its value.
+func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict, c *Catalog) {
 	for _, col := range x.columns(t) {
-		if !x.Nothing && slices.Contains(t.Defaults, col) && !slices.Contains(p.Columns, col) {
+		if !x.Nothing && leftToDefault(t, p, col) && c.holdsZero(col) {
 			in.Exprs[col] = placeholder(len(p.Args) + len(st.Zeros))
 			st.Zeros = append(st.Zeros, col)
 		}
@@ -255,6 +256,11 @@ func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict) {
 	if in.From == "" {
 		st.Columns, st.Zeros = append(slices.Clip(st.Columns), st.Zeros...), nil
 	}
+}
+
+// leftToDefault reports whether an insert leaves a column to its default.
+func leftToDefault(t *Table, p InsertParts, col *meta.Column) bool {
+	return slices.Contains(t.Defaults, col) && !slices.Contains(p.Columns, col)
 }
 
 // Known returns the columns of the key, or of the target of an upsert, if the

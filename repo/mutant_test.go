@@ -1,0 +1,59 @@
+package repo_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded removes protections of repositories, one at a time, and
+// sees a test fail for each.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct {
+		rule, file, from, to string
+		caught               string // the test that notices, and what it says
+	}{
+		{
+			"rows are counted", "../internal/table/result.go",
+			"	if err == nil && n != of.Len() && !r.Some {", "	if false {",
+			"TestRowsThatDoNotComeBack",
+		},
+		{
+			"rows belong to entities by key", "../internal/table/match.go",
+			"	at, ok := m.index[TargetKey(m.columns, m.scratch)]\n", "	at, ok := i, true\n",
+			"TestRowsComeBackInAnyOrder",
+		},
+		{
+			"rows belong to entities by rank", "../internal/table/match.go",
+			"	if rising {\n", "	if rising || true {\n",
+			"TestRowsComeBackInAnyOrder",
+		},
+		{
+			"the server refuses to leave out rows", "../internal/table/write.go",
+			"	return c != nil && c.Guardable", "	return false && c.Guardable",
+			"TestLeftOutFailsTheTransaction",
+		},
+		{
+			"an upsert writes zero values to rows that exist", "../internal/table/write.go",
+			"		if !x.Nothing && leftToDefault(", "		if false && leftToDefault(",
+			"TestUpsertOfZeroValues",
+		},
+		{
+			"bulk writes lock in one order", "../internal/crud/insert.go",
+			"	return w.rows.Sorted(w.conflict.Target, chosen)\n", "	return chosen\n",
+			"TestBulkWritesLockInOneOrder",
+		},
+		{
+			"a call on a table that was altered is run once more", "../internal/crud/bound.go",
+			"	if err == nil || rows > 0 || !pgerr.IsOutdated(err) {", "	if err != nil || rows >= 0 {",
+			"TestTablesAreAltered",
+		},
+		{
+			"keys that are equal for the server are found before a bulk update", "../internal/crud/many.go",
+			"	if err := b.Table.DistinctOnServer(ctx, b.DB, w.catalog, w.rows); err != nil {\n		return 0, err\n	}\n", "",
+			"TestEqualKeysOfTheServer",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
+	}
+}
