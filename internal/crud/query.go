@@ -131,7 +131,7 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 // withMode puts the query's exec mode where pgx looks for it.
 func withMode(s *plan.Spec, args []any) []any {
 	if s.Mode == 0 {
-		return args
+		return meta.Planned(args)
 	}
 	return append([]any{s.Mode}, args...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -239,7 +240,7 @@ func (w *work) run(ctx context.Context, db smrt.DB) error {
 	if w.sql == "" {
 		return nil
 	}
-	rows, err := db.Query(ctx, w.sql, w.args...)
+	rows, err := db.Query(ctx, w.sql, meta.Planned(w.args)...)
 	if literals := w.load.core.BuildLiterals(ctx, db, err, w.request); literals != nil {
 		rows, err = db.Query(ctx, literals.SQL, literals.Args...)
 	}
