@@ -14,7 +14,7 @@ import (
 // source, of which from becomes to, is replaced for one run of the tests, by
 // the compiler's overlay.
 //
-// Any failure of the test counts. If caught has the form "TestName: text", only
+// Any failure of the test counts, a panic that ends the program included. If caught has the form "TestName: text", only
 // one whose output contains the text does.
 //
 // It compiles the tests anew, so that is skipped unless SMRT_TEST_MUTANTS is
@@ -41,7 +41,7 @@ func Guarded(t *testing.T, file, from, to, caught string) {
 	switch {
 	case strings.Contains(string(out), "[build failed]"):
 		t.Errorf("with %q in place of %q the package does not compile:\n%s", to, from, out)
-	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test):
+	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test) && !strings.Contains(string(out), "panic: "):
 		t.Errorf("%s did not notice: %v\n%s", test, err, out)
 	case !strings.Contains(string(out), text):
 		t.Errorf("%s failed, but does not say %q:\n%s", test, text, out)
