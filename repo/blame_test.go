@@ -227,3 +227,16 @@ func TestWhoseConstraintItIs(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysOfTheServerAreNotBlamed proves that rows whose keys the server makes are
+// not named for a key that they do not have yet: here the sequence has not counted
+// rows that were created with keys.
+func TestKeysOfTheServerAreNotBlamed(t *testing.T) {
+	a, ctx := newArchive(t), t.Context()
+	check.NoError(t, a.documents.Create(ctx, &document{ID: 2, Slug: "a"}))
+	err := a.documents.CreateMany(ctx, []document{{Slug: "b"}, {Slug: "c"}})
+	var violated *smrt.ConstraintError
+	if check.Error(t, "create", err, smrt.ErrConflict); !errors.As(err, &violated) || len(violated.Rows) > 0 {
+		t.Errorf("%v names rows %v", err, violated.Rows)
+	}
+}

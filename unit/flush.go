@@ -51,7 +51,10 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	if len(u.ops) == 0 {
 		return Summary{}, nil
 	}
-	o := append(slices.Clip(options), txn.Options{})[0]
+	var o txn.Options
+	if len(options) > 0 {
+		o = options[0]
+	}
 	db = root(db)
 	if tx, ok := db.(pgx.Tx); ok {
 		if o.Nested == txn.Join {

@@ -13,17 +13,8 @@ import (
 )
 
 // places holds what is known of each handle, so that repositories that were
-// made apart, for single requests for example, are batched together. It must
-// not keep a pool alive: keys are weak, and a handle that is gone takes its
-// entry with it.
-var places sync.Map // handleID -> *place
-
-// handleID is a handle: where it is, and as what it was given, because a struct
-// may begin where its first field does.
-type handleID struct {
-	at weak.Pointer[byte]
-	of reflect.Type
-}
+// made apart, for single requests for example, are batched together.
+var places = handle.Kept[*place]{Gone: (*place).forget}
 
 // place is a handle on which reads by key may meet.
 type place struct {
@@ -52,24 +43,13 @@ func placeOf(db smrt.DB) *place {
 	if !handle.IsPool(db) {
 		return nil
 	}
-	v := reflect.ValueOf(db)
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return nil
-	}
-	at := (*byte)(v.UnsafePointer())
-	here := handleID{at: weak.Make(at), of: v.Type()}
-	known, ok := places.Load(here)
-	if !ok {
-		if known, ok = places.LoadOrStore(here, &place{all: handle.SharedByAll(db)}); !ok {
-			runtime.AddCleanup(at, forgetPlace, here)
-		}
-	}
-	return known.(*place)
+	p, _ := places.Of(db, func() *place { return &place{all: handle.SharedByAll(db)} })
+	return p
 }
 
-func forgetPlace(h handleID) {
-	known, _ := places.LoadAndDelete(h)
-	known.(*place).batchers.Range(func(_, v any) bool {
+// forget lets the tables forget a place that is gone.
+func (p *place) forget() {
+	p.batchers.Range(func(_, v any) bool {
 		v.(*kept).cleanup.Stop()
 		return true
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -148,32 +149,37 @@ func copyKeys(t *table.Table, keys table.Rows) table.Rows {
 // canBatch reports whether others need not suffer from the keys: a statement
 // with a key that is known to be out of range, say, would fail for all.
 func canBatch(db smrt.DB, t *table.Table, keys table.Rows) bool {
-	for i := range keys.N {
-		if !canBatchKey(db, t, keys.At(i)) {
-			return false
+	for _, part := range t.KeyParts {
+		if !part.IsInteger() {
+			for i := range keys.N {
+				if _, err := part.Arg(keys.At(i)); err != nil {
+					return false
+				}
+			}
+			continue
+		}
+		bounds := [2]int64{math.MinInt16, math.MaxInt16} // those of the column, once a key lies outside of these
+		for i, asked := 0, false; i < keys.N; i++ {
+			v := part.Int(keys.At(i))
+			if !asked && (v < bounds[0] || v > bounds[1]) {
+				bounds, asked = boundsOf(db, t, part), true
+			}
+			if v < bounds[0] || v > bounds[1] {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-func canBatchKey(db smrt.DB, t *table.Table, key unsafe.Pointer) bool {
-	for _, part := range t.KeyParts {
-		if !part.IsInteger() {
-			if _, err := part.Arg(key); err != nil {
-				return false
-			}
-			continue
-		}
-		if v := part.Int(key); v < math.MinInt16 || v > math.MaxInt16 {
-			if c := t.KnownCatalog(db); c != nil {
-				bounds, ok := table.Ranges[c.Columns[part.Name].Base]
-				if ok && (v < bounds[0] || v > bounds[1]) {
-					return false
-				}
-			}
+// boundsOf returns the range of an integer column, as far as it is known.
+func boundsOf(db smrt.DB, t *table.Table, col *meta.Column) [2]int64 {
+	if c := t.KnownCatalog(db); c != nil {
+		if bounds, ok := table.Ranges[c.Columns[col.Name].Base]; ok {
+			return bounds
 		}
 	}
-	return true
+	return [2]int64{math.MinInt64, math.MaxInt64}
 }
 
 // run reads what the callers of a batch want. If it fails for a reason that may

@@ -123,8 +123,7 @@ func (b *Bound) keepWritten(ctx context.Context, w *table.Written, err error) {
 // Inside a transaction, which has failed with it, the first error is returned,
 // marked so that txn.Run runs the closure once more.
 //
-// It is done for calls as a whole, so that there are as many of them as of
-// engines: a call of any kind that handed out no row yet.
+// A call is run again as a whole, and only if it has handed out no row.
 
 // anew returns b as it is to run a call once more that failed with err after
 // it had handed out so many rows, or nil if that is of no use.

@@ -73,7 +73,7 @@ func (w *bulk) literals(args []any, columns []*meta.Column, row int) ([]any, err
 // oneByOne makes a statement for each of the chosen rows, all if chosen is nil.
 func (w *bulk) oneByOne(st *table.Statement, chosen []int) ([]part, error) {
 	if chosen == nil {
-		chosen = upTo(w.rows.N)
+		chosen = table.UpTo(w.rows.N)
 	}
 	parts := make([]part, len(chosen))
 	for j, i := range chosen {
@@ -84,14 +84,6 @@ func (w *bulk) oneByOne(st *table.Statement, chosen []int) ([]part, error) {
 		parts[j] = part{st: st, args: args, rows: chosen[j : j+1]}
 	}
 	return parts, nil
-}
-
-func upTo(n int) []int {
-	is := make([]int, n)
-	for i := range is {
-		is[i] = i
-	}
-	return is
 }
 
 // send runs statements, one by itself, several in one batch, and calls receive

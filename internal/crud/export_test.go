@@ -1,14 +1,7 @@
 package crud
 
 // Batchers counts the handles on which reads by key are batched.
-func Batchers() int {
-	n := 0
-	places.Range(func(_, _ any) bool {
-		n++
-		return true
-	})
-	return n
-}
+func Batchers() int { return places.Len() }
 
 // Shares reports whether reads by key are batched.
 func (b *Bound) Shares() bool { return b.batcher != nil }

@@ -136,7 +136,7 @@ func (w *insertion) groups() ([]group, error) {
 			if string(shape) == string(groups[0].shape) {
 				continue
 			}
-			groups[0].rows = upTo(i)
+			groups[0].rows = table.UpTo(i)
 		}
 		g := slices.IndexFunc(groups, func(g group) bool { return string(g.shape) == string(shape) })
 		if g < 0 {

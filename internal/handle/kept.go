@@ -10,7 +10,11 @@ import (
 // Kept holds a value for each handle. It keeps no handle alive: its keys are
 // weak, and a handle that is gone takes its value with it. The zero Kept is
 // empty. It is safe for concurrent use.
-type Kept[V any] struct{ m sync.Map } // identity -> V
+type Kept[V any] struct {
+	Gone func(V) // is told of the value of a handle that is gone, if it is not nil
+
+	m sync.Map // identity -> V
+}
 
 // identity is a handle: where it is, and as what it was given, because a struct
 // may begin where its first field does.
@@ -32,8 +36,23 @@ func (k *Kept[V]) Of(db any, make func() V) (V, bool) {
 	known, ok := k.m.Load(here)
 	if !ok {
 		if known, ok = k.m.LoadOrStore(here, make()); !ok {
-			runtime.AddCleanup(at, func(i identity) { k.m.Delete(i) }, here)
+			runtime.AddCleanup(at, k.drop, here)
 		}
 	}
 	return known.(V), true
+}
+
+func (k *Kept[V]) drop(i identity) {
+	if v, ok := k.m.LoadAndDelete(i); ok && k.Gone != nil {
+		k.Gone(v.(V))
+	}
+}
+
+// Len returns how many handles have a value.
+func (k *Kept[V]) Len() (n int) {
+	k.m.Range(func(_, _ any) bool {
+		n++
+		return true
+	})
+	return n
 }

@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -65,7 +64,7 @@ func (r *refused) ask(sql string, args []any, scan func(scan func(...any) error)
 		}
 		err = rows.Err()
 	}
-	if look(r.ctx, r.db); pgerr.IsTxAborted(err) || errors.Is(err, smrt.ErrTxAborted) {
+	if look(r.ctx, r.db); pgerr.IsTxAborted(err) {
 		handle.Beside(r.ctx, look)
 	}
 	return err

@@ -159,6 +159,15 @@ func (t *Table) Distinct(rows Rows, columns []*meta.Column) error {
 	if len(columns) == 1 && columns[0].Kind == meta.KindInt64 && columns[0].Encode == meta.KindInt64 && !columns[0].Ptr {
 		return t.distinctInts(rows, columns[0])
 	}
+	if twice := t.twice(rows, columns); twice != nil {
+		return &smrt.DuplicateError{Table: t.Name, Rows: [2]int(twice)}
+	}
+	return nil
+}
+
+// twice returns the first two rows with equal values in columns, nil if there are
+// none. A NULL is equal to nothing, nor is a key that the server has yet to make.
+func (t *Table) twice(rows Rows, columns []*meta.Column) []int {
 	seen := make(map[string]int, rows.N)
 	for i := range rows.N {
 		p := rows.At(i)
@@ -169,7 +178,7 @@ func (t *Table) Distinct(rows Rows, columns []*meta.Column) error {
 		}
 		key := TargetKey(columns, p)
 		if first, ok := seen[key]; ok {
-			return &smrt.DuplicateError{Table: t.Name, Rows: [2]int{first, i}}
+			return []int{first, i}
 		}
 		seen[key] = i
 	}

@@ -28,7 +28,7 @@ func (r Rows) Chunks(columns []*meta.Column, chosen []int) [][]int {
 		return [][]int{chosen}
 	}
 	if chosen == nil {
-		chosen = upTo(n)
+		chosen = UpTo(n)
 	}
 	var chunks [][]int
 	start, bytes := 0, 0
@@ -63,7 +63,8 @@ func (r Rows) bytes(columns []*meta.Column, i int) int {
 	return n
 }
 
-func upTo(n int) []int {
+// UpTo returns the numbers from 0 to n-1.
+func UpTo(n int) []int {
 	is := make([]int, n)
 	for i := range is {
 		is[i] = i
@@ -86,7 +87,7 @@ func (r Rows) Sorted(columns []*meta.Column, chosen []int) []int {
 		return chosen
 	}
 	if chosen == nil {
-		chosen = upTo(r.N)
+		chosen = UpTo(r.N)
 	} else {
 		chosen = slices.Clone(chosen)
 	}

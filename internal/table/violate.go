@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -45,7 +44,7 @@ func (t *Table) Violators(ctx context.Context, db smrt.DB, err error, rows Rows)
 	case pgerr.IsMissingParent(err):
 		found = r.orphan(pg)
 	case pgerr.IsUnique(err):
-		if found = duplicates(columns, rows.N, rows.At); found == nil {
+		if found = t.twice(rows, columns); found == nil {
 			found = r.existing(pg)
 		}
 	}
@@ -72,24 +71,6 @@ func (t *Table) nullRow(err error, column string, rows Rows) error {
 func isNull(v any) bool {
 	_, null, err := meta.Text(v)
 	return err == nil && null
-}
-
-// duplicates returns the first two rows that are equal in columns, of which no
-// value may be NULL.
-func duplicates(columns []*meta.Column, n int, at func(int) unsafe.Pointer) []int {
-	seen := make(map[string]int, n)
-	for i := range n {
-		p := at(i)
-		if slices.ContainsFunc(columns, func(col *meta.Column) bool { return col.Nullable && col.Zero(p) }) {
-			continue
-		}
-		key := TargetKey(columns, p)
-		if first, ok := seen[key]; ok {
-			return []int{first, i}
-		}
-		seen[key] = i
-	}
-	return nil
 }
 
 // ownSQL reports whether a table is the one that was written to, or a partition of

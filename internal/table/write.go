@@ -284,9 +284,9 @@ func (t *Table) Guards(x *Conflict, c *Catalog) bool {
 }
 
 // Guarded makes an INSERT, which has no RETURNING clause, fail in the server if
-// it did not write as many rows as count says. It returns the given list. That
-// costs more than it saves where nothing leaves out rows: the server keeps the
-// rows of a WITH part before it returns them.
+// it did not write as many rows as count says. It returns the given list. The
+// server keeps the rows of a WITH part before it returns them, so that this is
+// done only where rows may be left out.
 func Guarded(insert string, list []string, count string) string {
 	if len(list) == 0 {
 		return "WITH smrt_i AS (" + insert + " RETURNING 1) SELECT NULL::boolean" + whereLeftOut(count)
