@@ -4,6 +4,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/load"
@@ -37,7 +38,7 @@ func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, cru
 		return v, err
 	}
 	err = r.bound.Read(ctx, r.op, r.spec, func(on *crud.Bound) (err error) {
-		joined, columns := r.joined()
+		joined, columns := r.joined(on.DB)
 		if v, err = rows(on, columns); err == nil {
 			err = load.Run(ctx, on.DB, parents(v), r.loads, joined)
 		}
@@ -51,9 +52,9 @@ func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, cru
 
 // joined returns the loads that are part of the statement that reads the rows.
 // If there are none both results are nil.
-func (r *reading) joined() (*load.Joined, crud.JoinedColumns) {
+func (r *reading) joined(db smrt.DB) (*load.Joined, crud.JoinedColumns) {
 	if !r.apart {
-		if joined := r.loads.Joined(); joined != nil {
+		if joined := r.loads.Joined(db); joined != nil {
 			return joined, joined
 		}
 	}

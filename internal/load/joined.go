@@ -8,8 +8,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 )
 
 // A joined load is a column in the statement of its parents. Its rows lie in an
@@ -25,7 +27,7 @@ import (
 //  3. Run gives the rows to the parents, once those have their final addresses
 //     (finish), and loads what could not be read in this way (without): all
 //     arrays if they came as text, one whose records have a column of a type
-//     that only the server knows.
+//     that is not known yet.
 
 // pickJoined picks the loads that travel in the statement of their parents, and
 // makes a column of each: first the numbers, then the arrays of records.
@@ -66,6 +68,7 @@ func (l *Load) column() *plan.JoinedColumn {
 
 // Joined are the joined loads of some rows, while those are read.
 type Joined struct {
+	db      smrt.DB
 	columns []*plan.JoinedColumn
 	numbers []meta.Target // in the rows
 	works   []*work       // of the arrays
@@ -73,8 +76,8 @@ type Joined struct {
 	n       int32         // rows read
 }
 
-func newJoined(loads []*Load, columns []*plan.JoinedColumn) *Joined {
-	r := &Joined{columns: columns}
+func newJoined(db smrt.DB, loads []*Load, columns []*plan.JoinedColumn) *Joined {
+	r := &Joined{db: db, columns: columns}
 	for _, l := range loads {
 		switch l.into {
 		case IntoCount:
@@ -82,7 +85,7 @@ func newJoined(loads []*Load, columns []*plan.JoinedColumn) *Joined {
 		case IntoExists:
 			r.numbers = append(r.numbers, meta.Target{Column: existsColumn, Base: l.offset})
 		default:
-			r.works = append(r.works, newWork(&job{load: l}))
+			r.works = append(r.works, newWork(db, &job{load: l}))
 		}
 	}
 	return r
@@ -132,10 +135,10 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 			return err
 		}
 		if w.found.Len() == 0 {
-			w.decoder.InitFields(w.load.Child.Name, w.targets(), types, w.records.Fields[:targets])
-			if w.refused = foreign(types, w.records.Fields[:targets]); w.refused {
+			if w.refused = !w.resolve(types, w.records.Fields[:targets]); w.refused {
 				return nil
 			}
+			w.decoder.InitFields(w.load.Child.Name, w.targets(), types, w.records.Fields[:targets])
 		}
 		if err := w.decoder.Values(values[:targets], w.found.Next()); err != nil {
 			return err
@@ -147,16 +150,39 @@ func (w *work) embed(types *pgtype.Map, parent int32, src []byte) error {
 	}
 }
 
-// foreign reports whether pgx does not know the type of a column. By itself such
-// a column would come in text form, and one of a domain as the type below it; in
-// a record everything comes in binary form, under its own type. What it means
-// cannot be told from its bytes: those of a double precision are an integer too,
-// and those of a uuid may be a text.
-func foreign(types *pgtype.Map, fields []pgconn.FieldDescription) bool {
-	return slices.ContainsFunc(fields, func(f pgconn.FieldDescription) bool {
-		_, ok := types.TypeForOID(f.DataTypeOID)
-		return !ok
-	})
+// resolve reports whether pgx knows the types of all columns of a record. By
+// itself a column of a domain comes under the type below it, and one of another
+// type that pgx does not know in text form; in a record everything comes in
+// binary form, under its own type. What it means cannot be told from its bytes:
+// those of a double precision are an integer too, and those of a uuid may be a
+// text. So such a type is resolved if the catalog, as far as it is known, says
+// what it stands for.
+func (w *work) resolve(types *pgtype.Map, fields []pgconn.FieldDescription) bool {
+	for i := range fields {
+		oid := fields[i].DataTypeOID
+		if _, ok := types.TypeForOID(oid); ok {
+			continue
+		}
+		of := w.load.shape.targets[i].Column
+		c := w.load.table(i).KnownCatalog(w.joined.db)
+		if c == nil {
+			return false
+		}
+		plain, ok := c.Columns[of.Name].Plain(oid)
+		if _, known := types.TypeForOID(plain); !ok || !known {
+			return false
+		}
+		fields[i].DataTypeOID = plain
+	}
+	return true
+}
+
+// table returns the table that column i of a row is read of.
+func (l *Load) table(i int) *table.Table {
+	if i < len(l.shape.payload) {
+		return table.Of(l.Via.Table)
+	}
+	return l.core
 }
 
 // without reports whether l, which is joined, has to be loaded by a statement of
@@ -165,12 +191,36 @@ func (r *Joined) without(l *Load) bool {
 	return slices.ContainsFunc(r.works, func(w *work) bool { return w.load == l && (r.refused || w.refused) })
 }
 
+// lookUp asks the catalog for the types of l's rows, unless it was asked lately,
+// or what it says is not kept for db.
+func (l *Load) lookUp(ctx context.Context, db smrt.DB) error {
+	if handle.Database(db) == "" {
+		return nil
+	}
+	tables := []*table.Table{l.core}
+	if len(l.shape.payload) > 0 {
+		tables = append(tables, table.Of(l.Via.Table))
+	}
+	for _, t := range tables {
+		if _, err := t.Catalog(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish gives the joined rows to parents, and returns what is to be loaded into
 // those rows.
 func (r *Joined) finish(ctx context.Context, db smrt.DB, parents rows) ([]job, error) {
 	var next []job
 	for _, w := range r.works {
-		if r.refused || w.refused {
+		if r.refused {
+			continue
+		}
+		if w.refused { // the next read may know the types
+			if err := w.load.lookUp(ctx, db); err != nil {
+				return nil, w.load.core.Fail(ctx, db, "preload", err)
+			}
 			continue
 		}
 		w.parents, w.fields, w.offset = parents, parents, w.load.offset

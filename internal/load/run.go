@@ -99,12 +99,13 @@ func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *
 	return execute(ctx, db, jobs)
 }
 
-// Joined returns the loads that travel in the statement of their parents, nil
-// if there are none.
-func (ls Loads) Joined() *Joined {
+// Joined returns the loads that travel in the statement of their parents, which
+// is for db, nil if there are none.
+func (ls Loads) Joined(db smrt.DB) *Joined {
 	for _, l := range ls {
 		if l != nil && l.inside {
-			return newJoined(pickJoined(ls))
+			picked, columns := pickJoined(ls)
+			return newJoined(db, picked, columns)
 		}
 	}
 	return nil

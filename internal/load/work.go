@@ -35,8 +35,8 @@ type work struct {
 	refused bool         // the records cannot be read
 }
 
-func newWork(j *job) *work {
-	return &work{job: j, found: table.List{Of: &j.load.shape.structs}, joined: newJoined(j.load.joined, j.load.joinedColumns)}
+func newWork(db smrt.DB, j *job) *work {
+	return &work{job: j, found: table.List{Of: &j.load.shape.structs}, joined: newJoined(db, j.load.joined, j.load.joinedColumns)}
 }
 
 // targets says where the columns of a row go.
@@ -49,7 +49,7 @@ func (w *work) targets() []meta.Target {
 
 // prepare makes the statement of a job.
 func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
-	w := newWork(j)
+	w := newWork(db, j)
 	w.groups = groupsOf(j.load.keys, &j.parents)
 	if j.load.into >= IntoCount {
 		w.counts = make([]int64, w.groups.n)

@@ -28,15 +28,30 @@ type Catalog struct {
 
 // ColumnType is the type of a column in the database.
 type ColumnType struct {
+	OID    uint32 // of the declared type, which may be a domain
 	Base   uint32 // OID; of a domain, the type below it
 	Name   string // qualified and quoted
 	isText bool   // of the family that text casts to by itself
 	isJSON bool   // json or jsonb
+	isEnum bool
 
 	texts  bool // an empty text is a value of it
 	Exact  bool // two values are equal for the server if, and only if, they are equal here
 	Rising bool // without a value it gets one from a sequence that rises
 	Always bool // GENERATED ALWAYS AS IDENTITY
+}
+
+// Plain returns the type that a value of the column has the binary form of: of a
+// domain the one below it, of an enum text. It reports false if the column is not
+// of the type oid any more.
+func (c ColumnType) Plain(oid uint32) (uint32, bool) {
+	switch {
+	case c.OID != oid || oid == 0:
+		return 0, false
+	case c.isEnum:
+		return pgtype.TextOID, true
+	}
+	return c.Base, true
 }
 
 // catalogSQL follows domains down to the type that they constrain. The columns
@@ -58,13 +73,13 @@ const catalogSQL = `WITH RECURSIVE c AS (
 			AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS row_triggers
 	FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1::text)),
 t AS (
-	SELECT a.attnum, a.attidentity, a.attcollation, a.attname::text AS attname, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
+	SELECT a.attnum, a.attidentity, a.attcollation, a.attname::text AS attname, y.oid AS declared, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 	WHERE a.attnum > 0 AND NOT a.attisdropped
 	UNION ALL
-	SELECT t.attnum, t.attidentity, t.attcollation, t.attname, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
+	SELECT t.attnum, t.attidentity, t.attcollation, t.attname, t.declared, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT t.attname, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a', t.typcategory = 'S',
+SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a', t.typcategory = 'S', t.typtype = 'e',
 	coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = t.attcollation), true),
 	EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
 		WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -154,7 +169,7 @@ func (t *Table) learn(ctx context.Context, db smrt.DB, database string) (*Catalo
 	for rows.Next() {
 		var name string
 		var typ ColumnType
-		if err := rows.Scan(&name, &typ.Base, &typ.Name, &typ.Always, &typ.texts, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
+		if err := rows.Scan(&name, &typ.OID, &typ.Base, &typ.Name, &typ.Always, &typ.texts, &typ.isEnum, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
 			return nil, err
 		}
 		switch typ.Base {
