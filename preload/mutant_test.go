@@ -70,6 +70,12 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestKeyTypesChange",
 		},
 		{
+			"fragments name their row", "../internal/plan/related.go",
+			"	inner := sq.Select().From(escape(l.Table.Quoted))\n	w.scope = scope{alias: l.Table.Quoted}\n",
+			"	inner := sq.Select().From(escape(l.Table.Quoted) + ` AS \"smrt_t\"`)\n	w.scope = scope{alias: `\"smrt_t\"`}\n",
+			"TestFragmentsNameTheirRow",
+		},
+		{
 			"domains are not read by the field's type", "../internal/load/joined.go",
 			"if w.refused = !w.resolve(types, w.records.Fields[:targets]); w.refused {", "if !w.resolve(types, w.records.Fields[:targets]) && false {",
 			"TestJoinedForeignTypes",

@@ -74,6 +74,9 @@
 //	query.Where(query.Raw[Product]("price_cents < $1 * cost_cents", 1.2))
 //	Price.SetExpr("greatest(price_cents - $1, 0)", 50)
 //
+// The table's name stands for the row that is meant, wherever the fragment does:
+// in a subquery of your own, give a table that it reads again another name.
+//
 // # Safety
 //
 // No value becomes part of the SQL text: values travel as arguments, table and

@@ -97,17 +97,9 @@ func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 		from = scope{alias: w.alias()}
 	}
 	row := scope{alias: w.alias()}
-	q := w.linked(sq.Select().From(escape(l.Table.Quoted)+" AS "+row.alias), l, row.alias, from)
-	w.scope = row
-	if len(c.Spec.Where) > 0 {
-		q = q.Where(w.junction(&Node{Op: And, Kids: c.Spec.Where}))
-	}
-	// From here on arguments are taken in the order of the builder: those of
+	// Arguments are taken in the order of the builder: those of the conditions,
 	// the order, the limit, then the columns inside.
-	compared := make([]sq.Sqlizer, len(c.Order))
-	for i, o := range c.Order {
-		compared[i] = w.compared(o)
-	}
+	q, compared := w.rowsOf(l, row.alias, from, c)
 	var limit []any
 	if c.Spec.HasLimit {
 		limit = []any{w.arg()}
@@ -128,7 +120,7 @@ func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 		q = q.OrderBy(ordered("", c.Order)...)
 	default:
 		for i, o := range c.Order {
-			q = q.OrderByClause(sq.Expr("?"+Direction(o), compared[i]))
+			q = q.OrderBy(compared[i] + Direction(o))
 		}
 	}
 	if limit != nil {
@@ -145,20 +137,15 @@ func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 
 // exported selects the columns of rows as smrt_r0, smrt_r1, ..., and what their
 // order compares as smrt_o0, smrt_o1, ...
-func exported(q sq.SelectBuilder, row scope, c *JoinedColumn, compared []sq.Sqlizer) sq.SelectBuilder {
+func exported(q sq.SelectBuilder, row scope, c *JoinedColumn, compared []string) sq.SelectBuilder {
 	for i, col := range c.Columns {
 		q = q.Column(escape(row.column(col)) + " AS smrt_r" + strconv.Itoa(i))
 	}
-	for i := range compared {
-		q = q.Column(sq.Expr("? AS smrt_o"+strconv.Itoa(i), compared[i]))
-	}
-	return q
+	return q.Columns(aliased(compared, "smrt_o")...)
 }
 
 // through selects from the join table called via, and from the rows q that each
-// of its rows leads to. Those are a derived table of their own, so that the
-// names in their conditions mean their columns and not the join table's. It
-// returns the row that the derived table has, and what is read of the join
+// of its rows leads to. It returns the row that the derived table has, and what is read of the join
 // table.
 func (w *renderer) through(c *JoinedColumn, q sq.SelectBuilder, via string, outer scope) (sq.SelectBuilder, scope, []string) {
 	row := scope{alias: w.alias(), columns: c.Columns}
@@ -169,14 +156,6 @@ func (w *renderer) through(c *JoinedColumn, q sq.SelectBuilder, via string, oute
 	joined := sq.Select().From(escape(c.Link.Table.Quoted) + " AS " + via).
 		JoinClause(sq.Expr("CROSS JOIN LATERAL (?) AS "+row.alias, q)).OrderBy(ordered(row.alias+".", c.Order)...)
 	return w.linked(joined, c.Link, via, outer), row, payload
-}
-
-// compared renders what a term of an order compares.
-func (w *renderer) compared(o meta.Order) sq.Sqlizer {
-	if o.Expr != nil {
-		return w.node(o.Expr.(*Node))
-	}
-	return sq.Expr(escape(o.Column.Quoted))
 }
 
 // ordered returns the terms of an order by what was exported.

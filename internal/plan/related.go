@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	sq "github.com/Masterminds/squirrel"
@@ -102,10 +103,7 @@ func (b *builder) link(n *Node) {
 	}
 }
 
-// related renders a condition on related rows, or their number. Inside its
-// subquery the table has an alias, so that a table that is related to itself
-// can be told from itself. The columns of the conditions need none: a name
-// means the innermost table that has it, and that is the one they are of.
+// related renders a condition on related rows, or their number.
 func (w *renderer) related(n *Node) sq.Sqlizer {
 	defer func(outer scope, depth int) { w.scope, w.depth = outer, depth }(w.scope, w.depth)
 	alias := w.alias()
@@ -113,11 +111,8 @@ func (w *renderer) related(n *Node) sq.Sqlizer {
 	if n.Op == Counted {
 		list = "count(*)"
 	}
-	q := w.linked(sq.Select(list).From(escape(n.Link.Table.Quoted)+" AS "+alias), n.Link, alias, w.scope)
-	w.scope = scope{alias: alias}
-	if len(n.Kids) > 0 {
-		q = q.Where(w.junction(&Node{Op: And, Kids: n.Kids}))
-	}
+	q, _ := w.rowsOf(n.Link, alias, w.scope, &JoinedColumn{Spec: &Spec{Where: n.Kids}})
+	q = q.Columns(list)
 	switch {
 	case n.Op == Related:
 		return sq.Expr("EXISTS (?)", q)
@@ -125,6 +120,46 @@ func (w *renderer) related(n *Node) sq.Sqlizer {
 		return sq.Expr("(?)", q)
 	}
 	return sq.Expr("(?) "+n.SQL+" ?", q, w.arg())
+}
+
+// rowsOf selects from the rows that l leads to from the row outer, with the
+// conditions of c. They have an alias, so that a table that is related to itself
+// can be told from itself. Conditions, and what is computed for an order, stand
+// in a derived table, where the table has its own name: so a fragment of the
+// program means the same row wherever it stands, whether it names the table or
+// not. The planner sees through a derived table of this kind. rowsOf also
+// returns what the order of c compares.
+func (w *renderer) rowsOf(l *Link, alias string, outer scope, c *JoinedColumn) (q sq.SelectBuilder, compared []string) {
+	inner := sq.Select().From(escape(l.Table.Quoted))
+	w.scope = scope{alias: l.Table.Quoted}
+	derived := len(c.Spec.Where) > 0
+	if derived {
+		inner = inner.Where(w.junction(&Node{Op: And, Kids: c.Spec.Where}))
+	}
+	needed := slices.Concat(l.Inner, c.Columns)
+	if l.Table.SoftDelete != nil {
+		needed = append(needed, l.Table.SoftDelete)
+	}
+	compared = make([]string, len(c.Order))
+	for i, o := range c.Order {
+		if o.Expr == nil {
+			needed = append(needed, o.Column)
+			compared[i] = escape(alias + "." + o.Column.Quoted)
+			continue
+		}
+		derived = true
+		inner = inner.Column(sq.Expr("? AS smrt_o"+strconv.Itoa(i), w.node(o.Expr.(*Node))))
+		compared[i] = alias + ".smrt_o" + strconv.Itoa(i)
+	}
+	if !derived {
+		return w.linked(sq.Select().From(escape(l.Table.Quoted)+" AS "+alias), l, alias, outer), compared
+	}
+	for i, col := range needed {
+		if slices.Index(needed, col) == i {
+			inner = inner.Column(escape(col.Quoted))
+		}
+	}
+	return w.linked(sq.Select().FromSelect(inner, alias), l, alias, outer), compared
 }
 
 // alias names a table of a subquery.

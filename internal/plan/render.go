@@ -339,7 +339,10 @@ func (w *renderer) fragment(f *fragment, args int) sq.Sqlizer {
 }
 
 func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
-	return sq.Expr("?"+Direction(o), w.compared(o))
+	if o.Expr != nil {
+		return sq.Expr("?"+Direction(o), w.node(o.Expr.(*Node)))
+	}
+	return sq.Expr(escape(o.Column.Quoted) + Direction(o))
 }
 
 // Direction returns what follows the column in a term of an order.
