@@ -125,3 +125,17 @@ func TestJoinedAfterTheLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionsOnRelatedRowsAreJoined counts how often the server looks for
+// the rows of a condition: once for all parents, although it stands in a table
+// derived from another.
+func TestConditionsOnRelatedRowsAreJoined(t *testing.T) {
+	pool := testdb.Pool(t, cinemaSchema)
+	most := 0
+	db := explaining{DB: pool, loops: func(_ string, n int) { most = max(most, n) }}
+	season := query.Raw[movie]("movies.kind = $1", "season")
+	check.Value(repo.New(smrt.DB(db), movies).Find(t.Context(), query.Where(movieParts.Has(season))))(t)
+	check.Same(t, "scans", most, 1)
+	check.Value(repo.New(smrt.DB(db), movies).Find(t.Context(), query.Where(movieParts.Count(season).Ge(1))))(t)
+	check.Same(t, "scans for a number", most, 90)
+}

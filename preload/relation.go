@@ -111,13 +111,14 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 
 // Joined loads the rows in the statement that reads their parents, as a column
 // that is an array of records. It saves a round trip, and makes the server run a
-// subquery for each parent. So it is faster if there are few parents or the
-// network is slow. Rows that several parents lead to are then not shared.
+// subquery for each parent, which needs an index on the foreign key. So it is
+// faster if there are few parents or the network is slow. Rows that several
+// parents lead to are then not shared.
 //
 // A statement of their own is sent all the same for the parents of Page, Stream,
 // GetMany and Fill, in exec mode, whose results are text, and for columns of
-// domains and of types that pgx does not know, other than enums whose fields are
-// of a named text type.
+// types that pgx does not know, other than domains and enums. The first rows
+// with one of those are read twice: the catalog is asked what it stands for.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.Within(true)} }
 
 // Joined loads the rows in the statement that reads their parents; see
