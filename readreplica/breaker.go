@@ -63,6 +63,10 @@ func faultOf(err error) pgerr.Fault {
 	return fault
 }
 
+// isIdle reports whether the server ended the connection because nothing was sent
+// for too long. What was sent then had no effect, and the server is well.
+func isIdle(err error) bool { return pgerr.FaultOf(err) == pgerr.Idle }
+
 // neverSent reports whether an error is that of opening a connection.
 func neverSent(err error) bool {
 	var connect *pgconn.ConnectError

@@ -2,6 +2,8 @@ package readreplica_test
 
 import (
 	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,4 +87,58 @@ func TestRedirectsAreCounted(t *testing.T) {
 		check.Same(t, "fails", errors.As(err, &pg) && pg.Code == refuse.Code, x.fails)
 		check.Same(t, "redirects", r.Stats().Redirects-before, x.redirects)
 	}
+}
+
+// TestIdleConnectionsOfARouter lets the server end connections that were idle for
+// too long: reads, writes and transactions are sent again, and no server is out.
+// The control is a connection that was ended otherwise: that write may have been
+// applied.
+func TestIdleConnectionsOfARouter(t *testing.T) {
+	t.Parallel()
+	var events eventLog
+	c, r := openFake(t, func(cfg *readreplica.Config) {
+		cfg.ProbeInterval = 50 * time.Millisecond
+		cfg.OnEvent = func(readreplica.Event) {}
+		events.keep(cfg)
+	})
+	var left atomic.Int64
+	code := "57P05"
+	for _, s := range []*fakeServer{c.primary, c.first, c.second} {
+		s.refuse = func(sql string) error {
+			if (strings.HasPrefix(sql, "DELETE") || strings.HasPrefix(sql, "SELECT 77") || strings.HasPrefix(sql, "begin")) && left.Add(-1) >= 0 {
+				return &pgconn.PgError{Code: code}
+			}
+			return nil
+		}
+	}
+	run := map[string]func() error{
+		"write": func() error { _, err := r.Exec(t.Context(), "DELETE FROM t"); return err },
+		"read":  func() error { _, err := r.Reader().Exec(t.Context(), "SELECT 77"); return err },
+		"transaction": func() error {
+			tx, err := r.Begin(t.Context())
+			if err == nil {
+				err = tx.Rollback(t.Context())
+			}
+			return err
+		},
+		"read-only transaction": func() error {
+			tx, err := r.Reader().Begin(t.Context())
+			if err == nil {
+				err = tx.Rollback(t.Context())
+			}
+			return err
+		},
+	}
+	for what, fn := range run {
+		left.Store(2)
+		if err := fn(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		check.Same(t, what+": connections ended", left.Load() < 0, true)
+	}
+	check.Same(t, "servers that are out", len(events.of(readreplica.NodeDown)), 0)
+	code = "57P01"
+	left.Store(1)
+	var pg *pgconn.PgError
+	check.Same(t, "control: perhaps applied", errors.As(run["write"](), &pg) && pg.Code == code, true)
 }

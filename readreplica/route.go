@@ -298,8 +298,9 @@ func (r *Router) finish(n *Node, t handle.Try) {
 //
 //	error                              the node             the read
 //	the caller's context has ended     -                    ends
-//	no connection in time, or a        is as it was         is run elsewhere
-//	standby that went back
+//	no connection in time, one that    is as it was         is run elsewhere
+//	was idle too long, or a standby
+//	that went back
 //	read-only transaction (25006)      is as it was         ends: it is a write (ErrWriteOnReplica)
 //	conflict, on a standby: recovery   counts as slower     is run elsewhere
 //	conflict, on the primary           is as it was         ends: it is for the application
@@ -309,7 +310,7 @@ func (r *Router) judge(ctx context.Context, n *Node, err error) (elsewhere bool,
 	if ctx.Err() != nil {
 		return false, err
 	}
-	if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, smrt.ErrConnectTimeout) || errors.Is(err, errWentBack) { // busy, in its way, which is no fault
+	if errors.Is(err, smrt.ErrPoolExhausted) || errors.Is(err, smrt.ErrConnectTimeout) || errors.Is(err, errWentBack) || isIdle(err) { // busy, in its way, which is no fault
 		return true, err
 	}
 	standby := r.table.Load().primary != n

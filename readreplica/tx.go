@@ -46,7 +46,7 @@ func (r *Router) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, er
 			return t, nil
 		}
 		w.blame(err)
-		if !isHealth(err) || ctx.Err() != nil || now() >= w.until || !w.redirect() { // BEGIN has no effect
+		if !isHealth(err) && !isIdle(err) || ctx.Err() != nil || now() >= w.until || !w.redirect() { // BEGIN has no effect
 			return nil, err
 		}
 	}

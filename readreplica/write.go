@@ -19,6 +19,7 @@ import (
 //	refused as read-only (25006)                   no effect    again, at most maxRefusals times:
 //	                                                            the server is not the primary
 //	the connection could not be opened             no effect    again
+//	it was idle for too long, the server says      no effect    again
 //	the connection was lost, the server stops      perhaps one  no more: the caller must find out
 //	any other, or rows were handed out             -            no more
 //
@@ -68,7 +69,7 @@ func (w *writing) failed(err error, final bool) (again bool) {
 	case fault == pgerr.NotPrimary:
 		w.refused++ // by a server that says it accepts writes: then it is the statement that does not
 		return w.refused < maxRefusals && w.redirect()
-	case fault != pgerr.Permanent && neverSent(err):
+	case fault != pgerr.Permanent && neverSent(err), isIdle(err):
 		return w.redirect()
 	}
 	return false // it may have been applied

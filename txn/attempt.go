@@ -98,10 +98,15 @@ func (a *attempt) give(err error) error {
 	if a.options.IdleTimeout != 0 {
 		a.quiet = time.Now()
 	}
+	a.putBack()
+	return err
+}
+
+// putBack returns it when nothing was sent.
+func (a *attempt) putBack() {
 	if !a.use.CompareAndSwap(isBusy, isFree) {
 		a.leave()
 	}
-	return err
 }
 
 // leave ends the transaction after a call that end did not wait for.

@@ -17,6 +17,7 @@ import (
 //	ROLLBACK, an error            undone               retries if that may help (retryable), else
 //	                                                   returns the error
 //	none, FATAL, 40003, 08...     committed or undone: is in doubt; a read-only one is run again
+//	it was idle for too long      undone: COMMIT was not looked at
 //
 // In doubt, without a key, it returns smrt.ErrCommitUnknown, which has what
 // [Resolve] needs. With a key it makes another attempt, which begins by writing
@@ -49,7 +50,9 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 		return pgerr.Permanent, nil
 	}
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
-		return r.retryable(pgerr.FaultOf(err)), withSentinel(pgerr.Wrap("commit", "transaction", err), err, r.commitTimedOut(err, a.tx))
+		timedOut := r.commitTimedOut(err, a.tx)
+		err = a.noteLost(err)
+		return r.fault(err), withSentinel(pgerr.Wrap("commit", "transaction", err), err, timedOut)
 	}
 	if r.options.ReadOnly { // nothing can have been applied
 		return pgerr.Lost, pgerr.Wrap("commit", "transaction", err)

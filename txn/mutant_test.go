@@ -54,6 +54,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestUndoBeforeAnotherAttempt: known",
 		},
 		{
+			"the end of an idle connection is retried, whatever says so", "../internal/pgerr/fault.go",
+			"	\"25P03\": Idle, \"57P05\": Idle,\n", "",
+			"TestEndedWhileIdle/its_words_are_read/idle,statement",
+		},
+		{
+			"COMMIT was not looked at on an idle connection that ended", "../internal/pgerr/fault.go",
+			"	if faults[pg.Code] == Idle {\n", "	if false {\n",
+			"TestEndedWhileIdle/its_words_are_read/idle,commit",
+		},
+		{
+			"a limit that Run set is final", "run.go",
+			"	if r.options.IdleTimeout != 0 &&", "	if false &&",
+			"TestIdleTimeoutOfRun/writing_fails/statement",
+		},
+		{
 			"a violation that happens twice is returned", "run.go",
 			"again == pgerr.Race && r.racedAgain(err)", "false",
 			"TestSameViolationTwice",

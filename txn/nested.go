@@ -118,7 +118,8 @@ func (h *managedTx) check() error {
 	if err := h.enter(); err != nil {
 		return err
 	}
-	return h.a.give(nil)
+	h.a.putBack()
+	return nil
 }
 
 // swallowed is the error that a closure did not return.
@@ -127,7 +128,7 @@ func (a *attempt) swallowed() error {
 		return err
 	}
 	first := a.first
-	_ = a.give(nil)
+	a.putBack()
 	if first == nil {
 		return smrt.ErrTxAborted
 	}
@@ -190,7 +191,7 @@ func (h *managedTx) rewind(ctx context.Context, cause error) {
 // keeps the snapshot that a serialization failure is about.
 func outermost(a *attempt, err error) bool {
 	switch pgerr.FaultOf(err) {
-	case pgerr.Conflict, pgerr.StalePlan, pgerr.NotPrimary, pgerr.Lost:
+	case pgerr.Conflict, pgerr.StalePlan, pgerr.NotPrimary, pgerr.Lost, pgerr.Idle:
 		return !a.foreign || a.conn != nil && a.conn.IsClosed()
 	}
 	return false

@@ -60,7 +60,9 @@ type Options struct {
 	// StatementTimeout, LockTimeout and IdleTimeout are the server's
 	// statement_timeout, lock_timeout and idle_in_transaction_session_timeout
 	// for this transaction. They are sent together with BEGIN. From a
-	// millisecond to 24 days; 0 leaves the session's.
+	// millisecond to 24 days; 0 leaves the session's. A transaction that was
+	// idle for longer than IdleTimeout is not run again; where it was longer
+	// than the session allows, it is.
 	StatementTimeout, LockTimeout, IdleTimeout time.Duration
 
 	// Nested says what to do inside another transaction. Default: Join.

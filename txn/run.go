@@ -27,8 +27,8 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 // Options may be given.
 //
 // A transaction that fails for a reason which usually passes is rolled back and
-// fn run again: serialization failures and deadlocks, a lost connection before
-// COMMIT was sent, a server that restarts or is no longer the primary, a cached
+// fn run again: serialization failures and deadlocks, a connection that was lost
+// or ended by the server before COMMIT was sent, a server that restarts or is no longer the primary, a cached
 // statement that no longer fits its table. Limits are in [Options]; where one is
 // reached the error is smrt.ErrRetriesExhausted and the last of the failures.
 //
@@ -354,23 +354,32 @@ var errEnded = &smrt.OptionsError{
 // that the first of the server's is looked at too, if it was the end of the
 // transaction.
 func (r *run) faultOf(a *attempt, err error) pgerr.Fault {
-	if errors.Is(err, smrt.ErrTxTimedOut) {
-		return pgerr.Permanent
-	}
-	fault := r.retryable(pgerr.FaultOf(err))
+	fault := r.fault(err)
 	if fault == pgerr.Permanent && a.first != nil && (a.failed() || a.conn != nil && a.conn.IsClosed()) {
-		fault = r.retryable(pgerr.FaultOf(a.first))
+		fault = r.fault(a.first)
 	}
 	if d := a.doom.Load(); fault == pgerr.Permanent && d != nil {
-		fault = r.retryable(pgerr.FaultOf(d.err))
+		fault = r.fault(d.err)
 	}
 	return fault
+}
+
+// fault is faultOf for one error. A transaction that was idle for longer than
+// Run was told to allow is not run again. A limit of the session, or one that the
+// closure set, is like any other loss of the connection: often nobody learns of
+// it, because who writes to the connection finds it closed.
+func (r *run) fault(err error) pgerr.Fault {
+	if r.options.IdleTimeout != 0 && (errors.Is(err, smrt.ErrTxTimedOut) || pgerr.FaultOf(err) == pgerr.Idle) {
+		return pgerr.Permanent
+	}
+	return r.retryable(pgerr.FaultOf(err))
 }
 
 // retryable leaves of the faults those that are retried with these options. All
 // others are Permanent: the closure would fail in the same way.
 //
 //	Conflict, Lost, Crowded, StalePlan  always
+//	Idle                                unless Run set the limit (fault)
 //	NotPrimary                          if the transaction writes: the pool is reset, so
 //	                                    that another server may be found
 //	Race                                with MayRace, and at isolation level serializable,

@@ -239,6 +239,51 @@ func TestRetry(t *testing.T) {
 	check.Equal(t, "entity", other, note{Body: "o", Report: r.ID})
 }
 
+// TestIdleConnection sends a unit on a connection that the server has ended
+// because it was idle for too long. That is known to have had no effect, whether
+// the server's words are read, as in a partition, or writing fails.
+func TestIdleConnection(t *testing.T) {
+	observer := newLeague(t)
+	for what, o := range map[string]txn.Options{"plain": {}, "key": {Key: "k"}, "position": {TrackPosition: true}} {
+		for _, words := range []bool{true, false} {
+			l := newLeague(t, testdb.MaxConns(1))
+			u := unit.New()
+			unit.Create(u, vouchers, &voucher{Code: "first"})
+			check.Value(u.Flush(t.Context(), l))(t) // prepares what is sent next
+			var limit *string
+			check.NoError(t, l.QueryRow(t.Context(), "SELECT current_setting('idle_session_timeout', true)").Scan(&limit))
+			if limit == nil {
+				t.Skip("the server has no idle_session_timeout")
+			}
+			var pid int
+			check.NoError(t, l.QueryRow(t.Context(), "SELECT pg_backend_pid() FROM set_config('idle_session_timeout', '10', false)").Scan(&pid))
+			for open := true; open; {
+				check.NoError(t, observer.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", pid).Scan(&open))
+			}
+			var healed sync.WaitGroup
+			if words {
+				l.link.Partition()
+				healed.Go(func() {
+					for deadline := time.Now().Add(testdb.Patience(5 * time.Second)); time.Now().Before(deadline) && l.Stat().ConstructingConns() == 0; {
+						time.Sleep(time.Millisecond)
+					}
+					l.link.Heal()
+				})
+			} else {
+				l.link.Arm(testdb.Fault{Sent: 0, Received: -1})
+			}
+			unit.Create(u, vouchers, &voucher{Code: "second"})
+			sum, err := u.Flush(t.Context(), l, o)
+			healed.Wait()
+			if err != nil {
+				t.Errorf("%s, words are read %v: %v", what, words, err)
+			}
+			check.Equal(t, what+": doubts", sum.Doubts, 0)
+			check.Equal(t, what+": rows", text(t, l, "code", "vouchers"), "first second")
+		}
+	}
+}
+
 // TestConflicts proves that units which really conflict are applied once each.
 func TestConflicts(t *testing.T) {
 	l := newLeague(t)

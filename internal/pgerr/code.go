@@ -115,9 +115,10 @@ func IsAccessDenied(err error) bool {
 
 // IsRepeated reports whether programs commonly run everything again after err: a
 // serialization failure, a deadlock, a lock that was not free, a server that
-// stops or is no longer the primary, a connection that broke.
+// stops or is no longer the primary, a connection that broke or was idle for too
+// long.
 func IsRepeated(err error) bool {
-	return class(err) == "40" || class(err) == "08" || hasCode(err, "25006", "55P03", "57P01", "57P02", "57P03")
+	return class(err) == "40" || class(err) == "08" || hasCode(err, "25006", "25P03", "55P03", "57P01", "57P02", "57P03", "57P05")
 }
 
 // timeouts of the server by SQLSTATE, but for statement_timeout: see IsCanceled.

@@ -20,6 +20,7 @@ const (
 	Permanent  Fault = iota // running it again gives the same error
 	Conflict                // the server chose this transaction to give way: 40001, 40P01
 	Lost                    // the connection broke, or the server is starting or stopping
+	Idle                    // the server ended the connection because nothing was sent for too long: 25P03, 57P05
 	Crowded                 // the server is out of connections, memory or disk: 53...
 	NotPrimary              // the server is read-only: 25006
 	StalePlan               // a cached statement no longer fits its tables
@@ -33,6 +34,7 @@ var faults = map[string]Fault{
 	"40001": Conflict, "40P01": Conflict,
 	"08000": Lost, "08001": Lost, "08003": Lost, "08004": Lost, "08006": Lost,
 	"57P01": Lost, "57P02": Lost, "57P03": Lost,
+	"25P03": Idle, "57P05": Idle,
 	"53000": Crowded, "53100": Crowded, "53200": Crowded, "53300": Crowded,
 	"25006": NotPrimary,
 	"23505": Race, "23P01": Race,
@@ -92,8 +94,10 @@ func IsLost(err error) bool {
 
 // IsCommitUnknown reports whether err, which COMMIT returned, leaves open what
 // became of the transaction. An error of severity ERROR is certain:
-// the transaction was rolled back. A connection that ends, or is ended by the
-// server, is not; nor are the SQLSTATEs made for the case.
+// the transaction was rolled back. So is the end of a connection that was idle for
+// too long: the server ends none while it runs a statement. A connection that ends
+// otherwise, or is ended by the server, is not; nor are the SQLSTATEs made for the
+// case.
 //
 // pgconn.SafeToRetry is right about errors in writing, but not about
 // ErrConnClosed (v5.12.0, MultiResultReader.NextResult): if the connection
@@ -105,6 +109,9 @@ func IsCommitUnknown(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return !pgconn.SafeToRetry(err) || errors.Is(err, pgconn.ErrConnClosed)
+	}
+	if faults[pg.Code] == Idle {
+		return false
 	}
 	if pg.Code == "40003" || len(pg.Code) == 5 && pg.Code[:2] == "08" {
 		return true

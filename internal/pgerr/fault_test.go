@@ -29,6 +29,10 @@ func TestFaultOf(t *testing.T) {
 		"08P01":                   {code("08P01"), pgerr.Permanent},
 		"57P01":                   {code("57P01"), pgerr.Lost},
 		"57P03":                   {code("57P03"), pgerr.Lost},
+		"25P03":                   {code("25P03"), pgerr.Idle},
+		"25P04":                   {code("25P04"), pgerr.Permanent},
+		"57P05":                   {code("57P05"), pgerr.Idle},
+		"broken pipe":             {syscall.EPIPE, pgerr.Lost},
 		"53300":                   {code("53300"), pgerr.Crowded},
 		"25006":                   {code("25006"), pgerr.NotPrimary},
 		"23505":                   {code("23505"), pgerr.Race},
@@ -73,6 +77,7 @@ func TestIsCommitUnknown(t *testing.T) {
 		"completion unknown":    {&pgconn.PgError{Code: "40003", SeverityUnlocalized: "ERROR"}, true},
 		"connection exception":  {&pgconn.PgError{Code: "08007", SeverityUnlocalized: "ERROR"}, true},
 		"server stops":          {&pgconn.PgError{Code: "57P01", SeverityUnlocalized: "FATAL", Severity: "FATAL"}, true},
+		"idle too long":         {&pgconn.PgError{Code: "25P03", SeverityUnlocalized: "FATAL", Severity: "FATAL"}, false},
 		"network":               {io.ErrUnexpectedEOF, true},
 		"not sent":              {notSent{io.EOF}, false},
 		"connection closed now": {notSent{pgconn.ErrConnClosed}, true}, // which pgx says though it was sent

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 
@@ -96,9 +95,9 @@ func IsEncode(err error) bool {
 	switch {
 	case reflect.TypeOf(err) != wrapError:
 		return false
-	case errors.As(err, &pg), errors.As(err, &connect), pgconn.SafeToRetry(err), pgconn.Timeout(err):
+	case errors.As(err, &pg), errors.As(err, &connect), pgconn.SafeToRetry(err), pgconn.Timeout(err), IsLost(err):
 		return false
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	}
 	return true
