@@ -138,12 +138,22 @@ const (
 )
 
 // verdict is that of scan, which is kept: most programs send the same texts again.
-func (s *connState) verdict(sql string) verdict {
+// That of a text whose literals end elsewhere if standard_conforming_strings is off
+// depends on the session, which tells whenever that changes.
+func (s *connState) verdict(conn *pgconn.PgConn, sql string) verdict {
 	v, ok := s.seen[sql]
-	if ok {
-		return v
+	if !ok {
+		v = s.keep(sql)
 	}
-	v = scan(sql)
+	if v.escapes && conn.ParameterStatus("standard_conforming_strings") == "off" {
+		return scan(sql, true)
+	}
+	return v
+}
+
+// keep reads a text for the first time.
+func (s *connState) keep(sql string) verdict {
+	v := scan(sql, false)
 	if len(sql) > maxSeenText {
 		return v
 	}
@@ -244,7 +254,7 @@ func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData
 func (*tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if s := stateOf(conn.PgConn()); s != nil {
 		s.begin()
-		return s.note(ctx, s.verdict(data.SQL))
+		return s.note(ctx, s.verdict(conn.PgConn(), data.SQL))
 	}
 	return ctx
 }
@@ -270,7 +280,7 @@ func (*tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 		return ctx
 	}
 	for _, q := range data.Batch.QueuedQueries {
-		ctx = s.note(ctx, s.verdict(q.SQL))
+		ctx = s.note(ctx, s.verdict(conn.PgConn(), q.SQL))
 	}
 	return ctx
 }

@@ -25,6 +25,31 @@ func TestRulesAreGuarded(t *testing.T) {
 			"a server that refuses connections is left alone for a while", "dial.go",
 			"g.refusals.wait(ctx, address)", "ctx.Err()", "TestRefusedDialsPause",
 		},
+		{
+			"the server's view of its settings sets them", "scan.go",
+			"case t.Is(\"update\") && updatesSettings(s[i+1:]):", "case false:", "TestScanAgainstTheServer",
+		},
+		{
+			"names are what their escapes say", "../internal/sqltext/token.go",
+			"		case len(s) > 0 && s[0] == escape:\n", "		case true:\n			b.WriteByte(escape)\n		case len(s) > 0 && s[0] == escape:\n",
+			"TestScanAgainstTheServer",
+		},
+		{
+			"literals end where the session says", "scan.go",
+			"	l.Escapes = escapes\n", "", "TestScanWithoutStandardStrings",
+		},
+		{
+			"the session is asked where literals end", "connstate.go",
+			"	if v.escapes && conn", "	if false && conn", "TestSessionsWithoutStandardStrings",
+		},
+		{
+			"pgx forgets what was deallocated", "scan.go",
+			"		v.trait |= leaves\n	case first.Is(\"prepare\"):", "	case first.Is(\"prepare\"):", "TestDeallocated",
+		},
+		{
+			"a connection is not lent while a request may meet its next statement", "connstate.go",
+			"!s.awaitRequest()", "false", "TestHeldRequests",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

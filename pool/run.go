@@ -98,7 +98,7 @@ func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error
 	}
 	conn := c.Conn().PgConn()
 	s := stateOf(conn)
-	if conn.IsClosed() || conn.TxStatus() != handle.StatusIdle || s.verdict(sql).trait != 0 {
+	if conn.IsClosed() || conn.TxStatus() != handle.StatusIdle || s.verdict(conn, sql).trait != 0 {
 		return false
 	}
 	switch {

@@ -1,6 +1,10 @@
 package pool
 
-import "github.com/smrt-go/smrt/internal/sqltext"
+import (
+	"strings"
+
+	"github.com/smrt-go/smrt/internal/sqltext"
+)
 
 // trait is what a statement does besides returning its result.
 type trait uint8
@@ -17,17 +21,21 @@ const (
 type verdict struct {
 	trait
 	feature string // what binds it
+	escapes bool   // the text has a backslash, which escapes a quote in some sessions
 }
 
 // scan reads a text for what outlives its execution. It looks at tokens, so
 // that literals, comments and longer names are nothing to it, but does not
 // parse: where the two differ it finds too much, which costs a cleaning. What
-// functions of the database do it does not find.
-func scan(sql string) verdict {
-	var v verdict
+// functions of the database do it does not find. Where escapes is true,
+// standard_conforming_strings is off.
+func scan(sql string, escapes bool) verdict {
+	v := verdict{escapes: strings.IndexByte(sql, '\\') >= 0}
 	var space [64]sqltext.Token // on the stack
 	statements := 0
-	for rest := sqltext.Append(space[:0], sql); len(rest) > 0; {
+	l := sqltext.New(sql)
+	l.Escapes = escapes
+	for rest := l.Append(space[:0]); len(rest) > 0; {
 		var s []sqltext.Token
 		if s, rest = sqltext.Cut(rest); len(s) == 0 {
 			continue
@@ -50,28 +58,46 @@ func (v *verdict) bind(feature string) {
 }
 
 // executed returns the statement that EXPLAIN ANALYZE is about, and nothing for
-// an EXPLAIN, which does not execute its statement.
+// an EXPLAIN, which does not execute its statement. Of DECLARE it executes the
+// query alone.
 func executed(s []sqltext.Token) []sqltext.Token {
 	if !s[0].Is("explain") {
 		return s
 	}
-	analyze := false
-	for i := 1; i < len(s); i++ {
-		switch t := &s[i]; {
-		case t.Is("analyze"), t.Is("analyse"):
-			analyze = true
-		case t.IsMark("("):
-			for i++; i < len(s) && !s[i].IsMark(")"); i++ {
-				analyze = analyze || s[i].Is("analyze") || s[i].Is("analyse")
+	i, analyze := 1, false
+	if at(s, i).IsMark("(") { // the last one counts
+		for i++; i < len(s) && !s[i].IsMark(")"); i++ {
+			if isAnalyze(&s[i]) {
+				analyze = !isFalse(at(s, i+1))
 			}
-		case t.Is("verbose"):
-		case analyze:
-			return s[i:]
-		default:
-			return nil
+		}
+		i++
+	} else {
+		if analyze = isAnalyze(at(s, i)); analyze {
+			i++
+		}
+		if at(s, i).Is("verbose") {
+			i++
 		}
 	}
-	return nil
+	if at(s, i).Is("declare") {
+		i++
+	}
+	if !analyze || i >= len(s) {
+		return nil
+	}
+	return s[i:]
+}
+
+func isAnalyze(t *sqltext.Token) bool { return t.Is("analyze") || t.Is("analyse") }
+
+// isFalse reports whether an option of EXPLAIN is switched off.
+func isFalse(t *sqltext.Token) bool {
+	switch strings.ToLower(strings.Trim(t.Text, `'"`)) {
+	case "false", "off", "0":
+		return true
+	}
+	return false
 }
 
 // statement looks at one statement, which has a token at least.
@@ -85,6 +111,8 @@ func (v *verdict) statement(s []sqltext.Token) {
 		v.bind("RESET")
 	case first.Is("discard"):
 		v.bind("DISCARD")
+	case first.Is("deallocate"): // pgx would go on using statements that it prepared
+		v.trait |= leaves
 	case first.Is("prepare"):
 		if at(s, 1).Is("transaction") {
 			v.trait |= once
@@ -97,7 +125,7 @@ func (v *verdict) statement(s []sqltext.Token) {
 	case first.Is("load"):
 		v.bind("LOAD")
 	case first.Is("declare"):
-		if has(s, "with", "hold") {
+		if holds(s) {
 			v.bind("a cursor WITH HOLD")
 		}
 	case first.Is("create"):
@@ -111,7 +139,7 @@ func (v *verdict) statement(s []sqltext.Token) {
 	case first.Is("begin"), first.Is("start"):
 		v.trait |= begins
 	}
-	if !definesFunction(s) {
+	if !isDoneLater(s) {
 		v.inside(s)
 	}
 }
@@ -126,7 +154,7 @@ func (v *verdict) inside(s []sqltext.Token) {
 			}
 		case t.Is("update") && updatesSettings(s[i+1:]):
 			v.bind("an update of pg_settings")
-		case !at(s, i+1).IsMark("("): // no call
+		case !at(s, i+1).IsMark("("), ofAnotherSchema(s, i): // no call, or one of the user's function
 		case isSessionLock(t):
 			v.bind("a session's advisory lock")
 		case t.Names("set_config") && !setsLocally(s[i+1:]):
@@ -154,6 +182,22 @@ func has(s []sqltext.Token, words ...string) bool {
 		}
 		if n == len(words) {
 			return true
+		}
+	}
+	return false
+}
+
+// ofAnotherSchema reports whether the name at i is qualified, and not by the
+// schema of the server's own functions.
+func ofAnotherSchema(s []sqltext.Token, i int) bool {
+	return at(s, i-1).IsMark(".") && !at(s, i-2).Names("pg_catalog")
+}
+
+// holds reports whether DECLARE says WITH HOLD, which stands before its query.
+func holds(s []sqltext.Token) bool {
+	for i := range s {
+		if s[i].Is("for") {
+			return has(s[:i], "with", "hold")
 		}
 	}
 	return false
@@ -193,20 +237,29 @@ func createsTemporary(s []sqltext.Token) bool {
 	return false
 }
 
+// isTemporarySchema reports whether s begins with the name of the session's own
+// schema, which also has a number.
 func isTemporarySchema(s []sqltext.Token) bool {
-	return at(s, 1).IsMark(".") && s[0].Names("pg_temp")
+	if !s[0].IsName() || !at(s, 1).IsMark(".") {
+		return false
+	}
+	name := s[0].Name()
+	return name == "pg_temp" || strings.HasPrefix(name, "pg_temp_")
 }
 
-// definesFunction reports whether what stands in s is done later.
-func definesFunction(s []sqltext.Token) bool {
+// isDoneLater reports whether a statement defines what others do.
+func isDoneLater(s []sqltext.Token) bool {
 	if !s[0].Is("create") {
 		return false
 	}
-	kind := at(s, 1)
-	if kind.Is("or") {
-		kind = at(s, 3)
+	for i := 1; i < len(s); i++ {
+		switch t := &s[i]; {
+		case t.Is("or"), t.Is("replace"), t.Is("local"), t.Is("global"), t.Is("temp"), t.Is("temporary"), t.Is("recursive"), t.Is("constraint"):
+		default:
+			return t.Is("function") || t.Is("procedure") || t.Is("view") || t.Is("rule") || t.Is("trigger") || t.Is("policy")
+		}
 	}
-	return kind.Is("function") || kind.Is("procedure")
+	return false
 }
 
 // intoTemporary reports whether what follows INTO in a query is a temporary
@@ -240,13 +293,17 @@ func endsInto(t *sqltext.Token) bool {
 // updatesSettings reports whether what follows UPDATE is pg_settings, a view
 // that does what SET does.
 func updatesSettings(s []sqltext.Token) bool {
+	i := 0
 	if at(s, 0).Is("only") {
-		s = s[1:]
+		i++
 	}
-	if at(s, 0).Names("pg_catalog") && at(s, 1).IsMark(".") {
-		s = s[2:]
+	if at(s, i).IsMark("(") {
+		i++
 	}
-	return at(s, 0).Names("pg_settings") && !at(s, 1).IsMark(".")
+	for at(s, i+1).IsMark(".") { // the database's name may stand before the schema's
+		i += 2
+	}
+	return at(s, i).Names("pg_settings") && !ofAnotherSchema(s, i)
 }
 
 func isSessionLock(t *sqltext.Token) bool {
@@ -285,7 +342,14 @@ func setsLocally(s []sqltext.Token) bool {
 // isTrue reports whether an argument, with or without its name, is true.
 func isTrue(s []sqltext.Token) bool {
 	if len(s) == 3 && (s[1].IsMark("=>") || s[1].IsMark(":=")) {
-		return s[0].Names("is_local") && s[2].Is("true")
+		return s[0].Names("is_local") && isTrue(s[2:])
 	}
-	return len(s) == 1 && s[0].Is("true")
+	if len(s) != 1 {
+		return false
+	}
+	switch s[0].Text {
+	case "'t'", "'true'", "'on'":
+		return true
+	}
+	return s[0].Is("true")
 }

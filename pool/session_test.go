@@ -208,6 +208,42 @@ func TestHookRunsAgain(t *testing.T) {
 	check.Same(t, "cleaned", p.Stats().Reset, 1)
 }
 
+// A borrower who deallocates what pgx has prepared does not make statements of the
+// next one fail.
+func TestDeallocated(t *testing.T) {
+	t.Parallel()
+	p := open(t, pool.Config{URL: url(t), MaxConns: 1, MinConns: -1})
+	for _, sql := range []string{"DEALLOCATE ALL", "deallocate/**/PREPARE all"} {
+		check.Value(p.Exec(t.Context(), "SELECT id FROM items WHERE id = $1", 1))(t)
+		check.Value(p.Exec(t.Context(), sql))(t)
+		_, err := p.Exec(t.Context(), "SELECT id FROM items WHERE id = $1", 1)
+		check.NoError(t, err)
+	}
+}
+
+// Where a session reads a backslash as an escape, a literal ends elsewhere, and
+// what follows it is found.
+func TestSessionsWithoutStandardStrings(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := open(t, pool.Config{URL: url(t), MaxConns: 1, MinConns: -1, Configure: func(c *pgxpool.Config) {
+		c.ConnConfig.RuntimeParams["standard_conforming_strings"] = "off"
+		c.ConnConfig.RuntimeParams["escape_string_warning"] = "off"
+		c.ConnConfig.RuntimeParams["backslash_quote"] = "on"
+	}})
+	for _, sql := range []string{`SELECT 'it\'s', set_config('app.a', 'x', false), 'it''s'`, `SELECT 'it\'s', set_config('app.a', 'x', false)`} {
+		for range 2 { // read, and found again
+			check.Value(p.Exec(ctx, sql))(t)
+			var left string
+			check.NoError(t, p.QueryRow(ctx, "SELECT coalesce(current_setting('app.a', true), '')").Scan(&left))
+			check.Same(t, sql, left, "")
+		}
+	}
+	before := p.Stats().Reset
+	check.Value(p.Exec(ctx, `SELECT 'it\'s set_config(', '; SET app.a = 1'`))(t)
+	check.Same(t, "cleaned for a literal", p.Stats().Reset, before)
+}
+
 // What cannot be seen is left, unless every connection is cleaned.
 func TestResetAlways(t *testing.T) {
 	t.Parallel()

@@ -184,8 +184,8 @@ func TestDialsAreBounded(t *testing.T) {
 }
 
 // Statements that are given up just when they end hit no transaction and no batch
-// of others, which are not run again. The control is pgx's own way to ask the
-// server, without the wait: TestStrayCancellation shows what it does.
+// of others, which are not run again. TestHeldRequests does so without luck, and is
+// the control: a mutant that does not wait fails it.
 func TestStormHitsNoTransaction(t *testing.T) {
 	dsn := url(t)
 	p := open(t, pool.Config{URL: dsn, MaxConns: stormConns, MinConns: -1, AcquireTimeout: -1})

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -153,6 +154,91 @@ func TestLateRequestsMeetNobody(t *testing.T) {
 			}
 			check.Same(t, "a statement that ended before its request came", met, true)
 			check.Same(t, "run again", p.Stats().Strays, 0)
+		})
+	}
+}
+
+// heldCancels keeps requests to cancel until a given text is sent.
+type heldCancels struct {
+	until string
+	sent  chan struct{} // closed when it is
+	once  sync.Once
+}
+
+func (h *heldCancels) configure(c *pgxpool.Config) {
+	dial := c.ConnConfig.DialFunc
+	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &heldConn{Conn: conn, of: h, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
+	}
+}
+
+type heldConn struct {
+	net.Conn
+	of     *heldCancels
+	redial func() (net.Conn, error)
+}
+
+func (c *heldConn) Write(b []byte) (int, error) {
+	if isCancelRequest(b) {
+		request := append([]byte(nil), b...)
+		go func() {
+			<-c.of.sent
+			if late, err := c.redial(); err == nil {
+				_, _ = late.Write(request)
+				_, _ = late.Read(make([]byte, 1)) // until the server has taken it
+				late.Close()
+			}
+		}()
+		return len(b), nil
+	}
+	n, err := c.Conn.Write(b)
+	if bytes.Contains(b, []byte(c.of.until)) {
+		c.of.once.Do(func() { close(c.of.sent) })
+	}
+	return n, err
+}
+
+// A request that would arrive as soon as the connection is used by somebody else
+// never does, because nobody else is lent the connection.
+func TestHeldRequests(t *testing.T) {
+	t.Parallel()
+	for what, innocent := range map[string]func(*pool.Pool) error{
+		"transaction": func(p *pool.Pool) error {
+			return pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), victimSQL)
+				return err
+			})
+		},
+		"batch": func(p *pool.Pool) error {
+			batch := &pgx.Batch{}
+			batch.Queue(victimSQL)
+			return p.SendBatch(t.Context(), batch).Close()
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			for end := time.Now().Add(testdb.Patience(20 * time.Second)); ; {
+				held := heldCancels{until: victimSQL, sent: make(chan struct{})}
+				p := open(t, pool.Config{
+					URL: url(t), MaxConns: 1, MinConns: -1, AcquireTimeout: testdb.Patience(10 * time.Second), Configure: held.configure,
+				})
+				check.NoError(t, p.Ping(t.Context()))
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+				_, err := p.Exec(ctx, "SELECT pg_sleep(0.07)")
+				given := ctx.Err() != nil
+				cancel()
+				check.NoError(t, innocent(p))
+				if err == nil && given { // the request was too late for its statement
+					return
+				}
+				if time.Now().After(end) {
+					t.Fatalf("no statement ended before its request: %v", err)
+				}
+			}
 		})
 	}
 }

@@ -7,5 +7,6 @@
 // go on behind a line break), numbers, operators, parameters and words. It does
 // not parse: whether the tokens make a statement is the server's business.
 //
-// Literals are read as with standard_conforming_strings, PostgreSQL's default.
+// Literals are read as with standard_conforming_strings, PostgreSQL's default,
+// unless [Lexer].Escapes says otherwise.
 package sqltext

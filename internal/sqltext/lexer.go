@@ -6,14 +6,20 @@ import "strings"
 type Lexer struct {
 	text string
 	pos  int
+
+	// Escapes says that a backslash escapes in literals without a prefix, as it
+	// does where standard_conforming_strings is off.
+	Escapes bool
 }
 
 // New returns a lexer of a text.
 func New(text string) Lexer { return Lexer{text: text} }
 
 // Append appends the tokens of a text to tokens, without its comments.
-func Append(tokens []Token, text string) []Token {
-	l := New(text)
+func Append(tokens []Token, text string) []Token { return New(text).Append(tokens) }
+
+// Append appends the tokens that are left to tokens, without comments.
+func (l Lexer) Append(tokens []Token) []Token {
 	for {
 		t := l.Next()
 		switch t.Kind {
@@ -36,6 +42,9 @@ func (l *Lexer) Next() Token {
 	}
 	start := l.pos
 	kind, end := l.scan(start)
+	if kind == QuotedName && l.text[start] != '"' {
+		end = l.escapeEnd(end)
+	}
 	l.pos = end
 	return Token{Text: l.text[start:end], Pos: start, Kind: kind}
 }
@@ -50,7 +59,7 @@ func (l *Lexer) scan(i int) (Kind, int) {
 	case class&digit != 0, c == '.' && classes[next]&digit != 0:
 		return Number, l.number(i)
 	case c == '\'':
-		return l.literal(i, false)
+		return l.literal(i, l.Escapes)
 	case c == '"':
 		return l.quotedName(i)
 	case c == '$':
@@ -91,7 +100,9 @@ func (l *Lexer) word(i int) (Kind, int) {
 		switch l.text[i] {
 		case 'e', 'E':
 			return l.literal(i+1, true)
-		case 'b', 'B', 'x', 'X', 'n', 'N':
+		case 'n', 'N':
+			return l.literal(i+1, l.Escapes)
+		case 'b', 'B', 'x', 'X':
 			return l.literal(i+1, false)
 		}
 	case next == '&' && lower(l.text[i]) == 'u':
@@ -127,6 +138,29 @@ func (l *Lexer) quotedName(i int) (Kind, int) {
 		return Unclosed, len(l.text)
 	}
 	return QuotedName, end
+}
+
+// escapeEnd returns the end of a name U&"..." that ends before i: it goes on with
+// UESCAPE and a literal, if these follow. The server reads them as one, too.
+func (l *Lexer) escapeEnd(i int) int {
+	rest := Lexer{text: l.text, pos: i, Escapes: l.Escapes}
+	word := rest.skipComments()
+	if !word.Is("uescape") {
+		return i
+	}
+	if literal := rest.skipComments(); literal.Kind == Literal {
+		return rest.pos
+	}
+	return i
+}
+
+// skipComments returns the next token that is no comment.
+func (l *Lexer) skipComments() Token {
+	for {
+		if t := l.Next(); t.Kind != Comment {
+			return t
+		}
+	}
 }
 
 // quoteEnd returns what is behind the quote that ends the text at i, -1 if none

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/sqltext"
@@ -51,8 +52,10 @@ func TestTokens(t *testing.T) {
 		"$1 $23+$4":                         "p$1|p$23|o+|p$4",
 		"a<-5 2*-1 2--1\n":                  "wa|o<|o-|n5|n2|o*|o-|n1|n2|c--1",
 		"a@-b a ?| b a+/*c*/b":              "wa|o@-|wb|wa|o?||wb|wa|o+|c/*c*/|wb",
-		"a::b := c => d .. e <= -+":         "wa|m::|wb|m:=|wc|o=>|wd|m..|we|o<=|o-|o+",
-		"(a,b)[1:2]; {\\}":                  "m(|wa|m,|wb|m)|m[|n1|m:|n2|m]|m;|m{|m\\|m}",
+		`U&"d!0061t" UESCAPE '!'.a U&"b" uescape`: `qU&"d!0061t" UESCAPE '!'|m.|wa|qU&"b"|wuescape`,
+		"U&\"a\" /* a */ uescape -- b\n$$!$$ b":   "qU&\"a\" /* a */ uescape -- b\n$$!$$|wb",
+		"a::b := c => d .. e <= -+":               "wa|m::|wb|m:=|wc|o=>|wd|m..|we|o<=|o-|o+",
+		"(a,b)[1:2]; {\\}":                        "m(|wa|m,|wb|m)|m[|n1|m:|n2|m]|m;|m{|m\\|m}",
 	} {
 		var got []string
 		for l := sqltext.New(sql); ; {
@@ -67,10 +70,29 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestEscapes reads literals as a session with standard_conforming_strings off
+// does.
+func TestEscapes(t *testing.T) {
+	for sql, want := range map[string]string{
+		`'a\'; SET a.b = 1; --'`: `'a\'; SET a.b = 1; --'`,
+		`'it\'s', b`:             `'it\'s' , b`,
+		`n'\'' b'\' x`:           `n'\'' b'\' x`,
+		"'a'\n'\\'b'":            "'a'\n'\\'b'",
+	} {
+		l := sqltext.New(sql)
+		l.Escapes = true
+		var got []string
+		for _, token := range l.Append(nil) {
+			got = append(got, token.Text)
+		}
+		check.Same(t, sql, strings.Join(got, " "), want)
+	}
+}
+
 // TestNames reads names as the server does.
 func TestNames(t *testing.T) {
 	for sql, want := range map[string]string{
-		"Abc": "abc", "ÄB": "Äb", `"A""b"`: `A"b`, `U&"d\0061t\+000061"`: "data", `u&"\\x"`: `\x`, `U&"a\00"`: "a", "'a'": "", "1": "", "": "",
+		"Abc": "abc", "ÄB": "Äb", `"A""b"`: `A"b`, `U&"d\0061t\+000061"`: "data", `u&"\\x"`: `\x`, `U&"d!0061t!!\0061" UESCAPE '!'`: `dat!\0061`, "u&\"d#0061t\"/**/uescape\n$a$#$a$": "dat", `U&"a\00"`: "a", "'a'": "", "1": "", "": "",
 	} {
 		l := sqltext.New(sql)
 		token := l.Next()
@@ -97,9 +119,11 @@ func TestCut(t *testing.T) {
 }
 
 // count is how many statements a text has.
-func count(sql string) int {
+func count(sql string) int { return statements(sqltext.New(sql)) }
+
+func statements(l sqltext.Lexer) int {
 	n := 0
-	for first, rest := sqltext.Cut(sqltext.Append(nil, sql)); len(first)+len(rest) > 0; first, rest = sqltext.Cut(rest) {
+	for first, rest := sqltext.Cut(l.Append(nil)); len(first)+len(rest) > 0; first, rest = sqltext.Cut(rest) {
 		if len(first) > 0 {
 			n++
 		}
@@ -110,7 +134,8 @@ func count(sql string) int {
 // FuzzTokens asks the server about the lexer: a text that is put together again
 // from its tokens, with a comment between any two, must be to it what the text
 // was, and whoever is told that a text has several statements must be told so
-// by both. Statements are prepared and never executed.
+// by both. Statements are prepared and never executed, in a session with
+// standard_conforming_strings and in one without.
 func FuzzTokens(f *testing.F) {
 	for _, sql := range []string{
 		"SELECT 1", "SELECT 1; SELECT 2", "SELECT ';';", "SELECT 1 -- ;\n", "SELECT /* ; /* ; */ */ 1",
@@ -119,29 +144,38 @@ func FuzzTokens(f *testing.F) {
 		"SELECT $1::int+$2::int", "SELECT $1a", "SELECT 1.5e3, .5, 1., 1e5, (ARRAY[1,2])[1:2]", "SELECT 1a", "SELECT a$1 FROM (VALUES (1)) AS x(a$1)",
 		"SELECT make_interval(days=>1)", `SELECT "a""b", é FROM (VALUES (1, 2)) AS x("a""b", é)`, "SELECT 1;;", "SELECT 'a", `SELECT "a`, "SELECT $a$", "/* a",
 		"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END", "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)",
-		"SELECT 1 ; \\", "SELECT {", "SELECT 1..2", "SELECT 0x1F", "SELECT 1_0", "SELECT 1\u00a0", "SELECT 'a' 'b'", "select 1 as $",
+		`SELECT U&"a!0062" UESCAPE '!' FROM (VALUES (1)) AS x(ab)`, "SELECT U&\"a\" uescape", "SELECT U&\"a\" /**/ UESCAPE --\n$$!$$", `SELECT 'a\'; SELECT 2; --'`,
+		`SELECT n'\'', 'b'`, "SELECT 1 ; \\", "SELECT {", "SELECT 1..2", "SELECT 0x1F", "SELECT 1_0", "SELECT 1\u00a0", "SELECT 'a' 'b'", "select 1 as $",
 	} {
 		f.Add(sql)
 	}
-	pool := testdb.Pool(f, testdb.Empty, testdb.MaxConns(1))
-	conn, err := pool.Acquire(f.Context())
-	check.NoError(f, err)
-	defer conn.Release()
+	pool := testdb.Pool(f, testdb.Empty, testdb.MaxConns(2))
+	var conns [2]*pgxpool.Conn
+	for i, setting := range []string{"on", "off"} {
+		conns[i] = check.Value(pool.Acquire(f.Context()))(f)
+		defer conns[i].Release()
+		check.Value(conns[i].Exec(f.Context(), "SET standard_conforming_strings = "+setting))(f)
+		check.Value(conns[i].Exec(f.Context(), "SET backslash_quote = on"))(f)
+	}
 	f.Fuzz(func(t *testing.T, sql string) {
 		if strings.ContainsAny(sql, "\x00\v") || len(sql) > 10_000 {
 			return // a vertical tab is white space from version 16 on
 		}
-		want, several := prepared(t, conn.Conn().PgConn(), sql)
-		joined, whole := rejoin(sql)
-		got, _ := prepared(t, conn.Conn().PgConn(), joined)
-		if want != got {
-			t.Errorf("%q is %s to the server, %q is %s", sql, want, joined, got)
-		}
-		if !whole && want != "42601" {
-			t.Errorf("%q does not end, but is %q to the server", sql, want)
-		}
-		if n := count(sql); several && n < 2 || want == "" && n > 1 {
-			t.Errorf("%q has %d statements; several to the server: %v", sql, n, several)
+		for i, conn := range conns {
+			l := sqltext.New(sql)
+			l.Escapes = i == 1
+			want, several := prepared(t, conn.Conn().PgConn(), sql)
+			joined, whole := rejoin(l)
+			got, _ := prepared(t, conn.Conn().PgConn(), joined)
+			if want != got {
+				t.Errorf("%q is %s to the server, %q is %s", sql, want, joined, got)
+			}
+			if !whole && want != "42601" {
+				t.Errorf("%q does not end, but is %q to the server", sql, want)
+			}
+			if n := statements(l); several && n < 2 || want == "" && n > 1 {
+				t.Errorf("%q has %d statements; several to the server: %v", sql, n, several)
+			}
 		}
 	})
 }
@@ -163,10 +197,10 @@ func prepared(t *testing.T, conn *pgconn.PgConn, sql string) (code string, sever
 // rejoin puts the tokens of a text together with comments between them. A word
 // that touches a number goes on doing so: what that means depends on the
 // server's version.
-func rejoin(sql string) (joined string, whole bool) {
+func rejoin(l sqltext.Lexer) (joined string, whole bool) {
 	var b strings.Builder
 	last := sqltext.Token{}
-	for l := sqltext.New(sql); ; {
+	for {
 		t := l.Next()
 		switch {
 		case t.Kind == sqltext.End:

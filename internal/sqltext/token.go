@@ -12,7 +12,7 @@ type Kind uint8
 const (
 	End        Kind = iota // there is no further token
 	Word                   // a keyword, or a name without quotes
-	QuotedName             // "name", U&"name"
+	QuotedName             // "name", U&"name", U&"name" UESCAPE '!'
 	Literal                // '...' with whatever prefix, $$...$$
 	Number                 // 1, 1.5e3, 0x1f
 	Param                  // $1
@@ -70,17 +70,31 @@ func (t *Token) Name() string {
 	case Word:
 		return fold(t.Text)
 	case QuotedName:
-		text, escaped := t.Text, false
-		if text[0] != '"' { // U&
-			text, escaped = text[2:], true
+		if t.Text[0] == '"' {
+			return unquote(t.Text)
 		}
-		text = strings.ReplaceAll(text[1:len(text)-1], `""`, `"`)
-		if escaped {
-			return unescape(text)
+		l := Lexer{text: t.Text, pos: len("U&")}
+		_, end := l.quotedName(l.pos)
+		name := unquote(t.Text[l.pos:end])
+		if end == len(t.Text) {
+			return unescape(name, '\\')
 		}
-		return text
+		return unescape(name, escapeOf(t.Text))
 	}
 	return ""
+}
+
+// unquote returns a name without its quotes.
+func unquote(s string) string { return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`) }
+
+// escapeOf returns the character that a name gives with UESCAPE, in a literal at
+// its end: '!' or $$!$$.
+func escapeOf(s string) byte {
+	end := len(s) - 1
+	if s[end] == '$' { // of the tag in $tag$!$tag$
+		end = strings.LastIndexByte(s[:end], '$')
+	}
+	return s[end-1]
 }
 
 // fold is strings.ToLower for ASCII only.
@@ -104,20 +118,20 @@ func lower(c byte) byte {
 	return c
 }
 
-// unescape replaces the escapes \XXXX and \+XXXXXX of a U& name. A name that
-// says UESCAPE has another character for them, and stays as it is written.
-func unescape(s string) string {
+// unescape replaces the escapes \XXXX and \+XXXXXX of a U& name, which may have
+// another character than the backslash for them.
+func unescape(s string, escape byte) string {
 	var b strings.Builder
 	for len(s) > 0 {
-		i := strings.IndexByte(s, '\\')
+		i := strings.IndexByte(s, escape)
 		if i < 0 {
 			break
 		}
 		b.WriteString(s[:i])
 		s = s[i+1:]
 		switch {
-		case strings.HasPrefix(s, `\`):
-			b.WriteByte('\\')
+		case len(s) > 0 && s[0] == escape:
+			b.WriteByte(escape)
 			s = s[1:]
 		case strings.HasPrefix(s, "+"):
 			s = writeRune(&b, s[1:], 6)
