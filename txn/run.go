@@ -27,10 +27,11 @@ type Func = func(ctx context.Context, tx pgx.Tx) error
 // Options may be given.
 //
 // A transaction that fails for a reason which usually passes is rolled back and
-// fn run again: serialization failures and deadlocks, a connection that was lost
-// or ended by the server before COMMIT was sent, a server that restarts or is no longer the primary, a cached
-// statement that no longer fits its table. Limits are in [Options]; where one is
-// reached the error is smrt.ErrRetriesExhausted and the last of the failures.
+// fn run again: serialization failures and deadlocks, a connection that was
+// lost or ended by the server before COMMIT was sent, a server that restarts or
+// is no longer the primary, a cached statement that no longer fits its table.
+// Limits are in [Options]; where one is reached the error is
+// smrt.ErrRetriesExhausted and the last of the failures.
 //
 // If Run returns nil, the transaction is committed. If it returns
 // smrt.ErrCommitUnknown, it may be; see [Options].Key for how never to see that.
