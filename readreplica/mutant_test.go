@@ -54,6 +54,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWhatAReadOfASessionAsks: what was read on one node is read there again",
 		},
 		{
+			"a session leaves a standby once a probe has told how far it is", "position.go",
+			"told && r.isReached(", "told && false && r.isReached(",
+			"TestSessionsLeaveAStandby: the other is as far: leaves",
+		},
+		{
+			"what is being replayed may have been seen", "node.go",
+			"		p.LSN++\n", "",
+			"TestSessionsLeaveAStandby: the other may lack what is being replayed: leaves",
+		},
+		{
+			"a probe tells only of reads before it", "position.go",
+			"s.standby && s.asked > t &&", "s.standby &&",
+			"TestWhatAReadOfASessionAsks: what was read on one node is read there again",
+		},
+		{
 			"a session covers its writes", "session.go",
 			"	h.wrote, h.written = max(h.wrote, at), true\n", "	h.written = true\n",
 			"TestWhatAReadOfASessionAsks: a write through the router: questions",

@@ -147,6 +147,59 @@ func TestWhatAReadOfASessionAsks(t *testing.T) {
 	read("all of that is known now", &one, two, 0)
 }
 
+// TestSessionsLeaveAStandby: once a probe has told how far the standby is that a
+// session has read from, another one that is as far serves it too, and nobody is
+// asked. Until then, and while the others have less, it stays where it is.
+func TestSessionsLeaveAStandby(t *testing.T) {
+	t.Parallel()
+	var to atomic.Pointer[string]
+	c, r := openFake(t, func(cfg *readreplica.Config) {
+		cfg.ProbeInterval = 20 * time.Millisecond
+		cfg.Picker = func(nodes []*readreplica.Node) *readreplica.Node {
+			for _, n := range nodes {
+				if name := to.Load(); name != nil && n.Name == *name {
+					return n
+				}
+			}
+			return nil
+		}
+	})
+	says := func(position string, replaying bool) []string {
+		return []string{"t", "t", "42", "1", position, map[bool]string{true: "t", false: "f"}[replaying], "t", "f"}
+	}
+	probed := func() { // for long enough that both standbys were, mostly
+		for from := c.at.Load(); c.at.Load() < from+6; time.Sleep(time.Millisecond) {
+		}
+	}
+	for _, x := range []struct {
+		what          string
+		first, second []string
+		leaves        bool
+	}{
+		{"the other is as far", says("1000", false), says("1000", false), true},
+		{"the other is further", says("1000", true), says("1001", false), true},
+		{"the other may lack what is being replayed", says("1000", true), says("1000", false), false},
+		{"the other is behind", says("1000", false), says("999", false), false},
+	} {
+		c.becomes(1, x.first...)
+		c.becomes(2, x.second...)
+		probed()
+		ctx := readreplica.WithSession(t.Context())
+		to.Store(&one)
+		check.Value(r.Reader().Exec(ctx, "SELECT 1"))(t)
+		to.Store(&two)
+		asked := r.Stats().Positions
+		before, left := reads(r)[two], false
+		for n := 0; !left && n < map[bool]int{true: 50, false: 5}[x.leaves]; n++ {
+			probed()
+			check.Value(r.Reader().Exec(ctx, "SELECT 1"))(t)
+			left = reads(r)[two] > before
+		}
+		check.Same(t, x.what+": leaves", left, x.leaves)
+		check.Same(t, x.what+": questions", r.Stats().Positions, asked)
+	}
+}
+
 // TestReadsRunElsewhere: a read that one standby cannot serve is run on another
 // node, if that can help, and the counts say why.
 func TestReadsRunElsewhere(t *testing.T) {

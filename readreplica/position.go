@@ -48,7 +48,9 @@ func (r *Router) measure(ctx context.Context, d *demand, last handle.Try) (need 
 // saw on other nodes. There are four cases:
 //
 //  1. All that was written and read lies before the session's position. Any
-//     replica that has replayed it will do.
+//     replica that has replayed it will do. So it is if all that was read since
+//     then was on one node and a probe has told how far that is: it becomes the
+//     session's position, so that a session is not tied to a node for ever.
 //  2. Something was written, and where is not known. The primary is asked for
 //     its position, which becomes the session's. (A commit whose position came
 //     with the answer does not get here.)
@@ -81,8 +83,13 @@ func (r *Router) need(ctx context.Context, d *demand, began instant, last handle
 		return need, nil, err
 	}
 	only, several := d.session.lastReads(r)
-	if only.node != nil && r.mayStay(only, need, last) {
-		return need, only.node, nil // case 3
+	if only.node != nil {
+		if p, told := only.node.told(only.at); told && r.isReached(later(need, p), last) {
+			return later(need, d.session.coverRead(r, only, p)), nil, nil // case 1, after a probe
+		}
+		if r.mayStay(only, need, last) {
+			return need, only.node, nil // case 3
+		}
 	}
 	seen, err := r.coverReads(ctx, d.session, only, several) // case 4, or nothing to do
 	return later(need, seen), nil, err
@@ -154,6 +161,14 @@ func (r *Router) mayStay(read lastRead, need smrt.Position, last handle.Try) boo
 		slices.Contains(r.table.Load().readers, n) && n.reached(need)
 }
 
+// isReached reports whether one of the replicas that were not tried has replayed a
+// position.
+func (r *Router) isReached(need smrt.Position, last handle.Try) bool {
+	return slices.ContainsFunc(r.table.Load().readers, func(n *Node) bool {
+		return last.Tried&(1<<n.index) == 0 && n.reached(need)
+	})
+}
+
 // reached reports whether a node has replayed a position, by what is known.
 func (n *Node) reached(need smrt.Position) bool {
 	s := n.status.Load()
@@ -191,10 +206,18 @@ func (r *Router) validated(ctx context.Context, p smrt.Position) (smrt.Position,
 	return p, nil
 }
 
+// told is position as far as the last probe has told it.
+func (n *Node) told(t instant) (p smrt.Position, told bool) {
+	if s := n.status.Load(); s != nil && s.standby && s.asked > t && n.keeps(t) {
+		return s.bound(), true
+	}
+	return p, false
+}
+
 // position is one that covers what a read that ended on the node at t saw.
 func (n *Node) position(ctx context.Context, t instant) (smrt.Position, error) {
-	if s := n.status.Load(); s != nil && s.standby && s.asked > t && n.keeps(t) {
-		return s.bound(), nil
+	if p, told := n.told(t); told {
+		return p, nil
 	}
 	if n.router.table.Load().primary == n || !n.keeps(t) {
 		return n.router.since(ctx, t)
