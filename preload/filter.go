@@ -1,6 +1,7 @@
 package preload
 
 import (
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
@@ -13,14 +14,14 @@ import (
 // It is an EXISTS, so no row of P comes twice. The conditions of the relation
 // itself hold too; its order and limit do not matter.
 func (r ToOne[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
+	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Related())
 }
 
 // Has matches the rows of P that lead to a row of C that matches all of ps. It
 // is an EXISTS, so no row of P comes twice. The conditions of the relation
 // itself hold too; its order and limit do not matter.
 func (r ToMany[P, C]) Has(ps ...query.Predicate[C]) query.Predicate[P] {
-	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Node(plan.Related))
+	return plan.As[query.Predicate[P]](filtered(r.relation, ps).Related())
 }
 
 // HasNot matches the rows of P that lead to no row of C that matches all of ps.
@@ -39,40 +40,41 @@ func (r ToMany[P, C]) HasNot(ps ...query.Predicate[C]) query.Predicate[P] {
 //	query.Where(shop.OrderLines.Count().Ge(3)).OrderBy(shop.OrderLines.Count().Desc())
 //
 // The server counts for each row of P that it looks at.
-func (r ToMany[P, C]) Count(ps ...query.Predicate[C]) Number[P] {
-	return Number[P]{filtered(r.relation, ps).Node(plan.Counted)}
+func (r ToMany[P, C]) Count(ps ...query.Predicate[C]) query.Expr[P, int64] {
+	n := filtered(r.relation, ps).Counted()
+	return valueOf[int64, P](&n, "count", false)
 }
 
-// Number is the number of rows that a row of P leads to.
-type Number[P any] struct{ node plan.Node }
-
-func (n Number[P]) compare(op string, v int64) query.Predicate[P] {
-	n.node.SQL, n.node.A = op, v
-	return plan.As[query.Predicate[P]](n.node)
+// Aggregate returns an aggregate of the rows of C that a row of P leads to. Rows
+// of P can be filtered and ordered by it:
+//
+//	latest := preload.Aggregate(shop.CustomerOrders, query.Max(shop.PlacedAt))
+//	query.All[shop.Customer]().OrderBy(latest.Desc().NullsLast())
+//
+// The server computes it for each row of P that it looks at. The conditions of
+// the relation hold; its order and limit do not matter.
+func Aggregate[P, C, V any](r ToMany[P, C], x query.Operand[query.Groups[C], V]) query.Expr[P, V] {
+	n := r.relation.Selected(x.Plan())
+	return valueOf[V, P](&n, x.Plan().Name, true)
 }
 
-// Eq matches rows that lead to exactly v rows.
-func (n Number[P]) Eq(v int64) query.Predicate[P] { return n.compare("=", v) }
+// Value returns what x is in the row of C that a row of P leads to, NULL if there
+// is none:
+//
+//	query.All[shop.Product]().OrderBy(preload.Value(shop.ProductCategory, shop.CategoryName).Asc())
+//
+// If there are several the query fails with smrt.ErrTooManyRows. The first of
+// several, see [ToMany.First], cannot be asked for in this way.
+func Value[P, C, V any](r ToOne[P, C], x query.Operand[C, V]) query.Expr[P, V] {
+	n := r.relation.Selected(x.Plan())
+	if r.relation.Limited() {
+		n.Err = errFirst
+	}
+	return valueOf[V, P](&n, x.Plan().Name, true)
+}
 
-// Ne matches rows that lead to fewer or more than v rows.
-func (n Number[P]) Ne(v int64) query.Predicate[P] { return n.compare("<>", v) }
+var errFirst = &smrt.QueryError{Reason: "a value of the first of several related rows cannot be compared: load that row, or use preload.Aggregate with query.Min or query.Max"}
 
-// Lt matches rows that lead to fewer than v rows.
-func (n Number[P]) Lt(v int64) query.Predicate[P] { return n.compare("<", v) }
-
-// Le matches rows that lead to at most v rows.
-func (n Number[P]) Le(v int64) query.Predicate[P] { return n.compare("<=", v) }
-
-// Gt matches rows that lead to more than v rows.
-func (n Number[P]) Gt(v int64) query.Predicate[P] { return n.compare(">", v) }
-
-// Ge matches rows that lead to at least v rows.
-func (n Number[P]) Ge(v int64) query.Predicate[P] { return n.compare(">=", v) }
-
-// Asc orders by the number, smallest first.
-func (n Number[P]) Asc() query.Order[P] { return plan.As[query.Order[P]](meta.Order{Expr: &n.node}) }
-
-// Desc orders by the number, greatest first.
-func (n Number[P]) Desc() query.Order[P] {
-	return plan.As[query.Order[P]](meta.Order{Expr: &n.node, Desc: true})
+func valueOf[V, P any](n *plan.Node, name string, nullable bool) query.Expr[P, V] {
+	return plan.AsExpr[query.Expr[P, V]](plan.Computed(meta.ColumnFor[V]("value"), name, nullable, n))
 }

@@ -3,8 +3,12 @@ package preload_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -112,6 +116,16 @@ func TestFragmentsNameTheirRow(t *testing.T) {
 		"joined cited":  func(p condition) string { return parts(movieCited.Where(p).Joined()) },
 		"joined number": func(p condition) string { return number(movieCited.Where(p).Joined()) },
 		"joined exists": func(p condition) string { return exists(movieParts.Where(p).Joined()) },
+		"value":         func(p condition) string { return where(preload.Value(movieWhole.Where(p), movieMinutes).Gt(20)) },
+		"value's order": func(p condition) string {
+			return find(query.All[movie]().OrderBy(preload.Value(movieWhole.Where(p), movieMinutes).Desc(), movieID.Asc()))
+		},
+		"aggregate": func(p condition) string {
+			return find(query.All[movie]().OrderBy(preload.Aggregate(movieParts, query.Sum[int64](movieMinutes, p)).Desc(), movieID.Asc()))
+		},
+		"aggregate cited": func(p condition) string {
+			return where(preload.Aggregate(movieCited.Where(p), query.Max(movieMinutes)).Lt(30))
+		},
 		"update": func(p condition) string {
 			return fmt.Sprint(check.Value(r.UpdateWhere(ctx, query.Where(movieParts.Has(p)), query.Add(movieMinutes, 0)))(t))
 		},
@@ -127,4 +141,55 @@ func TestFragmentsNameTheirRow(t *testing.T) {
 		check.Same(t, name+": movies.kind", at(query.Raw[movie]("movies.kind = $1", "season")), want)
 		check.Same(t, name+": public.movies.kind", at(query.Raw[movie]("public.movies.kind = $1", "season")), want)
 	}
+}
+
+// TestValuesOfRelatedRows compares values and aggregates of related rows with
+// subqueries in plain SQL.
+func TestValuesOfRelatedRows(t *testing.T) {
+	pool, ctx := testdb.Pool(t, cinemaSchema), t.Context()
+	r := repo.New(pool, movies)
+	hours := query.SQL[float64]("$1::float8 / $2", movieMinutes, 60)
+	same := func(name string, q query.Query[movie], sql string) {
+		t.Helper()
+		var got, want []int64
+		for _, m := range check.Value(r.Find(ctx, q))(t) {
+			got = append(got, m.ID)
+		}
+		rows := check.Value(pool.Query(ctx, "SELECT id FROM movies p "+sql))(t)
+		want = check.Value(pgx.CollectRows(rows, pgx.RowTo[int64]))(t)
+		check.Same(t, name, fmt.Sprint(got), fmt.Sprint(want))
+		if len(want) == 0 || len(want) == 90 && !strings.HasPrefix(sql, "ORDER") {
+			t.Errorf("%s proves nothing: %d rows", name, len(want))
+		}
+	}
+	byKey := func(ps ...query.Predicate[movie]) query.Query[movie] {
+		return query.Where(ps...).OrderBy(movieID.Asc())
+	}
+	of := "(SELECT minutes FROM movies w WHERE w.id = p.part_of)"
+	whole := preload.Value(movieWhole, movieMinutes)
+	same("value", byKey(whole.Gt(20)), "WHERE "+of+" > 20 ORDER BY id")
+	same("no value", byKey(whole.IsNull()), "WHERE part_of IS NULL ORDER BY id")
+	same("not the value", byKey(whole.Ne(13)), "WHERE "+of+" IS DISTINCT FROM 13 ORDER BY id")
+	same("compared", byKey(query.Compare(movieMinutes, "<", whole)), "WHERE minutes < "+of+" ORDER BY id")
+	same("order", query.All[movie]().OrderBy(whole.Desc().NullsLast(), movieID.Asc()), "ORDER BY "+of+" DESC NULLS LAST, id")
+	same("expression", byKey(preload.Value(movieWhole, hours).Ge(0.5)), "WHERE (SELECT minutes::float8 / 60 FROM movies w WHERE w.id = p.part_of) >= 0.5 ORDER BY id")
+	same("value of a value", byKey(preload.Value(movieWhole, whole).Lt(25)),
+		"WHERE (SELECT (SELECT minutes FROM movies v WHERE v.id = w.part_of) FROM movies w WHERE w.id = p.part_of) < 25 ORDER BY id")
+	parts := "FROM movies c WHERE c.part_of = p.id"
+	cited := "FROM citations j JOIN movies c ON c.id = j.cited WHERE j.citing = p.id"
+	same("sum", byKey(preload.Aggregate(movieParts, query.Sum[int64](movieMinutes)).Gt(60)), "WHERE (SELECT sum(minutes) "+parts+") > 60 ORDER BY id")
+	same("sum of some", byKey(preload.Aggregate(movieParts.Where(movieKind.Eq("film")), query.Sum[int64](movieMinutes, movieMinutes.Lt(40))).Gt(10)),
+		"WHERE (SELECT sum(minutes) FILTER (WHERE minutes < 40) "+parts+" AND c.kind = 'film') > 10 ORDER BY id")
+	same("of pairs", byKey(preload.Aggregate(movieCited, query.Sum[int64](movieMinutes, movieKind.Ne("film"))).Gt(40)),
+		"WHERE (SELECT sum(c.minutes) FILTER (WHERE c.kind <> 'film') "+cited+") > 40 ORDER BY id")
+	most := preload.Aggregate(movieCited, query.Max(hours))
+	same("order by the greatest", query.All[movie]().OrderBy(most.Desc().NullsLast(), movieID.Desc()), "ORDER BY (SELECT max(c.minutes) "+cited+") DESC NULLS LAST, id DESC")
+	same("inside", byKey(movieParts.Has(preload.Aggregate(movieParts, query.Count[movie]()).Ge(3))), "WHERE EXISTS (SELECT 1 "+parts+" AND (SELECT count(*) FROM movies d WHERE d.part_of = c.id) >= 3) ORDER BY id")
+
+	first := preload.Value(movieParts.First(), movieMinutes)
+	_, err := r.Find(ctx, byKey(first.Gt(1)))
+	check.Error(t, "the first of several", err, smrt.ErrBadQuery)
+	several := preload.Value(preload.HasOne(movies, movies, func(m *movie) **int64 { return &m.PartOf }), movieMinutes)
+	_, err = r.Find(ctx, byKey(several.Gt(1)))
+	check.Error(t, "one of several", err, smrt.ErrTooManyRows)
 }

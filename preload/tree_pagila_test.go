@@ -69,6 +69,7 @@ var (
 	filmTitle    = query.TextCol(func(f *pagila.Film) *string { return &f.Title })
 	filmLength   = query.NullCol(func(f *pagila.Film) **int16 { return &f.Length })
 	filmRate     = query.Col(func(f *pagila.Film) *pgtype.Numeric { return &f.RentalRate })
+	languageName = query.Col(func(l *pagila.Language) *string { return &l.Name })
 	filmFeatures = query.ArrayCol(func(f *pagila.Film) *[]string { return &f.SpecialFeatures })
 	actorLast    = query.TextCol(func(a *pagila.Actor) *string { return &a.LastName })
 	actorID      = query.Col(func(a *pagila.Actor) *int32 { return &a.ActorID })
@@ -113,6 +114,9 @@ func pagilaEntities() []*entity {
 		{pagila.FilmGenres.Has(genreName.In("Action", "Sci-Fi")), "EXISTS (SELECT 1 FROM film_category x JOIN category y USING (category_id) WHERE x.film_id = <c>.film_id AND y.name IN ('Action', 'Sci-Fi'))"},
 		{pagila.FilmCast.Count(actorLast.HasPrefix("B")).Ge(1), "(SELECT count(*) FROM film_actor x JOIN actor y USING (actor_id) WHERE x.film_id = <c>.film_id AND y.last_name LIKE 'B%') >= 1"},
 		{pagila.FilmOriginally.HasNot(), "<c>.original_language_id IS NULL"},
+		{preload.Aggregate(pagila.FilmCast, query.Max(actorID)).Gt(190), "(SELECT max(actor_id) FROM film_actor x WHERE x.film_id = <c>.film_id) > 190"},
+		{query.SQL[float64]("$1::float8 / $2", filmRate, filmLength).Lt(0.03), "<c>.rental_rate::float8 / <c>.length < 0.03"},
+		{preload.Value(pagila.FilmLanguage, languageName).Eq("English"), "(SELECT x.name FROM language x WHERE x.language_id = <c>.language_id) = 'English'"},
 	}
 	filmOrders := []choice[query.Order[pagila.Film]]{{filmTitle.Desc(), "<c>.title DESC"}, {filmLength.Asc().NullsFirst(), "<c>.length NULLS FIRST"}, {filmID.Asc(), "<c>.film_id"}}
 	someActors := []choice[query.Predicate[pagila.Actor]]{{actorLast.HasPrefix("S"), "<c>.last_name LIKE 'S%'"}, {pagila.ActorFilms.Count().Gt(28), "(SELECT count(*) FROM film_actor x WHERE x.actor_id = <c>.actor_id) > 28"}}

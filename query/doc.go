@@ -67,11 +67,32 @@
 // Orders put NULLs where PostgreSQL does, last when ascending and first when
 // descending, unless NullsFirst or NullsLast says otherwise.
 //
+// # Expressions
+//
+// What the server computes of a row is an [Expr], made by [SQL] of columns, other
+// expressions and values. It is compared and ordered by like a column, and
+// assigned by SetTo; [Compare] compares two values of a row:
+//
+//	worth := query.SQL[int64]("$1 * $2", Price, Stock)
+//	query.Where(worth.Gt(100_00), query.Compare(Stock, "<", MinStock)).OrderBy(worth.Desc())
+//	Price.SetTo(query.SQL[int64]("greatest($1 - $2, 0)", Price, 50))
+//
+// # Groups
+//
+// [Count], [Sum], [Avg], [Min], [Max], [CountDistinct] and [Aggregate] return
+// expressions of a group of rows, and [By] those that make the groups. They are
+// of the entity [Groups] of T, so that the compiler keeps them out of conditions
+// on rows. repo.GroupBy and repo.Aggregate read them:
+//
+//	revenue := query.Sum[int64](Total, Paid.Eq(true)) // the sum FILTER (WHERE paid)
+//	query.Where(revenue.Gt(1000_00)).OrderBy(revenue.Desc()) // HAVING, and the order of groups
+//
 // # SQL of your own
 //
-// Write what the operators do not cover in SQL, with $1, $2, ... for arguments:
+// Write what the operators do not cover in SQL, with $1, $2, ... for arguments,
+// which may be values, columns and expressions:
 //
-//	query.Where(query.Raw[Product]("price_cents < $1 * cost_cents", 1.2))
+//	query.Where(query.Raw[Product]("$1 ~* $2", Name, "^tea"))
 //	Price.SetExpr("greatest(price_cents - $1, 0)", 50)
 //
 // The table's name stands for the row that is meant, wherever the fragment does:

@@ -32,7 +32,7 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 // text matches every row that is not NULL.
 func (c TextColumn[T, V]) pattern(op plan.Op, before, text, after string) Predicate[T] {
 	if text == "" {
-		if c.Plan().Nullable || c.column == nil {
+		if c.Plan().Nullable || c.x.Column == nil {
 			return c.IsNotNull()
 		}
 		return Predicate[T]{plan.Node{Op: plan.True}}

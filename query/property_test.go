@@ -43,15 +43,64 @@ func randomDual(r *rand.Rand, depth int) dual {
 			}}
 		}
 	}
-	switch r.IntN(4) {
+	number := func() int32 { return r.Int32N(4) }
+	switch r.IntN(8) {
 	case 0:
-		return leaf(r, thingInt, func(t *thing) *int32 { return &t.Int }, func() int32 { return r.Int32N(4) })
+		return leaf(r, thingInt.Expr, func(t *thing) *int32 { return &t.Int }, func() int32 { return r.Int32N(4) })
 	case 1:
-		return leaf(r, thingMaybeInt, func(t *thing) *int32 { return t.MaybeInt }, func() int32 { return r.Int32N(4) })
+		return leaf(r, thingMaybeInt.Expr, func(t *thing) *int32 { return t.MaybeInt }, func() int32 { return r.Int32N(4) })
 	case 2:
-		return leaf(r, thingNick.Column, func(t *thing) *string { return t.Nick }, func() string { return randomText(r) })
+		return leaf(r, thingNick.Expr, func(t *thing) *string { return t.Nick }, func() string { return randomText(r) })
+	case 3:
+		return leaf(r, thingSum, func(t *thing) *int32 {
+			if t.MaybeInt == nil {
+				return nil
+			}
+			return ptr(t.Int + *t.MaybeInt)
+		}, number)
+	case 4:
+		by := number()
+		product := query.SQL[int32]("$2 * coalesce($1, $3) + $2", thingMaybeInt, by, int32(1))
+		return leaf(r, product, func(t *thing) *int32 {
+			v := int32(1)
+			if t.MaybeInt != nil {
+				v = *t.MaybeInt
+			}
+			return ptr(by*v + by)
+		}, number)
+	case 5:
+		return compared(r)
 	}
 	return search(r)
+}
+
+var thingSum = query.SQL[int32]("$1 + $2", thingInt, thingMaybeInt)
+
+// compared draws a comparison of two values of a row.
+func compared(r *rand.Rand) dual {
+	nilToo := func(test func(a, b int32) bool, null bool) func(*thing) bool {
+		return func(t *thing) bool {
+			if t.MaybeInt == nil {
+				return null
+			}
+			return test(t.Int, *t.MaybeInt)
+		}
+	}
+	switch r.IntN(7) {
+	case 0:
+		return dual{query.Compare(thingInt, "=", thingMaybeInt), nilToo(func(a, b int32) bool { return a == b }, false)}
+	case 1:
+		return dual{query.Compare(thingInt, "<>", thingMaybeInt), nilToo(func(a, b int32) bool { return a != b }, true)}
+	case 2:
+		return dual{query.Compare(thingInt, "<", thingMaybeInt), nilToo(func(a, b int32) bool { return a < b }, false)}
+	case 3:
+		return dual{query.Compare(thingInt, ">=", thingMaybeInt), nilToo(func(a, b int32) bool { return a >= b }, false)}
+	case 4: // a NULL is not different from a NULL
+		return dual{query.Compare(thingMaybeInt, "=", query.SQL[int32]("nullif($1, 0)", thingMaybeInt)), nilToo(func(_, b int32) bool { return b != 0 }, true)}
+	case 5:
+		return dual{query.Compare(thingSum, ">", thingInt), nilToo(func(_, b int32) bool { return b > 0 }, false)}
+	}
+	return dual{query.Raw[thing]("$1 % $2 = $3", thingSum, 2, 0), nilToo(func(a, b int32) bool { return (a+b)%2 == 0 }, false)}
 }
 
 func several(r *rand.Rand, depth int) (ps []query.Predicate[thing], ds []dual) {
@@ -67,7 +116,7 @@ func randomText(r *rand.Rand) string {
 }
 
 // leaf draws a comparison. In Go a nil is equal to nothing and less than nothing.
-func leaf[V cmp.Ordered](r *rand.Rand, c query.Column[thing, V], get func(*thing) *V, draw func() V) dual {
+func leaf[V cmp.Ordered](r *rand.Rand, c query.Expr[thing, V], get func(*thing) *V, draw func() V) dual {
 	v, low, high := draw(), draw(), draw()
 	var vs []V
 	for range r.IntN(4) {

@@ -46,14 +46,16 @@ func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: op, Kids: slices.Clone(plan.All(ps))}}
 }
 
-// Raw returns a condition in SQL, with $1, $2, ... for args. The text must be a
-// constant of the program, so that values reach the server as arguments only.
+// Raw returns a condition in SQL, with $1, $2, ... for args: values, and columns
+// and expressions of the entity. The text must be a constant of the program, so
+// that values reach the server as arguments only.
 // It is put in parentheses, and its own must match. Columns are named as in the
 // database; with the name of the table in front of it, a column is of the row
 // that the condition is about, on related rows too. Comments and semicolons are
 // refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: plan.CopyArgs(args)}}
+	as, err := arguments[T](args)
+	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: as, Err: err}}
 }
 
 // Query selects rows of T. It is a value: every method returns a new query and

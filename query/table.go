@@ -174,7 +174,7 @@ func keyByServer(b bool) setting        { return to(func(t *meta.Table) { t.KeyB
 func defaultOrder(order []meta.Order) setting {
 	return func(d *definition) error {
 		for _, o := range order {
-			if o.Expr == nil && (o.Column == nil || o.Column == plan.Undeclared) {
+			if o.Column == nil || o.Column == plan.Undeclared {
 				return plan.ErrUndeclared
 			}
 		}

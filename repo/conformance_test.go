@@ -66,7 +66,7 @@ var exercises = []struct {
 		check.Same(t, "count", check.Value(r.Count(ctx, q))(t), 4)
 		page := check.Value(r.Page(ctx, q, query.Page{Size: 3}))(t)
 		check.Same(t, "second page", slugs(check.Value(r.Page(ctx, q, query.Page{Size: 3, After: page.Next}))(t).Items), "d")
-		check.Same(t, "greatest", check.Value(repo.Max(ctx, r, docSlug.Column, query.Where(docRank.Ge(0))))(t).V, "d")
+		check.Same(t, "greatest", check.Value(repo.Aggregate(ctx, r, query.Max(docSlug), query.Where(docRank.Ge(0))))(t).V, "d")
 	}},
 	{"stream, left early and used again", func(t *testing.T, ctx context.Context, r *repo.Repository[document, int64]) {
 		for d, err := range r.Stream(ctx, query.All[document]().OrderBy(docSlug.Asc())) {

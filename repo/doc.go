@@ -84,9 +84,10 @@
 //
 // [View] reads rows into a struct that embeds the entity and adds computed
 // columns; [Select] reads only some columns. Both take queries of the entity.
-// [Sum], [Avg], [Min], [Max] and [CountBy] compute in the database:
+// [Aggregate] computes one value of all rows, [GroupBy] several of each group of
+// rows, in the database:
 //
-//	total, err := repo.Sum(ctx, products, Price, query.Where(Stock.Gt(0)))
+//	total, err := repo.Aggregate(ctx, products, query.Sum[int64](Price), query.Where(Stock.Gt(0)))
 //
 // # Transactions
 //

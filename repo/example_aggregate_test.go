@@ -12,7 +12,7 @@ import (
 
 // Count, add up and group rows. A sum of no rows is not valid, which is not the
 // same as 0.
-func ExampleSum() {
+func ExampleAggregate() {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, dsn())
 	if err != nil {
@@ -23,17 +23,17 @@ func ExampleSum() {
 	products := repo.New(pool, Products)
 
 	inStock := query.Where(Stock.Gt(0))
-	sum, err := repo.Sum(ctx, products, Price, inStock)
+	sum, err := repo.Aggregate(ctx, products, query.Sum[int64](Price), inStock)
 	if err != nil {
 		panic(err)
 	}
-	dearest, err := repo.Max(ctx, products, Price, inStock)
+	dearest, err := repo.Aggregate(ctx, products, query.Max(Price), inStock)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(sum.V, dearest.V)
 
-	none, err := repo.Sum(ctx, products, Price, query.Where(Stock.Gt(1000)))
+	none, err := repo.Aggregate(ctx, products, query.Sum[int64](Price), query.Where(Stock.Gt(1000)))
 	if err != nil {
 		panic(err)
 	}

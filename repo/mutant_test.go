@@ -14,6 +14,16 @@ func TestRulesAreGuarded(t *testing.T) {
 		caught               string // the test that notices, and what it says
 	}{
 		{
+			"ties of groups come in the order of their keys", "../internal/plan/groups.go",
+			"			terms = append(terms, meta.Order{Column: c})\n", "			_ = c\n",
+			"TestRandomGroups",
+		},
+		{
+			"there is a group of no rows", "../internal/crud/query.go",
+			"r.Spec.Empty() && (r.Groups == nil || r.Groups.Keyed())", "r.Spec.Empty()",
+			"TestGroupsOfNothing",
+		},
+		{
 			"rows are counted", "../internal/table/result.go",
 			"	if err == nil && n != of.Len() && !r.Some {", "	if false {",
 			"TestRowsThatDoNotComeBack",

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -19,7 +21,11 @@ import (
 // that every order has ties and NULLs.
 func manyProducts(t *testing.T, n int) *repo.Repository[shop.Product, int64] {
 	t.Helper()
-	pool := testdb.Pool(t, shop.Schema)
+	return manyProductsOn(t, testdb.Pool(t, shop.Schema), n)
+}
+
+func manyProductsOn(t *testing.T, pool *pgxpool.Pool, n int) *repo.Repository[shop.Product, int64] {
+	t.Helper()
 	category := &shop.Category{Slug: "all", Name: "All"}
 	if err := repo.New(pool, shop.Categories).Create(t.Context(), category); err != nil {
 		t.Fatal(err)
@@ -219,19 +225,19 @@ func TestAggregates(t *testing.T) {
 	for _, p := range all {
 		want += p.PriceCents
 	}
-	sum, err := repo.Sum(t.Context(), products, shop.Price, query.All[shop.Product]())
+	sum, err := repo.Aggregate(t.Context(), products, query.Sum[int64](shop.Price), query.All[shop.Product]())
 	if err != nil || !sum.Valid || sum.V != want {
 		t.Errorf("sum %v, want %d, %v", sum, want, err)
 	}
-	none, err := repo.Sum(t.Context(), products, shop.Price, query.Where(shop.Price.Lt(0)))
+	none, err := repo.Aggregate(t.Context(), products, query.Sum[int64](shop.Price), query.Where(shop.Price.Lt(0)))
 	if err != nil || none.Valid {
 		t.Errorf("sum of no rows: %v, %v", none, err)
 	}
-	never, err := repo.Max(t.Context(), products, shop.Weight, query.Where(shop.Weight.In()))
+	never, err := repo.Aggregate(t.Context(), products, query.Max(shop.Weight), query.Where(shop.Weight.In()))
 	if err != nil || never.Valid {
 		t.Errorf("max of no rows: %v, %v", never, err)
 	}
-	heaviest, err := repo.Max(t.Context(), products, shop.Weight, query.All[shop.Product]())
+	heaviest, err := repo.Aggregate(t.Context(), products, query.Max(shop.Weight), query.All[shop.Product]())
 	if err != nil || heaviest.V != 4 {
 		t.Errorf("max %v, %v", heaviest, err)
 	}

@@ -233,20 +233,15 @@ func readCalls() []readCall {
 		{"Stream", "with loads", func(ctx context.Context, db smrt.DB) (any, error) {
 			return collected(viewOf(db).Stream(ctx, everyWare, withParts))
 		}},
-		{"Sum", "", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.Sum(ctx, plain(db), wareStock, everyWare)
+		{"Aggregate", "", func(ctx context.Context, db smrt.DB) (any, error) {
+			return repo.Aggregate(ctx, plain(db), query.Sum[int64](wareStock), everyWare)
 		}},
-		{"SumFloat", "", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.SumFloat(ctx, plain(db), warePrice, everyWare)
+		{"Aggregate", "of a reader", func(ctx context.Context, db smrt.DB) (any, error) {
+			return repo.Aggregate(ctx, names(db), query.Avg[float64](warePrice), everyWare)
 		}},
-		{"Avg", "", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.Avg(ctx, plain(db), wareStock, everyWare)
-		}},
-		{"Min", "", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.Min(ctx, plain(db), wareStock, everyWare)
-		}},
-		{"Max", "", func(ctx context.Context, db smrt.DB) (any, error) {
-			return repo.Max(ctx, names(db), wareStock, everyWare)
+		{"GroupBy", "", func(ctx context.Context, db smrt.DB) (any, error) {
+			return repo.GroupBy(ctx, plain(db), everyWare, query.All[query.Groups[ware]](),
+				query.Into(query.By(wareStock), func(g *[2]int64) *int64 { return &g[0] }), query.Into(query.Count[ware](), func(g *[2]int64) *int64 { return &g[1] }))
 		}},
 		{"CountBy", "", func(ctx context.Context, db smrt.DB) (any, error) {
 			return repo.CountBy(ctx, plain(db), wareStock, everyWare)

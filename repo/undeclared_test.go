@@ -38,7 +38,7 @@ func TestUndeclared(t *testing.T) {
 	}
 	_, err := a.documents.UpdateWhere(ctx, query.Where(docRank.Eq(0)), rank.Set(1))
 	check.Error(t, "update where", err, smrt.ErrBadQuery)
-	_, err = repo.Sum(ctx, a.documents, rank, query.All[document]())
+	_, err = repo.Aggregate(ctx, a.documents, query.Sum[int64](rank), query.All[document]())
 	check.Error(t, "sum", err, smrt.ErrBadQuery)
 	_, err = repo.CountBy(ctx, a.documents, rank, query.All[document]())
 	check.Error(t, "count by", err, smrt.ErrBadQuery)

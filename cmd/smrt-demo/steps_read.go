@@ -105,7 +105,7 @@ func countAndExists(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 func sumAndCountBy(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	orders := repo.New(pool, shop.Orders)
 	valid := query.Where(shop.Status.Ne(shop.OrderCancelled))
-	revenue, err := repo.Sum(ctx, orders, shop.Total, valid)
+	revenue, err := repo.Aggregate(ctx, orders, query.Sum[int64](shop.Total), valid)
 	out.must(err)
 	states, err := repo.CountBy(ctx, orders, shop.Status, query.All[shop.Order]())
 	out.must(err)

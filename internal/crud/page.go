@@ -47,11 +47,11 @@ func (b *Bound) keysetOrder(s *plan.Spec) ([]meta.Order, error) {
 		return nil, smrt.ErrNoKey
 	}
 	for _, o := range s.Order {
-		if o.Expr != nil {
-			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by a number of related rows, which is no column: use PageNumber"}
-		}
-		if o.Column == nil {
+		switch {
+		case o.Column == nil:
 			return nil, plan.ErrUndeclared
+		case o.Column.Expr != nil:
+			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by an expression, which is no column: use PageNumber"}
 		}
 	}
 	return b.totalOrder(s), nil

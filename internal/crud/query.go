@@ -115,7 +115,7 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 		return nil, err
 	}
 	st, err := b.Table.Build(r)
-	if err != nil || r.Spec.Empty() {
+	if err != nil || r.Spec.Empty() && (r.Groups == nil || r.Groups.Keyed()) {
 		return nil, b.Table.Named(err)
 	}
 	rows, err := b.DB.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
@@ -246,7 +246,7 @@ func (b *Bound) totalOrder(s *plan.Spec) []meta.Order {
 	for _, k := range b.Table.Key {
 		named := false
 		for _, o := range order {
-			named = named || o.Expr == nil && o.Column == k.Column
+			named = named || o.Column == k.Column
 		}
 		if !named {
 			desc := len(order) > 0 && order[len(order)-1].Desc // so that one index serves all

@@ -1,6 +1,7 @@
 package crud
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"unsafe"
@@ -163,49 +164,52 @@ func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	return ok, err
 }
 
-// Aggregate selects one expression over the rows that match into dst, a pointer
-// to a pointer that is nil for NULL. It asks the server even if none can match.
-func (b *Bound) Aggregate(ctx context.Context, op table.Op, expr string, s *plan.Spec, dst any) error {
-	if err := checkAggregate(s); err != nil {
-		return b.fail(ctx, op, err)
-	}
-	return b.Read(ctx, op, nil, func(on *Bound) error {
-		return on.fail(ctx, op, on.scalar(ctx, &plan.Request{Verb: plan.Aggregate, List: expr, Spec: s}, dst))
-	})
+// Aggregate selects one value of all rows that match into dst, a pointer to a
+// pointer that is nil for NULL. It asks the server even if none can match.
+func (b *Bound) Aggregate(ctx context.Context, value *meta.Column, s *plan.Spec, dst any) error {
+	g := &plan.Groups{Outputs: []*meta.Column{value}, Spec: (*plan.Spec)(nil).OrEmpty()}
+	return b.grouped(ctx, "aggregate", g, s, func(on *Bound, r *plan.Request) error { return on.scalar(ctx, r, dst) })
 }
 
-// CountBy counts the rows that match by their value in a column, in the order
-// of the values. The groups are structs of type row: the first field takes the
-// value, the second the number of rows, an int64.
-func (b *Bound) CountBy(ctx context.Context, column *meta.Column, row reflect.Type, s *plan.Spec) (vs table.Slice, err error) {
-	if err := checkAggregate(s); err != nil {
-		return table.Slice{}, b.fail(ctx, "count", err)
-	}
-	if column == plan.Undeclared {
-		return table.Slice{}, b.fail(ctx, "count", plan.ErrUndeclared)
-	}
+// Group selects values of groups of the rows that match, into structs that the
+// outputs say the fields of.
+func (b *Bound) Group(ctx context.Context, row reflect.Type, outputs []plan.Output, groups, s *plan.Spec) (vs table.Slice, err error) {
+	g := &plan.Groups{Spec: groups.OrEmpty()}
 	var targets []meta.Target
-	for i, name := range []string{column.Name, "count"} {
-		targets = append(targets, meta.Target{Column: meta.NewColumn(name, row.Field(i).Type, row.Field(i).Offset)})
+	for _, o := range outputs {
+		err = cmp.Or(err, o.Err)
+		g.Outputs, targets = append(g.Outputs, o.Column), append(targets, o.Target)
+	}
+	if err != nil {
+		return vs, b.fail(ctx, "group", err)
 	}
 	to := table.StructsOf(row)
-	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
-		vs, err = on.group(ctx, column.Quoted+", count(*)", &to, targets, s)
-		return on.fail(ctx, "count", err)
+	err = b.grouped(ctx, "group", g, s, func(on *Bound, r *plan.Request) error {
+		return on.again(func(on *Bound) (err error) {
+			vs, err = on.groupOnce(ctx, r, &to, targets)
+			return err
+		})
 	})
 	return vs, err
 }
 
-func (b *Bound) group(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (vs table.Slice, err error) {
-	err = b.again(func(on *Bound) (err error) {
-		vs, err = on.groupOnce(ctx, list, to, targets, s)
-		return err
+// grouped checks what belongs to groups, and runs a request for them.
+func (b *Bound) grouped(ctx context.Context, op table.Op, g *plan.Groups, s *plan.Spec, run func(*Bound, *plan.Request) error) error {
+	err := cmp.Or(g.Check(), checkAggregate(s))
+	if err != nil {
+		return b.fail(ctx, op, err)
+	}
+	routed := s
+	if !g.Keyed() {
+		routed = nil // there is one group even if no row can match
+	}
+	return b.Read(ctx, op, routed, func(on *Bound) error {
+		return on.fail(ctx, op, run(on, &plan.Request{Verb: plan.GroupBy, Groups: g, Spec: s}))
 	})
-	return vs, err
 }
 
-func (b *Bound) groupOnce(ctx context.Context, list string, to *table.Structs, targets []meta.Target, s *plan.Spec) (table.Slice, error) {
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.GroupBy, List: list, Spec: s})
+func (b *Bound) groupOnce(ctx context.Context, r *plan.Request, to *table.Structs, targets []meta.Target) (table.Slice, error) {
+	rows, err := b.open(ctx, r)
 	if rows == nil {
 		return table.Slice{}, err
 	}

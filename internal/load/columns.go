@@ -68,7 +68,7 @@ func without(terms []meta.Order, group []*meta.Column) []meta.Order {
 func ordering(terms []meta.Order) string {
 	out := ""
 	for i, o := range terms {
-		if o.Expr == nil {
+		if o.Column.Expr == nil {
 			out += ", " + o.Column.Quoted + " AS smrt_o" + strconv.Itoa(i)
 		}
 	}

@@ -46,10 +46,10 @@ func pickJoined(loads []*Load) (picked []*Load, columns []*plan.JoinedColumn) {
 func (l *Load) column() *plan.JoinedColumn {
 	switch l.into {
 	case IntoCount:
-		n := l.Node(plan.Counted)
+		n := l.Counted()
 		return &plan.JoinedColumn{Number: &n}
 	case IntoExists:
-		n := l.Node(plan.Related)
+		n := l.Related()
 		return &plan.JoinedColumn{Number: &n}
 	}
 	c := &plan.JoinedColumn{

@@ -103,7 +103,7 @@ func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 		l.height = max(l.height, n.height+1)
 	}
 	for _, o := range l.spec.Order {
-		if o.Expr != nil && (l.Via != nil || l.byNumber()) {
+		if o.Column.Expr != nil && (l.Via != nil || l.byNumber()) {
 			l.refuse("rows that are limited for each parent, reached through a join table, or named by a key of text can be ordered by columns only")
 		}
 	}

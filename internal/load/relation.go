@@ -112,17 +112,38 @@ func (r *Relation) Within(inside bool) *Relation {
 	return &c
 }
 
-// Node returns a condition on the rows that r leads to, or their number.
-func (r *Relation) Node(op plan.Op) plan.Node {
-	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: &plan.Link{
-		Table: r.Child, Deleted: r.spec.Deleted, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Inner),
-	}}
-	if r.Via != nil { // the row of the join table that leads to such a row
-		n.Link.Outer = columnsOf(r.Via.Right)
-		n = plan.Node{Kids: []plan.Node{n}, Link: &plan.Link{
-			Table: r.Via.Table, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Via.Left),
-		}}
+// Related returns the condition that r leads to a row.
+func (r *Relation) Related() plan.Node {
+	link, via := r.links()
+	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: link}
+	if via != nil { // there is a row of the join table that leads to such a row
+		n = plan.Node{Op: plan.Related, Kids: []plan.Node{n}, Link: via}
 	}
-	n.Op = op
 	return n
 }
+
+// Selected returns what c is in the row that r leads to, or, if it is an
+// aggregate, over all rows.
+func (r *Relation) Selected(c *meta.Column) plan.Node {
+	link, via := r.links()
+	return plan.Node{Op: plan.Selected, Column: c, Kids: r.spec.Where, Link: link, Via: via}
+}
+
+// Counted returns the number of rows that r leads to.
+func (r *Relation) Counted() plan.Node { return r.Selected(rowCount.Column) }
+
+var rowCount = plan.Computed(countColumn, "count", false, plan.Aggregate("count(*)", nil, nil, nil))
+
+// links returns the link to the rows that r leads to, and the link to the join
+// table where that one begins, nil if there is none.
+func (r *Relation) links() (link, via *plan.Link) {
+	link = &plan.Link{Table: r.Child, Deleted: r.spec.Deleted, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Inner)}
+	if r.Via != nil {
+		link.Outer = columnsOf(r.Via.Right)
+		via = &plan.Link{Table: r.Via.Table, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Via.Left)}
+	}
+	return link, via
+}
+
+// Limited reports whether r leads to some of the rows only.
+func (r *Relation) Limited() bool { return r.spec.HasLimit }

@@ -19,6 +19,7 @@ type Column struct {
 	Encode   Kind         // how it is encoded: an sqlc enum scans itself but has no Valuer
 	Ptr      bool         // the field is a pointer to a value of these kinds
 	Nullable bool         // the field can hold a NULL
+	Expr     Expr         // what is computed in place of a column
 
 	valuer bool  // the value, or its address, has the method of driver.Valuer
 	other  other // how a KindOther becomes an argument; nil: as it is

@@ -14,7 +14,6 @@ type Order struct {
 	Column *Column
 	Desc   bool
 	Nulls  Nulls
-	Expr   Expr // in place of a column
 }
 
 // Expr is an expression that package plan renders.

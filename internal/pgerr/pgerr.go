@@ -154,6 +154,9 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if kind := constraintKind(pg); kind != 0 {
 		return constraint(op, table, kind, err, pg)
 	}
+	if pg.Code == "21000" && strings.HasSuffix(pg.Routine, "Plan") { // of the executor's functions for subqueries
+		return fmt.Errorf("%w: a value of one related row was asked for, and there are several: %w", smrt.ErrTooManyRows, pg)
+	}
 	if c, ok := conditions[pg.Code]; ok {
 		if c.sentinel == nil {
 			return &hidden{text: c.text + " (SQLSTATE " + pg.Code + ")", err: pg}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"strings"
 
 	sq "github.com/Masterminds/squirrel"
 
@@ -89,7 +90,6 @@ func (b *builder) links(l *Link) {
 
 // link appends the key of a condition on related rows.
 func (b *builder) link(n *Node) {
-	b.text(n.SQL)
 	b.links(n.Link)
 	outer := b.table
 	b.table = n.Link.Table
@@ -97,29 +97,60 @@ func (b *builder) link(n *Node) {
 	for i := range n.Kids {
 		b.node(&n.Kids[i])
 	}
-	b.table = outer
-	if n.SQL != "" {
-		b.arg(n.A)
+	if n.Op == Selected {
+		b.byte(boolByte(n.Via != nil))
+		if n.Via != nil {
+			b.links(n.Via)
+		}
+		b.column(n.Column)
 	}
+	b.table = outer
 }
 
-// related renders a condition on related rows, or their number.
+// related renders a condition on related rows.
 func (w *renderer) related(n *Node) sq.Sqlizer {
 	defer func(outer scope, depth int) { w.scope, w.depth = outer, depth }(w.scope, w.depth)
 	alias := w.alias()
-	list := "1"
-	if n.Op == Counted {
-		list = "count(*)"
-	}
 	q, _ := w.rowsOf(n.Link, alias, w.scope, &JoinedColumn{Spec: &Spec{Where: n.Kids}})
-	q = q.Columns(list)
-	switch {
-	case n.Op == Related:
-		return sq.Expr("EXISTS (?)", q)
-	case n.SQL == "":
-		return sq.Expr("(?)", q)
+	return sq.Expr("EXISTS (?)", q.Columns("1"))
+}
+
+// selected renders a value of related rows. For the sum of an order's lines, and
+// for the number of a product's tags, which have a join table:
+//
+//	(SELECT sum("amount") FROM "order_items" JOIN (SELECT "orders"."id" AS smrt_k0) AS "smrt_1"
+//		ON "order_items"."order_id" = "smrt_1".smrt_k0 WHERE ...)
+//
+//	(SELECT count(*) FROM "tags" JOIN (SELECT "smrt_2"."tag_id" AS smrt_k0 FROM "product_tags" AS "smrt_2"
+//		WHERE "smrt_2"."product_id" = "products"."id") AS "smrt_1" ON "tags"."id" = "smrt_1".smrt_k0 WHERE ...)
+//
+// The value and the conditions are expressions of the rows, whose table so has its
+// own name; the row around it may be of the same table, and hands in its key by a
+// derived table, which the planner sees through.
+func (w *renderer) selected(n *Node) sq.Sqlizer {
+	outer := w.scope
+	defer func(depth int) { w.scope, w.depth = outer, depth }(w.depth)
+	t, alias, holder := n.Link.Table, w.alias(), outer
+	keys := sq.Select()
+	if n.Via != nil {
+		holder = scope{alias: w.alias()}
+		keys = w.linked(keys.From(escape(n.Via.Table.Quoted)+" AS "+holder.alias), n.Via, holder.alias, outer)
 	}
-	return sq.Expr("(?) "+n.SQL+" ?", q, w.arg())
+	w.scope = scope{alias: t.Quoted}
+	on := make([]string, len(n.Link.Inner))
+	for i, c := range n.Link.Inner {
+		key := "smrt_k" + strconv.Itoa(i)
+		keys = keys.Column(escape(holder.column(n.Link.Outer[i])) + " AS " + key)
+		on[i] = escape(w.scope.column(c)) + " = " + alias + "." + key
+	}
+	q := sq.Select().From(escape(t.Quoted)).JoinClause(sq.Expr("JOIN (?) AS "+alias+" ON "+strings.Join(on, " AND "), keys))
+	if sql := t.deletedCondition("", n.Link.Deleted); sql != "" {
+		q = q.Where(sql)
+	}
+	if len(n.Kids) > 0 {
+		q = q.Where(w.junction(&Node{Op: And, Kids: n.Kids}))
+	}
+	return sq.Expr("(?)", q.Column(w.column(n.Column)))
 }
 
 // rowsOf selects from the rows that l leads to from the row outer, with the
@@ -142,13 +173,13 @@ func (w *renderer) rowsOf(l *Link, alias string, outer scope, c *JoinedColumn) (
 	}
 	compared = make([]string, len(c.Order))
 	for i, o := range c.Order {
-		if o.Expr == nil {
+		if o.Column.Expr == nil {
 			needed = append(needed, o.Column)
 			compared[i] = escape(alias + "." + o.Column.Quoted)
 			continue
 		}
 		derived = true
-		inner = inner.Column(sq.Expr("? AS smrt_o"+strconv.Itoa(i), w.node(o.Expr.(*Node))))
+		inner = inner.Column(sq.Expr("? AS smrt_o"+strconv.Itoa(i), w.column(o.Column)))
 		compared[i] = alias + ".smrt_o" + strconv.Itoa(i)
 	}
 	if !derived {

@@ -94,11 +94,16 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	// conditions and suffixes. The builder appends in another order, so each
 	// argument is taken from w.arg here in the builder's order, wherever its
 	// placeholder stands.
-	q := sq.Select(list).From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	q := sq.Select().From(escape(t.Quoted)).PrefixExpr(sq.Expr(w.prefix(s)))
+	if r.Groups != nil {
+		q = w.outputs(q, r.Groups)
+	} else {
+		q = q.Columns(list)
+	}
 	var after sq.Sqlizer
 	if e := r.Envelope; e != nil {
-		before := w.fragment(&fragment{sql: e.Before, part: true}, len(e.BeforeArgs))
-		after = w.fragment(&fragment{sql: e.After, part: true}, len(e.AfterArgs))
+		before := w.fragment(&fragment{sql: e.Before, part: true}, e.BeforeArgs)
+		after = w.fragment(&fragment{sql: e.After, part: true}, e.AfterArgs)
 		if e.List != "" {
 			q = q.PrefixExpr(sq.Expr(escape(e.List)))
 			w.scope = scope{alias: e.Row, columns: e.Columns}
@@ -117,8 +122,8 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
-	if r.Verb == GroupBy {
-		q = q.GroupBy("1").OrderBy("1")
+	if r.Groups != nil {
+		q = w.groupsAfter(q, r.Groups)
 	}
 	if r.Verb == Select || bounded {
 		for _, o := range t.order(s) {
@@ -201,7 +206,7 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 	case SetAdd:
 		return sq.Expr(name+" + ?", w.arg())
 	case SetRaw:
-		return w.raw(s.SQL, len(s.Args))
+		return w.raw(s.SQL, s.Args)
 	}
 	return sq.Expr("?", w.arg())
 }
@@ -247,18 +252,36 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		}
 		return sq.Expr("NOT (?)", kid)
 	case Raw:
-		return sq.Expr("(?)", w.raw(n.SQL, len(n.Args)))
+		return sq.Expr("(?)", w.raw(n.SQL, n.Args))
 	case RowGt, RowLt:
 		return w.rows(n)
-	case Related, Counted:
+	case Related:
 		return w.related(n)
+	case Selected:
+		return w.selected(n)
+	case Value, GroupKey:
+		return w.column(n.Column)
+	case Aggregated:
+		return w.aggregate(n)
 	}
-	sql := strings.ReplaceAll(templates[n.Op], "%", escape(n.Column.Quoted))
-	args := make([]any, operands(n.Op))
-	for i := range args {
-		args[i] = w.arg()
+	return w.comparison(n)
+}
+
+// comparison renders an operator on a column. The arguments of an expression
+// come before the operands, wherever the template has it.
+func (w *renderer) comparison(n *Node) sq.Sqlizer {
+	column := w.column(n.Column)
+	template := templates[n.Op]
+	args := make([]any, 0, 3)
+	for _, c := range template {
+		switch c {
+		case '%':
+			args = append(args, column)
+		case '?':
+			args = append(args, w.arg())
+		}
 	}
-	return sq.Expr(sql, args...)
+	return sq.Expr(strings.ReplaceAll(template, "%", "?"), args...)
 }
 
 // rows renders a comparison of rows.
@@ -310,7 +333,7 @@ func (w *renderer) junction(n *Node) sq.Sqlizer {
 // elsewhere, because the planner simplifies NOT and not IS NOT TRUE.
 func mayBeNull(n *Node) bool {
 	switch n.Op {
-	case True, False, IsNull, NotNull, Distinct, Related, Counted:
+	case True, False, IsNull, NotNull, Distinct, Related:
 		return false
 	case Raw, JSONHasKey, JSONPathEq, JSONPathText, In, NotIn, ArrayHas:
 		return true
@@ -321,28 +344,42 @@ func mayBeNull(n *Node) bool {
 }
 
 // raw renders a fragment of the program.
-func (w *renderer) raw(sql string, args int) sq.Sqlizer { return w.fragment(&fragment{sql: sql}, args) }
+func (w *renderer) raw(sql string, args []any) sq.Sqlizer {
+	return w.fragment(&fragment{sql: sql}, args)
+}
 
-// fragment renders f. An argument used twice has two placeholders.
-func (w *renderer) fragment(f *fragment, args int) sq.Sqlizer {
-	first := w.next
-	w.next += args
-	if err := f.translate(args); err != nil {
+// fragment renders f. An argument used twice has two placeholders; an expression
+// among the arguments is rendered in their place.
+func (w *renderer) fragment(f *fragment, args []any) sq.Sqlizer {
+	places := make([]any, len(args))
+	for i := range args {
+		if n, ok := args[i].(*Node); ok {
+			places[i] = w.node(n)
+		} else {
+			places[i] = w.arg()
+		}
+	}
+	if err := f.translate(len(args)); err != nil {
 		w.err = err
 		return sq.Expr("true")
 	}
 	used := make([]any, len(f.order))
 	for i, o := range f.order {
-		used[i] = index(first + o)
+		used[i] = places[o]
 	}
 	return sq.Expr(f.text.String(), used...)
 }
 
 func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
-	if o.Expr != nil {
-		return sq.Expr("?"+Direction(o), w.node(o.Expr.(*Node)))
+	return sq.Expr("?"+Direction(o), w.column(o.Column))
+}
+
+// column renders a column, or what is computed in its place.
+func (w *renderer) column(c *meta.Column) sq.Sqlizer {
+	if c.Expr != nil {
+		return w.node(c.Expr.(*Node))
 	}
-	return sq.Expr(escape(o.Column.Quoted) + Direction(o))
+	return sq.Expr(escape(c.Quoted))
 }
 
 // Direction returns what follows the column in a term of an order.

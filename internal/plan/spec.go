@@ -50,7 +50,11 @@ const (
 	RowLt   // (a, b) < (?, ?)
 	Operand // one column and its value in a row comparison
 	Related // there is a row that Link leads to and that matches all Kids
-	Counted // the number of such rows; compared with A, if SQL is an operator
+	Value   // what Column is in a row
+
+	Selected   // what Column is in the only row that Link leads to, or an aggregate of all such rows that match Kids
+	Aggregated // of a group of rows: SQL with Args, over the rows that match Kids, with the cast A
+	GroupKey   // what Column is in all rows of a group
 )
 
 // templates are the operators on a column: % stands for the column, ? for an
@@ -82,15 +86,16 @@ var templates = [...]string{
 	Matches:       "% @@ websearch_to_tsquery(?::regconfig, ?)",
 }
 
-// Node is a predicate.
+// Node is a predicate, or another expression.
 type Node struct {
 	Op     Op
 	Column *meta.Column
 	A, B   any // operands
 	Kids   []Node
 	SQL    string // of a Raw node, with $1, $2, ...
-	Args   []any  // of a Raw node
-	Link   *Link  // of a Related or Counted node
+	Args   []any  // of a Raw node: values, and *Node for expressions
+	Link   *Link  // of a Related or Selected node
+	Via    *Link  // of a Selected node whose Link begins at a join table: the link to that
 	Err    error
 }
 
@@ -244,6 +249,9 @@ func (n *Node) Fingerprint(w io.Writer) {
 	name := ""
 	if n.Column != nil {
 		name = n.Column.Name
+		if e, ok := n.Column.Expr.(*Node); ok {
+			e.Fingerprint(w)
+		}
 	}
 	if l := n.Link; l != nil {
 		name = l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
@@ -259,6 +267,10 @@ func (n *Node) Fingerprint(w io.Writer) {
 }
 
 func fingerprint(w io.Writer, v any) {
+	if n, ok := v.(*Node); ok {
+		n.Fingerprint(w)
+		return
+	}
 	text, null, err := meta.Text(v)
 	switch {
 	case null:

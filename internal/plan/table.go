@@ -41,7 +41,6 @@ const (
 	Count
 	Exists
 	GroupBy
-	Aggregate
 	Update
 	Delete
 )
@@ -56,6 +55,7 @@ type Request struct {
 	Ranges   []Node // rows must match one of these, which no row does twice: see ranges
 	Envelope *Envelope
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
+	Groups   *Groups         // of a GroupBy
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -218,6 +218,12 @@ func (b *builder) request(t *Table, r *Request) {
 	for _, c := range r.Joined {
 		b.joined(c)
 	}
+	if r.Groups != nil {
+		b.groups(r.Groups)
+		if b.err != nil {
+			return
+		}
+	}
 	for i := range r.Sets {
 		b.byte('s')
 		b.set(&r.Sets[i])
@@ -234,6 +240,9 @@ func (b *builder) request(t *Table, r *Request) {
 	for i := range r.Ranges {
 		b.byte('r')
 		b.node(&r.Ranges[i])
+	}
+	if r.Groups != nil {
+		b.groupsAfter(r.Groups)
 	}
 	if r.Verb == Select || s.HasLimit || s.HasOffset {
 		for _, o := range t.order(s) {
@@ -255,11 +264,6 @@ func (b *builder) request(t *Table, r *Request) {
 
 func (b *builder) orderTerm(o meta.Order) {
 	b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
-	if o.Expr != nil {
-		b.byte('e')
-		b.node(o.Expr.(*Node))
-		return
-	}
 	b.byte('o')
 	b.column(o.Column)
 }
@@ -291,8 +295,18 @@ func (b *builder) node(n *Node) {
 		b.uvarint(len(n.Args))
 		b.raw(n.Args)
 		return
-	case Related, Counted:
+	case Related, Selected:
 		b.link(n)
+		return
+	case Aggregated:
+		b.text(n.SQL)
+		b.text(n.A.(string))
+		b.uvarint(len(n.Args))
+		b.raw(n.Args)
+		b.uvarint(len(n.Kids))
+		for i := range n.Kids {
+			b.node(&n.Kids[i])
+		}
 		return
 	}
 	b.column(n.Column)
@@ -309,8 +323,17 @@ func (b *builder) column(c *meta.Column) {
 		b.fail(ErrUndeclared)
 		return
 	}
+	if c.Expr != nil {
+		b.uvarint(computed)
+		b.node(c.Expr.(*Node))
+		return
+	}
 	b.uvarint(c.Index)
 }
+
+// computed stands in keys for the number of a column that is an expression. No
+// table has as many columns.
+const computed = 1 << 16
 
 func (b *builder) value(c *meta.Column, v any) {
 	if err := c.CheckValue(v); err != nil {
@@ -331,6 +354,12 @@ var unknownColumn meta.Column
 
 func (b *builder) raw(args []any) {
 	for _, v := range args {
+		n, ok := v.(*Node)
+		b.byte(boolByte(ok))
+		if ok {
+			b.node(n)
+			continue
+		}
 		b.value(&unknownColumn, v)
 	}
 }
@@ -355,7 +384,7 @@ func (b *builder) set(s *Set) {
 // operands returns how many arguments an operator on a column takes.
 func operands(op Op) int {
 	switch op {
-	case IsNull, NotNull:
+	case IsNull, NotNull, Value, GroupKey:
 		return 0
 	case Between, JSONPathEq, JSONPathText, Matches:
 		return 2

@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+)
+
+// Expression is what can be compared: a column of a row, or what stands for one.
+type Expression struct {
+	Column *meta.Column
+	Elem   *meta.Column // a value by itself, for lists
+}
+
+// Computed returns what n computes, with values like elem. It has a name for
+// errors.
+func Computed(elem *meta.Column, name string, nullable bool, n *Node) Expression {
+	c := *elem
+	c.Name, c.Nullable, c.Expr = name, nullable, n
+	return Expression{&c, elem}
+}
+
+// ValueOf returns what c is in a row, as an argument of a fragment.
+func ValueOf(c *meta.Column) *Node { return &Node{Op: Value, Column: c} }
+
+// Compare returns the condition that two values of a row compare as op says. As
+// in Go, "=" holds if both are NULL and "<>" if one is.
+func Compare(a *meta.Column, op string, b *meta.Column) Node {
+	n := Node{Op: Raw, SQL: "$1 " + op + " $2", Args: []any{ValueOf(a), ValueOf(b)}}
+	switch op {
+	case "=":
+		if a.Nullable && b.Nullable {
+			n.SQL = "$1 IS NOT DISTINCT FROM $2"
+		}
+	case "<>":
+		if a.Nullable || b.Nullable {
+			n.SQL = "$1 IS DISTINCT FROM $2"
+		}
+	case "<", "<=", ">", ">=":
+	default:
+		n.Err = &smrt.QueryError{Reason: fmt.Sprintf("there is no comparison %q: it is one of = <> < <= > >=", op)}
+	}
+	return n
+}
+
+// Output is a value that is read into a field.
+type Output struct {
+	Column *meta.Column // what is selected
+	Target meta.Target  // where it goes
+	Err    error
+}
+
+// OutputOf returns an output into a field of r that has the type t.
+func OutputOf(c *meta.Column, r, t reflect.Type, field meta.Accessor) Output {
+	offset, err := meta.Locate(r, field)
+	if err != nil {
+		return Output{Column: c, Err: &smrt.QueryError{Reason: fmt.Sprintf("output %q: %v", c.Name, err)}}
+	}
+	return Output{Column: c, Target: meta.Target{Column: meta.NewColumn(c.Name, t, offset)}}
+}

@@ -1,0 +1,241 @@
+package query
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"unsafe"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
+)
+
+// Expr is what SQL computes of a row of the entity T, with values that compare
+// as V: a [Column], or an expression made by [SQL]. It can be compared and
+// ordered by, and be an operand of another expression. Expressions are immutable;
+// one that is kept in a variable costs no more than a column.
+type Expr[T, V any] struct{ x plan.Expression }
+
+// Operand is a column or an expression of the entity T with values of type V.
+type Operand[T, V any] interface {
+	AnyOperand[T]
+	value(V)
+}
+
+// AnyOperand is an [Operand] with values of any type.
+type AnyOperand[T any] interface {
+	Plan() *meta.Column
+	operand(*T)
+}
+
+func (x Expr[T, V]) operand(*T) {}
+func (x Expr[T, V]) value(V)    {}
+
+// Plan returns what x holds, for the packages of this module.
+func (x Expr[T, V]) Plan() *meta.Column { return declared(x.x.Column) }
+
+// declared returns c, or what stands for the column of a zero Column.
+func declared(c *meta.Column) *meta.Column {
+	if c == nil {
+		return plan.Undeclared
+	}
+	return c
+}
+
+// SQL returns an expression in SQL with values of type V, which has to be the
+// type that the server gives it, or one that this can be read as. $1 stands for
+// the first operand, a column or another expression of the entity; $2, $3, ...
+// stand for the rest, which may be values too:
+//
+//	total := query.SQL[int64]("$1 * $2", Price, Quantity)
+//	query.Where(total.Gt(100_00)).OrderBy(total.Desc())
+//
+// The text is a constant of the program, like that of [Raw], and has the same
+// rules. What an index on an expression or a GROUP BY has as a constant, such as
+// a unit, a time zone or a path, belongs into the text. The expression may be
+// NULL.
+func SQL[V, T any](sql constant, first AnyOperand[T], rest ...any) Expr[T, V] {
+	args, err := arguments[T](append([]any{first}, rest...))
+	return expression[T, V](string(sql), &plan.Node{Op: plan.Raw, SQL: string(sql), Args: args, Err: err})
+}
+
+// expression returns what n computes. It may be NULL.
+func expression[T, V any](name string, n *plan.Node) Expr[T, V] {
+	return Expr[T, V]{plan.Computed(element[V](), name, true, n)}
+}
+
+// valueOf returns the operand x as an argument of a fragment.
+func valueOf[T any](x AnyOperand[T]) any {
+	return plan.ValueOf(x.Plan())
+}
+
+// arguments returns the arguments of a fragment on rows of T, among which may be
+// columns and expressions.
+func arguments[T any](args []any) ([]any, error) {
+	args = slices.Clone(args)
+	for i, v := range args {
+		switch x := v.(type) {
+		case AnyOperand[T]:
+			args[i] = valueOf(x)
+		case interface{ Plan() *meta.Column }:
+			return nil, &smrt.QueryError{Reason: fmt.Sprintf("argument %d of a fragment on %s is a %T, which is of another entity", i+1, reflect.TypeFor[T](), v)}
+		default:
+			args[i] = plan.Copy(v)
+		}
+	}
+	return args, nil
+}
+
+// Compare matches rows in which a and b compare as op says: "=", "<>", "<", "<=",
+// ">" or ">=". Like Eq and Ne, "=" holds if both are NULL, and "<>" if one is;
+// the others hold for no NULL.
+func Compare[T, V any](a Operand[T, V], op constant, b Operand[T, V]) Predicate[T] {
+	return Predicate[T]{plan.Compare(a.Plan(), string(op), b.Plan())}
+}
+
+func (x Expr[T, V]) node(op plan.Op, v any) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: op, Column: x.Plan(), A: plan.Copy(v)}}
+}
+
+// null reports whether v stands for NULL: a nil pointer, or a type of its own
+// with a Valid field that is false, such as sql.NullString or pgtype.Int4.
+func (x Expr[T, V]) null(v V) bool {
+	return x.x.Elem != nil && x.x.Elem.Nullable && plan.IsNullValue(v)
+}
+
+// Eq matches rows whose value equals v. If v is a nil pointer, or a null
+// value of database/sql or pgtype, it matches rows where the value is NULL.
+func (x Expr[T, V]) Eq(v V) Predicate[T] {
+	if x.null(v) {
+		return x.IsNull()
+	}
+	return x.node(plan.Eq, v)
+}
+
+// Ne matches exactly the rows that Eq does not match. So it matches rows where
+// the column is NULL too, as != does in Go, and unlike <> in SQL.
+func (x Expr[T, V]) Ne(v V) Predicate[T] {
+	switch {
+	case x.null(v):
+		return x.IsNotNull()
+	case x.Plan().Nullable:
+		return x.node(plan.Distinct, v)
+	}
+	return x.node(plan.Ne, v)
+}
+
+// Lt matches rows whose column is less than v. NULL is not less than anything.
+func (x Expr[T, V]) Lt(v V) Predicate[T] { return x.node(plan.Lt, v) }
+
+// Le matches rows whose column is less than or equal to v, never NULL.
+func (x Expr[T, V]) Le(v V) Predicate[T] { return x.node(plan.Le, v) }
+
+// Gt matches rows whose column is greater than v, never NULL.
+func (x Expr[T, V]) Gt(v V) Predicate[T] { return x.node(plan.Gt, v) }
+
+// Ge matches rows whose column is greater than or equal to v, never NULL.
+func (x Expr[T, V]) Ge(v V) Predicate[T] { return x.node(plan.Ge, v) }
+
+// Between matches rows whose column is at least low and at most high, both
+// included, never NULL. If low is greater than high, nothing matches.
+func (x Expr[T, V]) Between(low, high V) Predicate[T] {
+	return Predicate[T]{plan.Node{Op: plan.Between, Column: x.Plan(), A: plan.Copy(low), B: plan.Copy(high)}}
+}
+
+// IsNull matches rows where the value is NULL.
+func (x Expr[T, V]) IsNull() Predicate[T] { return x.node(plan.IsNull, nil) }
+
+// IsNotNull matches rows where the column is not NULL.
+func (x Expr[T, V]) IsNotNull() Predicate[T] { return x.node(plan.NotNull, nil) }
+
+// In matches rows whose column equals one of vs, which are sent as one array
+// however many they are. With no vs nothing matches, and no statement is sent.
+// A nil in vs matches NULL.
+func (x Expr[T, V]) In(vs ...V) Predicate[T] {
+	values := x.withoutNulls(vs)
+	if x.x.Elem == nil || x.x.Elem.IsArray() {
+		return x.each(vs)
+	}
+	list := x.list(plan.In, values)
+	switch {
+	case len(values) == len(vs):
+		return list
+	case len(values) == 0:
+		return x.IsNull()
+	}
+	return Or(list, x.IsNull())
+}
+
+// NotIn matches exactly the rows that In does not match; with no vs, all rows.
+// It matches rows where the value is NULL, unless vs has a nil.
+func (x Expr[T, V]) NotIn(vs ...V) Predicate[T] {
+	values := x.withoutNulls(vs)
+	if x.x.Elem == nil || x.x.Elem.IsArray() {
+		return Not(x.each(vs))
+	}
+	list := x.list(plan.NotIn, values)
+	switch {
+	case len(values) < len(vs):
+		return And(list, x.IsNotNull())
+	case len(vs) > 0 && x.Plan().Nullable:
+		return Or(list, x.IsNull())
+	}
+	return list
+}
+
+// each returns the predicate of In for columns that are arrays. PostgreSQL has
+// no arrays of arrays, so each value is compared by itself.
+func (x Expr[T, V]) each(vs []V) Predicate[T] {
+	equal := make([]Predicate[T], len(vs))
+	for i, v := range vs {
+		equal[i] = x.Eq(v)
+	}
+	return Or(equal...)
+}
+
+func (x Expr[T, V]) withoutNulls(vs []V) []V {
+	if x.x.Elem == nil || !x.x.Elem.Nullable || !slices.ContainsFunc(vs, x.null) {
+		return vs
+	}
+	return slices.DeleteFunc(slices.Clone(vs), x.null)
+}
+
+// list returns a predicate on an array of values. It copies the values, so that
+// a query does not change when its caller's slice does.
+func (x Expr[T, V]) list(op plan.Op, vs []V) Predicate[T] {
+	if len(vs) == 0 {
+		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
+	}
+	vs = slices.Clone(vs)
+	plan.CopyAll(vs)
+	array, err := meta.NewArray(x.x.Elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
+	if err != nil {
+		err = meta.InColumn(err, x.Plan().Name)
+	}
+	return Predicate[T]{plan.Node{Op: op, Column: x.Plan(), A: array, Err: err}}
+}
+
+// Asc orders by the column, smallest first, NULLs last.
+func (x Expr[T, V]) Asc() Order[T] { return Order[T]{meta.Order{Column: x.Plan()}} }
+
+// Desc orders by the column, greatest first, NULLs first.
+func (x Expr[T, V]) Desc() Order[T] { return Order[T]{meta.Order{Column: x.Plan(), Desc: true}} }
+
+// Order is one term of an ORDER BY.
+type Order[T any] struct{ order meta.Order }
+
+// Plan returns what o holds, for the packages of this module.
+func (o Order[T]) Plan() meta.Order { return o.order }
+
+// NullsFirst puts rows where the column is NULL first.
+func (o Order[T]) NullsFirst() Order[T] {
+	o.order.Nulls = meta.NullsFirst
+	return o
+}
+
+// NullsLast puts rows where the column is NULL last.
+func (o Order[T]) NullsLast() Order[T] {
+	o.order.Nulls = meta.NullsLast
+	return o
+}
