@@ -140,8 +140,8 @@ func TestFilters(t *testing.T) {
 	check.Same(t, "order", join(byLoans, func(b *book) string { return b.Title }), "Earthsea Invisible Lost Anonymous Tombs")
 	n := check.Value(repo.New(l.pool, books).UpdateWhere(ctx, query.Where(bookLoans.Has()), query.Add(bookPages, 1)))(t)
 	check.Same(t, "updated", n, 2)
-	_, err := repo.New(l.pool, books).Page(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc()), query.Page{Size: 1})
-	check.Error(t, "page", err, smrt.ErrBadQuery)
+	page := check.Value(repo.New(l.pool, books).Page(ctx, query.All[book]().OrderBy(bookLoans.Count().Desc(), bookID.Asc()), query.Page{Size: 1}))(t)
+	check.Same(t, "page", page.Items[0].Title, "Earthsea")
 	check.Same(t, "counted", check.Value(repo.New(l.pool, books).Count(ctx, query.Where(bookLoans.Has())))(t), 2)
 
 	as := check.Value(repo.New(l.pool, authors).Find(ctx, query.Where(authorPupils.Has(authorPupils.Has())).OrderBy(authorName.Asc())))(t)

@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -59,6 +60,11 @@ func TestPagesCoverEverything(t *testing.T) {
 		"NULLs against the default":  {shop.Weight.Desc().NullsLast(), shop.Price.Asc()},
 		"NULLs first, then mixed":    {shop.Weight.Asc().NullsFirst(), shop.Price.Desc(), shop.ProductName.Asc()},
 		"key in the order, reversed": {shop.Price.Asc(), shop.ProductID.Desc()},
+		"an expression":              {query.SQL[int64]("$1 % $2", shop.Price, 300).Asc()},
+		"an expression, descending":  {query.SQL[float64]("$1 / 7.0::float8", shop.Price).Desc()},
+		"an expression and NULLs":    {query.SQL[int32]("$1 % $2", shop.Weight, 3).Asc().NullsFirst(), shop.ProductName.Desc(), query.SQL[string]("lower($1)", shop.ProductName).Asc()},
+		"a related column":           {preload.Value(shop.ProductCategory, shop.CategorySlug).Asc(), shop.Price.Desc(), shop.ProductID.Asc()},
+		"a number of rows":           {preload.Aggregate(shop.ProductReviews, query.Count[shop.Review]()).Asc(), shop.ProductReviews.Count().Asc()},
 	}
 	for name, order := range orders {
 		t.Run(name, func(t *testing.T) {

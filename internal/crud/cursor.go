@@ -36,12 +36,17 @@ const (
 )
 
 // encodeCursor names the position of the current row. The columns of the entity
-// are the first ones of the result.
+// are the first ones of the result, and the expressions of the order the last.
 func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, rows pgx.Rows) (string, error) {
 	body := append([]byte{cursorVersion}, b.sums(s, order)...)
 	fields, values := rows.FieldDescriptions(), rows.RawValues()
+	expr := len(fields) - len(hidden(order))
 	for _, o := range order {
 		i := o.Column.Index
+		if o.Column.Expr != nil {
+			i = expr
+			expr++
+		}
 		if values[i] == nil {
 			body = binary.AppendUvarint(body, 0)
 			continue
@@ -156,6 +161,9 @@ func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
 	h = sha256.New()
 	for _, o := range order {
 		fmt.Fprintf(h, "%s\x00%t\x00%t\x00", o.Column.Name, o.Desc, o.First())
+		if n, ok := o.Column.Expr.(*plan.Node); ok {
+			n.Fingerprint(h)
+		}
 	}
 	return append(query, h.Sum(nil)[:sumSize]...)
 }

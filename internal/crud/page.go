@@ -39,19 +39,20 @@ import (
 //	(price, id) > (500, 7)
 //	price IS NULL
 //
+// An order may have expressions. Their values are selected beside the columns
+// (hidden), so that a cursor can have them; there are no ranges of them, because
+// an index on an expression is rare.
+//
 // A cursor has the values of the position in clear, see cursor.go.
 
-// keysetOrder is the total order of a keyset page, whose terms are columns.
+// keysetOrder is the total order of a keyset page.
 func (b *Bound) keysetOrder(s *plan.Spec) ([]meta.Order, error) {
 	if len(b.Table.Key) == 0 {
 		return nil, smrt.ErrNoKey
 	}
 	for _, o := range s.Order {
-		switch {
-		case o.Column == nil:
+		if o.Column == nil {
 			return nil, plan.ErrUndeclared
-		case o.Column.Expr != nil:
-			return nil, &smrt.QueryError{Reason: "a keyset page cannot be ordered by an expression, which is no column: use PageNumber"}
 		}
 	}
 	return b.totalOrder(s), nil
@@ -150,14 +151,23 @@ func beyond(o meta.Order, v any) plan.Node {
 
 // rangesAfter returns conditions of which a row matches one if it comes after a
 // position in an order, and none otherwise. Each is a range of an index on the
-// order. It returns nil if following does as well: no column can be NULL.
+// order. It returns nil if following does as well, because no column can be NULL
+// or there is an expression.
 func (b *Bound) rangesAfter(order []meta.Order, position []any) []plan.Node {
-	for _, o := range order {
-		if b.canBeNull(o) {
-			return b.ranges(order, position, nil)
-		}
+	if len(hidden(order)) == 0 && slices.ContainsFunc(order, b.canBeNull) {
+		return b.ranges(order, position, nil)
 	}
 	return nil
+}
+
+// hidden returns the expressions of an order.
+func hidden(order []meta.Order) (out []*meta.Column) {
+	for _, o := range order {
+		if o.Column.Expr != nil {
+			out = append(out, o.Column)
+		}
+	}
+	return out
 }
 
 // ranges is rangesAfter for the rows that match equal, which is about the columns

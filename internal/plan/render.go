@@ -100,6 +100,9 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	} else {
 		q = q.Columns(list)
 	}
+	for _, c := range r.Hidden {
+		q = q.Column(w.column(c))
+	}
 	var after sq.Sqlizer
 	if e := r.Envelope; e != nil {
 		before := w.fragment(&fragment{sql: e.Before, part: true}, e.BeforeArgs)
@@ -286,15 +289,16 @@ func (w *renderer) comparison(n *Node) sq.Sqlizer {
 
 // rows renders a comparison of rows.
 func (w *renderer) rows(n *Node) sq.Sqlizer {
-	names, marks, args := make([]string, len(n.Kids)), make([]string, len(n.Kids)), make([]any, len(n.Kids))
+	columns, args := make([]any, len(n.Kids)), make([]any, len(n.Kids))
 	for i := range n.Kids {
-		names[i], marks[i], args[i] = escape(n.Kids[i].Column.Quoted), "?", w.arg()
+		columns[i], args[i] = w.column(n.Kids[i].Column), w.arg()
 	}
 	op := ">"
 	if n.Op == RowLt {
 		op = "<"
 	}
-	return sq.Expr("("+strings.Join(names, ", ")+") "+op+" ("+strings.Join(marks, ", ")+")", args...)
+	marks := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(args)), ", ") + ")"
+	return sq.Expr(marks+" "+op+" "+marks, append(columns, args...)...)
 }
 
 // junction renders AND and OR without the kids that do not matter. The kids

@@ -253,8 +253,10 @@ func (n *Node) Fingerprint(w io.Writer) {
 			e.Fingerprint(w)
 		}
 	}
-	if l := n.Link; l != nil {
-		name = l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
+	for _, l := range []*Link{n.Link, n.Via} {
+		if l != nil {
+			name += " " + l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
+		}
 	}
 	fmt.Fprintf(w, "%d %q %q %d %d(", n.Op, name, n.SQL, len(n.Args), len(n.Kids))
 	for _, v := range append([]any{n.A, n.B}, n.Args...) {

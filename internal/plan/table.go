@@ -56,6 +56,7 @@ type Request struct {
 	Envelope *Envelope
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 	Groups   *Groups         // of a GroupBy
+	Hidden   []*meta.Column  // expressions that are selected after List, which no field is for
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -215,6 +216,10 @@ func (b *builder) request(t *Table, r *Request) {
 		b.envelope(r.Envelope)
 	}
 	b.text(r.List)
+	for _, c := range r.Hidden {
+		b.byte('h')
+		b.column(c)
+	}
 	for _, c := range r.Joined {
 		b.joined(c)
 	}
