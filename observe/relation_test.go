@@ -13,13 +13,16 @@ import (
 	"github.com/smrt-go/smrt/query"
 )
 
+// declaration is what relations are declared by: a variable that lasts.
+var declaration struct{ name string }
+
 // declareShop declares relations of the shop as a package of relations does.
 func declareShop() {
-	relation.Declare(relation.Relation{
+	relation.Declare(&declaration, relation.Relation{
 		Kind: "belongs-to", Parent: "shop.Product", Child: "shop.Category", Table: `"categories"`, Columns: []string{`"id"`},
 		Site: "/src/shop/tables.go:120",
 	})
-	relation.Declare(relation.Relation{
+	relation.Declare(&declaration, relation.Relation{
 		Kind: "has-many", Parent: "shop.Category", Child: "shop.Product", Table: `"products"`, Columns: []string{`"category_id"`},
 		Site: "/src/shop/tables.go:121",
 	})
@@ -69,7 +72,7 @@ func TestManyRelationsAreNotAllNamed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 1)
 	for i := range 5 {
-		relation.Declare(relation.Relation{
+		relation.Declare(&declaration, relation.Relation{
 			Kind: "belongs-to", Parent: fmt.Sprint("p", i), Child: "shop.Warehouse", Table: `"warehouses"`, Columns: []string{`"name"`},
 			Site: fmt.Sprint("x.go:", i),
 		})

@@ -17,7 +17,7 @@ func declareAll() {
 		{Kind: "belongs-to", Parent: "rel.Item", Child: "rel.Odd", Table: `"Sales"."Odd ""Name"""`, Columns: []string{`"Key"`}, Site: "tables.go:4"},
 		{Kind: "has-one", Parent: "rel.Item", Child: "rel.Group", Table: `"rel_groups"`, Columns: []string{`"id"`}, Site: "tables.go:5"},
 	} {
-		relation.Declare(r)
+		relation.Declare(&declaration, r)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestRelationsFor(t *testing.T) {
 
 func TestRelationWithoutColumnsIsNeverFound(t *testing.T) {
 	t.Parallel()
-	relation.Declare(relation.Relation{Kind: "has-one", Table: `"declared"`, Site: "x.go:99"})
+	relation.Declare(&declaration, relation.Relation{Kind: "has-one", Table: `"declared"`, Site: "x.go:99"})
 	if n := len(observe.RelationsFor(`SELECT 1 FROM "declared"`)); n != 0 {
 		t.Errorf("a relation without columns was found %d times", n)
 	}

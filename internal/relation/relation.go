@@ -5,6 +5,9 @@
 package relation
 
 import (
+	"cmp"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,28 +30,57 @@ func (r Relation) String() string {
 }
 
 // declared are the relations of the program. They are global, because a
-// statement does not say whose relation it is for. Relations are package
-// variables, declared once each, so the list does not grow with the work of the
-// program. If one is declared again for every request, nothing is added.
+// statement does not say whose relation it is for. Most are package variables,
+// declared once each. If one is declared again for every request, nothing is
+// added, and one that is dropped is given back.
 var declared struct {
 	sync.Mutex
-	known map[string]bool
-	list  []Relation
+	known map[string]*entry
+	count uint64 // of entries made so far
 }
 
-// Declare makes a relation known. It is safe for concurrent use.
-func Declare(r Relation) {
+// entry is a relation and how many declarations of it there are.
+type entry struct {
+	Relation
+	order uint64
+	uses  int
+}
+
+// Declare makes a relation known for as long as its declaration is reachable. It is
+// safe for concurrent use.
+func Declare[D any](declaration *D, r Relation) {
 	id := strings.Join(append([]string{r.Kind, r.Parent, r.Child, r.Table, r.Site}, r.Columns...), "\x00")
+	add(id, r)
+	runtime.AddCleanup(declaration, drop, id)
+}
+
+func add(id string, r Relation) {
 	declared.Lock()
 	defer declared.Unlock()
-	if declared.known[id] {
+	e := declared.known[id]
+	if e == nil {
+		if declared.known == nil {
+			declared.known = map[string]*entry{}
+		}
+		declared.count++
+		e = &entry{Relation: r.clone(), order: declared.count}
+		declared.known[id] = e
+	}
+	e.uses++
+}
+
+// drop is called for each declaration that is gone. A map keeps the room of what
+// was in it, so an empty one is left to the garbage collector.
+func drop(id string) {
+	declared.Lock()
+	defer declared.Unlock()
+	e := declared.known[id]
+	if e.uses--; e.uses > 0 {
 		return
 	}
-	if declared.known == nil {
-		declared.known = map[string]bool{}
+	if delete(declared.known, id); len(declared.known) == 0 {
+		declared.known = nil
 	}
-	declared.known[id] = true
-	declared.list = append(declared.list, r.clone())
 }
 
 // All returns the relations in the order of their declarations. They are the
@@ -56,9 +88,10 @@ func Declare(r Relation) {
 func All() []Relation {
 	declared.Lock()
 	defer declared.Unlock()
-	all := make([]Relation, len(declared.list))
-	for i, r := range declared.list {
-		all[i] = r.clone()
+	entries := slices.SortedFunc(maps.Values(declared.known), func(a, b *entry) int { return cmp.Compare(a.order, b.order) })
+	all := make([]Relation, len(entries))
+	for i, e := range entries {
+		all[i] = e.clone()
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -30,6 +31,10 @@ func (t *Table) ArrayTypes(c *Catalog, columns []*meta.Column) ([]ArrayType, boo
 		key := arrayTypeKey{col, c.Columns[col.Name]}
 		known, ok := arrayTypes.Load(key)
 		if !ok {
+			if arrayTypes.known.Add(1) > maxArrayTypes {
+				arrayTypes.Clear()
+				arrayTypes.known.Store(1)
+			}
 			known, _ = arrayTypes.LoadOrStore(key, newArrayType(col, key.of))
 		}
 		if out[i] = known.(ArrayType); out[i].Param == "" {
@@ -44,8 +49,16 @@ type arrayTypeKey struct {
 	of     ColumnType
 }
 
-// arrayTypes grows with the columns that a program declares.
-var arrayTypes sync.Map // arrayTypeKey -> ArrayType
+// arrayTypes grows with the columns that a program declares, and with the
+// databases and schemas in which they have types of their own.
+var arrayTypes struct {
+	sync.Map // arrayTypeKey -> ArrayType
+
+	known atomic.Int64 // about how many there are
+}
+
+// maxArrayTypes bounds what is remembered: the next one drops all.
+const maxArrayTypes = 4096
 
 // newArrayType returns how arrays of values of col travel to a column of type
 // of. It returns the zero ArrayType if they cannot, because only a codec of the
