@@ -37,6 +37,10 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, smrt.ErrPoolClosed
 	case gaveUp && ctx.Err() == nil:
 		return nil, p.tooLate(waited)
+	case ctx.Err() != nil:
+		if cause := p.cause(waited); cause != nil {
+			return nil, fmt.Errorf("%w; meanwhile connecting failed: %w", err, cause)
+		}
 	}
 	return nil, p.explain(err)
 }
@@ -46,11 +50,7 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // of the old ones. Otherwise there was room, and the call waited for a
 // connection to be opened.
 func (p *Pool) tooLate(waited time.Duration) error {
-	stat := p.pool.Stat()
-	var failed error
-	if f := p.failure.Load(); f != nil && time.Since(f.at) < waited {
-		failed = f.err
-	}
+	stat, failed := p.pool.Stat(), p.cause(waited)
 	if opening := stat.ConstructingConns(); opening > 0 && stat.AcquiredConns() < stat.MaxConns() && p.gate.waiting.Load() == 0 {
 		p.counts.connectTimeouts.Add(1)
 		return &smrt.ConnectTimeoutError{Waited: waited, Opening: opening, Err: failed}
@@ -65,6 +65,23 @@ func (p *Pool) tooLate(waited time.Duration) error {
 		return fmt.Errorf("%w; meanwhile connecting failed: %w", err, failed)
 	}
 	return err
+}
+
+// cause returns why no connection was opened while a call waited, as far as is
+// known: one that failed meanwhile, an address that is left alone because it
+// refused the last dial, or connections that the server has yet to close. The
+// attempt that the call itself waits for has not ended.
+func (p *Pool) cause(waited time.Duration) error {
+	if f := p.failure.Load(); f != nil && time.Since(f.at) < waited {
+		return f.err
+	}
+	if err := p.gate.refusals.last(); err != nil {
+		return err
+	}
+	if p.gate.waiting.Load() > 0 {
+		return p.gate.full()
+	}
+	return nil
 }
 
 // failure is a connection that could not be opened.

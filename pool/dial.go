@@ -97,8 +97,13 @@ func (g *gate) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		g.refused.Add(1)
-		return fmt.Errorf("the server has not closed enough of the pool's %d connections: %w", cap(g.slots), ctx.Err())
+		return fmt.Errorf("%w: %w", g.full(), ctx.Err())
 	}
+}
+
+// full is why a dial waits for a place.
+func (g *gate) full() error {
+	return fmt.Errorf("the server has not closed enough of the pool's %d connections", cap(g.slots))
 }
 
 // leave gives a place back.

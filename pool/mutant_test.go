@@ -50,6 +50,10 @@ func TestRulesAreGuarded(t *testing.T) {
 			"a connection is not lent while a request may meet its next statement", "connstate.go",
 			"!s.awaitRequest()", "false", "TestHeldRequests",
 		},
+		{
+			"who waits for a server that refuses learns why", "acquire.go",
+			"	if err := p.gate.refusals.last(); err != nil {", "	if err := p.gate.refusals.last(); false {", "TestCauseOfRefusedDials",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

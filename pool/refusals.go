@@ -24,8 +24,9 @@ const (
 
 // refusals are the addresses that could not be dialled since one could.
 type refusals struct {
-	mu sync.Mutex
-	at map[string]*refusedAddress
+	mu  sync.Mutex
+	at  map[string]*refusedAddress
+	err error // of the last dial, nil if there is none in at
 }
 
 // refusedAddress is when an address may be dialled again.
@@ -68,14 +69,23 @@ func (r *refusals) note(ctx context.Context, address string, err error) {
 	defer r.mu.Unlock()
 	switch a := r.at[address]; {
 	case err == nil:
-		r.at = nil
+		r.at, r.err = nil, nil
 	case ctx.Err() != nil: // that of the caller, or it took too long anyway
 	case a != nil:
+		r.err = err
 		a.pause = min(2*a.pause, lastRefusal)
 	default:
 		if r.at == nil {
 			r.at = map[string]*refusedAddress{}
 		}
+		r.err = err
 		r.at[address] = &refusedAddress{pause: firstRefusal, next: time.Now().Add(firstRefusal)}
 	}
+}
+
+// last returns why the last dial failed, or nil if it did not.
+func (r *refusals) last() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
@@ -62,6 +63,43 @@ func TestRefusedDialsPause(t *testing.T) {
 	}
 	if theirs < 100 {
 		t.Errorf("control: pgxpool dialled %d times only", theirs)
+	}
+}
+
+// Whoever waits for a server that is left alone for a while learns why, though the
+// connection that it waits for was not dialled yet.
+func TestCauseOfRefusedDials(t *testing.T) {
+	t.Parallel()
+	errRefused := errors.New("refused")
+	var refuse atomic.Bool
+	for what, c := range map[string]struct {
+		acquire, caller time.Duration
+		want            error
+	}{
+		"the pool's patience ends":    {5 * time.Millisecond, time.Minute, smrt.ErrConnectTimeout},
+		"the caller's context ends":   {time.Minute, 5 * time.Millisecond, context.DeadlineExceeded},
+		"the attempt itself is short": {time.Minute, time.Minute, errRefused},
+	} {
+		p := open(t, pool.Config{URL: url(t), MinConns: -1, Lazy: true, AcquireTimeout: c.acquire, Configure: func(cfg *pgxpool.Config) {
+			dial := cfg.ConnConfig.DialFunc
+			cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if refuse.Load() {
+					return nil, errRefused
+				}
+				return dial(ctx, network, address)
+			}
+		}})
+		refuse.Store(true)
+		met := false
+		for range 15 { // the pauses grow
+			ctx, cancel := context.WithTimeout(t.Context(), c.caller)
+			err := p.Ping(ctx)
+			cancel()
+			check.Error(t, what, err, errRefused)
+			met = met || errors.Is(err, c.want)
+		}
+		check.Same(t, what+": met", met, true)
+		refuse.Store(false)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -265,7 +266,9 @@ func TestHijackedConnectionsCount(t *testing.T) {
 	}
 	p := open(t, pool.Config{URL: dsn, MaxConns: stormConns, MinConns: -1, AcquireTimeout: testdb.Patience(200 * time.Millisecond)})
 	check.NoError(t, hijack(p, stormMost))
-	check.Error(t, "one more", hijack(p, 1), smrt.ErrPoolExhausted)
+	err := hijack(p, 1)
+	check.Error(t, "one more", err, smrt.ErrPoolExhausted)
+	check.Same(t, "says why", strings.Contains(err.Error(), "not closed enough"), true)
 	if s := p.Stats(); s.OnServer != stormMost || s.MaxOnServer != stormMost || s.DialsWaited != 1 {
 		t.Errorf("statistics: %+v", s)
 	}

@@ -57,9 +57,12 @@ func translate(op Op, table string, err error) error {
 	var explained *smrt.ValueError
 	var scan pgx.ScanArgError
 	var outdated *OutdatedError
+	var connect *pgconn.ConnectError
 	switch {
 	case errors.As(err, &outdated):
 		return &OutdatedError{Err: translate(op, table, outdated.Err)}
+	case errors.Is(err, smrt.ErrPoolExhausted), errors.Is(err, smrt.ErrConnectTimeout), errors.As(err, &connect): // and why no connection was opened
+		return err
 	case errors.As(err, &explained), errors.Is(err, smrt.ErrQueryCanceled), errors.Is(err, smrt.ErrTxConcurrentUse), errors.Is(err, smrt.ErrLeftOut):
 		return err
 	case errors.As(err, &pg):

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -47,6 +48,17 @@ func TestWrap(t *testing.T) {
 				t.Errorf("says %q", err)
 			}
 		})
+	}
+}
+
+// TestWrapOfConnecting keeps that no connection was opened, whatever the server
+// said meanwhile.
+func TestWrapOfConnecting(t *testing.T) {
+	starting := &pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}
+	for _, sentinel := range []error{smrt.ErrPoolExhausted, smrt.ErrConnectTimeout} {
+		err := pgerr.Wrap("get", "films", fmt.Errorf("%w; meanwhile: %w", sentinel, starting))
+		check.Error(t, sentinel.Error(), err, sentinel, starting)
+		check.Same(t, "fault", pgerr.FaultOf(err), pgerr.Lost)
 	}
 }
 
