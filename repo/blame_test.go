@@ -146,6 +146,27 @@ func TestViolatingRowsAreNamed(t *testing.T) {
 	check.Same(t, "direction", violated.Direction, smrt.MissingParent)
 }
 
+// TestViolationsWithoutASpareConnection: a transaction that has failed answers no
+// questions, and the row stands only in a text of the server's, in its language.
+// The control is a pool with room for a second connection.
+func TestViolationsWithoutASpareConnection(t *testing.T) {
+	for conns, named := range map[int32]bool{1: false, 2: true} {
+		pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL), testdb.MaxConns(conns))
+		if named {
+			spare(t, pool)
+		}
+		r := repo.New(pool, query.NewTable("parts", func(g *gadget) *int64 { return &g.ID })) // knows no constraint yet
+		ps := []gadget{goodGadget(1), goodGadget(2)}
+		ps[1].Code = ps[0].Code
+		err := txn.Run(t.Context(), pool, func(ctx context.Context, tx pgx.Tx) error { return r.With(tx).CreateMany(ctx, ps) })
+		var violated *smrt.ConstraintError
+		check.Error(t, "a duplicate", err, smrt.ErrConflict)
+		check.Same(t, "has a constraint", errors.As(err, &violated) && violated.Constraint != "", true)
+		check.Same(t, "names the rows", violated.Rows != nil, named)
+		check.Same(t, "names the columns", violated.Columns != nil, named)
+	}
+}
+
 // TestCallsBesideAStream: pgx's own error differs from mode to mode.
 func TestCallsBesideAStream(t *testing.T) {
 	testdb.InEachMode(t, func(t *testing.T, mode testdb.Option) {
