@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -60,11 +61,11 @@ func (s *Step) insert() (Statement, error) {
 
 // appendKey appends what the text of an insert depends on.
 func (s *Step) appendKey(b []byte, arrays []table.ArrayType) []byte {
-	b = append(b, 'f', boolByte(s.guards())<<2|boolByte(s.Rows.N == 1)<<1|boolByte(s.Setting != ""))
+	b = append(b, 'f', plan.BoolByte(s.guards())<<2|plan.BoolByte(s.Rows.N == 1)<<1|plan.BoolByte(s.Setting != ""))
 	b = append(b, s.Shape...)
 	for i := range s.Refs {
 		r := &s.Refs[i]
-		b = binary.AppendUvarint(b, uint64(r.Column.Index)<<1|uint64(boolByte(r.Own)))
+		b = binary.AppendUvarint(b, uint64(r.Column.Index)<<1|uint64(plan.BoolByte(r.Own)))
 		b = append(append(b, r.Type...), 0)
 	}
 	return table.AppendArrayTypes(b, arrays)
@@ -124,13 +125,6 @@ func keepKeys(insert string, list []string, key *meta.Column, setting string) st
 	columns := strings.Join(names, ", ")
 	return "WITH smrt_i(" + columns + ", k) AS (" + insert + " RETURNING " + strings.Join(append(slices.Clip(list), key.Quoted), ", ") +
 		"), smrt_k AS MATERIALIZED (SELECT set_config(" + setting + ", array_agg(smrt_i.k)::text, true) FROM smrt_i) SELECT " + columns + " FROM smrt_k, smrt_i"
-}
-
-func boolByte(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // reserveKeys draws keys before their rows are created, and leaves them in a

@@ -125,7 +125,7 @@ func (b *builder) groupsAfter(g *Groups) {
 		b.node(&g.Spec.Where[i])
 	}
 	for _, o := range g.order() {
-		b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
+		b.byte(byte(o.Nulls)<<1 | BoolByte(o.Desc))
 		if at := g.position(o.Column); at > 0 {
 			b.uvarint(at)
 			continue
@@ -133,7 +133,7 @@ func (b *builder) groupsAfter(g *Groups) {
 		b.uvarint(0)
 		b.column(o.Column)
 	}
-	b.byte(boolByte(g.Spec.HasLimit)<<1 | boolByte(g.Spec.HasOffset))
+	b.byte(BoolByte(g.Spec.HasLimit)<<1 | BoolByte(g.Spec.HasOffset))
 	if g.Spec.HasLimit {
 		b.arg(g.Spec.Limit)
 	}

@@ -62,7 +62,7 @@ func (b *builder) joined(c *JoinedColumn) {
 	for _, o := range c.Order {
 		b.orderTerm(o)
 	}
-	b.byte(boolByte(c.Spec.HasLimit))
+	b.byte(BoolByte(c.Spec.HasLimit))
 	if c.Spec.HasLimit {
 		b.arg(c.Spec.Limit)
 	}

@@ -98,7 +98,7 @@ func (b *builder) link(n *Node) {
 		b.node(&n.Kids[i])
 	}
 	if n.Op == Selected {
-		b.byte(boolByte(n.Via != nil))
+		b.byte(BoolByte(n.Via != nil))
 		if n.Via != nil {
 			b.links(n.Via)
 		}

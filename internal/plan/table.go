@@ -255,7 +255,7 @@ func (b *builder) request(t *Table, r *Request) {
 		}
 	}
 	b.byte('l')
-	b.byte(boolByte(s.HasLimit)<<1 | boolByte(s.HasOffset))
+	b.byte(BoolByte(s.HasLimit)<<1 | BoolByte(s.HasOffset))
 	if s.HasLimit {
 		b.arg(s.Limit)
 	}
@@ -268,12 +268,13 @@ func (b *builder) request(t *Table, r *Request) {
 }
 
 func (b *builder) orderTerm(o meta.Order) {
-	b.byte(byte(o.Nulls)<<1 | boolByte(o.Desc))
+	b.byte(byte(o.Nulls)<<1 | BoolByte(o.Desc))
 	b.byte('o')
 	b.column(o.Column)
 }
 
-func boolByte(b bool) byte {
+// BoolByte is b in a key of a shape.
+func BoolByte(b bool) byte {
 	if b {
 		return 1
 	}
@@ -360,7 +361,7 @@ var unknownColumn meta.Column
 func (b *builder) raw(args []any) {
 	for _, v := range args {
 		n, ok := v.(*Node)
-		b.byte(boolByte(ok))
+		b.byte(BoolByte(ok))
 		if ok {
 			b.node(n)
 			continue

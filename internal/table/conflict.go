@@ -153,16 +153,9 @@ func (t *Table) AppendCatalog(b []byte, x *Conflict, c *Catalog) []byte {
 	}
 	b = append(b, flags)
 	for i := 0; x != nil && i < len(t.Defaults); i++ {
-		b = append(b, boolByte(c.holdsZero(t.Defaults[i])))
+		b = append(b, plan.BoolByte(c.holdsZero(t.Defaults[i])))
 	}
 	return b
-}
-
-func boolByte(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // holdsZero reports whether a column can hold the zero value of its field. Types
