@@ -77,6 +77,9 @@
 //	query.Where(worth.Gt(100_00), query.Compare(Stock, "<", MinStock)).OrderBy(worth.Desc())
 //	Price.SetTo(query.SQL[int64]("greatest($1 - $2, 0)", Price, 50))
 //
+// [Fields] lets users choose from a list of columns and expressions what to order
+// and filter by.
+//
 // # Groups
 //
 // [Count], [Sum], [Avg], [Min], [Max], [CountDistinct] and [Aggregate] return

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"reflect"
 	"unsafe"
 
@@ -51,10 +52,19 @@ type Group[V any] struct {
 	Count int64
 }
 
-// groupRow is a Group as it is read: nil is NULL.
+// MarshalJSON writes {"value":3,"count":2}, and null for a value that is NULL.
+func (g Group[V]) MarshalJSON() ([]byte, error) {
+	row := groupRow[V]{Count: g.Count}
+	if g.Value.Valid {
+		row.Value = &g.Value.V
+	}
+	return json.Marshal(row)
+}
+
+// groupRow is a Group as it is read and written: nil is NULL.
 type groupRow[V any] struct {
-	Value *V
-	Count int64
+	Value *V    `json:"value"`
+	Count int64 `json:"count"`
 }
 
 func (r *groupRow[V]) group() Group[V] {

@@ -14,9 +14,9 @@ const MaxPageSize = crud.MaxPageSize
 
 // Page is one page of a query's rows.
 type Page[R any] struct {
-	Items []R
-	Next  string // cursor of the page after this one; empty on the last page
-	Prev  string // cursor of the page before this one; empty on the first page
+	Items []R    `json:"items"`
+	Next  string `json:"next,omitempty"` // cursor of the page after this one; empty on the last page
+	Prev  string `json:"prev,omitempty"` // cursor of the page before this one; empty on the first page
 }
 
 // Page reads one keyset page of the rows that match. It begins after the row
@@ -37,10 +37,10 @@ func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page,
 
 // OffsetPage is one numbered page of a query's rows.
 type OffsetPage[R any] struct {
-	Items  []R
-	Number int   // from 1
-	Size   int   // rows on a full page
-	Total  int64 // rows of all pages
+	Items  []R   `json:"items"`
+	Number int   `json:"number"` // from 1
+	Size   int   `json:"size"`   // rows on a full page
+	Total  int64 `json:"total"`  // rows of all pages
 }
 
 // Pages returns the number of pages.
@@ -50,10 +50,11 @@ func (p *OffsetPage[R]) Pages() int { return int((p.Total + int64(p.Size) - 1) /
 type offset struct{ number, size int }
 
 // PageNumber reads a page by its number, from 1, and counts all rows that
-// match. The order is completed by the key, as for Page. It is for short lists: the server reads all pages before the one that
-// is wanted, and rows that are inserted or deleted in between shift the others.
-// A page after the last one has no items. If the number or the size is out of
-// range, the error is smrt.ErrBadPage.
+// match. The order is completed by the key, as for Page. It is for short lists:
+// the server reads all pages before the one that is wanted, and rows that are
+// inserted or deleted in between shift the others. A page after the last one has
+// no items. If the number or the size is out of range, the error is
+// smrt.ErrBadPage.
 func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
 	page, err := offsetPage(ctx, &r.bound, q.Plan(), offset{number, size}, untyped(loads))
 	return (*OffsetPage[R])(unsafe.Pointer(page)), err

@@ -63,6 +63,16 @@ func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, rows pgx.Rows) (s
 	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.signing(), body)...)), nil
 }
 
+// hidden returns the expressions of an order.
+func hidden(order []meta.Order) (out []*meta.Column) {
+	for _, o := range order {
+		if o.Column.Expr != nil {
+			out = append(out, o.Column)
+		}
+	}
+	return out
+}
+
 // signing is the secret that cursors are made with.
 func (b *Bound) signing() []byte {
 	if len(b.Secrets) == 0 {

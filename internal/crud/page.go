@@ -160,16 +160,6 @@ func (b *Bound) rangesAfter(order []meta.Order, position []any) []plan.Node {
 	return nil
 }
 
-// hidden returns the expressions of an order.
-func hidden(order []meta.Order) (out []*meta.Column) {
-	for _, o := range order {
-		if o.Column.Expr != nil {
-			out = append(out, o.Column)
-		}
-	}
-	return out
-}
-
 // ranges is rangesAfter for the rows that match equal, which is about the columns
 // before these.
 func (b *Bound) ranges(order []meta.Order, position []any, equal []plan.Node) (out []plan.Node) {
@@ -239,6 +229,7 @@ type pageWindow struct {
 	request pageRequest
 	query   *plan.Spec
 	order   []meta.Order
+	hidden  []*meta.Column // the expressions of order
 }
 
 // pageRequest says which page is wanted.
@@ -263,7 +254,7 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r pageRequest) (*pageW
 	if err != nil {
 		return nil, err
 	}
-	w := &pageWindow{bound: b, request: r, query: s, order: order, backwards: r.Before != ""}
+	w := &pageWindow{bound: b, request: r, query: s, order: order, hidden: hidden(order), backwards: r.Before != ""}
 	direction := order
 	if w.backwards {
 		direction = reversed(order)

@@ -299,7 +299,7 @@ func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice,
 func (b *Bound) readPageOnce(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(w.spec))
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: w.spec, AndThen: w.after, Ranges: w.ranges, Hidden: hidden(w.order)})
+	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: w.spec, AndThen: w.after, Ranges: w.ranges, Hidden: w.hidden})
 	if rows == nil {
 		return found.Slice, e, err
 	}

@@ -3,6 +3,9 @@ package plan
 import (
 	"fmt"
 	"reflect"
+	"strings"
+
+	sq "github.com/Masterminds/squirrel"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -40,9 +43,13 @@ func Compare(a *meta.Column, op string, b *meta.Column) Node {
 		}
 	case "<", "<=", ">", ">=":
 	default:
-		n.Err = &smrt.QueryError{Reason: fmt.Sprintf("there is no comparison %q: it is one of = <> < <= > >=", op)}
+		n.Err = badComparison(op)
 	}
 	return n
+}
+
+func badComparison(op string) error {
+	return &smrt.QueryError{Reason: fmt.Sprintf("there is no comparison %q: it is one of = <> < <= > >=", op)}
 }
 
 // Output is a value that is read into a field.
@@ -59,4 +66,29 @@ func OutputOf(c *meta.Column, r, t reflect.Type, field meta.Accessor) Output {
 		return Output{Column: c, Err: &smrt.QueryError{Reason: fmt.Sprintf("output %q: %v", c.Name, err)}}
 	}
 	return Output{Column: c, Target: meta.Target{Column: meta.NewColumn(c.Name, t, offset)}}
+}
+
+// column renders a column, or what is computed in its place.
+func (w *renderer) column(c *meta.Column) sq.Sqlizer {
+	if c.Expr != nil {
+		return w.node(c.Expr.(*Node))
+	}
+	return sq.Expr(escape(c.Quoted))
+}
+
+// comparison renders an operator on a column. The arguments of an expression
+// come before the operands, wherever the template has it.
+func (w *renderer) comparison(n *Node) sq.Sqlizer {
+	column := w.column(n.Column)
+	template := templates[n.Op]
+	args := make([]any, 0, 3)
+	for _, c := range template {
+		switch c {
+		case '%':
+			args = append(args, column)
+		case '?':
+			args = append(args, w.arg())
+		}
+	}
+	return sq.Expr(strings.ReplaceAll(template, "%", "?"), args...)
 }

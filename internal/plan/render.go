@@ -270,23 +270,6 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 	return w.comparison(n)
 }
 
-// comparison renders an operator on a column. The arguments of an expression
-// come before the operands, wherever the template has it.
-func (w *renderer) comparison(n *Node) sq.Sqlizer {
-	column := w.column(n.Column)
-	template := templates[n.Op]
-	args := make([]any, 0, 3)
-	for _, c := range template {
-		switch c {
-		case '%':
-			args = append(args, column)
-		case '?':
-			args = append(args, w.arg())
-		}
-	}
-	return sq.Expr(strings.ReplaceAll(template, "%", "?"), args...)
-}
-
 // rows renders a comparison of rows.
 func (w *renderer) rows(n *Node) sq.Sqlizer {
 	columns, args := make([]any, len(n.Kids)), make([]any, len(n.Kids))
@@ -376,14 +359,6 @@ func (w *renderer) fragment(f *fragment, args []any) sq.Sqlizer {
 
 func (w *renderer) orderTerm(o meta.Order) sq.Sqlizer {
 	return sq.Expr("?"+Direction(o), w.column(o.Column))
-}
-
-// column renders a column, or what is computed in its place.
-func (w *renderer) column(c *meta.Column) sq.Sqlizer {
-	if c.Expr != nil {
-		return w.node(c.Expr.(*Node))
-	}
-	return sq.Expr(escape(c.Quoted))
 }
 
 // Direction returns what follows the column in a term of an order.
