@@ -238,7 +238,7 @@ func TestPositionCutOff(t *testing.T) {
 		return a[:i+len(committed)]
 	}})
 	k := &keeper{Pool: b.Pool}
-	result, err := txn.RunResult(t.Context(), k, add(1, 1), txn.Options{CommitTimeout: 50 * time.Millisecond})
+	result, err := txn.RunResult(t.Context(), k, add(1, 1), txn.Options{CommitTimeout: 2 * time.Second})
 	check.NoError(t, err)
 	check.Same(t, "happened", b.link.Disarm(), true)
 	check.Same(t, "position", result.Position, smrt.Position{})
