@@ -28,10 +28,11 @@ func ExampleView() {
 	newShelf(ctx, pool, 3)
 	products := repo.New(pool, Products)
 
+	gross := query.SQL[int64]("$1 * 121 / 100", Price)
 	offers := repo.View(products, func(o *Offer) *Product { return &o.Product },
-		repo.Computed(func(o *Offer) *int64 { return &o.Gross }, "price_cents * 121 / 100"))
+		query.Into(gross, func(o *Offer) *int64 { return &o.Gross }))
 
-	found, err := offers.Find(ctx, query.Where(Price.Ge(2_00)).OrderBy(Price.Asc()))
+	found, err := offers.Find(ctx, query.Where(gross.Ge(2_00)).OrderBy(gross.Asc()))
 	if err != nil {
 		panic(err)
 	}

@@ -23,14 +23,14 @@ func TestFragmentsAreChecked(t *testing.T) {
 	extra := func(v *view) *int64 { return &v.Extra }
 	for name, c := range map[string]struct {
 		conflict query.Conflict[document]
-		computed func() repo.ComputedColumn[view]
+		computed func() query.Expr[document, int64]
 	}{
-		"comment":     {onSlug.Where("deleted_at IS NULL -- x"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "rank /* x */") }},
-		"semicolon":   {onSlug.Where("true; SELECT 1"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "1; SELECT 1") }},
-		"parenthesis": {onSlug.Where("true) OR (true"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "rank) + (1") }},
-		"open quote":  {onSlug.Where("slug = 'a"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "'a") }},
-		"argument":    {onSlug.Where("slug = $1"), func() repo.ComputedColumn[view] { return repo.Computed(extra, "$1") }},
-		"nothing":     {onSlug.Where(" "), func() repo.ComputedColumn[view] { return repo.Computed(extra, "") }},
+		"comment":     {onSlug.Where("deleted_at IS NULL -- x"), func() query.Expr[document, int64] { return query.SQL[int64]("$1 /* x */", docRank) }},
+		"semicolon":   {onSlug.Where("true; SELECT 1"), func() query.Expr[document, int64] { return query.SQL[int64]("$1; SELECT 1", docRank) }},
+		"parenthesis": {onSlug.Where("true) OR (true"), func() query.Expr[document, int64] { return query.SQL[int64]("$1) + (1", docRank) }},
+		"open quote":  {onSlug.Where("slug = 'a"), func() query.Expr[document, int64] { return query.SQL[int64]("$1 || 'a", docRank) }},
+		"argument":    {onSlug.Where("slug = $1"), func() query.Expr[document, int64] { return query.SQL[int64]("$1 + $2", docRank) }},
+		"nothing":     {onSlug.Where(" "), func() query.Expr[document, int64] { return query.SQL[int64]("", docRank) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := a.statements(func() {
@@ -41,11 +41,11 @@ func TestFragmentsAreChecked(t *testing.T) {
 			})
 			check.Same(t, "statements", sent, 0)
 			defer func() {
-				if r := fmt.Sprint(recover()); !strings.HasPrefix(r, "smrt: computed column") {
+				if r := fmt.Sprint(recover()); !strings.HasPrefix(r, "smrt: view ") {
 					t.Errorf("computed: %s", r)
 				}
 			}()
-			c.computed()
+			repo.View(a.documents, func(v *view) *document { return &v.document }, query.Into(c.computed(), extra))
 		})
 	}
 	check.Error(t, "no target", value2(a.documents.Upsert(ctx, &document{Slug: "a"}, query.Conflict[document]{})), smrt.ErrBadQuery)

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -201,7 +202,7 @@ type productView struct {
 func TestViews(t *testing.T) {
 	products := manyProducts(t, 30)
 	views := repo.View(products, func(v *productView) *shop.Product { return &v.Product },
-		repo.Computed(func(v *productView) *int64 { return &v.Twice }, "price_cents * 2"))
+		query.Into(query.SQL[int64]("$1 * $2", shop.Price, 2), func(v *productView) *int64 { return &v.Twice }))
 	page, err := views.Page(t.Context(), query.Where(shop.Price.Gt(0)).OrderBy(shop.Price.Asc()), query.Page{Size: 5})
 	if err != nil {
 		t.Fatal(err)
@@ -250,5 +251,51 @@ func TestAggregates(t *testing.T) {
 	groups, err := repo.CountBy(t.Context(), products, shop.Weight, query.All[shop.Product]())
 	if err != nil || len(groups) != 5 || groups[4].Value.Valid {
 		t.Errorf("groups %v, %v", groups, err)
+	}
+}
+
+// TestViewsReadExpressions reads an expression with a value of the request, and
+// one of another table, in every way to read rows.
+func TestViewsReadExpressions(t *testing.T) {
+	type view struct {
+		shop.Product
+		Twice    int64
+		Slug     *string
+		Category *shop.Category
+	}
+	products, ctx := manyProducts(t, 30), t.Context()
+	views := repo.View(products, func(v *view) *shop.Product { return &v.Product },
+		query.Into(query.SQL[int64]("$1 * $2", shop.Price, 2), func(v *view) *int64 { return &v.Twice }),
+		query.IntoNull(preload.Value(shop.ProductCategory, shop.CategorySlug), func(v *view) **string { return &v.Slug }))
+	joined := preload.One(shop.ProductCategory.Joined(), func(v *view) **shop.Category { return &v.Category })
+	q := query.Where(shop.Price.Ge(0)).OrderBy(shop.Weight.Asc())
+	right := func(name string, want int, vs []view, err error) {
+		t.Helper()
+		check.NoError(t, err)
+		check.Same(t, name, len(vs), want)
+		for _, v := range vs {
+			if v.Twice != 2*v.PriceCents || v.SKU == "" || v.Slug == nil || *v.Slug != "all" || v.Category != nil && v.Category.Slug != "all" {
+				t.Errorf("%s: %+v", name, v)
+			}
+		}
+	}
+	only := func(v *view, err error) ([]view, error) { return []view{*v}, err }
+	for name, loads := range map[string][]preload.Load[view]{"": nil, " with a joined load": {joined}} {
+		vs, err := views.Find(ctx, q, loads...)
+		right("find"+name, 30, vs, err)
+		vs, err = only(views.First(ctx, q, loads...))
+		right("first"+name, 1, vs, err)
+		page := check.Value(views.Page(ctx, q, query.Page{Size: 20}, loads...))(t)
+		right("page"+name, 20, page.Items, nil)
+		page = check.Value(views.Page(ctx, q, query.Page{Size: 20, After: page.Next}, loads...))(t)
+		right("second page"+name, 10, page.Items, nil)
+		number := check.Value(views.PageNumber(ctx, q, 2, 20, loads...))(t)
+		right("page by number"+name, 10, number.Items, nil)
+		vs = nil
+		for v, err := range views.Stream(ctx, q, loads...) {
+			check.NoError(t, err)
+			vs = append(vs, v)
+		}
+		right("stream"+name, 30, vs, nil)
 	}
 }

@@ -82,7 +82,7 @@ var (
 // viewOf reads wares with what can be loaded into them.
 func viewOf(db smrt.DB) *repo.Reader[ware, wareView] {
 	return repo.View(repo.New(db, wares), func(v *wareView) *ware { return &v.ware },
-		repo.Computed(func(v *wareView) *int64 { return &v.Double }, "stock * 2"))
+		query.Into(query.SQL[int64]("$1 * 2", wareStock), func(v *wareView) *int64 { return &v.Double }))
 }
 
 func newSite(t *testing.T, name string, n int, opts ...testdb.Option) *site {

@@ -1,13 +1,16 @@
 package repo
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
 	"unsafe"
 
+	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/query"
 )
 
 // View reads the rows of a repository into structs that embed the entity:
@@ -17,54 +20,42 @@ import (
 //		Margin int64
 //	}
 //
+//	margin := query.SQL[int64]("$1 - $2", Price, Cost)
 //	views := repo.View(products, func(v *ProductView) *shop.Product { return &v.Product },
-//		repo.Computed(func(v *ProductView) *int64 { return &v.Margin }, "price_cents - cost_cents"))
+//		query.Into(margin, func(v *ProductView) *int64 { return &v.Margin }))
 //
-// Queries, orders and pages are those of the entity. Fields that are neither
-// the entity's nor [Computed] are left alone; relations can be loaded into
-// them.
+// Queries, orders and pages are those of the entity; an expression that is read
+// can be ordered and filtered by. Fields that are neither the entity's nor of an
+// output are left alone; relations can be loaded into them.
 //
-// Views are made once, where the repository is, and bound with With. View
-// panics if entity does not return the address of a field of its argument.
-func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, computed ...ComputedColumn[V]) *Reader[T, V] {
-	base, err := meta.Locate(reflect.TypeFor[V](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(entity((*V)(p))) })
+// Views are made once, where the repository is, and bound with With. A view with
+// an expression that has values of a request, such as a distance, is made for it.
+// View panics if entity does not return the address of a field of its argument,
+// or an output is not right.
+func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, outputs ...query.Output[T, V]) *Reader[T, V] {
+	bound, err := viewOf(&r.bound, reflect.TypeFor[V](), meta.AccessorOf(entity), plan.All(outputs))
 	if err != nil {
-		panic(fmt.Sprintf("smrt: view: %v", err))
+		panic(fmt.Sprintf("smrt: view %s: %v", reflect.TypeFor[V](), err))
 	}
-	list := r.bound.Rows.List
-	targets := meta.TargetsOf(r.bound.Table.Struct.Columns, base)
-	for _, c := range computed {
-		list += ", (" + c.sql + ")"
-		targets = append(targets, meta.Target{Column: c.column})
-	}
-	return &Reader[T, V]{
-		bound: *r.bound.As(reflect.TypeFor[V](), list, targets, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }),
-	}
+	return &Reader[T, V]{bound: *bound}
 }
 
-// ComputedColumn is a column of a view that an SQL expression computes.
-type ComputedColumn[V any] struct {
-	sql    string
-	column *meta.Column
-}
-
-// constant is the type of parameters that take SQL: only constants of the
-// program convert to it.
-type constant string
-
-// Computed declares that a field of the view V receives the value of an SQL
-// expression over the table's columns. The text is a fragment like that of
-// [query.Raw], without arguments. It panics if it is not, or if field does not
-// return the address of a field of its argument.
-func Computed[V, F any](field func(*V) *F, sql constant) ComputedColumn[V] {
-	offset, err := meta.Locate(reflect.TypeFor[V](), func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Pointer(field((*V)(p))) })
-	if err == nil {
-		err = plan.CheckFragment(string(sql))
+func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []plan.Output) (*crud.Bound, error) {
+	base, err := meta.Locate(view, entity)
+	targets := meta.TargetsOf(b.Table.Struct.Columns, base)
+	var exprs []*meta.Column
+	for _, o := range outputs {
+		err = cmp.Or(err, o.Err)
+		exprs, targets = append(exprs, o.Column), append(targets, o.Target)
+	}
+	if err == nil { // before the first query: a view is a declaration
+		_, err = b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: exprs})
 	}
 	if err != nil {
-		panic(fmt.Sprintf("smrt: computed column %q: %v", string(sql), err))
+		return nil, err
 	}
-	return ComputedColumn[V]{sql: string(sql), column: meta.NewColumn(string(sql), reflect.TypeFor[F](), offset)}
+	rows := b.Table.Project(view, b.Rows.List, exprs, targets)
+	return b.As(rows, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }), nil
 }
 
 // Select reads only the columns that V names, which is faster where rows are
@@ -93,6 +84,6 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 		names[i] = c.Quoted
 	}
 	return &Reader[T, V]{
-		bound: *r.bound.As(s.Type, strings.Join(names, ", "), meta.TargetsOf(s.Columns, 0), nil),
+		bound: *r.bound.As(r.bound.Table.Project(s.Type, strings.Join(names, ", "), nil, meta.TargetsOf(s.Columns, 0)), nil),
 	}
 }

@@ -60,9 +60,9 @@ func viewWithNetPrice(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 		NetCents int64 // before 20 % tax
 	}
 	products := repo.New(pool, shop.Products)
-	net := repo.Computed(func(p *pricedProduct) *int64 { return &p.NetCents },
-		"price_cents * 100 / 120")
-	priced := repo.View(products, func(p *pricedProduct) *shop.Product { return &p.Product }, net)
+	net := query.SQL[int64]("$1 * 100 / 120", shop.Price)
+	priced := repo.View(products, func(p *pricedProduct) *shop.Product { return &p.Product },
+		query.Into(net, func(p *pricedProduct) *int64 { return &p.NetCents }))
 	found, err := priced.Find(ctx,
 		query.Where(shop.SKU.HasPrefix("KIT-")).OrderBy(shop.ProductID.Asc()).Limit(3))
 	out.must(err)

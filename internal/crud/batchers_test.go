@@ -2,7 +2,6 @@ package crud_test
 
 import (
 	"context"
-	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -121,8 +120,8 @@ func TestWhoMeetsWhom(t *testing.T) {
 		"a table without a key":          {b: crud.Bind(one, keylesss.Plan())},
 		"other options":                  {b: batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), shares: true},
 		"no batching":                    {b: batching(bind(one), crud.Batching{})},
-		"a view":                         {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil)},
-		"a view, bound again":            {b: bind(one).As(reflect.TypeFor[pebble](), "1", nil, nil).With(one)},
+		"a view":                         {b: bind(one).As(bind(one).Rows, nil)},
+		"a view, bound again":            {b: bind(one).As(bind(one).Rows, nil).With(one)},
 		"no batching, bound again":       {b: batching(bind(one), crud.Batching{}).With(other)},
 		"other options, and back to one": {b: batching(batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), crud.DefaultBatching), shares: true, us: true},
 	} {

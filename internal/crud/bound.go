@@ -2,7 +2,6 @@ package crud
 
 import (
 	"context"
-	"reflect"
 	"sync/atomic"
 	"unsafe"
 
@@ -81,10 +80,10 @@ func (b *Bound) bindHere(db smrt.DB) {
 	b.batcher = batcherOf(db, b.Table, b.batching, b.caller, b.callerHere)
 }
 
-// As is b with another projection, whose rows are structs of type row.
-func (b *Bound) As(row reflect.Type, list string, targets []meta.Target, entity meta.Accessor) *Bound {
+// As is b with another projection.
+func (b *Bound) As(rows *table.Projection, entity meta.Accessor) *Bound {
 	as := *b
-	as.Rows, as.Entity = b.Table.Project(row, list, targets), entity
+	as.Rows, as.Entity = rows, entity
 	as.batching = Batching{} // only whole entities are batched
 	as.bindTo(b.DB)
 	return &as

@@ -53,7 +53,7 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
 	}
-	st, err := b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s.OrEmpty()})
+	st, err := b.Table.Build(b.request(s.OrEmpty()))
 	if err != nil || s.OrEmpty().Empty() {
 		return fail(b.Table.Named(err))
 	}

@@ -54,7 +54,9 @@ func (b *Bound) readJoinedOnce(ctx context.Context, s *plan.Spec, joined JoinedC
 	s = s.OrEmpty()
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(s))
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s, Joined: joined.Columns()})
+	r := b.request(s)
+	r.Joined = joined.Columns()
+	rows, err := b.open(ctx, r)
 	if rows == nil {
 		return found.Slice, err
 	}

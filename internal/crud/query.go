@@ -99,7 +99,7 @@ func (b *Bound) query(ctx context.Context, s *plan.Spec, next func() unsafe.Poin
 }
 
 func (b *Bound) queryOnce(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) (n int, err error) {
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
+	rows, err := b.open(ctx, b.request(s))
 	if rows == nil {
 		return 0, err
 	}
@@ -107,6 +107,11 @@ func (b *Bound) queryOnce(ctx context.Context, s *plan.Spec, next func() unsafe.
 		return n, b.Table.ExplainSpec(ctx, b.DB, err, s)
 	}
 	return n, nil
+}
+
+// request selects rows.
+func (b *Bound) request(s *plan.Spec) *plan.Request {
+	return &plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: b.Rows.Exprs, Spec: s}
 }
 
 // open runs a query. Rows and error are nil when no row can match.
@@ -191,7 +196,7 @@ func (b *Bound) stream(ctx context.Context, s *plan.Spec, next func() unsafe.Poi
 }
 
 func (b *Bound) streamOnce(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer, yield func() bool) error {
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: s})
+	rows, err := b.open(ctx, b.request(s))
 	if rows == nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -299,7 +300,9 @@ func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice,
 func (b *Bound) readPageOnce(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
 	found := table.List{Of: &b.Rows.Structs}
 	found.Start(capacity(w.spec))
-	rows, err := b.open(ctx, &plan.Request{Verb: plan.Select, List: b.Rows.List, Spec: w.spec, AndThen: w.after, Ranges: w.ranges, Hidden: w.hidden})
+	r := b.request(w.spec)
+	r.AndThen, r.Ranges, r.Exprs = w.after, w.ranges, slices.Concat(r.Exprs, w.hidden)
+	rows, err := b.open(ctx, r)
 	if rows == nil {
 		return found.Slice, e, err
 	}

@@ -24,8 +24,8 @@ func (w *renderer) ranges(t *Table, r *Request) sq.Sqlizer {
 	for i := range r.Ranges {
 		one := *r
 		one.Ranges = nil
-		w.next = begin // each range has the conditions of the query
-		q := sq.Select(escape(r.List)).From(escape(t.Quoted))
+		w.next = begin // each range has the list and the conditions of the query
+		q := w.exprs(sq.Select(escape(r.List)).From(escape(t.Quoted)), r)
 		for _, c := range w.conditions(t, &one) {
 			q = q.Where(c)
 		}

@@ -100,9 +100,7 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	} else {
 		q = q.Columns(list)
 	}
-	for _, c := range r.Hidden {
-		q = q.Column(w.column(c))
-	}
+	q = w.exprs(q, r)
 	var after sq.Sqlizer
 	if e := r.Envelope; e != nil {
 		before := w.fragment(&fragment{sql: e.Before, part: true}, e.BeforeArgs)
@@ -152,6 +150,14 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 		q = q.SuffixExpr(after)
 	}
 	return q.PlaceholderFormat(sq.Dollar)
+}
+
+// exprs adds the expressions of a request to its list.
+func (w *renderer) exprs(q sq.SelectBuilder, r *Request) sq.SelectBuilder {
+	for _, c := range r.Exprs {
+		q = q.Column(w.column(c))
+	}
+	return q
 }
 
 // prefix returns what stands in front of the statement. pg_hint_plan reads the

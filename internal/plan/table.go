@@ -56,7 +56,7 @@ type Request struct {
 	Envelope *Envelope
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 	Groups   *Groups         // of a GroupBy
-	Hidden   []*meta.Column  // expressions that are selected after List, which no field is for
+	Exprs    []*meta.Column  // expressions that are selected after List
 }
 
 // Statement is SQL with its arguments, ready to run.
@@ -216,7 +216,7 @@ func (b *builder) request(t *Table, r *Request) {
 		b.envelope(r.Envelope)
 	}
 	b.text(r.List)
-	for _, c := range r.Hidden {
+	for _, c := range r.Exprs {
 		b.byte('h')
 		b.column(c)
 	}

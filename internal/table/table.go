@@ -34,8 +34,9 @@ type Table struct {
 
 // Projection is what is read of a row and where it goes.
 type Projection struct {
-	List    string // select list
-	Get     string // SELECT by key
+	List    string         // select list
+	Get     string         // SELECT by key
+	Exprs   []*meta.Column // expressions that are selected after the list
 	Targets []meta.Target
 	Structs // that rows are read into
 }
@@ -73,7 +74,7 @@ func newTable(declared *plan.Table) *Table {
 	}
 	t.Returned = t.readBack(t.UpdatedAt, t.Version)
 	t.where = t.WhereKey(OneRow(t.KeyColumns()), true)
-	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), t.Targets())
+	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	return t
 }
 
@@ -98,10 +99,11 @@ func (t *Table) readBack(more ...*meta.Column) []*meta.Column {
 func (t *Table) LiveKeyCondition() string { return t.where }
 
 // Project makes a projection of a select list to structs of type row.
-func (t *Table) Project(row reflect.Type, list string, targets []meta.Target) *Projection {
+func (t *Table) Project(row reflect.Type, list string, exprs []*meta.Column, targets []meta.Target) *Projection {
 	return &Projection{
 		Structs: StructsOf(row),
 		List:    list,
+		Exprs:   exprs,
 		Targets: targets,
 		Get:     "SELECT " + list + " FROM " + t.Quoted + " WHERE " + t.where,
 	}
