@@ -146,6 +146,28 @@ func TestViolatingRowsAreNamed(t *testing.T) {
 	check.Same(t, "direction", violated.Direction, smrt.MissingParent)
 }
 
+// slot is a row of a table that has a constraint of one name on other columns in
+// each database.
+type slot struct{ ID, A, B int64 }
+
+// TestConstraintsBelongToADatabase names the columns that a constraint is on where
+// it was violated.
+func TestConstraintsBelongToADatabase(t *testing.T) {
+	table := query.NewTable("slots", func(s *slot) *int64 { return &s.ID })
+	for range 2 { // looked up, and known
+		for column, rows := range map[string][]slot{"a": {{1, 1, 1}, {2, 1, 2}}, "b": {{1, 1, 1}, {2, 2, 1}}} {
+			pool := testdb.Pool(t, testdb.SQL("slots_"+column, `CREATE TABLE slots (id bigint PRIMARY KEY, a bigint, b bigint, CONSTRAINT once UNIQUE (`+column+`))`))
+			for range 2 {
+				err := repo.New(pool, table).CreateMany(t.Context(), rows)
+				var violated *smrt.ConstraintError
+				check.Same(t, "has a constraint", errors.As(err, &violated), true)
+				check.Equal(t, "columns", violated.Columns, []string{column})
+				check.Equal(t, "rows", violated.Rows, []int{0, 1})
+			}
+		}
+	}
+}
+
 // TestViolationsWithoutASpareConnection: a transaction that has failed answers no
 // questions, and the row stands only in a text of the server's, in its language.
 // The control is a pool with room for a second connection.

@@ -211,30 +211,67 @@ FROM (SELECT rel, keys FROM (
 CROSS JOIN LATERAL unnest(f.keys) WITH ORDINALITY AS k(att, n)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = f.rel AND a.attnum = k.att`
 
+// constraints holds the columns of constraints, by database and name.
+type constraints struct {
+	mu sync.Mutex
+	m  map[string]constraint
+}
+
+type constraint struct {
+	columns []string
+	at      time.Time // when they were looked up
+}
+
+// maxConstraints bounds the constraints that are remembered for a table, which may
+// be in many databases. The next one drops all.
+const maxConstraints = 1024
+
+// get returns the columns of a constraint, nil if they are not known, and reports
+// whether they can be relied upon.
+func (k *constraints) get(name string) (columns []string, fresh bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.m[name]
+	return c.columns, c.columns != nil && time.Since(c.at) < MaxCatalogAge
+}
+
+func (k *constraints) put(name string, columns []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.m == nil || len(k.m) >= maxConstraints {
+		k.m = map[string]constraint{}
+	}
+	k.m[name] = constraint{columns, time.Now()}
+}
+
 // withColumns adds to a violated constraint the columns it is on. They are
-// looked up once for each constraint; in a transaction, which the violation has
-// aborted, beside it. Where that cannot be, the error names the constraint only.
+// looked up once for each constraint of a database; in a transaction, which the
+// violation has aborted, beside it. Where that cannot be, what was known before is
+// named, or the constraint only.
 func (t *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	pg, ok := pgerr.NeedsColumns(err)
 	if !ok || ctx.Err() != nil {
 		return err
 	}
-	key := pg.SchemaName + "." + pg.TableName + "." + pg.ConstraintName
-	names, ok := t.constraints.Load(key)
-	if !ok {
-		var columns []string
+	name := handle.Database(db) + "." + pg.SchemaName + "." + pg.TableName + "." + pg.ConstraintName
+	columns, fresh := t.constraints.get(name)
+	if !fresh {
+		var found []string
 		look := func(ctx context.Context, db smrt.DB) {
-			if db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&columns) != nil {
-				columns = nil
+			if db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&found) != nil {
+				found = nil
 			}
 		}
-		if look(ctx, db); columns == nil {
+		if look(ctx, db); found == nil {
 			handle.Beside(ctx, look)
 		}
-		if columns == nil {
-			return err
+		if found != nil {
+			columns = found
+			t.constraints.put(name, found)
 		}
-		names, _ = t.constraints.LoadOrStore(key, columns)
 	}
-	return &pgerr.Columns{Names: names.([]string), Err: err}
+	if columns == nil {
+		return err
+	}
+	return &pgerr.Columns{Names: columns, Err: err}
 }

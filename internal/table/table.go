@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"sync"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -26,10 +25,9 @@ type Table struct {
 	Mutable  []*meta.Column // what an update of a whole row writes
 	Returned []*meta.Column // what an update reads back
 
-	shapes   shapes
-	catalogs catalogs
-
-	constraints sync.Map // name of a constraint -> []string, its columns
+	shapes      shapes
+	catalogs    catalogs
+	constraints constraints
 }
 
 // Projection is what is read of a row and where it goes.

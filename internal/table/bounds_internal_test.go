@@ -26,3 +26,17 @@ func TestArrayTypesAreBounded(t *testing.T) {
 		t.Errorf("%d are remembered, want %d at most", n, maxArrayTypes)
 	}
 }
+
+// TestConstraintsAreBounded does so with the columns of constraints.
+func TestConstraintsAreBounded(t *testing.T) {
+	var k constraints
+	for i := range 3 * maxConstraints {
+		name := fmt.Sprintf("tenant_%d.films.title", i)
+		k.put(name, []string{"title"})
+		columns, fresh := k.get(name)
+		check.Same(t, "known", len(columns) == 1 && fresh, true)
+	}
+	if n := len(k.m); n > maxConstraints {
+		t.Errorf("%d are remembered, want %d at most", n, maxConstraints)
+	}
+}
