@@ -48,7 +48,7 @@ func goodGadget(id int64) gadget {
 
 // TestRefusedValuesAreNamed spoils one value of one row, and asks the error which.
 func TestRefusedValuesAreNamed(t *testing.T) {
-	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL))
+	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL), testdb.MaxConns(2))
 	spare(t, pool)
 	r := repo.New(pool, gadgetTable)
 	first := goodGadget(1)
@@ -89,7 +89,7 @@ func TestRefusedValuesAreNamed(t *testing.T) {
 // TestViolatingRowsAreNamed: so are the columns, in a transaction for the first time
 // too.
 func TestViolatingRowsAreNamed(t *testing.T) {
-	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL))
+	pool := testdb.Pool(t, testdb.SQL("parts", gadgetSQL), testdb.MaxConns(2))
 	spare(t, pool)
 	r := repo.New(pool, gadgetTable)
 	ps := []gadget{goodGadget(1), goodGadget(2), goodGadget(3), goodGadget(4)}
