@@ -66,7 +66,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"types that changed are asked for again", "../internal/load/run.go",
-			"	if err != nil && (w.mend(ctx, r.db, err) || pgerr.IsOutdated(err)) {", "	if false {",
+			"	for again := 0; again < pgerr.MaxReruns && err != nil", "	for again := 0; again < 0 && err != nil",
 			"TestKeyTypesChange",
 		},
 		{

@@ -59,6 +59,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTablesAreAltered",
 		},
 		{
+			"calls on tables that are altered all the time are run again", "../internal/crud/bound.go",
+			"	if err == nil || rows > 0 || !pgerr.IsOutdated(err) {", "	if err != nil || rows >= 0 {",
+			"TestRandomAlterations",
+		},
+		{
+			"the server compares types of values with those of columns", "../internal/plan/altered.go",
+			"	return \"true OR ARRAY[nullif(\" + column + \", NULL)] && \" + array", "	return \"true OR \" + array + \" IS NULL\"",
+			"TestValuesAreOfTheTypesOfColumns",
+		},
+		{
 			"keys that are equal for the server are found before a bulk update", "../internal/crud/many.go",
 			"	if err := b.Table.DistinctOnServer(ctx, b.DB, w.catalog, w.rows); err != nil {\n		return 0, err\n	}\n", "",
 			"TestEqualKeysOfTheServer",

@@ -202,3 +202,12 @@ func withSentinel(err, cause error, timedOut bool) error {
 	}
 	return &timed{sentinel, err}
 }
+
+// outdatedAgain reports whether err is the error that an attempt before ended
+// with. The last attempt used nothing that was prepared or learnt before it, so
+// that the error is the answer. Another one may be due to another alteration.
+func (r *run) outdatedAgain(err error) bool {
+	last := r.outdated
+	r.outdated = err
+	return last != nil && pgerr.IsSame(last, err)
+}

@@ -139,8 +139,8 @@ type run struct {
 
 	keepPosition  func(smrt.Position) // where the position of the commit goes, nil if the handle does not want it
 	wantsPosition bool
-	stale         bool // a cached statement did not fit its tables any more
-	anew          bool // it was run again because that may have been so
+	stale         bool  // a cached statement did not fit its tables any more
+	outdated      error // it was run again because of this
 	raced         *pgconn.PgError
 
 	around *handle.Scope // of the transactions that it is to be part of
@@ -167,14 +167,13 @@ func (r *run) loop(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if again == pgerr.Permanent || again == pgerr.Race && r.racedAgain(err) || again == pgerr.Outdated && r.anew {
+		if again == pgerr.Permanent || again == pgerr.Race && r.racedAgain(err) || again == pgerr.Outdated && r.outdatedAgain(err) {
 			return r.conclude(ctx, err)
 		}
-		r.anew = r.anew || again == pgerr.Outdated
 		if again == pgerr.NotPrimary {
 			handle.Reset(r.db) // its connections would go on answering pings
 		}
-		if r.stale = r.stale || again == pgerr.StalePlan; again != pgerr.Race {
+		if r.stale = r.stale || again == pgerr.StalePlan || again == pgerr.Outdated; again != pgerr.Race {
 			r.raced = nil
 		}
 		if err := r.retry.wait(ctx, again, err, r.doubt != nil); err != nil {
@@ -385,7 +384,7 @@ func (r *run) fault(err error) pgerr.Fault {
 //	                                    that another server may be found
 //	Race                                with MayRace, and at isolation level serializable,
 //	                                    where a constraint may be noticed before the conflict
-//	Outdated                            once
+//	Outdated                            until the same error comes again
 //	Ended                               never: the caller has given up
 func (r *run) retryable(f pgerr.Fault) pgerr.Fault {
 	switch {

@@ -29,8 +29,8 @@ func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summ
 }
 
 // alone is flush in a transaction of its own, in one round trip. txn.RunResult
-// retries it as its options say. Up to three more tries are made here, which txn
-// knows nothing of:
+// retries it as its options say. A few more tries are made here, which txn knows
+// nothing of:
 //
 //   - The server refuses to prepare the statements that ask for the position.
 //     Nothing was sent, and the second try does not ask.
@@ -38,7 +38,8 @@ func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summ
 //     from before. They were forgotten, and the next try looks them up. If they
 //     are the same, it returns the first error and sends nothing.
 //   - The error is one that an outdated catalog or a prepared statement can cause.
-//     Both are forgotten.
+//     Both are forgotten. The tables may be altered again meanwhile, so there are
+//     two such tries, unless the same error comes again.
 func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
 	r := &runner{u: u, db: db}
 	attempt := func() (err error) {
@@ -54,10 +55,13 @@ func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, e
 		r.first, r.known = err, r.last.out.keys
 		err = attempt()
 	}
-	if err != nil && pgerr.IsOutdated(err) {
+	for again := 0; again < pgerr.MaxReruns && err != nil && pgerr.IsOutdated(err); again++ {
+		last := err
 		u.forgetCatalogs(db, err)
 		r.stale, r.first = true, nil
-		err = attempt()
+		if err = attempt(); err != nil && pgerr.IsSame(last, err) {
+			break
+		}
 	}
 	if err != nil {
 		return Summary{}, err

@@ -98,7 +98,12 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	closing := out.sendIn(ctx, tx)
 	if out.err != nil {
 		p.forgetIf(out.err)
-		return Summary{}, out.explain(ctx, tx, p.searchIn(ctx, tx))
+		err := out.explain(ctx, tx, p.searchIn(ctx, tx))
+		if pgerr.IsOutdated(out.err) {
+			u.forgetCatalogs(tx, out.err)
+			err = &pgerr.OutdatedError{Err: err}
+		}
+		return Summary{}, err
 	}
 	if closing != nil {
 		return Summary{}, closing

@@ -32,6 +32,9 @@ type Bound struct {
 	callerHere func(context.Context) any // the same of the handle
 	batcher    *batcher                  // nil: each read by key is a statement of its own
 	nodes      []atomic.Pointer[Bound]   // b on each node of a handle that routes; nil: it does not
+
+	reruns int   // of the call before this one
+	failed error // that made it run again
 }
 
 // fail gives an error its type and the name of the operation. It returns nil for
@@ -118,9 +121,10 @@ func (b *Bound) keepWritten(ctx context.Context, w *table.Written, err error) {
 // A table may be altered while a program runs. Then a statement fails that pgx
 // has prepared, or that was made for what the catalog had said: it is run once
 // more, with the catalog asked anew, and in a way that uses nothing prepared,
-// because every connection of a pool has prepared it. What failed had no effect.
-// Inside a transaction, which has failed with it, the first error is returned,
-// marked so that txn.Run runs the closure once more.
+// because every connection of a pool has prepared it. Another error then may be
+// due to another alteration, and leads to another run, up to pgerr.MaxReruns.
+// What failed had no effect. Inside a transaction, which has failed with it, the
+// first error is returned, marked so that txn.Run runs the closure once more.
 //
 // A call is run again as a whole, and only if it has handed out no row.
 
@@ -130,12 +134,15 @@ func (b *Bound) anew(err error, rows int) *Bound {
 	if err == nil || rows > 0 || !pgerr.IsOutdated(err) {
 		return nil
 	}
-	if _, again := b.DB.(handle.Unprepared); again {
+	if b.reruns == pgerr.MaxReruns || b.reruns > 0 && pgerr.IsSame(b.failed, err) {
 		return nil
 	}
 	b.Table.ForgetCatalog(b.DB, err)
 	on := *b
-	on.DB, on.batcher = handle.Unprepared{DB: b.DB}, nil
+	if b.reruns == 0 {
+		on.DB, on.batcher = handle.Unprepared{DB: b.DB}, nil
+	}
+	on.reruns, on.failed = b.reruns+1, err
 	return &on
 }
 
@@ -143,7 +150,7 @@ func (b *Bound) anew(err error, rows int) *Bound {
 func (b *Bound) again(run func(on *Bound) error) error {
 	err := run(b)
 	if on := b.anew(err, 0); on != nil {
-		return better(err, run(on))
+		return better(err, on.again(run))
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, error) {
 	if len(b.Table.KeyParts) == 1 {
 		a, err := meta.NewArray(b.Table.KeyParts[0], keys.Base, keys.Size, keys.N, nil)
-		return b.Table.Key[0].Column.Quoted + " = ANY($1)", []any{a}, b.Table.Named(err)
+		return b.Table.KeyIn(), []any{a}, b.Table.Named(err)
 	}
 	c, err := b.Table.Catalog(ctx, b.DB)
 	if err != nil {

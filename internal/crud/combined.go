@@ -235,7 +235,7 @@ func numberedSQL(t *table.Table) string {
 func positionedSQL(t *table.Table, types []table.ArrayType, suffix string) string {
 	key := table.AppendArrayTypes(append([]byte{'g'}, suffix...), types)
 	return t.Statement(key, func() *table.Statement {
-		in, list := table.ManyRows(t.KeyColumns(), types, true), ""
+		in, list := t.ManyRows(t.KeyColumns(), types, true), ""
 		for _, col := range t.Struct.Columns {
 			list += ", t." + col.Quoted
 		}

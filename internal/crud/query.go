@@ -18,7 +18,7 @@ func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (p unsafe.Poin
 	p, err = b.getOnce(ctx, key)
 	if on := b.anew(err, 0); on != nil {
 		first := err
-		p, err = on.getOnce(ctx, key)
+		p, err = on.getAlone(ctx, key)
 		err = better(first, err)
 	}
 	return p, err
@@ -92,8 +92,7 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 func (b *Bound) query(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) error {
 	n, err := b.queryOnce(ctx, s, next)
 	if on := b.anew(err, n); on != nil {
-		_, again := on.queryOnce(ctx, s, next)
-		return better(err, again)
+		return better(err, on.query(ctx, s, next))
 	}
 	return err
 }
@@ -190,7 +189,7 @@ func (b *Bound) stream(ctx context.Context, s *plan.Spec, next func() unsafe.Poi
 	}
 	err := b.streamOnce(ctx, s, count, yield)
 	if on := b.anew(err, n); on != nil {
-		return better(err, on.streamOnce(ctx, s, next, yield))
+		return better(err, on.stream(ctx, s, next, yield))
 	}
 	return err
 }

@@ -80,7 +80,7 @@ const oneNumbered = "(VALUES (1::bigint)) AS u(ord)"
 func (in *inputs) write(numbered bool) table.Inputs {
 	refs := in.step.Refs
 	if in.arrays == nil {
-		t := table.OneRow(in.columns)
+		t := in.step.Table.OneRow(in.columns)
 		for i := range refs {
 			t.Exprs[refs[i].Column] = in.keys(i) + "[$" + strconv.Itoa(len(in.columns)+i+1) + "::integer]"
 		}
@@ -93,9 +93,9 @@ func (in *inputs) write(numbered bool) table.Inputs {
 	for i := range refs {
 		columns, arrays = append(columns, refs[i].Column), append(arrays, table.ArrayType{Param: "integer[]"})
 	}
-	t := table.ManyRows(columns, arrays, numbered)
+	t := in.step.Table.ManyRows(columns, arrays, numbered)
 	for i := range refs {
-		t.Exprs[refs[i].Column] = in.keys(i) + "[" + t.Exprs[refs[i].Column] + "]"
+		t.Exprs[refs[i].Column] = in.keys(i) + "[u.c" + strconv.Itoa(len(in.columns)+i) + "]"
 	}
 	return t
 }

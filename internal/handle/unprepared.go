@@ -2,6 +2,7 @@ package handle
 
 import (
 	"context"
+	"crypto/rand"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,7 +12,8 @@ import (
 
 // Unprepared is a handle whose statements use nothing that a connection has
 // prepared or remembers: they are described each time, unless their arguments
-// begin with a mode of their own. Batches are sent as they are.
+// begin with a mode of their own. A batch has no mode, so each of its statements
+// gets a text that no connection knows.
 type Unprepared struct{ smrt.DB }
 
 // Unwrap implements Wrapper.
@@ -30,6 +32,15 @@ func (u Unprepared) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 // Exec implements smrt.DB.
 func (u Unprepared) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return u.DB.Exec(ctx, sql, described(args)...)
+}
+
+// SendBatch implements smrt.DB.
+func (u Unprepared) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	mark := " /* " + rand.Text() + " */"
+	for _, q := range b.QueuedQueries {
+		q.SQL += mark
+	}
+	return u.DB.SendBatch(ctx, b)
 }
 
 func described(args []any) []any {

@@ -45,6 +45,12 @@ func (l *Load) tied() (*table.Table, []Field) {
 	return l.core, l.Inner
 }
 
+// tables are those whose catalogs say how l is to be read.
+func (l *Load) tables() []*table.Table {
+	core, _ := l.tied()
+	return []*table.Table{core, table.Of(l.parents)}
+}
+
 // withBlanks lets keys that come of columns of char(n) be compared as such: they
 // have blanks at their end, which count in a text.
 func (l *Load) withBlanks(ctx context.Context, db smrt.DB, keys *table.KeyTable) error {

@@ -15,7 +15,6 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
-	"github.com/smrt-go/smrt/internal/table"
 )
 
 // MaxParallel is how many statements of one call run at the same time.
@@ -225,7 +224,7 @@ func (r *parallel) statement(ctx context.Context, j *job) ([]job, error) {
 		return nil, j.load.core.Fail(ctx, r.db, "preload", err)
 	}
 	err = w.run(ctx, r.db)
-	if err != nil && (w.mend(ctx, r.db, err) || pgerr.IsOutdated(err)) {
+	for again := 0; again < pgerr.MaxReruns && err != nil && (w.mend(ctx, r.db, err) || pgerr.IsOutdated(err)); again++ {
 		if w, err = j.prepare(ctx, r.db); err == nil {
 			err = w.run(ctx, handle.Unprepared{DB: r.db})
 		}
@@ -264,9 +263,8 @@ func (w *work) mend(ctx context.Context, db smrt.DB, err error) bool {
 	case l.plain != nil || !pgerr.IsOutdated(err):
 		return false
 	}
-	core, _ := l.tied()
 	known := l.learnt.Load()
-	for _, t := range []*table.Table{core, table.Of(l.parents)} {
+	for _, t := range l.tables() {
 		if _, err := t.FreshCatalog(ctx, db); err != nil {
 			return false
 		}
@@ -276,19 +274,23 @@ func (w *work) mend(ctx context.Context, db smrt.DB, err error) bool {
 }
 
 // pipelined runs jobs level by level, each level in one round trip: goroutines
-// must not share a transaction.
+// must not share a transaction. A level that fails because of what was prepared or
+// learnt is run once more. In a transaction that fails too, and the error says
+// that the transaction may be of use another time.
 func pipelined(ctx context.Context, db smrt.DB, jobs []job) error {
 	for len(jobs) > 0 {
-		works := make([]*work, len(jobs))
-		for i := range jobs {
-			w, err := jobs[i].prepare(ctx, db)
-			if err != nil {
-				return jobs[i].load.core.Fail(ctx, db, "preload", err)
+		works, in, err := level(ctx, db, jobs)
+		for again := 0; again < pgerr.MaxReruns && pgerr.IsOutdated(err); again++ {
+			first := err
+			for _, l := range in.tables() {
+				l.ForgetCatalog(db, err)
 			}
-			works[i] = w
+			if works, in, err = level(ctx, handle.Unprepared{DB: db}, jobs); pgerr.IsTxAborted(err) {
+				err = &pgerr.OutdatedError{Err: first}
+			}
 		}
-		if err := send(ctx, db, works); err != nil {
-			return err
+		if err != nil {
+			return in.core.Fail(ctx, db, "preload", err)
 		}
 		jobs = jobs[:0:0]
 		for _, w := range works {
@@ -302,8 +304,21 @@ func pipelined(ctx context.Context, db smrt.DB, jobs []job) error {
 	return nil
 }
 
-// send sends the statements of one level and reads their results.
-func send(ctx context.Context, db smrt.DB, works []*work) error {
+// level prepares and runs jobs. It returns the load that failed, if one did.
+func level(ctx context.Context, db smrt.DB, jobs []job) (works []*work, failed *Load, err error) {
+	works = make([]*work, len(jobs))
+	for i := range jobs {
+		if works[i], err = jobs[i].prepare(ctx, db); err != nil {
+			return nil, jobs[i].load, err
+		}
+	}
+	failed, err = send(ctx, db, works)
+	return works, failed, err
+}
+
+// send sends the statements of one level and reads their results. It returns the
+// load that failed, if one did.
+func send(ctx context.Context, db smrt.DB, works []*work) (*Load, error) {
 	sent := &pgx.Batch{}
 	for _, w := range works {
 		if w.sql != "" {
@@ -311,7 +326,7 @@ func send(ctx context.Context, db smrt.DB, works []*work) error {
 		}
 	}
 	if sent.Len() == 0 {
-		return nil
+		return nil, nil
 	}
 	results := db.SendBatch(ctx, sent)
 	defer results.Close() // again, unless a row that is read panics
@@ -332,11 +347,11 @@ func send(ctx context.Context, db smrt.DB, works []*work) error {
 	if err := results.Close(); failed == nil {
 		failed, in = err, works[0]
 	}
-	if failed != nil {
-		if in.load.wide != nil && pgerr.IsOutOfRange(failed) {
-			in.load.narrow.Store(true) // for the next attempt
-		}
-		return in.load.core.Fail(ctx, db, "preload", failed)
+	if failed == nil {
+		return nil, nil
 	}
-	return nil
+	if in.load.wide != nil && pgerr.IsOutOfRange(failed) {
+		in.load.narrow.Store(true) // for the next attempt
+	}
+	return in.load, failed
 }

@@ -52,6 +52,24 @@ func IsUnique(err error) bool { return hasCode(err, "23505") }
 // SQLSTATE.
 func SameCondition(a, b error) bool { return code(a) != "" && code(a) == code(b) }
 
+// IsSame reports whether b is the error a once more: the server's words about the
+// same place in the statement, or not an error of the server, as a is not. A plan
+// that is stale is so for another reason each time.
+func IsSame(a, b error) bool {
+	var x, y *pgconn.PgError
+	if FaultOf(b) == StalePlan {
+		return false
+	}
+	if !errors.As(a, &x) || !errors.As(b, &y) {
+		return x == nil && !errors.As(b, &y)
+	}
+	return x.Code == y.Code && x.Message == y.Message && x.Position == y.Position
+}
+
+// MaxReruns is how often a call is run once more because of what was altered. A
+// table may be altered again while it is.
+const MaxReruns = 3
+
 // IsOutOfRange reports whether a number or a time does not fit its type.
 func IsOutOfRange(err error) bool { return hasCode(err, "22003", "22008") }
 
@@ -68,7 +86,7 @@ func IsUndefinedTable(err error) bool { return hasCode(err, "42P01") }
 // column had before.
 func IsOutdated(err error) bool {
 	if code(err) != "" {
-		return hasCode(err, "0A000", "22003", "22007", "22008", "22P02", "22P03", "42703", "42704", "42725", "42804", "42846", "42883", "42P18")
+		return hasCode(err, "0A000", "22003", "22007", "22008", "22P02", "22P03", "42703", "42704", "42725", "42804", "42846", "42883", "42P18", "XX000")
 	}
 	return IsEncode(err) || errors.Is(err, smrt.ErrOutOfRange)
 }

@@ -90,5 +90,5 @@ func (w *renderer) comparison(n *Node) sq.Sqlizer {
 			args = append(args, w.arg())
 		}
 	}
-	return sq.Expr(strings.ReplaceAll(template, "%", "?"), args...)
+	return unaltered(strings.ReplaceAll(template, "%", "?"), args, n)
 }

@@ -182,7 +182,7 @@ func (w *renderer) prefix(s *Spec) string {
 func (w *renderer) update(t *Table, r *Request) sq.Sqlizer {
 	q := sq.Update(escape(t.Quoted))
 	for i := range r.Sets {
-		q = q.Set(escape(r.Sets[i].Column.Quoted), w.set(&r.Sets[i]))
+		q = q.Set(escape(r.Sets[i].Column.Quoted), w.set(t, &r.Sets[i]))
 	}
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
@@ -201,7 +201,7 @@ func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
 	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
 }
 
-func (w *renderer) set(s *Set) sq.Sqlizer {
+func (w *renderer) set(t *Table, s *Set) sq.Sqlizer {
 	name := escape(s.Column.Quoted)
 	switch s.Op {
 	case SetNull:
@@ -217,7 +217,7 @@ func (w *renderer) set(s *Set) sq.Sqlizer {
 	case SetRaw:
 		return w.raw(s.SQL, s.Args)
 	}
-	return sq.Expr("?", w.arg())
+	return assigned(t, s.Column, w.arg())
 }
 
 // conditions returns the terms of the WHERE clause. A part that renders to

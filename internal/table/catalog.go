@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -95,8 +96,9 @@ FROM c CROSS JOIN t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHE
 // catalogs holds what was learnt of a table, by the database that it was learnt
 // in.
 type catalogs struct {
-	mu sync.RWMutex
-	m  map[string]*Catalog // by handle.Database
+	mu    sync.RWMutex
+	m     map[string]*Catalog // by handle.Database
+	drops uint64              // how often something was forgotten
 }
 
 // maxCatalogs bounds the databases that are remembered for a table. The next
@@ -104,8 +106,9 @@ type catalogs struct {
 const maxCatalogs = 256
 
 // MaxCatalogAge is how long what was learnt of a table is relied upon. It is the
-// longest time that a change goes unnoticed which no error shows: a trigger that
-// was added, or a type that the old one casts to by itself.
+// longest time that a change goes unnoticed which no error shows, such as a trigger
+// that was added. Types that others cast to by themselves are compared by the
+// server, see plan.MayDrift.
 const MaxCatalogAge = time.Minute
 
 // Catalog returns what the database of db says of the table. It is asked when it
@@ -139,12 +142,21 @@ func (k *catalogs) get(database string) *Catalog {
 	return k.m[database]
 }
 
-func (k *catalogs) put(database string, c *Catalog) {
-	if database == "" {
-		return
-	}
+// now returns the number of times that something was forgotten.
+func (k *catalogs) now() uint64 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.drops
+}
+
+// put keeps an answer to a question that was asked at a time of now. If something
+// was forgotten since, the answer may be older than the reason.
+func (k *catalogs) put(database string, c *Catalog, asked uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if database == "" || k.drops != asked {
+		return
+	}
 	if k.m == nil || len(k.m) >= maxCatalogs {
 		k.m = map[string]*Catalog{}
 	}
@@ -155,11 +167,41 @@ func (k *catalogs) drop(database string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_, ok := k.m[database]
+	k.drops++
 	delete(k.m, database)
 	return ok
 }
 
+// learn asks the database. Where another table takes the name of this one while
+// it is asked, the answer may be of none: then it is asked again.
 func (t *Table) learn(ctx context.Context, db smrt.DB, database string) (*Catalog, error) {
+	asked := t.catalogs.now()
+	c, err := t.ask(ctx, db)
+	if err == nil && t.lacks(c) != nil {
+		c, err = t.ask(ctx, db)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if col := t.lacks(c); col != nil {
+		return nil, &smrt.QueryError{Reason: fmt.Sprintf("table %s has no column %q, or does not exist", t.Quoted, col.Name)}
+	}
+	t.catalogs.put(database, c, asked)
+	return c, nil
+}
+
+// lacks returns a declared column that the table does not have, nil if there is
+// none.
+func (t *Table) lacks(c *Catalog) *meta.Column {
+	for _, col := range t.Struct.Columns {
+		if _, ok := c.Columns[col.Name]; !ok {
+			return col
+		}
+	}
+	return nil
+}
+
+func (t *Table) ask(ctx context.Context, db smrt.DB) (*Catalog, error) {
 	rows, err := db.Query(ctx, catalogSQL, t.Quoted)
 	if err != nil {
 		return nil, err
@@ -185,16 +227,7 @@ func (t *Table) learn(ctx context.Context, db smrt.DB, database string) (*Catalo
 		}
 		c.Columns[name] = typ
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for _, col := range t.Struct.Columns {
-		if _, ok := c.Columns[col.Name]; !ok {
-			return nil, &smrt.QueryError{Reason: fmt.Sprintf("table %s has no column %q, or does not exist", t.Quoted, col.Name)}
-		}
-	}
-	t.catalogs.put(database, c)
-	return c, nil
+	return c, rows.Err()
 }
 
 // constraintColumnsSQL finds the columns of a constraint, or of a unique index

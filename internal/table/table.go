@@ -71,7 +71,7 @@ func newTable(declared *plan.Table) *Table {
 		t.KeyParts = append(t.KeyParts, &part)
 	}
 	t.Returned = t.readBack(t.UpdatedAt, t.Version)
-	t.where = t.WhereKey(OneRow(t.KeyColumns()), true)
+	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	return t
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 )
 
 // The text of every INSERT, UPDATE and DELETE of a row that is known by its key
@@ -34,22 +35,62 @@ type Inputs struct {
 
 // OneRow returns the inputs of a statement whose arguments are the columns of
 // one row.
-func OneRow(columns []*meta.Column) Inputs {
+func (t *Table) OneRow(columns []*meta.Column) Inputs {
 	in := Inputs{Exprs: make(map[*meta.Column]string, len(columns)), Count: "1"}
 	for i, col := range columns {
-		in.Exprs[col] = placeholder(i)
+		in.Exprs[col] = t.one(col, placeholder(i))
 	}
 	return in
+}
+
+// one returns the value of a column that is an argument by itself, refused by the
+// server if the column has another type than the argument.
+func (t *Table) one(col *meta.Column, value string) string {
+	null := t.Null(col)
+	if !t.mayDrift(col) || null == "" {
+		return value
+	}
+	return "CASE WHEN " + plan.UnalteredOne(null, value) + " THEN " + value + " END"
+}
+
+// many is one for a value that is an element of an argument.
+func (t *Table) many(col *meta.Column, of ArrayType, value string) string {
+	null := t.Null(col)
+	if !t.mayDrift(col) || null == "" {
+		return value
+	}
+	array := "NULL::" + of.Param
+	if of.Cast != "" {
+		array = "NULL" + of.Cast + "[]"
+	}
+	return "CASE WHEN " + plan.Unaltered(null, array) + " THEN " + value + " END"
+}
+
+// KeyIn returns the condition that the only column of the key is in the list that
+// is the first argument.
+func (t *Table) KeyIn() string {
+	key := t.Key[0].Column
+	in := key.Quoted + " = ANY($1)"
+	if t.mayDrift(key) {
+		in += " AND (" + plan.Unaltered(key.Quoted, "$1") + ")"
+	}
+	return in
+}
+
+// mayDrift adds to the columns of plan.MayDrift keys of text, by which rows are
+// found.
+func (t *Table) mayDrift(col *meta.Column) bool {
+	return plan.MayDrift(col) || col.Encode == meta.KindString && t.IsKey(col)
 }
 
 // ManyRows returns the inputs of a statement whose arguments are an array of
 // the given type for each column. With numbered, the rows of u have their
 // number in a last column, ord.
-func ManyRows(columns []*meta.Column, types []ArrayType, numbered bool) Inputs {
+func (t *Table) ManyRows(columns []*meta.Column, types []ArrayType, numbered bool) Inputs {
 	from, exprs := Unnest(types, numbered)
 	in := Inputs{From: from, Exprs: make(map[*meta.Column]string, len(columns)), Count: "cardinality($1::" + types[0].Param + ")"}
 	for i, col := range columns {
-		in.Exprs[col] = exprs[i]
+		in.Exprs[col] = t.many(col, types[i], exprs[i])
 	}
 	return in
 }
@@ -209,13 +250,13 @@ func (st *Statement) HasResult() bool { return st.Ordinal || len(st.Returned) > 
 // catalog, which may be nil, decides whether the server must count rows.
 func (t *Table) InsertStatement(shape []byte, x *Conflict, c *Catalog) *Statement {
 	p := t.InsertParts(shape)
-	return t.insertStatement(p, OneRow(p.Args), x, c)
+	return t.insertStatement(p, t.OneRow(p.Args), x, c)
 }
 
 // InsertManyStatement creates rows of one shape. With x it is an upsert.
 func (t *Table) InsertManyStatement(shape []byte, types []ArrayType, x *Conflict, c *Catalog) *Statement {
 	p := t.InsertParts(shape)
-	return t.insertStatement(p, ManyRows(p.Args, types, false), x, c)
+	return t.insertStatement(p, t.ManyRows(p.Args, types, false), x, c)
 }
 
 func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalog) *Statement {
@@ -249,7 +290,7 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict, c *Catalog) {
 	for _, col := range x.columns(t) {
 		if !x.Nothing && leftToDefault(t, p, col) && c.holdsZero(col) {
-			in.Exprs[col] = placeholder(len(p.Args) + len(st.Zeros))
+			in.Exprs[col] = t.one(col, placeholder(len(p.Args)+len(st.Zeros)))
 			st.Zeros = append(st.Zeros, col)
 		}
 	}
@@ -316,14 +357,14 @@ func whereLeftOut(count string) string {
 // UpdateStatement writes the whole row of one entity.
 func (t *Table) UpdateStatement() *Statement {
 	columns := t.UpdateColumns()
-	return t.updateStatement(columns, OneRow(columns))
+	return t.updateStatement(columns, t.OneRow(columns))
 }
 
 // UpdateManyStatement writes the whole rows of many entities. It returns the
 // number of each row that it wrote.
 func (t *Table) UpdateManyStatement(types []ArrayType) *Statement {
 	columns := t.UpdateColumns()
-	return t.updateStatement(columns, ManyRows(columns, types, true))
+	return t.updateStatement(columns, t.ManyRows(columns, types, true))
 }
 
 func (t *Table) updateStatement(columns []*meta.Column, in Inputs) *Statement {
@@ -337,12 +378,12 @@ func (t *Table) updateStatement(columns []*meta.Column, in Inputs) *Statement {
 
 // DeleteStatement deletes the row with a key.
 func (t *Table) DeleteStatement(hard bool) *Statement {
-	in := OneRow(t.KeyColumns())
+	in := t.OneRow(t.KeyColumns())
 	return &Statement{SQL: t.DeleteSQL(in, t.WhereKey(in, !hard), hard)}
 }
 
 // RestoreStatement undoes the soft delete of the row with a key.
 func (t *Table) RestoreStatement() *Statement {
-	in := OneRow(t.KeyColumns())
+	in := t.OneRow(t.KeyColumns())
 	return &Statement{SQL: t.UpdateSQL(in, t.setDeleted(in, "NULL"), t.WhereKey(in, false)+" AND "+t.SoftDelete.Quoted+" IS NOT NULL")}
 }
