@@ -95,6 +95,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			`	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")`, "	_ = strings.ReplaceAll",
 			"TestSnapshotIsOneInstant",
 		},
+		{
+			"relations that are dropped are given back", "../internal/relation/relation.go",
+			"	runtime.AddCleanup(declaration, drop, id)\n", "	_, _ = runtime.GC, drop\n",
+			"TestDroppedRelationsAreGivenBack",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

@@ -88,6 +88,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	probesIn  = 3\n", "	probesIn  = 1\n",
 			"TestHysteresis: up before probe 6: got true",
 		},
+		{
+			"an idle connection that ended says nothing of its server", "breaker.go",
+			"{ return pgerr.FaultOf(err) == pgerr.Idle }", "{ return false }",
+			"TestIdleConnectionsOfARouter",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}

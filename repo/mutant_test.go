@@ -73,6 +73,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	if err := b.Table.DistinctOnServer(ctx, b.DB, w.catalog, w.rows); err != nil {\n		return 0, err\n	}\n", "",
 			"TestEqualKeysOfTheServer",
 		},
+		{
+			"columns of a constraint are those of its database", "../internal/table/catalog.go",
+			"	name := handle.Database(db) + \".\" +", "	name :=",
+			"TestConstraintsBelongToADatabase",
+		},
 	} {
 		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
 	}
