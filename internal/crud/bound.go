@@ -149,8 +149,9 @@ func (b *Bound) anew(err error, rows int) *Bound {
 // again runs a call, and once more if that may be of use.
 func (b *Bound) again(run func(on *Bound) error) error {
 	err := run(b)
-	if on := b.anew(err, 0); on != nil {
-		return better(err, on.again(run))
+	for on := b.anew(err, 0); on != nil; { // a recursive function would let each run be allocated
+		next := run(on)
+		err, on = better(err, next), on.anew(next, 0)
 	}
 	return err
 }

@@ -16,10 +16,10 @@ import (
 // getAlone reads the row with the key at key into a new struct.
 func (b *Bound) getAlone(ctx context.Context, key unsafe.Pointer) (p unsafe.Pointer, err error) {
 	p, err = b.getOnce(ctx, key)
-	if on := b.anew(err, 0); on != nil {
-		first := err
-		p, err = on.getAlone(ctx, key)
-		err = better(first, err)
+	for on := b.anew(err, 0); on != nil; {
+		var next error
+		p, next = on.getOnce(ctx, key)
+		err, on = better(err, next), on.anew(next, 0)
 	}
 	return p, err
 }
@@ -91,8 +91,10 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 // query runs a query and reads its rows to where next says.
 func (b *Bound) query(ctx context.Context, s *plan.Spec, next func() unsafe.Pointer) error {
 	n, err := b.queryOnce(ctx, s, next)
-	if on := b.anew(err, n); on != nil {
-		return better(err, on.query(ctx, s, next))
+	for on := b.anew(err, n); on != nil; {
+		var again error
+		n, again = on.queryOnce(ctx, s, next)
+		err, on = better(err, again), on.anew(again, n)
 	}
 	return err
 }
@@ -188,8 +190,9 @@ func (b *Bound) stream(ctx context.Context, s *plan.Spec, next func() unsafe.Poi
 		return next()
 	}
 	err := b.streamOnce(ctx, s, count, yield)
-	if on := b.anew(err, n); on != nil {
-		return better(err, on.stream(ctx, s, next, yield))
+	for on := b.anew(err, n); on != nil; {
+		again := on.streamOnce(ctx, s, count, yield)
+		err, on = better(err, again), on.anew(again, n)
 	}
 	return err
 }

@@ -56,18 +56,17 @@ func (t *Table) Null(col *meta.Column) string {
 // typeNames is never changed.
 var typeNames = pgtype.NewMap()
 
-// assigned renders a value that is assigned to a column. It has two placeholders,
-// each of which gets its type from the column.
+// assigned renders a value that is assigned to a column.
 func assigned(t *Table, col *meta.Column, value index) sq.Sqlizer {
 	null := escape(t.Null(col))
 	if !MayDrift(col) || null == "" {
 		return sq.Expr("?", value)
 	}
-	return sq.Expr("CASE WHEN "+UnalteredOne(null, "?")+" THEN nullif(?, "+null+") END", value, value)
+	return sq.Expr("CASE WHEN "+UnalteredOne(null, "?")+" THEN ? END", value, again(value))
 }
 
 // unaltered renders a comparison, and adds the condition that its first operand has
-// the type of its column. The operand has another placeholder there.
+// the type of its column.
 func unaltered(sql string, args []any, n *Node) sq.Sqlizer {
 	if n.Op < Eq || n.Op > Between || !MayDrift(n.Column) || n.Column.Expr != nil {
 		return sq.Expr(sql, args...)
@@ -77,5 +76,5 @@ func unaltered(sql string, args []any, n *Node) sq.Sqlizer {
 	if n.Op == In || n.Op == NotIn {
 		condition = Unaltered(column, "?")
 	}
-	return sq.Expr("("+sql+" AND ("+condition+"))", append(args, args[1])...)
+	return sq.Expr("("+sql+" AND ("+condition+"))", append(args, again(args[1].(index)))...)
 }

@@ -47,18 +47,5 @@ func (w *renderer) ranges(t *Table, r *Request) sq.Sqlizer {
 	}
 	union := strings.TrimSuffix(strings.Repeat("(?) UNION ALL ", len(parts)), " UNION ALL ")
 	sql := w.prefix(r.Spec) + " " + union + " ORDER BY " + strings.Join(terms, ", ") + " LIMIT ?"
-	return dollars{sq.Expr(sql, append(parts, limit)...)}
-}
-
-// dollars numbers the placeholders of what is not a statement to squirrel.
-type dollars struct{ sq.Sqlizer }
-
-// ToSql implements squirrel.Sqlizer.
-func (d dollars) ToSql() (string, []any, error) { //nolint:staticcheck // squirrel's name
-	sql, args, err := d.Sqlizer.ToSql()
-	if err != nil {
-		return "", nil, err
-	}
-	sql, err = sq.Dollar.ReplacePlaceholders(sql)
-	return sql, args, err
+	return sq.Expr(sql, append(parts, limit)...)
 }

@@ -54,26 +54,60 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 		// builder and renderer walk in different orders.
 		return nil, &smrt.QueryError{Reason: fmt.Sprintf("smrt has lost count of arguments: %d collected, %d rendered", args, w.next)}
 	}
-	sql, indexes, err := statement.ToSql()
+	sql, places, err := statement.ToSql()
 	if err != nil {
 		return nil, &smrt.QueryError{Reason: err.Error()}
 	}
-	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(indexes, args)}, nil
+	sql, order := placed(sql, places)
+	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, args)}, nil
+}
+
+// again stands for an argument that has a placeholder further in front.
+type again index
+
+// placed writes $1, $2, ... in place of the question marks of a statement, and
+// returns which argument each stands for. Squirrel's own numbering has no way to
+// use one twice.
+func placed(sql string, places []any) (string, []int) {
+	var b strings.Builder
+	order := make([]int, 0, len(places)) // not nil: an argument may have no place
+	for {
+		before, after, found := strings.Cut(sql, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String(), order
+		}
+		if sql = after; strings.HasPrefix(sql, "?") { // one that is meant
+			b.WriteByte('?')
+			sql = sql[1:]
+			continue
+		}
+		var n int
+		switch at := places[0].(type) {
+		case index:
+			order = append(order, int(at))
+			n = len(order)
+		case again:
+			n = 1 + slices.Index(order, int(at))
+		}
+		places = places[1:]
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+	}
 }
 
 // argumentOrder returns which argument each placeholder stands for, nil if every
 // argument is used once, in order.
-func argumentOrder(indexes []any, args int) []int {
-	order := make([]int, len(indexes))
-	inOrder := len(indexes) == args
-	for i, x := range indexes {
-		order[i] = int(x.(index))
-		inOrder = inOrder && order[i] == i
+func argumentOrder(order []int, args int) []int {
+	for i, x := range order {
+		if x != i {
+			return order
+		}
 	}
-	if inOrder {
-		return nil
+	if len(order) != args {
+		return order
 	}
-	return order
+	return nil
 }
 
 func (w *renderer) arg() index {
@@ -149,7 +183,7 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	if after != nil {
 		q = q.SuffixExpr(after)
 	}
-	return q.PlaceholderFormat(sq.Dollar)
+	return q
 }
 
 // exprs adds the expressions of a request to its list.
@@ -190,7 +224,7 @@ func (w *renderer) update(t *Table, r *Request) sq.Sqlizer {
 	if r.List != "" {
 		q = q.Suffix("RETURNING " + escape(r.List))
 	}
-	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
+	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec)))
 }
 
 func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
@@ -198,7 +232,7 @@ func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
-	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec))).PlaceholderFormat(sq.Dollar)
+	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec)))
 }
 
 func (w *renderer) set(t *Table, s *Set) sq.Sqlizer {
