@@ -70,7 +70,7 @@ func Add[T any, V Number](c Column[T, V], v V) Assignment[T] {
 // SetExpr assigns the value of an SQL expression. Like [Raw], it takes a
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
-	as, err := arguments[T](args)
+	as, err := arguments[T](sql, args)
 	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.Plan(), SQL: string(sql), Args: as, Err: err}}
 }
 

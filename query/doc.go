@@ -98,8 +98,12 @@
 //	query.Where(query.Raw[Product]("$1 ~* $2", Name, "^tea"))
 //	Price.SetExpr("greatest(price_cents - $1, 0)", 50)
 //
-// The table's name stands for the row that is meant, wherever the fragment does:
-// in a subquery of your own, give a table that it reads again another name.
+// A column that is an argument is one of the row, wherever the fragment stands. In
+// the text itself, write the table's name before a column of the row inside of a
+// subquery, and give another name to a table that the subquery reads.
+//
+// Set assigns a value, SetTo a column or an expression, and SetExpr is for an
+// expression without operands.
 //
 // # Safety
 //

@@ -1,12 +1,10 @@
 package query
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"unsafe"
 
-	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -43,20 +41,20 @@ func declared(c *meta.Column) *meta.Column {
 	return c
 }
 
-// SQL returns an expression in SQL with values of type V, which has to be the
-// type that the server gives it, or one that this can be read as. $1 stands for
-// the first operand, a column or another expression of the entity; $2, $3, ...
-// stand for the rest, which may be values too:
+// SQL returns an expression in SQL. V must hold the values that the server
+// computes. $1 stands for the first operand, a column or another expression of
+// the entity; $2, $3, ... stand for the rest, which may be values too:
 //
 //	total := query.SQL[int64]("$1 * $2", Price, Quantity)
 //	query.Where(total.Gt(100_00)).OrderBy(total.Desc())
 //
 // The text is a constant of the program, like that of [Raw], and has the same
-// rules. What an index on an expression or a GROUP BY has as a constant, such as
+// rules. The server decides the type of a value by what stands beside it, so a
+// float needs a cast: $2::float8, or $2::numeric. What an index on an expression or a GROUP BY has as a constant, such as
 // a unit, a time zone or a path, belongs into the text. The expression may be
 // NULL.
 func SQL[V, T any](sql constant, first AnyOperand[T], rest ...any) Expr[T, V] {
-	args, err := arguments[T](append([]any{first}, rest...))
+	args, err := arguments[T](sql, append([]any{first}, rest...))
 	return expression[T, V](string(sql), &plan.Node{Op: plan.Raw, SQL: string(sql), Args: args, Err: err})
 }
 
@@ -72,19 +70,14 @@ func valueOf[T any](x AnyOperand[T]) any {
 
 // arguments returns the arguments of a fragment on rows of T, among which may be
 // columns and expressions.
-func arguments[T any](args []any) ([]any, error) {
+func arguments[T any](sql constant, args []any) ([]any, error) {
 	args = slices.Clone(args)
 	for i, v := range args {
-		switch x := v.(type) {
-		case AnyOperand[T]:
+		if x, ok := v.(AnyOperand[T]); ok {
 			args[i] = valueOf(x)
-		case interface{ Plan() *meta.Column }:
-			return nil, &smrt.QueryError{Reason: fmt.Sprintf("argument %d of a fragment on %s is a %T, which is of another entity", i+1, reflect.TypeFor[T](), v)}
-		default:
-			args[i] = plan.Copy(v)
 		}
 	}
-	return args, nil
+	return plan.Arguments(string(sql), reflect.TypeFor[T](), args)
 }
 
 // Compare matches rows in which a and b compare as op says: "=", "<>", "<", "<=",

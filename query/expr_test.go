@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"database/sql"
 	"errors"
 	"reflect"
 	"slices"
@@ -23,22 +24,22 @@ func TestExpressionsInSQL(t *testing.T) {
 		plan.Request
 		args []any
 	}{
-		`SELECT id FROM "things" WHERE ("int" * $1) > $2 ORDER BY ("int" * $3) DESC, "id"`: {
+		`SELECT id FROM "things" WHERE ("things"."int" * $1) > $2 ORDER BY ("things"."int" * $3) DESC, "id"`: {
 			plan.Request{Spec: query.Where(double.Gt(9)).OrderBy(double.Desc(), thingID.Asc()).Plan()}, []any{2, int64(9), 2},
 		},
-		`SELECT id FROM "things" WHERE (("int" * $1) + "big") IS DISTINCT FROM $2 ORDER BY "id"`: {
+		`SELECT id FROM "things" WHERE (("things"."int" * $1) + "things"."big") IS DISTINCT FROM $2 ORDER BY "id"`: {
 			plan.Request{Spec: query.Where(sum.Ne(9)).Plan()}, []any{2, int64(9)},
 		},
-		`SELECT id FROM "things" WHERE (("int" * $1) + "big") BETWEEN $2 AND $3 AND ("int" * $4) = ANY($5) AND ("int" * $6) IS NULL ORDER BY "id"`: {
+		`SELECT id FROM "things" WHERE (("things"."int" * $1) + "things"."big") BETWEEN $2 AND $3 AND ("things"."int" * $4) = ANY($5) AND ("things"."int" * $6) IS NULL ORDER BY "id"`: {
 			plan.Request{Spec: query.Where(sum.Between(1, 2), double.In(3), double.IsNull()).Plan()}, nil,
 		},
-		`SELECT id FROM "things" WHERE ("int" < "maybe_int") AND ("maybe_int" IS NOT DISTINCT FROM "maybe_int") AND ("int" IS DISTINCT FROM "maybe_int") ORDER BY "id"`: {
+		`SELECT id FROM "things" WHERE ("things"."int" < "things"."maybe_int") AND ("things"."maybe_int" IS NOT DISTINCT FROM "things"."maybe_int") AND ("things"."int" IS DISTINCT FROM "things"."maybe_int") ORDER BY "id"`: {
 			plan.Request{Spec: query.Where(query.Compare(thingInt, "<", thingMaybeInt), query.Compare(thingMaybeInt, "=", thingMaybeInt), query.Compare(thingInt, "<>", thingMaybeInt)).Plan()}, nil,
 		},
-		`SELECT id FROM "things" WHERE ("nick" ~* $1 AND ("int" * $2) > $3) ORDER BY "id"`: {
+		`SELECT id FROM "things" WHERE ("things"."nick" ~* $1 AND ("things"."int" * $2) > $3) ORDER BY "id"`: {
 			plan.Request{Spec: query.Where(query.Raw[thing]("$1 ~* $2 AND $3 > $4", thingNick, "^a", double, 5)).Plan()}, []any{"^a", 2, 5},
 		},
-		`UPDATE "things" SET "big" = (("int" * $1) + "big"), "int" = "maybe_int", "small" = "int" + $2 WHERE "id" = $3`: {
+		`UPDATE "things" SET "big" = (("things"."int" * $1) + "things"."big"), "int" = "things"."maybe_int", "small" = "things"."int" + $2 WHERE "id" = $3`: {
 			plan.Request{Verb: plan.Update, Spec: query.Where(thingID.Eq(1)).Plan(), Sets: []plan.Set{
 				thingBig.SetTo(sum).Plan(), thingInt.SetTo(thingMaybeInt).Plan(), thingSmall.SetExpr("$1 + $2", thingInt, 1).Plan(),
 			}}, []any{2, 1, int64(1)},
@@ -81,6 +82,19 @@ func TestExpressionsOfRows(t *testing.T) {
 	_, err := r.Page(t.Context(), query.All[thing]().OrderBy(other.Desc(), thingID.Asc()), query.Page{Size: 1, After: first.Next})
 	check.Error(t, "a cursor of another expression", err, smrt.ErrBadCursor)
 
+	half := query.SQL[float64]("$1 * $2::float8", thingInt, 0.5)
+	var odd []int64
+	for i := range all {
+		if float64(all[i].Int)*0.5 >= 0.75 {
+			odd = append(odd, all[i].ID)
+		}
+	}
+	slices.Sort(odd)
+	wantIDs(t, "a fraction", find(t, r, query.Where(half.Ge(0.75))), odd...)
+	wantIDs(t, "a fraction of an integer", find(t, r, query.Where(query.SQL[float64]("$1", thingInt).In(1.5, 0.5))))
+	wantIDs(t, "in a subquery", find(t, r, query.Where(query.SQL[int64]("(SELECT count(*) FROM things AS o WHERE o.int > $1)", thingInt).Eq(0)).OrderBy(thingID.Asc())),
+		find(t, r, query.Where(query.Raw[thing]("int = (SELECT max(int) FROM things AS o)")).OrderBy(thingID.Asc()))...)
+
 	check.NoError(t, r.Patch(t.Context(), all[0].ID, thingBig.SetTo(query.SQL[int64]("$1 + $2", thingBig, thingInt)), thingMaybeInt.SetTo(thingInt)))
 	v := check.Value(r.Get(t.Context(), all[0].ID))(t)
 	check.Same(t, "sum", v.Big, all[0].Big+int64(all[0].Int))
@@ -101,6 +115,8 @@ func TestWrongExpressions(t *testing.T) {
 		"a comment":                   query.SQL[int64]("$1 -- x", thingInt).Gt(1),
 		"an unknown comparison":       query.Compare(thingInt, "~", thingInt),
 		"a comparison with more":      query.Compare(thingInt, "= 1 OR 1 =", thingInt),
+		"a float without a cast":      query.SQL[float64]("$1 * $2", thingInt, 1.5).Gt(1),
+		"a null float without a cast": query.Raw[thing]("int > $1", sql.NullFloat64{}),
 		"the zero Expr":               query.Expr[thing, int64]{}.Eq(1),
 		"the zero Expr as an operand": query.SQL[int64]("$1 + 1", query.Expr[thing, int64]{}).Eq(1),
 	} {

@@ -3,6 +3,8 @@ package query
 import (
 	"reflect"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -18,9 +20,9 @@ import (
 // Window functions are left to SQL in queries/.
 type Groups[T any] struct{ _ [0]T }
 
-// By returns what x is in all rows of a group, which is a key of the groups: among
-// the outputs it makes rows with different values of x belong to different
-// groups. NULL is a value of its own.
+// By groups rows by x, where it is among the outputs: it is what x is in all rows
+// of a group. NULL is a value of its own. Conditions, orders and expressions of
+// groups may repeat the key, if x is kept in a variable.
 func By[T, V any](x Operand[T, V]) Expr[Groups[T], V] {
 	c := x.Plan()
 	return Expr[Groups[T], V]{plan.Computed(element[V](), c.Name, c.Nullable, plan.KeyOf(c))}
@@ -38,16 +40,21 @@ func CountDistinct[T any](x AnyOperand[T], filter ...Predicate[T]) Expr[Groups[T
 	return Expr[Groups[T], int64]{plan.Computed(element[int64](), "count", false, n)}
 }
 
+// total are the types of sums and means.
+type total interface {
+	~int | ~int16 | ~int32 | ~int64 | ~float32 | ~float64 | pgtype.Numeric
+}
+
 // Sum returns the sum of x over the rows of a group that match all of filter, as
 // an R: Sum[int64](Quantity), Sum[pgtype.Numeric](Price). It is NULL if none has
 // a value. A sum that an R cannot hold is the error smrt.ErrOutOfRange.
-func Sum[R, V Number, T any](x Operand[T, V], filter ...Predicate[T]) Expr[Groups[T], R] {
+func Sum[R total, V Number, T any](x Operand[T, V], filter ...Predicate[T]) Expr[Groups[T], R] {
 	return aggregate[R]("sum($1)", x, filter, reflect.TypeFor[R]())
 }
 
 // Avg returns the arithmetic mean of x over the rows of a group that match all of
 // filter, as an R. It is NULL if none has a value.
-func Avg[R, V Number, T any](x Operand[T, V], filter ...Predicate[T]) Expr[Groups[T], R] {
+func Avg[R total, V Number, T any](x Operand[T, V], filter ...Predicate[T]) Expr[Groups[T], R] {
 	return aggregate[R]("avg($1)", x, filter, reflect.TypeFor[R]())
 }
 
@@ -67,7 +74,7 @@ func Max[T, V any](x Operand[T, V], filter ...Predicate[T]) Expr[Groups[T], V] {
 
 // Aggregate returns a call of any aggregate function, over the rows of a group
 // that match all of filter. The text is a fragment like that of [SQL], with $1
-// for x:
+// for x; with a filter it is one call and nothing else:
 //
 //	median := query.Aggregate[float64]("percentile_cont(0.5) WITHIN GROUP (ORDER BY $1)", Total)
 func Aggregate[V, T any](sql constant, x AnyOperand[T], filter ...Predicate[T]) Expr[Groups[T], V] {
@@ -85,8 +92,8 @@ type Output[E, R any] struct{ output plan.Output }
 // Plan returns what o holds, for the packages of this module.
 func (o Output[E, R]) Plan() plan.Output { return o.output }
 
-// Into reads x into the field of R whose address field returns. A NULL is an
-// error unless V can hold it; see [IntoNull].
+// Into reads x into the field of R whose address field returns. A NULL that
+// V cannot hold is an error; see [IntoNull].
 func Into[E, R, V any](x Operand[E, V], field func(*R) *V) Output[E, R] {
 	return Output[E, R]{plan.OutputOf(x.Plan(), reflect.TypeFor[R](), reflect.TypeFor[V](), meta.AccessorOf(field))}
 }

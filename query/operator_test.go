@@ -229,7 +229,7 @@ func rawCases() []predicateCase {
 		{"escape text", query.Raw[thing](`name <> E'it\'s $1 ?' AND big = $1`, 200), ids(2)},
 		{"doubled quote", query.Raw[thing](`name <> 'it''s ?' AND big = $1`, 200), ids(2)},
 		{"dollar quotes", query.Raw[thing]("name <> $$ ?$1 $$ AND name <> $q$ $$ ? $1 $q$ AND big = $1", 200), ids(2)},
-		{"identifier", query.Raw[thing](`"double" > $1`, 2.0), ids(2, 3)},
+		{"identifier", query.Raw[thing](`"double" > $1::float8`, 2.0), ids(2, 3)},
 		{"or stays inside", query.And(thingID.Gt(1), query.Raw[thing]("id = 1 OR id = 2")), ids(2)},
 		{"not NULL", query.Not(query.Raw[thing]("maybe_int > 1")), ids(1, 4)},
 		{"minus", query.Raw[thing]("big = 300 - $1", -0), ids(3)},

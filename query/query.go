@@ -54,7 +54,7 @@ func junction[T any](op plan.Op, ps []Predicate[T]) Predicate[T] {
 // that the condition is about, on related rows too. Comments and semicolons are
 // refused.
 func Raw[T any](sql constant, args ...any) Predicate[T] {
-	as, err := arguments[T](args)
+	as, err := arguments[T](sql, args)
 	return Predicate[T]{plan.Node{Op: plan.Raw, SQL: string(sql), Args: as, Err: err}}
 }
 

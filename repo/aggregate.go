@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/query"
@@ -28,13 +29,18 @@ func (r *Reader[T, R]) entityType(*T)       {}
 //
 // The result is not valid if it is NULL, as a sum of no values is, which is not
 // the same as a sum of 0. What a V cannot hold is the error smrt.ErrOutOfRange.
+// An expression that has several values, such as a key, is smrt.ErrTooManyRows;
+// see [GroupBy]. The order of q does not matter.
 func Aggregate[T, V any](ctx context.Context, from Source[T], x query.Operand[query.Groups[T], V], q query.Query[T]) (sql.Null[V], error) {
-	var p *V
-	err := from.source().Aggregate(ctx, x.Plan(), q.Plan(), &p)
-	if err != nil || p == nil {
+	rows, err := GroupBy(ctx, from, q, query.All[query.Groups[T]](), query.IntoNull(x, func(r *groupRow[V]) **V { return &r.Value }))
+	switch {
+	case err != nil || len(rows) == 0:
 		return sql.Null[V]{}, err
+	case len(rows) > 1:
+		b := from.source()
+		return sql.Null[V]{}, b.Table.Fail(ctx, b.DB, "aggregate", smrt.ErrTooManyRows)
 	}
-	return sql.Null[V]{V: *p, Valid: true}, nil
+	return rows[0].group().Value, nil
 }
 
 // GroupBy reads values of groups of the rows that match q, each into an R. The
@@ -59,6 +65,16 @@ func (g Group[V]) MarshalJSON() ([]byte, error) {
 		row.Value = &g.Value.V
 	}
 	return json.Marshal(row)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (g *Group[V]) UnmarshalJSON(text []byte) error {
+	var row groupRow[V]
+	if err := json.Unmarshal(text, &row); err != nil {
+		return err
+	}
+	*g = row.group()
+	return nil
 }
 
 // groupRow is a Group as it is read and written: nil is NULL.

@@ -26,8 +26,16 @@ type (
 		Products *repo.Repository[shop.Product, int64]
 		Names    *repo.Reader[shop.Product, productName]
 	}
+	ownProducts struct {
+		*repo.Repository[shop.Product, int64]
+	}
+	stored struct {
+		Stored *repo.Repository[shop.Product, int64]
+	}
 	shopStore struct {
-		Catalog    catalogStore
+		stored
+		Catalog    *catalogStore
+		Own        *ownProducts
 		Categories *repo.Repository[shop.Category, int64]
 		Missing    *repo.Repository[shop.Order, int64]
 		Title      string
@@ -40,7 +48,10 @@ type (
 func TestBind(t *testing.T) {
 	ctx, pool := t.Context(), testdb.Pool(t, shop.Schema)
 	categories, products := repo.New(pool, shop.Categories), repo.New(pool, shop.Products)
-	store := shopStore{Catalog: catalogStore{products, repo.Select[productName](products)}, Categories: categories, Title: "shop", hidden: categories}
+	store := shopStore{
+		stored: stored{products}, Own: &ownProducts{products}, Catalog: &catalogStore{products, repo.Select[productName](products)},
+		Categories: categories, Title: "shop", hidden: categories,
+	}
 	undone := errors.New("undone")
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		s := repo.Bind(store, tx)
@@ -49,6 +60,10 @@ func TestBind(t *testing.T) {
 		check.NoError(t, s.Catalog.Products.Create(ctx, &shop.Product{CategoryID: c.ID, SKU: "1", Name: "One"}))
 		check.Same(t, "names in the transaction", len(check.Value(s.Catalog.Names.Find(ctx, query.All[shop.Product]()))(t)), 1)
 		check.Same(t, "names beside it", len(check.Value(store.Catalog.Names.Find(ctx, query.All[shop.Product]()))(t)), 0)
+		for name, r := range map[string]*repo.Repository[shop.Product, int64]{"embedded": s.Stored, "of a type around it": s.Own.Repository} {
+			check.Same(t, name, check.Value(r.Count(ctx, query.All[shop.Product]()))(t), 1)
+		}
+		check.Same(t, "beside a pointer", check.Value(store.Own.Count(ctx, query.All[shop.Product]()))(t), 0)
 		if s.Title != "shop" || s.Missing != nil || s.hidden != categories {
 			t.Error("other fields have changed")
 		}
@@ -59,6 +74,13 @@ func TestBind(t *testing.T) {
 	for name, bind := range map[string]func(){
 		"no struct":       func() { repo.Bind(products, pool) },
 		"no repositories": func() { repo.Bind(struct{ N int }{}, pool) },
+		"a list": func() {
+			repo.Bind(struct {
+				One  *repo.Repository[shop.Product, int64]
+				Many []*repo.Repository[shop.Product, int64]
+			}{}, pool)
+		},
+		"an interface": func() { repo.Bind(struct{ Any any }{products}, pool) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -87,6 +109,9 @@ func TestResultsAsJSON(t *testing.T) {
 	} {
 		check.Same(t, "JSON", string(check.Value(json.Marshal(v))(t)), want)
 	}
+	var group repo.Group[int32]
+	check.NoError(t, json.Unmarshal([]byte(`{"value":3,"count":2}`), &group))
+	check.Same(t, "read back", group, repo.Group[int32]{Value: sql.Null[int32]{V: 3, Valid: true}, Count: 2})
 	products := manyProducts(t, 1)
 	empty := check.Value(products.Page(t.Context(), query.Where(shop.Price.Lt(0)), query.Page{Size: 1}))(t)
 	check.Same(t, "no items", string(check.Value(json.Marshal(empty))(t)), `{"items":[]}`)

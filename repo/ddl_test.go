@@ -44,14 +44,6 @@ type altered struct {
 
 func (a *altered) one(of ...string) string { return of[a.IntN(len(of))] }
 
-// switched changes a mark, and returns the SQL for what it is now.
-func switched(mark *bool, on, off string) string {
-	if *mark = !*mark; *mark {
-		return on
-	}
-	return off
-}
-
 // next returns the name of an alteration, and its SQL, in which %[1]s is the
 // schema and %[2]d a number.
 func (a *altered) next() (name, sql string) {
@@ -137,6 +129,7 @@ func (m *meetings) met(err error) {
 func (m *meetings) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
 }
+
 func (m *meetings) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQueryEndData) {
 	m.met(d.Err)
 }
@@ -144,6 +137,7 @@ func (m *meetings) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQuer
 func (m *meetings) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	return ctx
 }
+
 func (m *meetings) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
 	m.met(d.Err)
 }

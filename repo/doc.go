@@ -92,8 +92,8 @@
 // # Transactions
 //
 // [Repository.With] binds a repository to a transaction, and [Bind] all those of
-// a struct. The transaction is
-// pgx's own, so everything else that runs on it takes part:
+// a struct. The transaction is pgx's own, so everything else that runs on it takes
+// part:
 //
 //	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 //		if err := orders.With(tx).Create(ctx, &order); err != nil {

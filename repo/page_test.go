@@ -280,6 +280,8 @@ func TestViewsReadExpressions(t *testing.T) {
 		}
 	}
 	only := func(v *view, err error) ([]view, error) { return []view{*v}, err }
+	vs, err := views.Find(ctx, query.All[shop.Product]().OrderBy(preload.Value(shop.ProductCategory, shop.CategoryID).Asc(), shop.ProductID.Asc()))
+	right("ordered by columns that an output is called like", 30, vs, err)
 	for name, loads := range map[string][]preload.Load[view]{"": nil, " with a joined load": {joined}} {
 		vs, err := views.Find(ctx, q, loads...)
 		right("find"+name, 30, vs, err)

@@ -44,8 +44,8 @@ func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []pl
 	base, err := meta.Locate(view, entity)
 	targets := meta.TargetsOf(b.Table.Struct.Columns, base)
 	var exprs []*meta.Column
+	err = cmp.Or(err, plan.CheckOutputs(outputs))
 	for _, o := range outputs {
-		err = cmp.Or(err, o.Err)
 		exprs, targets = append(exprs, o.Column), append(targets, o.Target)
 	}
 	if err == nil { // before the first query: a view is a declaration

@@ -165,23 +165,15 @@ func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	return ok, err
 }
 
-// Aggregate selects one value of all rows that match into dst, a pointer to a
-// pointer that is nil for NULL. It asks the server even if none can match.
-func (b *Bound) Aggregate(ctx context.Context, value *meta.Column, s *plan.Spec, dst any) error {
-	g := &plan.Groups{Outputs: []*meta.Column{value}, Spec: (*plan.Spec)(nil).OrEmpty()}
-	return b.grouped(ctx, "aggregate", g, s, func(on *Bound, r *plan.Request) error { return on.scalar(ctx, r, dst) })
-}
-
 // Group selects values of groups of the rows that match, into structs that the
 // outputs say the fields of.
 func (b *Bound) Group(ctx context.Context, row reflect.Type, outputs []plan.Output, groups, s *plan.Spec) (vs table.Slice, err error) {
 	g := &plan.Groups{Spec: groups.OrEmpty()}
 	var targets []meta.Target
 	for _, o := range outputs {
-		err = cmp.Or(err, o.Err)
 		g.Outputs, targets = append(g.Outputs, o.Column), append(targets, o.Target)
 	}
-	if err != nil {
+	if err := plan.CheckOutputs(outputs); err != nil {
 		return vs, b.fail(ctx, "group", err)
 	}
 	to := table.StructsOf(row)

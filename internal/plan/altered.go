@@ -57,12 +57,12 @@ func (t *Table) Null(col *meta.Column) string {
 var typeNames = pgtype.NewMap()
 
 // assigned renders a value that is assigned to a column.
-func assigned(t *Table, col *meta.Column, value index) sq.Sqlizer {
+func assigned(t *Table, col *meta.Column, value any) sq.Sqlizer {
 	null := escape(t.Null(col))
 	if !MayDrift(col) || null == "" {
 		return sq.Expr("?", value)
 	}
-	return sq.Expr("CASE WHEN "+UnalteredOne(null, "?")+" THEN ? END", value, again(value))
+	return sq.Expr("CASE WHEN "+UnalteredOne(null, "?")+" THEN ? END", value, repeated(value))
 }
 
 // unaltered renders a comparison, and adds the condition that its first operand has
@@ -76,5 +76,13 @@ func unaltered(sql string, args []any, n *Node) sq.Sqlizer {
 	if n.Op == In || n.Op == NotIn {
 		condition = Unaltered(column, "?")
 	}
-	return sq.Expr("("+sql+" AND ("+condition+"))", append(args, again(args[1].(index)))...)
+	return sq.Expr("("+sql+" AND ("+condition+"))", append(args, repeated(args[1]))...)
+}
+
+// repeated stands for an argument that has been placed.
+func repeated(arg any) any {
+	if i, ok := arg.(index); ok {
+		return again(i)
+	}
+	return arg
 }

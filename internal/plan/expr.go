@@ -28,6 +28,22 @@ func Computed(elem *meta.Column, name string, nullable bool, n *Node) Expression
 // ValueOf returns what c is in a row, as an argument of a fragment.
 func ValueOf(c *meta.Column) *Node { return &Node{Op: Value, Column: c} }
 
+// Arguments returns the arguments of a fragment on rows of an entity, in which
+// its own columns and expressions are nodes already. Those of other entities are
+// refused, and floats without a cast.
+func Arguments(sql string, entity reflect.Type, args []any) ([]any, error) {
+	for i, v := range args {
+		switch v := v.(type) {
+		case *Node:
+		case interface{ Plan() *meta.Column }:
+			return nil, &smrt.QueryError{Reason: fmt.Sprintf("argument %d of a fragment on %s is a %T, which is of another entity", i+1, entity, v)}
+		default:
+			args[i] = Copy(v)
+		}
+	}
+	return args, CheckFloats(sql, args)
+}
+
 // Compare returns the condition that two values of a row compare as op says. As
 // in Go, "=" holds if both are NULL and "<>" if one is.
 func Compare(a *meta.Column, op string, b *meta.Column) Node {
@@ -49,7 +65,7 @@ func Compare(a *meta.Column, op string, b *meta.Column) Node {
 }
 
 func badComparison(op string) error {
-	return &smrt.QueryError{Reason: fmt.Sprintf("there is no comparison %q: it is one of = <> < <= > >=", op)}
+	return &smrt.QueryError{Reason: fmt.Sprintf("there is no comparison %.40q: it is one of = <> < <= > >=", op)}
 }
 
 // Output is a value that is read into a field.
@@ -57,6 +73,22 @@ type Output struct {
 	Column *meta.Column // what is selected
 	Target meta.Target  // where it goes
 	Err    error
+}
+
+// CheckOutputs refuses outputs that cannot be read, or of which two go to one
+// field.
+func CheckOutputs(outputs []Output) error {
+	for i, o := range outputs {
+		if o.Err != nil {
+			return o.Err
+		}
+		for _, other := range outputs[:i] {
+			if o.Column != nil && other.Column != nil && o.Target.Column.Offset == other.Target.Column.Offset {
+				return &smrt.QueryError{Reason: fmt.Sprintf("the outputs %q and %q go to one field", other.Column.Name, o.Column.Name)}
+			}
+		}
+	}
+	return nil
 }
 
 // OutputOf returns an output into a field of r that has the type t.
@@ -76,11 +108,26 @@ func (w *renderer) column(c *meta.Column) sq.Sqlizer {
 	return sq.Expr(escape(c.Quoted))
 }
 
+// value renders an operand of a fragment. It has the name of its table, because
+// the fragment may have a subquery whose table has a column of the same name.
+func (w *renderer) value(c *meta.Column) sq.Sqlizer {
+	if c.Expr != nil {
+		return w.column(c)
+	}
+	return sq.Expr(escape(w.scope.column(c)))
+}
+
 // comparison renders an operator on a column. The arguments of an expression
 // come before the operands, wherever the template has it.
 func (w *renderer) comparison(n *Node) sq.Sqlizer {
 	column := w.column(n.Column)
 	template := templates[n.Op]
+	if n.Column.Expr != nil { // else an integer of the server would take a float's whole part
+		switch n.Column.Encode {
+		case meta.KindFloat32, meta.KindFloat64:
+			template = strings.NewReplacer("ANY(?)", "ANY(?::float8[])", "ALL(?)", "ALL(?::float8[])", "?", "?::float8").Replace(template)
+		}
+	}
 	args := make([]any, 0, 3)
 	for _, c := range template {
 		switch c {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -24,7 +25,11 @@ func ParseValue(c *meta.Column, text string) (any, error) {
 		t = t.Elem()
 	}
 	v := reflect.New(t)
-	if err := parse(v, text); err != nil {
+	err := parse(v, text)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil, &smrt.QueryError{Reason: fmt.Sprintf("column %q cannot be compared with a text: its type is %s", c.Name, t)}
+	case err != nil:
 		return nil, &smrt.ValueError{
 			Column: c.Name, Row: -1, Offset: -1, Err: smrt.ErrWrongType, Cause: err,
 			Reason: "a text does not say a value of type " + t.String(),
@@ -71,8 +76,8 @@ func parse(p reflect.Value, text string) (err error) {
 	}
 	types := pgtype.NewMap()
 	known, ok := types.TypeForValue(v.Interface())
-	if !ok {
-		return strconv.ErrSyntax
+	if !ok || v.Kind() == reflect.Slice { // of arrays, a text may have more dimensions
+		return errors.ErrUnsupported
 	}
 	return types.Scan(known.OID, pgtype.TextFormatCode, []byte(text), p.Interface())
 }
@@ -84,8 +89,11 @@ var comparisons = map[string]Op{"=": Eq, "<>": Ne, "<": Lt, "<=": Le, ">": Gt, "
 // means, as op says.
 func CompareText(c *meta.Column, op, text string) (Node, error) {
 	o, ok := comparisons[op]
-	if !ok {
+	switch {
+	case !ok:
 		return Node{}, badComparison(op)
+	case c == Undeclared:
+		return Node{}, ErrUndeclared
 	}
 	v, err := ParseValue(c, text)
 	if err != nil {
@@ -110,7 +118,7 @@ func ParseOrder(text string, field func(name string) (*meta.Column, error)) ([]m
 			return nil, err
 		}
 		if slices.ContainsFunc(out, func(o meta.Order) bool { return o.Column == c }) {
-			return nil, &smrt.QueryError{Reason: fmt.Sprintf("an order names the field %q twice", name)}
+			return nil, &smrt.QueryError{Reason: fmt.Sprintf("an order names the same column twice, the second time as %.40q", name)}
 		}
 		out = append(out, meta.Order{Column: c, Desc: desc})
 	}

@@ -1,15 +1,18 @@
 package plan
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	sq "github.com/Masterminds/squirrel"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/sqltext"
 )
 
 // Groups says what is selected of groups of rows: those that are equal in all
@@ -30,10 +33,39 @@ type Groups struct {
 // for x. Only the rows that match all of the filter are aggregated.
 func Aggregate(sql string, x *meta.Column, filter []Node, result reflect.Type) *Node {
 	n := &Node{Op: Aggregated, SQL: sql, Kids: slices.Clone(filter), A: castTo(result)}
+	if len(filter) > 0 && !isCall(sql) {
+		n.Err = &smrt.QueryError{Reason: fmt.Sprintf("a filter belongs to one call of an aggregate function, and %q is more", sql)}
+	}
 	if x != nil {
 		n.Args = []any{ValueOf(x)}
 	}
 	return n
+}
+
+// isCall reports whether a fragment is one call of a function, which may have an
+// order within the group.
+func isCall(sql string) bool {
+	depth, calls, named := 0, 0, false
+	for l := sqltext.New(sql); ; {
+		t := l.Next()
+		switch {
+		case t.Kind == sqltext.End:
+			return calls > 0 && depth == 0
+		case t.IsMark("("):
+			if depth++; depth == 1 {
+				calls++
+			}
+		case t.IsMark(")"):
+			depth--
+		case depth > 0 || t.IsMark(".") && calls == 0:
+		case t.IsName() && calls == 0:
+			named = true
+		case named && calls == 1 && (strings.EqualFold(t.Text, "within") || strings.EqualFold(t.Text, "group")):
+		case strings.TrimSpace(t.Text) == "":
+		default:
+			return false
+		}
+	}
 }
 
 // KeyOf returns what x is in all rows of a group.
@@ -143,8 +175,8 @@ func (b *builder) groupsAfter(g *Groups) {
 }
 
 func (w *renderer) outputs(q sq.SelectBuilder, g *Groups) sq.SelectBuilder {
-	for _, c := range g.Outputs {
-		q = q.Column(w.column(c))
+	for i, c := range g.Outputs { // with names of their own, which no order means
+		q = q.Column(sq.Expr("? AS smrt_g"+strconv.Itoa(i), w.column(c)))
 	}
 	return q
 }
@@ -172,6 +204,34 @@ func (w *renderer) groupsAfter(q sq.SelectBuilder, g *Groups) sq.SelectBuilder {
 		q = q.Suffix("OFFSET ?", w.arg())
 	}
 	return q
+}
+
+// keyed is a key that has been rendered, and the argument that its own begin at.
+type keyed struct {
+	column *meta.Column
+	begin  int
+}
+
+// key appends the shape of a key. If it was met before it has no arguments: they
+// are those of the first place, so that it is the same expression to the server.
+func (b *builder) groupKey(n *Node) {
+	i := slices.Index(b.keys, n.Column)
+	b.uvarint(i + 1)
+	if i < 0 {
+		b.keys = append(b.keys, n.Column)
+		b.column(n.Column)
+	}
+}
+
+func (w *renderer) groupKey(n *Node) sq.Sqlizer {
+	i := slices.IndexFunc(w.keys, func(k keyed) bool { return k.column == n.Column })
+	if i < 0 {
+		w.keys = append(w.keys, keyed{n.Column, w.next})
+		return w.value(n.Column)
+	}
+	defer func(next int, sharing bool) { w.next, w.sharing = next, sharing }(w.next, w.sharing)
+	w.next, w.sharing = w.keys[i].begin, true
+	return w.value(n.Column)
 }
 
 // aggregate renders a call of an aggregate function.

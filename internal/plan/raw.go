@@ -1,12 +1,17 @@
 package plan
 
 import (
+	"database/sql"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/sqltext"
 )
 
@@ -133,3 +138,53 @@ func isWord(c byte) bool {
 // escape protects literal question marks from squirrel, which reads them as
 // placeholders wherever they stand.
 func escape(sql string) string { return strings.ReplaceAll(sql, "?", "??") }
+
+// CheckFloats refuses arguments that are floats and stand in a fragment without a
+// cast: beside an integer the server takes the argument for one too, and pgx then
+// sends the whole part of the number.
+func CheckFloats(text string, args []any) error {
+	if !slices.ContainsFunc(args, isFloat) {
+		return nil
+	}
+	for l := sqltext.New(text); ; {
+		t := l.Next()
+		if t.Kind == sqltext.End {
+			return nil
+		}
+		if t.Kind != sqltext.Param {
+			continue
+		}
+		n := number(t.Text[1:])
+		rest := strings.TrimSpace(text[t.Pos+len(t.Text):])
+		if n >= 1 && n <= len(args) && isFloat(args[n-1]) && !strings.HasPrefix(rest, "::") {
+			return badRaw(text, "argument %d is a float, which the server may take for an integer: write $%d::float8 or $%d::numeric", n, n, n)
+		}
+	}
+}
+
+func isFloat(v any) bool {
+	switch v.(type) {
+	case sql.NullFloat64, sql.Null[float64], pgtype.Float4, pgtype.Float8:
+		return true
+	}
+	t := reflect.TypeOf(v)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t != nil && (t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64)
+}
+
+// unknownColumn stands for the column that an argument of a fragment belongs to.
+var unknownColumn meta.Column
+
+func (b *builder) raw(args []any) {
+	for _, v := range args {
+		n, ok := v.(*Node)
+		b.byte(BoolByte(ok))
+		if ok {
+			b.node(n)
+			continue
+		}
+		b.value(&unknownColumn, v)
+	}
+}

@@ -13,10 +13,6 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
-// index stands for an argument while squirrel renders: what comes back in
-// squirrel's argument list says which placeholder is which argument.
-type index int
-
 // renderer walks a request in the order of builder, so that its counter names
 // the same arguments.
 type renderer struct {
@@ -24,6 +20,9 @@ type renderer struct {
 	scope scope // the row that conditions are about
 	depth int   // of subqueries
 	err   error
+
+	keys    []keyed // of groups, that have been rendered
+	sharing bool    // arguments have placeholders further in front
 }
 
 // render turns a shape into SQL. Everything that reaches squirrel as text is
@@ -60,59 +59,6 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 	}
 	sql, order := placed(sql, places)
 	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, args)}, nil
-}
-
-// again stands for an argument that has a placeholder further in front.
-type again index
-
-// placed writes $1, $2, ... in place of the question marks of a statement, and
-// returns which argument each stands for. Squirrel's own numbering has no way to
-// use one twice.
-func placed(sql string, places []any) (string, []int) {
-	var b strings.Builder
-	order := make([]int, 0, len(places)) // not nil: an argument may have no place
-	for {
-		before, after, found := strings.Cut(sql, "?")
-		b.WriteString(before)
-		if !found {
-			return b.String(), order
-		}
-		if sql = after; strings.HasPrefix(sql, "?") { // one that is meant
-			b.WriteByte('?')
-			sql = sql[1:]
-			continue
-		}
-		var n int
-		switch at := places[0].(type) {
-		case index:
-			order = append(order, int(at))
-			n = len(order)
-		case again:
-			n = 1 + slices.Index(order, int(at))
-		}
-		places = places[1:]
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(n))
-	}
-}
-
-// argumentOrder returns which argument each placeholder stands for, nil if every
-// argument is used once, in order.
-func argumentOrder(order []int, args int) []int {
-	for i, x := range order {
-		if x != i {
-			return order
-		}
-	}
-	if len(order) != args {
-		return order
-	}
-	return nil
-}
-
-func (w *renderer) arg() index {
-	w.next++
-	return index(w.next - 1)
 }
 
 func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
@@ -188,8 +134,8 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 
 // exprs adds the expressions of a request to its list.
 func (w *renderer) exprs(q sq.SelectBuilder, r *Request) sq.SelectBuilder {
-	for _, c := range r.Exprs {
-		q = q.Column(w.column(c))
+	for i, c := range r.Exprs { // with names of their own, which no order means
+		q = q.Column(sq.Expr("? AS smrt_e"+strconv.Itoa(i), w.column(c)))
 	}
 	return q
 }
@@ -302,8 +248,10 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		return w.related(n)
 	case Selected:
 		return w.selected(n)
-	case Value, GroupKey:
-		return w.column(n.Column)
+	case Value:
+		return w.value(n.Column)
+	case GroupKey:
+		return w.groupKey(n)
 	case Aggregated:
 		return w.aggregate(n)
 	}

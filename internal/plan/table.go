@@ -199,8 +199,9 @@ type builder struct {
 	args []any
 	err  error
 
-	table *Table     // of the columns of conditions
-	as    Conversion // nil: arguments are as they are
+	keys  []*meta.Column // of groups, that were met
+	table *Table         // of the columns of conditions
+	as    Conversion     // nil: arguments are as they are
 }
 
 func (b *builder) byte(c byte)    { b.key = append(b.key, c) }
@@ -304,6 +305,9 @@ func (b *builder) node(n *Node) {
 	case Related, Selected:
 		b.link(n)
 		return
+	case GroupKey:
+		b.groupKey(n)
+		return
 	case Aggregated:
 		b.text(n.SQL)
 		b.text(n.A.(string))
@@ -353,21 +357,6 @@ func (b *builder) value(c *meta.Column, v any) {
 		arg = b.as(b.table, c, arg)
 	}
 	b.arg(arg)
-}
-
-// unknownColumn stands for the column that an argument of a fragment belongs to.
-var unknownColumn meta.Column
-
-func (b *builder) raw(args []any) {
-	for _, v := range args {
-		n, ok := v.(*Node)
-		b.byte(BoolByte(ok))
-		if ok {
-			b.node(n)
-			continue
-		}
-		b.value(&unknownColumn, v)
-	}
 }
 
 func (b *builder) set(s *Set) {

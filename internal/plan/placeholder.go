@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// index stands for an argument while squirrel renders: what comes back in
+// squirrel's argument list says which placeholder is which argument.
+type index int
+
+// again stands for an argument that has a placeholder further in front.
+type again index
+
+// placed writes $1, $2, ... in place of the question marks of a statement, and
+// returns which argument each stands for. Squirrel's own numbering has no way to
+// use one twice.
+func placed(sql string, places []any) (string, []int) {
+	var b strings.Builder
+	order := make([]int, 0, len(places)) // not nil: an argument may have no place
+	for {
+		before, after, found := strings.Cut(sql, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String(), order
+		}
+		if sql = after; strings.HasPrefix(sql, "?") { // one that is meant
+			b.WriteByte('?')
+			sql = sql[1:]
+			continue
+		}
+		var n int
+		switch at := places[0].(type) {
+		case index:
+			order = append(order, int(at))
+			n = len(order)
+		case again:
+			n = 1 + slices.Index(order, int(at))
+		}
+		places = places[1:]
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+	}
+}
+
+// argumentOrder returns which argument each placeholder stands for, nil if every
+// argument is used once, in order.
+func argumentOrder(order []int, args int) []int {
+	for i, x := range order {
+		if x != i {
+			return order
+		}
+	}
+	if len(order) != args {
+		return order
+	}
+	return nil
+}
+
+func (w *renderer) arg() any {
+	w.next++
+	if w.sharing {
+		return again(w.next - 1)
+	}
+	return index(w.next - 1)
+}
