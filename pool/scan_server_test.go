@@ -29,18 +29,20 @@ CREATE FUNCTION own.set_config(text, text, boolean) RETURNS int LANGUAGE sql AS 
 // leaving are statements that leave something in a session, and what that is
 // called.
 var leaving = map[string]string{
-	"SET app.a = 1":                                        "SET",
-	"SET SESSION app.a TO 'x'":                             "SET",
-	"SET local.a = 'x'":                                    "SET",
-	"SET TIME ZONE 'Asia/Tokyo'":                           "SET",
+	"SET app.a = 1":              "SET",
+	"SET SESSION app.a TO 'x'":   "SET",
+	"SET local.a = 'x'":          "SET",
+	"SET TIME ZONE 'Asia/Tokyo'": "SET",
+
 	"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY": "SET",
-	"SET ROLE pg_monitor":                                  "SET",
-	"SET SESSION AUTHORIZATION pg_monitor":                 "SET",
-	"SELECT ';'; SET app.a = 1":                            "SET",
-	"BEGIN; SET app.a = 1; COMMIT":                         "SET",
-	"RESET app.z":                                          "RESET",
-	"RESET ALL":                                            "RESET",
-	"DISCARD ALL":                                          "DISCARD",
+
+	"SET ROLE pg_monitor":                  "SET",
+	"SET SESSION AUTHORIZATION pg_monitor": "SET",
+	"SELECT ';'; SET app.a = 1":            "SET",
+	"BEGIN; SET app.a = 1; COMMIT":         "SET",
+	"RESET app.z":                          "RESET",
+	"RESET ALL":                            "RESET",
+	"DISCARD ALL":                          "DISCARD",
 	"UPDATE pg_settings SET setting = '5MB' WHERE name = 'work_mem'":                                          "an update of pg_settings",
 	"UPDATE ONLY (pg_settings) SET setting = '5MB' WHERE name = 'work_mem'":                                   "an update of pg_settings",
 	"WITH a AS (SELECT 1) UPDATE pg_catalog.pg_settings s SET setting = '5MB' FROM a WHERE name = 'work_mem'": "an update of pg_settings",

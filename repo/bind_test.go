@@ -46,7 +46,7 @@ type (
 // TestBind binds all repositories of a struct to a transaction, and leaves the
 // struct that it was made of alone.
 func TestBind(t *testing.T) {
-	ctx, pool := t.Context(), testdb.Pool(t, shop.Schema)
+	ctx, pool := t.Context(), testdb.Pool(t, shop.Schema, testdb.MaxConns(2))
 	categories, products := repo.New(pool, shop.Categories), repo.New(pool, shop.Products)
 	store := shopStore{
 		stored: stored{products}, Own: &ownProducts{products}, Catalog: &catalogStore{products, repo.Select[productName](products)},
