@@ -60,7 +60,7 @@ func ExampleRunResult() {
 		}
 		if !read { // somebody else is quicker, the first time
 			read = true
-			if _, err := pool.Exec(txn.WithoutTx(ctx), "UPDATE accounts SET balance = 500 WHERE id = 1"); err != nil {
+			if err := meanwhile(txn.WithoutTx(ctx), pool, "UPDATE accounts SET balance = 500 WHERE id = 1"); err != nil {
 				return err
 			}
 		}
@@ -74,6 +74,17 @@ func ExampleRunResult() {
 	// <nil>
 	// attempts: 2 commits in doubt: 0 position known: true
 	// [600 1000] <nil>
+}
+
+// meanwhile runs a statement as another process does: on a connection of its own.
+func meanwhile(ctx context.Context, pool *pgxpool.Pool, sql string) error {
+	other, err := pgxpool.NewWithConfig(ctx, pool.Config())
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	_, err = other.Exec(ctx, sql)
+	return err
 }
 
 // A transaction with a key is applied once, however often it is tried.
