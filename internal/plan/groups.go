@@ -212,8 +212,9 @@ type keyed struct {
 	begin  int
 }
 
-// key appends the shape of a key. If it was met before it has no arguments: they
-// are those of the first place, so that it is the same expression to the server.
+// groupKey appends the shape of a key. If it was met before it has no arguments:
+// they are those of the first place, so that it is the same expression to the
+// server.
 func (b *builder) groupKey(n *Node) {
 	i := slices.Index(b.keys, n.Column)
 	b.uvarint(i + 1)
