@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/txn"
 	"github.com/smrt-go/smrt/unit"
@@ -55,6 +56,29 @@ func TestCatalogOnce(t *testing.T) {
 	if n := strings.Count(shapes(l.sent.Statements()), "begin"); n != 1 {
 		t.Errorf("sent %d times", n)
 	}
+}
+
+// TestForeignKeysInASnapshot proves that foreign keys are found by one snapshot,
+// also of tables that others took the names of after the transaction began.
+func TestForeignKeysInASnapshot(t *testing.T) {
+	db, ctx := testdb.Pool(t, testdb.Empty), t.Context()
+	type (
+		plant struct{ ID int64 }
+		leaf  struct{ ID, Plant int64 }
+	)
+	plants := query.NewTable("plants", func(p *plant) *int64 { return &p.ID })
+	leaves := query.NewTable("leaves", func(l *leaf) *int64 { return &l.ID })
+	const tables = "CREATE TABLE plants (id bigint PRIMARY KEY); CREATE TABLE leaves (id bigint PRIMARY KEY, plant bigint NOT NULL REFERENCES plants)"
+	check.Value(db.Exec(ctx, tables))(t)
+	tx := check.Value(db.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}))(t)
+	defer func() { _ = tx.Rollback(ctx) }()
+	check.Value(tx.Exec(ctx, "SELECT 1"))(t) // takes the snapshot
+	check.Value(db.Exec(ctx, "DROP TABLE leaves, plants; "+tables))(t)
+	u := unit.New()
+	unit.Create(u, leaves, &leaf{1, 1})
+	unit.Create(u, plants, &plant{1})
+	check.Value(u.Flush(ctx, tx))(t)
+	check.NoError(t, tx.Commit(ctx))
 }
 
 // TestPlan proves that a dry run returns what a flush sends, and sends none of

@@ -38,7 +38,9 @@ func (k ForeignKey) Equal(other ForeignKey) bool {
 
 // foreignKeysSQL finds the foreign keys among some tables, which it names by
 // their places in the list. Tables that do not exist have none.
-const foreignKeysSQL = `SELECT c.conname::text, quote_ident(n.nspname) || '.' || quote_ident(c.conname), f.at::integer, t.at::integer,
+const foreignKeysSQL = `WITH named AS (
+	SELECT asked.at, ` + table.RelationSQL + ` AS oid FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, at))
+SELECT c.conname::text, quote_ident(n.nspname) || '.' || quote_ident(c.conname), f.at::integer, t.at::integer,
 	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
 	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, at)
@@ -46,9 +48,8 @@ const foreignKeysSQL = `SELECT c.conname::text, quote_ident(n.nspname) || '.' ||
 	(SELECT array_agg(a.attnotnull ORDER BY k.at) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
 	c.confmatchtype = 'f', c.condeferrable, c.condeferred, c.confdeltype IN ('c', 'n', 'd')
-FROM unnest($1::text[]) WITH ORDINALITY AS f(name, at)
-JOIN pg_catalog.pg_constraint c ON c.conrelid = pg_catalog.to_regclass(f.name) AND c.contype = 'f'
-JOIN unnest($1::text[]) WITH ORDINALITY AS t(name, at) ON c.confrelid = pg_catalog.to_regclass(t.name)
+FROM named f JOIN pg_catalog.pg_constraint c ON c.conrelid = f.oid AND c.contype = 'f'
+JOIN named t ON c.confrelid = t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
 ORDER BY 3, 4, 1`
 
