@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -36,7 +37,8 @@ const ddlTables = `CREATE SCHEMA %[1]s; CREATE TYPE %[1]s.temper0 AS ENUM ('calm
 type altered struct {
 	*rand.Rand
 	schema                             string
-	n, enum                            int // numbers of the last alteration and of the enum, for their names
+	begun                              atomic.Int64 // alterations
+	n, enum                            int          // numbers of the last alteration and of the enum, for their names
 	zoned, extra, trigger, partitioned bool
 	unique                             bool
 	texts                              []string // types that codes may have
@@ -146,14 +148,31 @@ func (m *meetings) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndDa
 // ddlWorker calls methods on one handle.
 type ddlWorker struct {
 	*owned
-	name string
-	db   txn.Beginner
+	name  string
+	db    txn.Beginner
+	on    *altered
+	since atomic.Int64 // alterations that had begun before the step
+}
+
+// noStep is since between steps.
+const noStep = math.MaxInt64
+
+// turn waits until an alteration may begin, which is the second in no step: a call
+// is run again because of alterations only so often.
+func (a *altered) turn(ctx context.Context, workers []*ddlWorker) {
+	late := func(w *ddlWorker) bool { return w.on == a && w.since.Load() < a.begun.Load() }
+	for ctx.Err() == nil && slices.ContainsFunc(workers, late) {
+		time.Sleep(time.Millisecond)
+	}
+	a.begun.Add(1)
 }
 
 // step makes some calls, outside of transactions or in one. The server may end
 // any of them in favour of an alteration that it deadlocks with: what the
 // attempt wrote is not there then, and another one is made.
 func (w *ddlWorker) step(ctx context.Context) error {
+	w.since.Store(w.on.begun.Load())
+	defer w.since.Store(noStep)
 	var after *owned
 	attempt := func(ctx context.Context, db smrt.DB, calls int) error {
 		after = w.clone()
@@ -211,7 +230,9 @@ func TestRandomAlterations(t *testing.T) {
 			})
 		}
 		for !enough() && ctx.Err() == nil {
-			if err := w.tables[altered.Load()%2].alter(ctx, w.admin); err != nil && ctx.Err() == nil {
+			on := w.tables[altered.Load()%2]
+			on.turn(ctx, w.workers)
+			if err := on.alter(ctx, w.admin); err != nil && ctx.Err() == nil {
 				t.Error(err)
 				cancel()
 			}
@@ -266,19 +287,21 @@ func newDDLWorld(t *testing.T, mode testdb.Option) *ddlWorld {
 		}}))(t)
 		t.Cleanup(own.Close)
 		for name, db := range map[string]txn.Beginner{"bare": bare, "own": own} {
-			w.workers = append(w.workers, newDDLWorker(t, w.admin, schema, name, db, seed, int64(len(w.workers))))
+			w.workers = append(w.workers, newDDLWorker(t, w.admin, w.tables[s], name, db, seed, int64(len(w.workers))))
 		}
 	}
 	return w
 }
 
 // newDDLWorker makes the labels of a worker.
-func newDDLWorker(t *testing.T, admin *pgxpool.Pool, schema, name string, db txn.Beginner, seed uint64, i int64) *ddlWorker {
+func newDDLWorker(t *testing.T, admin *pgxpool.Pool, on *altered, name string, db txn.Beginner, seed uint64, i int64) *ddlWorker {
 	o := &owned{Rand: rand.New(rand.NewPCG(seed, uint64(i)+10)), base: 1000 * (i + 1), devices: map[int64]device{}}
 	for n := range int64(3) {
 		l := label{Code: fmt.Sprintf("6ba7b810-9dad-11d1-80b4-%012d", o.base+n), N: o.base + n}
-		check.Value(admin.Exec(t.Context(), "INSERT INTO "+schema+".labels VALUES ($1, $2)", l.Code, l.N))(t)
+		check.Value(admin.Exec(t.Context(), "INSERT INTO "+on.schema+".labels VALUES ($1, $2)", l.Code, l.N))(t)
 		o.labels = append(o.labels, l)
 	}
-	return &ddlWorker{owned: o, name: schema + ", " + name, db: db}
+	w := &ddlWorker{owned: o, name: on.schema + ", " + name, db: db, on: on}
+	w.since.Store(noStep)
+	return w
 }

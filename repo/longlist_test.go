@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/check"
@@ -18,7 +19,7 @@ import (
 // list is prepared.
 func TestLongListsArePlanned(t *testing.T) {
 	type parent struct{ ID int64 }
-	db, ctx := testdb.Pool(t, clubSchema, testdb.MaxConns(1)), t.Context()
+	db, ctx := testdb.Pool(t, clubSchema, testdb.MaxConns(1), testdb.ExecMode(pgx.QueryExecModeCacheStatement)), t.Context()
 	id, n := query.Col(func(c *tally) *int64 { return &c.ID }), query.Col(func(c *tally) *int64 { return &c.N })
 	r := repo.New(db, tallyTable)
 	children := preload.HasMany(query.NewTable("parents", func(p *parent) *int64 { return &p.ID }), tallyTable, func(c *tally) *int64 { return &c.N })

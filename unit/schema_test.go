@@ -61,7 +61,7 @@ func TestCatalogOnce(t *testing.T) {
 // TestForeignKeysInASnapshot proves that foreign keys are found by one snapshot,
 // also of tables that others took the names of after the transaction began.
 func TestForeignKeysInASnapshot(t *testing.T) {
-	db, ctx := testdb.Pool(t, testdb.Empty), t.Context()
+	db, ctx := testdb.Pool(t, testdb.Empty, testdb.MaxConns(2)), t.Context()
 	type (
 		plant struct{ ID int64 }
 		leaf  struct{ ID, Plant int64 }
