@@ -34,22 +34,24 @@ func (l *laneDB) do(ctx context.Context, r *request) answer {
 	if l.over {
 		return answer{err: smrt.ErrTxDone}
 	}
-	r.args = withoutModes(r.args)
+	r.dropModes()
 	l.ask <- r
 	return <-l.turn
 }
 
-// withoutModes drops what a batch does not take: how a statement is to be sent.
-func withoutModes(args []any) []any {
-	for len(args) > 0 {
-		switch args[0].(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			args = args[1:]
+// dropModes drops what a batch does not take: how a statement is to be sent. It
+// notes where that was in order to be planned each time.
+func (r *request) dropModes() {
+	for len(r.args) > 0 {
+		switch mode := r.args[0].(type) {
+		case pgx.QueryExecMode:
+			r.planned = mode != pgx.QueryExecModeCacheStatement
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
 		default:
-			return args
+			return
 		}
+		r.args = r.args[1:]
 	}
-	return args
 }
 
 func (l *laneDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {

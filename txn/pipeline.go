@@ -79,9 +79,10 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 
 // request is a statement that a step waits for.
 type request struct {
-	sql  string
-	args []any
-	rows bool
+	sql     string
+	args    []any
+	rows    bool
+	planned bool // each time that it runs, because of a long list
 }
 
 // answer is what the step gets for it.
@@ -198,12 +199,15 @@ func abandon(lanes []*lane) {
 // roundTrip sends what the lanes wait for. Each lane reads its result while the
 // batch is open: the types that values are read with belong to the connection.
 func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lane, answer)) {
-	b := &pgx.Batch{}
+	b, send := &pgx.Batch{}, db.SendBatch
 	for _, l := range waiting {
 		b.Queue(l.wants.sql, l.wants.args...)
 		l.undos = l.undos[:0]
+		if l.wants.planned {
+			send = func(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return handle.SendPlanned(ctx, db, b) }
+		}
 	}
-	results := db.SendBatch(ctx, b)
+	results := send(ctx, b)
 	defer results.Close() //nolint:errcheck // for panics, it is closed below
 	var failed error
 	culprit := -1

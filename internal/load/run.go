@@ -319,16 +319,21 @@ func level(ctx context.Context, db smrt.DB, jobs []job) (works []*work, failed *
 // send sends the statements of one level and reads their results. It returns the
 // load that failed, if one did.
 func send(ctx context.Context, db smrt.DB, works []*work) (*Load, error) {
-	sent := &pgx.Batch{}
+	sent, long := &pgx.Batch{}, false
 	for _, w := range works {
 		if w.sql != "" {
 			sent.Queue(w.sql, w.args...)
+			long = long || meta.HasLongList(w.args)
 		}
 	}
 	if sent.Len() == 0 {
 		return nil, nil
 	}
-	results := db.SendBatch(ctx, sent)
+	send := db.SendBatch
+	if long {
+		send = func(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return handle.SendPlanned(ctx, db, b) }
+	}
+	results := send(ctx, sent)
 	defer results.Close() // again, unless a row that is read panics
 	var failed error
 	var in *work

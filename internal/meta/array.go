@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -87,12 +88,18 @@ const longList = 1000
 // each element: of seven loads of 10,000 keys from 30,000 rows without an index the
 // second took 35 ms, the seventh 2.3 s. In this mode the statement has no name, and is planned for its arguments.
 func Planned(args []any) []any {
-	for _, arg := range args {
-		if list, ok := arg.(interface{ Len() int }); ok && list.Len() > longList {
-			return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
-		}
+	if HasLongList(args) {
+		return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
 	}
 	return args
+}
+
+// HasLongList reports whether a plan that knows no list may not do for args.
+func HasLongList(args []any) bool {
+	return slices.ContainsFunc(args, func(arg any) bool {
+		list, ok := arg.(interface{ Len() int })
+		return ok && list.Len() > longList
+	})
 }
 
 // Dimensions implements pgtype.ArrayGetter.

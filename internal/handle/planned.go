@@ -1,0 +1,30 @@
+package handle
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+)
+
+// These go before and after statements that are to be planned each time that they
+// run. In a list of SELECT the left comes first.
+const (
+	planEach = "SELECT set_config('smrt.plan_cache_mode', current_setting('plan_cache_mode'), true), " +
+		"set_config('plan_cache_mode', 'force_custom_plan', true)"
+	planAsBefore = "SELECT set_config('plan_cache_mode', current_setting('smrt.plan_cache_mode'), true)"
+)
+
+// SendPlanned sends a batch whose statements are planned for their arguments,
+// because one has a long list: pgx takes no mode for a statement of a batch, see
+// meta.Planned. The results are those of b.
+func SendPlanned(ctx context.Context, db smrt.DB, b *pgx.Batch) pgx.BatchResults {
+	all := &pgx.Batch{}
+	all.Queue(planEach)
+	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
+	all.Queue(planAsBefore)
+	results := db.SendBatch(ctx, all)
+	_, _ = results.Exec() // its error is that of the next result too
+	return results
+}
