@@ -1,12 +1,15 @@
 package repo_test
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/preload"
@@ -220,6 +223,40 @@ var ddlReads = map[string]ddlCall{
 		ok, err := onDevices(db).Exists(ctx, q)
 		return expect(ok, err, len(o.matching(holds)) > 0)
 	},
+	"Aggregate": func(ctx context.Context, db smrt.DB, o *owned) error {
+		q, holds := o.where()
+		var want sql.Null[int64]
+		var latest time.Time
+		for _, g := range o.matching(holds) {
+			want = sql.Null[int64]{V: want.V + g.Size, Valid: true}
+			latest = later(latest, g.At)
+		}
+		got, err := repo.Aggregate(ctx, onDevices(db), query.Sum[int64](deviceSize), q)
+		if err = expect(got, err, want); err != nil || !want.Valid {
+			return err
+		}
+		at, err := repo.Aggregate(ctx, onDevices(db), query.Max(deviceAt), q)
+		return expect(at.V.UTC(), err, latest)
+	},
+	"GroupBy": func(ctx context.Context, db smrt.DB, o *owned) error {
+		type count struct {
+			State temper
+			Count int64
+		}
+		q, holds := o.where()
+		var want []count
+		for _, state := range []temper{"calm", "wild"} {
+			n := len(o.matching(func(g device) bool { return holds(g) && g.State == state }))
+			if n > 0 {
+				want = append(want, count{state, int64(n)})
+			}
+		}
+		got, err := repo.GroupBy(ctx, onDevices(db), q, query.All[query.Groups[device]](),
+			query.Into(query.By(deviceState), func(c *count) *temper { return &c.State }),
+			query.Into(query.Count[device](), func(c *count) *int64 { return &c.Count }))
+		slices.SortFunc(got, func(a, b count) int { return cmp.Compare(a.State, b.State) }) // enums have an order of their own
+		return expect(len(got), errors.Join(err, expect(fmt.Sprint(got), err, fmt.Sprint(want))), len(want))
+	},
 	"Stream": func(ctx context.Context, db smrt.DB, o *owned) error {
 		q, holds := o.where()
 		var got []device
@@ -250,4 +287,11 @@ var ddlReads = map[string]ddlCall{
 		}
 		return err
 	},
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

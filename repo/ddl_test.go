@@ -20,6 +20,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/txn"
@@ -187,17 +188,34 @@ func (w *ddlWorker) step(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if w.IntN(3) > 0 {
+	switch w.IntN(5) {
+	case 0:
+		if err = txn.Run(ctx, w.db, func(ctx context.Context, tx pgx.Tx) error { return attempt(ctx, tx, 3) }); err != nil {
+			err = fmt.Errorf("in a transaction: %w", err)
+		}
+	case 1:
+		// Nobody else can run it again. Each connection may have prepared its statements.
+		for again := true; again; again = deadlocked(err) || outdated(err) {
+			err = pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error { return attempt(ctx, tx, 2) })
+		}
+		if err != nil {
+			err = fmt.Errorf("in a transaction begun by hand: %w", err)
+		}
+	default:
 		for again := true; again; again = deadlocked(err) {
 			err = attempt(ctx, w.db.(smrt.DB), 1)
 		}
-	} else if err = txn.Run(ctx, w.db, func(ctx context.Context, tx pgx.Tx) error { return attempt(ctx, tx, 3) }); err != nil {
-		err = fmt.Errorf("in a transaction: %w", err)
 	}
 	if err == nil {
 		w.owned = after
 	}
 	return err
+}
+
+// outdated reports whether an error may be due to an alteration.
+func outdated(err error) bool {
+	var changed *pgerr.OutdatedError
+	return errors.As(err, &changed) || pgerr.IsOutdated(err)
 }
 
 // TestRandomAlterations alters tables at random while methods are called at
