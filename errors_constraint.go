@@ -40,7 +40,8 @@ var (
 	ErrNilEntity = errors.New("nil entity")
 
 	// ErrInvalidText means text that PostgreSQL cannot store: it contains a NUL
-	// byte or is not UTF-8. See [ValueError].
+	// byte, is not UTF-8, or has a character that the encoding of the database does
+	// not have. See [ValueError].
 	ErrInvalidText = errors.New("invalid text")
 
 	// ErrInvalidJSON means a JSON document that PostgreSQL cannot store. See

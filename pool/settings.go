@@ -137,6 +137,7 @@ func (s *settings) fill() {
 		delete(c.ConnConfig.RuntimeParams, prefix+name)
 	}
 	c.ConnConfig.RuntimeParams["application_name"] = s.ApplicationName
+	c.ConnConfig.RuntimeParams["client_encoding"] = "UTF8" // of Go's strings; the default is that of the database
 	c.ConnConfig.ConnectTimeout = s.ConnectTimeout
 	c.ConnConfig.DialFunc = dialer().DialContext
 	c.MaxConns, c.MinConns, c.MinIdleConns = s.MaxConns, s.MinConns, s.minIdle

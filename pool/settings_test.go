@@ -8,9 +8,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
 )
 
 // parameters are the settings of the table in the package's documentation that
@@ -125,4 +128,32 @@ func TestPlacesRunOut(t *testing.T) {
 	check.Same(t, "dials that were refused", after.DialsRefused > before.DialsRefused, true)
 	check.Same(t, "connections dialled", after.Dials, before.Dials)
 	check.Same(t, "on the server", after.OnServer, after.MaxOnServer)
+}
+
+// TestEncoding proves that text is right in a database whose encoding is another
+// one, whatever the URL says of it, and that what the encoding does not have is
+// refused.
+func TestEncoding(t *testing.T) {
+	ctx, db := t.Context(), testdb.Pool(t, testdb.Empty)
+	name := db.Config().ConnConfig.Database + "_latin"
+	check.Value(db.Exec(ctx, "CREATE DATABASE "+name+" ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"))(t)
+	t.Cleanup(func() { _, _ = db.Exec(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)") })
+	for _, parameter := range []string{"", "&client_encoding=LATIN1"} {
+		p := check.Value(pool.Open(ctx, pool.Config{URL: db.Config().ConnString() + parameter, Configure: func(c *pgxpool.Config) {
+			c.ConnConfig.Database = name
+		}}))(t)
+		t.Cleanup(p.Close)
+		var text string
+		var bytes int
+		check.NoError(t, p.QueryRow(ctx, "SELECT $1::text, octet_length($1::text)", "déjà").Scan(&text, &bytes))
+		check.Same(t, "text", text, "déjà")
+		check.Same(t, "bytes in the server", bytes, 4)
+		type word struct{ Text string }
+		words := repo.New(p, query.NewKeylessTable[word]("words"))
+		check.Value(p.Exec(ctx, "CREATE TABLE IF NOT EXISTS words (text text NOT NULL)"))(t)
+		check.NoError(t, words.Create(ctx, &word{"déjà"}))
+		check.Same(t, "row", check.Value(words.First(ctx, query.All[word]()))(t).Text, "déjà")
+		check.Error(t, "no such character", words.Create(ctx, &word{"€"}), smrt.ErrInvalidText)
+		check.Error(t, "no such character", words.CreateMany(ctx, []word{{"a"}, {"€"}}), smrt.ErrInvalidText)
+	}
 }

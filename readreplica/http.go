@@ -1,7 +1,9 @@
 package readreplica
 
 import (
+	"bufio"
 	"context"
+	"net"
 	"net/http"
 	"time"
 )
@@ -149,6 +151,12 @@ func (a *answer) Flush() { _ = a.FlushError() } // as http.Flusher, which has no
 func (a *answer) FlushError() error {
 	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// Hijack gives the connection to the handler, as for a web socket. A handler that
+// writes its response itself gets no token into it.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(a.ResponseWriter).Hijack()
 }
 
 // Unwrap is for http.ResponseController.

@@ -42,6 +42,30 @@ func TestWhenTheTokenGoesOut(t *testing.T) {
 	}
 }
 
+// TestHijack proves that a handler can take the connection over, as for a web
+// socket.
+func TestHijack(t *testing.T) {
+	t.Parallel()
+	_, r := openFake(t, func(cfg *readreplica.Config) { cfg.TokenSecret = []byte("0123456789abcdef") })
+	handler := check.Value(r.Middleware(readreplica.HTTP{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		check.NoError(t, err)
+		_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"))
+		check.NoError(t, conn.Close())
+	})))(t)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	response := check.Value(server.Client().Get(server.URL))(t)
+	check.NoError(t, response.Body.Close())
+	check.Same(t, "status", response.StatusCode, http.StatusNoContent)
+
+	unable := check.Value(r.Middleware(readreplica.HTTP{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _, err := w.(http.Hijacker).Hijack()
+		check.Error(t, "a response that cannot be taken over", err, http.ErrNotSupported)
+	})))(t)
+	unable.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+}
+
 // TestCookie proves what the cookie is like: not for scripts, not without TLS, and
 // not for longer than it means anything.
 func TestCookie(t *testing.T) {

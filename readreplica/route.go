@@ -265,6 +265,9 @@ func (r *Router) again(ctx context.Context, d *demand, last handle.Try) (handle.
 		return handle.Try{}, err
 	}
 	r.counter.reruns.Add(1)
+	if pgerr.IsUnlogged(err) {
+		d = &demand{session: d.session, primary: true}
+	}
 	next, chosen := r.choose(ctx, d, handle.Try{Tried: last.Tried, Count: last.Count, Err: err})
 	if chosen != nil {
 		return handle.Try{}, chosen
@@ -302,6 +305,7 @@ func (r *Router) finish(n *Node, t handle.Try) {
 //	was idle too long, or a standby
 //	that went back
 //	read-only transaction (25006)      is as it was         ends: it is a write (ErrWriteOnReplica)
+//	an unlogged table, on a standby    is as it was         is run on the primary
 //	conflict, on a standby: recovery   counts as slower     is run elsewhere
 //	conflict, on the primary           is as it was         ends: it is for the application
 //	lost, out of memory or room        has failed           is run elsewhere
@@ -314,6 +318,9 @@ func (r *Router) judge(ctx context.Context, n *Node, err error) (elsewhere bool,
 		return true, err
 	}
 	standby := r.table.Load().primary != n
+	if standby && pgerr.IsUnlogged(err) {
+		return true, err
+	}
 	switch faultOf(err) {
 	case pgerr.NotPrimary:
 		return false, &writeError{err}

@@ -82,6 +82,32 @@ func TestWriteOnReplica(t *testing.T) {
 	check.Same(t, "sum", sum, 0)
 }
 
+// TestUnlogged proves that reads of an unlogged table, which standbys have no rows
+// of, go to the primary, whatever Config.Fallback says of other reads.
+func TestUnlogged(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 0, 0)
+	conn := connect(t, c.primary)
+	check.Value(conn.Exec(t.Context(), "CREATE UNLOGGED TABLE visits (LIKE counters INCLUDING ALL); INSERT INTO visits (id, n) VALUES (1, 7)"))(t)
+	check.NoError(t, conn.Close(t.Context()))
+	for _, s := range c.standbys {
+		check.NoError(t, s.WaitForReplay(t.Context(), c.primary))
+	}
+	r := c.open(t, func(cfg *readreplica.Config) { cfg.Fallback = readreplica.Strict })
+	rows := repo.New(r, query.NewTable("visits", func(c *counter) *int64 { return &c.ID }))
+	ctx := readreplica.WithSession(t.Context())
+	check.Same(t, "n", check.Value(rows.Get(ctx, 1))(t).N, int64(7))
+	check.Same(t, "n", check.Value(rows.Find(ctx, query.All[counter]()))(t)[0].N, int64(7))
+	var n int64
+	check.NoError(t, r.Reader().QueryRow(ctx, "SELECT n FROM visits").Scan(&n))
+	check.Same(t, "n", n, int64(7))
+	stats := r.Stats()
+	check.Same(t, "refused by a standby", stats.Reruns, uint64(3))
+	for _, node := range stats.Nodes {
+		check.Same(t, node.Name+" is up", node.Up, true)
+	}
+}
+
 // TestReadYourWrites writes and reads in sessions, beside a standby that is
 // always behind, and proves that sessions are what makes the difference.
 func TestReadYourWrites(t *testing.T) {

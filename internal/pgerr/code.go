@@ -80,6 +80,14 @@ func IsInvalidParameter(err error) bool { return hasCode(err, "22023") }
 // IsUndefinedTable reports whether a table does not exist.
 func IsUndefinedTable(err error) bool { return hasCode(err, "42P01") }
 
+// IsUnlogged reports whether a standby was asked for a table that it has no rows
+// of, because they are not logged. The SQLSTATE is shared with everything else
+// that is not supported, and the message is translated.
+func IsUnlogged(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "0A000" && pg.Routine == "get_relation_info"
+}
+
 // IsOutdated reports whether err can be due to what a statement was made or
 // prepared for, and the database is no longer: a type, a column or a function,
 // or a value that the server, pgx or this module refused for the type that the

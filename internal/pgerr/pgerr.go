@@ -126,7 +126,7 @@ var conditions = map[string]struct {
 	"22003": {"a number is out of its column's range", smrt.ErrOutOfRange},
 	"22008": {"a date or time is out of its column's range", smrt.ErrOutOfRange},
 	"22007": {"a text is not a date or time", smrt.ErrWrongType},
-	"22021": {"a text contains bytes that the database's encoding does not have", smrt.ErrInvalidText},
+	"22021": {"a text contains something that the database's encoding does not have", smrt.ErrInvalidText},
 	"22P02": {"a text is not a value of its column's type", smrt.ErrWrongType},
 	"2200H": {"a sequence is at its end and has no key left", nil},
 	"22P05": {"a JSON document contains a character that the database's encoding does not have", smrt.ErrInvalidJSON},
@@ -134,16 +134,27 @@ var conditions = map[string]struct {
 	"22032": {"a text is not a JSON document", smrt.ErrInvalidJSON},
 }
 
+// conditionOf returns the SQLSTATE of an error, for conditions. A character that a
+// text cannot be converted with has that of an escape of JSON that a text cannot
+// have.
+func conditionOf(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "22P05" && pg.Routine == "report_untranslatable_char" {
+		return "22021"
+	}
+	return code(err)
+}
+
 // IsAboutValue reports whether the server refused a value that it was given, as
 // opposed to one that it computed.
 func IsAboutValue(err error) bool {
-	return class(err) == "22" && conditions[code(err)].sentinel != nil
+	return class(err) == "22" && conditions[conditionOf(err)].sentinel != nil
 }
 
 // Condition returns what to say of a value that the server refused, and the
 // sentinel.
 func Condition(err error) (string, error) {
-	c := conditions[code(err)]
+	c := conditions[conditionOf(err)]
 	if c.sentinel == nil {
 		c.sentinel = smrt.ErrWrongType
 	}
@@ -160,7 +171,7 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if pg.Code == "21000" && strings.HasSuffix(pg.Routine, "Plan") { // of the executor's functions for subqueries
 		return fmt.Errorf("%w: a value of one related row was asked for, and there are several: %w", smrt.ErrTooManyRows, pg)
 	}
-	if c, ok := conditions[pg.Code]; ok {
+	if c, ok := conditions[conditionOf(pg)]; ok {
 		if c.sentinel == nil {
 			return &hidden{text: c.text + " (SQLSTATE " + pg.Code + ")", err: pg}
 		}
