@@ -105,9 +105,15 @@
 // with a key it looks the outcome up. A flush whose context ends is cancelled
 // on the server, which then says whether it was too late.
 //
+// # Parts
+//
+// Parts of a program may collect writes in units of their own. [Unit.Append] moves
+// them into one, so that they are flushed together.
+//
 // # Look before, and after
 //
-// [Unit.Plan] returns the statements that a flush would send. [Unit.Discard]
+// [Unit.Plan] returns the statements that a flush would send, and [Unit.String]
+// what a unit holds, for logs. [Unit.Discard]
 // forgets the writes. The [Summary] of a flush counts what was written, by
 // table. It has the position of the commit if the handle or
 // txn.Options.TrackPosition asks for it, without another round trip.

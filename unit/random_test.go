@@ -34,8 +34,13 @@ func (m *model) change(u *unit.Unit, wrong bool) (applied func()) {
 	add := func() string { m.added++; return fmt.Sprint(m.added) }
 	first := m.addReports(u, &rk, &after, add)
 	m.addNotes(u, rk, &after, add)
-	m.addNodes(u, &after, add)
-	m.addTeams(u, &after, add)
+	part := u
+	if m.IntN(2) == 0 {
+		part = unit.New()
+	}
+	m.addNodes(part, &after, add)
+	m.addTeams(part, &after, add)
+	u.Append(part)
 	for i, r := range m.reports {
 		switch m.IntN(8) {
 		case 0: // the entity's other values are written as well

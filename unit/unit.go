@@ -130,6 +130,24 @@ func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
 // first.
 func (u *Unit) Then() { u.phase++ }
 
+// Append moves the writes of another unit behind those of u, and empties the
+// other one: each part of a program collects its own, and all are flushed together.
+// Keys of the other unit are keys of u from then on. Its calls of Then separate
+// its own writes; call u.Then before Append where its first ones must come after
+// those of u. An entity that both update is written once.
+//
+//	u.Append(stock.Reserve(order))
+func (u *Unit) Append(other *Unit) {
+	if other != nil && other != u {
+		u.append(&other.work)
+	}
+}
+
+// String returns what the unit would write, without values: "create orders, create
+// order_items (10), then delete carts". Rows of one table that follow each other
+// are counted.
+func (u *Unit) String() string { return u.describe() }
+
 // Len returns how many writes the unit has. It is 0 after a successful flush.
 func (u *Unit) Len() int { return len(u.ops) }
 

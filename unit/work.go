@@ -1,10 +1,12 @@
 package unit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -173,16 +175,13 @@ func (u *work) checkEntity(o *op, needKey bool) {
 		u.fail(o.kind, o.table, len(u.ops), smrt.ErrNilEntity)
 		return
 	}
-	if u.at == nil {
-		u.at = map[unsafe.Pointer]*op{}
-	}
 	if other, ok := u.at[o.entity]; ok && other.table == o.table {
 		u.fail(o.kind, o.table, len(u.ops), &smrt.QueryError{
 			Reason: fmt.Sprintf("the unit has a %s of the same entity already: an entity is written once, with the values it has at the flush", kindNames[other.kind]),
 		})
 		return
 	}
-	u.at[o.entity] = o
+	u.enter(o)
 }
 
 func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
@@ -219,6 +218,72 @@ func (u *work) remove(t *plan.Table, key, entity unsafe.Pointer, hard bool) {
 		u.checkEntity(o, true)
 	}
 	u.add(o)
+}
+
+// append takes over the writes of another unit.
+func (u *work) append(other *work) {
+	first, base := u.phase, len(u.ops)
+	for _, o := range other.ops {
+		u.phase = first + o.phase
+		twin := u.at[o.entity]
+		switch {
+		case o.entity == nil || twin == nil:
+			u.add(o)
+		case twin.table == o.table && o.kind == updates && twin.kind != deletes:
+			u.refer(twin, o.refs)
+		default:
+			u.checkEntity(o, false)
+			u.add(o)
+		}
+		if o.entity != nil && twin == nil {
+			u.enter(o)
+		}
+	}
+	u.phase = first + other.phase
+	if u.err == nil && other.err != nil {
+		u.err = other.err
+		var row *RowError
+		if errors.As(other.err, &row) {
+			moved := *row
+			moved.Index += base
+			u.err = &moved
+		}
+	}
+	other.reset()
+}
+
+// enter notes that the entity of o is written.
+func (u *work) enter(o *op) {
+	if u.at == nil {
+		u.at = map[unsafe.Pointer]*op{}
+	}
+	u.at[o.entity] = o
+}
+
+// describe names the writes in the order they were added.
+func (u *work) describe() string {
+	var b strings.Builder
+	for i := 0; i < len(u.ops); {
+		o, n := u.ops[i], 1
+		for i+n < len(u.ops) && u.ops[i+n].table == o.table && u.ops[i+n].kind == o.kind && u.ops[i+n].phase == o.phase {
+			n++
+		}
+		switch {
+		case i > 0 && u.ops[i-1].phase < o.phase:
+			b.WriteString(", then ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(kindNames[o.kind] + " " + o.table.Name)
+		if n > 1 {
+			fmt.Fprintf(&b, " (%d)", n)
+		}
+		i += n
+	}
+	if u.err != nil {
+		fmt.Fprintf(&b, " (refused: %v)", u.err)
+	}
+	return cmp.Or(b.String(), "nothing")
 }
 
 // ownKey copies a key that lies in a caller's variable.
