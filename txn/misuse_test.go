@@ -361,7 +361,7 @@ func TestKilledWhileIdle(t *testing.T) {
 func TestTimeoutInSavepoint(t *testing.T) {
 	b := newBank(t, testdb.MaxConns(1))
 	savepoint := txn.Options{Nested: txn.Savepoint}
-	o := txn.Options{StatementTimeout: 100 * time.Millisecond}
+	o := txn.Options{StatementTimeout: time.Second}
 	check.NoError(t, txn.Run(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
 		err := txn.Run(ctx, b, func(ctx context.Context, tx pgx.Tx) error {
 			check.NoError(t, name(ctx, tx, "undone"))

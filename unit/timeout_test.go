@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -16,24 +14,26 @@ import (
 // TestStatementTimeout proves that a flush which runs into a statement_timeout
 // says so, whether its options set it or the session has it.
 func TestStatementTimeout(t *testing.T) {
-	session := testdb.Configure(func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["statement_timeout"] = "100ms" })
+	const limit = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 100', current_database()); END $$"
 	for what, c := range map[string]struct {
-		pool    []testdb.Option
+		prepare string
 		options txn.Options
 	}{
-		"options": {nil, txn.Options{StatementTimeout: 100 * time.Millisecond}},
-		"session": {[]testdb.Option{session}, txn.Options{}},
+		"options": {"", txn.Options{StatementTimeout: 100 * time.Millisecond}},
+		"session": {limit, txn.Options{}},
 	} {
-		db := testdb.Pool(t, leagueSchema, c.pool...)
+		db := testdb.Pool(t, leagueSchema)
 		warm := unit.New() // the catalog is not asked in the time that is measured
 		unit.Create(warm, vouchers, &voucher{Code: "first"})
 		check.Value(warm.Flush(t.Context(), db))(t)
 		for _, sql := range []string{
 			"CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$",
 			"CREATE TRIGGER doze BEFORE INSERT ON vouchers FOR EACH ROW EXECUTE FUNCTION doze()",
+			c.prepare,
 		} {
 			check.Value(db.Exec(t.Context(), sql))(t)
 		}
+		db.Reset() // sessions that begin now have the limit
 		u := unit.New()
 		unit.Create(u, vouchers, &voucher{Code: "slow"})
 		_, err := u.Flush(t.Context(), db, c.options)
