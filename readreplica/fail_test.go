@@ -58,6 +58,7 @@ func TestFailover(t *testing.T) {
 	token, err := r.Token(session)
 	check.NoError(t, err)
 	check.NoError(t, c.standbys[0].WaitForReplay(t.Context(), c.primary))
+	before := check.Value(r.Pgx(t.Context()))(t)
 
 	check.NoError(t, c.primary.Kill())
 	resumed := make(chan time.Time, 1)
@@ -82,6 +83,11 @@ func TestFailover(t *testing.T) {
 	if gap > testdb.Patience(time.Second) {
 		t.Errorf("writes resumed %v after the promotion", gap)
 	}
+	after := check.Value(r.Pgx(t.Context()))(t)
+	check.Same(t, "another pool for code that needs one", after != before, true)
+	var standby bool
+	check.NoError(t, after.QueryRow(t.Context(), "SELECT pg_is_in_recovery()").Scan(&standby))
+	check.Same(t, "on a standby", standby, false)
 	for what, ctx := range map[string]context.Context{
 		"session":  session,
 		"token":    check.Value(r.Resume(t.Context(), token))(t),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
@@ -206,6 +207,27 @@ func TestAfterClose(t *testing.T) {
 		check.Error(t, "read", err, smrt.ErrPoolClosed)
 		_, err = r.Exec(t.Context(), "SELECT 1")
 		check.Error(t, "write", err, smrt.ErrPoolClosed)
+		_, err = r.Pgx(t.Context())
+		check.Error(t, "pool", err, smrt.ErrPoolClosed)
 		end(r)
 	}
+}
+
+// TestPgx proves what pool code that needs one gets, and who gets none.
+func TestPgx(t *testing.T) {
+	t.Parallel()
+	type mine struct{ readreplica.Pool }
+	given := check.Value(pgxpool.New(t.Context(), shared(t)))(t)
+	t.Cleanup(given.Close)
+	open := func(s readreplica.Server) *readreplica.Router {
+		r := check.Value(readreplica.Open(t.Context(), readreplica.Config{Servers: []readreplica.Server{s}}))(t)
+		t.Cleanup(r.Close)
+		return r
+	}
+	check.Same(t, "pool that was given", check.Value(open(readreplica.Server{Pool: given}).Pgx(t.Context()))(t), given)
+	check.NoError(t, check.Value(open(readreplica.Server{URL: shared(t)}).Pgx(t.Context()))(t).Ping(t.Context()))
+	_, err := open(readreplica.Server{Name: "db1", Pool: mine{given}}).Pgx(t.Context())
+	check.Error(t, "pool of another type", err, smrt.ErrBadOptions)
+	_, err = open(readreplica.Server{URL: shared(t)}).Pgx(nil) //nolint:staticcheck // a mistake of the caller
+	check.Error(t, "no context", err, smrt.ErrNilContext)
 }

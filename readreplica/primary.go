@@ -6,8 +6,45 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/pool"
 )
+
+// Pgx returns the pool of the primary, for code that demands its type, such as a
+// library for queues. It waits for a primary as a write does. After a failover
+// another server is the primary, so ask again rather than keep the pool.
+//
+// The router does not see what is sent on it: a read that must show what was
+// written there needs [WithPrimary], or [WithPosition]. If the server was
+// configured with a pool of another type than *pgxpool.Pool and *pool.Pool, the
+// error is smrt.ErrBadOptions.
+func (r *Router) Pgx(ctx context.Context) (*pgxpool.Pool, error) {
+	w, err := r.primary(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.isClosed():
+		return nil, smrt.ErrPoolClosed
+	}
+	switch p := w.node.writes.(type) {
+	case *pgxpool.Pool:
+		return p, nil
+	case *pool.Pool:
+		return p.Pgx(), nil
+	}
+	return nil, bad("Servers", fmt.Sprintf("must have pools of pgx or of package pool for that: %s has a %T", w.node.Name, w.node.writes))
+}
+
+func (r *Router) isClosed() bool {
+	select {
+	case <-r.stopped:
+		return true
+	default:
+		return false
+	}
+}
 
 // writer returns the primary. If there is none it waits for one, until the given
 // time, the end of ctx or that of the router: smrt.ErrNoPrimary with what is known
