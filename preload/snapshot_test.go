@@ -158,7 +158,7 @@ func TestSnapshotsShareASmallPool(t *testing.T) {
 	for _, conns := range []int32{1, 3} {
 		t.Run(fmt.Sprint(conns), func(t *testing.T) {
 			l := newLibrary(t, testdb.MaxConns(conns))
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience(20*time.Second))
 			defer cancel()
 			var all sync.WaitGroup
 			for range 8 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -223,19 +224,11 @@ func TestServerFreeze(t *testing.T) {
 	}
 	// A frozen server can be stopped, started again, and closed without delay.
 	for _, end := range []func() error{func() error { return s.Stop(t.Context()) }, s.Kill, s.Close} {
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Freeze(); err != nil {
-			t.Fatal(err)
-		}
-		begin := time.Now()
-		if err := end(); err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(begin); took > 4500*time.Millisecond {
-			t.Errorf("the end of a frozen server took %v", took)
-		}
+		check.Faster(t, "to end a frozen server", 4500*time.Millisecond, func() {
+			check.NoError(t, s.Restart(t.Context()))
+			check.NoError(t, s.Freeze())
+			check.NoError(t, end())
+		})
 	}
 }
 
