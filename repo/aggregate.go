@@ -20,8 +20,8 @@ type Source[T any] interface {
 	entityType(*T)
 }
 
-func (r *Reader[T, R]) source() *crud.Bound { return &r.bound }
-func (r *Reader[T, R]) entityType(*T)       {}
+func (r *Reader[T, K, R]) source() *crud.Bound { return &r.bound }
+func (r *Reader[T, K, R]) entityType(*T)       {}
 
 // Aggregate returns an aggregate of all rows that match q:
 //

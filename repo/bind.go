@@ -94,4 +94,4 @@ func hidesOne(f reflect.Value) bool {
 // bindable are the types that Bind binds.
 type bindable interface{ bindable() }
 
-func (r *Reader[T, R]) bindable() {}
+func (r *Reader[T, K, R]) bindable() {}

@@ -24,7 +24,7 @@ type (
 	}
 	catalogStore struct {
 		Products *repo.Repository[shop.Product, int64]
-		Names    *repo.Reader[shop.Product, productName]
+		Names    *repo.Reader[shop.Product, int64, productName]
 	}
 	ownProducts struct {
 		*repo.Repository[shop.Product, int64]

@@ -21,7 +21,7 @@
 //
 // # Read
 //
-// By key, [Repository.Get] and [Repository.GetMany]; by query, [Reader.Find],
+// By key, [Reader.Get] and [Reader.GetMany]; by query, [Reader.Find],
 // [Reader.First], [Reader.One], [Reader.Count] and [Reader.Exists]. A query is
 // a value and may be put together at run time:
 //

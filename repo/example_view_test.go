@@ -44,6 +44,34 @@ func ExampleView() {
 	// P3 300 363
 }
 
+// Read one row of a view, and several, by key.
+func ExampleReader_GetMany() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	newShelf(ctx, pool, 3)
+
+	offers := repo.View(repo.New(pool, Products), func(o *Offer) *Product { return &o.Product },
+		query.Into(query.SQL[int64]("$1 * 121 / 100", Price), func(o *Offer) *int64 { return &o.Gross }))
+
+	offer, err := offers.Get(ctx, 2)
+	if err != nil {
+		panic(err)
+	}
+	basket, err := offers.GetMany(ctx, []int64{3, 99, 1})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(offer.Name, offer.Gross)
+	fmt.Println(basket[0].Gross, basket[1], basket[2].Gross)
+	// Output:
+	// P2 242
+	// 363 <nil> 121
+}
+
 // Read only some columns, where rows are wide.
 func ExampleSelect() {
 	ctx := context.Background()

@@ -25,7 +25,7 @@ func TestTypesHaveTheLayoutOfTheirCore(t *testing.T) {
 		{reflect.TypeFor[repo.Page[measurement]](), reflect.TypeFor[crud.Page]()},
 		{reflect.TypeFor[repo.OffsetPage[measurement]](), reflect.TypeFor[crud.OffsetPage]()},
 		{reflect.TypeFor[repo.Repository[measurement, int64]](), reflect.TypeFor[crud.Bound]()},
-		{reflect.TypeFor[repo.Reader[measurement, struct{ ID int64 }]](), reflect.TypeFor[crud.Bound]()},
+		{reflect.TypeFor[repo.Reader[measurement, int64, struct{ ID int64 }]](), reflect.TypeFor[crud.Bound]()},
 		{reflect.TypeFor[[]preload.Load[measurement]](), reflect.TypeFor[load.Loads]()},
 		{reflect.TypeFor[preload.Load[measurement]](), reflect.TypeFor[*load.Load]()},
 		{reflect.TypeFor[preload.Ref[measurement]](), reflect.TypeFor[load.Ref]()},

@@ -30,7 +30,7 @@ type Page[R any] struct {
 //
 // A cursor shows the values that it orders by to whoever has it; see
 // CursorSecrets of [Options]. It has at most 16,000 characters.
-func (r *Reader[T, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
+func (r *Reader[T, K, R]) Page(ctx context.Context, q query.Query[T], p query.Page, loads ...preload.Load[R]) (*Page[R], error) {
 	page, err := page(ctx, &r.bound, q.Plan(), p, untyped(loads))
 	return (*Page[R])(unsafe.Pointer(page)), err
 }
@@ -55,7 +55,7 @@ type offset struct{ number, size int }
 // inserted or deleted in between shift the others. A page after the last one has
 // no items. If the number or the size is out of range, the error is
 // smrt.ErrBadPage.
-func (r *Reader[T, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
+func (r *Reader[T, K, R]) PageNumber(ctx context.Context, q query.Query[T], number, size int, loads ...preload.Load[R]) (*OffsetPage[R], error) {
 	page, err := offsetPage(ctx, &r.bound, q.Plan(), offset{number, size}, untyped(loads))
 	return (*OffsetPage[R])(unsafe.Pointer(page)), err
 }

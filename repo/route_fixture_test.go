@@ -80,7 +80,7 @@ var (
 )
 
 // viewOf reads wares with what can be loaded into them.
-func viewOf(db smrt.DB) *repo.Reader[ware, wareView] {
+func viewOf(db smrt.DB) *repo.Reader[ware, int64, wareView] {
 	return repo.View(repo.New(db, wares), func(v *wareView) *ware { return &v.ware },
 		query.Into(query.SQL[int64]("$1 * 2", wareStock), func(v *wareView) *int64 { return &v.Double }))
 }
@@ -195,7 +195,7 @@ func collected[R any](rows func(yield func(R, error) bool)) (out []R, err error)
 // each of the sites.
 func readCalls() []readCall {
 	plain := func(db smrt.DB) *repo.Repository[ware, int64] { return repo.New(db, wares) }
-	names := func(db smrt.DB) *repo.Reader[ware, wareName] { return repo.Select[wareName](plain(db)) }
+	names := func(db smrt.DB) *repo.Reader[ware, int64, wareName] { return repo.Select[wareName](plain(db)) }
 	local := query.Where(query.Or(wareLabel.Eq("near-1"), wareLabel.Eq("far-1")))
 	return []readCall{
 		{"Get", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).Get(ctx, 1) }},
@@ -203,6 +203,14 @@ func readCalls() []readCall {
 			return repo.New(db, wares, repo.Options{Batching: repo.Batching{Off: true}}).Get(ctx, 1)
 		}},
 		{"GetMany", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).GetMany(ctx, []int64{2, 1, 99}) }},
+		{"Get", "of some columns", func(ctx context.Context, db smrt.DB) (any, error) { return names(db).Get(ctx, 1) }},
+		{"Get", "in a view, with loads", func(ctx context.Context, db smrt.DB) (any, error) {
+			return viewOf(db).Get(ctx, 1, withParts, inside)
+		}},
+		{"GetMany", "of some columns", func(ctx context.Context, db smrt.DB) (any, error) { return names(db).GetMany(ctx, []int64{2, 99}) }},
+		{"GetMany", "in a view, with loads", func(ctx context.Context, db smrt.DB) (any, error) {
+			return viewOf(db).GetMany(ctx, []int64{2, 1}, withParts)
+		}},
 		{"Find", "", func(ctx context.Context, db smrt.DB) (any, error) { return plain(db).Find(ctx, everyWare) }},
 		{"Find", "in a view", func(ctx context.Context, db smrt.DB) (any, error) { return viewOf(db).Find(ctx, everyWare) }},
 		{"Find", "of some columns", func(ctx context.Context, db smrt.DB) (any, error) { return names(db).Find(ctx, everyWare) }},

@@ -87,7 +87,7 @@ func TestEveryMethodIsRoutedOrNot(t *testing.T) {
 	for _, w := range writeCalls() {
 		known = append(known, w.calls)
 	}
-	for _, of := range []reflect.Type{reflect.TypeFor[*repo.Repository[ware, int64]](), reflect.TypeFor[*repo.Reader[ware, wareName]]()} {
+	for _, of := range []reflect.Type{reflect.TypeFor[*repo.Repository[ware, int64]](), reflect.TypeFor[*repo.Reader[ware, int64, wareName]]()} {
 		for m := range of.Methods() {
 			if !slices.Contains(known, m.Name) {
 				t.Errorf("%s.%s is in neither list of calls", of, m.Name)

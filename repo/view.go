@@ -32,12 +32,12 @@ import (
 // an expression that has values of a request, such as a distance, is made for it.
 // View panics if entity does not return the address of a field of its argument,
 // or an output is not right.
-func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, outputs ...query.Output[T, V]) *Reader[T, V] {
+func View[T any, K comparable, V any](r *Repository[T, K], entity func(*V) *T, outputs ...query.Output[T, V]) *Reader[T, K, V] {
 	bound, err := viewOf(&r.bound, reflect.TypeFor[V](), meta.AccessorOf(entity), plan.All(outputs))
 	if err != nil {
 		panic(fmt.Sprintf("smrt: view %s: %v", reflect.TypeFor[V](), err))
 	}
-	return &Reader[T, V]{bound: *bound}
+	return &Reader[T, K, V]{bound: *bound}
 }
 
 func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []plan.Output) (*crud.Bound, error) {
@@ -48,14 +48,15 @@ func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []pl
 	for _, o := range outputs {
 		exprs, targets = append(exprs, o.Column), append(targets, o.Target)
 	}
+	var st plan.Statement
 	if err == nil { // before the first query: a view is a declaration
-		_, err = b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: exprs})
+		st, err = b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: exprs})
 	}
 	if err != nil {
 		return nil, err
 	}
 	rows := b.Table.Project(view, b.Rows.List, exprs, targets)
-	return b.As(rows, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }), nil
+	return b.As(rows, func(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(p, base) }, len(st.Args) > 0), nil
 }
 
 // Select reads only the columns that V names, which is faster where rows are
@@ -70,7 +71,7 @@ func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []pl
 //
 // Each field of V must be a column of the table with the same Go type as in
 // the entity. Select panics otherwise.
-func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
+func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, K, V] {
 	s, err := meta.Of(reflect.TypeFor[V]())
 	if err != nil {
 		panic(fmt.Sprintf("smrt: %v", err))
@@ -83,7 +84,7 @@ func Select[V, T any, K comparable](r *Repository[T, K]) *Reader[T, V] {
 		}
 		names[i] = c.Quoted
 	}
-	return &Reader[T, V]{
-		bound: *r.bound.As(r.bound.Table.Project(s.Type, strings.Join(names, ", "), nil, meta.TargetsOf(s.Columns, 0)), nil),
+	return &Reader[T, K, V]{
+		bound: *r.bound.As(r.bound.Table.Project(s.Type, strings.Join(names, ", "), nil, meta.TargetsOf(s.Columns, 0)), nil, false),
 	}
 }

@@ -22,15 +22,16 @@ type place struct {
 	batchers sync.Map // batcherKey -> *kept
 }
 
-// batcherKey says which reads meet on a handle: those of one table, with the
-// same limits, whose repositories name callers by the same function.
+// batcherKey says which reads meet on a handle: those of one table into one
+// projection, with the same limits, whose repositories name callers by the same
+// function.
 type batcherKey struct {
-	table    weak.Pointer[table.Table]
+	rows     weak.Pointer[table.Projection]
 	batching Batching
 	caller   uintptr
 }
 
-// kept is a batcher that is forgotten when its table is.
+// kept is a batcher that is forgotten when its projection is.
 type kept struct {
 	batcher *batcher
 	cleanup runtime.Cleanup
@@ -47,7 +48,7 @@ func placeOf(db smrt.DB) *place {
 	return p
 }
 
-// forget lets the tables forget a place that is gone.
+// forget lets the projections forget a place that is gone.
 func (p *place) forget() {
 	p.batchers.Range(func(_, v any) bool {
 		v.(*kept).cleanup.Stop()
@@ -55,12 +56,12 @@ func (p *place) forget() {
 	})
 }
 
-// batcherOf returns what batches the reads of a table by key, of callers whom a
+// batcherOf returns what batches the reads of rows by key, of callers whom a
 // repository, the handle or neither names. It returns nil if they are not
 // batched: that is not wanted, there is no place, or callers may differ there and
 // nothing says how.
-func batcherOf(db smrt.DB, t *table.Table, s Batching, caller, callerHere func(context.Context) any) *batcher {
-	if s == (Batching{}) || len(t.Key) == 0 {
+func batcherOf(db smrt.DB, rows *table.Projection, s Batching, caller, callerHere func(context.Context) any) *batcher {
+	if s == (Batching{}) {
 		return nil
 	}
 	here := placeOf(db)
@@ -68,11 +69,11 @@ func batcherOf(db smrt.DB, t *table.Table, s Batching, caller, callerHere func(c
 	if here == nil || !here.all && !named {
 		return nil
 	}
-	key := batcherKey{weak.Make(t), s, codeOf(caller)}
+	key := batcherKey{weak.Make(rows), s, codeOf(caller)}
 	known, ok := here.batchers.Load(key)
 	if !ok {
 		k := &kept{batcher: newBatcher(s, named)}
-		k.cleanup = runtime.AddCleanup(t, func(key batcherKey) { here.batchers.Delete(key) }, key)
+		k.cleanup = runtime.AddCleanup(rows, func(key batcherKey) { here.batchers.Delete(key) }, key)
 		if known, ok = here.batchers.LoadOrStore(key, k); ok {
 			k.cleanup.Stop()
 		}

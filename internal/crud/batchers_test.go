@@ -2,6 +2,7 @@ package crud_test
 
 import (
 	"context"
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 )
@@ -98,6 +100,7 @@ func TestWhoMeetsWhom(t *testing.T) {
 	bind := func(db smrt.DB) *crud.Bound { return crud.Bind(db, pebbles.Plan()) }
 	wrapped := &wrapper{Pool: one}
 	ours := bind(one)
+	view := func() *table.Projection { return ours.Table.Project(reflect.TypeFor[pebble](), "id", nil, nil) }
 	for name, test := range map[string]struct {
 		b          *crud.Bound
 		shares, us bool
@@ -120,8 +123,11 @@ func TestWhoMeetsWhom(t *testing.T) {
 		"a table without a key":          {b: crud.Bind(one, keylesss.Plan())},
 		"other options":                  {b: batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), shares: true},
 		"no batching":                    {b: batching(bind(one), crud.Batching{})},
-		"a view":                         {b: bind(one).As(bind(one).Rows, nil)},
-		"a view, bound again":            {b: bind(one).As(bind(one).Rows, nil).With(one)},
+		"a view":                         {b: bind(one).As(view(), nil, false), shares: true},
+		"a view, bound again":            {b: bind(other).As(view(), nil, false).With(one), shares: true},
+		"a view of whole rows":           {b: bind(one).As(bind(one).Rows, nil, false), shares: true, us: true},
+		"a view for one":                 {b: bind(one).As(view(), nil, true)},
+		"a view for one, bound again":    {b: bind(one).As(view(), nil, true).With(one)},
 		"no batching, bound again":       {b: batching(bind(one), crud.Batching{}).With(other)},
 		"other options, and back to one": {b: batching(batching(bind(one), crud.Batching{MaxInFlight: 9, MaxBatch: 9}), crud.DefaultBatching), shares: true, us: true},
 	} {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
@@ -26,10 +28,10 @@ type Batching struct {
 // DefaultBatching is used unless SetBatching is called.
 var DefaultBatching = Batching{MaxInFlight: 2, MaxBatch: 1000}
 
-// batcher batches the reads by key of one table on one handle. While few are
+// batcher batches the reads by key into one projection on one handle. While few are
 // running, each is a statement of its own; those that have to wait are sent
 // together, in one statement. A batcher refers to neither the handle nor the
-// table: the map of places would keep them alive.
+// projection: the map of places would keep them alive.
 type batcher struct {
 	gate  *batch.Gate  // of all callers; nil: they differ
 	gates *batch.Gates // of each caller
@@ -90,7 +92,7 @@ func leave(g *batch.Gate) {
 // readBatched reads the rows with the keys in a batch. It returns no rows if
 // the caller has to read them by itself, and then leave the gate. The caller
 // does not change owned keys after it has returned; others are copied.
-func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (found []unsafe.Pointer, alone *batch.Gate, err error) {
+func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, owned bool) (found []unsafe.Pointer, alone *batch.Gate, err error) {
 	gate := b.gateFor(ctx)
 	if gate == nil || gate.Enter() {
 		return nil, gate, nil
@@ -107,7 +109,7 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (f
 	if !owned {
 		keys = copyKeys(b.Table, keys)
 	}
-	r := &read{db: b.DB, table: b.Table, keys: keys}
+	r := &read{db: b.DB, table: b.Table, rows: b.Rows, view: view, keys: keys}
 	r.Size, r.Payload = keys.N, r
 	turn, err = gate.Join(ctx, &r.Call)
 	switch {
@@ -121,11 +123,16 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, owned bool) (f
 	return r.found, nil, r.err
 }
 
+// byRows reads the rows of a view by rows of keys, see combined.open.
+type byRows func(ctx context.Context, types []table.ArrayType, keys []any) (pgx.Rows, error)
+
 // read is one caller's part of a batch.
 type read struct {
 	batch.Call
 	db    smrt.DB
 	table *table.Table
+	rows  *table.Projection
+	view  byRows
 	keys  table.Rows
 	found []unsafe.Pointer // a struct for each key, nil where there is no row
 	err   error
@@ -189,7 +196,7 @@ func (b *batcher) run(ctx context.Context, calls []*batch.Call) {
 	for i, c := range calls {
 		reads[i] = c.Payload.(*read)
 	}
-	err := fetchAll(ctx, &combined{table: reads[0].table, reads: reads})
+	err := fetchAll(ctx, &combined{table: reads[0].table, as: reads[0].rows, reads: reads})
 	switch {
 	case err == nil:
 		return

@@ -80,14 +80,20 @@ func (b *Bound) bindTo(db smrt.DB) {
 // bindHere binds b to a handle that does not route.
 func (b *Bound) bindHere(db smrt.DB) {
 	b.DB, b.nodes, b.callerHere = db, nil, handle.CallerOf(db)
-	b.batcher = batcherOf(db, b.Table, b.batching, b.caller, b.callerHere)
+	b.batcher = nil
+	if len(b.Table.Key) > 0 {
+		b.batcher = batcherOf(db, b.Rows, b.batching, b.caller, b.callerHere)
+	}
 }
 
-// As is b with another projection.
-func (b *Bound) As(rows *table.Projection, entity meta.Accessor) *Bound {
+// As is b with another projection. If that is made for one request, nobody shares
+// its reads.
+func (b *Bound) As(rows *table.Projection, entity meta.Accessor, forOne bool) *Bound {
 	as := *b
 	as.Rows, as.Entity = rows, entity
-	as.batching = Batching{} // only whole entities are batched
+	if forOne {
+		as.batching = Batching{}
+	}
 	as.bindTo(b.DB)
 	return &as
 }

@@ -2,11 +2,16 @@ package crud
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -22,7 +27,7 @@ func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, er
 	}
 	arrays, ok := b.Table.ArrayTypes(c, b.Table.KeyParts)
 	if !ok {
-		return "", nil, &smrt.QueryError{Reason: "the key of " + b.Table.Name + " has a type that arrays cannot carry"}
+		return "", nil, errNoArrayFor(b.Table)
 	}
 	args, err := table.Arrays(b.Table.KeyParts, arrays, keys, nil)
 	if err != nil {
@@ -30,6 +35,10 @@ func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, er
 	}
 	from, exprs := table.Unnest(arrays, false)
 	return "(" + meta.List(b.Table.KeyColumns()) + ") IN (SELECT " + strings.Join(exprs, ", ") + " FROM " + from + ")", args, nil
+}
+
+func errNoArrayFor(t *table.Table) error {
+	return &smrt.QueryError{Reason: "the key of " + t.Name + " has a type that arrays cannot carry"}
 }
 
 // forUpdate locks rows in the order of their keys. The server locks them as
@@ -44,8 +53,8 @@ func (b *Bound) forUpdate() string {
 // Integers and UUIDs are equal for the server if they are equal in Go, so their
 // rows are matched here. For other keys only the server knows: a collation may
 // ignore case, and numeric 1.0 is 1.00. These are sent with their positions,
-// which come back with the rows. If no array can carry the type of a key, it is
-// matched here after all.
+// which come back with the rows, as do all keys of views, whose rows need not have
+// them. If no array can carry the type of a key, it is matched here after all.
 func (b *Bound) getManyAlone(ctx context.Context, keys table.Rows, suffix string) (found []unsafe.Pointer, err error) {
 	err = b.again(func(on *Bound) (err error) {
 		found, err = on.getManyOnce(ctx, keys, suffix)
@@ -61,14 +70,18 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if keys.N == 0 {
 		return []unsafe.Pointer{}, nil
 	}
-	found := table.Slab{Of: &b.Table.Self.Structs, Expect: keys.N}
-	if !exact(b.Table) {
-		w := combined{table: b.Table, reads: []*read{{db: b.DB, keys: keys}}, suffix: suffix, rows: &found}
+	found := table.Slab{Of: &b.Rows.Structs, Expect: keys.N}
+	view := b.viewed()
+	if view != nil || !exact(b.Table) {
+		w := combined{table: b.Table, as: b.Rows, reads: []*read{{db: b.DB, keys: keys, view: view}}, suffix: suffix, rows: &found}
 		if err := w.byPosition(ctx); err == nil {
 			return w.reads[0].found, nil
 		} else if err != errNoArray { //nolint:errorlint // this very value is the sign
 			return nil, err
 		}
+	}
+	if view != nil {
+		return nil, errNoArrayFor(b.Table)
 	}
 	where, args, err := b.keyList(ctx, keys)
 	if err != nil {
@@ -82,6 +95,30 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 		return nil, err
 	}
 	return b.match(keys, found.All), nil
+}
+
+// viewed returns what reads the rows of a view by rows of keys, or nil if whole
+// rows are read. After the position come the columns and expressions.
+func (b *Bound) viewed() byRows {
+	if b.Rows == b.Table.Self {
+		return nil
+	}
+	return b.positioned
+}
+
+func (b *Bound) positioned(ctx context.Context, types []table.ArrayType, keys []any) (pgx.Rows, error) {
+	r := b.request(&plan.Spec{Unordered: true})
+	columns := b.Table.KeyColumns()
+	in, on := b.Table.ManyRows(columns, types, true), make([]string, len(columns))
+	for i, col := range columns {
+		on[i] = "t.smrt_e" + strconv.Itoa(len(r.Exprs)+i) + " = " + in.Exprs[col]
+	}
+	r.Exprs = slices.Concat(r.Exprs, columns)
+	r.Envelope = &plan.Envelope{
+		Before: "SELECT u.ord AS smrt_ord, t.* FROM " + in.From + " JOIN (", BeforeArgs: keys,
+		After: ") AS t ON " + strings.Join(on, " AND "),
+	}
+	return b.open(ctx, r)
 }
 
 // match returns the entity of each key, nil where there is none.

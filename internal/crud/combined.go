@@ -18,6 +18,7 @@ import (
 // of the different keys.
 type combined struct {
 	table  *table.Table
+	as     *table.Projection // what is read of the rows
 	reads  []*read
 	keys   []unsafe.Pointer // the different keys
 	first  []int32          // for each of them, the head of a chain of wants
@@ -34,7 +35,7 @@ type want struct {
 
 // fetch reads the rows, each into a struct of its own for each caller.
 func (w *combined) fetch(ctx context.Context) error {
-	if t := w.table; len(t.KeyParts) == 1 && t.KeyParts[0].IsInteger() {
+	if t := w.table; w.as == t.Self && len(t.KeyParts) == 1 && t.KeyParts[0].IsInteger() {
 		return w.byNumber(ctx)
 	}
 	return w.byPosition(ctx)
@@ -162,7 +163,7 @@ func (w *combined) byPosition(ctx context.Context) error {
 			return err
 		}
 	}
-	rows, err := w.db().Query(ctx, positionedSQL(t, arrays, w.suffix), args...)
+	rows, err := w.open(ctx, arrays, args)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (w *combined) byPosition(ctx context.Context) error {
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
-			d.InitFrom(t.Name, t.Self.Targets, rows, 1)
+			d.InitFrom(t.Name, w.as.Targets, rows, 1)
 		}
 		k, err := ordinal(rows)
 		if err != nil {
@@ -198,7 +199,7 @@ func (w *combined) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Poi
 			if w.rows != nil {
 				p = w.rows.Next()
 			} else {
-				p = w.table.Self.One()
+				p = w.as.One()
 				d.Apart()
 			}
 			if err := d.Row(rows, p); err != nil {
@@ -228,6 +229,14 @@ func numberedSQL(t *table.Table) string {
 		return &table.Statement{SQL: "SELECT " + t.Self.List + " FROM " + t.Quoted + " WHERE " +
 			t.Key[0].Column.Quoted + " = ANY($1)" + t.NotDeleted()}
 	}).SQL
+}
+
+// open reads by rows of keys, after whose position come the columns.
+func (w *combined) open(ctx context.Context, types []table.ArrayType, keys []any) (pgx.Rows, error) {
+	if view := w.reads[0].view; view != nil {
+		return view(ctx, types, keys)
+	}
+	return w.db().Query(ctx, positionedSQL(w.table, types, w.suffix), keys...)
 }
 
 // positionedSQL is the statement that reads by rows of keys. The position has a

@@ -32,6 +32,9 @@ func (b *Bound) getOnce(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer
 	if err != nil {
 		return nil, err
 	}
+	if len(b.Rows.Exprs) > 0 { // whose values are part of the statement
+		return b.onlyHere(ctx, b.Table.KeySpec(args))
+	}
 	rows, err := b.DB.Query(ctx, b.Rows.Get, args...)
 	if err != nil {
 		return nil, b.Table.Explain(ctx, b.DB, err, args, b.Table.KeyParts)
@@ -86,6 +89,18 @@ func theOnly(p unsafe.Pointer, n int, err error) (unsafe.Pointer, error) {
 		return p, nil
 	}
 	return nil, err
+}
+
+// onlyHere reads the only row that matches into a new struct.
+func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
+	var p unsafe.Pointer
+	n := 0
+	err := b.query(ctx, s, func() unsafe.Pointer {
+		n++
+		p = b.Rows.One()
+		return p
+	})
+	return theOnly(p, n, err)
 }
 
 // query runs a query and reads its rows to where next says.

@@ -31,7 +31,7 @@ func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumn
 	if joined != nil {
 		return b.getJoined(ctx, key, joined)
 	}
-	found, gate, err := b.readBatched(ctx, b.Table.Keys(key, 1), true)
+	found, gate, err := b.readBatched(ctx, b.Table.Keys(key, 1), b.viewed(), true)
 	switch {
 	case err != nil:
 		return nil, err
@@ -61,7 +61,7 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 
 func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
 	if keys.N > 0 {
-		found, gate, err := b.readBatched(ctx, keys, false)
+		found, gate, err := b.readBatched(ctx, keys, b.viewed(), false)
 		if err != nil || found != nil {
 			return found, err
 		}
@@ -134,17 +134,6 @@ func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined Join
 		return on.fail(ctx, op, err)
 	})
 	return p, err
-}
-
-func (b *Bound) onlyHere(ctx context.Context, s *plan.Spec) (unsafe.Pointer, error) {
-	var p unsafe.Pointer
-	n := 0
-	err := b.query(ctx, s, func() unsafe.Pointer {
-		n++
-		p = b.Rows.One()
-		return p
-	})
-	return theOnly(p, n, err)
 }
 
 // Count counts the rows that match.

@@ -55,7 +55,7 @@ func TestPlacesAreKept(t *testing.T) {
 	check.Same(t, "of another Bound", again[0] == first[0], false)
 	check.Same(t, "shares with it", again[0].SharesWith(first[0]), true)
 
-	as := b.As(b.Table.Project(reflect.TypeFor[keyless](), "name", nil, nil), nil)
+	as := b.As(b.Table.Project(reflect.TypeFor[keyless](), "name", nil, nil), nil, false)
 	check.Same(t, "of a view", nodesOf(t, as)[0].Rows == as.Rows, true)
 
 	b.SetBatching(crud.Batching{}, nil)

@@ -32,7 +32,8 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"arrows": 39, // inside internal/crud
+	"arrows":          39, // inside internal/crud
+	"type parameters": 1,  // a reader is of an entity and its key, and reads rows as a third type
 }
 
 // allowed are the functions that may panic, because they are declarations or

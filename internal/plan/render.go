@@ -80,11 +80,13 @@ func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {
 	} else {
 		q = q.Columns(list)
 	}
-	q = w.exprs(q, r)
-	var after sq.Sqlizer
+	var before, after sq.Sqlizer
 	if e := r.Envelope; e != nil {
-		before := w.fragment(&fragment{sql: e.Before, part: true}, e.BeforeArgs)
+		before = w.fragment(&fragment{sql: e.Before, part: true}, e.BeforeArgs)
 		after = w.fragment(&fragment{sql: e.After, part: true}, e.AfterArgs)
+	}
+	q = w.exprs(q, r)
+	if e := r.Envelope; e != nil {
 		if e.List != "" {
 			q = q.PrefixExpr(sq.Expr(escape(e.List)))
 			w.scope = scope{alias: e.Row, columns: e.Columns}
