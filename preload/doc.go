@@ -67,6 +67,11 @@
 //
 //	query.Where(ProductCategory.Has(CategorySlug.Eq("tea")), ProductReviews.Count(Rating.Ge(4)).Gt(10))
 //
+// Value is what a column is in the row that a parent leads to, and is compared with
+// the parent's own by query.Compare:
+//
+//	query.Where(query.Compare(UnitPrice, "<", preload.Value(LineProduct, Price)))
+//
 // # How it runs
 //
 // The keys of all parents are sent as one array, each key once. Giving the rows

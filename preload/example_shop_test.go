@@ -69,6 +69,9 @@ var (
 
 	CategorySlug  = query.TextCol(func(c *Category) *string { return &c.Slug })
 	ProductID     = query.Col(func(p *Product) *int64 { return &p.ID })
+	Price         = query.Col(func(p *Product) *int64 { return &p.PriceCents })
+	LineOrder     = query.Col(func(i *OrderItem) *int64 { return &i.OrderID })
+	UnitPrice     = query.Col(func(i *OrderItem) *int64 { return &i.UnitPriceCents })
 	Rating        = query.Col(func(r *Review) *int16 { return &r.Rating })
 	OrderID       = query.Col(func(o *Order) *int64 { return &o.ID })
 	OrderCustomer = query.Col(func(o *Order) *int64 { return &o.CustomerID })

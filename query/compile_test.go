@@ -101,6 +101,16 @@ func TestMistakesDoNotCompile(t *testing.T) {
 		`repo.Aggregate(ctx, orders, query.Sum[int64](shop.Price), query.All[shop.Order]())`:          "does not match",
 		`repo.GroupBy(ctx, orders, query.All[shop.Order](), query.Where(shop.Total.Gt(5)), query.Into(query.Count[shop.Order](), func(v *struct{ N int64 }) *int64 { return &v.N }))`: "does not match",
 
+		`products.Find(ctx, query.Where(query.InSelect(shop.ProductID, shop.Orders, shop.OrderID, query.Where(shop.Total.Gt(5)))))`: "",
+		`products.Find(ctx, query.Where(query.InSelect(shop.ProductName, shop.Orders, shop.OrderID, query.All[shop.Order]())))`:     "does not match",
+		`products.Find(ctx, query.Where(query.InSelect(shop.ProductID, shop.Orders, shop.ProductID, query.All[shop.Order]())))`:     "does not match",
+		`products.Find(ctx, query.Where(query.InSelect(shop.ProductID, shop.Orders, shop.OrderID, query.All[shop.Product]())))`:     "does not match",
+		`query.All[shop.Product]().OrderBy(query.Collate(shop.ProductName, "C").Asc())`:                                             "",
+		`query.Collate(shop.Price, "C")`:                          "does not satisfy",
+		`query.Collate(shop.ProductName, input)`:                  "cannot use input",
+		`repo.Select[struct{ ID int64 }](products).Get(ctx, 1)`:   "",
+		`repo.Select[struct{ ID int64 }](products).Get(ctx, "1")`: `cannot use "1"`,
+
 		`query.Predicate[shop.Product]{1}`: "implicit assignment to unexported field",
 	} {
 		source := `package p

@@ -77,6 +77,11 @@
 //	query.Where(worth.Gt(100_00), query.Compare(Stock, "<", MinStock)).OrderBy(worth.Desc())
 //	Price.SetTo(query.SQL[int64]("greatest($1 - $2, 0)", Price, 50))
 //
+// [InSelect] takes rows by a query of another table, [Key.In] by a list of values of
+// several columns, and [Collate] compares and orders texts by another collation:
+//
+//	query.Where(query.InSelect(BookAuthor, Authors, AuthorID, query.Where(Country.Eq("SE"))))
+//
 // [Fields] lets users choose from a list of columns and expressions what to order
 // and filter by.
 //

@@ -87,6 +87,20 @@ func Compare[T, V any](a Operand[T, V], op constant, b Operand[T, V]) Predicate[
 	return Predicate[T]{plan.Compare(a.Plan(), string(op), b.Plan())}
 }
 
+// InSelect matches rows in which x equals what y is in one of the rows of another
+// table that q selects, of which deleted ones are none:
+//
+//	local := query.InSelect(BookAuthor, Authors, AuthorID, query.Where(AuthorCountry.Eq("SE")))
+//
+// It is a join for the server, and so is its opposite, [Not]. As in a list, NULL
+// is among the values if one of them is NULL. The query may have an order and a
+// limit, and conditions that have such queries in turn; a lock, a comment or a
+// hint belongs to the query around it, and is smrt.ErrBadQuery. For tables with a
+// declared relation, see its Has.
+func InSelect[T, V, U any, K comparable](x Operand[T, V], of *Table[U, K], y Operand[U, V], q Query[U]) Predicate[T] {
+	return Predicate[T]{plan.InRows(x.Plan(), of.Plan(), y.Plan(), q.Plan())}
+}
+
 func (x Expr[T, V]) node(op plan.Op, v any) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: op, Column: x.Plan(), A: plan.Copy(v)}}
 }

@@ -77,6 +77,31 @@ func (c TextColumn[T, V]) like(op plan.Op, pattern string) Predicate[T] {
 	return p
 }
 
+// EqFold matches rows whose text equals text, ignoring case. An index on
+// lower(column) serves it.
+func (c TextColumn[T, V]) EqFold(text string) Predicate[T] { return c.node(plan.EqFold, text) }
+
+// Regexp matches rows in whose text the regular expression finds something. It is
+// one of PostgreSQL, whose syntax is close to that of package regexp; one that the
+// server cannot read is smrt.ErrBadQuery. Texts of users may take the server long.
+func (c TextColumn[T, V]) Regexp(expr string) Predicate[T] { return c.node(plan.Regexp, expr) }
+
+// RegexpFold is [TextColumn.Regexp] that ignores case.
+func (c TextColumn[T, V]) RegexpFold(expr string) Predicate[T] {
+	return c.node(plan.RegexpFold, expr)
+}
+
+// Collate returns x as it compares, and is ordered, by another collation:
+//
+//	swedish := query.Collate(Name, "sv-x-icu")
+//	query.Where(swedish.Ge("Å")).OrderBy(swedish.Asc())
+//
+// The name is a constant of the program, without a schema and without quotes. One
+// that the server does not have is its error, with SQLSTATE 42704.
+func Collate[T any, V ~string](x Operand[T, V], collation constant) Expr[T, V] {
+	return Expr[T, V]{plan.Collated(element[V](), x.Plan(), string(collation))}
+}
+
 // ArrayColumn is a column that is an array of E.
 type ArrayColumn[T, E any] struct{ Column[T, []E] }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,26 +26,26 @@ type dual struct {
 }
 
 // randomDual draws a tree of predicates over columns with and without NULLs.
-func randomDual(r *rand.Rand, depth int) dual {
+func randomDual(r *rand.Rand, w *world, depth int) dual {
 	if depth > 0 && r.IntN(3) > 0 {
 		switch r.IntN(3) {
 		case 0:
-			d := randomDual(r, depth-1)
+			d := randomDual(r, w, depth-1)
 			return dual{query.Not(d.p), func(t *thing) bool { return !d.eval(t) }}
 		case 1:
-			ps, ds := several(r, depth-1)
+			ps, ds := several(r, w, depth-1)
 			return dual{query.And(ps...), func(t *thing) bool {
 				return !slices.ContainsFunc(ds, func(d dual) bool { return !d.eval(t) })
 			}}
 		default:
-			ps, ds := several(r, depth-1)
+			ps, ds := several(r, w, depth-1)
 			return dual{query.Or(ps...), func(t *thing) bool {
 				return slices.ContainsFunc(ds, func(d dual) bool { return d.eval(t) })
 			}}
 		}
 	}
 	number := func() int32 { return r.Int32N(4) }
-	switch r.IntN(8) {
+	switch r.IntN(10) {
 	case 0:
 		return leaf(r, thingInt.Expr, func(t *thing) *int32 { return &t.Int }, func() int32 { return r.Int32N(4) })
 	case 1:
@@ -70,6 +71,12 @@ func randomDual(r *rand.Rand, depth int) dual {
 		}, number)
 	case 5:
 		return compared(r)
+	case 6:
+		return tuples(r)
+	case 7:
+		if depth > 0 {
+			return among(r, w, depth-1)
+		}
 	}
 	return search(r)
 }
@@ -103,9 +110,9 @@ func compared(r *rand.Rand) dual {
 	return dual{query.Raw[thing]("$1 % $2 = $3", thingSum, 2, 0), nilToo(func(a, b int32) bool { return (a+b)%2 == 0 }, false)}
 }
 
-func several(r *rand.Rand, depth int) (ps []query.Predicate[thing], ds []dual) {
+func several(r *rand.Rand, w *world, depth int) (ps []query.Predicate[thing], ds []dual) {
 	for range r.IntN(4) {
-		d := randomDual(r, depth)
+		d := randomDual(r, w, depth)
 		ps, ds = append(ps, d.p), append(ds, d)
 	}
 	return ps, ds
@@ -160,6 +167,9 @@ func search(r *rand.Rand) dual {
 	on := func(test func(string, string) bool) func(*thing) bool {
 		return func(t *thing) bool { return t.Nick != nil && test(*t.Nick, s) }
 	}
+	if r.IntN(3) == 0 {
+		return pattern(r, s)
+	}
 	switch r.IntN(4) {
 	case 0:
 		return dual{thingNick.HasPrefix(s), on(strings.HasPrefix)}
@@ -169,6 +179,24 @@ func search(r *rand.Rand) dual {
 		return dual{thingNick.ContainsFold(s), on(func(t, s string) bool { return strings.Contains(strings.ToLower(t), strings.ToLower(s)) })}
 	}
 	return dual{thingNick.Contains(s), on(strings.Contains)}
+}
+
+// pattern draws a regular expression, or a comparison by other rules.
+func pattern(r *rand.Rand, s string) dual {
+	on := func(test func(string) bool) func(*thing) bool {
+		return func(t *thing) bool { return t.Nick != nil && test(*t.Nick) }
+	}
+	expr := []string{"^a", "b$", "[ab%]{2}", "A|_", "^$", "^[^a]*$", ""}[r.IntN(7)]
+	collated := query.Collate(query.Collate(thingNick, "POSIX"), "C")
+	switch r.IntN(4) {
+	case 0:
+		return dual{thingNick.Regexp(expr), on(regexp.MustCompile(expr).MatchString)}
+	case 1:
+		return dual{thingNick.RegexpFold(expr), on(regexp.MustCompile("(?i)" + expr).MatchString)}
+	case 2:
+		return dual{thingNick.EqFold(s), on(func(t string) bool { return strings.EqualFold(t, s) })}
+	}
+	return leaf(r, collated, func(t *thing) *string { return t.Nick }, func() string { return randomText(r) })
 }
 
 // randomThings fills the table with every mixture of few values.
@@ -200,13 +228,14 @@ func TestPredicatesMeanWhatGoMeans(t *testing.T) {
 	pool := thingsPool(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	all := randomThings(t, pool, r)
+	w := &world{all, randomLabels(t, pool, r)}
 	products := repo.New(pool, things)
 	trees := 1000
 	if testing.Short() {
 		trees = 100
 	}
 	for i := range trees {
-		d := randomDual(r, 3)
+		d := randomDual(r, w, 3)
 		want, not := []int64{}, []int64{}
 		for j := range all {
 			if d.eval(&all[j]) {

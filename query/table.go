@@ -80,13 +80,37 @@ func NewView[T any](name string, options ...TableOption[T]) *Table[T, NoKey] {
 // Key lists the parts of a composite key, in the order of the index.
 type Key[T any, K comparable] []KeyPart[T, K]
 
+// In matches rows whose columns are those of one of vs, however many those are;
+// with no vs, none. A key need not be that of a table:
+//
+//	seats := query.Key[Booking, Seat]{
+//		query.Part(func(b *Booking) *string { return &b.Row }, func(s *Seat) *string { return &s.Row }),
+//		query.Part(func(b *Booking) *int32 { return &b.Number }, func(s *Seat) *int32 { return &s.Number }),
+//	}
+//	query.Where(seats.In(Seat{"A", 1}, Seat{"B", 7}))
+//
+// A nil in a value matches NULL; a part of a column that can be NULL is a pointer
+// then, tied by [Part]. The error is smrt.ErrBadQuery if the parts do not cover
+// all of K.
+func (k Key[T, K]) In(vs ...K) Predicate[T] {
+	vs = slices.Clone(vs)
+	return Predicate[T]{plan.InTuples(plan.All(k), reflect.TypeFor[K](), unsafe.Pointer(unsafe.SliceData(vs)), len(vs))}
+}
+
+// NotIn matches exactly the rows that In does not match; with no vs, all rows.
+func (k Key[T, K]) NotIn(vs ...K) Predicate[T] { return Not(k.In(vs...)) }
+
 // KeyPart is one column of a key.
 type KeyPart[T any, K comparable] struct{ part meta.KeyPart }
 
 // Part ties a column of T to the field of K that holds it. The compiler checks
 // that they have the same type.
 func Part[T any, K comparable, V comparable](column func(*T) *V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: offsetIn(field)}}
+	return keyPart[T, K, V](meta.ColumnOf(column), offsetIn(field))
+}
+
+func keyPart[T any, K comparable, V comparable](c *meta.Column, offset uintptr) KeyPart[T, K] {
+	return KeyPart[T, K]{meta.KeyPart{Column: c, Offset: offset, Value: meta.NewColumn(c.Name, reflect.TypeFor[V](), offset)}}
 }
 
 // offsetIn returns the offset of a field in K.
@@ -102,7 +126,7 @@ func offsetIn[K, V any](field func(*K) *V) uintptr {
 // several columns: a row with a NULL in one of them refers to no row. The key of
 // a table has no such part.
 func NullPart[T any, K comparable, V comparable](column func(*T) **V, field func(*K) *V) KeyPart[T, K] {
-	return KeyPart[T, K]{meta.KeyPart{Column: meta.ColumnOf(column), Offset: offsetIn(field)}}
+	return keyPart[T, K, V](meta.ColumnOf(column), offsetIn(field))
 }
 
 // Plan returns what k holds, for the packages of this module.

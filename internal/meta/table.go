@@ -39,6 +39,7 @@ func (o Order) First() bool {
 type KeyPart struct {
 	Column *Column
 	Offset uintptr // inside the key
+	Value  *Column // the part by itself, at its place in a key
 }
 
 // Table is what was declared of one table. It is not changed once built.
@@ -97,18 +98,9 @@ func (t *Table) Check(k reflect.Type) error {
 	if len(t.Key) > 1 && size > k.Size() {
 		return fmt.Errorf("the parts of the key overlap in %s", k)
 	}
-	for i, part := range t.Key {
-		for _, other := range t.Key[:i] {
-			if part.Column == other.Column || part.Offset == other.Offset {
-				return fmt.Errorf("key column %q is named twice", part.Column.Name)
-			}
-		}
-	}
 	if len(t.Key) > 1 {
-		for i := range k.NumField() {
-			if f := k.Field(i); !slices.ContainsFunc(t.Key, func(part KeyPart) bool { return part.Offset == f.Offset }) {
-				return fmt.Errorf("the key does not cover field %s of %s", f.Name, k)
-			}
+		if err := CheckParts(t.Key, k); err != nil {
+			return err
 		}
 	}
 	for _, k := range t.Key {
@@ -123,6 +115,24 @@ func (t *Table) Check(k reflect.Type) error {
 			return fmt.Errorf("version column %q must be an integer", v.Name)
 		case len(t.Key) == 0:
 			return errors.New("a version column needs a key")
+		}
+	}
+	return nil
+}
+
+// CheckParts refuses parts of a key, of a struct k, that have a column or a field
+// twice, or not all fields.
+func CheckParts(parts []KeyPart, k reflect.Type) error {
+	for i, part := range parts {
+		for _, other := range parts[:i] {
+			if part.Column == other.Column || part.Offset == other.Offset {
+				return fmt.Errorf("key column %q is named twice", part.Column.Name)
+			}
+		}
+	}
+	for i := range k.NumField() {
+		if f := k.Field(i); !slices.ContainsFunc(parts, func(part KeyPart) bool { return part.Offset == f.Offset }) {
+			return fmt.Errorf("the key does not cover field %s of %s", f.Name, k)
 		}
 	}
 	return nil

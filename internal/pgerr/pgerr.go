@@ -126,6 +126,7 @@ var conditions = map[string]struct {
 	"22003": {"a number is out of its column's range", smrt.ErrOutOfRange},
 	"22008": {"a date or time is out of its column's range", smrt.ErrOutOfRange},
 	"22007": {"a text is not a date or time", smrt.ErrWrongType},
+	"2201B": {"a text is not a regular expression", smrt.ErrBadQuery},
 	"22021": {"a text contains something that the database's encoding does not have", smrt.ErrInvalidText},
 	"22P02": {"a text is not a value of its column's type", smrt.ErrWrongType},
 	"2200H": {"a sequence is at its end and has no key left", nil},

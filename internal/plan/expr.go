@@ -25,6 +25,16 @@ func Computed(elem *meta.Column, name string, nullable bool, n *Node) Expression
 	return Expression{&c, elem}
 }
 
+// Collated returns what c is with another collation, whose name is one identifier:
+// it may have a dot, as "en_US.utf8" has.
+func Collated(elem, c *meta.Column, collation string) Expression {
+	n := &Node{Op: Raw, SQL: "$1 COLLATE " + meta.Quote(collation), Args: []any{ValueOf(c)}}
+	if err := meta.CheckIdent(collation); err != nil {
+		n.Err = &smrt.QueryError{Reason: fmt.Sprintf("a collation: %v", err)}
+	}
+	return Computed(elem, c.Name, c.Nullable, n)
+}
+
 // ValueOf returns what c is in a row, as an argument of a fragment.
 func ValueOf(c *meta.Column) *Node { return &Node{Op: Value, Column: c} }
 

@@ -250,6 +250,10 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		return w.related(n)
 	case Selected:
 		return w.selected(n)
+	case Among:
+		return w.among(n)
+	case Tuples:
+		return w.tuples(n)
 	case Value:
 		return w.value(n.Column)
 	case GroupKey:
@@ -310,8 +314,10 @@ func (w *renderer) junction(n *Node) sq.Sqlizer {
 // elsewhere, because the planner simplifies NOT and not IS NOT TRUE.
 func mayBeNull(n *Node) bool {
 	switch n.Op {
-	case True, False, IsNull, NotNull, Distinct, Related:
+	case True, False, IsNull, NotNull, Distinct, Related, Tuples:
 		return false
+	case Among:
+		return n.Column != nil && ofGroup(n.Column)
 	case Raw, JSONHasKey, JSONPathEq, JSONPathText, In, NotIn, ArrayHas:
 		return true
 	case And, Or, Not:

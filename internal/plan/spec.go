@@ -36,6 +36,9 @@ const (
 	Between
 	Like
 	ILike
+	EqFold
+	Regexp
+	RegexpFold
 	ArrayHas
 	ArrayContains
 	ArrayWithin
@@ -51,6 +54,8 @@ const (
 	Operand // one column and its value in a row comparison
 	Related // there is a row that Link leads to and that matches all Kids
 	Value   // what Column is in a row
+	Among   // Column is among the values of the column A in the rows that Link, Kids and the *Spec B select; or one of them is NULL
+	Tuples  // Columns are the elements at one place of arrays, of In kids
 
 	Selected   // what Column is in the only row that Link leads to, or an aggregate of all such rows that match Kids
 	Aggregated // of a group of rows: SQL with Args, over the rows that match Kids, with the cast A
@@ -74,6 +79,9 @@ var templates = [...]string{
 	Between:       "% BETWEEN ? AND ?",
 	Like:          "% LIKE ?",
 	ILike:         "% ILIKE ?",
+	EqFold:        "lower(%) = lower(?::text)",
+	Regexp:        "% ~ ?",
+	RegexpFold:    "% ~* ?",
 	ArrayHas:      "? = ANY(%)",
 	ArrayContains: "% @> ?",
 	ArrayWithin:   "% <@ ?",
@@ -218,6 +226,10 @@ func (n *Node) truth() truth {
 		case never:
 			return always
 		}
+	case Among:
+		if reduce(n.Kids, always, never) == never {
+			return never
+		}
 	}
 	return unknown
 }
@@ -269,8 +281,15 @@ func (n *Node) Fingerprint(w io.Writer) {
 }
 
 func fingerprint(w io.Writer, v any) {
-	if n, ok := v.(*Node); ok {
-		n.Fingerprint(w)
+	switch v := v.(type) {
+	case *Node:
+		v.Fingerprint(w)
+		return
+	case *meta.Column:
+		ValueOf(v).Fingerprint(w)
+		return
+	case *Spec:
+		v.fingerprint(w)
 		return
 	}
 	text, null, err := meta.Text(v)

@@ -305,6 +305,12 @@ func (b *builder) node(n *Node) {
 	case Related, Selected:
 		b.link(n)
 		return
+	case Among:
+		b.among(n)
+		return
+	case Tuples:
+		b.tuples(n)
+		return
 	case GroupKey:
 		b.groupKey(n)
 		return
