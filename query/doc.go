@@ -77,6 +77,12 @@
 //	query.Where(worth.Gt(100_00), query.Compare(Stock, "<", MinStock)).OrderBy(worth.Desc())
 //	Price.SetTo(query.SQL[int64]("greatest($1 - $2, 0)", Price, 50))
 //
+// The operators of extensions are expressions too. An index on the column serves
+// an order by the distance alone:
+//
+//	distance := query.SQL[float32]("$1 <-> $2", Name, "kettel") // of pg_trgm
+//	query.Where(Stock.Gt(0)).OrderBy(distance.Asc()).Limit(5)
+//
 // [InSelect] takes rows by a query of another table, [Key.In] by a list of values of
 // several columns, and [Collate] compares and orders texts by another collation:
 //

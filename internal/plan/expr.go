@@ -127,6 +127,11 @@ func (w *renderer) value(c *meta.Column) sq.Sqlizer {
 	return sq.Expr(escape(w.scope.column(c)))
 }
 
+// cast gives the operands of a template a type.
+func cast(template, to string) string {
+	return strings.NewReplacer("ANY(?)", "ANY(?::"+to+"[])", "ALL(?)", "ALL(?::"+to+"[])", "?", "?::"+to).Replace(template)
+}
+
 // comparison renders an operator on a column. The arguments of an expression
 // come before the operands, wherever the template has it.
 func (w *renderer) comparison(n *Node) sq.Sqlizer {
@@ -134,8 +139,10 @@ func (w *renderer) comparison(n *Node) sq.Sqlizer {
 	template := templates[n.Op]
 	if n.Column.Expr != nil { // else an integer of the server would take a float's whole part
 		switch n.Column.Encode {
-		case meta.KindFloat32, meta.KindFloat64:
-			template = strings.NewReplacer("ANY(?)", "ANY(?::float8[])", "ALL(?)", "ALL(?::float8[])", "?", "?::float8").Replace(template)
+		case meta.KindFloat32: // 0.1 as a float8 is not that of a real
+			template = cast(template, "real")
+		case meta.KindFloat64:
+			template = cast(template, "float8")
 		}
 	}
 	args := make([]any, 0, 3)
