@@ -77,6 +77,15 @@ func TestBadDefinitionsPanic(t *testing.T) {
 		"key too small": {func() {
 			query.NewCompositeTable("x", query.Key[twice, short]{query.Part(func(t *twice) *int64 { return &t.A }, func(k *short) *int64 { return &k.A }), query.Part(func(t *twice) *int64 { return &t.ID }, func(k *short) *int64 { return &k.A })})
 		}, ""},
+		"parts not named": {func() {
+			query.NewCompositeTable("x", pairKey(), query.KeyByDatabase[twice]())
+		}, "name the parts that the database makes"},
+		"part that is none": {func() {
+			query.NewTable("x", id, query.KeyByDatabase(query.Col(func(p *plain) *string { return &p.Name })))
+		}, "not part of the key"},
+		"key as a default": {func() {
+			query.NewCompositeTable("x", pairKey(), query.Default(query.Col(func(t *twice) *int64 { return &t.ID })))
+		}, "declare it with KeyByDatabase"},
 		"part outside the key":  {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return &global }) }, "address of a field of its argument"},
 		"part of nothing":       {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return nil }) }, "returned nil"},
 		"column outside entity": {func() { query.Part(func(*twice) *int64 { return &global }, func(k *pair) *int64 { return &k.A }) }, "address of a field of its argument"},
@@ -90,6 +99,13 @@ func TestBadDefinitionsPanic(t *testing.T) {
 			}()
 			c.define()
 		})
+	}
+}
+
+func pairKey() query.Key[twice, pair] {
+	return query.Key[twice, pair]{
+		query.Part(func(t *twice) *int64 { return &t.A }, func(k *pair) *int64 { return &k.A }),
+		query.Part(func(t *twice) *int64 { return &t.ID }, func(k *pair) *int64 { return &k.B }),
 	}
 }
 
@@ -112,13 +128,13 @@ func TestDefinitions(t *testing.T) {
 	if table.Name() != "Sales.Order Lines" || table.Plan().Quoted != `"Sales"."Order Lines"` || table.CacheStats().Capacity != 512 {
 		t.Errorf("%q %q %+v", table.Name(), table.Plan().Quoted, table.CacheStats())
 	}
-	if !table.Plan().KeyByServer || query.NewTable("x", func(p *plain) *string { return &p.Name }).Plan().KeyByServer {
+	if !table.Plan().Key[0].ByServer || query.NewTable("x", func(p *plain) *string { return &p.Name }).Plan().Key[0].ByServer {
 		t.Error("integer keys are the database's, others are not")
 	}
-	if query.NewTable("x", func(p *plain) *int64 { return &p.ID }, query.KeyByClient[plain]()).Plan().KeyByServer {
+	if query.NewTable("x", func(p *plain) *int64 { return &p.ID }, query.KeyByClient[plain]()).Plan().Key[0].ByServer {
 		t.Error("KeyByClient")
 	}
-	if !query.NewTable("x", func(p *plain) *string { return &p.Name }, query.KeyByDatabase[plain]()).Plan().KeyByServer {
+	if !query.NewTable("x", func(p *plain) *string { return &p.Name }, query.KeyByDatabase[plain]()).Plan().Key[0].ByServer {
 		t.Error("KeyByDatabase")
 	}
 	if view := query.NewView[plain]("x"); !view.Plan().ReadOnly || len(view.Plan().Key) > 0 {

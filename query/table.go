@@ -56,7 +56,8 @@ func NewTable[T any, K comparable](name string, key func(*T) *K, options ...Tabl
 //		query.Part(func(i *Inventory) *int64 { return &i.ProductID }, func(k *InventoryKey) *int64 { return &k.ProductID }),
 //	})
 //
-// The parts must cover all of K. NewCompositeTable panics if the declaration
+// The parts must cover all of K. Zeros are written like other values, except in
+// parts that [KeyByDatabase] names. NewCompositeTable panics if the declaration
 // contradicts itself, as [NewTable] does.
 func NewCompositeTable[T any, K comparable](name string, key Key[T, K], options ...TableOption[T]) *Table[T, K] {
 	if len(key) < 2 || len(key) > 4 {
@@ -168,7 +169,9 @@ func declare(name string, entity, key any, parts []meta.KeyPart, options []setti
 	fail(err)
 	d.table.Struct = s
 	fail(d.table.SetName(name))
-	d.table.KeyByServer = len(parts) == 1 && parts[0].Column.IsInteger()
+	if len(parts) == 1 {
+		d.table.Key[0].ByServer = parts[0].Column.IsInteger()
+	}
 	for _, apply := range options {
 		fail(apply(&d))
 	}
@@ -193,7 +196,10 @@ func createdAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.Crea
 func updatedAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.UpdatedAt = c }) }
 func version(c *meta.Column) setting    { return to(func(t *meta.Table) { t.Version = c }) }
 func mayLeaveOut() setting              { return to(func(t *meta.Table) { t.MayLeaveOut = true }) }
-func keyByServer(b bool) setting        { return to(func(t *meta.Table) { t.KeyByServer = b }) }
+
+func keyByServer(columns []*meta.Column, made bool) setting {
+	return func(d *definition) error { return d.table.LeaveKey(columns, made) }
+}
 
 func defaultOrder(order []meta.Order) setting {
 	return func(d *definition) error {
@@ -307,15 +313,20 @@ func MayLeaveOut[T any]() TableOption[T] {
 
 // KeyByDatabase declares that the database assigns the key of a row that is
 // created with a zero key, for instance by a default of gen_random_uuid(). For
-// integer keys this is the default.
-func KeyByDatabase[T any]() TableOption[T] {
-	return TableOption[T]{keyByServer(true)}
+// integer keys of one column this is the default.
+//
+// Of a composite key it names the parts that the database assigns where they are
+// zero. The others are written as they are:
+//
+//	query.KeyByDatabase(InvoiceID) // of PRIMARY KEY (tenant_id, id)
+func KeyByDatabase[T any](parts ...AnyColumn[T]) TableOption[T] {
+	return TableOption[T]{keyByServer(columnsOf(parts), true)}
 }
 
 // KeyByClient declares that the program assigns the keys. Then a zero key is
 // refused with smrt.ErrZeroKey for integers too.
 func KeyByClient[T any]() TableOption[T] {
-	return TableOption[T]{keyByServer(false)}
+	return TableOption[T]{keyByServer(nil, false)}
 }
 
 // PlanCacheSize sets how many shapes of queries the table remembers. Default:

@@ -39,6 +39,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestRowsComeBackInAnyOrder",
 		},
 		{
+			"a zero part of a key is left to the database", "../internal/table/table.go",
+			"(len(t.Key) == 1 || t.MadeByServer(col)) && col.Zero(p)", "len(t.Key) == 1 && col.Zero(p)",
+			"TestPartOfAKeyByDatabase",
+		},
+		{
 			"the server refuses to leave out rows", "../internal/table/write.go",
 			"	return c != nil && c.Guardable", "	return false && c.Guardable",
 			"TestLeftOutFailsTheTransaction",

@@ -18,7 +18,7 @@ func (p *planner) updates(ops []*op) {
 			b := p.buffer[:0]
 			for _, col := range o.appendRefs(nil) {
 				b = binary.AppendUvarint(b, uint64(col.Index))
-				b = append(append(b, o.source(col).setting...), 0)
+				b = append(append(b, o.source(col).setting()...), 0)
 			}
 			p.buffer = b
 			i, ok := at[string(b)]

@@ -24,6 +24,9 @@ import (
 //	an earlier flush made it      the entity has it
 //	the server makes it           the setting of the statement that creates the row
 //	it is reserved, in a ring     the setting of the statement that drew it
+//
+// Of a composite key that holds for each of its parts. A part may also be the key
+// of a third row, which is where it comes from then (origin).
 
 // group is rows that one statement creates.
 type group struct {
@@ -97,7 +100,7 @@ func (p *planner) groups(ops []*op) ([]*group, error) {
 		}
 		to := len(b)
 		for _, col := range refs {
-			b = append(append(b, o.source(col).setting...), 0)
+			b = append(append(b, o.source(col).setting()...), 0)
 		}
 		p.buffer = b
 		g := open[string(b)]
@@ -124,19 +127,29 @@ func (p *planner) groups(ops []*op) ([]*group, error) {
 // leavesKey reports whether the key of a row goes to a setting when the row is
 // created: other rows need it, or the row is found by it when it is completed.
 func (o *op) leavesKey() bool {
-	return (o.needed || len(o.late) > 0) && !o.reserved && len(o.table.Key) == 1 && !o.known()
+	return (o.needed || len(o.late) > 0) && !o.reserved && !o.done && slices.ContainsFunc(o.table.Key, func(k meta.KeyPart) bool { return o.makes(k.Column) })
+}
+
+// makes reports whether the server makes a part of the key of a row that is not
+// created yet. A key of one column is left in a setting by its own row also if it
+// is that of another; of a composite one, the other row has left it.
+func (o *op) makes(part *meta.Column) bool {
+	if len(o.table.Key) == 1 {
+		return !o.hasKey()
+	}
+	return o.table.LeftToServer(part, o.entity) && !o.refers(part)
 }
 
 // appendRefs appends the columns of an insert that get keys which the server
 // has yet to make.
 func (o *op) appendRefs(columns []*meta.Column) []*meta.Column {
 	for _, r := range o.refs {
-		if !r.to.known() && !slices.Contains(o.late, r.column) {
+		if !r.known() && !slices.Contains(o.late, r.column) {
 			columns = append(columns, r.column)
 		}
 	}
 	if o.reserved {
-		columns = append(columns, o.table.Key[0].Column)
+		columns = append(columns, o.table.MadeKey())
 	}
 	return columns
 }
@@ -144,7 +157,7 @@ func (o *op) appendRefs(columns []*meta.Column) []*meta.Column {
 // filled returns the entity with the keys of other rows that are known, as far
 // as they matter to how it is written: a key that is given is not zero.
 func (o *op) filled() unsafe.Pointer {
-	if !slices.ContainsFunc(o.refs, func(r reference) bool { return r.to.known() }) {
+	if !slices.ContainsFunc(o.refs, reference.known) {
 		return o.entity
 	}
 	c := o.table.Copies(1)
@@ -160,8 +173,8 @@ func (o *op) copyTo(p unsafe.Pointer) {
 	}
 	o.table.CopyEntity(p, o.entity)
 	for _, r := range o.refs {
-		if r.to.known() {
-			assign(r.column, p, r.to)
+		if r.known() {
+			r.assign(p)
 		}
 	}
 }
@@ -182,7 +195,7 @@ func (p *planner) backfills(ops []*op) {
 		b = append(b, '/')
 		for _, col := range o.backfillRefs() {
 			b = binary.AppendUvarint(b, uint64(col.Index))
-			b = append(append(b, o.source(col).setting...), 0)
+			b = append(append(b, o.source(col).setting()...), 0)
 		}
 		p.buffer = b
 		if open[string(b)] == nil {
@@ -201,20 +214,23 @@ func (p *planner) backfills(ops []*op) {
 func (o *op) backfillRefs() (columns []*meta.Column) {
 	composite := len(o.table.Key) > 1
 	for _, r := range o.refs {
-		if !r.to.known() && (slices.Contains(o.late, r.column) || composite && o.table.IsKey(r.column)) {
+		if !r.known() && (slices.Contains(o.late, r.column) || composite && o.table.IsKey(r.column)) {
 			columns = append(columns, r.column)
 		}
 	}
-	if !composite && !o.hasKey() {
-		columns = append(columns, o.table.Key[0].Column)
+	for _, k := range o.table.Key {
+		if o.makes(k.Column) {
+			columns = append(columns, k.Column)
+		}
 	}
 	return columns
 }
 
-// assign gives a column of the copy at p the key of another row that is known.
-func assign(col *meta.Column, p unsafe.Pointer, from *op) {
-	key := from.table.Key[0].Column
-	field, value := fieldOf(col, p), fieldOf(key, from.entity)
+// assign gives the column of the entity at p the key of another row that is
+// known.
+func (r reference) assign(p unsafe.Pointer) {
+	from := r.origin()
+	field, value := fieldOf(r.column, p), fieldOf(from.part, from.to.entity)
 	switch {
 	case value.Type() == field.Type():
 		field.Set(value)

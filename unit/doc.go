@@ -24,7 +24,8 @@
 //
 // [Create] returns the key that the row will have, and [Refer] puts it into a
 // column of other rows, one or thousands. The compiler checks that the column
-// belongs to their entity and has the type of the key. [Link] is for rows that
+// belongs to their entity and has the type of the key. [ReferKey] does the same
+// for composite keys. [Link] is for rows that
 // refer to each other in a ring, and [Update] gives new keys to rows that
 // exist.
 //

@@ -333,7 +333,7 @@ func (u *work) done() {
 // settled gives the entity the keys of other rows, which all have theirs now.
 func (o *op) settled() {
 	for _, r := range o.refs {
-		assign(r.column, o.entity, r.to)
+		r.assign(o.entity)
 	}
 }
 

@@ -49,6 +49,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestMany",
 		},
 		{
+			"each part of a key is in a setting of its own", "plan.go",
+			"			n++\n", "			n = 0\n",
+			"TestSeveralPartsOfAKey",
+		},
+		{
+			"a part of a key that is the key of a third row comes from there", "plan.go",
+			"		if next < 0 {\n", "		if next < 0 || true {\n",
+			"TestReferKey",
+		},
+		{
 			"an update checks the version", "../internal/flush/step.go",
 			"(s.Kind == Update || s.Kind == Delete && s.Checked)", "(s.Kind == Delete && s.Checked)",
 			"TestStaleAnywhere",

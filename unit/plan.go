@@ -139,8 +139,8 @@ func (p *planner) describe(s flush.Step, ops []*op, refs []*meta.Column) flush.S
 		s.Refs = make([]flush.Ref, len(refs))
 	}
 	for i, col := range refs {
-		to := ops[0].source(col)
-		s.Refs[i] = flush.Ref{Column: col, Type: p.keyType(to.table), Setting: to.setting, Own: to == ops[0] && to.reserved}
+		from := ops[0].source(col)
+		s.Refs[i] = flush.Ref{Column: col, Type: p.keyType(from), Setting: from.setting(), Own: from.to == ops[0] && from.to.reserved}
 	}
 	return s
 }
@@ -153,21 +153,65 @@ func (p *planner) write(s flush.Step, ops []*op) {
 		r := &s.Refs[i]
 		r.At = make([]int32, len(ops))
 		for j, o := range ops {
-			r.At[j] = o.source(r.Column).at
+			r.At[j] = o.source(r.Column).to.at
 		}
 	}
 	p.steps, p.ops = append(p.steps, s), append(p.ops, ops)
 }
 
-// source returns the row whose key a column gets: another one, or the row
-// itself if its key is found in a setting.
-func (o *op) source(col *meta.Column) *op {
+// source returns where a column gets a key from that is in a setting: another
+// row, or the row itself.
+func (o *op) source(col *meta.Column) reference {
 	for _, r := range o.refs {
-		if r.column == col && !r.to.known() {
-			return r.to
+		if r.column == col && !r.known() {
+			return r.origin()
 		}
 	}
-	return o
+	return reference{to: o, part: col}
+}
+
+// origin returns the reference to the row that the key comes from in the end: a
+// part of the composite key of one row may be the key of another. In a ring, which
+// is found by looking back ever farther, it is the first row with a value.
+func (r reference) origin() reference {
+	given, back := r, r
+	for step, far := 1, 1; !r.to.done && len(r.to.table.Key) > 1; step++ {
+		next := slices.IndexFunc(r.to.refs, func(next reference) bool { return next.column == r.part })
+		if next < 0 {
+			break
+		}
+		if given.part.Zero(given.to.entity) {
+			given = r
+		}
+		if r = r.to.refs[next]; r.to == back.to && r.part == back.part {
+			return given
+		}
+		if step == far {
+			back, step, far = r, 0, 2*far
+		}
+	}
+	return r
+}
+
+// known reports whether the program knows the key that a reference is to.
+func (r reference) known() bool {
+	from := r.origin()
+	return from.to.done || !from.to.makes(from.part)
+}
+
+// setting returns the setting that has the part of the key which a reference is
+// to.
+func (r reference) setting() string {
+	n := 0
+	for _, k := range r.to.table.Key {
+		if k.Column == r.part {
+			break
+		}
+		if r.to.makes(k.Column) {
+			n++
+		}
+	}
+	return flush.KeySetting(r.to.setting, n)
 }
 
 // copies returns copies of the entities of ops, in a row, with what a patch

@@ -53,11 +53,11 @@ func newRowGraph(g *tableGraph, nodes []int, ops []*op, keys []flush.ForeignKey)
 	r.nodes = len(r.rows)
 	for i, o := range r.rows {
 		for _, ref := range o.refs {
-			if to, ok := at[ref.to]; ok && (to != i || !o.known()) {
+			if to, ok := at[ref.to]; ok && (to != i || !ref.known()) {
 				k := foreignKeyOf(keys, o.table, ref)
 				r.edges = append(r.edges, edge{
-					from: i, to: to, key: k, ref: !ref.to.known(),
-					opens: o.opens(k) && (ref.to.known() || slices.Contains(k.Nullable, ref.column)),
+					from: i, to: to, key: k, ref: !ref.known(),
+					opens: o.opens(k) && (ref.known() || slices.Contains(k.Nullable, ref.column)),
 				})
 			}
 		}
@@ -115,8 +115,7 @@ func (r *rowGraph) byValue(k *flush.ForeignKey) {
 func valuesOf(o *op, columns []*meta.Column) (string, bool) {
 	var b []byte
 	for _, col := range columns {
-		if slices.ContainsFunc(o.refs, func(r reference) bool { return r.column == col }) ||
-			o.table.IsKey(col) && o.table.KeyIsZero(o.entity) {
+		if o.refers(col) || o.table.LeftToServer(col, o.entity) {
 			return "", false
 		}
 		if v, err := col.Arg(o.entity); v == nil || err != nil {
@@ -135,8 +134,10 @@ func (o *op) hasKey() bool {
 	return !o.table.KeyIsZero(o.entity) && !slices.ContainsFunc(o.refs, func(r reference) bool { return o.table.IsKey(r.column) })
 }
 
-// known reports whether the program knows the key of a row.
-func (o *op) known() bool { return o.done || o.hasKey() }
+// refers reports whether a column gets the key of another row.
+func (o *op) refers(col *meta.Column) bool {
+	return slices.ContainsFunc(o.refs, func(r reference) bool { return r.column == col })
+}
 
 // open takes foreign keys out of the graph until no rows are in a ring. It
 // returns those that must be checked at the end. Each round takes all edges of
@@ -213,7 +214,7 @@ func (r *rowGraph) deferring(k *flush.ForeignKey, in []int) {
 func (r *rowGraph) reservable(k *flush.ForeignKey, in []int) bool {
 	for i := range r.edges {
 		e := &r.edges[i]
-		if e.key == k && e.ref && within(e, in) && !(r.rows[e.to].table.KeyByServer && flush.CanReserveKeys(k.To)) {
+		if e.key == k && e.ref && within(e, in) && !flush.CanReserveKeys(k.To) {
 			return false
 		}
 	}

@@ -94,9 +94,9 @@ func (s *schema) catalogOf(t *table.Table) *table.Catalog {
 	return nil
 }
 
-// keyType returns the type of the key of a table, which is one column.
-func (s *schema) keyType(t *table.Table) string {
-	return s.catalogOf(t).Columns[t.Key[0].Column.Name].Name
+// keyType returns the type of the key, or the part of one, that a reference is to.
+func (s *schema) keyType(r reference) string {
+	return s.catalogOf(r.to.table).Columns[r.part.Name].Name
 }
 
 // forgetCatalogs lets what is known of the unit's tables be asked for again.

@@ -25,14 +25,14 @@ type Unit struct{ work }
 // New returns an empty unit.
 func New() *Unit { return &Unit{} }
 
-// Key stands for the key of a row that a unit creates. It is used with [Refer],
-// in the unit that made it: before the flush, when the database has yet to make
+// Key stands for the key of a row that a unit creates. It is used with [Refer] and
+// [ReferKey], in the unit that made it: before the flush, when the database has yet to make
 // the key, and in later flushes of the same Unit. The zero Key stands for no
 // row.
 type Key[K any] struct{ row *op }
 
-// Reference gives a column of rows of T the key of another row. It is made by
-// [Refer].
+// Reference gives a column of rows of T the key of another row, or several
+// columns its parts. It is made by [Refer] or [ReferKey].
 type Reference[T any] struct{ ref reference }
 
 // Refer sets a column to the key of a row that the unit creates, or that an
@@ -41,7 +41,7 @@ type Reference[T any] struct{ ref reference }
 //	order := unit.Create(u, shop.Orders, &shop.Order{CustomerID: 7})
 //	unit.CreateMany(u, shop.OrderItems, items, unit.Refer(shop.ItemOrder, order))
 func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
-	return Reference[T]{reference{column.Plan(), key.row}}
+	return Reference[T]{reference{column: column.Plan(), to: key.row}}
 }
 
 // Create schedules an insert of the entity, with the values it has when the
@@ -49,7 +49,7 @@ func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
 // then the unit refers to the struct, so do not move it, as append does with a
 // slice that is full.
 //
-// Create returns the key of the row, for [Refer]. It is also in the entity
+// Create returns the key of the row, for [Refer] and [ReferKey]. It is also in the entity
 // after the flush. A key that the entity has already is used as it is. If the
 // table's key is not made by the database, the entity must have one, and Flush
 // returns smrt.ErrZeroKey otherwise.
@@ -73,6 +73,22 @@ func CreateMany[T any, K comparable](u *Unit, table *query.Table[T, K], vs []T, 
 //	unit.Link(u, &t, unit.Refer(TeamCaptain, player))
 func Link[T any](u *Unit, v *T, refs ...Reference[T]) {
 	u.link(unsafe.Pointer(v), references(refs))
+}
+
+// ReferKey is [Refer] for a composite key: it sets the columns of a foreign key,
+// tied to the parts of the key as in query.NewCompositeTable. Parts that the
+// program makes are set too, and may be in several foreign keys of a row; the first
+// one counts. They are not set in the key of a row that exists.
+//
+//	var LineInvoice = query.Key[Line, InvoiceKey]{
+//		query.Part(func(l *Line) *int64 { return &l.TenantID }, func(k *InvoiceKey) *int64 { return &k.TenantID }),
+//		query.Part(func(l *Line) *int64 { return &l.InvoiceID }, func(k *InvoiceKey) *int64 { return &k.ID }),
+//	}
+//
+//	invoice := unit.Create(u, Invoices, &Invoice{TenantID: 7})
+//	unit.CreateMany(u, Lines, lines, unit.ReferKey(LineInvoice, invoice))
+func ReferKey[T any, K comparable](columns query.Key[T, K], key Key[K]) Reference[T] {
+	return Reference[T]{partsOf(plan.All(columns), key.row)}
 }
 
 // references returns what references hold, without copying.

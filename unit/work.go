@@ -33,12 +33,6 @@ const (
 
 var kindNames = [...]string{creates: "create", updates: "update", patches: "patch", deletes: "delete"}
 
-// reference is a column that gets the key of another row.
-type reference struct {
-	column *meta.Column
-	to     *op
-}
-
 // op is one write that was asked for.
 type op struct {
 	kind  kind
@@ -93,7 +87,7 @@ func (u *work) add(o *op) *op {
 }
 
 func (u *work) create(t *plan.Table, p unsafe.Pointer, refs []reference) *op {
-	o := &op{kind: creates, table: table.Of(t), entity: p, refs: slices.Clone(refs)}
+	o := &op{kind: creates, table: table.Of(t), entity: p, refs: apart(refs, nil, nil)}
 	u.checkCreate(o)
 	return u.add(o)
 }
@@ -104,7 +98,7 @@ func (u *work) createMany(t *plan.Table, base unsafe.Pointer, n int, refs []refe
 	of := table.Of(t)
 	size := t.Struct.Type.Size()
 	block, rows := make([]op, n), make([]*op, n)
-	refs = slices.Clone(refs)
+	refs = apart(refs, nil, nil)
 	for i := range block {
 		o := &block[i]
 		o.kind, o.table, o.entity, o.refs = creates, of, unsafe.Add(base, uintptr(i)*size), refs
@@ -128,7 +122,11 @@ func (u *work) link(p unsafe.Pointer, refs []reference) {
 // refer adds references to a row that was added before.
 func (u *work) refer(o *op, refs []reference) {
 	if len(refs) > 0 {
-		o.refs = append(slices.Clone(o.refs), refs...) // other rows may share them
+		var fixed *table.Table
+		if o.kind == updates {
+			fixed = o.table
+		}
+		o.refs = append(slices.Clip(o.refs), apart(refs, o.refs, fixed)...) // other rows may share them
 		u.checkRefs(o, o.index)
 	}
 }
@@ -136,33 +134,6 @@ func (u *work) refer(o *op, refs []reference) {
 func (u *work) checkCreate(o *op) {
 	u.checkEntity(o, false)
 	u.checkRefs(o, len(u.ops))
-}
-
-// checkRefs refuses references of the write with the given index that can never
-// be made.
-func (u *work) checkRefs(o *op, index int) {
-	for i := range o.refs {
-		u.fail(o.kind, o.table, index, o.checkRef(i))
-	}
-}
-
-func (o *op) checkRef(i int) error {
-	r, reason := o.refs[i], ""
-	switch {
-	case r.column == nil:
-		reason = "a Reference needs a column: take it from unit.Refer"
-	case r.to == nil:
-		reason = "the zero Key is that of no row: take it from unit.Create"
-	case len(r.to.table.Key) != 1:
-		reason = "a reference needs a row whose key is one column"
-	case o.kind == updates && o.table.IsKey(r.column):
-		reason = "column " + r.column.Name + " is the key, which an update does not change"
-	case slices.ContainsFunc(o.refs[:i], func(other reference) bool { return other.column == r.column }):
-		reason = "column " + r.column.Name + " is given two keys"
-	default:
-		return o.table.CheckColumn(r.column)
-	}
-	return &smrt.QueryError{Reason: reason}
 }
 
 // checkEntity refuses a second write of the same entity.
@@ -190,7 +161,7 @@ func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
 		u.refer(o, refs) // it is written already, with the values it has at the flush
 		return
 	}
-	o := &op{kind: updates, table: of, entity: p, refs: slices.Clone(refs)}
+	o := &op{kind: updates, table: of, entity: p, refs: apart(refs, nil, of)}
 	u.checkEntity(o, true)
 	u.checkRefs(o, len(u.ops))
 	u.add(o)

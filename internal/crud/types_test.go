@@ -97,7 +97,7 @@ func newCells(t *testing.T, pool *pgxpool.Pool, sqlType string, v reflect.Type) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := &meta.Table{Struct: s, Key: []meta.KeyPart{{Column: s.Columns[0]}}, KeyByServer: true, KeyType: reflect.TypeFor[int64](), KeySize: 8}
+	table := &meta.Table{Struct: s, Key: []meta.KeyPart{{Column: s.Columns[0], ByServer: true}}, KeyType: reflect.TypeFor[int64](), KeySize: 8}
 	if err := table.SetName(name); err != nil {
 		t.Fatal(err)
 	}

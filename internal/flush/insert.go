@@ -84,13 +84,15 @@ func (s *Step) insertStatement(in *inputs) *table.Statement {
 	sql := t.InsertSQL(p, text, s.overriding())
 	switch {
 	case s.Setting != "" && in.arrays != nil:
-		st.SQL = keepKeys(sql, list, t.Key[0].Column, in.next())
+		st.SQL = keepKeys(sql, list, t.KeysMade(s.Shape), in.next())
 		if s.guards() {
 			st.SQL += table.FailIfLeftOut(len(list), text.Count)
 		}
 		return st
 	case s.Setting != "":
-		list = append(list, "set_config("+in.next()+", ARRAY["+t.Key[0].Column.Quoted+"]::text, true)")
+		for i, key := range t.KeysMade(s.Shape) {
+			list = append(list, keep(in.next(), i, "ARRAY["+key.Quoted+"]"))
+		}
 	}
 	switch {
 	case s.guards():
@@ -117,20 +119,45 @@ func (s *Step) overriding() string {
 
 // keepKeys makes an insert of several rows leave its keys in a setting. Rows of a
 // WITH part come in the order they were inserted.
-func keepKeys(insert string, list []string, key *meta.Column, setting string) string {
+func keepKeys(insert string, list []string, keys []*meta.Column, setting string) string {
 	names := make([]string, len(list))
 	for i := range names {
 		names[i] = "r" + strconv.Itoa(i)
 	}
 	columns := strings.Join(names, ", ")
-	return "WITH smrt_i(" + columns + ", k) AS (" + insert + " RETURNING " + strings.Join(append(slices.Clip(list), key.Quoted), ", ") +
-		"), smrt_k AS MATERIALIZED (SELECT set_config(" + setting + ", array_agg(smrt_i.k)::text, true) FROM smrt_i) SELECT " + columns + " FROM smrt_k, smrt_i"
+	returning, kept := slices.Clip(list), make([]string, len(keys))
+	for i, key := range keys {
+		name := "k" + strings.Repeat("k", i)
+		names, returning = append(names, name), append(returning, key.Quoted)
+		kept[i] = keep(setting, i, "array_agg(smrt_i."+name+")")
+	}
+	return "WITH smrt_i(" + strings.Join(names, ", ") + ") AS (" + insert + " RETURNING " + strings.Join(returning, ", ") +
+		"), smrt_k AS MATERIALIZED (SELECT " + strings.Join(kept, ", ") + " FROM smrt_i) SELECT " + columns + " FROM smrt_k, smrt_i"
+}
+
+// keep leaves keys, or one of the parts of them that the server makes, in a
+// setting.
+func keep(setting string, part int, keys string) string {
+	if part > 0 {
+		setting += "::text || '" + KeySetting("", part) + "'"
+	}
+	return "set_config(" + setting + ", " + keys + "::text, true)"
+}
+
+// KeySetting returns the name of the setting that has one of the parts of the keys
+// that the server makes. The first is in the one with the given name; mostly there
+// are no others.
+func KeySetting(name string, part int) string {
+	if part == 0 {
+		return name
+	}
+	return name + "_" + strconv.Itoa(part)
 }
 
 // reserveKeys draws keys before their rows are created, and leaves them in a
 // setting: for rows that refer to each other in a ring.
 func (s *Step) reserveKeys() Statement {
-	key := s.Table.Key[0].Column
+	key := s.Table.MadeKey()
 	args, next := []any{s.Setting, s.Count}, "gen_random_uuid()"
 	if s.Catalog.Columns[key.Name].Name != "pg_catalog.uuid" {
 		next = "nextval(pg_get_serial_sequence($3, $4))"
@@ -140,14 +167,11 @@ func (s *Step) reserveKeys() Statement {
 		" AS k FROM generate_series(1, $2::integer)) AS drawn"}
 }
 
-// CanReserveKeys reports whether keys can be drawn before their rows are
+// CanReserveKeys reports whether the server makes keys that can be drawn before their rows are
 // created.
 func CanReserveKeys(t *table.Table) bool {
-	if len(t.Key) != 1 {
-		return false
-	}
-	key := t.Key[0].Column
-	return key.IsInteger() || key.Kind == meta.KindUUID || key.Type == uuidType
+	key := t.MadeKey()
+	return key != nil && (key.IsInteger() || key.Kind == meta.KindUUID || key.Type == uuidType)
 }
 
 var uuidType = reflect.TypeFor[pgtype.UUID]()

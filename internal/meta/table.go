@@ -35,11 +35,12 @@ func (o Order) First() bool {
 	return o.Nulls == NullsFirst || o.Nulls == NullsDefault && o.Desc
 }
 
-// KeyPart ties a part of a composite key to its column.
+// KeyPart ties a part of a key to its column.
 type KeyPart struct {
-	Column *Column
-	Offset uintptr // inside the key
-	Value  *Column // the part by itself, at its place in a key
+	Column   *Column
+	Offset   uintptr // inside the key
+	Value    *Column // the part by itself, at its place in a key
+	ByServer bool    // the server makes it for a row that is created with a zero
 }
 
 // Table is what was declared of one table. It is not changed once built.
@@ -51,7 +52,6 @@ type Table struct {
 	Key          []KeyPart // empty: no key
 	KeySize      uintptr   // of a key's Go type
 	KeyType      reflect.Type
-	KeyByServer  bool // a zero key is left to the server
 	MayLeaveOut  bool // triggers leave out rows that are inserted
 	ReadOnly     bool // views
 	SoftDelete   *Column
@@ -108,6 +108,9 @@ func (t *Table) Check(k reflect.Type) error {
 		case t.SoftDelete, t.CreatedAt, t.UpdatedAt, t.Version:
 			return fmt.Errorf("column %q is part of the key and cannot have a role besides", k.Column.Name)
 		}
+		if slices.Contains(t.Defaults, k.Column) {
+			return fmt.Errorf("column %q is part of the key: declare it with KeyByDatabase, not as a Default", k.Column.Name)
+		}
 	}
 	if v := t.Version; v != nil {
 		switch {
@@ -141,6 +144,40 @@ func CheckParts(parts []KeyPart, k reflect.Type) error {
 // IsKey reports whether c is part of the key.
 func (t *Table) IsKey(c *Column) bool {
 	return slices.ContainsFunc(t.Key, func(k KeyPart) bool { return k.Column == c })
+}
+
+// MadeByServer reports whether c is a part of the key that the server makes for
+// a row that is created with a zero there.
+func (t *Table) MadeByServer(c *Column) bool {
+	return slices.ContainsFunc(t.Key, func(k KeyPart) bool { return k.Column == c && k.ByServer })
+}
+
+// PartAt returns the column of the part of the key that is at an offset in it, nil
+// for none.
+func (t *Table) PartAt(offset uintptr) *Column {
+	for _, k := range t.Key {
+		if k.Offset == offset {
+			return k.Column
+		}
+	}
+	return nil
+}
+
+// LeaveKey leaves parts of the key to the server where they are zero: those
+// named, or the only one. Without made, it leaves none.
+func (t *Table) LeaveKey(columns []*Column, made bool) error {
+	if made && len(columns) == 0 && len(t.Key) > 1 {
+		return errors.New("the key is composite: name the parts that the database makes, as in KeyByDatabase(column)")
+	}
+	for i := range t.Key {
+		t.Key[i].ByServer = made && (len(columns) == 0 || slices.Contains(columns, t.Key[i].Column))
+	}
+	for _, c := range columns {
+		if !t.MadeByServer(c) {
+			return fmt.Errorf("KeyByDatabase names column %q, which is not part of the key", c.Name)
+		}
+	}
+	return nil
 }
 
 // KeyOf copies the key of the entity at p to the key at key.

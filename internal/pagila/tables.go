@@ -187,7 +187,7 @@ var (
 	Payments    = query.NewCompositeTable("payment", query.Key[Payment, PaymentKey]{
 		query.Part(func(p *Payment) *time.Time { return &p.PaymentDate }, func(k *PaymentKey) *time.Time { return &k.PaymentDate }),
 		query.Part(func(p *Payment) *int32 { return &p.PaymentID }, func(k *PaymentKey) *int32 { return &k.PaymentID }),
-	}, query.Default[Payment](query.Col(func(p *Payment) *int32 { return &p.PaymentID })))
+	}, query.KeyByDatabase[Payment](query.Col(func(p *Payment) *int32 { return &p.PaymentID })))
 	Rentals = query.NewTable("rental", func(r *Rental) *int32 { return &r.RentalID })
 	Staffs  = query.NewTable("staff", func(s *Staff) *int32 { return &s.StaffID })
 	Stores  = query.NewTable("store", func(s *Store) *int32 { return &s.StoreID })

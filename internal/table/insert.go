@@ -75,8 +75,8 @@ func (t *Table) InsertMode(col *meta.Column, p unsafe.Pointer) (byte, error) {
 		return byClock, nil
 	case col == t.Version && col.Zero(p):
 		return byOne, nil
-	case t.IsKey(col) && (len(t.Key) == 1 && col.Zero(p)):
-		if !t.KeyByServer {
+	case t.LeftToServer(col, p):
+		if !t.MadeByServer(col) {
 			return 0, &smrt.ValueError{
 				Table: t.Name, Column: col.Name, Row: -1, Offset: -1, Err: smrt.ErrZeroKey,
 				Reason: "assign a key before the row is created, or declare the table with KeyByDatabase",
@@ -104,7 +104,7 @@ func (t *Table) InsertParts(shape []byte) InsertParts {
 	var decided []*meta.Column
 	for i, how := range shape {
 		col := t.Writable[i]
-		if how != byValue && (how != ByRef || len(t.Key) == 1 && t.IsKey(col)) { // of other references the key is known
+		if how != byValue && (how != ByRef || t.isMade(col)) { // of other references the key is known
 			decided = append(decided, col)
 		}
 		if how == byServer {
@@ -123,6 +123,25 @@ func (t *Table) InsertParts(shape []byte) InsertParts {
 	}
 	p.Back = t.readBack(decided...)
 	return p
+}
+
+// isMade reports whether a column is the key, or a part of it that the server
+// makes.
+func (t *Table) isMade(col *meta.Column) bool {
+	return t.MadeByServer(col) || len(t.Key) == 1 && t.IsKey(col)
+}
+
+// KeysMade returns the columns of the key whose values only the server knows when
+// it inserts rows of a shape.
+func (t *Table) KeysMade(shape []byte) []*meta.Column {
+	var made []*meta.Column
+	for _, k := range t.Key {
+		i := slices.Index(t.Writable, k.Column)
+		if i < 0 || len(t.Key) == 1 || shape[i] == byServer || shape[i] == ByRef && k.ByServer {
+			made = append(made, k.Column)
+		}
+	}
+	return made
 }
 
 // InsertArgs returns the columns whose values are arguments of the insert of a

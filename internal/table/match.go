@@ -18,8 +18,8 @@ import (
 //     array ([Result.Ordinal]).
 //   - An INSERT cannot. If the program knows the key, or the target of an upsert,
 //     it comes back in front of the other columns and is compared ([match]).
-//   - If a sequence makes the keys, the row that was inserted first has the least
-//     one ([Table.ByRank]).
+//   - If a sequence makes the keys, or a part of a composite one, the row that
+//     was inserted first has the least one ([Table.ByRank]).
 //   - Otherwise, and where the database has changed a key on its way, such as
 //     blanks at the end of a char(n), the rows are counted and belong to
 //     entities by their order. PostgreSQL returns rows in the order in which
@@ -118,7 +118,7 @@ func (m *match) makeIndex(i int) {
 // belongs. The rows were read in the order in which they came; the n-th least
 // key is that of the n-th entity.
 func (t *Table) ByRank(of Entities, returned []meta.Target) {
-	key := t.Key[0].Column
+	key := t.MadeKey()
 	order := make([]int, of.Len())
 	rising := true
 	for i := range order {
@@ -149,10 +149,10 @@ func CopyColumns(dst, src unsafe.Pointer, columns []meta.Target) {
 // Ranked reports whether a sequence makes the keys of the rows of an insert, in
 // their order.
 func (t *Table) Ranked(c *Catalog, arguments []*meta.Column) bool {
-	if !t.IntKey() || c.Guardable {
+	key := t.MadeKey()
+	if key == nil || !key.IsInteger() || c.Guardable {
 		return false
 	}
-	key := t.Key[0].Column
 	return c.Columns[key.Name].Rising && !slices.Contains(arguments, key)
 }
 

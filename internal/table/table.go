@@ -166,16 +166,22 @@ func (t *Table) CheckWrite(needKey bool) error {
 }
 
 // NeedKeyValue refuses an entity whose key is zero: it was never created. A
-// composite key may contain zeros. The error names the row with the given
-// index, or none if that is -1.
+// composite key may contain zeros, but not where the server makes it. The error
+// names the row with the given index, or none if that is -1.
 func (t *Table) NeedKeyValue(p unsafe.Pointer, row int) error {
+	missing, zero := t.Key[0].Column, true
 	for _, k := range t.Key {
-		if !k.Column.Zero(p) {
-			return nil
+		if t.LeftToServer(k.Column, p) {
+			missing, zero = k.Column, true
+			break
 		}
+		zero = zero && k.Column.Zero(p)
+	}
+	if !zero {
+		return nil
 	}
 	return &smrt.ValueError{
-		Table: t.Name, Column: t.Key[0].Column.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
+		Table: t.Name, Column: missing.Name, Row: row, Offset: -1, Err: smrt.ErrZeroKey,
 		Reason: "the entity was not read or created before",
 	}
 }
@@ -222,8 +228,32 @@ func (t *Table) KeySpec(args []any) *plan.Spec {
 	return s
 }
 
-// KeyIsZero reports whether the key of the entity at p is left to the server.
-func (t *Table) KeyIsZero(p unsafe.Pointer) bool { return len(t.Key) == 1 && t.Key[0].Column.Zero(p) }
+// KeyIsZero reports whether the key of the entity at p, or a part of it, is left
+// to the server.
+func (t *Table) KeyIsZero(p unsafe.Pointer) bool {
+	return slices.ContainsFunc(t.Key, func(k meta.KeyPart) bool { return t.LeftToServer(k.Column, p) })
+}
+
+// LeftToServer reports whether a column is the part of the key of the entity at p
+// that is left to the server.
+func (t *Table) LeftToServer(col *meta.Column, p unsafe.Pointer) bool {
+	return t.IsKey(col) && (len(t.Key) == 1 || t.MadeByServer(col)) && col.Zero(p)
+}
+
+// MadeKey returns the only part of the key that the server makes, nil if there
+// is none or several.
+func (t *Table) MadeKey() (made *meta.Column) {
+	for _, k := range t.Key {
+		switch {
+		case !k.ByServer:
+		case made != nil:
+			return nil
+		default:
+			made = k.Column
+		}
+	}
+	return made
+}
 
 // IntKey reports whether the key is one integer.
 func (t *Table) IntKey() bool {
