@@ -44,8 +44,12 @@
 //	err := products.Create(ctx, &product) // product.ID is set
 //	err = products.Patch(ctx, product.ID, Price.Set(0), query.Add(Stock, -1))
 //
+// [Repository.PatchEntity] does so for an entity that was read, if its row has the
+// same version still, and reads the row back.
+//
 // [Repository.UpdateWhere] and [Repository.DeleteWhere] write all rows that
 // match, and refuse to write every row of a table by accident.
+// [Repository.UpdateReturning] and [Repository.DeleteReturning] return the rows.
 //
 // # Write many rows
 //

@@ -44,6 +44,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestPartOfAKeyByDatabase",
 		},
 		{
+			"a patch of an entity checks its version", "../internal/table/table.go",
+			"	if t.Version != nil {\n		columns = append(columns, t.Version)\n	}\n	s := ", "	s := ",
+			"TestPatchEntity",
+		},
+		{
 			"the server refuses to leave out rows", "../internal/table/write.go",
 			"	return c != nil && c.Guardable", "	return false && c.Guardable",
 			"TestLeftOutFailsTheTransaction",

@@ -293,6 +293,12 @@ func writeCalls() []writeCall {
 		{"UpdateWhere", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
 			return second(r.UpdateWhere(ctx, query.Where(wareStock.Eq(7)), wareStock.Set(8)))
 		}},
+		{"UpdateReturning", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
+			return second(r.UpdateReturning(ctx, query.Where(wareStock.Eq(8)), wareStock.Set(9)))
+		}},
+		{"PatchEntity", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
+			return r.PatchEntity(ctx, &ware{ID: 1}, wareStock.Set(7))
+		}},
 		{"Delete", func(ctx context.Context, r *repo.Repository[ware, int64]) error { return r.Delete(ctx, 1) }},
 		{"Restore", func(ctx context.Context, r *repo.Repository[ware, int64]) error { return r.Restore(ctx, 1) }},
 		{"DeleteMany", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
@@ -300,6 +306,9 @@ func writeCalls() []writeCall {
 		}},
 		{"DeleteWhere", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
 			return second(r.DeleteWhere(ctx, query.Where(wareLabel.Eq("b"))))
+		}},
+		{"DeleteReturning", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
+			return second(r.DeleteReturning(ctx, query.Where(wareLabel.Eq("d"))))
 		}},
 		{"HardDeleteWhere", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
 			return second(r.HardDeleteWhere(ctx, query.Where(wareLabel.Eq("c"))))

@@ -86,11 +86,27 @@ func (r *Repository[T, K]) Patch(ctx context.Context, key K, sets ...query.Assig
 	return r.bound.Patch(ctx, unsafe.Pointer(&key), plan.All(sets))
 }
 
+// PatchEntity is [Repository.Patch] of the row of an entity, which is read back
+// into the entity as a whole. Only the columns that are named are written. It
+// returns smrt.ErrNotFound if there is no such row and, where the table has a
+// version column, smrt.ErrStale if the row was changed since the entity was read;
+// the entity is left as it was then.
+func (r *Repository[T, K]) PatchEntity(ctx context.Context, v *T, sets ...query.Assignment[T]) error {
+	return r.bound.PatchEntity(ctx, unsafe.Pointer(v), plan.All(sets))
+}
+
 // UpdateWhere assigns columns of all rows that match and returns how many there
 // were. A query that matches every row is refused with smrt.ErrUnboundedWrite
 // unless it is marked Unbounded.
 func (r *Repository[T, K]) UpdateWhere(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) (int64, error) {
 	return r.bound.UpdateWhere(ctx, q.Plan(), plan.All(sets))
+}
+
+// UpdateReturning is [Repository.UpdateWhere] that returns the rows as they are
+// afterwards, in any order. With no match the slice is empty and the error nil.
+func (r *Repository[T, K]) UpdateReturning(ctx context.Context, q query.Query[T], sets ...query.Assignment[T]) ([]T, error) {
+	vs, err := r.bound.UpdateReturning(ctx, q.Plan(), plan.All(sets))
+	return *(*[]T)(unsafe.Pointer(&vs)), err
 }
 
 // Delete deletes the row with the key: softly, if the table was declared with
@@ -124,6 +140,14 @@ func (r *Repository[T, K]) DeleteMany(ctx context.Context, keys []K) (int64, err
 // smrt.ErrUnboundedWrite unless it is marked Unbounded.
 func (r *Repository[T, K]) DeleteWhere(ctx context.Context, q query.Query[T]) (int64, error) {
 	return r.bound.DeleteWhere(ctx, q.Plan(), false)
+}
+
+// DeleteReturning is [Repository.DeleteWhere] that returns the rows that it
+// deleted, in any order: where that is soft, with the time. With no match the
+// slice is empty and the error nil.
+func (r *Repository[T, K]) DeleteReturning(ctx context.Context, q query.Query[T]) ([]T, error) {
+	vs, err := r.bound.DeleteReturning(ctx, q.Plan())
+	return *(*[]T)(unsafe.Pointer(&vs)), err
 }
 
 // HardDeleteWhere permanently deletes all rows that match, and returns how many

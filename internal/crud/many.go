@@ -4,6 +4,8 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -204,40 +206,53 @@ func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) 
 // assign runs an update by query, which also sets what the table sets by
 // itself. It returns how many rows there were.
 func (b *Bound) assign(ctx context.Context, s *plan.Spec, sets []plan.Set) (int64, error) {
-	if err := b.Table.CheckSets(sets); err != nil {
-		return 0, err
-	}
-	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: b.Table.WithOwn(sets)}
-	if err := b.Table.CheckFiniteSets(ctx, b.DB, r); err != nil {
+	r, err := b.assigning(ctx, s, sets)
+	if err != nil {
 		return 0, err
 	}
 	return b.write(ctx, r)
+}
+
+// assigning makes an update by query.
+func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*plan.Request, error) {
+	if err := b.Table.CheckSets(sets); err != nil {
+		return nil, err
+	}
+	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: b.Table.WithOwn(sets)}
+	return r, b.Table.CheckFiniteSets(ctx, b.DB, r)
 }
 
 // DeleteWhere deletes the rows that match, softly where that is declared unless
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	return b.write(ctx, b.deleting(s, hard))
+}
+
+// deleting makes a delete by query.
+func (b *Bound) deleting(s *plan.Spec, hard bool) *plan.Request {
 	if b.Table.SoftDelete == nil || hard {
-		return b.write(ctx, &plan.Request{Verb: plan.Delete, Spec: s})
+		return &plan.Request{Verb: plan.Delete, Spec: s}
 	}
 	live := &plan.Node{Op: plan.IsNull, Column: b.Table.SoftDelete} // what is deleted already keeps its time
 	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
-	return b.write(ctx, &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live})
+	return &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live}
 }
 
-// write runs an update or a delete by query. Arguments that pgx cannot encode
-// without the types of their columns are sent as literals the second time:
-// nothing was sent the first time.
+// write runs an update or a delete by query.
 func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error) {
 	err = b.again(func(on *Bound) (err error) {
-		n, err = on.writeOnce(ctx, r)
+		n, err = on.writeOnce(ctx, r, nil)
 		return err
 	})
 	return n, err
 }
 
-func (b *Bound) writeOnce(ctx context.Context, r *plan.Request) (int64, error) {
+// writeOnce runs an update or a delete by query. What comes back goes to read,
+// which is nil if nothing does. Arguments that pgx cannot encode without the types
+// of their columns are sent as literals the second time: nothing was sent the
+// first time.
+func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Rows) (int, error)) (int64, error) {
 	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
 	}
@@ -248,14 +263,107 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request) (int64, error) {
 	if r.Spec.Empty() {
 		return 0, nil
 	}
-	tag, err := b.DB.Exec(ctx, st.SQL, withMode(r.Spec, st.Args)...)
+	n, err := b.sendWrite(ctx, st.SQL, withMode(r.Spec, st.Args), read)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
-		tag, err = b.DB.Exec(ctx, literals.SQL, withMode(r.Spec, literals.Args)...)
+		n, err = b.sendWrite(ctx, literals.SQL, withMode(r.Spec, literals.Args), read)
 	}
 	if err != nil {
 		return 0, b.explainSets(ctx, err, r)
 	}
-	return tag.RowsAffected(), nil
+	return n, nil
+}
+
+func (b *Bound) sendWrite(ctx context.Context, sql string, args []any, read func(pgx.Rows) (int, error)) (int64, error) {
+	if read == nil {
+		tag, err := b.DB.Exec(ctx, sql, args...)
+		return tag.RowsAffected(), err
+	}
+	rows, err := b.DB.Query(ctx, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := read(rows)
+	return int64(n), err
+}
+
+// UpdateReturning assigns columns of the rows that match, and returns the rows as
+// they are then.
+func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.Set) (vs table.Slice, err error) {
+	defer b.wrap(ctx, "update", &err)
+	r, err := b.assigning(ctx, s, sets)
+	if err != nil {
+		return table.Slice{}, err
+	}
+	return b.returning(ctx, r)
+}
+
+// DeleteReturning deletes the rows that match, softly where that is declared, and
+// returns them.
+func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
+	defer b.wrap(ctx, "delete", &err)
+	return b.returning(ctx, b.deleting(s, false))
+}
+
+// returning runs an update or a delete by query and collects its rows. A run that
+// failed has written none, so the next one begins with an empty slice.
+func (b *Bound) returning(ctx context.Context, r *plan.Request) (table.Slice, error) {
+	var found table.List
+	r.List = b.Table.Self.List
+	err := b.again(func(on *Bound) error {
+		found = table.List{Of: &b.Table.Self.Structs}
+		found.Start(0)
+		_, err := on.writeOnce(ctx, r, func(rows pgx.Rows) (int, error) {
+			return on.each(rows, b.Table.Self.Targets, found.Next)
+		})
+		return err
+	})
+	if err != nil {
+		return table.Slice{}, err
+	}
+	return found.Slice, nil
+}
+
+// PatchEntity assigns columns of the row of the entity at p, if it still has the
+// entity's version, and reads the row back.
+func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.Set) (err error) {
+	defer b.wrap(ctx, "patch", &err)
+	if err := b.writableEntity(ctx, p); err != nil {
+		return err
+	}
+	if err := b.Table.CheckWrite(true); err != nil {
+		return err
+	}
+	if err := b.Table.NeedKeyValue(p, -1); err != nil {
+		return err
+	}
+	if err := b.Table.KeepsKey(sets); err != nil {
+		return err
+	}
+	s, err := b.Table.CurrentSpec(p)
+	if err != nil {
+		return err
+	}
+	r, err := b.assigning(ctx, s, sets)
+	if err != nil {
+		return err
+	}
+	r.List = b.Table.Self.List
+	return b.again(func(on *Bound) error {
+		n, err := on.writeOnce(ctx, r, func(rows pgx.Rows) (int, error) { return on.readInto(ctx, p, rows) })
+		if err != nil || n > 0 {
+			return err
+		}
+		return on.missingOrStale(ctx, p)
+	})
+}
+
+// readInto reads the row that a write returned back into the entity at p.
+func (b *Bound) readInto(ctx context.Context, p unsafe.Pointer, rows pgx.Rows) (int, error) {
+	st := b.Table.Statement([]byte{'p'}, func() *table.Statement { return &table.Statement{Returned: meta.TargetsOf(b.Table.Struct.Columns, 0)} })
+	r := table.Result{Table: b.Table, Rows: rows, Statement: st, Some: true, Written: b.Table.Written(st)}
+	n, err := r.Read(table.Entities{Rows: b.Table.Entities(p, 1)}, nil)
+	b.keepWritten(ctx, r.Written, err)
+	return n, err
 }
 
 // explainSets is Table.Explain for the assignments, and then for the query.

@@ -180,6 +180,9 @@ func (w *renderer) delete(t *Table, r *Request) sq.Sqlizer {
 	for _, c := range w.conditions(t, r) {
 		q = q.Where(c)
 	}
+	if r.List != "" {
+		q = q.Suffix("RETURNING " + escape(r.List))
+	}
 	return q.PrefixExpr(sq.Expr(w.prefix(r.Spec)))
 }
 

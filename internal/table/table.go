@@ -234,6 +234,24 @@ func (t *Table) KeyIsZero(p unsafe.Pointer) bool {
 	return slices.ContainsFunc(t.Key, func(k meta.KeyPart) bool { return t.LeftToServer(k.Column, p) })
 }
 
+// CurrentSpec returns the query for the row of the entity at p, if it still has
+// the entity's version.
+func (t *Table) CurrentSpec(p unsafe.Pointer) (*plan.Spec, error) {
+	columns := t.KeyColumns()
+	if t.Version != nil {
+		columns = append(columns, t.Version)
+	}
+	s := &plan.Spec{Unordered: true}
+	for _, col := range columns {
+		v, err := col.Arg(p)
+		if err != nil {
+			return nil, t.Named(err)
+		}
+		s.Where = append(s.Where, plan.Node{Op: plan.Eq, Column: col, A: v})
+	}
+	return s, nil
+}
+
 // LeftToServer reports whether a column is the part of the key of the entity at p
 // that is left to the server.
 func (t *Table) LeftToServer(col *meta.Column, p unsafe.Pointer) bool {
