@@ -10,7 +10,8 @@ import (
 )
 
 // TestOrderByDistance orders by <-> of two extensions, with a filter and a limit:
-// an index serves it, and keyset pages hold every row once, in the order of plain SQL.
+// an index serves it, and keyset pages hold every row once, in the order of plain
+// SQL.
 func TestOrderByDistance(t *testing.T) {
 	t.Parallel()
 	pool := thingsPool(t)

@@ -25,10 +25,10 @@ type Unit struct{ work }
 // New returns an empty unit.
 func New() *Unit { return &Unit{} }
 
-// Key stands for the key of a row that a unit creates. It is used with [Refer] and
-// [ReferKey], in the unit that made it: before the flush, when the database has yet to make
-// the key, and in later flushes of the same Unit. The zero Key stands for no
-// row.
+// Key stands for the key of a row that a unit creates. It is used with [Refer]
+// and [ReferKey], in the unit that made it: before the flush, when the database
+// has yet to make the key, and in later flushes of the same Unit. The zero Key
+// stands for no row.
 type Key[K any] struct{ row *op }
 
 // Reference gives a column of rows of T the key of another row, or several
@@ -49,10 +49,10 @@ func Refer[T, K any](column query.Column[T, K], key Key[K]) Reference[T] {
 // then the unit refers to the struct, so do not move it, as append does with a
 // slice that is full.
 //
-// Create returns the key of the row, for [Refer] and [ReferKey]. It is also in the entity
-// after the flush. A key that the entity has already is used as it is. If the
-// table's key is not made by the database, the entity must have one, and Flush
-// returns smrt.ErrZeroKey otherwise.
+// Create returns the key of the row, for [Refer] and [ReferKey]. It is also in
+// the entity after the flush. A key that the entity has already is used as it is.
+// If the table's key is not made by the database, the entity must have one, and
+// Flush returns smrt.ErrZeroKey otherwise.
 func Create[T any, K comparable](u *Unit, table *query.Table[T, K], v *T, refs ...Reference[T]) Key[K] {
 	return Key[K]{u.create(table.Plan(), unsafe.Pointer(v), references(refs))}
 }

@@ -167,8 +167,8 @@ func (s *Step) reserveKeys() Statement {
 		" AS k FROM generate_series(1, $2::integer)) AS drawn"}
 }
 
-// CanReserveKeys reports whether the server makes keys that can be drawn before their rows are
-// created.
+// CanReserveKeys reports whether the server makes keys that can be drawn before
+// their rows are created.
 func CanReserveKeys(t *table.Table) bool {
 	key := t.MadeKey()
 	return key != nil && (key.IsInteger() || key.Kind == meta.KindUUID || key.Type == uuidType)

@@ -40,8 +40,8 @@ func (s *Spec) checkInner() error {
 func (s *Spec) bounded() bool { return s.HasLimit || s.HasOffset }
 
 // InTuples returns the condition that columns are the parts of one of n keys of
-// type of, which lie one after another from base and are the node's from now on. A part that is NULL in a key is
-// equal to NULL.
+// type of, which lie one after another from base and are the node's from now on.
+// A part that is NULL in a key is equal to NULL.
 func InTuples(parts []meta.KeyPart, of reflect.Type, base unsafe.Pointer, n int) Node {
 	if n == 0 {
 		return Node{Op: False}
