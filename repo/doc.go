@@ -47,6 +47,8 @@
 // [Repository.PatchEntity] does so for an entity that was read, if its row has the
 // same version still, and reads the row back.
 //
+// [Repository.GetOrCreate] reads a row by a unique column, or creates it.
+//
 // [Repository.UpdateWhere] and [Repository.DeleteWhere] write all rows that
 // match, and refuse to write every row of a table by accident.
 // [Repository.UpdateReturning] and [Repository.DeleteReturning] return the rows.

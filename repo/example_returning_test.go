@@ -28,6 +28,30 @@ var (
 	OrderTotal = query.Col(func(o *Order) *int64 { return &o.TotalCents })
 )
 
+// Read the row that exists, or create it: of callers who want the same row, one
+// creates it.
+func ExampleRepository_GetOrCreate() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	categories := repo.New(pool, Categories)
+
+	for _, name := range []string{"Tea", "Tee"} {
+		tea := Category{Slug: "tea", Name: name}
+		created, err := categories.GetOrCreate(ctx, &tea, query.OnConflict(CategorySlug))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(tea.ID, tea.Name, created)
+	}
+	// Output:
+	// 1 Tea true
+	// 1 Tea false
+}
+
 // Write all rows that match, and get them as they are then.
 func ExampleRepository_UpdateReturning() {
 	ctx := context.Background()

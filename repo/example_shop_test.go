@@ -19,6 +19,7 @@ type Category struct {
 var (
 	Categories = query.NewTable("categories", func(c *Category) *int64 { return &c.ID })
 
+	CategorySlug      = query.TextCol(func(c *Category) *string { return &c.Slug })
 	ProductID         = query.Col(func(p *Product) *int64 { return &p.ID })
 	ProductCategoryID = query.Col(func(p *Product) *int64 { return &p.CategoryID })
 	SKU               = query.TextCol(func(p *Product) *string { return &p.SKU })

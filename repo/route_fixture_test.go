@@ -281,6 +281,9 @@ func writeCalls() []writeCall {
 		{"UpsertMany", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
 			return second(r.UpsertMany(ctx, []ware{{Name: "a"}, {Name: "d"}}, byName))
 		}},
+		{"GetOrCreate", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
+			return second(r.GetOrCreate(ctx, &ware{Name: "e"}, query.OnConflict[ware](wareLabel)))
+		}},
 		{"Update", func(ctx context.Context, r *repo.Repository[ware, int64]) error {
 			return r.Update(ctx, &ware{ID: 1, Name: "one"})
 		}},

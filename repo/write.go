@@ -52,6 +52,21 @@ func (r *Repository[T, K]) Upsert(ctx context.Context, v *T, c query.Conflict[T]
 	return Outcome(o), err
 }
 
+// GetOrCreate reads the row that the entity conflicts with into the entity or, if
+// there is none, creates the entity's row. It reports whether it did. Of callers
+// who do so at the same time one creates the row, and the others read it:
+//
+//	created, err := tags.GetOrCreate(ctx, &tag, query.OnConflict(TagSlug))
+//
+// A row that exists takes one statement. One that was deleted softly exists, unless
+// the conflict names the predicate of an index that leaves it out. NULL conflicts
+// with nothing. In a transaction whose isolation is not read committed, a row that
+// it cannot see yet is a conflict that txn.Run retries. A row that a trigger leaves
+// out is smrt.ErrLeftOut.
+func (r *Repository[T, K]) GetOrCreate(ctx context.Context, v *T, c query.Conflict[T]) (created bool, err error) {
+	return r.bound.GetOrCreate(ctx, unsafe.Pointer(v), c.Plan())
+}
+
 // UpsertMany is Upsert for many entities in one statement. It returns the
 // outcome of each. Two entities with the same conflict target are refused with
 // smrt.ErrDuplicateInBatch.

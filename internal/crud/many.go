@@ -349,21 +349,12 @@ func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.S
 	}
 	r.List = b.Table.Self.List
 	return b.again(func(on *Bound) error {
-		n, err := on.writeOnce(ctx, r, func(rows pgx.Rows) (int, error) { return on.readInto(ctx, p, rows) })
+		n, err := on.writeOnce(ctx, r, func(rows pgx.Rows) (int, error) { return on.readInto(ctx, p, rows, false) })
 		if err != nil || n > 0 {
 			return err
 		}
 		return on.missingOrStale(ctx, p)
 	})
-}
-
-// readInto reads the row that a write returned back into the entity at p.
-func (b *Bound) readInto(ctx context.Context, p unsafe.Pointer, rows pgx.Rows) (int, error) {
-	st := b.Table.Statement([]byte{'p'}, func() *table.Statement { return &table.Statement{Returned: meta.TargetsOf(b.Table.Struct.Columns, 0)} })
-	r := table.Result{Table: b.Table, Rows: rows, Statement: st, Some: true, Written: b.Table.Written(st)}
-	n, err := r.Read(table.Entities{Rows: b.Table.Entities(p, 1)}, nil)
-	b.keepWritten(ctx, r.Written, err)
-	return n, err
 }
 
 // explainSets is Table.Explain for the assignments, and then for the query.

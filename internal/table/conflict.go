@@ -31,6 +31,26 @@ func (x *Conflict) Check(t *Table) error {
 	return nil
 }
 
+// ConflictSpec returns the query for the row that conflicts with that of the
+// entity at p. Like the index, it knows nothing of soft deletes.
+func (t *Table) ConflictSpec(p unsafe.Pointer, x *plan.Conflict) (*plan.Spec, error) {
+	s := &plan.Spec{Unordered: true}
+	if t.SoftDelete != nil {
+		s.Deleted = plan.WithDeleted
+	}
+	for _, col := range x.Target {
+		v, err := col.Arg(p)
+		if err != nil {
+			return nil, t.Named(err)
+		}
+		s.Where = append(s.Where, plan.Node{Op: plan.Eq, Column: col, A: v})
+	}
+	if x.Where != "" {
+		s.Where = append(s.Where, plan.Node{Op: plan.Raw, SQL: x.Where})
+	}
+	return s, nil
+}
+
 // AppendKey appends to the key of a statement what its text says of x, which
 // may be nil.
 func (x *Conflict) AppendKey(b []byte) []byte {
