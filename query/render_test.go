@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/shop"
@@ -88,11 +89,19 @@ func TestGoldenSQL(t *testing.T) {
 	}
 	for _, c := range reads {
 		for range 2 { // first rendered, then from the cache
-			got := rendered(t, plan.Request{Verb: c.verb, List: "id", Spec: c.q.Plan()})
+			list := "id"
+			if c.verb == plan.Delete {
+				list = "" // nothing comes back
+			}
+			got := rendered(t, plan.Request{Verb: c.verb, List: list, Spec: c.q.Plan()})
 			if got.SQL != c.want || len(got.Args) != len(c.args) || len(c.args) > 0 && !reflect.DeepEqual(got.Args, c.args) {
 				t.Errorf("got  %s %v\nwant %s %v", got.SQL, got.Args, c.want, c.args)
 			}
 		}
+	}
+	for _, list := range []string{"", "id", ""} { // shapes of their own
+		want := strings.TrimSuffix(`DELETE FROM "things" WHERE "int" = $1 RETURNING `+list, " RETURNING ")
+		check.Same(t, "delete", rendered(t, plan.Request{Verb: plan.Delete, List: list, Spec: query.Where(thingInt.Eq(1)).Plan()}).SQL, want)
 	}
 	q := query.Where(thingID.Eq(9))
 	got := rendered(t, plan.Request{Verb: plan.Update, Spec: q.Plan(), Sets: []plan.Set{
