@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -229,16 +228,6 @@ func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int
 	return b.write(ctx, b.deleting(s, hard))
 }
 
-// deleting makes a delete by query.
-func (b *Bound) deleting(s *plan.Spec, hard bool) *plan.Request {
-	if b.Table.SoftDelete == nil || hard {
-		return &plan.Request{Verb: plan.Delete, Spec: s}
-	}
-	live := &plan.Node{Op: plan.IsNull, Column: b.Table.SoftDelete} // what is deleted already keeps its time
-	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
-	return &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live}
-}
-
 // write runs an update or a delete by query.
 func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error) {
 	err = b.again(func(on *Bound) (err error) {
@@ -357,17 +346,42 @@ func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.S
 	})
 }
 
-// explainSets is Table.Explain for the assignments, and then for the query.
-func (b *Bound) explainSets(ctx context.Context, err error, r *plan.Request) error {
-	var args []any
-	var columns []*meta.Column
-	for i := range r.Sets {
-		if r.Sets[i].Op == plan.SetValue {
-			args, columns = append(args, r.Sets[i].A), append(columns, r.Sets[i].Column)
+// maxObtains is how often a row is looked for and created in turn. It is not there
+// and cannot be created if another transaction creates it in between; the next
+// look finds it, unless it was deleted again.
+const maxObtains = 3
+
+// GetOrCreate reads the row that conflicts with that of the entity at p into the
+// entity. If there is none, it creates the entity's. It reports whether it did.
+func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
+	defer b.wrap(ctx, "get or create", &err)
+	x := conflict.WithNothing()
+	if err := b.writableEntity(ctx, p); err != nil {
+		return false, err
+	}
+	if err := (*table.Conflict)(x).Check(b.Table); err != nil {
+		return false, err
+	}
+	if len(x.Update) > 0 {
+		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Update, or use Upsert"}
+	}
+	s, err := b.Table.ConflictSpec(p, x)
+	if err != nil {
+		return false, err
+	}
+	// As a write, because a standby may not have the row yet.
+	r := &plan.Request{Verb: plan.Select, List: b.Table.Self.List, Spec: s}
+	for range maxObtains {
+		n, o := int64(0), Unchanged
+		err := b.again(func(on *Bound) (err error) {
+			if n, err = on.writeOnce(ctx, r, func(rows pgx.Rows) (int, error) { return on.readInto(ctx, p, rows, true) }); err == nil && n == 0 {
+				o, err = on.upsert(ctx, p, x)
+			}
+			return err
+		})
+		if err != nil || n > 0 || o == Inserted {
+			return o == Inserted, err
 		}
 	}
-	if e := b.Table.Explain(ctx, b.DB, err, args, columns); e != err { //nolint:errorlint // the same value means: nothing found
-		return e
-	}
-	return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
+	return false, &smrt.LeftOutError{Table: b.Table.Name, Sent: 1}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -203,4 +205,42 @@ func (b *Bound) missingOrStale(ctx context.Context, p unsafe.Pointer) error {
 		return &smrt.StaleError{Table: b.Table.Name, Have: b.Table.Version.Int(p)}
 	}
 	return smrt.ErrNotFound
+}
+
+// readInto reads the row that a statement returned into the entity at p. If it must
+// be the only one, the error of several is smrt.ErrTooManyRows.
+func (b *Bound) readInto(ctx context.Context, p unsafe.Pointer, rows pgx.Rows, only bool) (int, error) {
+	st := b.Table.Statement([]byte{'p'}, func() *table.Statement { return &table.Statement{Returned: meta.TargetsOf(b.Table.Struct.Columns, 0)} })
+	r := table.Result{Table: b.Table, Rows: rows, Statement: st, Some: true, Written: b.Table.Written(st)}
+	n, err := r.Read(table.Entities{Rows: b.Table.Entities(p, 1)}, nil)
+	if err == nil && n > 1 && only {
+		err = smrt.ErrTooManyRows
+	}
+	b.keepWritten(ctx, r.Written, err)
+	return n, err
+}
+
+// deleting makes a delete by query.
+func (b *Bound) deleting(s *plan.Spec, hard bool) *plan.Request {
+	if b.Table.SoftDelete == nil || hard {
+		return &plan.Request{Verb: plan.Delete, Spec: s}
+	}
+	live := &plan.Node{Op: plan.IsNull, Column: b.Table.SoftDelete} // what is deleted already keeps its time
+	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
+	return &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live}
+}
+
+// explainSets is Table.Explain for the assignments, and then for the query.
+func (b *Bound) explainSets(ctx context.Context, err error, r *plan.Request) error {
+	var args []any
+	var columns []*meta.Column
+	for i := range r.Sets {
+		if r.Sets[i].Op == plan.SetValue {
+			args, columns = append(args, r.Sets[i].A), append(columns, r.Sets[i].Column)
+		}
+	}
+	if e := b.Table.Explain(ctx, b.DB, err, args, columns); e != err { //nolint:errorlint // the same value means: nothing found
+		return e
+	}
+	return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
 }
