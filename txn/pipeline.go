@@ -199,15 +199,13 @@ func abandon(lanes []*lane) {
 // roundTrip sends what the lanes wait for. Each lane reads its result while the
 // batch is open: the types that values are read with belong to the connection.
 func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lane, answer)) {
-	b, send := &pgx.Batch{}, db.SendBatch
+	b, planned := &pgx.Batch{}, false
 	for _, l := range waiting {
 		b.Queue(l.wants.sql, l.wants.args...)
 		l.undos = l.undos[:0]
-		if l.wants.planned {
-			send = func(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return handle.SendPlanned(ctx, db, b) }
-		}
+		planned = planned || l.wants.planned
 	}
-	results := send(ctx, b)
+	results := handle.SendBatch(ctx, db, b, planned)
 	defer results.Close() //nolint:errcheck // for panics, it is closed below
 	var failed error
 	culprit := -1

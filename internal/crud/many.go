@@ -237,8 +237,8 @@ func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error)
 	return n, err
 }
 
-// writeOnce runs an update or a delete by query. What comes back goes to read,
-// which is nil if nothing does. Arguments that pgx cannot encode without the types
+// writeOnce runs an update or a delete by query, or a query where writes go. What
+// comes back goes to read, which is nil if nothing does. Arguments that pgx cannot encode without the types
 // of their columns are sent as literals the second time: nothing was sent the
 // first time.
 func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Rows) (int, error)) (int64, error) {

@@ -16,10 +16,13 @@ const (
 	planAsBefore = "SELECT set_config('plan_cache_mode', current_setting('smrt.plan_cache_mode'), true)"
 )
 
-// SendPlanned sends a batch whose statements are planned for their arguments,
-// because one has a long list: pgx takes no mode for a statement of a batch, see
-// meta.Planned. The results are those of b.
-func SendPlanned(ctx context.Context, db smrt.DB, b *pgx.Batch) pgx.BatchResults {
+// SendBatch sends a batch, whose statements are planned for their arguments if one
+// has a long list: pgx takes no mode for a statement of a batch, see meta.Planned.
+// The results are those of b.
+func SendBatch(ctx context.Context, db smrt.DB, b *pgx.Batch, planned bool) pgx.BatchResults {
+	if !planned {
+		return db.SendBatch(ctx, b)
+	}
 	all := &pgx.Batch{}
 	all.Queue(planEach)
 	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)

@@ -329,11 +329,7 @@ func send(ctx context.Context, db smrt.DB, works []*work) (*Load, error) {
 	if sent.Len() == 0 {
 		return nil, nil
 	}
-	send := db.SendBatch
-	if long {
-		send = func(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return handle.SendPlanned(ctx, db, b) }
-	}
-	results := send(ctx, sent)
+	results := handle.SendBatch(ctx, db, sent, long)
 	defer results.Close() // again, unless a row that is read panics
 	var failed error
 	var in *work
