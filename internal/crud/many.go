@@ -238,9 +238,9 @@ func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error)
 }
 
 // writeOnce runs an update or a delete by query, or a query where writes go. What
-// comes back goes to read, which is nil if nothing does. Arguments that pgx cannot encode without the types
-// of their columns are sent as literals the second time: nothing was sent the
-// first time.
+// comes back goes to read, which is nil if nothing does. Arguments that pgx cannot
+// encode without the types of their columns are sent as literals the second time:
+// nothing was sent the first time.
 func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Rows) (int, error)) (int64, error) {
 	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
