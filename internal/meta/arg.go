@@ -166,6 +166,34 @@ func quoteElement(b *strings.Builder, s string) {
 // the server would refuse for any column of the kind. The argument refers to
 // the entity's memory and is to be used before the entity changes.
 func (c *Column) Arg(p unsafe.Pointer) (any, error) {
+	v, err := c.arg(p)
+	if err == nil {
+		err = c.checkArg(v)
+	}
+	return v, err
+}
+
+// checkArg refuses what the server would refuse for any column of the kind.
+func (c *Column) checkArg(arg any) error {
+	switch v := arg.(type) {
+	case *stringArg:
+		return c.checkText(string(*v))
+	case *timeArg:
+		return c.checkTime(time.Time(*v))
+	case *jsonArg:
+		return c.checkJSON(*v)
+	case *[]string:
+		for _, s := range *v {
+			if err := c.checkText(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// arg is [Column.Arg] without the checks of texts, times and JSON.
+func (c *Column) arg(p unsafe.Pointer) (any, error) {
 	field := unsafe.Add(p, c.Offset)
 	if c.Ptr {
 		// NULL is an untyped nil here, because the types below read through
@@ -195,11 +223,9 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 		}
 		return (*float64Arg)(field), nil
 	case KindString:
-		s := (*stringArg)(field)
-		return s, c.checkText(string(*s))
+		return (*stringArg)(field), nil
 	case KindTime:
-		t := (*timeArg)(field)
-		return t, c.checkTime(time.Time(*t))
+		return (*timeArg)(field), nil
 	case KindUUID:
 		return (*uuidArg)(field), nil
 	case KindBytes:
@@ -213,16 +239,11 @@ func (c *Column) Arg(p unsafe.Pointer) (any, error) {
 		if *j == nil {
 			return nil, nil
 		}
-		return j, c.checkJSON(*j)
+		return j, nil
 	case KindStrings:
 		ss := (*[]string)(field)
 		if *ss == nil {
 			return nil, nil
-		}
-		for _, s := range *ss {
-			if err := c.checkText(s); err != nil {
-				return nil, err
-			}
 		}
 		return ss, nil
 	}

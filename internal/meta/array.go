@@ -107,7 +107,7 @@ func (a *Array) Dimensions() []pgtype.ArrayDimension { return dimensions(a.n) }
 
 // Index implements pgtype.ArrayGetter.
 func (a *Array) Index(i int) any {
-	v, _ := a.column.Arg(a.at(i)) // checked by NewArray
+	v, _ := a.column.arg(a.at(i)) // checked by NewArray: 0.5 % of an upsert of 1,000 rows
 	return v
 }
 

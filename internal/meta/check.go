@@ -100,8 +100,15 @@ func invalidUTF8(s string) int {
 // of UTC: the zero time is of year 1 wherever the clock is that shows it.
 const minYear, maxYear = 1, 294276
 
+// The seconds of those years: they are compared, because to compute a year
+// takes longer than to send it.
+var (
+	minSecond = time.Date(minYear, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	endSecond = time.Date(maxYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+)
+
 func (c *Column) checkTime(t time.Time) error {
-	if y := t.UTC().Year(); y >= minYear && y <= maxYear {
+	if s := t.Unix(); s >= minSecond && s < endSecond {
 		return nil
 	}
 	err := c.fault(smrt.ErrOutOfRange)
