@@ -24,6 +24,8 @@ type ddlCall func(ctx context.Context, db smrt.DB, o *owned) error
 
 func onDevices(db smrt.DB) *repo.Repository[device, int64] { return repo.New(db, devices) }
 
+func onRetirees(db smrt.DB) *repo.Repository[device, int64] { return repo.New(db, retirees) }
+
 // rowCount returns err, or that another number of rows was written.
 func rowCount[N int | int64](n N, err error, want int) error { return expect(int(n), err, want) }
 
@@ -92,6 +94,82 @@ var ddlWrites = map[string]ddlCall{
 		}
 		n, err := onDevices(db).UpdateWhere(ctx, q, deviceAt.Set(at))
 		return rowCount(n, err, len(changed))
+	},
+	"UpdateReturning": func(ctx context.Context, db smrt.DB, o *owned) error {
+		q, holds := o.where()
+		at, changed := o.time(), o.matching(holds)
+		for i := range changed {
+			changed[i].At = at
+		}
+		o.keep(changed...)
+		got, err := onDevices(db).UpdateReturning(ctx, q, deviceAt.Set(at))
+		return o.expectInAnyOrder(got, err, changed)
+	},
+	"PatchEntity": func(ctx context.Context, db smrt.DB, o *owned) error {
+		for _, k := range o.there(1) {
+			g := o.devices[k]
+			read := device{ID: k}
+			g.At, g.Code = o.time(), o.value(k).Code
+			o.keep(g)
+			err := onDevices(db).PatchEntity(ctx, &read, deviceAt.Set(g.At), deviceCode.Set(g.Code))
+			return o.expectOne(&read, err, []device{g})
+		}
+		return nil
+	},
+	"GetOrCreate": func(ctx context.Context, db smrt.DB, o *owned) error {
+		v := o.value(o.key())
+		want, there := o.devices[v.ID]
+		if !there {
+			want = v
+			o.keep(v)
+		}
+		created, err := onDevices(db).GetOrCreate(ctx, &v, query.OnConflict(deviceID))
+		if err = expect(created, err, !there); err != nil {
+			return err
+		}
+		return o.expectOne(&v, nil, []device{want})
+	},
+	"Delete softly": func(ctx context.Context, db smrt.DB, o *owned) error {
+		for _, k := range o.there(1) {
+			g := o.devices[k]
+			err := onRetirees(db).Delete(ctx, k)
+			if g.Gone != nil {
+				return expectNotFound(err)
+			}
+			g.Gone = &justNow
+			o.keep(g)
+			return err
+		}
+		return nil
+	},
+	"Restore": func(ctx context.Context, db smrt.DB, o *owned) error {
+		for _, k := range o.there(1) {
+			g := o.devices[k]
+			err := onRetirees(db).Restore(ctx, k)
+			if g.Gone == nil {
+				return expectNotFound(err)
+			}
+			g.Gone = nil
+			o.keep(g)
+			return err
+		}
+		return nil
+	},
+	"HardDelete": func(ctx context.Context, db smrt.DB, o *owned) error {
+		for _, k := range o.there(1) {
+			delete(o.devices, k)
+			return onRetirees(db).HardDelete(ctx, k)
+		}
+		return nil
+	},
+	"DeleteReturning": func(ctx context.Context, db smrt.DB, o *owned) error {
+		q, holds := o.where()
+		gone := o.matching(func(g device) bool { return holds(g) && g.Size < 3 })
+		for _, g := range gone {
+			delete(o.devices, g.ID)
+		}
+		got, err := onDevices(db).DeleteReturning(ctx, q.Where(deviceSize.Lt(3)))
+		return o.expectInAnyOrder(got, err, gone)
 	},
 	"Delete": func(ctx context.Context, db smrt.DB, o *owned) error {
 		for _, k := range o.there(1) {

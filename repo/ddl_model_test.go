@@ -17,7 +17,7 @@ import (
 )
 
 // A device lies in a table whose columns have other types all the time. It has
-// the label with its code.
+// the label with its code. Through retirees, it may be deleted softly.
 type (
 	device struct {
 		ID    int64
@@ -26,6 +26,7 @@ type (
 		At    time.Time
 		State temper
 		Doc   json.RawMessage
+		Gone  *time.Time
 		Label *label `db:"-"`
 	}
 	label struct {
@@ -38,6 +39,8 @@ type (
 var (
 	devices = query.NewTable("devices", func(g *device) *int64 { return &g.ID })
 	labels  = query.NewTable("labels", func(l *label) *string { return &l.Code })
+
+	retirees = query.NewTable("devices", func(g *device) *int64 { return &g.ID }, query.SoftDelete(func(g *device) **time.Time { return &g.Gone }))
 
 	deviceID    = query.Col(func(g *device) *int64 { return &g.ID })
 	deviceCode  = query.TextCol(func(g *device) *string { return &g.Code })
@@ -85,9 +88,12 @@ func (o *owned) keys(n int) []int64 {
 func (o *owned) value(id int64) device {
 	return device{
 		ID: id, Code: o.labels[o.IntN(len(o.labels))].Code, Size: o.Int64N(20), At: o.time(), State: []temper{"calm", "wild"}[o.IntN(2)],
-		Doc: json.RawMessage(fmt.Sprintf(`{"a": %d}`, o.IntN(9))),
+		Doc: json.RawMessage(fmt.Sprintf(`{"a": %d}`, o.IntN(9))), Gone: []*time.Time{nil, new(o.time())}[o.IntN(2)],
 	}
 }
+
+// justNow stands for the time at which the server deleted a device softly.
+var justNow = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (o *owned) time() time.Time {
 	return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(o.IntN(100)) * time.Hour)
@@ -165,6 +171,15 @@ func (o *owned) expectDevices(got []device, err error, want []device, loaded boo
 			err = expect(g.Label, nil, o.labelOf(g))
 		}
 		g.Label, g.At = nil, g.At.UTC()
+		if g.Gone != nil {
+			gone := g.Gone.UTC()
+			// In a timestamp it is what the session's clock shows, 9 hours ahead.
+			now := time.Now()
+			if gone.Sub(now).Abs() < time.Hour || gone.Sub(now.Add(9*time.Hour)).Abs() < time.Hour {
+				gone = justNow
+			}
+			g.Gone = &gone
+		}
 		plain = append(plain, g)
 	}
 	for i := range min(len(plain), len(want)) {
@@ -173,9 +188,30 @@ func (o *owned) expectDevices(got []device, err error, want []device, loaded boo
 	return expect(len(plain), err, len(want))
 }
 
+// expectInAnyOrder is expectDevices for devices in no order.
+func (o *owned) expectInAnyOrder(got []device, err error, want []device) error {
+	slices.SortFunc(got, func(a, b device) int { return cmp.Compare(a.ID, b.ID) })
+	return o.expectDevices(got, err, want, false)
+}
+
+// expectNotFound returns an error unless a call found nothing.
+func expectNotFound(err error) error {
+	switch {
+	case errors.Is(err, smrt.ErrNotFound):
+		return nil
+	case err == nil:
+		return errors.New("found what is not there")
+	}
+	return err
+}
+
 // String prints a device in a line.
 func (d device) String() string {
-	return fmt.Sprintf("%d %s %d %s %s %s", d.ID, d.Code, d.Size, d.At.Format("02T15:04Z07"), d.State, d.Doc)
+	gone := "there"
+	if d.Gone != nil {
+		gone = d.Gone.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%d %s %d %s %s %s %s", d.ID, d.Code, d.Size, d.At.Format("02T15:04Z07"), d.State, d.Doc, gone)
 }
 
 func (o *owned) labelOf(g device) *label {

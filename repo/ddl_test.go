@@ -30,7 +30,7 @@ import (
 // of both; others call methods on them, with a bare pool and with one of package
 // pool for each schema. All pools share the declarations of the tables.
 const ddlTables = `CREATE SCHEMA %[1]s; CREATE TYPE %[1]s.temper0 AS ENUM ('calm', 'wild');
-	CREATE TABLE %[1]s.devices (id %[2]s PRIMARY KEY, code text NOT NULL, size %[2]s NOT NULL, at %[3]s NOT NULL, state %[1]s.temper0 NOT NULL, doc jsonb NOT NULL);
+	CREATE TABLE %[1]s.devices (id %[2]s PRIMARY KEY, code text NOT NULL, size %[2]s NOT NULL, at %[3]s NOT NULL, state %[1]s.temper0 NOT NULL, doc jsonb NOT NULL, gone %[3]s);
 	CREATE TABLE %[1]s.labels (code text PRIMARY KEY, n bigint NOT NULL);
 	CREATE FUNCTION %[1]s.same() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'`
 
@@ -61,7 +61,8 @@ func (a *altered) next() (name, sql string) {
 	case 1:
 		return "numbers change", devices + "ALTER size TYPE " + a.one("smallint", "int", "bigint")
 	case 2, 3:
-		return "times change", devices + "ALTER at TYPE " + turned(&a.zoned, "timestamptz", "timestamp") + " USING at AT TIME ZONE 'UTC'"
+		to := turned(&a.zoned, "timestamptz", "timestamp")
+		return "times change", devices + "ALTER at TYPE " + to + " USING at AT TIME ZONE 'UTC', ALTER gone TYPE " + to + " USING gone AT TIME ZONE 'UTC'"
 	case 4, 5:
 		to := a.one(a.texts...)
 		return "texts change", devices + "ALTER code TYPE " + to + " USING code::text::" + to + "; ALTER TABLE %[1]s.labels ALTER code TYPE " + to + " USING code::text::" + to

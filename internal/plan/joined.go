@@ -81,11 +81,9 @@ func (b *builder) joined(c *JoinedColumn) {
 //		CROSS JOIN LATERAL (SELECT "smrt_2"."id" AS smrt_r0, ... FROM "tags" AS "smrt_2" WHERE ...) AS "smrt_3"
 //		WHERE ... ORDER BY "smrt_3".smrt_o0 LIMIT ...)
 //
-// If the rows have joined columns of their own, and not all rows that are looked
-// at remain, those that remain are found first, as a derived table:
-//
-//	ARRAY(SELECT ROW("smrt_4".smrt_r0, ..., ARRAY(...)) AS smrt_row FROM (SELECT ... LIMIT ...) AS "smrt_4"
-//		ORDER BY "smrt_4".smrt_o0)
+// What the rows are joined with in turn is part of the ROW. The server computes it
+// last, for rows that are there after joins and the limit, as it does whatever
+// costs more than a few operators.
 func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 	if c.Number != nil {
 		return w.node(c.Number)
@@ -104,32 +102,16 @@ func (w *renderer) joined(c *JoinedColumn) sq.Sqlizer {
 	if c.Spec.HasLimit {
 		limit = []any{w.arg()}
 	}
-	first := len(c.Joined) > 0 && (limit != nil || c.On != nil) // find the rows that remain
-	if first || c.On != nil {
-		q = exported(q, row, c, compared)
-	}
 	var payload []string
-	switch {
-	case c.On != nil:
-		q, row, payload = w.through(c, q, from.alias, outer)
-		if first {
-			q = q.Columns(aliased(payload, "smrt_p")...).Columns(numbered(row.alias, "smrt_r", len(c.Columns))...).
-				Columns(numbered(row.alias, "smrt_o", len(c.Order))...)
-		}
-	case first:
-		q = q.OrderBy(ordered("", c.Order)...)
-	default:
+	if c.On != nil {
+		q, row, payload = w.through(c, exported(q, row, c, compared), from.alias, outer)
+	} else {
 		for i, o := range c.Order {
 			q = q.OrderBy(compared[i] + Direction(o))
 		}
 	}
 	if limit != nil {
 		q = q.Suffix("LIMIT ?", limit...)
-	}
-	if first {
-		row = scope{alias: w.alias(), columns: c.Columns}
-		payload = numbered(row.alias, "smrt_p", len(c.Payload))
-		q = sq.Select().FromSelect(q, row.alias).OrderBy(ordered(row.alias+".", c.Order)...)
 	}
 	w.scope = row
 	return sq.Expr("ARRAY(?)", q.Column(sq.Expr("? AS smrt_row", w.record(c, payload))))
@@ -163,16 +145,6 @@ func ordered(prefix string, terms []meta.Order) []string {
 	out := make([]string, len(terms))
 	for i, o := range terms {
 		out[i] = prefix + "smrt_o" + strconv.Itoa(i) + Direction(o)
-	}
-	return out
-}
-
-// numbered returns the n columns of a derived table whose names begin with
-// prefix.
-func numbered(table, prefix string, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = table + "." + prefix + strconv.Itoa(i)
 	}
 	return out
 }
