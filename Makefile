@@ -30,8 +30,11 @@ test: servers ## Run the tests of every rule, under the race detector
 	$(SUITE) -race $(PACKAGES)
 
 .PHONY: test-long
-test-long: servers ## Run what has a full size at it, break servers for minutes, and use pgx's other modes with a pool of one
+test-long: servers test-modes ## Run what has a full size at it, break servers for minutes; and test-modes
 	SMRT_TEST_LONG=1 $(SUITE) -sized $(SIZED)
+
+.PHONY: test-modes
+test-modes: servers ## Run the tests in pgx's other modes, with a pool of one
 	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
 	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
 
