@@ -244,7 +244,7 @@ func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
 
 // CreatedAt declares the column with the time at which a row was created. The
 // database's clock sets it unless the entity has a time already. Updates never
-// change it.
+// change it; those of an entity read it back.
 func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
 	return TableOption[T]{createdAt(meta.ColumnOf(field))}
 }

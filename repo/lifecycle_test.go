@@ -156,8 +156,12 @@ func TestTimes(t *testing.T) {
 	d.CreatedAt, d.UpdatedAt = time.Now(), past
 	check.NoError(t, a.documents.Update(ctx, &d))
 	row := a.stored(t, d.ID)
-	check.Same(t, "an update leaves the time of creation", row.CreatedAt.Equal(past), true)
+	check.Same(t, "an update leaves the time of creation, and reads it back", row.CreatedAt.Equal(past) && d.CreatedAt.Equal(past), true)
 	check.Same(t, "an update moves the time of change", row.UpdatedAt.After(changed) && row.UpdatedAt.Equal(d.UpdatedAt), true)
+	many := []document{{ID: d.ID, Slug: "a", Version: d.Version}}
+	check.Value(a.documents.UpdateMany(ctx, many))(t)
+	check.Same(t, "so does one of many", many[0].CreatedAt.Equal(past), true)
+	row = a.stored(t, d.ID)
 	check.NoError(t, a.documents.Patch(ctx, d.ID, docRank.Set(1)))
 	check.Same(t, "a patch moves the time of change", a.stored(t, d.ID).UpdatedAt.After(row.UpdatedAt), true)
 

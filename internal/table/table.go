@@ -70,7 +70,7 @@ func newTable(declared *plan.Table) *Table {
 		part.Offset = k.Offset
 		t.KeyParts = append(t.KeyParts, &part)
 	}
-	t.Returned = t.readBack(t.UpdatedAt, t.Version)
+	t.Returned = t.readBack(t.CreatedAt, t.UpdatedAt, t.Version)
 	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	return t
