@@ -25,6 +25,35 @@ func (c Conflict[T]) Update(columns ...AnyColumn[T]) Conflict[T] {
 	return Conflict[T]{c.conflict.WithUpdate(columnsOf(columns))}
 }
 
+// Set assigns to columns of an existing row what is computed of that row and of
+// the one that the upsert could not insert, which is [Excluded]. If Update names
+// no columns, no others are updated:
+//
+//	query.OnConflict(PageURL).Set(PageHits.SetTo(query.SQL[int64]("$1 + $2", PageHits, query.Excluded(PageHits))))
+//
+// Assignments of values are smrt.ErrBadQuery: a value is one of the entity.
+func (c Conflict[T]) Set(sets ...Assignment[T]) Conflict[T] {
+	return Conflict[T]{c.conflict.WithSets(plan.All(sets))}
+}
+
+// UpdateIf updates an existing row only if the predicate holds, of that row and of
+// the one that could not be inserted. The outcome of the others is Unchanged, and
+// their entities stay as they are. To take what is newer:
+//
+//	query.OnConflict(PageURL).UpdateIf(query.Compare(PageSeen, "<", query.Excluded(PageSeen)))
+//
+// A predicate with values is smrt.ErrBadQuery.
+func (c Conflict[T]) UpdateIf(p Predicate[T]) Conflict[T] {
+	return Conflict[T]{c.conflict.WithIf(p.Plan())}
+}
+
+// Excluded is what a column is in the row that an upsert could not insert, because
+// another one exists: for [Conflict.Set] and [Conflict.UpdateIf]. A zero value of a
+// column with a default is the zero value.
+func Excluded[T, V any](c Column[T, V]) Expr[T, V] {
+	return Expr[T, V]{plan.OfferedValue(element[V](), c.Plan())}
+}
+
 // DoNothing leaves existing rows alone.
 func (c Conflict[T]) DoNothing() Conflict[T] {
 	return Conflict[T]{c.conflict.WithNothing()}

@@ -55,6 +55,9 @@
 //
 //	err := products.Patch(ctx, id, query.Add(Stock, -1), Name.Set(""), Weight.SetNull())
 //
+// An upsert assigns to a row that exists what is computed of it and of the row that
+// could not be inserted, [Excluded]; see [Conflict.Set] and [Conflict.UpdateIf].
+//
 // # NULL
 //
 // Predicates compare as Go does. Eq of a nil asks for NULL. Ne, NotIn and [Not]

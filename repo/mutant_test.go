@@ -24,6 +24,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestGroupsOfNothing",
 		},
 		{
+			"a zero value is zero in what an upsert computes", "../internal/table/write.go",
+			"	for _, col := range x.Offered {\n", "	for _, col := range x.Offered[:0] {\n",
+			"TestUpsertSet",
+		},
+		{
+			"a row that an upsert left alone is no error", "../internal/table/conflict.go",
+			"return x.Nothing || x.If != nil }", "return x.Nothing }",
+			"TestUpsertSet",
+		},
+		{
 			"rows are counted", "../internal/table/result.go",
 			"	if err == nil && n != of.Len() && !r.Some {", "	if false {",
 			"TestRowsThatDoNotComeBack",

@@ -173,12 +173,19 @@ func (w *insertion) statements(g group) ([]part, error) {
 	if ok && len(columns) > 0 {
 		key := t.AppendCatalog(x.AppendKey(table.AppendArrayTypes(append([]byte{'b'}, g.shape...), types)), x, c)
 		st := t.Statement(key, func() *table.Statement { return t.InsertManyStatement(g.shape, types, x, c) })
+		if st.Err != nil {
+			return nil, st.Err
+		}
 		if !w.apart(st) {
 			return w.asArrays(st, types, w.ordered(g.rows))
 		}
 	}
 	key := t.AppendCatalog(x.AppendKey(append([]byte{'i'}, g.shape...)), x, c)
-	return w.oneByOne(t.Statement(key, func() *table.Statement { return t.InsertStatement(g.shape, x, c) }), g.rows)
+	st := t.Statement(key, func() *table.Statement { return t.InsertStatement(g.shape, x, c) })
+	if st.Err != nil {
+		return nil, st.Err
+	}
+	return w.oneByOne(st, g.rows)
 }
 
 // apart reports whether each row needs a statement of its own, because it could
@@ -187,7 +194,7 @@ func (w *insertion) apart(st *table.Statement) bool {
 	switch {
 	case w.Table.MayLeaveOut:
 		return true
-	case w.conflict != nil && w.conflict.Nothing:
+	case w.conflict != nil && w.conflict.MayLeave():
 		return w.catalog.Guardable || !w.Table.Exact(st.Match, w.catalog, w.rows)
 	case w.unordered && len(st.Returned) > 0 && !w.ranked(st):
 		return !w.Table.Exact(st.Match, w.catalog, w.rows)
@@ -229,7 +236,7 @@ func (w *insertion) receive(p *part, r *table.Result, affected int64) error {
 		return w.leftOut(p, err)
 	}
 	var inserted bool
-	r.Head, r.Some = &inserted, w.conflict.Nothing
+	r.Head, r.Some = &inserted, w.conflict.MayLeave()
 	_, err := r.Read(of, func(i int) { w.outcome(p.row(i), inserted) })
 	return w.leftOut(p, err)
 }

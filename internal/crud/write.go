@@ -145,6 +145,9 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 	columns := len(shape)
 	x.LeaveKey(b.Table, c, shape[1:])
 	st := b.Table.Statement(b.Table.AppendCatalog(x.AppendKey(shape), x, c), func() *table.Statement { return b.Table.InsertStatement(shape[1:columns], x, c) })
+	if st.Err != nil {
+		return Unchanged, st.Err
+	}
 	var inserted bool
 	n, err := b.run(ctx, st, p, &inserted)
 	if st.Guard {
@@ -155,7 +158,7 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 		return Unchanged, err
 	case n == 1:
 		return outcomeOf(inserted), nil
-	case x.Nothing:
+	case x.MayLeave():
 		return Unchanged, nil
 	case b.Table.MayLeaveOut:
 		return LeftOut, nil

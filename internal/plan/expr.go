@@ -35,6 +35,11 @@ func Collated(elem, c *meta.Column, collation string) Expression {
 	return Computed(elem, c.Name, c.Nullable, n)
 }
 
+// OfferedValue returns what c is in the row that an upsert could not insert.
+func OfferedValue(elem, c *meta.Column) Expression {
+	return Computed(elem, c.Name, c.Nullable, &Node{Op: Offered, Column: c})
+}
+
 // ValueOf returns what c is in a row, as an argument of a fragment.
 func ValueOf(c *meta.Column) *Node { return &Node{Op: Value, Column: c} }
 
@@ -112,8 +117,11 @@ func OutputOf(c *meta.Column, r, t reflect.Type, field meta.Accessor) Output {
 
 // column renders a column, or what is computed in its place.
 func (w *renderer) column(c *meta.Column) sq.Sqlizer {
-	if c.Expr != nil {
+	switch {
+	case c.Expr != nil:
 		return w.node(c.Expr.(*Node))
+	case w.offered != nil: // the columns of two rows have this name
+		return sq.Expr(escape(w.scope.column(c)))
 	}
 	return sq.Expr(escape(c.Quoted))
 }

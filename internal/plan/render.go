@@ -21,6 +21,8 @@ type renderer struct {
 	depth int   // of subqueries
 	err   error
 
+	offered func(*meta.Column) string // of an upsert: a value of the row that it could not insert
+
 	keys    []keyed // of groups, that have been rendered
 	sharing bool    // arguments have placeholders further in front
 }
@@ -259,6 +261,8 @@ func (w *renderer) node(n *Node) sq.Sqlizer {
 		return w.tuples(n)
 	case Value:
 		return w.value(n.Column)
+	case Offered:
+		return sq.Expr(escape(w.offered(n.Column)))
 	case GroupKey:
 		return w.groupKey(n)
 	case Aggregated:

@@ -54,6 +54,7 @@ const (
 	Operand // one column and its value in a row comparison
 	Related // there is a row that Link leads to and that matches all Kids
 	Value   // what Column is in a row
+	Offered // what Column is in the row that an upsert could not insert
 	Among   // Column is among the values of the column A in the rows that Link, Kids and the *Spec B select; or one of them is NULL
 	Tuples  // Columns are the elements at one place of arrays, of In kids
 

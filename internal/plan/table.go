@@ -199,6 +199,8 @@ type builder struct {
 	args []any
 	err  error
 
+	offered *[]*meta.Column // of an upsert: columns of the row that it could not insert, that were met
+
 	keys  []*meta.Column // of groups, that were met
 	table *Table         // of the columns of conditions
 	as    Conversion     // nil: arguments are as they are
@@ -326,6 +328,9 @@ func (b *builder) node(n *Node) {
 		return
 	}
 	b.column(n.Column)
+	if n.Op == Offered {
+		b.offer(n.Column)
+	}
 	if c := operands(n.Op); c > 0 {
 		b.value(n.Column, n.A)
 		if c > 1 {
@@ -385,7 +390,7 @@ func (b *builder) set(s *Set) {
 // operands returns how many arguments an operator on a column takes.
 func operands(op Op) int {
 	switch op {
-	case IsNull, NotNull, Value, GroupKey:
+	case IsNull, NotNull, Value, Offered, GroupKey:
 		return 0
 	case Between, JSONPathEq, JSONPathText, Matches:
 		return 2

@@ -1,6 +1,8 @@
 package table
 
 import (
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"unsafe"
@@ -28,8 +30,28 @@ func (x *Conflict) Check(t *Table) error {
 			return err
 		}
 	}
+	if x.Nothing && x.Shape != "" {
+		return &smrt.QueryError{Reason: "a row that exists is left alone, or changed by Set and UpdateIf: leave out one of them"}
+	}
+	if len(x.Sets) == 0 {
+		return nil
+	}
+	if err := t.CheckSets(x.Sets); err != nil {
+		return err
+	}
+	for _, set := range x.Sets {
+		switch {
+		case slices.Contains(x.Update, set.Column):
+			return &smrt.QueryError{Reason: "column " + set.Column.Name + " is assigned twice"}
+		case t.IsKey(set.Column):
+			return &smrt.QueryError{Reason: "column " + set.Column.Name + " is the key, which an upsert does not change"}
+		}
+	}
 	return nil
 }
+
+// MayLeave reports whether x may leave a row that exists as it is.
+func (x *Conflict) MayLeave() bool { return x.Nothing || x.If != nil }
 
 // ConflictSpec returns the query for the row that conflicts with that of the
 // entity at p. Like the index, it knows nothing of soft deletes.
@@ -67,10 +89,12 @@ func (x *Conflict) AppendKey(b []byte) []byte {
 	if x.Nothing {
 		b = append(b, '-')
 	}
-	return append(append(b, 'w'), x.Where...)
+	b = binary.AppendUvarint(append(b, 's'), uint64(len(x.Shape)))
+	return append(append(append(b, x.Shape...), 'w'), x.Where...)
 }
 
-func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) string {
+// sql returns the ON CONFLICT clause.
+func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) (string, error) {
 	var b strings.Builder
 	b.WriteString(" ON CONFLICT (" + meta.List(x.Target) + ")")
 	if x.Where != "" {
@@ -78,27 +102,30 @@ func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) string {
 	}
 	if x.Nothing {
 		b.WriteString(" DO NOTHING")
-		return b.String()
+		return b.String(), nil
 	}
-	var sets []string
-	for _, col := range x.columns(t) {
-		value := "EXCLUDED." + col.Quoted
-		if leftToDefault(t, p, col) {
-			if value = in.Exprs[col]; value == "" {
-				value = "t." + col.Quoted // it cannot hold the zero value
-			}
+	offered := func(col *meta.Column) string {
+		if !leftToDefault(t, p, col) {
+			return "EXCLUDED." + col.Quoted
 		}
-		sets = append(sets, t.set(col, "t.", value))
+		return cmp.Or(in.Exprs[col], "t."+col.Quoted) // it may not be able to hold the zero value
+	}
+	sets, condition, err := (*plan.Conflict)(x).UpdateSQL(t.Table, offered)
+	for _, col := range x.columns(t) {
+		sets = append(sets, t.set(col, "t.", offered(col)))
 	}
 	b.WriteString(" DO UPDATE SET " + strings.Join(sets, ", "))
-	return b.String()
+	if condition != "" {
+		b.WriteString(" WHERE " + condition)
+	}
+	return b.String(), err
 }
 
 // columns are those that an existing row gets: the chosen ones and those the
 // table keeps by itself; by default all but the target, the key and the time
 // of creation.
 func (x *Conflict) columns(t *Table) []*meta.Column {
-	if len(x.Update) == 0 {
+	if len(x.Update)+len(x.Sets) == 0 {
 		cols := slices.DeleteFunc(slices.Clone(t.Mutable), func(col *meta.Column) bool { return slices.Contains(x.Target, col) })
 		if len(cols) == 0 {
 			return x.Target[:1]

@@ -239,6 +239,7 @@ type Statement struct {
 	Match    []*meta.Column // columns by which a row is found among the entities
 	Returned []meta.Target  // columns read back, in order
 	Guard    bool           // the server refuses to leave out rows
+	Err      error          // why there is no such statement
 
 	written sync.Pool // of *Written
 }
@@ -265,7 +266,8 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 	if x != nil {
 		p.As = " AS t"
 		st.zeros(t, p, in, x, c)
-		clause, back, list = x.sql(t, p, in), t.Struct.Columns, []string{x.inserted(t, c)}
+		clause, st.Err = x.sql(t, p, in)
+		back, list = t.Struct.Columns, []string{x.inserted(t, c)}
 	}
 	if in.From != "" && len(back) > 0 {
 		st.Match = t.Known(p, x)
@@ -288,7 +290,13 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 // have the same ones. An empty string that its column cannot hold, such as one
 // with an enum, says nothing: the row keeps its value.
 func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict, c *Catalog) {
-	for _, col := range x.columns(t) {
+	columns := x.columns(t)
+	for _, col := range x.Offered {
+		if !slices.Contains(columns, col) {
+			columns = append(columns, col)
+		}
+	}
+	for _, col := range columns {
 		if !x.Nothing && leftToDefault(t, p, col) && c.holdsZero(col) {
 			in.Exprs[col] = t.one(col, placeholder(len(p.Args)+len(st.Zeros)))
 			st.Zeros = append(st.Zeros, col)
@@ -321,7 +329,7 @@ func (t *Table) Known(p InsertParts, x *Conflict) []*meta.Column {
 
 // Guards reports whether the server must refuse to leave out rows of an insert.
 func (t *Table) Guards(x *Conflict, c *Catalog) bool {
-	return c != nil && c.Guardable && !t.MayLeaveOut && (x == nil || !x.Nothing)
+	return c != nil && c.Guardable && !t.MayLeaveOut && (x == nil || !x.MayLeave())
 }
 
 // Guarded makes an INSERT, which has no RETURNING clause, fail in the server if
