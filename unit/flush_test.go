@@ -241,7 +241,8 @@ func TestRetry(t *testing.T) {
 
 // TestIdleConnection sends a unit on a connection that the server has ended
 // because it was idle for too long. That is known to have had no effect, whether
-// the server's words are read, as in a partition, or writing fails.
+// the server's words are read, as in a partition, or writing fails; but in exec
+// mode, where part of what was written might have arrived.
 func TestIdleConnection(t *testing.T) {
 	observer := newLeague(t)
 	for what, o := range map[string]txn.Options{"plain": {}, "key": {Key: "k"}, "position": {TrackPosition: true}} {
@@ -275,6 +276,11 @@ func TestIdleConnection(t *testing.T) {
 			unit.Create(u, vouchers, &voucher{Code: "second"})
 			sum, err := u.Flush(t.Context(), l, o)
 			healed.Wait()
+			if l.Config().ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeExec && !words && o.Key == "" {
+				// pgx does not say how much of the batch was written.
+				check.Error(t, what, err, smrt.ErrCommitUnknown)
+				continue
+			}
 			if err != nil {
 				t.Errorf("%s, words are read %v: %v", what, words, err)
 			}
