@@ -4,7 +4,7 @@ SUITE = $(GO) run ./internal/suite
 # The longest packages first, so that none is left alone at the end.
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./...
 # Packages with tests that have a full size.
-SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload
+SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query
 MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
 # Packages with rules that are broken on purpose.
 GUARDED = $(sort $(dir $(shell grep -rl --include=*_test.go '^func TestRulesAreGuarded' .)))

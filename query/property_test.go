@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
@@ -231,7 +232,10 @@ func TestPredicatesMeanWhatGoMeans(t *testing.T) {
 	w := &world{all, randomLabels(t, pool, r)}
 	products := repo.New(pool, things)
 	trees := 1000
-	if testing.Short() {
+	switch {
+	case check.Long():
+		trees = 10_000
+	case testing.Short():
 		trees = 100
 	}
 	for i := range trees {
