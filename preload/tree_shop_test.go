@@ -125,18 +125,24 @@ func shopEntities() []*entity {
 		{shop.ProductCategory.HasNot(shop.CategoryParent.Has()), "NOT EXISTS (SELECT 1 FROM categories x WHERE x.id = <c>.category_id AND x.parent_id IS NOT NULL)"},
 		{query.Raw[shop.Product]("stock % $1 = 0", 2), "<c>.stock % 2 = 0"},
 		{query.Or[shop.Product](), "false"},
-		{query.InSelect(shop.ProductCategoryID, shop.Categories, shop.CategoryID, query.Where(shop.CategorySlug.Regexp("[02468]$"))),
-			"<c>.category_id IN (SELECT x.id FROM categories x WHERE x.slug ~ '[02468]$')"},
+		{
+			query.InSelect(shop.ProductCategoryID, shop.Categories, shop.CategoryID, query.Where(shop.CategorySlug.Regexp("[02468]$"))),
+			"<c>.category_id IN (SELECT x.id FROM categories x WHERE x.slug ~ '[02468]$')",
+		},
 		{query.Compare(shop.Price, ">", query.SQL[int64]("$1 * 80", shop.Stock)), "<c>.price_cents > <c>.stock * 80"},
-		{query.Compare(shop.ProductID, ">", query.SQL[int64]("$1 * 4", preload.Value(shop.ProductCategory, shop.CategoryID))),
-			"<c>.id > 4 * (SELECT x.id FROM categories x WHERE x.id = <c>.category_id)"},
+		{
+			query.Compare(shop.ProductID, ">", query.SQL[int64]("$1 * 4", preload.Value(shop.ProductCategory, shop.CategoryID))),
+			"<c>.id > 4 * (SELECT x.id FROM categories x WHERE x.id = <c>.category_id)",
+		},
 		{shop.ProductName.RegexpFold("product [1-4]"), "<c>.name ~* 'product [1-4]'"},
 	}
 	someCategories := []categories{
 		{shop.CategorySlug.Ne("c4"), "<c>.slug <> 'c4'"},
 		{shop.CategoryChildren.Has(), "EXISTS (SELECT 1 FROM categories x WHERE x.parent_id = <c>.id)"},
-		{query.Not(query.InSelect(shop.CategoryID, shop.Categories, shop.CategoryParentID, query.Where(shop.CategoryParentID.IsNotNull()))),
-			"<c>.id NOT IN (SELECT x.parent_id FROM categories x WHERE x.parent_id IS NOT NULL)"},
+		{
+			query.Not(query.InSelect(shop.CategoryID, shop.Categories, shop.CategoryParentID, query.Where(shop.CategoryParentID.IsNotNull()))),
+			"<c>.id NOT IN (SELECT x.parent_id FROM categories x WHERE x.parent_id IS NOT NULL)",
+		},
 		{shop.CategoryProducts.Count().Gt(3), "(SELECT count(*) FROM products x WHERE x.category_id = <c>.id AND x.deleted_at IS NULL) > 3"},
 	}
 	someReviews := []reviews{{shop.Rating.Gt(2), "<c>.rating > 2"}, {shop.ReviewOf.Has(), "EXISTS (SELECT 1 FROM products x WHERE x.id = <c>.product_id AND x.deleted_at IS NULL)"}}

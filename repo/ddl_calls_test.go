@@ -130,7 +130,8 @@ var ddlWrites = map[string]ddlCall{
 		return o.expectOne(&v, nil, []device{want})
 	},
 	"Delete softly": func(ctx context.Context, db smrt.DB, o *owned) error {
-		for _, k := range o.there(1) {
+		if keys := o.there(1); len(keys) > 0 {
+			k := keys[0]
 			g := o.devices[k]
 			err := onRetirees(db).Delete(ctx, k)
 			if g.Gone != nil {
@@ -143,7 +144,8 @@ var ddlWrites = map[string]ddlCall{
 		return nil
 	},
 	"Restore": func(ctx context.Context, db smrt.DB, o *owned) error {
-		for _, k := range o.there(1) {
+		if keys := o.there(1); len(keys) > 0 {
+			k := keys[0]
 			g := o.devices[k]
 			err := onRetirees(db).Restore(ctx, k)
 			if g.Gone == nil {

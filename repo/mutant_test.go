@@ -24,9 +24,19 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestGroupsOfNothing",
 		},
 		{
-			"a zero value is zero in what an upsert computes", "../internal/table/write.go",
-			"	for _, col := range x.Offered {\n", "	for _, col := range x.Offered[:0] {\n",
+			"a zero value is zero in what an upsert computes", "../internal/table/conflict.go",
+			"offered := x.offered(t)\n", "offered := x.offered(t)[:0]\n",
 			"TestUpsertSet",
+		},
+		{
+			"a zero value has its type in what an upsert computes", "../internal/table/conflict.go",
+			"if slices.Contains(offered, col) {", "if false {",
+			"TestUpsertSet",
+		},
+		{
+			"rows of a conditional upsert are matched by keys that are exact", "../internal/table/conflict.go",
+			"return x.If == nil || ", "return true || ",
+			"TestUpsertIfOfOtherSpellings",
 		},
 		{
 			"a row that an upsert left alone is no error", "../internal/table/conflict.go",

@@ -195,7 +195,7 @@ func (w *insertion) apart(st *table.Statement) bool {
 	case w.Table.MayLeaveOut:
 		return true
 	case w.conflict != nil && w.conflict.MayLeave():
-		return w.catalog.Guardable || !w.Table.Exact(st.Match, w.catalog, w.rows)
+		return w.catalog.Guardable || !w.Table.Exact(st.Match, w.catalog, w.rows) || !w.conflict.Recognised(w.catalog)
 	case w.unordered && len(st.Returned) > 0 && !w.ranked(st):
 		return !w.Table.Exact(st.Match, w.catalog, w.rows)
 	}

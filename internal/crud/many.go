@@ -355,6 +355,9 @@ const maxObtains = 3
 // entity. If there is none, it creates the entity's. It reports whether it did.
 func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
 	defer b.wrap(ctx, "get or create", &err)
+	if conflict != nil && conflict.Shape != "" {
+		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Set and UpdateIf, or use Upsert"}
+	}
 	x := conflict.WithNothing()
 	if err := b.writableEntity(ctx, p); err != nil {
 		return false, err

@@ -41,7 +41,7 @@ func (x *Conflict) clone() *Conflict {
 // WithWhere sets the predicate of the index.
 func (x *Conflict) WithWhere(sql string) *Conflict {
 	c := x.clone()
-	c.Where, c.Err = sql, CheckFragment(sql)
+	c.Where, c.Err = sql, cmp.Or(c.Err, CheckFragment(sql))
 	return c
 }
 
@@ -63,12 +63,18 @@ func (x *Conflict) WithNothing() *Conflict {
 func (x *Conflict) WithSets(sets []Set) *Conflict {
 	c := x.clone()
 	c.Sets = append(slices.Clip(c.Sets), sets...)
+	if len(sets) == 0 {
+		c.Err = cmp.Or(c.Err, errNoSets)
+	}
 	return c.described()
 }
 
-// WithIf sets the condition on which an existing row is updated.
+// WithIf adds a condition on which an existing row is updated.
 func (x *Conflict) WithIf(n Node) *Conflict {
 	c := x.clone()
+	if c.If != nil {
+		n = Node{Op: And, Kids: []Node{*c.If, n}}
+	}
 	c.If = &n
 	return c.described()
 }
@@ -90,9 +96,12 @@ func (x *Conflict) described() *Conflict {
 	return x
 }
 
-var errConflictValue = &smrt.QueryError{
-	Reason: "what an upsert assigns to a row that exists, and on which condition, is made of columns: put a value into the entity and use Excluded, or a constant into the text of SQL or Raw",
-}
+var (
+	errNoSets        error = &smrt.QueryError{Reason: "Set of OnConflict needs at least one assignment"}
+	errConflictValue error = &smrt.QueryError{
+		Reason: "Set and UpdateIf of OnConflict take no values: put the value into the entity and use Excluded of its column, or write a constant into the text of SQL or Raw",
+	}
+)
 
 // UpdateSQL returns the assignments and the condition of x, which may be empty, in
 // an upsert of rows of t, where the row that exists is called t. offered returns
@@ -116,8 +125,8 @@ func (x *Conflict) UpdateSQL(t *Table, offered func(*meta.Column) string) (sets 
 
 // offer notes a column of the row that an upsert could not insert.
 func (b *builder) offer(c *meta.Column) {
-	if b.offered == nil {
-		b.fail(&smrt.QueryError{Reason: "Excluded(" + c.Name + ") is of the row that an upsert could not insert: it stands in Set and UpdateIf of OnConflict only"})
+	if b.offered == nil || b.table != nil {
+		b.fail(&smrt.QueryError{Reason: "Excluded(" + c.Name + ") has a meaning only in Set and UpdateIf of OnConflict, outside of subqueries"})
 		return
 	}
 	*b.offered = append(*b.offered, c)

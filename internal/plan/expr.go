@@ -37,7 +37,11 @@ func Collated(elem, c *meta.Column, collation string) Expression {
 
 // OfferedValue returns what c is in the row that an upsert could not insert.
 func OfferedValue(elem, c *meta.Column) Expression {
-	return Computed(elem, c.Name, c.Nullable, &Node{Op: Offered, Column: c})
+	n := &Node{Op: Offered, Column: c}
+	if c.Expr != nil {
+		n.Err = &smrt.QueryError{Reason: "Excluded takes a column, not " + c.Name}
+	}
+	return Computed(elem, c.Name, c.Nullable, n)
 }
 
 // ValueOf returns what c is in a row, as an argument of a fragment.

@@ -31,7 +31,15 @@ func (x *Conflict) Check(t *Table) error {
 		}
 	}
 	if x.Nothing && x.Shape != "" {
-		return &smrt.QueryError{Reason: "a row that exists is left alone, or changed by Set and UpdateIf: leave out one of them"}
+		return &smrt.QueryError{Reason: "DoNothing contradicts Set and UpdateIf: leave out one"}
+	}
+	for _, col := range x.Offered {
+		if err := t.CheckColumn(col); err != nil {
+			return err
+		}
+		if slices.Contains(t.own(), col) {
+			return &smrt.QueryError{Reason: "column " + col.Name + " is set by every write, so Excluded of it is not what the entity has"}
+		}
 	}
 	if len(x.Sets) == 0 {
 		return nil
@@ -45,6 +53,8 @@ func (x *Conflict) Check(t *Table) error {
 			return &smrt.QueryError{Reason: "column " + set.Column.Name + " is assigned twice"}
 		case t.IsKey(set.Column):
 			return &smrt.QueryError{Reason: "column " + set.Column.Name + " is the key, which an upsert does not change"}
+		case slices.Contains(x.Target, set.Column):
+			return &smrt.QueryError{Reason: "column " + set.Column.Name + " is what rows are recognised by, which an upsert does not change"}
 		}
 	}
 	return nil
@@ -121,6 +131,59 @@ func (x *Conflict) sql(t *Table, p InsertParts, in Inputs) (string, error) {
 	return b.String(), err
 }
 
+// offered are the columns of the row that could not be inserted that are in the
+// text of the clause. A condition may have others in a part that does not matter.
+func (x *Conflict) offered(t *Table) []*meta.Column {
+	if len(x.Offered) == 0 {
+		return nil
+	}
+	mark := func(col *meta.Column) string { return "\x00" + col.Quoted } // in no other text
+	sets, condition, _ := (*plan.Conflict)(x).UpdateSQL(t.Table, mark)
+	text := strings.Join(append(sets, condition), "")
+	var columns []*meta.Column
+	for _, col := range x.Offered {
+		if strings.Contains(text, mark(col)) && !slices.Contains(columns, col) {
+			columns = append(columns, col)
+		}
+	}
+	return columns
+}
+
+// zeros makes arguments of the zero values that an upsert writes to a row that
+// exists, in place of the defaults that a new row gets. All rows of a shape
+// have the same ones. An empty string that its column cannot hold, such as one
+// with an enum, says nothing: the row keeps its value.
+func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict, c *Catalog) {
+	offered := x.offered(t)
+	columns := x.columns(t)
+	for _, col := range offered {
+		if c.Columns[col.Name].Always && !slices.Contains(p.Columns, col) {
+			st.Err = &smrt.QueryError{Reason: "column " + col.Name + " is GENERATED ALWAYS, so Excluded of it is a new number and not what the entity has"}
+		}
+		if !slices.Contains(columns, col) {
+			columns = append(columns, col)
+		}
+	}
+	for _, col := range columns {
+		if !x.Nothing && leftToDefault(t, p, col) && c.holdsZero(col) {
+			value := placeholder(len(p.Args) + len(st.Zeros))
+			if slices.Contains(offered, col) { // where it stands, nothing may say what it is
+				value += "::" + c.Columns[col.Name].Name
+			}
+			in.Exprs[col] = t.one(col, value)
+			st.Zeros = append(st.Zeros, col)
+		}
+	}
+	if in.From == "" {
+		st.Columns, st.Zeros = append(slices.Clip(st.Columns), st.Zeros...), nil
+	}
+}
+
+// leftToDefault reports whether an insert leaves a column to its default.
+func leftToDefault(t *Table, p InsertParts, col *meta.Column) bool {
+	return slices.Contains(t.Defaults, col) && !slices.Contains(p.Columns, col)
+}
+
 // columns are those that an existing row gets: the chosen ones and those the
 // table keeps by itself; by default all but the target, the key and the time
 // of creation.
@@ -169,6 +232,12 @@ func (x *Conflict) LeaveKey(t *Table, c *Catalog, shape []byte) {
 	}
 }
 
+// Recognised reports whether the rows that come back have the target of the
+// entities whose rows they are: an existing row keeps its own spelling of it.
+func (x *Conflict) Recognised(c *Catalog) bool {
+	return x.If == nil || !slices.ContainsFunc(x.Target, func(col *meta.Column) bool { return !c.Columns[col.Name].Exact })
+}
+
 // Exact reports whether the columns of rows come back as they were sent, and
 // there are such columns.
 // The server changes the form of others: it cuts times and numbers to their
@@ -201,6 +270,9 @@ func (t *Table) AppendCatalog(b []byte, x *Conflict, c *Catalog) []byte {
 	b = append(b, flags)
 	for i := 0; x != nil && i < len(t.Defaults); i++ {
 		b = append(b, plan.BoolByte(c.holdsZero(t.Defaults[i])))
+	}
+	for i := 0; x != nil && i < len(x.Offered); i++ {
+		b = binary.AppendUvarint(b, uint64(c.Columns[x.Offered[i].Name].OID))
 	}
 	return b
 }

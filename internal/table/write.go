@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -266,7 +267,8 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 	if x != nil {
 		p.As = " AS t"
 		st.zeros(t, p, in, x, c)
-		clause, st.Err = x.sql(t, p, in)
+		sql, err := x.sql(t, p, in)
+		clause, st.Err = sql, cmp.Or(st.Err, err)
 		back, list = t.Struct.Columns, []string{x.inserted(t, c)}
 	}
 	if in.From != "" && len(back) > 0 {
@@ -283,33 +285,6 @@ func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalo
 		st.SQL += " RETURNING " + strings.Join(list, ", ")
 	}
 	return st
-}
-
-// zeros makes arguments of the zero values that an upsert writes to a row that
-// exists, in place of the defaults that a new row gets. All rows of a shape
-// have the same ones. An empty string that its column cannot hold, such as one
-// with an enum, says nothing: the row keeps its value.
-func (st *Statement) zeros(t *Table, p InsertParts, in Inputs, x *Conflict, c *Catalog) {
-	columns := x.columns(t)
-	for _, col := range x.Offered {
-		if !slices.Contains(columns, col) {
-			columns = append(columns, col)
-		}
-	}
-	for _, col := range columns {
-		if !x.Nothing && leftToDefault(t, p, col) && c.holdsZero(col) {
-			in.Exprs[col] = t.one(col, placeholder(len(p.Args)+len(st.Zeros)))
-			st.Zeros = append(st.Zeros, col)
-		}
-	}
-	if in.From == "" {
-		st.Columns, st.Zeros = append(slices.Clip(st.Columns), st.Zeros...), nil
-	}
-}
-
-// leftToDefault reports whether an insert leaves a column to its default.
-func leftToDefault(t *Table, p InsertParts, col *meta.Column) bool {
-	return slices.Contains(t.Defaults, col) && !slices.Contains(p.Columns, col)
 }
 
 // Known returns the columns of the key, or of the target of an upsert, if the
