@@ -34,9 +34,6 @@ func (x *Conflict) Check(t *Table) error {
 		return &smrt.QueryError{Reason: "DoNothing contradicts Set and UpdateIf: leave out one"}
 	}
 	for _, col := range x.Offered {
-		if err := t.CheckColumn(col); err != nil {
-			return err
-		}
 		if slices.Contains(t.own(), col) {
 			return &smrt.QueryError{Reason: "column " + col.Name + " is set by every write, so Excluded of it is not what the entity has"}
 		}
