@@ -74,7 +74,7 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLeftOutFailsTheTransaction",
 		},
 		{
-			"an upsert writes zero values to rows that exist", "../internal/table/write.go",
+			"an upsert writes zero values to rows that exist", "../internal/table/conflict.go",
 			"		if !x.Nothing && leftToDefault(", "		if false && leftToDefault(",
 			"TestUpsertOfZeroValues",
 		},
