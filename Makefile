@@ -6,6 +6,7 @@ PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload 
 # Packages with tests that have a full size.
 SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query
 MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
+MODES = cache_describe exec
 # Packages with rules that are broken on purpose.
 GUARDED = $(sort $(dir $(shell grep -rl --include=*_test.go '^func TestRulesAreGuarded' .)))
 
@@ -35,8 +36,7 @@ test-long: servers test-modes ## Run what has a full size at it, break servers f
 
 .PHONY: test-modes
 test-modes: servers ## Run the tests in pgx's other modes, with a pool of one
-	SMRT_TEST_EXEC_MODE=cache_describe SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
-	SMRT_TEST_EXEC_MODE=exec SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL)
+	set -e; for mode in $(MODES); do SMRT_TEST_EXEC_MODE=$$mode SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL); done
 
 .PHONY: test-pooler
 test-pooler: servers ## Run the suites through PgBouncer in transaction mode, in the modes that need no prepared statements
