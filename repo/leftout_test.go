@@ -123,6 +123,13 @@ func TestLeftOutOfUpserts(t *testing.T) {
 	check.NoError(t, err)
 	check.Equal(t, "outcomes", fmt.Sprint(outcomes), "[inserted inserted unchanged]")
 	check.Equal(t, "the key of what was inserted", stampOf(t, db, ls[1].ID), ls[1].Stamp)
+
+	// Nor does UpdateIf.
+	more := letters(10, 2, false)
+	more[1].Weight = 0
+	outcomes, err = r.UpsertMany(t.Context(), more, on.UpdateIf(query.Compare(letterStamp, "=", query.Excluded(letterStamp))))
+	check.NoError(t, err)
+	check.Equal(t, "outcomes on a condition", fmt.Sprint(outcomes), "[inserted unchanged]")
 }
 
 func stampOf(t *testing.T, db *pgxpool.Pool, id int64) (stamp string) {
