@@ -60,6 +60,17 @@
 //
 //	latest := CustomerOrders.OrderBy(PlacedAt.Desc()).Limit(3)
 //
+// # Follow a relation of a table with itself
+//
+// [Recursive] makes a relation of one that is followed again and again: the
+// ancestors of a category, everything below a folder, whatever a part is made of.
+// The depth bounds it, also where rows refer to each other in a ring:
+//
+//	CategoryAncestors = preload.Recursive(CategoryParent, 20)
+//
+// It is loaded, filtered by and counted like any other relation, and loaded for all
+// parents by one statement.
+//
 // # Filter by relation
 //
 // Queries can select and order parents by their related rows. They use EXISTS

@@ -1,6 +1,7 @@
 package preload_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,17 +22,18 @@ import (
 // what happened in it.
 type explaining struct {
 	smrt.DB
-	loops func(relation string, n int)
+	loops func(relation string, n int) // is told of each step, by its table, else its kind
 }
 
 type planNode struct {
+	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
 	Loops    int        `json:"Actual Loops"`
 	Plans    []planNode `json:"Plans"`
 }
 
 func (n *planNode) visit(each func(relation string, loops int)) {
-	each(n.Relation, n.Loops)
+	each(cmp.Or(n.Relation, n.Type), n.Loops)
 	for i := range n.Plans {
 		n.Plans[i].visit(each)
 	}

@@ -203,3 +203,30 @@ func TestFill(t *testing.T) {
 		}
 	})
 }
+
+// TestOrderOfExpressions orders related rows by what is computed of them: of all
+// rows and of the first ones of each parent, by a foreign key of text and through a
+// join table.
+func TestOrderOfExpressions(t *testing.T) {
+	l, ctx := newLibrary(t), t.Context()
+	titles := func(rows [][]book) (all [][]string) {
+		for _, of := range rows {
+			list := []string{}
+			for _, b := range of {
+				list = append(list, b.Title)
+			}
+			all = append(all, list)
+		}
+		return all
+	}
+	borrowed := authorBooks.OrderBy(bookLoans.Count(loanDays.Gt(7)).Desc(), query.SQL[int32]("$1 % $2", bookPages, 100).Asc())
+	le, we := []string{"Earthsea", "Tombs"}, []string{"Lost", "Invisible"}
+	writers := []author{{Code: "we"}, {Code: "le"}}
+	check.Equal(t, "all", titles(check.Value(borrowed.Load(ctx, l.pool, writers))(t)), [][]string{we, le})
+	check.Equal(t, "the first", titles(check.Value(borrowed.Limit(1).Load(ctx, l.pool, writers))(t)), [][]string{we[:1], le[:1]})
+
+	byLoans := tagBooks.OrderBy(bookLoans.Count().Asc(), query.SQL[int32]("-$1", bookPages).Asc())
+	short := []tag{{ID: 1}, {ID: 3}}
+	check.Equal(t, "through a table", titles(check.Value(byLoans.Load(ctx, l.pool, short))(t)), [][]string{{"Tombs", "Earthsea"}, {"Tombs", "Anonymous"}})
+	check.Equal(t, "the first", titles(check.Value(byLoans.Limit(1).Load(ctx, l.pool, short))(t)), [][]string{{"Tombs"}, {"Tombs"}})
+}

@@ -86,6 +86,41 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTiesComeInTheOrderOfTheKey",
 		},
 		{
+			"the depth bounds a recursion", "../internal/plan/recursive.go",
+			"strconv.Itoa(r.Depth) }", "strconv.Itoa(r.Depth+1) }",
+			"TestRecursive",
+		},
+		{
+			"conditions hold on the way", "../internal/plan/recursive.go",
+			"len(r.from())), conditions) + r.bound()", "len(r.from())), \"\") + r.bound()",
+			"TestRecursive",
+		},
+		{
+			"conditions hold on the way back", "../internal/plan/recursive.go",
+			"r.rows(conditions) + \" ON \"", "r.rows() + \" ON \"",
+			"TestRecursive",
+		},
+		{
+			"deleted rows end the way", "../internal/plan/recursive.go",
+			"t.deleted(\"\", r.Step.Deleted))", "\"\")",
+			"TestRecursive",
+		},
+		{
+			"the depth is part of a shape", "../internal/plan/recursive.go",
+			"	b.key = binary.AppendUvarint(b.key, uint64(r.Depth))\n", "	_ = binary.AppendUvarint\n",
+			"TestRecursive",
+		},
+		{
+			"what is near comes first", "../internal/load/recursive.go",
+			"by = \", smrt_j.smrt_d\" + by", "_ = by",
+			"TestRecursive",
+		},
+		{
+			"expressions order what is limited for each parent", "../internal/load/columns.go",
+			"			f.exprs = append(f.exprs, o.Column)\n", "",
+			"TestOrderOfExpressions",
+		},
+		{
 			"a panic of one load does not end the process", "../internal/load/run.go",
 			"panicked.CompareAndSwap(nil, batch.NewPanicError(recover()))", "_ = panicked.Load",
 			"TestPanicsInLoads",

@@ -40,6 +40,41 @@ func HasMany[P, C any, K, CK comparable, F ForeignKey[C, K]](parents *query.Tabl
 	return ToMany[P, C]{load.Declare(has[P, K]("has-many", parents.Plan(), children.Plan(), fieldsOf[C, K](fk, parents.Plan())), parents.Plan(), false)}
 }
 
+// SelfRelation is a relation of a table with itself: a [ToOne] or a [ToMany] from P
+// to P.
+type SelfRelation[P any] interface{ self(P, P) *load.Relation }
+
+func (r ToOne[P, C]) self(P, C) *load.Relation  { return r.relation }
+func (r ToMany[P, C]) self(P, C) *load.Relation { return r.relation }
+
+// Recursive declares the relation that leads from a row to all rows that are
+// reached by following r again and again, depth times at most:
+//
+//	CategoryAncestors   = preload.Recursive(CategoryParent, 20)
+//	CategoryDescendants = preload.Recursive(CategoryChildren, 20)
+//
+// The conditions of r hold for every row on the way, so that one for which they do
+// not hold ends it. Those that are added to the recursive relation choose among the
+// rows that were reached.
+//
+// Rows come once, those reached in the fewest steps first, unless the relation has
+// an order. A row comes to itself only in a ring. A ring is followed until
+// the depth is reached, so depth should be not much more than what the rows have.
+//
+// Loading is one statement however many parents there are. [ToMany.Has] is one
+// recursion for the statement; [ToMany.Count], [Aggregate] and [Value] are one for
+// each row of P that the server looks at.
+//
+// Recursive panics if r has a limit or is recursive itself, or if depth is not from
+// 1 to 10,000.
+func Recursive[P any](r SelfRelation[P], depth int) ToMany[P, P] {
+	var p P
+	if r == nil {
+		r = ToMany[P, P]{}
+	}
+	return ToMany[P, P]{load.Recursive(r.self(p, p), depth)}
+}
+
 func has[P any, K comparable](kind string, parents, children *plan.Table, fk []load.Field) *load.Link {
 	return &load.Link{Kind: kind, Outer: load.KeyFields(parents), Inner: fk, Child: children}
 }
@@ -116,7 +151,7 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 // parents lead to are then not shared.
 //
 // A statement of their own is sent all the same for the parents of Page, Stream,
-// GetMany and Fill, in exec mode, whose results are text, and for columns of
+// GetMany and Fill, for the rows of a recursive relation, in exec mode, whose results are text, and for columns of
 // types that pgx does not know, other than domains and enums. The first rows
 // with one of those are read twice: the catalog is asked what it stands for.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.Within(true)} }

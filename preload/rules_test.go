@@ -224,9 +224,6 @@ func TestRefusedLoads(t *testing.T) {
 		"nested zero load": func() {
 			preload.One(bookAuthor, func(v *bookView) **author { return &v.By }, preload.Load[author]{})
 		},
-		"order by a number with a limit": func() {
-			preload.Many(authorBooks.OrderBy(bookLoans.Count().Desc()).Limit(1), func(a *author) *[]book { return &a.Books })
-		},
 		"key of another kind": func() {
 			preload.BelongsTo(books, profiles, func(b *book) *pgtype.Int4 { return new(pgtype.Int4) })
 		},

@@ -1,6 +1,7 @@
 package preload_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,9 @@ type (
 		Parent   *categoryTree
 		Children []categoryTree
 		Products []productTree
+		Below    []categoryTree
 		N        int64
+		NAbove   int64
 	}
 	reviewTree struct {
 		shop.Review
@@ -78,6 +81,11 @@ type (
 		Product *productTree
 	}
 )
+
+// below is what the descendants of a category are. The categories of the small shop
+// are reached in the order of their keys.
+const below = `FROM categories <c> WHERE <c>.id IN (WITH RECURSIVE w AS (SELECT id FROM categories WHERE parent_id = <p>.id
+	UNION SELECT y.id FROM categories y JOIN w ON y.parent_id = w.id) SELECT id FROM w)`
 
 // shopEntities is the shop as random trees know it.
 func shopEntities() []*entity {
@@ -143,10 +151,17 @@ func shopEntities() []*entity {
 			query.Not(query.InSelect(shop.CategoryID, shop.Categories, shop.CategoryParentID, query.Where(shop.CategoryParentID.IsNotNull()))),
 			"<c>.id NOT IN (SELECT x.parent_id FROM categories x WHERE x.parent_id IS NOT NULL)",
 		},
+		{
+			shop.CategoryAncestors.Has(shop.CategoryID.In(1, 3)),
+			"<c>.id IN (WITH RECURSIVE w AS (SELECT id FROM categories WHERE parent_id IN (1, 3) UNION SELECT y.id FROM categories y JOIN w ON y.parent_id = w.id) SELECT id FROM w)",
+		},
+		{shop.CategoryDescendants.Where(shop.CategoryProducts.Has()).Count().Lt(3), "(SELECT count(*) " + strings.ReplaceAll(strings.ReplaceAll(below, "<c>", "z"), "<p>", "<c>") + " AND z.id IN (SELECT category_id FROM products WHERE deleted_at IS NULL)) < 3"},
 		{shop.CategoryProducts.Count().Gt(3), "(SELECT count(*) FROM products x WHERE x.category_id = <c>.id AND x.deleted_at IS NULL) > 3"},
 	}
 	someReviews := []reviews{{shop.Rating.Gt(2), "<c>.rating > 2"}, {shop.ReviewOf.Has(), "EXISTS (SELECT 1 FROM products x WHERE x.id = <c>.product_id AND x.deleted_at IS NULL)"}}
-	productOrders := []byProduct{{shop.ProductName.Desc(), "<c>.name DESC"}, {shop.Price.Asc(), "<c>.price_cents"}, {shop.ProductID.Asc(), "<c>.id"}}
+	productOrders := []byProduct{{shop.ProductName.Desc(), "<c>.name DESC"}, {shop.Price.Asc(), "<c>.price_cents"}, {
+		query.SQL[int64]("$1 % $2", shop.Price, 70).Desc(), "<c>.price_cents % 70 DESC",
+	}, {shop.ProductID.Asc(), "<c>.id"}}
 
 	product.edges = []*edge{
 		toOne("category", category, shop.ProductCategory, func(v *productTree) **categoryTree { return &v.Category },
@@ -164,7 +179,15 @@ func shopEntities() []*entity {
 		numberOf("hastags", shop.ProductTagWords, nil, func(v *productTree) *bool { return &v.HasTags },
 			"FROM product_tags <j> JOIN tags <c> ON <c>.id = <j>.tag_id WHERE <j>.product_id = <p>.id", nil),
 	}
+	descendants := toMany("below", category, shop.CategoryDescendants, func(v *categoryTree) *[]categoryTree { return &v.Below },
+		below, someCategories, []choice[query.Order[shop.Category]]{{query.SQL[int64]("$1 % $2", shop.CategoryID, 4).Asc(), "<c>.id % 4"}, {shop.CategoryID.Desc(), "<c>.id DESC"}})
+	descendants.alone = true
+	ancestors := numberOf("nabove", shop.CategoryAncestors, func(v *categoryTree) *int64 { return &v.NAbove }, nil,
+		"FROM categories <c> WHERE <c>.id IN (WITH RECURSIVE w AS (SELECT y.parent_id FROM categories y WHERE y.id = <p>.id UNION SELECT y.parent_id FROM categories y JOIN w ON y.id = w.parent_id) SELECT parent_id FROM w)",
+		someCategories)
+	ancestors.keyed = func(v any) bool { return v.(*categoryTree).ParentID != nil }
 	category.edges = []*edge{
+		descendants, ancestors,
 		toOne("parent", category, shop.CategoryParent, func(v *categoryTree) **categoryTree { return &v.Parent },
 			"FROM categories <c> WHERE <c>.id = <p>.parent_id", func(v *categoryTree) bool { return v.ParentID != nil }, someCategories),
 		toMany("children", category, shop.CategoryChildren, func(v *categoryTree) *[]categoryTree { return &v.Children },

@@ -38,6 +38,7 @@ type edge struct {
 	name    string
 	to      *entity
 	many    bool   // else at most one
+	alone   bool   // never loaded with its parents
 	most    int    // rows for each parent that the relation is declared with; 0: all
 	number  string // count or exists, in place of rows
 	from    string // SQL: FROM and WHERE, with p for the parent and c for the child
@@ -308,7 +309,7 @@ func statements(rows []any, nodes []*node) int {
 			}
 		}
 		never := n.filter > 0 && n.filters[n.filter-1] == "false" // then there is nothing to ask
-		if keyed && !n.joined && !never {
+		if keyed && (!n.joined || n.alone) && !never {
 			sent++
 		}
 		sent += statements(kids, n.kids)

@@ -64,26 +64,41 @@ func without(terms []meta.Order, group []*meta.Column) []meta.Order {
 }
 
 // ordering adds what an order compares to the list of a query, so that what is
-// around the query can have the same order.
-func ordering(terms []meta.Order) string {
+// around the query can have the same order. Expressions are added by package plan,
+// which calls them smrt_e0, smrt_e1, ...
+func (f *form) ordering(terms []meta.Order) string {
 	out := ""
 	for i, o := range terms {
-		if o.Column.Expr == nil {
+		if o.Column.Expr != nil {
+			f.exprs = append(f.exprs, o.Column)
+		} else {
 			out += ", " + o.Column.Quoted + " AS smrt_o" + strconv.Itoa(i)
 		}
 	}
 	return out
 }
 
+// compared returns the names that ordering gave to what an order compares.
+func compared(terms []meta.Order) []string {
+	names, exprs := make([]string, len(terms)), 0
+	for i, o := range terms {
+		if names[i] = "smrt_o" + strconv.Itoa(i); o.Column.Expr != nil {
+			names[i] = "smrt_e" + strconv.Itoa(exprs)
+			exprs++
+		}
+	}
+	return names
+}
+
 // orderedBy returns the order by what ordering added. The prefix is of the first
 // term; those that follow have its qualifier.
 func orderedBy(prefix string, terms []meta.Order) string {
 	out := ""
-	for i, o := range terms {
+	for i, name := range compared(terms) {
 		if i > 0 {
 			prefix = ", " + prefix[strings.LastIndexByte(prefix, ' ')+1:]
 		}
-		out += prefix + "smrt_o" + strconv.Itoa(i) + plan.Direction(o)
+		out += prefix + name + plan.Direction(terms[i])
 	}
 	return out
 }

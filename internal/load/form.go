@@ -12,7 +12,7 @@ import (
 // form is the statement of a load without the keys. It is composed once and
 // serves all calls.
 //
-// # The six forms
+// # The forms
 //
 // Package plan renders the conditions of the relation; what is around them is
 // here:
@@ -23,6 +23,7 @@ import (
 //	both:            SELECT ... FROM unnest(keys) CROSS JOIN LATERAL (the one above, LIMIT n)
 //	count:           SELECT fk, count(*) FROM (the rows) GROUP BY fk
 //	exists:          SELECT ordinal FROM unnest(keys) WHERE EXISTS (the rows of key)
+//	recursive:       SELECT ... FROM (WITH RECURSIVE ... from unnest(keys)) JOIN (SELECT ... FROM child) ON ...
 //
 // By number means that a row comes with the number of its key in place of the
 // key: where a limit is for each parent, and where only the server knows which
@@ -66,15 +67,17 @@ import (
 type form struct {
 	list          string
 	spec          *plan.Spec
-	outer, row    string // in front of the joined columns, if they are not the query's; the row that they belong to
+	exprs         []*meta.Column // that the order of what is around the query compares
+	outer, row    string         // in front of the joined columns, if they are not the query's; the row that they belong to
 	before, after string
 	condition     string          // on the keys or on smrt_k; empty: = ANY, or it is in before or after
 	keys          *table.KeyTable // nil: the keys are one array, compared by = ANY
 	cast          string          // of that array; empty: it has the type of the column
 	keysIn        part
-	limit         []any   // of the rows of a join table: the last argument of after
-	ordinal       bool    // a row begins with the number of its parent's group
-	leading       []Field // with these columns, which tie it to its parent
+	limit         []any      // around the query: the last argument of after
+	onTheWay      *plan.Node // conditions of all rows of a recursion: the last argument of before
+	ordinal       bool       // a row begins with the number of its parent's group
+	leading       []Field    // with these columns, which tie it to its parent
 }
 
 // part is the part of a statement in which the keys are bound.
@@ -88,7 +91,7 @@ const (
 
 // needsTypes reports whether the keys travel as rows of an unnest.
 func (l *Load) needsTypes() bool {
-	return len(l.Outer) > 1 || l.into == IntoExists || l.byNumber()
+	return l.Steps != nil || len(l.Outer) > 1 || l.into == IntoExists || l.byNumber()
 }
 
 // byNumber reports whether rows come with the number of their parent's key.
@@ -124,6 +127,8 @@ func (l *Load) form(keys *table.KeyTable) *form {
 	}
 	f := &form{keys: keys, cast: l.cast}
 	switch {
+	case l.Steps != nil:
+		l.recursiveForm(f)
 	case l.into == IntoCount:
 		l.countForm(f)
 	case l.into == IntoExists:
@@ -177,7 +182,7 @@ func (l *Load) numberedForm(f *form) {
 	f.outer, f.row = "SELECT smrt_k.ord"+aliases(", smrt_r.smrt_r", len(l.shape.columns)), "smrt_r"
 	f.before = " FROM " + f.numbered() + " CROSS JOIN LATERAL ("
 	f.keysIn, f.ordinal = inBefore, true
-	f.list = named("smrt_r", l.shape.columns) + ordering(terms)
+	f.list = named("smrt_r", l.shape.columns) + f.ordering(terms)
 	f.spec = l.spec.OrderBy(nil)
 	if l.limited() {
 		f.spec = l.spec.OrderBy(terms)
@@ -189,7 +194,7 @@ func (l *Load) numberedForm(f *form) {
 // throughForm reads the related table through a join table.
 func (l *Load) throughForm(f *form) {
 	terms := order(l.Child, l.spec)
-	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + ordering(terms)
+	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + f.ordering(terms)
 	f.unlimited(l)
 	left := qualified("smrt_j.", columnsOf(l.Via.Left))
 	if !l.byNumber() {
@@ -206,7 +211,9 @@ func (l *Load) throughForm(f *form) {
 		inner = append(inner, "smrt_j."+c.Quoted+" AS smrt_p"+strconv.Itoa(i))
 	}
 	inner = append(inner, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
-	inner = append(inner, numbered("smrt_r.smrt_o", len(terms))...)
+	for _, name := range compared(terms) {
+		inner = append(inner, "smrt_r."+name)
+	}
 	f.outer, f.row = "SELECT smrt_k.ord"+aliases(", smrt_l.smrt_p", len(l.shape.payload))+aliases(", smrt_l.smrt_r", len(l.shape.columns)), "smrt_l"
 	f.before = " FROM " + f.numbered() + " CROSS JOIN LATERAL (SELECT " + strings.Join(inner, ", ") + l.fromVia()
 	f.keysIn, f.ordinal = inBefore, true
@@ -328,13 +335,15 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Joined: l.joinedColumns}
+	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Exprs: f.exprs, Joined: l.joinedColumns}
 	if f.before != "" {
 		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit, List: f.outer, Row: f.row, Columns: l.shape.columns}
 	}
 	switch f.keysIn {
 	case inBefore:
-		r.Envelope.BeforeArgs = args
+		if r.Envelope.BeforeArgs = args; f.onTheWay != nil {
+			r.Envelope.BeforeArgs = append(args, f.onTheWay)
+		}
 	case inAfter:
 		r.Envelope.AfterArgs = args
 	}

@@ -38,11 +38,14 @@ func (l *Load) learn(ctx context.Context, db smrt.DB, g *groups) (*form, error) 
 
 // tied returns the table whose rows have the keys of parents, and in which
 // columns.
-func (l *Load) tied() (*table.Table, []Field) {
-	if l.Via != nil {
-		return table.Of(l.Via.Table), l.Via.Left
+func (r *Relation) tied() (*table.Table, []Field) {
+	switch {
+	case r.Steps != nil:
+		return r.Steps.Of.tied()
+	case r.Via != nil:
+		return table.Of(r.Via.Table), r.Via.Left
 	}
-	return l.core, l.Inner
+	return table.Of(r.Child), r.Inner
 }
 
 // tables are those whose catalogs say how l is to be read.

@@ -102,10 +102,8 @@ func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 		}
 		l.height = max(l.height, n.height+1)
 	}
-	for _, o := range l.spec.Order {
-		if o.Column.Expr != nil && (l.Via != nil || l.byNumber()) {
-			l.refuse("rows that are limited for each parent, reached through a join table, or named by a key of text can be ordered by columns only")
-		}
+	if l.Steps != nil && l.into < IntoCount {
+		l.Relation = l.Within(false)
 	}
 	l.joined, l.joinedColumns = pickJoined(nested)
 	l.plain = l.form(nil)

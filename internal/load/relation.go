@@ -26,7 +26,8 @@ type Link struct {
 	Outer []Field // what of a parent
 	Inner []Field // equals what of a related row
 	Child *plan.Table
-	Via   *Via // of a many-to-many relation: what stands between them
+	Via   *Via   // of a many-to-many relation: what stands between them
+	Steps *Steps // of a recursive relation
 
 	parent  reflect.Type
 	parents *plan.Table
@@ -36,6 +37,12 @@ type Link struct {
 type Via struct {
 	Table       *plan.Table
 	Left, Right []Field
+}
+
+// Steps is what a recursive relation follows.
+type Steps struct {
+	Of    *Relation
+	Depth int // at most
 }
 
 func (l *Link) String() string {
@@ -51,6 +58,30 @@ func Declare(l *Link, parents *plan.Table, single bool) *Relation {
 	}
 	relation.Declare(l, l.declaration())
 	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty(), single: single}
+}
+
+// MaxSteps is how often a recursive relation may follow another one. It bounds
+// the work that a ring makes.
+const MaxSteps = 10_000
+
+// Recursive declares the relation that leads from a row to all that are reached by
+// following r, of a table with itself, in depth steps at most.
+func Recursive(r *Relation, depth int) *Relation {
+	switch {
+	case r == nil:
+		panic("smrt: recursive relation: the relation to follow has its zero value")
+	case r.Steps != nil:
+		panic(fmt.Sprintf("smrt: recursive relation: %s is recursive already", r))
+	case r.Limited():
+		panic(fmt.Sprintf("smrt: recursive relation: %s has a limit, which no step could keep: limit the recursive relation", r))
+	case depth < 1 || depth > MaxSteps:
+		panic(fmt.Sprintf("smrt: recursive relation of %s: the depth is %d, must be from 1 to %d", r, depth, MaxSteps))
+	}
+	l := &Link{
+		Kind: "recursive", Outer: r.Outer, Inner: KeyFields(r.Child), Child: r.Child,
+		Steps: &Steps{Of: r, Depth: depth}, parent: r.parent, parents: r.parents,
+	}
+	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty().WithDeleted(r.spec.Deleted)}
 }
 
 // declaration describes l for observe, which sees the statements that it would
@@ -138,11 +169,19 @@ var rowCount = plan.Computed(countColumn, "count", false, plan.Aggregate("count(
 // table where that one begins, nil if there is none.
 func (r *Relation) links() (link, via *plan.Link) {
 	link = &plan.Link{Table: r.Child, Deleted: r.spec.Deleted, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Inner)}
+	if r.Steps != nil {
+		link.Recursion = r.Steps.recursion()
+	}
 	if r.Via != nil {
 		link.Outer = columnsOf(r.Via.Right)
 		via = &plan.Link{Table: r.Via.Table, Outer: columnsOf(r.Outer), Inner: columnsOf(r.Via.Left)}
 	}
 	return link, via
+}
+
+func (s *Steps) recursion() *plan.Recursion {
+	step, via := s.Of.links()
+	return &plan.Recursion{Step: step, Via: via, Where: s.Of.spec.Where, Depth: s.Depth}
 }
 
 // Limited reports whether r leads to some of the rows only.

@@ -18,6 +18,8 @@ type Link struct {
 	Outer   []*meta.Column // of the row that asks
 	Inner   []*meta.Column // of Table
 	Deleted Deleted
+
+	Recursion *Recursion // leads to the rows in several steps; Inner is their key
 }
 
 // Envelope is text around a query, which becomes a part of a larger statement.
@@ -70,7 +72,11 @@ func (b *builder) envelope(e *Envelope) {
 	b.text(e.After)
 	for _, args := range [][]any{e.BeforeArgs, e.AfterArgs} {
 		for _, v := range args {
-			b.arg(v)
+			if n, ok := v.(*Node); ok {
+				b.node(n)
+			} else {
+				b.arg(v)
+			}
 		}
 	}
 }
@@ -86,6 +92,7 @@ func (b *builder) links(l *Link) {
 		b.uvarint(l.Inner[i].Index)
 		b.uvarint(l.Outer[i].Index)
 	}
+	b.recursion(l.Recursion)
 }
 
 // link appends the key of a condition on related rows.
@@ -109,6 +116,9 @@ func (b *builder) link(n *Node) {
 
 // related renders a condition on related rows.
 func (w *renderer) related(n *Node) sq.Sqlizer {
+	if n.Link.Recursion != nil {
+		return w.reaching(n)
+	}
 	defer func(outer scope, depth int) { w.scope, w.depth = outer, depth }(w.scope, w.depth)
 	alias := w.alias()
 	q, _ := w.rowsOf(n.Link, alias, w.scope, &JoinedColumn{Spec: &Spec{Where: n.Kids}})
@@ -130,18 +140,12 @@ func (w *renderer) related(n *Node) sq.Sqlizer {
 func (w *renderer) selected(n *Node) sq.Sqlizer {
 	outer := w.scope
 	defer func(depth int) { w.scope, w.depth = outer, depth }(w.depth)
-	t, alias, holder := n.Link.Table, w.alias(), outer
-	keys := sq.Select()
-	if n.Via != nil {
-		holder = scope{alias: w.alias()}
-		keys = w.linked(keys.From(escape(n.Via.Table.Quoted)+" AS "+holder.alias), n.Via, holder.alias, outer)
-	}
+	t, alias := n.Link.Table, w.alias()
+	keys := w.outerKeys(n, outer)
 	w.scope = scope{alias: t.Quoted}
 	on := make([]string, len(n.Link.Inner))
 	for i, c := range n.Link.Inner {
-		key := "smrt_k" + strconv.Itoa(i)
-		keys = keys.Column(escape(holder.column(n.Link.Outer[i])) + " AS " + key)
-		on[i] = escape(w.scope.column(c)) + " = " + alias + "." + key
+		on[i] = escape(w.scope.column(c)) + " = " + alias + ".smrt_k" + strconv.Itoa(i)
 	}
 	q := sq.Select().From(escape(t.Quoted)).JoinClause(sq.Expr("JOIN (?) AS "+alias+" ON "+strings.Join(on, " AND "), keys))
 	if sql := t.deletedCondition("", n.Link.Deleted); sql != "" {
@@ -151,6 +155,24 @@ func (w *renderer) selected(n *Node) sq.Sqlizer {
 		q = q.Where(w.junction(&Node{Op: And, Kids: n.Kids}))
 	}
 	return sq.Expr("(?)", q.Column(w.column(n.Column)))
+}
+
+// outerKeys selects what rows have in common with the row outer from which the links
+// of n lead to them, as smrt_k0, smrt_k1, ...
+func (w *renderer) outerKeys(n *Node, outer scope) sq.Sqlizer {
+	if n.Link.Recursion != nil {
+		w.scope = scope{alias: n.Link.Table.Quoted}
+		return w.reached(n.Link, outer)
+	}
+	keys, holder := sq.Select(), outer
+	if n.Via != nil {
+		holder = scope{alias: w.alias()}
+		keys = w.linked(keys.From(escape(n.Via.Table.Quoted)+" AS "+holder.alias), n.Via, holder.alias, outer)
+	}
+	for i, c := range n.Link.Outer {
+		keys = keys.Column(escape(holder.column(c)) + " AS smrt_k" + strconv.Itoa(i))
+	}
+	return keys
 }
 
 // rowsOf selects from the rows that l leads to from the row outer, with the
@@ -214,11 +236,16 @@ func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias string, outer scope
 // deletedCondition returns the condition that a row is deleted or not, empty if
 // it may be either. The qualifier stands in front of the column.
 func (t *Table) deletedCondition(qualifier string, d Deleted) string {
+	return escape(t.deleted(qualifier, d))
+}
+
+// deleted is deletedCondition as a text that is not squirrel's yet.
+func (t *Table) deleted(qualifier string, d Deleted) string {
 	switch {
 	case t.SoftDelete == nil || d == WithDeleted:
 		return ""
 	case d == OnlyDeleted:
-		return escape(qualifier + t.SoftDelete.Quoted + " IS NOT NULL")
+		return qualifier + t.SoftDelete.Quoted + " IS NOT NULL"
 	}
-	return escape(qualifier + t.SoftDelete.Quoted + " IS NULL")
+	return qualifier + t.SoftDelete.Quoted + " IS NULL"
 }

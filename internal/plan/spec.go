@@ -268,7 +268,7 @@ func (n *Node) Fingerprint(w io.Writer) {
 	}
 	for _, l := range []*Link{n.Link, n.Via} {
 		if l != nil {
-			name += " " + l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
+			name += l.fingerprint(w)
 		}
 	}
 	fmt.Fprintf(w, "%d %q %q %d %d(", n.Op, name, n.SQL, len(n.Args), len(n.Kids))
@@ -279,6 +279,23 @@ func (n *Node) Fingerprint(w io.Writer) {
 		n.Kids[i].Fingerprint(w)
 	}
 	fmt.Fprint(w, ")")
+}
+
+// fingerprint names what l leads to, and writes the conditions on the way.
+func (l *Link) fingerprint(w io.Writer) string {
+	name := " " + l.Table.Quoted + "." + meta.List(l.Inner) + " = " + meta.List(l.Outer) + " " + strconv.Itoa(int(l.Deleted))
+	r := l.Recursion
+	if r == nil {
+		return name
+	}
+	for i := range r.Where {
+		r.Where[i].Fingerprint(w)
+	}
+	name += r.Step.fingerprint(w) + " " + strconv.Itoa(r.Depth)
+	if r.Via != nil {
+		name += r.Via.fingerprint(w)
+	}
+	return name
 }
 
 func fingerprint(w io.Writer, v any) {

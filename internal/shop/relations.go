@@ -14,6 +14,9 @@ var (
 	CategoryParent   = preload.BelongsTo(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
 	CategoryChildren = preload.HasMany(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
 
+	CategoryAncestors   = preload.Recursive(CategoryParent, 20)
+	CategoryDescendants = preload.Recursive(CategoryChildren, 20)
+
 	ProductInventory = preload.HasMany(Products, Inventories, func(i *Inventory) *int64 { return &i.ProductID })
 	InventoryPlace   = preload.BelongsTo(Inventories, Warehouses, func(i *Inventory) *int64 { return &i.WarehouseID })
 	ProductReviews   = preload.HasMany(Products, Reviews, func(r *Review) *int64 { return &r.ProductID })
