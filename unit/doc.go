@@ -59,6 +59,17 @@
 // with the same unique value is created, or updating a row before it is
 // patched.
 //
+// # Sets of rows
+//
+// [UpdateWhere] and [DeleteWhere] write all rows that match a query, as those of
+// repositories do, and are sent with the rest:
+//
+//	unit.UpdateWhere(u, shop.Products, query.Where(shop.ProductCategory.Eq(tea)), shop.ProductCategory.Set(herbs))
+//	unit.Delete(u, shop.Categories, tea)
+//
+// Each separates the writes as if Then were called before it and after it. So it
+// finds the rows that the unit has written before it, and none that come after it.
+//
 // # Round trips
 //
 // On a pool or a connection a flush is one round trip, however much it writes,

@@ -15,11 +15,11 @@ import (
 // written. errors.Is and errors.As find the cause: smrt.ErrStale and
 // *smrt.StaleError, smrt.ErrNotFound, smrt.ErrConflict, smrt.ErrCheck, ...
 type RowError struct {
-	Op     string // "create", "update", "patch" or "delete"
+	Op     string // "create", "update", "patch", "delete", "update where" or "delete where"
 	Table  string
 	Index  int // in the order in which writes were added, from 0; -1 if a search for it found nothing wrong
-	Entity any // pointer to the entity; nil for writes by key, and of calls that were refused
-	Key    any // key of the row; nil if the database was to make it
+	Entity any // pointer to the entity; nil for writes without one, and of calls that were refused
+	Key    any // key of the row; nil if the database was to make it, and of a set of rows
 	Err    error
 }
 

@@ -48,8 +48,12 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	if u.err != nil {
 		return Summary{}, u.err
 	}
-	if len(u.ops) == 0 {
-		return Summary{}, nil
+	if u.idle() {
+		err := u.check()
+		if err == nil {
+			u.done()
+		}
+		return Summary{}, err
 	}
 	var o txn.Options
 	if len(options) > 0 {

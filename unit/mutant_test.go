@@ -124,6 +124,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestCatalogOnce",
 		},
 		{
+			"what is added after a set of rows is sent after it", "where.go",
+			"	u.add(o)\n	u.phase++\n", "	u.add(o)\n",
+			"TestWhere",
+		},
+		{
+			"values of a batch are literals where pgx may not know them", "../internal/table/where.go",
+			"			return operandAsLiteral(typ, col, arg)\n", "			return arg\n",
+			"TestWhereModes",
+		},
+		{
+			"numbers of a batch are checked before it is sent", "../internal/table/where.go",
+			"		return t.misfit(col, typ, v, nil)\n", "		return nil\n",
+			"TestWhereChecksNumbers",
+		},
+		{
 			"constraints are immediate again behind a unit", "plan.go",
 			"	if len(p.deferred) > 0 {\n", "	if false {\n",
 			"TestDeferredEndsWithTheUnit",

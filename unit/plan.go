@@ -107,6 +107,8 @@ func (p *planner) plan(phases []phase) error {
 		p.updates(by[updates])
 		p.patches(by[patches])
 		p.deletes(by[deletes])
+		p.setWrites(flush.UpdateWhere, by[updatesWhere])
+		p.setWrites(flush.DeleteWhere, by[deletesWhere])
 	}
 	if len(p.deferred) > 0 {
 		slices.Sort(p.deferred)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -70,6 +71,7 @@ func (m *model) change(u *unit.Unit, wrong bool) (applied func()) {
 			after = append(after, func() { m.notes = slices.DeleteFunc(m.notes, func(o *note) bool { return o == n }) })
 		}
 	}
+	m.changeSets(u, &after, add)
 	if wrong {
 		switch m.IntN(3) {
 		case 0:
@@ -85,6 +87,28 @@ func (m *model) change(u *unit.Unit, wrong bool) (applied func()) {
 			f()
 		}
 	}
+}
+
+// changeSets adds writes of sets of rows, of which some are new, and a row that comes
+// too late for them.
+func (m *model) changeSets(u *unit.Unit, after *[]func(), add func() string) {
+	if m.IntN(2) == 0 {
+		return
+	}
+	digit := fmt.Sprint(m.IntN(10))
+	unit.UpdateWhere(u, nodes, query.Where(nodeLabel.HasSuffix(digit)), nodeLabel.SetExpr("label || '!'"))
+	unit.DeleteWhere(u, notes, query.Where(noteBody.HasPrefix(digit)))
+	late := &node{Label: add() + digit}
+	unit.Create(u, nodes, late)
+	*after = append(*after, func() {
+		for _, n := range m.nodes {
+			if strings.HasSuffix(n.Label, digit) {
+				n.Label += "!"
+			}
+		}
+		m.nodes = append(m.nodes, late)
+		m.notes = slices.DeleteFunc(m.notes, func(n *note) bool { return strings.HasPrefix(n.Body, digit) })
+	})
 }
 
 func (m *model) addReports(u *unit.Unit, rk *[]unit.Key[int64], after *[]func(), add func() string) unit.Key[int64] {

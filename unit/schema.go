@@ -48,14 +48,16 @@ func (u *work) lookUp(ctx context.Context, db smrt.DB) (s *schema, err error) {
 		}
 	}
 	for _, o := range u.ops {
-		if s.catalogOf(o.table) != nil {
-			continue
+		catalog := s.catalogOf(o.table)
+		if catalog == nil {
+			if catalog, err = o.table.Catalog(ctx, db); err != nil {
+				return nil, o.failed(err)
+			}
+			s.tables = append(s.tables, tableCatalog{o.table, catalog})
 		}
-		catalog, err := o.table.Catalog(ctx, db)
-		if err != nil {
+		if err := o.build(ctx, db, catalog); err != nil {
 			return nil, o.failed(err)
 		}
-		s.tables = append(s.tables, tableCatalog{o.table, catalog})
 	}
 	return s, nil
 }

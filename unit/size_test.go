@@ -56,6 +56,9 @@ func use{{.}}(u *unit.Unit, e *entity{{.}}, es []entity{{.}}) {
 	unit.Delete(u, table{{.}}, e.ID)
 	unit.HardDelete(u, table{{.}}, e.ID)
 	unit.Remove(u, table{{.}}, e)
+	unit.UpdateWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)), parent{{.}}.Set(1))
+	unit.DeleteWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)))
+	unit.HardDeleteWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)))
 }
 {{end}}`))
 

@@ -15,7 +15,9 @@ import (
 )
 
 // Summary is what a unit wrote, by table. Rows that were completed after they
-// were created, because they refer to each other in a ring, count once.
+// were created, because they refer to each other in a ring, count once. Rows that
+// [UpdateWhere] and [DeleteWhere] found count as updated and deleted, also if the
+// unit writes them otherwise too.
 type Summary struct {
 	Tables     []TableSummary // in the order in which they were first written
 	Statements int            // between BEGIN and COMMIT
@@ -69,16 +71,31 @@ func (p *prepared) summary() Summary {
 			continue
 		}
 		for _, o := range ops {
-			i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.table.Name })
-			if i < 0 {
-				i = len(s.Tables)
-				s.Tables = append(s.Tables, TableSummary{Table: o.table.Name})
+			n := 1
+			if o.where != nil {
+				n = int(p.statements[step].Affected)
 			}
-			t := &s.Tables[i]
-			*[...]*int{creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted}[o.kind]++
+			s.count(o, n)
 		}
 	}
 	return s
+}
+
+// count adds n rows that a write has written.
+func (s *Summary) count(o *op, n int) {
+	if n == 0 {
+		return
+	}
+	i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.table.Name })
+	if i < 0 {
+		i = len(s.Tables)
+		s.Tables = append(s.Tables, TableSummary{Table: o.table.Name})
+	}
+	t := &s.Tables[i]
+	*[...]*int{
+		creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted,
+		updatesWhere: &t.Updated, deletesWhere: &t.Deleted,
+	}[o.kind] += n
 }
 
 // Statement is one statement that a flush would send. It cannot be run by
@@ -86,9 +103,9 @@ func (p *prepared) summary() Summary {
 type Statement struct {
 	SQL   string
 	Args  []any  // of the types that pgx encodes; they refer to copies of the entities
-	Op    string // "create", "update", "patch" or "delete"; empty for what is around them
+	Op    string // as in RowError; empty for what is around them
 	Table string // as declared; empty if Op is
-	Rows  int    // how many it writes; 0 if Op is empty
+	Rows  int    // how many it writes; 0 if Op is empty, or if the server finds the rows
 }
 
 // plan prepares the unit as flush does for the same handle, and lists what
@@ -97,8 +114,8 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	if err := checkCall(ctx, db, options); err != nil {
 		return nil, err
 	}
-	if u.err != nil || len(u.ops) == 0 {
-		return nil, u.err
+	if u.err != nil || u.idle() {
+		return nil, u.check()
 	}
 	db = root(db)
 	alone := handle.Check(ctx, db) == nil
@@ -133,9 +150,12 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		out = append(out, Statement{SQL: first})
 	}
 	for i, st := range p.statements {
-		s := Statement{SQL: st.SQL, Args: st.Args, Rows: len(p.ops[i])}
-		if s.Rows > 0 {
-			s.Op, s.Table = string(st.Op()), st.Table.Name
+		s := Statement{SQL: st.SQL, Args: st.Args}
+		if ops := p.ops[i]; len(ops) > 0 {
+			s.Op, s.Table = kindNames[ops[0].kind], st.Table.Name
+			if ops[0].where == nil {
+				s.Rows = len(ops)
+			}
 		}
 		out = append(out, s)
 	}

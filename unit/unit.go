@@ -140,6 +140,35 @@ func Remove[T any, K comparable](u *Unit, table *query.Table[T, K], v *T) {
 	u.remove(table.Plan(), nil, unsafe.Pointer(v), false)
 }
 
+// UpdateWhere schedules an update of some columns of all rows that match. It is
+// one statement, sent after everything that was added to the unit before it, and
+// before everything that is added after it, in the same round trip: the rows that
+// it finds are those that there are then. How many there were is in the [Summary];
+// none is no error.
+//
+// As in a repository, a query that matches every row fails the unit with
+// smrt.ErrUnboundedWrite unless it is marked Unbounded, the version and the time of
+// the update are set too, and rows that were deleted softly do not match. Entities
+// in memory are not changed: one whose row was found is stale then, if the table
+// has a version column.
+//
+//	unit.UpdateWhere(u, shop.Products, query.Where(shop.Stock.Eq(0)), shop.Active.Set(false))
+func UpdateWhere[T any, K comparable](u *Unit, table *query.Table[T, K], q query.Query[T], sets ...query.Assignment[T]) {
+	u.updateWhere(table.Plan(), q.Plan(), plan.All(sets))
+}
+
+// DeleteWhere is [UpdateWhere] for a delete of all rows that match, softly where
+// that is declared.
+func DeleteWhere[T any, K comparable](u *Unit, table *query.Table[T, K], q query.Query[T]) {
+	u.deleteWhere(table.Plan(), q.Plan(), false)
+}
+
+// HardDeleteWhere is [DeleteWhere] that deletes permanently. To purge rows that
+// were deleted softly, add OnlyDeleted to the query.
+func HardDeleteWhere[T any, K comparable](u *Unit, table *query.Table[T, K], q query.Query[T]) {
+	u.deleteWhere(table.Plan(), q.Plan(), true)
+}
+
 // Then separates the writes added before the call from those added after it.
 // The former are sent first, in the same round trip. Call it where neither the
 // foreign keys nor the order of creating, changing and deleting say what comes

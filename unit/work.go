@@ -21,7 +21,7 @@ import (
 // succeeds marks them as done and lets go of them, but they stay reachable from
 // the Keys that the program holds, which later writes may refer to.
 
-// kind is what happens to a row.
+// kind is what happens to a row, or to a set of rows.
 type kind uint8
 
 const (
@@ -29,9 +29,16 @@ const (
 	updates
 	patches
 	deletes
+	updatesWhere
+	deletesWhere
+
+	kinds
 )
 
-var kindNames = [...]string{creates: "create", updates: "update", patches: "patch", deletes: "delete"}
+var kindNames = [...]string{
+	creates: "create", updates: "update", patches: "patch", deletes: "delete",
+	updatesWhere: "update where", deletesWhere: "delete where",
+}
 
 // op is one write that was asked for.
 type op struct {
@@ -43,6 +50,7 @@ type op struct {
 
 	entity unsafe.Pointer // nil for a patch or a delete by key
 	key    unsafe.Pointer // where there is no entity
+	where  *setWrite      // of a set of rows
 	sets   []plan.Set
 	refs   []reference
 	unit   *work
@@ -274,7 +282,7 @@ func (o *op) value() any {
 
 // keyValue returns the key of the row, nil if it has none yet.
 func (o *op) keyValue() any {
-	if o.table.KeyType == nil || len(o.table.Key) == 0 || o.entity != nil && o.table.KeyIsZero(o.entity) {
+	if o.where != nil || o.table.KeyType == nil || len(o.table.Key) == 0 || o.entity != nil && o.table.KeyIsZero(o.entity) {
 		return nil
 	}
 	key := o.key
@@ -286,8 +294,9 @@ func (o *op) keyValue() any {
 	return reflect.NewAt(o.table.KeyType, key).Elem().Interface()
 }
 
-// phase is the writes of a unit up to a call of Then, by kind.
-type phase [4][]*op
+// phase is the writes of a unit up to a call of Then, by kind. A write of a set of
+// rows has one to itself.
+type phase [kinds][]*op
 
 // phases splits the writes, and refuses two writes of one row in a phase.
 func (u *work) phases() ([]phase, error) {
@@ -319,13 +328,16 @@ func (u *work) check() error {
 				return o.failed(err)
 			}
 		}
+		if err := o.checkNone(); err != nil {
+			return o.failed(err)
+		}
 		for _, r := range o.refs {
 			switch {
 			case r.to.done:
 			case r.to.unit != u || r.to.index >= len(u.ops) || u.ops[r.to.index] != r.to:
 				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that was not created in this unit, or was discarded"})
 			case r.to.phase > o.phase:
-				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created after Then"})
+				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created later, after Then or a write of a set of rows"})
 			default:
 				r.to.needed = true
 			}

@@ -217,7 +217,7 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 	if err := b.Table.CheckSets(sets); err != nil {
 		return nil, err
 	}
-	r := &plan.Request{Verb: plan.Update, Spec: s, Sets: b.Table.WithOwn(sets)}
+	r := b.Table.UpdateWhere(s, sets)
 	return r, b.Table.CheckFiniteSets(ctx, b.DB, r)
 }
 
@@ -225,7 +225,7 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	return b.write(ctx, b.deleting(s, hard))
+	return b.write(ctx, b.Table.DeleteWhere(s, hard))
 }
 
 // write runs an update or a delete by query.
@@ -257,7 +257,7 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 		n, err = b.sendWrite(ctx, literals.SQL, withMode(r.Spec, literals.Args), read)
 	}
 	if err != nil {
-		return 0, b.explainSets(ctx, err, r)
+		return 0, b.Table.ExplainRequest(ctx, b.DB, err, r)
 	}
 	return n, nil
 }
@@ -290,7 +290,7 @@ func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.S
 // returns them.
 func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	return b.returning(ctx, b.deleting(s, false))
+	return b.returning(ctx, b.Table.DeleteWhere(s, false))
 }
 
 // returning runs an update or a delete by query and collects its rows. A run that

@@ -222,28 +222,3 @@ func (b *Bound) readInto(ctx context.Context, p unsafe.Pointer, rows pgx.Rows, o
 	b.keepWritten(ctx, r.Written, err)
 	return n, err
 }
-
-// deleting makes a delete by query.
-func (b *Bound) deleting(s *plan.Spec, hard bool) *plan.Request {
-	if b.Table.SoftDelete == nil || hard {
-		return &plan.Request{Verb: plan.Delete, Spec: s}
-	}
-	live := &plan.Node{Op: plan.IsNull, Column: b.Table.SoftDelete} // what is deleted already keeps its time
-	sets := b.Table.WithOwn([]plan.Set{{Op: plan.SetNow, Column: b.Table.SoftDelete}})
-	return &plan.Request{Verb: plan.Update, Spec: s, Sets: sets, AndThen: live}
-}
-
-// explainSets is Table.Explain for the assignments, and then for the query.
-func (b *Bound) explainSets(ctx context.Context, err error, r *plan.Request) error {
-	var args []any
-	var columns []*meta.Column
-	for i := range r.Sets {
-		if r.Sets[i].Op == plan.SetValue {
-			args, columns = append(args, r.Sets[i].A), append(columns, r.Sets[i].Column)
-		}
-	}
-	if e := b.Table.Explain(ctx, b.DB, err, args, columns); e != err { //nolint:errorlint // the same value means: nothing found
-		return e
-	}
-	return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
-}

@@ -18,6 +18,8 @@ type Statement struct {
 	SQL  string
 	Args []any
 
+	Affected int64 // rows that a statement without a result wrote
+
 	match    []*meta.Column // columns by which a row is found among those of the step
 	returned []meta.Target
 }
@@ -51,6 +53,8 @@ func (s *Step) Statement() (Statement, error) {
 		return s.backfill()
 	case Nullify:
 		return s.nullify()
+	case UpdateWhere, DeleteWhere, Planned:
+		return Statement{Step: s, SQL: s.Built.SQL, Args: s.Built.Args}, nil
 	case ReserveKeys:
 		return s.reserveKeys(), nil
 	case SetConstraints:
@@ -83,8 +87,9 @@ func (st *Statement) Receive(rs pgx.Rows) error {
 	return err
 }
 
-// Count checks how many rows a statement without a result wrote.
+// Count takes and checks how many rows a statement without a result wrote.
 func (st *Statement) Count(affected int64) error {
+	st.Affected = affected
 	if st.Kind != Insert || st.guards() || affected == int64(st.Rows.N) {
 		return nil
 	}
@@ -109,6 +114,9 @@ func (st *Statement) Explain(ctx context.Context, db smrt.DB, err error) error {
 	}
 	if st.Rows.N > 0 {
 		err = st.Table.ExplainRows(ctx, db, err, st.Catalog, st.Rows)
+	}
+	if st.Where != nil {
+		err = st.Table.ExplainRequest(ctx, db, err, st.Where)
 	}
 	return st.Table.Fail(ctx, db, st.Op(), err)
 }

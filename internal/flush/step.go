@@ -18,18 +18,22 @@ const (
 	Patch                        // assigns Sets
 	Delete                       // deletes rows, softly unless Hard
 	Backfill                     // fills in the Columns of rows that were NULL when these were inserted
+	UpdateWhere                  // assigns columns of the rows that match Where
+	DeleteWhere                  // deletes the rows that match Where
 	Nullify                      // sets Columns to NULL of rows that are about to be deleted
 	ReserveKeys                  // draws the keys of Count rows before these are inserted
 	SetConstraints               // lets Constraints be checked later, or now
 	CheckConstraints             // checks Constraints now
+	Planned                      // sends Built, so that what follows is planned for its arguments, or as before
 	FailIfMissed                 // ends the transaction if a step before has not found all of its rows
 )
 
 // ops names the kinds in errors.
 var ops = [...]table.Op{
 	Insert: "create", Update: "update", Patch: "patch", Delete: "delete",
+	UpdateWhere: "update", DeleteWhere: "delete",
 	Backfill: "create", Nullify: "delete", ReserveKeys: "create",
-	SetConstraints: "", CheckConstraints: "", FailIfMissed: "",
+	SetConstraints: "", CheckConstraints: "", Planned: "", FailIfMissed: "",
 }
 
 // Step is one step of the plan of a unit, which becomes one statement.
@@ -51,6 +55,9 @@ type Step struct {
 	Checked     bool           // of a delete: the versions must match
 	Count       int            // of ReserveKeys
 	Constraints []string       // qualified and quoted
+
+	Where *plan.Request  // of UpdateWhere and DeleteWhere
+	Built plan.Statement // its text and arguments
 }
 
 // Ref is a column whose value is the key of another row: for each row of a step

@@ -9,11 +9,11 @@ import (
 )
 
 // These go before and after statements that are to be planned each time that they
-// run. In a list of SELECT the left comes first.
+// run, in one transaction. In a list of SELECT the left comes first.
 const (
-	planEach = "SELECT set_config('smrt.plan_cache_mode', current_setting('plan_cache_mode'), true), " +
+	PlanEach = "SELECT set_config('smrt.plan_cache_mode', current_setting('plan_cache_mode'), true), " +
 		"set_config('plan_cache_mode', 'force_custom_plan', true)"
-	planAsBefore = "SELECT set_config('plan_cache_mode', current_setting('smrt.plan_cache_mode'), true)"
+	PlanAsBefore = "SELECT set_config('plan_cache_mode', current_setting('smrt.plan_cache_mode'), true)"
 )
 
 // SendBatch sends a batch, whose statements are planned for their arguments if one
@@ -24,9 +24,9 @@ func SendBatch(ctx context.Context, db smrt.DB, b *pgx.Batch, planned bool) pgx.
 		return db.SendBatch(ctx, b)
 	}
 	all := &pgx.Batch{}
-	all.Queue(planEach)
+	all.Queue(PlanEach)
 	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
-	all.Queue(planAsBefore)
+	all.Queue(PlanAsBefore)
 	results := db.SendBatch(ctx, all)
 	_, _ = results.Exec() // its error is that of the next result too
 	return results
