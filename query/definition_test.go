@@ -15,6 +15,8 @@ type (
 		Name string
 		At   time.Time
 		Rev  int32
+
+		Gone, Gone2 *time.Time
 	}
 	other  struct{ ID int64 }
 	tagged struct {
@@ -31,6 +33,9 @@ type (
 	badTag    struct {
 		ID int64 `db:"a_name_that_is_longer_than_the_sixty_three_bytes_which_postgresql_keeps"`
 	}
+	quotedTag struct {
+		ID int64 `db:"\"id\""`
+	}
 	pair  struct{ A, B int64 }
 	short struct{ A int64 }
 )
@@ -41,6 +46,7 @@ func TestBadDefinitionsPanic(t *testing.T) {
 	t.Parallel()
 	id := func(p *plain) *int64 { return &p.ID }
 	part := query.Part(func(t *twice) *int64 { return &t.A }, func(k *pair) *int64 { return &k.A })
+	rev := query.Col(func(p *plain) *int32 { return &p.Rev })
 	for name, c := range map[string]struct {
 		define func()
 		want   string
@@ -86,9 +92,44 @@ func TestBadDefinitionsPanic(t *testing.T) {
 		"key as a default": {func() {
 			query.NewCompositeTable("x", pairKey(), query.Default(query.Col(func(t *twice) *int64 { return &t.ID })))
 		}, "declare it with KeyByDatabase"},
-		"part outside the key":  {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return &global }) }, "address of a field of its argument"},
-		"part of nothing":       {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return nil }) }, "returned nil"},
-		"column outside entity": {func() { query.Part(func(*twice) *int64 { return &global }, func(k *pair) *int64 { return &k.A }) }, "address of a field of its argument"},
+		"two columns of one role": {func() {
+			query.NewTable("x", id, query.SoftDelete(func(p *plain) **time.Time { return &p.Gone }), query.SoftDelete(func(p *plain) **time.Time { return &p.Gone2 }))
+		}, `SoftDelete is given twice, for column "gone" and for column "gone2"`},
+		"one role twice": {func() {
+			query.NewTable("x", id, query.Version(func(p *plain) *int32 { return &p.Rev }), query.Version(func(p *plain) *int32 { return &p.Rev }))
+		}, "Version is given twice"},
+		"created and updated at": {func() {
+			query.NewTable("x", id, query.CreatedAt(func(p *plain) *time.Time { return &p.At }), query.UpdatedAt(func(p *plain) *time.Time { return &p.At }))
+		}, `"at" cannot be both CreatedAt and UpdatedAt`},
+		"a version that is computed": {func() {
+			query.NewTable("x", id, query.Version(func(p *plain) *int32 { return &p.Rev }), query.Computed(rev))
+		}, `"rev" cannot be both Computed and Version`},
+		"a version with a default": {func() {
+			query.NewTable("x", id, query.Default(rev), query.Version(func(p *plain) *int32 { return &p.Rev }))
+		}, `"rev" cannot be both Default and Version`},
+		"a default that is computed": {func() { query.NewTable("x", id, query.Computed(rev), query.Default(rev)) }, `"rev" cannot be both Computed and Default`},
+		"a time with a default": {func() {
+			query.NewTable("x", id, query.CreatedAt(func(p *plain) *time.Time { return &p.At }), query.Default(query.Col(func(p *plain) *time.Time { return &p.At })))
+		}, `"at" cannot be both Default and CreatedAt`},
+		"a deletion that is computed": {func() {
+			query.NewTable("x", id, query.SoftDelete(func(p *plain) **time.Time { return &p.Gone }), query.Computed(query.NullCol(func(p *plain) **time.Time { return &p.Gone })))
+		}, `"gone" cannot be both Computed and SoftDelete`},
+		"a computed key":            {func() { query.NewTable("x", id, query.Computed(query.Col(id))) }, `"id" is part of the key and cannot be Computed`},
+		"a default twice":           {func() { query.NewTable("x", id, query.Default(rev), query.Default(rev)) }, `"rev" is named twice in Default`},
+		"keys by both":              {func() { query.NewTable("x", id, query.KeyByClient[plain](), query.KeyByDatabase[plain]()) }, "KeyByDatabase contradicts KeyByClient"},
+		"keys by the program twice": {func() { query.NewTable("x", id, query.KeyByClient[plain](), query.KeyByClient[plain]()) }, "KeyByClient is given twice"},
+		"no key by the database":    {func() { query.NewKeylessTable("x", query.KeyByDatabase[plain]()) }, "KeyByDatabase: the table has no key"},
+		"a view with a default":     {func() { query.NewView("x", query.Default(rev)) }, "a view is only read, and Default is about writes"},
+		"a view with a version":     {func() { query.NewView("x", query.Version(func(p *plain) *int32 { return &p.Rev })) }, "a view is only read, and Version is about writes"},
+		"a view that is read back":  {func() { query.NewView("x", query.ReadBack(rev)) }, "a view is only read, and ReadBack is about writes"},
+		"a view that leaves out":    {func() { query.NewView("x", query.MayLeaveOut[plain]()) }, "a view is only read, and MayLeaveOut is about writes"},
+		"a name in quotes":          {func() { query.NewTable(`"x"`, id) }, "brings its own quotes"},
+		"a schema in quotes":        {func() { query.NewTable(`"a".x`, id) }, "brings its own quotes"},
+		"two names in quotes":       {func() { query.NewTable(`"a.x"`, id) }, "brings its own quotes"},
+		"a column in quotes":        {func() { query.NewKeylessTable[quotedTag]("x") }, "brings its own quotes"},
+		"part outside the key":      {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return &global }) }, "address of a field of its argument"},
+		"part of nothing":           {func() { query.Part(func(t *twice) *int64 { return &t.A }, func(*pair) *int64 { return nil }) }, "returned nil"},
+		"column outside entity":     {func() { query.Part(func(*twice) *int64 { return &global }, func(k *pair) *int64 { return &k.A }) }, "address of a field of its argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

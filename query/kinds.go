@@ -11,16 +11,18 @@ import (
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
-// TextColumn is a column of text. It has searches in addition to comparisons.
-type TextColumn[T any, V ~string] struct{ Column[T, V] }
+// TextColumn is a column of text. It has searches in addition to comparisons. No
+// search matches NULL.
+type TextColumn[T any, V ~string | pgtype.Text] struct{ Column[T, V] }
 
-// TextCol declares a column of text.
-func TextCol[T any, V ~string](field func(*T) *V) TextColumn[T, V] {
+// TextCol declares a column of text. Where it can be NULL, its field is a
+// pgtype.Text, or see [NullTextCol].
+func TextCol[T any, V ~string | pgtype.Text](field func(*T) *V) TextColumn[T, V] {
 	return TextColumn[T, V]{Col(field)}
 }
 
 // NullTextCol declares a column of text that can be NULL, whose field is a
-// pointer. No search matches NULL.
+// pointer.
 func NullTextCol[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
 	return TextColumn[T, V]{NullCol(field)}
 }
@@ -98,7 +100,7 @@ func (c TextColumn[T, V]) RegexpFold(expr string) Predicate[T] {
 //
 // The name is a constant of the program, without a schema and without quotes. One
 // that the server does not have is its error, with SQLSTATE 42704.
-func Collate[T any, V ~string](x Operand[T, V], collation constant) Expr[T, V] {
+func Collate[T any, V ~string | pgtype.Text](x Operand[T, V], collation constant) Expr[T, V] {
 	return Expr[T, V]{plan.Collated(element[V](), x.Plan(), string(collation))}
 }
 

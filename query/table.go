@@ -7,6 +7,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
@@ -29,21 +31,24 @@ type setting func(*definition) error
 type definition struct {
 	table     *meta.Table
 	cacheSize int
+	keyBy     string // the option that says who makes the key
 }
 
 // NewTable declares a table with a key of one column. The name is taken
 // literally, with an optional schema before a dot: "Sales.Order Lines".
 //
 // Columns are the exported fields of T, named by the tag db:"name" or else by
-// the field's name in snake case; those of embedded structs are included. A
-// field that is a struct, or a slice or pointer to structs, is a column only if
-// it is tagged; db:"-" leaves a field out.
+// the field's name in snake case, in which UserIDs is user_ids and SHA256 sha256;
+// those of embedded structs are included. A field that is a struct, or a slice or
+// pointer to structs, is a column only if it is tagged; db:"-" leaves a field out.
 //
 // A zero integer key is left to the database when a row is created, and read
 // back. A zero key of another type is refused with smrt.ErrZeroKey, unless
 // [KeyByDatabase] is given.
 //
-// It panics if the declaration contradicts itself or T.
+// It panics if the declaration contradicts itself or T. A column has one role: it
+// is part of the key, or one of [SoftDelete], [CreatedAt], [UpdatedAt], [Version],
+// [Computed] and [Default].
 func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
 	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), meta.AccessorOf(key), settings(options)))
 }
@@ -191,14 +196,49 @@ func to(change func(*meta.Table)) setting {
 
 // The roles of columns. They are functions of their own, because a closure in a
 // generic option would be compiled once for each entity.
-func softDelete(c *meta.Column) setting { return to(func(t *meta.Table) { t.SoftDelete = c }) }
-func createdAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.CreatedAt = c }) }
-func updatedAt(c *meta.Column) setting  { return to(func(t *meta.Table) { t.UpdatedAt = c }) }
-func version(c *meta.Column) setting    { return to(func(t *meta.Table) { t.Version = c }) }
-func mayLeaveOut() setting              { return to(func(t *meta.Table) { t.MayLeaveOut = true }) }
+func softDelete(c *meta.Column) setting {
+	return role("SoftDelete", func(t *meta.Table) **meta.Column { return &t.SoftDelete }, c)
+}
 
-func keyByServer(columns []*meta.Column, made bool) setting {
-	return func(d *definition) error { return d.table.LeaveKey(columns, made) }
+func createdAt(c *meta.Column) setting {
+	return role("CreatedAt", func(t *meta.Table) **meta.Column { return &t.CreatedAt }, c)
+}
+
+func updatedAt(c *meta.Column) setting {
+	return role("UpdatedAt", func(t *meta.Table) **meta.Column { return &t.UpdatedAt }, c)
+}
+
+func version(c *meta.Column) setting {
+	return role("Version", func(t *meta.Table) **meta.Column { return &t.Version }, c)
+}
+
+// role returns the setting that gives a column a role, which one column has.
+func role(name string, of func(*meta.Table) **meta.Column, c *meta.Column) setting {
+	return func(d *definition) error {
+		at := of(d.table)
+		if *at != nil {
+			return fmt.Errorf("%s is given twice, for column %q and for column %q", name, (*at).Name, c.Name)
+		}
+		*at = c
+		return nil
+	}
+}
+
+func mayLeaveOut() setting { return to(func(t *meta.Table) { t.MayLeaveOut = true }) }
+
+func keyByServer(name string, columns []*meta.Column, made bool) setting {
+	return func(d *definition) error {
+		switch {
+		case len(d.table.Key) == 0:
+			return fmt.Errorf("%s: the table has no key", name)
+		case d.keyBy == name:
+			return fmt.Errorf("%s is given twice: name all parts in one", name)
+		case d.keyBy != "":
+			return fmt.Errorf("%s contradicts %s", name, d.keyBy)
+		}
+		d.keyBy = name
+		return d.table.LeaveKey(columns, made)
+	}
 }
 
 func defaultOrder(order []meta.Order) setting {
@@ -238,20 +278,20 @@ func cacheSize(n int) setting {
 // SoftDelete declares the column with the time at which a row was deleted.
 // Delete sets it, and from then on operations skip the row, unless the query
 // has WithDeleted or OnlyDeleted.
-func SoftDelete[T any](field func(*T) **time.Time) TableOption[T] {
+func SoftDelete[T any, V *time.Time | pgtype.Timestamptz | pgtype.Timestamp](field func(*T) *V) TableOption[T] {
 	return TableOption[T]{softDelete(meta.ColumnOf(field))}
 }
 
 // CreatedAt declares the column with the time at which a row was created. The
 // database's clock sets it unless the entity has a time already. Updates never
 // change it; those of an entity read it back.
-func CreatedAt[T any](field func(*T) *time.Time) TableOption[T] {
+func CreatedAt[T any, V time.Time | pgtype.Timestamptz | pgtype.Timestamp](field func(*T) *V) TableOption[T] {
 	return TableOption[T]{createdAt(meta.ColumnOf(field))}
 }
 
 // UpdatedAt declares the column with the time of the last change of a row. Every
 // write sets it from the database's clock and reads it back.
-func UpdatedAt[T any](field func(*T) *time.Time) TableOption[T] {
+func UpdatedAt[T any, V time.Time | pgtype.Timestamptz | pgtype.Timestamp](field func(*T) *V) TableOption[T] {
 	return TableOption[T]{updatedAt(meta.ColumnOf(field))}
 }
 
@@ -320,13 +360,13 @@ func MayLeaveOut[T any]() TableOption[T] {
 //
 //	query.KeyByDatabase(InvoiceID) // of PRIMARY KEY (tenant_id, id)
 func KeyByDatabase[T any](parts ...AnyColumn[T]) TableOption[T] {
-	return TableOption[T]{keyByServer(columnsOf(parts), true)}
+	return TableOption[T]{keyByServer("KeyByDatabase", columnsOf(parts), true)}
 }
 
 // KeyByClient declares that the program assigns the keys. Then a zero key is
 // refused with smrt.ErrZeroKey for integers too.
 func KeyByClient[T any]() TableOption[T] {
-	return TableOption[T]{keyByServer(nil, false)}
+	return TableOption[T]{keyByServer("KeyByClient", nil, false)}
 }
 
 // PlanCacheSize sets how many shapes of queries the table remembers. Default:

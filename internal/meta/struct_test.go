@@ -138,6 +138,9 @@ func TestResolve(t *testing.T) {
 func TestSnakeCase(t *testing.T) {
 	for in, want := range map[string]string{
 		"ID": "id", "CustomerID": "customer_id", "HTTPStatus": "http_status", "Name": "name", "A": "a", "AB": "ab", "ABc": "a_bc",
+		"UserIDs": "user_ids", "IDs": "ids", "URLsSeen": "urls_seen", "IDsOf": "ids_of", "HTTPServer": "http_server", "ASet": "a_set",
+		"SHA256": "sha256", "SHA256Sum": "sha256_sum", "MD5Hash": "md5_hash", "Line2": "line2", "OAuthToken": "oauth_token",
+		"OAuth2Token": "oauth2_token", "UserOAuth": "user_oauth", "IPv4": "ipv4", "LastIPv6Address": "last_ipv6_address",
 		"UserID2": "user_id2", "Größe": "größe", "XÄnderung": "x_änderung", "Snake_Case": "snake_case", "already_snake": "already_snake",
 	} {
 		if got := meta.SnakeCase(in); got != want {

@@ -74,6 +74,9 @@ func (t *Table) SetName(name string) error {
 		return fmt.Errorf("table name %q has more than two parts", name)
 	}
 	for i, part := range parts {
+		if quoted(name) {
+			part = name // "a.b" is in quotes, though neither half is
+		}
 		if err := CheckIdent(part); err != nil {
 			return err
 		}
@@ -103,24 +106,7 @@ func (t *Table) Check(k reflect.Type) error {
 			return err
 		}
 	}
-	for _, k := range t.Key {
-		switch k.Column {
-		case t.SoftDelete, t.CreatedAt, t.UpdatedAt, t.Version:
-			return fmt.Errorf("column %q is part of the key and cannot have a role besides", k.Column.Name)
-		}
-		if slices.Contains(t.Defaults, k.Column) {
-			return fmt.Errorf("column %q is part of the key: declare it with KeyByDatabase, not as a Default", k.Column.Name)
-		}
-	}
-	if v := t.Version; v != nil {
-		switch {
-		case !v.IsInteger():
-			return fmt.Errorf("version column %q must be an integer", v.Name)
-		case len(t.Key) == 0:
-			return errors.New("a version column needs a key")
-		}
-	}
-	return nil
+	return t.checkRoles()
 }
 
 // CheckParts refuses parts of a key, of a struct k, that have a column or a field
