@@ -10,15 +10,16 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// run is flush in a transaction that txn begins, or has begun.
-func (u *work) run(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
+// run is flush in a transaction that txn begins, or has begun. What it does there is
+// join.
+func (u *work) run(ctx context.Context, db smrt.DB, join func(context.Context, pgx.Tx) (Summary, error), options []txn.Options) (Summary, error) {
 	var sum Summary
 	begin, ok := db.(txn.Beginner)
 	if !ok {
 		return sum, &smrt.OptionsError{Option: "db", Reason: "cannot begin transactions: pass a handle that can"}
 	}
 	result, err := txn.RunResult(ctx, begin, func(ctx context.Context, tx pgx.Tx) (err error) {
-		sum, err = u.join(ctx, tx)
+		sum, err = join(ctx, tx)
 		return err
 	}, options...)
 	if err != nil {

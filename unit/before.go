@@ -30,6 +30,7 @@ type before struct {
 	was    work
 	ops    []*op
 	copies []table.Rows
+	undone bool
 }
 
 // snapshot remembers the entities, in case the transaction is rolled back.
@@ -58,6 +59,10 @@ func (b *before) await(ctx context.Context, tx pgx.Tx) {
 // one is undone first. What was added to the unit since will be added again by the
 // closure, if that is repeated.
 func (b *before) Undo() {
+	if b.undone {
+		return
+	}
+	b.undone = true
 	for _, o := range b.was.ops {
 		o.done = false
 	}

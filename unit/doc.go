@@ -70,6 +70,25 @@
 // Each separates the writes as if Then were called before it and after it. So it
 // finds the rows that the unit has written before it, and none that come after it.
 //
+// # Functions
+//
+// [Unit.Do] adds a function, for what needs the database in between: a key that
+// was just made, a query of sqlc, a total that the server knows. It runs in the
+// transaction of the unit:
+//
+//	order := shop.Order{CustomerID: 7}
+//	unit.Create(u, shop.Orders, &order)
+//	u.Do(func(ctx context.Context, tx pgx.Tx) error {
+//		return shopdb.New(tx).ReserveStock(ctx, order.ID)
+//	})
+//	unit.Update(u, shop.Orders, &order)
+//
+// A function is a barrier. What was added before it is sent, and its results are
+// in the entities, before it runs; what was added after it is sent, with the values
+// that the entities have then, when it has returned. So it costs round trips, and
+// it runs again if the transaction does. Only a unit without functions is sent in
+// one round trip.
+//
 // # Round trips
 //
 // On a pool or a connection a flush is one round trip, however much it writes,
@@ -107,6 +126,10 @@
 // as they were when they were first flushed in it. So fill a unit before the
 // closure that flushes it, or make a new one in the closure. If a savepoint
 // around the flush is rolled back, they are restored at once.
+//
+// So are they if a function fails or panics, or something after it. A transaction
+// that was joined is then one in which a closure of txn.Run has failed: it cannot be
+// committed, unless it was begun by hand, when the unit is undone to a savepoint.
 //
 // # Retries and doubt
 //

@@ -17,7 +17,7 @@ import (
 type RowError struct {
 	Op     string // "create", "update", "patch", "delete", "update where" or "delete where"
 	Table  string
-	Index  int // in the order in which writes were added, from 0; -1 if a search for it found nothing wrong
+	Index  int // in the order in which writes and functions were added, from 0; -1 if a search for it found nothing wrong
 	Entity any // pointer to the entity; nil for writes without one, and of calls that were refused
 	Key    any // key of the row; nil if the database was to make it, and of a set of rows
 	Err    error

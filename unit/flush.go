@@ -35,6 +35,8 @@ func root(db smrt.DB) smrt.DB {
 //	a transaction           join   the statements become part of it
 //	anything else           run    txn finds or begins the transaction, then join
 //
+// A unit with functions is run on all of them, see flushSegments.
+//
 // Anything else is a transaction with Options.Nested, a pool or a connection on
 // which txn.Run has a transaction open under ctx, and a handle that can only
 // begin transactions.
@@ -45,15 +47,19 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 	if err := checkCall(ctx, db, options); err != nil {
 		return Summary{}, err
 	}
-	if u.err != nil {
+	switch {
+	case u.busy:
+		return Summary{}, errBusy
+	case u.err != nil:
 		return Summary{}, u.err
-	}
-	if u.idle() {
+	case u.idle():
 		err := u.check()
 		if err == nil {
 			u.done()
 		}
 		return Summary{}, err
+	case u.functions > 0:
+		return u.flushSegments(ctx, root(db), options)
 	}
 	var o txn.Options
 	if len(options) > 0 {
@@ -64,7 +70,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 		if o.Nested == txn.Join {
 			return u.join(ctx, tx)
 		}
-		return u.run(ctx, db, options)
+		return u.run(ctx, db, u.join, options)
 	}
 	switch db.(type) {
 	case smrt.Pool, *pgx.Conn, connection:
@@ -72,7 +78,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 			return u.alone(ctx, db, o)
 		}
 	}
-	return u.run(ctx, db, options)
+	return u.run(ctx, db, u.join, options)
 }
 
 // checkCall refuses a call of Flush or Plan that can never succeed.
@@ -94,9 +100,21 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 // when all statements have succeeded, before the transaction ends, because the
 // caller goes on with them. So what they were is remembered for a rollback.
 func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
-	p, err := u.prepare(ctx, tx)
+	p, err := u.send(ctx, tx)
 	if err != nil {
 		return Summary{}, err
+	}
+	before := u.snapshot()
+	u.settle(p)
+	before.await(ctx, tx)
+	return p.summary(), nil
+}
+
+// send prepares the unit and sends it as a part of a transaction.
+func (u *work) send(ctx context.Context, tx pgx.Tx) (*prepared, error) {
+	p, err := u.prepare(ctx, tx)
+	if err != nil {
+		return nil, err
 	}
 	out := outcome{prepared: p}
 	closing := out.sendIn(ctx, tx)
@@ -107,18 +125,15 @@ func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
 			u.forgetCatalogs(tx, out.err)
 			err = &pgerr.OutdatedError{Err: err}
 		}
-		return Summary{}, err
+		return nil, err
 	}
 	if closing != nil {
-		return Summary{}, closing
+		return nil, closing
 	}
 	if out.unread != nil { // nothing is committed yet, so that it can still be undone
-		return Summary{}, out.unread
+		return nil, out.unread
 	}
-	before := u.snapshot()
-	u.settle(p)
-	before.await(ctx, tx)
-	return p.summary(), nil
+	return p, nil
 }
 
 // searchable reports whether a row that fails could be one of many that the

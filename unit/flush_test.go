@@ -38,13 +38,16 @@ const state = "slug || rank || version || CASE WHEN deleted_at IS NULL THEN '' E
 
 const written = "a92 b72 c52d new51"
 
-// TestHandles proves that a unit is flushed on every kind of handle, and in how
-// many round trips.
-func TestHandles(t *testing.T) {
-	for what, c := range map[string]struct {
-		flush func(ctx context.Context, u *unit.Unit, l *league) error
-		sends int
-	}{
+// handleCase is a way to flush a unit, with the round trips of one without
+// functions.
+type handleCase struct {
+	flush func(ctx context.Context, u *unit.Unit, l *league) error
+	sends int
+}
+
+// handles are the kinds of handles.
+func handles() map[string]handleCase {
+	return map[string]handleCase{
 		"pool": {func(ctx context.Context, u *unit.Unit, l *league) error {
 			_, err := u.Flush(ctx, l.Pool)
 			return err
@@ -101,7 +104,13 @@ func TestHandles(t *testing.T) {
 			_, err := u.Flush(ctx, l.Pool, txn.Options{Key: fmt.Sprint(time.Now().UnixNano())})
 			return err
 		}, 2},
-	} {
+	}
+}
+
+// TestHandles proves that a unit is flushed on every kind of handle, and in how
+// many round trips.
+func TestHandles(t *testing.T) {
+	for what, c := range handles() {
 		t.Run(what, func(t *testing.T) {
 			l := newLeague(t, testdb.MaxConns(1))
 			for range 2 { // the second time all is prepared

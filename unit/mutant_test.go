@@ -139,6 +139,36 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWhereChecksNumbers",
 		},
 		{
+			"a function finds the keys of the rows before it", "function.go",
+			"	s.settle(p)\n", "",
+			"TestFunction",
+		},
+		{
+			"a unit whose function panics is as it was", "function.go",
+			"			if u.busy { // it has failed, or panics\n", "			if false {\n",
+			"TestFunctionPanics",
+		},
+		{
+			"a function runs again with the entities as they were", "function.go",
+			"		last.await(ctx, tx)\n", "",
+			"TestFunctionIsRetried",
+		},
+		{
+			"nothing is written after a function has ended the transaction", "function.go",
+			"		return errEnded\n", "		return nil\n",
+			"TestFunctionEndsTheTransaction",
+		},
+		{
+			"what a function adds to its own unit is not lost", "function.go",
+			"	if u.err != nil {\n		return u.err\n	}\n	conn", "	conn",
+			"TestFunctionIsBusy",
+		},
+		{
+			"a unit of unknown outcome is as it was", "function.go",
+			"		last.Undo() // also of a commit whose outcome is unknown\n", "",
+			"TestFunctionLostCommit",
+		},
+		{
 			"constraints are immediate again behind a unit", "plan.go",
 			"	if len(p.deferred) > 0 {\n", "	if false {\n",
 			"TestDeferredEndsWithTheUnit",

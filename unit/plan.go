@@ -25,6 +25,8 @@ import (
 //	read back   flush.go              results into the copies of the entities
 //	settle      flush.go              from the copies into the entities
 //
+// Of a unit with functions each segment goes through them (function.go).
+//
 // The plan says what is written in which order, which rows are together in a
 // statement, which columns are NULL at first, which keys are reserved, and
 // which setting holds which keys. For a team, its players and its captain, who

@@ -17,7 +17,7 @@ import (
 // are used:
 //
 //   - An error that outdated foreign keys can cause makes them forgotten
-//     (forgetIf), and the flush is tried once more (alone).
+//     (forgetIf), and a flush in one round trip is tried once more (alone).
 //   - A ring is an error before anything is sent, so foreign keys that were
 //     remembered are looked up again before it is returned (prepare).
 //   - An error that an outdated catalog can cause makes it forgotten

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,7 +21,7 @@ import (
 // unit writes them otherwise too.
 type Summary struct {
 	Tables     []TableSummary // in the order in which they were first written
-	Statements int            // between BEGIN and COMMIT
+	Statements int            // between BEGIN and COMMIT, without those of functions
 
 	// Result says how the transaction went. Its Position is zero where nobody
 	// asked for it (see txn.Options.TrackPosition), where the server does not
@@ -86,16 +87,51 @@ func (s *Summary) count(o *op, n int) {
 	if n == 0 {
 		return
 	}
-	i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == o.table.Name })
-	if i < 0 {
-		i = len(s.Tables)
-		s.Tables = append(s.Tables, TableSummary{Table: o.table.Name})
-	}
-	t := &s.Tables[i]
+	t := s.table(o.table.Name)
 	*[...]*int{
 		creates: &t.Created, updates: &t.Updated, patches: &t.Patched, deletes: &t.Deleted,
 		updatesWhere: &t.Updated, deletesWhere: &t.Deleted,
 	}[o.kind] += n
+}
+
+// table returns what was written to a table.
+func (s *Summary) table(name string) *TableSummary {
+	i := slices.IndexFunc(s.Tables, func(t TableSummary) bool { return t.Table == name })
+	if i < 0 {
+		i = len(s.Tables)
+		s.Tables = append(s.Tables, TableSummary{Table: name})
+	}
+	return &s.Tables[i]
+}
+
+// describe names the writes in the order they were added.
+func (u *work) describe() string {
+	var b strings.Builder
+	for i := 0; i < len(u.ops); {
+		o, n := u.ops[i], 1
+		for i+n < len(u.ops) && u.ops[i+n].table == o.table && u.ops[i+n].kind == o.kind && u.ops[i+n].phase == o.phase {
+			n++
+		}
+		switch {
+		case i > 0 && u.ops[i-1].phase < o.phase:
+			b.WriteString(", then ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		if o.run != nil {
+			b.WriteString("a " + kindNames[o.kind])
+		} else {
+			b.WriteString(kindNames[o.kind] + " " + o.table.Name)
+		}
+		if n > 1 {
+			fmt.Fprintf(&b, " (%d)", n)
+		}
+		i += n
+	}
+	if u.err != nil {
+		fmt.Fprintf(&b, " (refused: %v)", u.err)
+	}
+	return cmp.Or(b.String(), "nothing")
 }
 
 // Statement is one statement that a flush would send. It cannot be run by
@@ -103,9 +139,9 @@ func (s *Summary) count(o *op, n int) {
 type Statement struct {
 	SQL   string
 	Args  []any  // of the types that pgx encodes; they refer to copies of the entities
-	Op    string // as in RowError; empty for what is around them
-	Table string // as declared; empty if Op is
-	Rows  int    // how many it writes; 0 if Op is empty, or if the server finds the rows
+	Op    string // as in RowError, or "function"; empty for what is around them
+	Table string // as declared; empty for a function, and if Op is empty
+	Rows  int    // how many it writes; 0 if the server finds the rows, and if Table is empty
 }
 
 // plan prepares the unit as flush does for the same handle, and lists what
@@ -114,7 +150,10 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	if err := checkCall(ctx, db, options); err != nil {
 		return nil, err
 	}
-	if u.err != nil || u.idle() {
+	switch {
+	case u.busy:
+		return nil, errBusy
+	case u.err != nil || u.idle():
 		return nil, u.check()
 	}
 	db = root(db)
@@ -133,22 +172,41 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	default:
 		alone = false
 	}
-	p, err := u.prepare(ctx, db)
-	if err != nil {
-		return nil, err
+	part := u
+	if u.functions > 0 {
+		if err := u.check(); err != nil {
+			return nil, err
+		}
+		part = u.firstSegment()
 	}
 	var out []Statement
-	first, last := "begin", "commit"
-	if len(options) > 0 && options[0].Isolation != "" {
-		first += " isolation level " + string(options[0].Isolation)
+	if alone {
+		begin := "begin"
+		if len(options) > 0 && options[0].Isolation != "" {
+			begin += " isolation level " + string(options[0].Isolation)
+		}
+		out = append(out, Statement{SQL: begin})
 	}
-	around := alone
-	if !alone && p.searchable() {
-		first, last, around = "savepoint "+savepoint, "release savepoint "+savepoint, true
+	if !part.idle() {
+		p, err := part.prepare(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p.list(alone && u.functions == 0)...)
 	}
-	if around {
-		out = append(out, Statement{SQL: first})
+	switch {
+	case u.functions > 0:
+		out = append(out, Statement{Op: kindNames[runs]})
+	case alone:
+		out = append(out, Statement{SQL: "commit"})
 	}
+	return out, nil
+}
+
+// list returns the statements. In a transaction that does more than that, a
+// savepoint may be around them.
+func (p *prepared) list(alone bool) []Statement {
+	var out []Statement
 	for i, st := range p.statements {
 		s := Statement{SQL: st.SQL, Args: st.Args}
 		if ops := p.ops[i]; len(ops) > 0 {
@@ -159,8 +217,9 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 		}
 		out = append(out, s)
 	}
-	if around {
-		out = append(out, Statement{SQL: last})
+	if alone || !p.searchable() {
+		return out
 	}
-	return out, nil
+	out = slices.Insert(out, 0, Statement{SQL: "savepoint " + savepoint})
+	return append(out, Statement{SQL: "release savepoint " + savepoint})
 }

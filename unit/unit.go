@@ -175,6 +175,27 @@ func HardDeleteWhere[T any, K comparable](u *Unit, table *query.Table[T, K], q q
 // first.
 func (u *Unit) Then() { u.phase++ }
 
+// Do adds a function, which runs in the transaction after everything that was added
+// to the unit before it was sent, and before the rest is. So it finds those rows in
+// the database, and in the entities the keys that the database made. tx is for
+// repositories, for queries of sqlc, and for units of their own:
+//
+//	unit.Create(u, shop.Orders, &order)
+//	u.Do(func(ctx context.Context, tx pgx.Tx) error {
+//		return shopdb.New(tx).ReserveStock(ctx, order.ID)
+//	})
+//
+// The writes before and after it, and the function itself, cost a round trip each or
+// more, besides BEGIN and COMMIT. What is added after it is written with the values
+// that the entities have when it has returned; an entity that was written before it
+// may be written again. If it fails, nothing of the unit is written, and Flush
+// returns its error.
+//
+// The function is one that txn.Run runs: it is run again with everything else if the
+// transaction is repeated, and its tx takes no COMMIT. It can neither flush the unit
+// that it is part of nor add to it, which is smrt.ErrBadQuery.
+func (u *Unit) Do(fn txn.Func) { u.do(fn) }
+
 // Append moves the writes of another unit behind those of u, and empties the
 // other one: each part of a program collects its own, and all are flushed together.
 // Keys of the other unit are keys of u from then on. Its calls of Then separate
@@ -183,22 +204,27 @@ func (u *Unit) Then() { u.phase++ }
 //
 //	u.Append(stock.Reserve(order))
 func (u *Unit) Append(other *Unit) {
-	if other != nil && other != u {
+	if other != nil && other != u && !u.refuses() && !other.refuses() {
 		u.append(&other.work)
 	}
 }
 
 // String returns what the unit would write, without values: "create orders, create
-// order_items (10), then delete carts". Rows of one table that follow each other
-// are counted.
+// order_items (10), then a function, then delete carts". Rows of one table that
+// follow each other are counted.
 func (u *Unit) String() string { return u.describe() }
 
-// Len returns how many writes the unit has. It is 0 after a successful flush.
+// Len returns how many writes and functions the unit has. It is 0 after a
+// successful flush.
 func (u *Unit) Len() int { return len(u.ops) }
 
 // Discard removes all writes from the unit, and forgets calls that were
 // refused. It does not change the entities.
-func (u *Unit) Discard() { u.reset() }
+func (u *Unit) Discard() {
+	if !u.refuses() {
+		u.reset()
+	}
+}
 
 // Flush writes everything that was collected, or nothing. At most one Options
 // may be given. They are those of txn.Run, which also documents what is retried
@@ -206,7 +232,8 @@ func (u *Unit) Discard() { u.reset() }
 //
 // On a pool or a connection BEGIN, the statements and COMMIT are one round
 // trip. On a transaction, or on a handle on which txn.Run has one open under
-// ctx, the statements become part of that transaction, in one round trip too.
+// ctx, the statements become part of that transaction, in one round trip too. For
+// functions see [Unit.Do].
 //
 // If the error is nil the unit is empty again and the entities hold what the
 // database decided. Otherwise unit and entities are as they were before,
@@ -222,7 +249,8 @@ func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (S
 // them. It leaves out those that set timeouts, write a key or ask for the
 // position, as options may. It may query the catalog of the database for
 // foreign keys and types. It returns the errors that Flush returns before
-// anything is sent.
+// anything is sent. The first function is the last that it returns, with an empty
+// SQL: what follows depends on what the function does.
 func (u *Unit) Plan(ctx context.Context, db smrt.DB, options ...txn.Options) ([]Statement, error) {
 	return u.plan(ctx, db, options)
 }

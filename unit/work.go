@@ -1,27 +1,26 @@
 package unit
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/txn"
 )
 
-// A write is an op from the call that adds it to the flush that sends it. Calls
+// A write, or a function, is an op from the call that adds it to the flush that sends it. Calls
 // return no errors: what is wrong with one is remembered, and the flush returns
 // the first of them. A failed flush leaves the ops as they are. A flush that
 // succeeds marks them as done and lets go of them, but they stay reachable from
 // the Keys that the program holds, which later writes may refer to.
 
-// kind is what happens to a row, or to a set of rows.
+// kind is what happens to a row, or to a set of rows. A function is one too.
 type kind uint8
 
 const (
@@ -31,16 +30,17 @@ const (
 	deletes
 	updatesWhere
 	deletesWhere
+	runs
 
 	kinds
 )
 
 var kindNames = [...]string{
 	creates: "create", updates: "update", patches: "patch", deletes: "delete",
-	updatesWhere: "update where", deletesWhere: "delete where",
+	updatesWhere: "update where", deletesWhere: "delete where", runs: "function",
 }
 
-// op is one write that was asked for.
+// op is one write that was asked for, or a function.
 type op struct {
 	kind  kind
 	hard  bool // of a delete
@@ -51,6 +51,7 @@ type op struct {
 	entity unsafe.Pointer // nil for a patch or a delete by key
 	key    unsafe.Pointer // where there is no entity
 	where  *setWrite      // of a set of rows
+	run    txn.Func       // of a function, which has no table
 	sets   []plan.Set
 	refs   []reference
 	unit   *work
@@ -73,8 +74,12 @@ type planned struct {
 type work struct {
 	ops   []*op
 	phase int
-	err   error // of the first call that makes no sense
-	at    map[unsafe.Pointer]*op
+	err   error                  // of the first call that makes no sense
+	at    map[unsafe.Pointer]*op // since the last function
+
+	functions int
+	busy      bool // its functions run
+	base      int  // of a segment: the index of its first op
 }
 
 // reset forgets all writes.
@@ -89,8 +94,12 @@ func (u *work) fail(k kind, t *table.Table, index int, err error) {
 }
 
 func (u *work) add(o *op) *op {
+	if u.refuses() {
+		return o
+	}
 	o.unit, o.phase, o.index = u, u.phase, len(u.ops)
 	u.ops = append(u.ops, o)
+	u.barrier(o)
 	return o
 }
 
@@ -120,7 +129,7 @@ func (u *work) link(p unsafe.Pointer, refs []reference) {
 	o, ok := u.at[p]
 	if !ok || o.kind != creates {
 		if u.err == nil {
-			u.err = &smrt.QueryError{Reason: "Link is for an entity that the unit creates"}
+			u.err = &smrt.QueryError{Reason: "Link is for an entity that the unit creates, and not before a function"}
 		}
 		return
 	}
@@ -129,7 +138,7 @@ func (u *work) link(p unsafe.Pointer, refs []reference) {
 
 // refer adds references to a row that was added before.
 func (u *work) refer(o *op, refs []reference) {
-	if len(refs) > 0 {
+	if len(refs) > 0 && !u.refuses() {
 		var fixed *table.Table
 		if o.kind == updates {
 			fixed = o.table
@@ -165,6 +174,9 @@ func (u *work) checkEntity(o *op, needKey bool) {
 
 func (u *work) update(t *plan.Table, p unsafe.Pointer, refs []reference) {
 	of := table.Of(t)
+	if u.refuses() {
+		return
+	}
 	if o, ok := u.at[p]; ok && p != nil && o.table == of && (o.kind == creates || o.kind == updates) {
 		u.refer(o, refs) // it is written already, with the values it has at the flush
 		return
@@ -233,36 +245,13 @@ func (u *work) append(other *work) {
 
 // enter notes that the entity of o is written.
 func (u *work) enter(o *op) {
+	if u.busy {
+		return
+	}
 	if u.at == nil {
 		u.at = map[unsafe.Pointer]*op{}
 	}
 	u.at[o.entity] = o
-}
-
-// describe names the writes in the order they were added.
-func (u *work) describe() string {
-	var b strings.Builder
-	for i := 0; i < len(u.ops); {
-		o, n := u.ops[i], 1
-		for i+n < len(u.ops) && u.ops[i+n].table == o.table && u.ops[i+n].kind == o.kind && u.ops[i+n].phase == o.phase {
-			n++
-		}
-		switch {
-		case i > 0 && u.ops[i-1].phase < o.phase:
-			b.WriteString(", then ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(kindNames[o.kind] + " " + o.table.Name)
-		if n > 1 {
-			fmt.Fprintf(&b, " (%d)", n)
-		}
-		i += n
-	}
-	if u.err != nil {
-		fmt.Fprintf(&b, " (refused: %v)", u.err)
-	}
-	return cmp.Or(b.String(), "nothing")
 }
 
 // ownKey copies a key that lies in a caller's variable.
@@ -300,9 +289,10 @@ type phase [kinds][]*op
 
 // phases splits the writes, and refuses two writes of one row in a phase.
 func (u *work) phases() ([]phase, error) {
-	phases := make([]phase, u.phase+1)
+	first := u.ops[0].phase
+	phases := make([]phase, u.ops[len(u.ops)-1].phase-first+1)
 	for _, o := range u.ops {
-		by := &phases[o.phase]
+		by := &phases[o.phase-first]
 		by[o.kind] = append(by[o.kind], o)
 	}
 	for i := range phases {
@@ -314,16 +304,19 @@ func (u *work) phases() ([]phase, error) {
 }
 
 // check refuses what no order could mend. It forgets the plan before, and finds
-// out whose keys others need.
+// out whose keys others need. Behind a function, entities may have got their keys
+// by then: what is wrong with them is found when their segment is checked.
 func (u *work) check() error {
 	if u.err != nil {
 		return u.err
 	}
 	for i, o := range u.ops {
-		o.index, o.planned = i, planned{}
+		o.index, o.planned = u.base+i, planned{}
 	}
+	behind := false
 	for _, o := range u.ops {
-		if o.kind == updates || o.kind == deletes && o.entity != nil {
+		behind = behind || o.run != nil
+		if !behind && (o.kind == updates || o.kind == deletes && o.entity != nil) {
 			if err := o.table.NeedKeyValue(o.entity, -1); err != nil {
 				return o.failed(err)
 			}
@@ -334,16 +327,22 @@ func (u *work) check() error {
 		for _, r := range o.refs {
 			switch {
 			case r.to.done:
-			case r.to.unit != u || r.to.index >= len(u.ops) || u.ops[r.to.index] != r.to:
+			case r.to.unit != o.unit || !u.has(r.to):
 				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that was not created in this unit, or was discarded"})
 			case r.to.phase > o.phase:
-				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created later, after Then or a write of a set of rows"})
+				return o.failed(&smrt.QueryError{Reason: "column " + r.column.Name + " is given the key of a row that is created later, after Then, a write of a set of rows or a function"})
 			default:
 				r.to.needed = true
 			}
 		}
 	}
 	return nil
+}
+
+// has reports whether o is one of the writes.
+func (u *work) has(o *op) bool {
+	i := o.index - u.base
+	return i >= 0 && i < len(u.ops) && u.ops[i] == o
 }
 
 // failed returns the error of one write.
