@@ -56,9 +56,10 @@ func use{{.}}(u *unit.Unit, e *entity{{.}}, es []entity{{.}}) {
 	unit.Delete(u, table{{.}}, e.ID)
 	unit.HardDelete(u, table{{.}}, e.ID)
 	unit.Remove(u, table{{.}}, e)
-	unit.UpdateWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)), parent{{.}}.Set(1))
-	unit.DeleteWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)))
-	unit.HardDeleteWhere(u, table{{.}}, query.Where(parent{{.}}.Eq(1)))
+	var q query.Query[entity{{.}}] // what makes one is not measured
+	unit.UpdateWhere(u, table{{.}}, q, parent{{.}}.Set(1))
+	unit.DeleteWhere(u, table{{.}}, q)
+	unit.HardDeleteWhere(u, table{{.}}, q)
 }
 {{end}}`))
 
