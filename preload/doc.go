@@ -64,9 +64,10 @@
 //
 // [Recursive] makes a relation of one that is followed again and again: the
 // ancestors of a category, everything below a folder, whatever a part is made of.
-// The depth bounds it, also where rows refer to each other in a ring:
+// The number of steps is bounded, so that a ring of rows ends too:
 //
-//	CategoryAncestors = preload.Recursive(CategoryParent, 20)
+//	CategoryAncestors   = preload.Recursive(CategoryParent, 20)
+//	CategoryDescendants = preload.Recursive(CategoryChildren, 20)
 //
 // It is loaded, filtered by and counted like any other relation, and loaded for all
 // parents by one statement.

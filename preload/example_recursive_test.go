@@ -42,15 +42,27 @@ func ExampleRecursive() {
 		fmt.Println()
 	}
 
+	// Each row of what is below has its ParentID, of which a program makes a tree.
+	below, err := CategoryDescendants.Load(ctx, pool, []Category{found[0].Category})
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range below[0] {
+		fmt.Println("in", found[0].Name, "is", c.Name)
+	}
+
+	// A category is not among those above it, so both conditions are needed.
 	kitchen := CategorySlug.Eq("kitchen")
 	n, err := repo.New(pool, Products).Count(ctx,
 		query.Where(ProductCategory.Has(query.Or(kitchen, CategoryAncestors.Has(kitchen)))))
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(n, "products for the kitchen")
+	fmt.Println(n, "products in Kitchen and below")
 	// Output:
 	// Kitchen
 	// Tea in Kitchen
-	// 3 products for the kitchen
+	// in Kitchen is Tea
+	// in Kitchen is Pots
+	// 3 products in Kitchen and below
 }

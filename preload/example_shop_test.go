@@ -79,13 +79,15 @@ var (
 
 // Their relations, each declared once.
 var (
-	CategoryParent    = preload.BelongsTo(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
-	CategoryAncestors = preload.Recursive(CategoryParent, 20)
-	ProductCategory   = preload.BelongsTo(Products, Categories, func(p *Product) *int64 { return &p.CategoryID })
-	ProductReviews    = preload.HasMany(Products, Reviews, func(r *Review) *int64 { return &r.ProductID })
-	OrderLines        = preload.HasMany(Orders, OrderItems, func(i *OrderItem) *int64 { return &i.OrderID })
-	LineProduct       = preload.BelongsTo(OrderItems, Products, func(i *OrderItem) *int64 { return &i.ProductID })
-	ProductTagWords   = preload.ManyToMany(Products, ProductTags, Tags,
+	CategoryParent      = preload.BelongsTo(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
+	CategoryChildren    = preload.HasMany(Categories, Categories, func(c *Category) **int64 { return &c.ParentID })
+	CategoryAncestors   = preload.Recursive(CategoryParent, 20)
+	CategoryDescendants = preload.Recursive(CategoryChildren, 20)
+	ProductCategory     = preload.BelongsTo(Products, Categories, func(p *Product) *int64 { return &p.CategoryID })
+	ProductReviews      = preload.HasMany(Products, Reviews, func(r *Review) *int64 { return &r.ProductID })
+	OrderLines          = preload.HasMany(Orders, OrderItems, func(i *OrderItem) *int64 { return &i.OrderID })
+	LineProduct         = preload.BelongsTo(OrderItems, Products, func(i *OrderItem) *int64 { return &i.ProductID })
+	ProductTagWords     = preload.ManyToMany(Products, ProductTags, Tags,
 		func(t *ProductTag) *int64 { return &t.ProductID }, func(t *ProductTag) *int64 { return &t.TagID })
 )
 

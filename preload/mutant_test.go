@@ -112,8 +112,18 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what is near comes first", "../internal/load/recursive.go",
-			"by = \", smrt_j.smrt_d\" + by", "_ = by",
+			"sorted = \", smrt_j.smrt_d\" + sorted", "_ = sorted",
 			"TestRecursive",
+		},
+		{
+			"deleted rows are reached if the recursion includes them", "../internal/load/relation.go",
+			"Of: r.Steps.Of.WithDeleted(), ", "Of: r.Steps.Of, ",
+			"TestRecursiveDeleted",
+		},
+		{
+			"a first step is enough", "../internal/load/relation.go",
+			"len(r.spec.Where) == 0 {", "false {",
+			"TestAnyRowOfARecursion",
 		},
 		{
 			"expressions order what is limited for each parent", "../internal/load/columns.go",

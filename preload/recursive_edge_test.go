@@ -1,6 +1,7 @@
 package preload_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/preload"
@@ -278,9 +280,13 @@ func TestRecursiveDeclarations(t *testing.T) {
 		"zero value":  {func() { preload.Recursive(preload.ToOne[knot, knot]{}, 3) }, "zero value"},
 		"a limit":     {func() { preload.Recursive(nodeChildren.Limit(2), 3) }, "has a limit"},
 		"the first":   {func() { preload.Recursive(nodeChildren.First(), 3) }, "has a limit"},
-		"no depth":    {func() { preload.Recursive(nodeChildren, 0) }, "depth is 0, must be from 1 to 10000"},
-		"too deep":    {func() { preload.Recursive(nodeChildren, 10_001) }, "depth is 10001, must be from 1 to 10000"},
-		"twice":       {func() { preload.Recursive(preload.Recursive(nodeChildren, 2), 3) }, "recursive already"},
+		"no depth":    {func() { preload.Recursive(nodeChildren, 0) }, "depth is 0, must be from 1 to 1000"},
+		"too deep":    {func() { preload.Recursive(nodeChildren, 1_001) }, "depth is 1001, must be from 1 to 1000"},
+		"two tables": {func() {
+			old := query.NewTable("old nodes", func(n *knot) *int64 { return &n.ID })
+			preload.Recursive(preload.BelongsTo(nodes, old, func(n *knot) **int64 { return &n.Parent }), 3)
+		}, "leads from table no$1 des? to table old nodes"},
+		"twice": {func() { preload.Recursive(preload.Recursive(nodeChildren, 2), 3) }, "recursive already"},
 	} {
 		func() {
 			defer func() {
@@ -291,21 +297,99 @@ func TestRecursiveDeclarations(t *testing.T) {
 			x.declare()
 		}()
 	}
-	check.Same(t, "as deep as allowed", fmt.Sprintf("%T", preload.Recursive(nodeParent, 10_000)), "preload.ToMany[github.com/smrt-go/smrt/preload_test.knot,github.com/smrt-go/smrt/preload_test.knot]")
+	check.Same(t, "as deep as allowed", fmt.Sprintf("%T", preload.Recursive(nodeParent, 1_000)), "preload.ToMany[github.com/smrt-go/smrt/preload_test.knot,github.com/smrt-go/smrt/preload_test.knot]")
 }
 
 // TestRecursiveChain follows a chain to its end, and as far as the depth allows.
 func TestRecursiveChain(t *testing.T) {
 	pool, ctx := testdb.Pool(t, testdb.SQL("chain", `CREATE TABLE "no$1 des?" (
 		id bigint PRIMARY KEY, "parent ?" bigint, kind text NOT NULL DEFAULT '', weight integer NOT NULL DEFAULT 1, deleted_at timestamptz);
-		INSERT INTO "no$1 des?" SELECT i, i - 1 FROM generate_series(1, 3000) AS i;
+		INSERT INTO "no$1 des?" SELECT i, i - 1 FROM generate_series(1, 1000) AS i;
 		CREATE INDEX ON "no$1 des?" ("parent ?")`)), t.Context()
-	last := []knot{{ID: 3000, Parent: new(int64(2999))}}
-	for depth, want := range map[int]int64{10_000: 2999, 1234: 1234} {
+	last := []knot{{ID: 1000, Parent: new(int64(999))}}
+	for depth, want := range map[int]int64{1000: 999, 123: 123} {
 		check.Same(t, "rows", check.Value(preload.Recursive(nodeParent, depth).LoadCounts(ctx, pool, last))(t)[0], want)
 		rows := check.Value(preload.Recursive(nodeParent, depth).Load(ctx, pool, last))(t)[0]
-		check.Same(t, "the last one", rows[len(rows)-1].ID, 3000-want)
+		check.Same(t, "the last one", rows[len(rows)-1].ID, 1000-want)
 		n := check.Value(repo.New(pool, nodes).Count(ctx, query.Where(preload.Recursive(nodeParent, depth).Has(nodeID.Eq(1)))))(t)
 		check.Same(t, "below the first", n, want)
+	}
+}
+
+// TestRecursiveOrder brings rows that were reached in equally many steps in the
+// order of the relation that is followed, unless there is another.
+func TestRecursiveOrder(t *testing.T) {
+	f, ctx := newForest(t), t.Context()
+	last := nodeChildren.OrderBy(query.SQL[int64]("-$1", nodeID).Asc())
+	for _, of := range check.Value(preload.Recursive(last, 9).Load(ctx, f.pool, f.all[:1]))(t) {
+		steps := f.reached(f.all[0].ID, f.steps["children"], 9, func(n *knot) bool { return n.DeletedAt == nil })
+		if !slices.IsSortedFunc(of, func(a, b knot) int { return cmp.Or(steps[a.ID]-steps[b.ID], int(b.ID-a.ID)) }) {
+			t.Errorf("rows below %d: %+v", f.all[0].ID, of)
+		}
+	}
+	var zero query.Order[knot]
+	for name, r := range map[string]preload.ToMany[knot, knot]{
+		"recursive": preload.Recursive(nodeChildren, 2).OrderBy(zero), "followed": preload.Recursive(nodeChildren.OrderBy(zero), 2),
+		"limited": nodeChildren.Limit(1).OrderBy(zero), "through a table": nodeTargets.OrderBy(zero), "plain": nodeChildren.OrderBy(zero),
+	} {
+		_, err := r.Load(ctx, f.pool, f.all)
+		check.Error(t, name+": zero order", err, smrt.ErrBadQuery)
+	}
+}
+
+// TestRecursiveDeleted reaches deleted rows, and rows behind them, if either
+// relation includes them.
+func TestRecursiveDeleted(t *testing.T) {
+	f, ctx := newForest(t), t.Context()
+	for name, r := range map[string]preload.ToMany[knot, knot]{
+		"followed": preload.Recursive(nodeChildren.WithDeleted(), 9), "recursive": preload.Recursive(nodeChildren, 9).WithDeleted(),
+	} {
+		for i, n := range check.Value(r.LoadCounts(ctx, f.pool, f.all))(t) {
+			want := f.reached(f.all[i].ID, f.steps["children"], 9, func(*knot) bool { return true })
+			check.Same(t, fmt.Sprintf("%s: below %d", name, f.all[i].ID), n, int64(len(want)))
+		}
+	}
+}
+
+// TestAnyRowOfARecursion asks whether a relation leads anywhere, which its first
+// step shows.
+func TestAnyRowOfARecursion(t *testing.T) {
+	var sent *testdb.Counter
+	pool := testdb.Pool(t, forestSchema, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
+	ctx := t.Context()
+	r, up := repo.New(pool, nodes), preload.Recursive(nodeParent, 1000)
+	sent.Reset()
+	n := check.Value(r.Count(ctx, query.Where(up.Has())))(t)
+	check.Same(t, "has", n, check.Value(r.Count(ctx, query.Where(nodeParent.Has())))(t))
+	all := check.Value(r.Find(ctx, query.All[knot]()))(t)
+	there := check.Value(up.LoadExists(ctx, pool, all))(t)
+	check.Same(t, "exists", int64(len(slices.DeleteFunc(there, func(any bool) bool { return !any }))), n)
+	for _, sql := range sent.Statements() {
+		check.Same(t, "a recursion in "+sql, strings.Contains(sql, "RECURSIVE"), false)
+	}
+}
+
+// TestRecursiveGroups groups by what a recursion gives, with arguments on the way
+// that stand twice in its text.
+func TestRecursiveGroups(t *testing.T) {
+	f, ctx := newForest(t), t.Context()
+	below := query.By(preload.Recursive(nodeChildren.Where(nodeWeight.Ge(1)), 30).Count())
+	type size struct {
+		Below, Nodes int64
+	}
+	got := check.Value(repo.GroupBy(ctx, repo.New(f.pool, nodes), query.All[knot](), query.Where(below.Ge(2)).OrderBy(below.Asc()),
+		query.Into(below, func(s *size) *int64 { return &s.Below }), query.Into(query.Count[knot](), func(s *size) *int64 { return &s.Nodes })))(t)
+	want := map[int64]int64{}
+	for i := range f.all {
+		if n := &f.all[i]; n.DeletedAt == nil {
+			at := f.reached(n.ID, f.steps["children"], 30, func(n *knot) bool { return n.DeletedAt == nil && n.Weight >= 1 })
+			want[int64(len(at))]++
+		}
+	}
+	delete(want, 0)
+	delete(want, 1)
+	check.Same(t, "groups", len(got), len(want))
+	for _, s := range got {
+		check.Same(t, fmt.Sprintf("nodes with %d below", s.Below), s.Nodes, want[s.Below])
 	}
 }

@@ -41,38 +41,46 @@ func HasMany[P, C any, K, CK comparable, F ForeignKey[C, K]](parents *query.Tabl
 }
 
 // SelfRelation is a relation of a table with itself: a [ToOne] or a [ToMany] from P
-// to P.
+// to P. There are no others.
 type SelfRelation[P any] interface{ self(P, P) *load.Relation }
 
 func (r ToOne[P, C]) self(P, C) *load.Relation  { return r.relation }
 func (r ToMany[P, C]) self(P, C) *load.Relation { return r.relation }
 
 // Recursive declares the relation that leads from a row to all rows that are
-// reached by following r again and again, depth times at most:
+// reached by following r again and again:
 //
 //	CategoryAncestors   = preload.Recursive(CategoryParent, 20)
 //	CategoryDescendants = preload.Recursive(CategoryChildren, 20)
 //
-// The conditions of r hold for every row on the way, so that one for which they do
-// not hold ends it. Those that are added to the recursive relation choose among the
-// rows that were reached.
+// It takes steps steps at most, so rows that are farther away are left out. This
+// also ends the way where rows refer to each other in a ring. A ring is followed to
+// the last step, which makes a number far above what trees need slow.
 //
-// Rows come once, those reached in the fewest steps first, unless the relation has
-// an order. A row comes to itself only in a ring. A ring is followed until
-// the depth is reached, so depth should be not much more than what the rows have.
+// The row that it begins at is not among those that it leads to, except in a ring,
+// and need not match anything. The conditions of r hold for every row on the way: one
+// for which they do not hold ends it. Conditions that are added to the recursive
+// relation choose among the rows that were reached. WithDeleted, of either, includes
+// deleted rows on the way too.
 //
-// Loading is one statement however many parents there are. [ToMany.Has] is one
-// recursion for the statement; [ToMany.Count], [Aggregate] and [Value] are one for
-// each row of P that the server looks at.
+// Rows come once, those reached in the fewest steps first and then in the order of
+// r, unless the recursive relation has an order of its own. A limit and First choose
+// among the rows that were reached, and so save no step.
 //
-// Recursive panics if r has a limit or is recursive itself, or if depth is not from
-// 1 to 10,000.
-func Recursive[P any](r SelfRelation[P], depth int) ToMany[P, P] {
+// Loading is one statement and one recursion, however many parents there are.
+// [ToMany.Has] is one recursion for the statement too, which begins at all rows that
+// match and goes back. [ToMany.Count] and [Aggregate] are one for each row of P
+// that the server looks at. So Has is for conditions that few rows match, such as
+// the key of a category, and Count(...).Gt(0) for queries that look at few rows.
+//
+// Recursive panics if r is its zero value, has a limit, is recursive itself or leads
+// to another table, or if steps is not from 1 to 1,000.
+func Recursive[P any](r SelfRelation[P], steps int) ToMany[P, P] {
 	var p P
 	if r == nil {
 		r = ToMany[P, P]{}
 	}
-	return ToMany[P, P]{load.Recursive(r.self(p, p), depth)}
+	return ToMany[P, P]{load.Recursive(r.self(p, p), steps)}
 }
 
 func has[P any, K comparable](kind string, parents, children *plan.Table, fk []load.Field) *load.Link {
@@ -115,14 +123,10 @@ func (r ToMany[P, C]) Where(ps ...query.Predicate[C]) ToMany[P, C] {
 }
 
 // WithDeleted includes rows that are soft-deleted.
-func (r ToOne[P, C]) WithDeleted() ToOne[P, C] {
-	return ToOne[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
-}
+func (r ToOne[P, C]) WithDeleted() ToOne[P, C] { return ToOne[P, C]{r.relation.WithDeleted()} }
 
 // WithDeleted includes rows that are soft-deleted.
-func (r ToMany[P, C]) WithDeleted() ToMany[P, C] {
-	return ToMany[P, C]{r.relation.With(r.relation.Spec().WithDeleted(plan.WithDeleted))}
-}
+func (r ToMany[P, C]) WithDeleted() ToMany[P, C] { return ToMany[P, C]{r.relation.WithDeleted()} }
 
 // OrderBy sets the order in which the rows of each parent come. The default is
 // the order declared for the table of C. Rows that an order leaves equal come in
@@ -151,9 +155,10 @@ func (r ToMany[P, C]) First() ToOne[P, C] {
 // parents lead to are then not shared.
 //
 // A statement of their own is sent all the same for the parents of Page, Stream,
-// GetMany and Fill, for the rows of a recursive relation, in exec mode, whose results are text, and for columns of
-// types that pgx does not know, other than domains and enums. The first rows
-// with one of those are read twice: the catalog is asked what it stands for.
+// GetMany and Fill, for the rows of a recursive relation, in exec mode, in which
+// results are text, and for columns of types that pgx does not know, other than
+// domains and enums. The first rows with one of those are read twice: the catalog
+// is asked what it stands for.
 func (r ToOne[P, C]) Joined() ToOne[P, C] { return ToOne[P, C]{r.relation.Within(true)} }
 
 // Joined loads the rows in the statement that reads their parents; see

@@ -136,6 +136,9 @@ func TestOneIsNotSeveral(t *testing.T) {
 	check.NoError(t, err)
 	_, err = authorProfile.Load(t.Context(), l.pool, []author{{Code: "we"}, {Code: "le"}})
 	check.Error(t, "two profiles", err, smrt.ErrTooManyRows)
+	if text := err.Error(); !strings.Contains(text, "relation has-one preload_test.author -> preload_test.profile: ") || strings.Contains(text, "argument") {
+		t.Errorf("error %q", text)
+	}
 	check.Same(t, "one profile", check.Value(authorProfile.Load(t.Context(), l.pool, []author{{Code: "we"}}))(t)[0].Bio, "wrote too")
 }
 

@@ -82,9 +82,10 @@ func choices() []choice {
 	}
 }
 
-// shelfBand is a key with an argument, which is one expression in every place.
+// shelfBand is a key with an argument in two places, which is one expression
+// wherever it stands.
 var (
-	priceBand = query.SQL[int64]("$1 / $2", shop.Price, 200)
+	priceBand = query.SQL[int64]("$1 / $2 + 3 % $2 - 3", shop.Price, 200)
 	shelfBand = query.By(priceBand)
 )
 

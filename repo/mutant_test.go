@@ -14,6 +14,11 @@ func TestRulesAreGuarded(t *testing.T) {
 		caught               string // the test that notices, and what it says
 	}{
 		{
+			"an argument in two places is the same two wherever it is repeated", "../internal/plan/placeholder.go",
+			"repeated[int(at)]%len(all)]", "0]",
+			"TestRandomGroups",
+		},
+		{
 			"ties of groups come in the order of their keys", "../internal/plan/groups.go",
 			"			terms = append(terms, meta.Order{Column: c})\n", "			_ = c\n",
 			"TestRandomGroups",

@@ -48,7 +48,12 @@ func order(t *plan.Table, s *plan.Spec) []meta.Order {
 	if len(terms) == 0 && !s.Unordered {
 		terms = t.DefaultOrder
 	}
-	terms = slices.Clip(terms)
+	terms = slices.Clone(terms)
+	for i := range terms {
+		if terms[i].Column == nil { // request refuses it
+			terms[i].Column = plan.Undeclared
+		}
+	}
 	for _, k := range t.Key {
 		if !slices.ContainsFunc(terms, func(o meta.Order) bool { return o.Column == k.Column }) {
 			terms = append(terms, meta.Order{Column: k.Column})

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -330,6 +331,13 @@ func (f *form) equal(columns []string) string {
 func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err := l.spec.Check(); err != nil { // the form may have taken the limit out of it
 		return nil, err
+	}
+	terms := l.spec.Order
+	if l.Steps != nil {
+		terms = slices.Concat(terms, l.Steps.Of.spec.Order)
+	}
+	if slices.ContainsFunc(terms, func(o meta.Order) bool { return o.Column == nil || o.Column == plan.Undeclared }) {
+		return nil, plan.ErrUndeclared
 	}
 	args, err := f.arguments(l.keys, g)
 	if err != nil {

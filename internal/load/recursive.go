@@ -9,7 +9,11 @@ import (
 // those of all parents in one recursion, then the rows that they belong to, in
 // the order in which they were reached unless there is another.
 func (l *Load) recursiveForm(f *form) {
-	terms := order(l.Child, l.spec)
+	by := l.spec
+	if len(by.Order) == 0 {
+		by = l.Steps.Of.spec
+	}
+	terms := order(l.Child, by)
 	f.unlimited(l)
 	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + f.ordering(terms)
 	f.keysIn, f.ordinal = inBefore, true
@@ -22,19 +26,19 @@ func (l *Load) recursiveForm(f *form) {
 		f.before, f.after = "SELECT smrt_j.ord"+reached, on+" GROUP BY smrt_j.ord"
 		return
 	}
-	by := orderedBy(", smrt_r.", terms)
+	sorted := orderedBy(", smrt_r.", terms)
 	if len(l.spec.Order) == 0 {
-		by = ", smrt_j.smrt_d" + by
+		sorted = ", smrt_j.smrt_d" + sorted
 	}
 	n := len(l.shape.columns)
 	if !l.limited() {
 		f.outer, f.row = "SELECT smrt_j.ord"+aliases(", smrt_r.smrt_r", n), "smrt_r"
-		f.before, f.after = reached, on+" ORDER BY smrt_j.ord"+by
+		f.before, f.after = reached, on+" ORDER BY smrt_j.ord"+sorted
 		return
 	}
 	f.outer, f.row = "SELECT smrt_l.ord"+aliases(", smrt_l.smrt_r", n), "smrt_l"
 	f.before = " FROM (SELECT smrt_j.ord" + aliases(", smrt_r.smrt_r", n) +
-		", row_number() OVER (PARTITION BY smrt_j.ord ORDER BY " + strings.TrimPrefix(by, ", ") + ") AS smrt_n" + reached
+		", row_number() OVER (PARTITION BY smrt_j.ord ORDER BY " + strings.TrimPrefix(sorted, ", ") + ") AS smrt_n" + reached
 	f.limit = []any{l.spec.Limit}
 	f.after = on + ") AS smrt_l WHERE smrt_l.smrt_n <= $1 ORDER BY smrt_l.ord, smrt_l.smrt_n"
 }

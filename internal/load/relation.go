@@ -62,7 +62,7 @@ func Declare(l *Link, parents *plan.Table, single bool) *Relation {
 
 // MaxSteps is how often a recursive relation may follow another one. It bounds
 // the work that a ring makes.
-const MaxSteps = 10_000
+const MaxSteps = 1_000
 
 // Recursive declares the relation that leads from a row to all that are reached by
 // following r, of a table with itself, in depth steps at most.
@@ -72,6 +72,8 @@ func Recursive(r *Relation, depth int) *Relation {
 		panic("smrt: recursive relation: the relation to follow has its zero value")
 	case r.Steps != nil:
 		panic(fmt.Sprintf("smrt: recursive relation: %s is recursive already", r))
+	case r.parents != r.Child:
+		panic(fmt.Sprintf("smrt: recursive relation: %s leads from table %s to table %s, and not from a table to itself", r, r.parents.Name, r.Child.Name))
 	case r.Limited():
 		panic(fmt.Sprintf("smrt: recursive relation: %s has a limit, which no step could keep: limit the recursive relation", r))
 	case depth < 1 || depth > MaxSteps:
@@ -143,8 +145,30 @@ func (r *Relation) Within(inside bool) *Relation {
 	return &c
 }
 
+// WithDeleted returns a copy of r that leads to rows that are deleted softly too,
+// and, if it is recursive, through them.
+func (r *Relation) WithDeleted() *Relation {
+	c := r.With(r.spec.WithDeleted(plan.WithDeleted))
+	if r.Steps != nil {
+		link := *r.Link
+		link.Steps = &Steps{Of: r.Steps.Of.WithDeleted(), Depth: r.Steps.Depth}
+		c.Link = &link
+	}
+	return c
+}
+
+// first returns a relation that leads to a row if r does: a recursive one without
+// conditions of its own does if its first step does.
+func (r *Relation) first() *Relation {
+	if r.Steps != nil && len(r.spec.Where) == 0 {
+		return r.Steps.Of
+	}
+	return r
+}
+
 // Related returns the condition that r leads to a row.
 func (r *Relation) Related() plan.Node {
+	r = r.first()
 	link, via := r.links()
 	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: link}
 	if via != nil { // there is a row of the join table that leads to such a row

@@ -252,7 +252,7 @@ func (w *work) giveRows() error {
 	rowOf := make([]int32, w.groups.n) // from 1; 0: none
 	for i, g := range w.of {
 		if rowOf[g] != 0 {
-			return fmt.Errorf("relation %s: %w", w.load.Link, smrt.ErrTooManyRows)
+			return &severalError{w.load.Link}
 		}
 		rowOf[g] = int32(i + 1)
 	}
@@ -270,6 +270,16 @@ func (w *work) giveRows() error {
 	}
 	return nil
 }
+
+// severalError says that a relation to one row leads to several. It is a type of
+// its own, because a value that pgx cannot encode is an error of fmt.Errorf.
+type severalError struct{ link *Link }
+
+func (e *severalError) Error() string {
+	return fmt.Sprintf("relation %s: %v", e.link, smrt.ErrTooManyRows)
+}
+
+func (e *severalError) Unwrap() error { return smrt.ErrTooManyRows }
 
 // giveSlices gives each parent the rows of its group as a part of one slice.
 // Its capacity ends with it, so that appending to one parent's rows does not

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,9 +15,13 @@ type again index
 // placed writes $1, $2, ... in place of the question marks of a statement, and
 // returns which argument each stands for. Squirrel's own numbering has no way to
 // use one twice.
+//
+// An argument that a fragment names twice has two places, which may be of two types.
+// Where the fragment is repeated they are the same two again, in their order.
 func placed(sql string, places []any) (string, []int) {
 	var b strings.Builder
 	order := make([]int, 0, len(places)) // not nil: an argument may have no place
+	of, repeated := map[int][]int{}, map[int]int{}
 	for {
 		before, after, found := strings.Cut(sql, "?")
 		b.WriteString(before)
@@ -35,8 +38,11 @@ func placed(sql string, places []any) (string, []int) {
 		case index:
 			order = append(order, int(at))
 			n = len(order)
+			of[int(at)] = append(of[int(at)], n)
 		case again:
-			n = 1 + slices.Index(order, int(at))
+			all := of[int(at)]
+			n = all[repeated[int(at)]%len(all)]
+			repeated[int(at)]++
 		}
 		places = places[1:]
 		b.WriteByte('$')

@@ -115,7 +115,7 @@ func (r *Recursion) bound() string { return " WHERE smrt_w.smrt_d < " + strconv.
 
 // backward returns the query for the values from which steps lead to a row with
 // the conditions of last. One query serves all rows that are asked about.
-func (r *Recursion) backward(conditions string, last ...string) string {
+func (r *Recursion) backward(conditions, last string) string {
 	values, join := numbered("smrt_s.smrt_a", len(r.Step.Inner)), ""
 	if r.Via != nil {
 		join = " JOIN " + r.Via.Table.Quoted + " AS smrt_v ON " + r.via(r.Step.Outer, values)
@@ -127,7 +127,7 @@ func (r *Recursion) backward(conditions string, last ...string) string {
 		named[i] = values[i] + " AS " + names[i]
 	}
 	list := "SELECT " + strings.Join(named, ", ")
-	return "WITH RECURSIVE smrt_w AS (" + list + ", 1 AS smrt_d FROM " + r.rows(append(last, conditions)...) + join +
+	return "WITH RECURSIVE smrt_w AS (" + list + ", 1 AS smrt_d FROM " + r.rows(last, conditions) + join +
 		" UNION " + list + ", smrt_w.smrt_d + 1 FROM smrt_w JOIN " + r.rows(conditions) + " ON " +
 		equal(numbered("smrt_s.smrt_b", len(names)), numbered("smrt_w.smrt_b", len(names))) + join + r.bound() +
 		") SELECT " + strings.Join(names, ", ") + " FROM smrt_w"
@@ -184,7 +184,7 @@ func (w *renderer) reaching(n *Node) sq.Sqlizer {
 		return "$" + strconv.Itoa(len(args))
 	}
 	onTheWay, last := condition(r.Condition()), (&Recursion{Where: n.Kids}).Condition()
-	text := r.backward(onTheWay, condition(last), n.Link.Table.deleted("", n.Link.Deleted))
+	text := r.backward(onTheWay, condition(last))
 	values := make([]string, len(n.Link.Outer))
 	for i, c := range n.Link.Outer {
 		values[i] = outer.column(c)
