@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,13 +21,10 @@ import (
 	"github.com/smrt-go/smrt/pool"
 )
 
-// lateCancels makes requests to cancel arrive late, as on a busy network.
+// lateCancels makes requests to cancel arrive late, as on a busy network. Their
+// connections are closed when they have arrived, and not before.
 type lateCancels struct {
 	delay time.Duration
-	told  bool // their connections are closed when they have arrived, and not before
-	sent  atomic.Int32
-	at    atomic.Int64 // when, in nanoseconds
-	given int          // statements that failed, whose connections may have been closed
 }
 
 func (l *lateCancels) configure(c *pgxpool.Config) {
@@ -39,79 +35,141 @@ func (l *lateCancels) configure(c *pgxpool.Config) {
 		if err != nil {
 			return nil, err
 		}
-		return &lateConn{Conn: conn, of: l, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
+		return &lateConn{Conn: conn, of: l}, nil
 	}
 }
 
 type lateConn struct {
 	net.Conn
-	of     *lateCancels
-	redial func() (net.Conn, error)
-	asked  bool
+	of *lateCancels
 }
 
-// Read ends at once where a request was sent, as with something in between that
-// does not wait for the server.
-func (c *lateConn) Read(b []byte) (int, error) {
-	if c.asked && !c.of.told {
-		return 0, io.EOF
-	}
-	return c.Conn.Read(b)
-}
-
-// Write sends a request to cancel later, on a connection of its own, whatever
-// becomes of this one.
 func (c *lateConn) Write(b []byte) (int, error) {
 	if !isCancelRequest(b) {
 		return c.Conn.Write(b)
 	}
-	if c.asked = true; c.of.delay == lost {
-		return len(b), nil
+	if c.of.delay != lost {
+		time.AfterFunc(c.of.delay, func() { _, _ = c.Conn.Write(b) })
 	}
-	if c.of.told {
-		time.AfterFunc(c.of.delay, func() { _, _ = c.Conn.Write(b); c.of.sent.Add(1) })
-		return len(b), nil
-	}
-	request := append([]byte(nil), b...)
-	time.AfterFunc(c.of.delay, func() {
-		if late, err := c.redial(); err == nil {
-			_, _ = late.Write(request)
-			_, _ = late.Read(make([]byte, 1)) // until the server has taken it
-			late.Close()
-			c.of.at.Store(time.Now().UnixNano())
-			c.of.sent.Add(1)
-		}
-	})
 	return len(b), nil
 }
 
 // lost is the delay of requests that never arrive.
 const lost = -1
 
-// hit cancels a statement that ends before its cancellation arrives, and runs
-// another one, which the cancellation meets.
-func (l *lateCancels) hit(t *testing.T, db smrt.DB, victim func() error) error {
+// aimedCancels keeps requests to cancel until another statement runs than the one
+// that they are meant for. Who sent a request is told at once that it has arrived,
+// as by something in between that does not wait for the server.
+type aimedCancels struct {
+	eye   *pgx.Conn // sees what the server runs
+	given int       // statements that failed, whose connections may have been closed
+
+	mu   sync.Mutex
+	kept []func()
+}
+
+func aim(t *testing.T) *aimedCancels {
+	a := &aimedCancels{eye: check.Value(pgx.Connect(t.Context(), url(t)))(t)}
+	t.Cleanup(func() { _ = a.eye.Close(context.Background()) })
+	return a
+}
+
+func (a *aimedCancels) configure(c *pgxpool.Config) {
+	c.MaxConns = 1
+	dial := c.ConnConfig.DialFunc
+	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &aimedConn{Conn: conn, of: a, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
+	}
+}
+
+// take returns the requests that are kept, and keeps them no more.
+func (a *aimedCancels) take() []func() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	kept := a.kept
+	a.kept = nil
+	return kept
+}
+
+type aimedConn struct {
+	net.Conn
+	of     *aimedCancels
+	redial func() (net.Conn, error)
+	asked  bool
+}
+
+func (c *aimedConn) Read(b []byte) (int, error) {
+	if c.asked {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(b)
+}
+
+// Write keeps a request, which goes on a connection of its own, whatever becomes of
+// this one.
+func (c *aimedConn) Write(b []byte) (int, error) {
+	if !isCancelRequest(b) {
+		return c.Conn.Write(b)
+	}
+	c.asked = true
+	request := append([]byte(nil), b...)
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	c.of.kept = append(c.of.kept, func() {
+		if late, err := c.redial(); err == nil {
+			_, _ = late.Write(request)
+			_, _ = late.Read(make([]byte, 1)) // until the server has taken it
+			late.Close()
+		}
+	})
+	return len(b), nil
+}
+
+// hit runs a statement that ends before its request to cancel arrives, and then a
+// victim, whose text is sql, which the request meets. It repeats that until the
+// victim was met: it failed, or was run again.
+func (a *aimedCancels) hit(t *testing.T, db smrt.DB, database, sql string, strays func() int64, victim func() error) error {
 	t.Helper()
-	// Until a statement was slow enough to be cancelled, and its cancellation met the victim.
 	for end := time.Now().Add(testdb.Patience(20 * time.Second)); time.Now().Before(end); {
-		before := l.sent.Load()
+		a.take()
+		before := strays()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		_, given := db.Exec(ctx, "SELECT pg_sleep(0.07)")
-		early := l.sent.Load() != before
 		cancel()
-		err, after := victim(), time.Now() // the victim may hear of it before the sender
-		for l.sent.Load() == before && time.Since(after) < 2*l.delay {
-			time.Sleep(time.Millisecond)
-		}
 		if given != nil {
-			l.given++
+			a.given++
+			continue
 		}
-		if given == nil && !early && l.sent.Load() != before && l.at.Load() <= after.Add(l.delay/2).UnixNano() {
+		var sender sync.WaitGroup
+		ended, done := context.WithCancel(t.Context())
+		sender.Go(func() { a.send(ended, database, sql) })
+		err := victim()
+		done()
+		sender.Wait()
+		if err != nil || strays() != before {
 			return err
 		}
 	}
 	t.Fatal("no statement was hit")
 	return nil
+}
+
+// send sends what is kept once the server runs sql, unless that has ended.
+func (a *aimedCancels) send(ended context.Context, database, sql string) {
+	const runs = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = $1 AND query = $2 AND state = 'active'"
+	for there := false; ended.Err() == nil; {
+		if err := a.eye.QueryRow(context.Background(), runs, database, sql).Scan(&there); err != nil || !there {
+			continue
+		}
+		for _, request := range a.take() {
+			request()
+		}
+		return
+	}
 }
 
 const victimSQL = "SELECT 7 FROM pg_sleep(0.6)"
@@ -131,7 +189,7 @@ func TestLateRequestsMeetNobody(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			late := lateCancels{delay: c.delay, told: true}
+			late := lateCancels{delay: c.delay}
 			p := open(t, pool.Config{URL: url(t), MinConns: -1, AcquireTimeout: testdb.Patience(10 * time.Second), Configure: late.configure})
 			met := false
 			for end := time.Now().Add(testdb.Patience(20 * time.Second)); !met && time.Now().Before(end); {
@@ -246,8 +304,9 @@ func TestHeldRequests(t *testing.T) {
 // A statement that is hit by the cancellation of an earlier one is run again.
 func TestStrayCancellation(t *testing.T) {
 	t.Parallel()
-	late := lateCancels{delay: 300 * time.Millisecond}
+	late := aim(t)
 	p := open(t, pool.Config{URL: url(t), MinConns: -1, Configure: late.configure})
+	strays := func() int64 { return p.Stats().Strays }
 	var got int
 	victims := map[string]func() error{
 		"QueryRow": func() error { return p.QueryRow(t.Context(), victimSQL).Scan(&got) },
@@ -265,7 +324,7 @@ func TestStrayCancellation(t *testing.T) {
 	}
 	for name, victim := range victims {
 		before := p.Stats().Strays
-		if err := late.hit(t, p, victim); err != nil {
+		if err := late.hit(t, p, p.Config().ConnConfig.Database, victimSQL, strays, victim); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if p.Stats().Strays == before {
@@ -283,7 +342,8 @@ func TestStrayCancellation(t *testing.T) {
 			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 500 * time.Millisecond}
 		}
 	})
-	err := late.hit(t, c, func() error { _, err := c.Exec(t.Context(), victimSQL); return err })
+	none := func() int64 { return 0 }
+	err := late.hit(t, c, c.Config().ConnConfig.Database, victimSQL, none, func() error { _, err := c.Exec(t.Context(), victimSQL); return err })
 	if !isCancelled(err) {
 		t.Errorf("control: pgxpool answers %v", err)
 	}
@@ -298,15 +358,16 @@ func isCancelled(err error) bool {
 // another reason.
 func TestCancelledForGood(t *testing.T) {
 	t.Parallel()
-	late := lateCancels{delay: 300 * time.Millisecond}
+	late := aim(t)
 	dsn := url(t)
 	p := open(t, pool.Config{URL: dsn, MinConns: -1, Configure: late.configure})
-	ctx := t.Context()
+	ctx, database := t.Context(), p.Config().ConnConfig.Database
+	strays := func() int64 { return p.Stats().Strays }
 
-	_, err := p.Exec(ctx, "ALTER DATABASE "+p.Config().ConnConfig.Database+" SET statement_timeout = '250ms'")
+	_, err := p.Exec(ctx, "ALTER DATABASE "+database+" SET statement_timeout = '250ms'")
 	check.NoError(t, err)
 	p.Reset()
-	late.delay = lost // the guard waits for a cancellation that does not come
+	// The guard waits for a cancellation that does not come.
 	for end := time.Now().Add(testdb.Patience(10 * time.Second)); ; {
 		check.NoError(t, p.Ping(ctx)) // it has its connection
 		short, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
@@ -321,8 +382,7 @@ func TestCancelledForGood(t *testing.T) {
 	}
 	_, err = p.Exec(ctx, victimSQL)
 	check.Same(t, "statement_timeout", isCancelled(err), true)
-	late.delay = 300 * time.Millisecond
-	_, err = p.Exec(ctx, "ALTER DATABASE "+p.Config().ConnConfig.Database+" RESET statement_timeout")
+	_, err = p.Exec(ctx, "ALTER DATABASE "+database+" RESET statement_timeout")
 	check.NoError(t, err)
 	p.Reset()
 
@@ -345,10 +405,10 @@ func TestCancelledForGood(t *testing.T) {
 		"SELECT pg_sleep(0.6); SELECT 7",
 		"DO $$ BEGIN PERFORM pg_sleep(0.6); END $$",
 	} {
-		err = late.hit(t, p, func() error { _, err := p.Exec(ctx, sql); return err })
+		err = late.hit(t, p, database, sql, strays, func() error { _, err := p.Exec(ctx, sql); return err })
 		check.Same(t, sql, isCancelled(err), true)
 	}
-	err = late.hit(t, p, func() error {
+	err = late.hit(t, p, database, victimSQL, strays, func() error {
 		tx := check.Value(p.Begin(ctx))(t)
 		defer func() { _ = tx.Rollback(ctx) }()
 		_, err := tx.Exec(ctx, victimSQL)
