@@ -32,12 +32,7 @@ func element[V any]() *meta.Column { return meta.ColumnFor[V]("value") }
 func (c Column[T, V]) Name() string { return c.Plan().Name }
 
 // Set assigns v to the column, also if v is a zero value. A nil assigns NULL.
-func (c Column[T, V]) Set(v V) Assignment[T] {
-	if c.null(v) {
-		return c.SetNull()
-	}
-	return Assignment[T]{plan.Set{Op: plan.SetValue, Column: c.Plan(), A: plan.Copy(v)}}
-}
+func (c Column[T, V]) Set(v V) Assignment[T] { return Assignment[T]{c.x.Assign(v)} }
 
 // SetTo assigns what x is in the row before the assignment: a column, or an
 // expression.

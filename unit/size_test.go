@@ -67,7 +67,9 @@ func use{{.}}(u *unit.Unit, e *entity{{.}}, es []entity{{.}}) {
 // a program that writes it in every way, its declaration included.
 func TestProgramTextPerEntity(t *testing.T) {
 	check.LongOnly(t) // links two programs
-	const entities, limit = 50, 3 << 10
+	// Fifteen calls and the declaration, of about 300 bytes each. A third of it is
+	// in the caller.
+	const entities, limit = 50, 4608
 	one, many := textSize(t, 1), textSize(t, 1+entities)
 	each := (many - one) / entities
 	t.Logf("%d bytes of text for each entity", each)

@@ -44,6 +44,21 @@ func OfferedValue(elem, c *meta.Column) Expression {
 	return Computed(elem, c.Name, c.Nullable, n)
 }
 
+// Assign returns the assignment of v to the column x, of NULL if v stands for it. It
+// is not generic, so that a program has it once.
+func (x Expression) Assign(v any) Set {
+	s := Set{Op: SetValue, Column: x.Column}
+	if s.Column == nil {
+		s.Column = Undeclared
+	}
+	if x.Elem != nil && x.Elem.Nullable && IsNullValue(v) {
+		s.Op = SetNull
+		return s
+	}
+	s.A = Copy(v)
+	return s
+}
+
 // ValueOf returns what c is in a row, as an argument of a fragment.
 func ValueOf(c *meta.Column) *Node { return &Node{Op: Value, Column: c} }
 
