@@ -173,18 +173,25 @@ func (a *attempt) note(err error) error {
 	return err
 }
 
-// noteLost is note for an error that is not of the server. A server that ends a
-// connection because it was idle for too long says so, but who writes to the
-// connection learns only that it is closed; so the clock must tell.
+// noteLost is note for an error that is not of the server.
 func (a *attempt) noteLost(err error) error {
 	if a.conn == nil || !a.conn.IsClosed() {
 		return err
 	}
-	if limit := a.options.IdleTimeout; limit != 0 && pgerr.IsLost(err) && time.Since(a.quiet) >= limit {
-		err = &timed{smrt.ErrTxTimedOut, err}
-	}
+	err = a.idledOut(err)
 	if a.first == nil {
 		a.first = err
+	}
+	return err
+}
+
+// idledOut adds that a lost connection was idle for too long. The server that ends
+// one for that reason says so, but who writes to it learns only that it is closed;
+// so the clock must tell. idledOut does not look at the connection, which after a
+// COMMIT may be another's.
+func (a *attempt) idledOut(err error) error {
+	if limit := a.options.IdleTimeout; limit != 0 && pgerr.IsLost(err) && time.Since(a.quiet) >= limit {
+		return &timed{smrt.ErrTxTimedOut, err}
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (r *run) commit(ctx context.Context, a *attempt) (pgerr.Fault, error) {
 	}
 	if !pgerr.IsCommitUnknown(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
 		timedOut := r.commitTimedOut(err, a.tx)
-		err = a.noteLost(err)
+		err = a.idledOut(err)
 		return r.fault(err), withSentinel(pgerr.Wrap("commit", "transaction", err), err, timedOut)
 	}
 	if r.options.ReadOnly { // nothing can have been applied
