@@ -111,8 +111,10 @@ func TestPostGIS(t *testing.T) {
 			CREATE INDEX ON stops USING gist (at)`), mode)
 		r, ctx := repo.New(pool, stops), t.Context()
 		ss := []stop{
-			{Name: "Umea", At: "SRID=4326;POINT(20.3 63.8)"}, {Name: "Lund", At: "SRID=4326;POINT(13.2 55.7)"},
-			{Name: "Malmo", At: "SRID=4326;POINT(13 55.6)"}, {Name: "Kyoto", At: "SRID=4326;POINT(135.8 35)"},
+			{Name: "Umea", At: "SRID=4326;POINT(20.3 63.8)"},
+			{Name: "Lund", At: "SRID=4326;POINT(13.2 55.7)"},
+			{Name: "Malmo", At: "SRID=4326;POINT(13 55.6)"},
+			{Name: "Kyoto", At: "SRID=4326;POINT(135.8 35)"},
 		}
 		check.NoError(t, r.Create(ctx, &ss[0]))
 		check.NoError(t, r.CreateMany(ctx, ss[1:]))
