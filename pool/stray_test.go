@@ -21,6 +21,21 @@ import (
 	"github.com/smrt-go/smrt/pool"
 )
 
+// redial opens another connection to where one leads.
+type redial = func() (net.Conn, error)
+
+// wrapDials lets connections be what wrap makes of them.
+func wrapDials(c *pgxpool.Config, wrap func(net.Conn, redial) net.Conn) {
+	dial := c.ConnConfig.DialFunc
+	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(conn, func() (net.Conn, error) { return net.Dial(network, address) }), nil
+	}
+}
+
 // lateCancels makes requests to cancel arrive late, as on a busy network. Their
 // connections are closed when they have arrived, and not before.
 type lateCancels struct {
@@ -29,14 +44,7 @@ type lateCancels struct {
 
 func (l *lateCancels) configure(c *pgxpool.Config) {
 	c.MaxConns = 1
-	dial := c.ConnConfig.DialFunc
-	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &lateConn{Conn: conn, of: l}, nil
-	}
+	wrapDials(c, func(conn net.Conn, _ redial) net.Conn { return &lateConn{Conn: conn, of: l} })
 }
 
 type lateConn struct {
@@ -76,14 +84,7 @@ func aim(t *testing.T) *aimedCancels {
 
 func (a *aimedCancels) configure(c *pgxpool.Config) {
 	c.MaxConns = 1
-	dial := c.ConnConfig.DialFunc
-	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &aimedConn{Conn: conn, of: a, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
-	}
+	wrapDials(c, func(conn net.Conn, redial redial) net.Conn { return &aimedConn{Conn: conn, of: a, redial: redial} })
 }
 
 // take returns the requests that are kept, and keeps them no more.
@@ -98,7 +99,7 @@ func (a *aimedCancels) take() []func() {
 type aimedConn struct {
 	net.Conn
 	of     *aimedCancels
-	redial func() (net.Conn, error)
+	redial redial
 	asked  bool
 }
 
@@ -224,20 +225,13 @@ type heldCancels struct {
 }
 
 func (h *heldCancels) configure(c *pgxpool.Config) {
-	dial := c.ConnConfig.DialFunc
-	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &heldConn{Conn: conn, of: h, redial: func() (net.Conn, error) { return net.Dial(network, address) }}, nil
-	}
+	wrapDials(c, func(conn net.Conn, redial redial) net.Conn { return &heldConn{Conn: conn, of: h, redial: redial} })
 }
 
 type heldConn struct {
 	net.Conn
 	of     *heldCancels
-	redial func() (net.Conn, error)
+	redial redial
 }
 
 func (c *heldConn) Write(b []byte) (int, error) {

@@ -339,14 +339,9 @@ func (r *run) verdict(h *managedTx, err error, inUse bool) error {
 	case a.conn != nil && a.conn.IsClosed():
 		return pgconn.ErrConnClosed
 	case !a.inside():
-		return errEnded
+		return pgerr.ErrTxEnded
 	}
 	return nil
-}
-
-// errEnded is for SQL that ends the transaction under Run's feet.
-var errEnded = &smrt.OptionsError{
-	Option: "fn", Reason: "ended the transaction with SQL of its own; what it did before that may have been committed",
 }
 
 // faultOf says whether a closure that failed with err could succeed another

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -27,11 +28,6 @@ import (
 
 // errBusy is for a function that uses the unit that it is part of.
 var errBusy = &smrt.QueryError{Reason: "the unit is being flushed: its functions use repositories, or units of their own"}
-
-// errEnded is for a function that ends the transaction.
-var errEnded = &smrt.OptionsError{
-	Option: "fn", Reason: "ended the transaction with SQL of its own; what the unit did before that may have been committed",
-}
 
 // do adds a function.
 func (u *work) do(fn txn.Func) {
@@ -150,7 +146,7 @@ func (u *work) after(ctx context.Context, tx pgx.Tx) error {
 	case conn.PgConn().TxStatus() == handle.StatusInTx:
 		return nil
 	case conn.PgConn().TxStatus() == handle.StatusIdle:
-		return errEnded
+		return pgerr.ErrTxEnded
 	}
 	if _, err := tx.Exec(ctx, "SELECT 1"); err != nil {
 		return err

@@ -14,11 +14,11 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// A write, or a function, is an op from the call that adds it to the flush that sends it. Calls
-// return no errors: what is wrong with one is remembered, and the flush returns
-// the first of them. A failed flush leaves the ops as they are. A flush that
-// succeeds marks them as done and lets go of them, but they stay reachable from
-// the Keys that the program holds, which later writes may refer to.
+// A write, or a function, is an op from the call that adds it to the flush that
+// sends it. Calls return no errors: what is wrong with one is remembered, and the
+// flush returns the first of them. A failed flush leaves the ops as they are. A
+// flush that succeeds marks them as done and lets go of them, but they stay
+// reachable from the Keys that the program holds, which later writes may refer to.
 
 // kind is what happens to a row, or to a set of rows. A function is one too.
 type kind uint8

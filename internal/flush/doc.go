@@ -6,9 +6,9 @@
 // A unit is planned completely before its first statement is made. The plan is
 // a list of [Step]: rows of one table that are written in the same way, in the
 // order in which they are sent. A write of all rows that match a query is a step
-// too, whose text package plan has rendered. [Statements] makes one statement of each step.
-// It needs no connection: what it must know of the database, the foreign keys
-// and the types of the columns, was looked up before ([ForeignKeys],
+// too, whose text package plan has rendered. [Statements] makes one statement of
+// each step. It needs no connection: what it must know of the database, the foreign
+// keys and the types of the columns, was looked up before ([ForeignKeys],
 // [LookUpTypes]).
 //
 // # Keys in settings

@@ -18,27 +18,9 @@ func named(prefix string, columns []*meta.Column) string {
 	return strings.Join(out, ", ")
 }
 
-// qualified returns the names of columns with a qualifier in front.
-func qualified(qualifier string, columns []*meta.Column) []string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = qualifier + c.Quoted
-	}
-	return out
-}
-
-// numbered returns the names that named gave to n columns.
-func numbered(prefix string, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = prefix + strconv.Itoa(i)
-	}
-	return out
-}
-
 // aliases joins numbered names to the rest of a list: the prefix begins with a
 // comma.
-func aliases(prefix string, n int) string { return strings.Join(numbered(prefix, n), "") }
+func aliases(prefix string, n int) string { return strings.Join(meta.Numbered(prefix, n), "") }
 
 // order returns the order in which a parent's rows come: the relation's, else the
 // table's, and that of the key where these leave it open. So a limit always
@@ -50,7 +32,7 @@ func order(t *plan.Table, s *plan.Spec) []meta.Order {
 	}
 	terms = slices.Clone(terms)
 	for i := range terms {
-		if terms[i].Column == nil { // request refuses it
+		if terms[i].Column == nil { // checked refuses it
 			terms[i].Column = plan.Undeclared
 		}
 	}

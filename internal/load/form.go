@@ -1,7 +1,6 @@
 package load
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -188,7 +187,7 @@ func (l *Load) numberedForm(f *form) {
 	if l.limited() {
 		f.spec = l.spec.OrderBy(terms)
 	}
-	f.condition = f.equal(qualified("", columnsOf(l.Inner)))
+	f.condition = f.equal(meta.Qualified("", columnsOf(l.Inner)))
 	f.after = ") AS smrt_r ORDER BY smrt_k.ord" + orderedBy(", smrt_r.", terms)
 }
 
@@ -197,11 +196,11 @@ func (l *Load) throughForm(f *form) {
 	terms := order(l.Child, l.spec)
 	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + f.ordering(terms)
 	f.unlimited(l)
-	left := qualified("smrt_j.", columnsOf(l.Via.Left))
+	left := meta.Qualified("smrt_j.", columnsOf(l.Via.Left))
 	if !l.byNumber() {
 		f.leading, f.keysIn = l.leading(), inAfter
-		selected := append(qualified("smrt_j.", columnsOf(f.leading)), qualified("smrt_j.", l.shape.payload)...)
-		selected = append(selected, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
+		selected := append(meta.Qualified("smrt_j.", columnsOf(f.leading)), meta.Qualified("smrt_j.", l.shape.payload)...)
+		selected = append(selected, meta.Numbered("smrt_r.smrt_r", len(l.shape.columns))...)
 		f.outer, f.row = "SELECT "+strings.Join(selected, ", "), "smrt_r"
 		f.before = l.fromVia()
 		f.after = l.onVia(f.among(left)) + " ORDER BY " + strings.Join(left, ", ") + orderedBy(", smrt_r.", terms)
@@ -211,7 +210,7 @@ func (l *Load) throughForm(f *form) {
 	for i, c := range l.shape.payload {
 		inner = append(inner, "smrt_j."+c.Quoted+" AS smrt_p"+strconv.Itoa(i))
 	}
-	inner = append(inner, numbered("smrt_r.smrt_r", len(l.shape.columns))...)
+	inner = append(inner, meta.Numbered("smrt_r.smrt_r", len(l.shape.columns))...)
 	for _, name := range compared(terms) {
 		inner = append(inner, "smrt_r."+name)
 	}
@@ -241,7 +240,7 @@ func (l *Load) countForm(f *form) {
 		f.after = ") AS smrt_r GROUP BY " + by
 	default:
 		f.leading, f.keysIn = l.Via.Left, inAfter
-		left := qualified("smrt_j.", columnsOf(l.Via.Left))
+		left := meta.Qualified("smrt_j.", columnsOf(l.Via.Left))
 		by := strings.Join(left, ", ")
 		f.before = "SELECT " + by + ", count(*)" + l.fromVia()
 		f.after = l.onVia(f.among(left)) + " GROUP BY " + by
@@ -254,11 +253,11 @@ func (l *Load) numberedCount(f *form) {
 	f.before = "SELECT smrt_k.ord, count(*) FROM " + f.numbered() + " CROSS JOIN LATERAL ("
 	f.after = ") AS smrt_r GROUP BY smrt_k.ord"
 	if l.Via == nil {
-		f.condition = f.equal(qualified("", columnsOf(l.Inner)))
+		f.condition = f.equal(meta.Qualified("", columnsOf(l.Inner)))
 		return
 	}
 	f.before += "SELECT 1" + l.fromVia()
-	f.after = l.onVia(f.equal(qualified("smrt_j.", columnsOf(l.Via.Left)))) + ") AS smrt_l GROUP BY smrt_k.ord"
+	f.after = l.onVia(f.equal(meta.Qualified("smrt_j.", columnsOf(l.Via.Left)))) + ") AS smrt_l GROUP BY smrt_k.ord"
 }
 
 // existsForm finds the parents that have a row.
@@ -268,12 +267,12 @@ func (l *Load) existsForm(f *form) {
 	f.before = "SELECT smrt_k.ord FROM " + f.numbered() + " WHERE EXISTS ("
 	if l.Via == nil {
 		f.list, f.after = "1", ")"
-		f.condition = f.equal(qualified("", columnsOf(l.Inner)))
+		f.condition = f.equal(meta.Qualified("", columnsOf(l.Inner)))
 		return
 	}
 	f.before += "SELECT 1" + l.fromVia()
 	f.list = named("smrt_k", columnsOf(l.Inner))
-	f.after = l.onVia(f.equal(qualified("smrt_j.", columnsOf(l.Via.Left)))) + ")"
+	f.after = l.onVia(f.equal(meta.Qualified("smrt_j.", columnsOf(l.Via.Left)))) + ")"
 }
 
 // unlimited sets the query to that of l without an order and a limit: they do
@@ -304,7 +303,7 @@ func (f *form) amongRows(l *Load) string {
 	if f.keys == nil && f.cast == "" {
 		return ""
 	}
-	return f.among(qualified("", columnsOf(l.Inner)))
+	return f.among(meta.Qualified("", columnsOf(l.Inner)))
 }
 
 // among returns the condition that columns hold one of the keys, which are the
@@ -331,13 +330,6 @@ func (f *form) equal(columns []string) string {
 func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err := l.spec.Check(); err != nil { // the form may have taken the limit out of it
 		return nil, err
-	}
-	terms := l.spec.Order
-	if l.Steps != nil {
-		terms = slices.Concat(terms, l.Steps.Of.spec.Order)
-	}
-	if slices.ContainsFunc(terms, func(o meta.Order) bool { return o.Column == nil || o.Column == plan.Undeclared }) {
-		return nil, plan.ErrUndeclared
 	}
 	args, err := f.arguments(l.keys, g)
 	if err != nil {

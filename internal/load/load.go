@@ -91,8 +91,9 @@ func Aligned(r *Relation, into Into, nested []*Load) *Load {
 // complete works out all that calls of l have in common.
 func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 	if l.into == IntoExists {
-		l.Relation = l.first()
+		l.Relation = l.anyRow()
 	}
+	l.Relation = l.checked()
 	l.shape, l.core, l.learnt = shapeOf(l.Link, row), table.Of(l.Child), &atomic.Pointer[form]{}
 	l.narrow = &atomic.Bool{}
 	l.nested, l.height, l.maxDepth = nested, 1, DefaultMaxDepth

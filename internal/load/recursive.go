@@ -3,6 +3,8 @@ package load
 import (
 	"strconv"
 	"strings"
+
+	"github.com/smrt-go/smrt/internal/meta"
 )
 
 // recursiveForm asks for the rows that a recursion leads to. Its keys come first,
@@ -17,7 +19,7 @@ func (l *Load) recursiveForm(f *form) {
 	f.unlimited(l)
 	f.list = strings.TrimPrefix(named("smrt_k", columnsOf(l.Inner))+", "+named("smrt_r", l.shape.columns), ", ") + f.ordering(terms)
 	f.keysIn, f.ordinal = inBefore, true
-	reached, on := " FROM ("+l.recursion(f)+") AS smrt_j JOIN (", ") AS smrt_r ON "+equalKeys("smrt_r.smrt_k", "smrt_j.smrt_k", len(l.Inner))
+	reached, on := " FROM ("+l.recursion(f)+") AS smrt_j JOIN (", ") AS smrt_r ON "+meta.AllEqual(meta.Numbered("smrt_r.smrt_k", len(l.Inner)), meta.Numbered("smrt_j.smrt_k", len(l.Inner)))
 	switch l.into {
 	case IntoCount:
 		f.before, f.after = "SELECT smrt_j.ord, count(*)"+reached, on+" GROUP BY smrt_j.ord"
@@ -54,14 +56,5 @@ func (l *Load) recursion(f *form) string {
 	for i, x := range f.keys.Exprs {
 		values[i] = "smrt_k." + x
 	}
-	return r.Forward(f.numbered(), []string{"ord"}, values, condition)
-}
-
-// equalKeys returns the condition that n numbered columns are equal.
-func equalKeys(a, b string, n int) string {
-	terms := make([]string, n)
-	for i := range terms {
-		terms[i] = a + strconv.Itoa(i) + " = " + b + strconv.Itoa(i)
-	}
-	return strings.Join(terms, " AND ")
+	return r.Forward(f.numbered(), "ord", values, condition)
 }

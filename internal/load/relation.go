@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -137,6 +138,21 @@ func (r *Relation) First() *Relation {
 	return first
 }
 
+// checked returns r, or a copy with an error that calls return, if a term of its
+// order was not declared.
+func (r *Relation) checked() *Relation {
+	terms := r.spec.Order
+	if r.Steps != nil {
+		terms = slices.Concat(terms, r.Steps.Of.spec.Order)
+	}
+	if !slices.ContainsFunc(terms, func(o meta.Order) bool { return o.Column == nil || o.Column == plan.Undeclared }) {
+		return r
+	}
+	s := *r.spec
+	s.Err = plan.ErrUndeclared
+	return r.With(&s)
+}
+
 // Within returns a copy of r that is loaded with its parents' statement, or by
 // one of its own.
 func (r *Relation) Within(inside bool) *Relation {
@@ -157,9 +173,9 @@ func (r *Relation) WithDeleted() *Relation {
 	return c
 }
 
-// first returns a relation that leads to a row if r does: a recursive one without
+// anyRow returns a relation that leads to a row if r does: a recursive one without
 // conditions of its own does if its first step does.
-func (r *Relation) first() *Relation {
+func (r *Relation) anyRow() *Relation {
 	if r.Steps != nil && len(r.spec.Where) == 0 {
 		return r.Steps.Of
 	}
@@ -168,7 +184,7 @@ func (r *Relation) first() *Relation {
 
 // Related returns the condition that r leads to a row.
 func (r *Relation) Related() plan.Node {
-	r = r.first()
+	r = r.anyRow()
 	link, via := r.links()
 	n := plan.Node{Op: plan.Related, Kids: r.spec.Where, Link: link}
 	if via != nil { // there is a row of the join table that leads to such a row

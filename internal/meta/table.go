@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -127,6 +128,15 @@ func CheckParts(parts []KeyPart, k reflect.Type) error {
 	return nil
 }
 
+// KeyColumns returns the columns of the key, in its order.
+func (t *Table) KeyColumns() []*Column {
+	cols := make([]*Column, len(t.Key))
+	for i, k := range t.Key {
+		cols[i] = k.Column
+	}
+	return cols
+}
+
 // IsKey reports whether c is part of the key.
 func (t *Table) IsKey(c *Column) bool {
 	return slices.ContainsFunc(t.Key, func(k KeyPart) bool { return k.Column == c })
@@ -184,6 +194,34 @@ func TargetsOf(columns []*Column, base uintptr) []Target {
 		ts[i] = Target{Column: c, Base: base}
 	}
 	return ts
+}
+
+// Qualified returns the quoted names of columns with a qualifier in front.
+func Qualified(qualifier string, columns []*Column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = qualifier + c.Quoted
+	}
+	return names
+}
+
+// Numbered returns n names: the prefix with 0, 1, ... behind it.
+func Numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = prefix + strconv.Itoa(i)
+	}
+	return names
+}
+
+// AllEqual returns the condition that the values of two lists are equal, each to
+// each.
+func AllEqual(a, b []string) string {
+	terms := make([]string, len(a))
+	for i := range a {
+		terms[i] = a[i] + " = " + b[i]
+	}
+	return strings.Join(terms, " AND ")
 }
 
 // List joins the quoted names of columns.

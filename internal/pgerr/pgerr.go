@@ -85,6 +85,11 @@ func translate(op Op, table string, err error) error {
 // about arguments quote them.
 var wrapError = reflect.TypeOf(fmt.Errorf("%w", context.Canceled))
 
+// ErrTxEnded is for a function that ends the transaction that it was given.
+var ErrTxEnded error = &smrt.OptionsError{
+	Option: "fn", Reason: "ended the transaction with SQL of its own; what was done before that may have been committed",
+}
+
 // IsEncode reports whether err is pgx's refusal to encode an argument. pgx has
 // no type for it: it is the one error that is made by fmt.Errorf around
 // another and is neither of the server, nor the network, nor the context.

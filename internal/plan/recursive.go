@@ -56,7 +56,7 @@ func (r *Recursion) rows(conditions ...string) string {
 	for _, columns := range []struct {
 		name string
 		of   []*meta.Column
-	}{{"smrt_a", r.Step.Inner}, {"smrt_b", r.from()}, {"smrt_k", t.keyColumns()}} {
+	}{{"smrt_a", r.Step.Inner}, {"smrt_b", r.from()}, {"smrt_k", t.KeyColumns()}} {
 		for i, c := range columns.of {
 			list = append(list, c.Quoted+" AS "+columns.name+strconv.Itoa(i))
 		}
@@ -74,30 +74,35 @@ func (r *Recursion) arrive(values []string, conditions string) string {
 	join := ""
 	if r.Via != nil {
 		join = " JOIN " + r.Via.Table.Quoted + " AS smrt_v ON " + r.via(r.Via.Inner, values)
-		values = prefixed("smrt_v.", r.Step.Outer)
+		values = meta.Qualified("smrt_v.", r.Step.Outer)
 	}
-	return join + " JOIN " + r.rows(conditions) + " ON " + equal(numbered("smrt_s.smrt_a", len(values)), values)
+	return join + " JOIN " + r.rows(conditions) + " ON " + meta.AllEqual(meta.Numbered("smrt_s.smrt_a", len(values)), values)
 }
 
 // via is the condition that columns of the join table have values, in a row that
 // is not deleted.
 func (r *Recursion) via(columns []*meta.Column, values []string) string {
-	return joinedBy(" AND ", equal(prefixed("smrt_v.", columns), values), r.Via.Table.deleted("smrt_v.", r.Via.Deleted))
+	return joinedBy(" AND ", meta.AllEqual(meta.Qualified("smrt_v.", columns), values), r.Via.Table.deleted("smrt_v.", r.Via.Deleted))
 }
 
 // Forward returns the query for the keys of the rows that are reached, and for the
-// number of steps, from the rows of a FROM item called smrt_k. Their columns that
-// are named in carried are kept; values are what the first step begins with. The
-// conditions are the text that stands for Where, empty if there is none.
-func (r *Recursion) Forward(item string, carried, values []string, conditions string) string {
-	keys := numbered("smrt_k", len(r.Step.Table.Key))
-	next := append(qualified("smrt_s.", numbered("smrt_b", len(r.from()))), qualified("smrt_s.", keys)...)
-	list := func(front string, depth string) string {
-		return "SELECT " + joinedBy(", ", append(append(qualified(front, carried), next...), depth)...)
+// number of steps, from the rows of a FROM item called smrt_k. Their column that is
+// named in carried is kept, unless that is empty; values are what the first step
+// begins with. The conditions are the text that stands for Where, empty if there is
+// none.
+func (r *Recursion) Forward(item, carried string, values []string, conditions string) string {
+	keys := meta.Numbered("smrt_k", len(r.Step.Table.Key))
+	next := append(meta.Numbered("smrt_s.smrt_b", len(r.from())), meta.Numbered("smrt_s.smrt_k", len(keys))...)
+	list := func(from, steps string) string {
+		own := ""
+		if carried != "" {
+			own = from + "." + carried
+		}
+		return "SELECT " + joinedBy(", ", append(append([]string{own}, next...), steps)...)
 	}
-	kept := joinedBy(", ", append(carried, keys...)...)
-	return "WITH RECURSIVE smrt_w AS (" + list("smrt_k.", "1 AS smrt_d") + " FROM " + item + r.arrive(values, conditions) +
-		r.union() + list("smrt_w.", "smrt_w.smrt_d + 1") + " FROM smrt_w" + r.arrive(numbered("smrt_w.smrt_b", len(r.from())), conditions) + r.bound() +
+	kept := joinedBy(", ", append([]string{carried}, keys...)...)
+	return "WITH RECURSIVE smrt_w AS (" + list("smrt_k", "1 AS smrt_d") + " FROM " + item + r.arrive(values, conditions) +
+		r.union() + list("smrt_w", "smrt_w.smrt_d + 1") + " FROM smrt_w" + r.arrive(meta.Numbered("smrt_w.smrt_b", len(r.from())), conditions) + r.bound() +
 		") SELECT " + kept + ", min(smrt_d) AS smrt_d FROM smrt_w GROUP BY " + kept
 }
 
@@ -116,12 +121,12 @@ func (r *Recursion) bound() string { return " WHERE smrt_w.smrt_d < " + strconv.
 // backward returns the query for the values from which steps lead to a row with
 // the conditions of last. One query serves all rows that are asked about.
 func (r *Recursion) backward(conditions, last string) string {
-	values, join := numbered("smrt_s.smrt_a", len(r.Step.Inner)), ""
+	values, join := meta.Numbered("smrt_s.smrt_a", len(r.Step.Inner)), ""
 	if r.Via != nil {
 		join = " JOIN " + r.Via.Table.Quoted + " AS smrt_v ON " + r.via(r.Step.Outer, values)
-		values = prefixed("smrt_v.", r.Via.Inner)
+		values = meta.Qualified("smrt_v.", r.Via.Inner)
 	}
-	names := numbered("smrt_b", len(values))
+	names := meta.Numbered("smrt_b", len(values))
 	named := make([]string, len(values))
 	for i := range values {
 		named[i] = values[i] + " AS " + names[i]
@@ -129,7 +134,7 @@ func (r *Recursion) backward(conditions, last string) string {
 	list := "SELECT " + strings.Join(named, ", ")
 	return "WITH RECURSIVE smrt_w AS (" + list + ", 1 AS smrt_d FROM " + r.rows(last, conditions) + join +
 		" UNION " + list + ", smrt_w.smrt_d + 1 FROM smrt_w JOIN " + r.rows(conditions) + " ON " +
-		equal(numbered("smrt_s.smrt_b", len(names)), numbered("smrt_w.smrt_b", len(names))) + join + r.bound() +
+		meta.AllEqual(meta.Numbered("smrt_s.smrt_b", len(names)), meta.Numbered("smrt_w.smrt_b", len(names))) + join + r.bound() +
 		") SELECT " + strings.Join(names, ", ") + " FROM smrt_w"
 }
 
@@ -155,11 +160,13 @@ func (b *builder) recursion(r *Recursion) {
 
 // Condition returns the conditions of all rows on the way as one, nil if there is
 // none.
-func (r *Recursion) Condition() *Node {
-	if len(r.Where) == 0 {
+func (r *Recursion) Condition() *Node { return allOf(r.Where) }
+
+func allOf(conditions []Node) *Node {
+	if len(conditions) == 0 {
 		return nil
 	}
-	return &Node{Op: And, Kids: r.Where}
+	return &Node{Op: And, Kids: conditions}
 }
 
 // reaching renders the condition that a recursion leads to a row with the
@@ -183,13 +190,13 @@ func (w *renderer) reaching(n *Node) sq.Sqlizer {
 		args = append(args, of)
 		return "$" + strconv.Itoa(len(args))
 	}
-	onTheWay, last := condition(r.Condition()), (&Recursion{Where: n.Kids}).Condition()
-	text := r.backward(onTheWay, condition(last))
+	onTheWay := condition(r.Condition())
+	text := r.backward(onTheWay, condition(allOf(n.Kids)))
 	values := make([]string, len(n.Link.Outer))
 	for i, c := range n.Link.Outer {
 		values[i] = outer.column(c)
 	}
-	where := equal(numbered(alias+".smrt_b", len(values)), values)
+	where := meta.AllEqual(meta.Numbered(alias+".smrt_b", len(values)), values)
 	return sq.Expr("EXISTS (SELECT 1 FROM (?) AS "+alias+" WHERE "+escape(where)+")", w.fragment(&fragment{sql: text, part: true}, args))
 }
 
@@ -206,16 +213,8 @@ func (w *renderer) reached(l *Link, outer scope) sq.Sqlizer {
 		args, condition = []any{n}, "$1"
 	}
 	item := "(SELECT " + strings.Join(values, ", ") + ") AS smrt_k"
-	text := l.Recursion.Forward(item, nil, numbered("smrt_k.smrt_p", len(values)), condition)
+	text := l.Recursion.Forward(item, "", meta.Numbered("smrt_k.smrt_p", len(values)), condition)
 	return w.fragment(&fragment{sql: text, part: true}, args)
-}
-
-func (t *Table) keyColumns() []*meta.Column {
-	columns := make([]*meta.Column, len(t.Key))
-	for i, k := range t.Key {
-		columns[i] = k.Column
-	}
-	return columns
 }
 
 // joinedBy joins the texts that are not empty.
@@ -228,40 +227,4 @@ func joinedBy(separator string, texts ...string) string {
 		all += text
 	}
 	return all
-}
-
-// equal returns the condition that values of two lists are equal, each to each.
-func equal(a, b []string) string {
-	terms := make([]string, len(a))
-	for i := range a {
-		terms[i] = a[i] + " = " + b[i]
-	}
-	return strings.Join(terms, " AND ")
-}
-
-// numbered returns the names prefix0, prefix1, ...
-func numbered(prefix string, n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = prefix + strconv.Itoa(i)
-	}
-	return names
-}
-
-// prefixed returns the names of columns with a prefix.
-func prefixed(prefix string, columns []*meta.Column) []string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = prefix + c.Quoted
-	}
-	return names
-}
-
-// qualified puts a prefix in front of names.
-func qualified(prefix string, names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = prefix + n
-	}
-	return out
 }

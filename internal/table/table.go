@@ -210,15 +210,6 @@ func (t *Table) KeyArgs(key unsafe.Pointer) ([]any, error) {
 	return args, nil
 }
 
-// KeyColumns returns the columns of the key, in its order.
-func (t *Table) KeyColumns() []*meta.Column {
-	cols := make([]*meta.Column, len(t.Key))
-	for i, k := range t.Key {
-		cols[i] = k.Column
-	}
-	return cols
-}
-
 // KeySpec returns the query for the row with a key.
 func (t *Table) KeySpec(args []any) *plan.Spec {
 	s := &plan.Spec{Where: make([]plan.Node, len(args)), Unordered: true}
