@@ -155,7 +155,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"nothing is written after a function has ended the transaction", "function.go",
-			"		return pgerr.ErrTxEnded\n", "		return nil\n",
+			"		return pgerr.ErrTxEnded\n", "		_ = pgerr.ErrTxEnded\n",
 			"TestFunctionEndsTheTransaction",
 		},
 		{
