@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -39,7 +40,7 @@ func (k ForeignKey) Equal(other ForeignKey) bool {
 // foreignKeysSQL finds the foreign keys among some tables, which it names by
 // their places in the list. Tables that do not exist have none.
 const foreignKeysSQL = `WITH named AS (
-	SELECT asked.at, ` + table.RelationSQL + ` AS oid FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, at))
+	SELECT asked.at, ` + catalog.RelationSQL + ` AS oid FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, at))
 SELECT c.conname::text, quote_ident(n.nspname) || '.' || quote_ident(c.conname), f.at::integer, t.at::integer,
 	(SELECT array_agg(a.attname::text ORDER BY k.at) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),

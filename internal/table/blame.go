@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
@@ -41,7 +42,7 @@ type refused struct {
 // text may be, 0 for any length.
 const declaredTypesSQL = `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
 	CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END
-FROM (SELECT $1::text AS name) asked JOIN pg_catalog.pg_attribute a ON a.attrelid = ` + RelationSQL + ` WHERE a.attnum > 0 AND NOT a.attisdropped`
+FROM (SELECT $1::text AS name) asked JOIN pg_catalog.pg_attribute a ON a.attrelid = ` + catalog.RelationSQL + ` WHERE a.attnum > 0 AND NOT a.attisdropped`
 
 type declaredType struct {
 	name  string

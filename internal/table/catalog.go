@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
@@ -55,17 +56,6 @@ func (c ColumnType) Plain(oid uint32) (uint32, bool) {
 	return c.Base, true
 }
 
-// RelationSQL is an expression for the oid of the relation that asked.name names,
-// NULL for none. Its answer and those of the catalog's tables are of one snapshot;
-// to_regclass knows later names, so that, of a table whose name another one took
-// while the question ran, a query beside it finds nothing.
-const RelationSQL = `(SELECT c.oid FROM pg_catalog.parse_ident(asked.name) AS p(parts)
-	JOIN pg_catalog.pg_class c ON c.relname = p.parts[pg_catalog.cardinality(p.parts)]::name
-	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE CASE pg_catalog.cardinality(p.parts) WHEN 1 THEN n.nspname = ANY (pg_catalog.current_schemas(true))
-		ELSE n.nspname = p.parts[1]::name OR p.parts[1] = 'pg_temp' AND n.oid = pg_catalog.pg_my_temp_schema() END
-	ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname) LIMIT 1)`
-
 // catalogSQL follows domains down to the type that they constrain. The columns
 // after the types say of the table:
 //
@@ -83,7 +73,7 @@ const catalogSQL = `WITH RECURSIVE c AS (
 		EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled <> 'D') AS insert_rules,
 		EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g WHERE g.tgenabled <> 'D' AND g.tgtype & 1 > 0 AND g.tgtype & 66 > 0 AND g.tgtype & 20 > 0
 			AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS row_triggers
-	FROM (SELECT $1::text AS name) asked JOIN pg_catalog.pg_class c ON c.oid = ` + RelationSQL + `),
+	FROM (SELECT $1::text AS name) asked JOIN pg_catalog.pg_class c ON c.oid = ` + catalog.RelationSQL + `),
 t AS (
 	SELECT a.attnum, a.attidentity, a.attcollation, a.attname::text AS attname, y.oid AS declared, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid

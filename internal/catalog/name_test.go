@@ -1,12 +1,12 @@
-package table_test
+package catalog_test
 
 import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
 
@@ -26,7 +26,7 @@ func TestRelationSQL(t *testing.T) {
 		`"missing"."first"`, `"missing"`, `"` + long + `"`, `"a"."` + long + `"`, `"` + long + `and more"`,
 	} {
 		var got, want pgtype.Uint32
-		check.NoError(t, c.QueryRow(ctx, "SELECT "+table.RelationSQL+", to_regclass($1::text)::oid FROM (SELECT $1::text AS name) asked", name).Scan(&got, &want))
+		check.NoError(t, c.QueryRow(ctx, "SELECT "+catalog.RelationSQL+", to_regclass($1::text)::oid FROM (SELECT $1::text AS name) asked", name).Scan(&got, &want))
 		check.Same(t, name, got, want)
 		if want.Valid {
 			found++
