@@ -174,6 +174,7 @@ func declare(name string, entity, key any, parts []meta.KeyPart, options []setti
 	fail(err)
 	d.table.Struct = s
 	fail(d.table.SetName(name))
+	d.table.Site = meta.Site("query")
 	if len(parts) == 1 {
 		d.table.Key[0].ByServer = parts[0].Column.IsInteger()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Querier is what a catalog is read from.
@@ -25,9 +26,9 @@ const RelationSQL = `(SELECT c.oid FROM pg_catalog.parse_ident(asked.name) AS p(
 	ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname) LIMIT 1)`
 
 // Relations returns what the database says of the relations of these names, which
-// are SQL and found by the search_path. It returns nil for a name that names none.
-// It is one round trip.
-func Relations(ctx context.Context, db Querier, names []string) ([]*Relation, error) {
+// are SQL and found by the search_path, and the types that the connection knows. A
+// relation is nil if its name names none. It is one round trip.
+func Relations(ctx context.Context, db Querier, names []string) ([]*Relation, *pgtype.Map, error) {
 	return read(ctx, db, `SELECT asked.name, asked.at, `+RelationSQL+` AS oid
 		FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS asked(name, at)`, names)
 }
@@ -38,22 +39,27 @@ func Schemas(ctx context.Context, db Querier, schemas []string) ([]*Relation, er
 	if schemas == nil {
 		schemas = []string{}
 	}
-	return read(ctx, db, `SELECT ''::text AS name, pg_catalog.row_number() OVER (ORDER BY n.nspname, c.relname) AS at, c.oid
+	all, _, err := read(ctx, db, `SELECT ''::text AS name, pg_catalog.row_number() OVER (ORDER BY n.nspname, c.relname) AS at, c.oid
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
 		AND CASE WHEN pg_catalog.cardinality($1::text[]) = 0 THEN n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 			ELSE n.nspname = ANY ($1::text[]) END`, schemas)
+	return all, err
 }
 
-func read(ctx context.Context, db Querier, asked string, names []string) ([]*Relation, error) {
+func read(ctx context.Context, db Querier, asked string, names []string) ([]*Relation, *pgtype.Map, error) {
 	sql := "WITH asked AS MATERIALIZED (" + asked + ") " + relationSQL
 	// Exec takes one round trip where others prepare the statement first, which is not
 	// worth keeping.
 	rows, err := db.Query(ctx, sql, pgx.QueryExecModeExec, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Relation, error) {
+	var types *pgtype.Map
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Relation, error) {
+		if types == nil {
+			types = rows.TypeMap().Copy() // the connection is not ours once the rows are closed
+		}
 		var text *string
 		if err := row.Scan(&text); err != nil || text == nil {
 			return nil, err
@@ -64,4 +70,5 @@ func read(ctx context.Context, db Querier, asked string, names []string) ([]*Rel
 		}
 		return r, nil
 	})
+	return all, types, err
 }

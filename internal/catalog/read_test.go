@@ -54,7 +54,11 @@ func TestRelations(t *testing.T) {
 	pool := testdb.Pool(t, testdb.Empty)
 	check.Value(pool.Exec(ctx, ddl))(t)
 	t.Cleanup(func() { _, _ = pool.Exec(ctx, "DROP OWNED BY reader_of_catalog; DROP ROLE reader_of_catalog") })
-	all := check.Value(catalog.Relations(ctx, pool, []string{`"Odd s"."T 1"`, "missing", "parts", "simple", "counted", "parents"}))(t)
+	all, types, err := catalog.Relations(ctx, pool, []string{`"Odd s"."T 1"`, "missing", "parts", "simple", "counted", "parents"})
+	check.NoError(t, err)
+	if _, ok := types.TypeForName("int8"); !ok {
+		t.Error("the connection's types are not there")
+	}
 	check.Equal(t, "length", len(all), 6)
 	odd, parts, simple, counted, parents := all[0], all[2], all[3], all[4], all[5]
 	if all[1] != nil {
@@ -87,6 +91,7 @@ func TestRelations(t *testing.T) {
 	check.Equal(t, "indexes", len(indexes), 4)
 	later, partial, sorted := indexes[`"Odd s".later`], indexes[`"Odd s".partial`], indexes[`"Odd s".sorted`]
 	check.Equal(t, "deferrable", []bool{later.Unique, later.Immediate, later.Valid}, []bool{true, false, true})
+	check.Same(t, "constraints", later.Constraint+partial.Constraint, "later")
 	check.Equal(t, "partial", []any{partial.On([]string{"mood"}), partial.Depends}, []any{true, []string{"at", "folded", "mood", "pa"}})
 	check.Equal(t, "predicate", partial.Predicate, "((folded IS NULL) AND (pa > 3))")
 	check.Equal(t, "keys", sorted.Keys, []catalog.IndexKey{
@@ -109,7 +114,8 @@ func TestRelations(t *testing.T) {
 	conn := check.Value(pool.Acquire(ctx))(t)
 	defer conn.Release()
 	check.Value(conn.Exec(ctx, "SET ROLE reader_of_catalog"))(t)
-	all = check.Value(catalog.Relations(ctx, conn, []string{"parents", "parts"}))(t)
+	all, _, err = catalog.Relations(ctx, conn, []string{"parents", "parts"})
+	check.NoError(t, err)
 	check.Value(conn.Exec(ctx, "RESET ROLE"))(t)
 	check.Equal(t, "privileges", [][]string{all[0].Privileges, all[1].Privileges}, [][]string{{"SELECT"}, {"UPDATE"}})
 	check.Equal(t, "secured", all[0].Secured, true)

@@ -51,6 +51,7 @@ type Relation struct {
 	Secured    bool     `json:"secured"`    // policies decide which rows the role that asks sees
 	Exempt     bool     `json:"exempt"`     // there is row security, and the role that asks is exempt
 	Partition  bool     `json:"partition"`
+	Role       string   `json:"role"` // that asks, as SQL
 }
 
 // Column is a column of a relation.
@@ -66,7 +67,7 @@ type Column struct {
 	Default   string   `json:"default"`   // as SQL; "" for none
 	Identity  string   `json:"identity"`  // "", "a" for ALWAYS, "d" for BY DEFAULT
 	Generated string   `json:"generated"` // "", "s" for stored, "v" for virtual; Default has the expression
-	Labels    []string `json:"labels"`    // of an enum, in its order
+	Labels    []string `json:"labels"`    // of an enum, in its order, also of an array's elements
 	Enum      string   `json:"enum"`      // name of the enum as SQL, also of an array's elements; "" for none
 	Exact     bool     `json:"exact"`     // its collation, if it has one, is deterministic
 	Sequence  string   `json:"sequence"`  // that the default asks, as SQL; "" for none
@@ -80,7 +81,8 @@ func (c *Column) HasDefault() bool { return c.Default != "" || c.Identity != "" 
 
 // Index is an index of a relation.
 type Index struct {
-	Name       string     `json:"name"` // as SQL, with its schema
+	Name       string     `json:"name"`       // as SQL, with its schema
+	Constraint string     `json:"constraint"` // that it is made for; "" for none
 	Method     string     `json:"method"`
 	Keys       []IndexKey `json:"keys"`
 	Unique     bool       `json:"unique"`

@@ -5,7 +5,7 @@ package catalog
 const relationSQL = `SELECT CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
 	'asked', asked.name, 'oid', c.oid::int8, 'schema', s.nspname, 'name', c.relname, 'kind', c.relkind,
 	'quoted', pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(c.relname),
-	'partition', c.relispartition,
+	'partition', c.relispartition, 'role', pg_catalog.quote_ident(current_user),
 	'columns', ` + columnsSQL + `,
 	'indexes', ` + indexesSQL + `,
 	'foreign', ` + foreignSQL + `,
@@ -32,7 +32,7 @@ const columnsSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 		'not_null', a.attnotnull OR b.not_null,
 		'default', coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), ''),
 		'identity', a.attidentity, 'generated', a.attgenerated,
-		'labels', (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid),
+		'labels', (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (b.oid, b.typelem)),
 		'enum', CASE WHEN b.typtype = 'e' THEN pg_catalog.format_type(b.oid, NULL)
 			ELSE coalesce((SELECT pg_catalog.format_type(l.oid, NULL) FROM pg_catalog.pg_type l WHERE l.oid = b.typelem AND l.typtype = 'e'), '') END,
 		'exact', coalesce((SELECT o.collisdeterministic FROM pg_catalog.pg_collation o WHERE o.oid = a.attcollation), true),
@@ -68,6 +68,7 @@ const indexesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 			JOIN pg_catalog.pg_opclass o ON o.oid = k.class
 			LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.att AND k.att <> 0
 			WHERE k.n <= i.indnkeyatts),
+		'constraint', coalesce((SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('u', 'p', 'x')), ''),
 		'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready AND i.indislive,
 		'immediate', i.indimmediate,
 		'nulls_equal', coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),

@@ -2,11 +2,8 @@ package load
 
 import (
 	"fmt"
-	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
-	"strconv"
 
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -98,10 +95,20 @@ func (l *Link) declaration() relation.Relation {
 	for _, c := range columns {
 		r.Columns = append(r.Columns, c.Quoted)
 	}
-	if _, file, line, ok := runtime.Caller(3); ok { // the caller of the constructor
-		r.Site = filepath.Base(file) + ":" + strconv.Itoa(line)
+	r.Site = meta.Site("preload", "internal/load")
+	r.From, r.To = endOf(l.parents, l.Outer), endOf(l.Child, l.Inner)
+	if l.Via != nil {
+		r.Left, r.Right = endOf(l.Via.Table, l.Via.Left), endOf(l.Via.Table, l.Via.Right)
 	}
 	return r
+}
+
+func endOf(t *plan.Table, fields []Field) relation.End {
+	end := relation.End{Table: t.Quoted}
+	for _, c := range columnsOf(fields) {
+		end.Columns = append(end.Columns, c.Name)
+	}
+	return end
 }
 
 // KeyFields returns the columns of a table's key as fields of its rows.

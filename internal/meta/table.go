@@ -47,6 +47,7 @@ type KeyPart struct {
 // Table is what was declared of one table. It is not changed once built.
 type Table struct {
 	Name   string // as declared, for messages
+	Site   string // file:line of the declaration
 	Quoted string // as an SQL name
 	Struct *Struct
 

@@ -21,7 +21,16 @@ type Relation struct {
 	Child   string   // Go type
 	Table   string   // the table that is read, quoted
 	Columns []string // its columns that the statement compares with arguments, quoted
-	Site    string   // file:line of the declaration
+	Site    string   // folder/file.go:line of the declaration
+
+	From, To    End // what of a parent equals what of a related row
+	Left, Right End // of a join table: what equals From, what equals To
+}
+
+// End is one end of a relation.
+type End struct {
+	Table   string   // quoted
+	Columns []string // not quoted
 }
 
 // String names the relation as its reader would look for it.
@@ -98,5 +107,8 @@ func All() []Relation {
 
 func (r Relation) clone() Relation {
 	r.Columns = slices.Clone(r.Columns)
+	for _, end := range []*End{&r.From, &r.To, &r.Left, &r.Right} {
+		end.Columns = slices.Clone(end.Columns)
+	}
 	return r
 }
