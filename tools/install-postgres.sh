@@ -1,16 +1,26 @@
 #!/bin/sh
 # Makes sure that this machine has the programs of a PostgreSQL server, which tests and demo start for themselves.
 # It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
-# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. With the
-# argument "pgbouncer", and where apt-get may be used, it adds PgBouncer, without which the tests that go by way of it
-# are skipped.
+# server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. If
+# SMRT_PG_VERSION is set, to 14 or 18 for instance, only programs of that version will do, and the download is the only
+# way to them. With the argument "pgbouncer", and where apt-get may be used, it adds PgBouncer, without which the tests
+# that go by way of it are skipped.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 extra=${1:-}
 prefix=${SMRT_SEARCH_PREFIX:-} # goes before absolute paths; for the tests of this script
 
-has_server() { [ -x "$1/postgres" ] && [ -x "$1/initdb" ]; }
+version=${SMRT_PG_VERSION:-}
+
+has_server() {
+	[ -x "$1/postgres" ] && [ -x "$1/initdb" ] || return
+	[ -z "$version" ] && return
+	case $("$1/postgres" --version 2>/dev/null) in # postgres (PostgreSQL) 18.4 (Debian 18.4-1)
+	*") $version" | *") $version "* | *") $version."*) ;;
+	*) return 1 ;;
+	esac
+}
 
 found() {
 	if [ -n "${SMRT_PG_BIN:-}" ]; then
@@ -92,7 +102,7 @@ with_brew() {
 with_go() {
 	command -v go >/dev/null || return 1
 	say "downloading PostgreSQL into the cache of this user"
-	go run -C "$here/postgres" . >&2
+	go run -C "$here/postgres" . ${version:+"${version%%.*}"} >&2
 }
 
 # Nothing fails without PgBouncer, so nothing here does. internal/testdb/pgbouncer.go looks in the same places.
@@ -114,8 +124,15 @@ finish() {
 [ -n "${SMRT_TEST_DSN:-}" ] && exit 0
 found && finish
 if [ -n "${SMRT_PG_BIN:-}" ]; then
-	say "SMRT_PG_BIN is $SMRT_PG_BIN, which has no programs postgres and initdb. Correct it, or unset it to have" \
-		"PostgreSQL looked for in the usual places and installed if it is in none."
+	say "SMRT_PG_BIN is $SMRT_PG_BIN, which has no programs postgres and initdb${version:+ of version $version}." \
+		"Correct it, or unset it to have PostgreSQL looked for in the usual places and installed if it is in none."
+	exit 1
+fi
+if [ -n "$version" ]; then
+	with_go && found && finish
+	say "PostgreSQL $version, which SMRT_PG_VERSION wants, is not installed, and could not be downloaded, which needs Go" \
+		"and the internet. Install it yourself, if it is in an unusual place with SMRT_PG_BIN as the directory of its" \
+		"programs; unset SMRT_PG_VERSION to use any version; to use a running server, set SMRT_TEST_DSN."
 	exit 1
 fi
 for way in with_apt with_brew with_go; do

@@ -1,5 +1,5 @@
-// Suite runs go test with one PostgreSQL server for all packages, prints what
-// failed, and at the end what each package took:
+// Suite runs go test with one PostgreSQL server for all packages, prints its
+// version, what failed, and at the end what each package took:
 //
 //	go run ./internal/suite -race ./...
 //
@@ -69,9 +69,19 @@ func startServer() (*testdb.Server, error) {
 	if os.Getenv("SMRT_TEST_DSN") != "" {
 		return nil, nil
 	}
-	return testdb.Start(context.Background(), testdb.Config{
+	ctx := context.Background()
+	server, err := testdb.Start(ctx, testdb.Config{
 		Shared: true, MaxConnections: 500, Settings: map[string]string{"shared_buffers": "128MB"},
 	})
+	if err != nil {
+		return nil, err
+	}
+	version, err := server.Version(ctx)
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	fmt.Println("PostgreSQL", version)
+	return server, nil
 }
 
 func goTest(r *report, server *testdb.Server, args []string) error {

@@ -36,12 +36,6 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 	return nil
 }
 
-// versionNumber returns the server's version as a number: 150003 is 15.3.
-func versionNumber(ctx context.Context, conn *pgx.Conn) (n int, err error) {
-	err = conn.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&n)
-	return n, err
-}
-
 // DropDatabase removes a database, breaking the connections to it.
 func (s *Server) DropDatabase(ctx context.Context, name string) error {
 	if err := s.exec(ctx, "drop database if exists "+quoteName(name)+" with (force)"); err != nil {

@@ -31,7 +31,7 @@
 //
 // # Servers to break
 //
-// [Start] makes a server, [Server.Standby] a streaming copy of it. Both can be stopped, killed, frozen and started
+// [Start] makes a server, [Server.Standby] a streaming copy of it, which needs no pg_basebackup. Both can be stopped, killed, frozen and started
 // again; replay on a standby can be paused and delayed; a standby can be promoted, and the old primary made a standby of
 // it under the pools that are connected to it, see [Server.Rejoin]. [Primary] is Start for a test.
 //
@@ -58,6 +58,8 @@
 // # Environment
 //
 //	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries
+//	SMRT_PG_VERSION     the version that the server programs must be of: 18, or 18.4. See Since for tests that need
+//	                    a new one
 //	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_..., by a role that
 //	                    may do so; tests that need Primary are skipped. A test binary that is killed leaves its
 //	                    databases there, as nothing else can be left to drop them.

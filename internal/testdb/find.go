@@ -11,29 +11,43 @@ import (
 
 // NotInstalledError says that no PostgreSQL server was found on this machine.
 type NotInstalledError struct {
+	Version  string   // that of SMRT_PG_VERSION, if only that will do
 	Searched []string // the directories that were looked at
 }
 
 // Error says in one paragraph what to install.
 func (e *NotInstalledError) Error() string {
-	return "PostgreSQL is not installed: no directory with the programs postgres and initdb was found (looked at " +
-		strings.Join(e.Searched, ", ") + "). Run tools/install-postgres.sh, or install it yourself: " +
+	searched := " (looked at " + strings.Join(e.Searched, ", ") + ")."
+	if e.Version != "" {
+		return "PostgreSQL " + e.Version + ", which SMRT_PG_VERSION wants, is not installed: no directory with the programs " +
+			"postgres and initdb of that version was found" + searched + " Run tools/install-postgres.sh, which downloads it, " +
+			"or unset SMRT_PG_VERSION to use any version."
+	}
+	return "PostgreSQL is not installed: no directory with the programs postgres and initdb was found" + searched +
+		" Run tools/install-postgres.sh, or install it yourself: " +
 		"\"apt-get install postgresql postgresql-contrib\" on Debian and Ubuntu, \"brew install postgresql@17\" on macOS, " +
 		"the package postgresql-server elsewhere; a service need not be started. If it is installed in an unusual place, " +
 		"set SMRT_PG_BIN to the directory of its programs; to use a running server, set SMRT_TEST_DSN."
 }
 
 // FindBinaries returns the directory of the newest PostgreSQL server programs: the one named by SMRT_PG_BIN and no
-// other if it is set, else one on the PATH, of a Linux distribution, of Homebrew, or downloaded by tools/postgres.
-// The error is a *NotInstalledError.
+// other if it is set, else one on the PATH, of a Linux distribution, of Homebrew, or downloaded by tools/postgres. If
+// SMRT_PG_VERSION is set, only programs of that version will do. The error is a *NotInstalledError.
 func FindBinaries() (string, error) {
-	candidates := binaryDirs()
+	candidates, version := binaryDirs(), os.Getenv("SMRT_PG_VERSION")
 	for _, dir := range candidates {
-		if hasServer(dir) {
+		if hasServer(dir) && (version == "" || isVersion(dir, version)) {
 			return dir, nil
 		}
 	}
-	return "", &NotInstalledError{Searched: candidates}
+	return "", &NotInstalledError{Version: version, Searched: candidates}
+}
+
+// isVersion reports whether the server in dir is of a version: 18, or 18.4.
+func isVersion(dir, version string) bool {
+	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output()
+	words := strings.Fields(string(out)) // postgres (PostgreSQL) 18.4 (Debian 18.4-1)
+	return err == nil && len(words) >= 3 && (words[2] == version || strings.HasPrefix(words[2], version+"."))
 }
 
 // binaryDirs lists the directories to look at, best first. tools/install-postgres.sh looks at the same ones.

@@ -16,6 +16,7 @@ import (
 func TestFindBinariesPrefersTheVariable(t *testing.T) {
 	bin := fakeServer(t, "chosen")
 	t.Setenv("SMRT_PG_BIN", bin)
+	t.Setenv("SMRT_PG_VERSION", "")
 	if got, err := testdb.FindBinaries(); err != nil || got != bin {
 		t.Errorf("got %q, %v, want %q", got, err, bin)
 	}
@@ -24,6 +25,7 @@ func TestFindBinariesPrefersTheVariable(t *testing.T) {
 // A wrong SMRT_PG_BIN is an error, even where PostgreSQL is installed: the user meant another one.
 func TestFindBinariesReportsWhatToInstall(t *testing.T) {
 	t.Setenv("SMRT_PG_BIN", "/nonexistent")
+	t.Setenv("SMRT_PG_VERSION", "")
 	_, err := testdb.FindBinaries()
 	var missing *testdb.NotInstalledError
 	if !errors.As(err, &missing) || !slices.Equal(missing.Searched, []string{"/nonexistent"}) {
@@ -48,6 +50,7 @@ func TestFindBinariesFollowsLinksOnThePath(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SMRT_PG_BIN", "")
+	t.Setenv("SMRT_PG_VERSION", "")
 	t.Setenv("PATH", links)
 	if got, err := testdb.FindBinaries(); err != nil || got != bin {
 		t.Errorf("got %q, %v, want %q", got, err, bin)
@@ -58,9 +61,42 @@ func TestFindBinariesAsksPgConfig(t *testing.T) {
 	bin, path := fakeServer(t, "real"), t.TempDir()
 	writeScript(t, filepath.Join(path, "pg_config"), "echo "+bin)
 	t.Setenv("SMRT_PG_BIN", "")
+	t.Setenv("SMRT_PG_VERSION", "")
 	t.Setenv("PATH", path)
 	if got, err := testdb.FindBinaries(); err != nil || got != bin {
 		t.Errorf("got %q, %v, want %q", got, err, bin)
+	}
+}
+
+func TestFindBinariesOfAVersion(t *testing.T) {
+	cache := t.TempDir()
+	for _, version := range []string{"18.4.0", "18.3.0", "14.23.0", "1.4.0"} {
+		bin := filepath.Join(cache, "smrt", "postgresql", version, "bin")
+		writeScript(t, filepath.Join(bin, "initdb"), "exit 0")
+		writeScript(t, filepath.Join(bin, "postgres"), "echo 'postgres (PostgreSQL) "+
+			strings.TrimSuffix(version, ".0")+" (Debian 1)'")
+	}
+	t.Setenv("SMRT_PG_BIN", "")
+	t.Setenv("XDG_CACHE_HOME", cache)
+	for version, want := range map[string]string{
+		"18": "18.4.0", "18.3": "18.3.0", "14": "14.23.0", "1": "1.4.0", "4": "", "18.": "", "8": "",
+	} {
+		t.Setenv("SMRT_PG_VERSION", version)
+		got, err := testdb.FindBinaries()
+		var missing *testdb.NotInstalledError
+		switch {
+		case want != "" && (err != nil || got != filepath.Join(cache, "smrt", "postgresql", want, "bin")):
+			t.Errorf("version %s: got %q, %v, want that of %s", version, got, err, want)
+		case want == "" && (!errors.As(err, &missing) || missing.Version != version):
+			t.Errorf("version %s: got %q, %v, want a NotInstalledError", version, got, err)
+		}
+	}
+	// The directory of the variable is no exception.
+	t.Setenv("SMRT_PG_BIN", filepath.Join(cache, "smrt", "postgresql", "14.23.0", "bin"))
+	t.Setenv("SMRT_PG_VERSION", "18")
+	if got, err := testdb.FindBinaries(); err == nil || !strings.Contains(err.Error(), "which SMRT_PG_VERSION wants") ||
+		!strings.Contains(err.Error(), "tools/install-postgres.sh") || !strings.Contains(err.Error(), "14.23.0") {
+		t.Errorf("got %q, %v, want an error that names the version and what to do", got, err)
 	}
 }
 

@@ -232,6 +232,34 @@ func TestInstallDoesNotGuessBesideTheVariable(t *testing.T) {
 	}
 }
 
+// Programs of another version will not do, and no package manager is asked for the one that does.
+func TestInstallOfAVersion(t *testing.T) {
+	check.LongOnly(t)
+	t.Parallel()
+	for version, found := range map[string]bool{"17": true, "17.5": true, "17.4": false, "1": false, "18": false} {
+		t.Run(version, func(t *testing.T) {
+			in := newInstallation(t)
+			in.env = append(in.env, "SMRT_PG_VERSION="+version)
+			in.server(t, debianBin)
+			writeScript(t, filepath.Join(in.root, debianBin, "postgres"), "echo 'postgres (PostgreSQL) 17.5 (Debian 17.5-1)'")
+			in.program(t, "apt-get", "exit 0")
+			in.program(t, "go", appears("var/cache/smrt/postgresql/18.4.0/bin")+`
+printf 'echo "postgres (PostgreSQL) 18.4"' >>"$ROOT/var/cache/smrt/postgresql/18.4.0/bin/postgres"`)
+			code, output, calls := in.run(t)
+			if found && (code != 0 || calls != "") {
+				t.Errorf("exit code %d, called %q, wrote %q, want what is there", code, calls, output)
+			}
+			major, _, _ := strings.Cut(version, ".")
+			if !found && (!strings.HasSuffix(calls, "/tools/postgres . "+major+"\n") || strings.Contains(calls, "apt-get")) {
+				t.Errorf("called %q, want the download", calls)
+			}
+			if want := found || version == "18"; want != (code == 0) || !want && !strings.Contains(output, "SMRT_PG_VERSION wants") {
+				t.Errorf("exit code %d, wrote %q", code, output)
+			}
+		})
+	}
+}
+
 // PgBouncer is added where it is asked for, and the machine is ready without it as well.
 func TestInstallAddsPgBouncer(t *testing.T) {
 	check.LongOnly(t)

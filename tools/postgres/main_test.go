@@ -16,54 +16,63 @@ import (
 	embedded "github.com/fergusstrange/embedded-postgres"
 )
 
-func TestDownload(t *testing.T) {
-	cache := t.TempDir()
-	dir := filepath.Join(cache, "postgresql", string(version))
-	server := repository(t, bundle(t, "postgres", "initdb", "pg_ctl"))
+// archived is the release of the tests.
+const archived = embedded.V17
 
-	if err := download(cache, dir, embedded.DefaultConfig().BinaryRepositoryURL(server)); err != nil {
+func TestDownload(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	cache, err := cacheDir()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := runs(dir); err != nil {
+	server := repository(t, bundle(t, "postgres", "initdb", "pg_ctl"))
+	s := fromArchive(archived, embedded.DefaultConfig().BinaryRepositoryURL(server))
+
+	if err := download(cache, s); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "postgresql", string(archived))
+	if err := runs(dir, string(archived)); err != nil {
 		t.Error("downloaded programs do not run:", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "download-*")); len(left) > 0 {
 		t.Error("left behind:", left)
 	}
-
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	want := filepath.Join(os.Getenv("XDG_CACHE_HOME"), "smrt", "postgresql", string(version))
-	if err := os.MkdirAll(filepath.Dir(want), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(dir, want); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := installed(); err != nil || got != want {
-		t.Errorf("installed again: %q, %v; want %q and no download", got, err, want)
+	if got, err := installed("17"); err != nil || got != dir {
+		t.Errorf("installed again: %q, %v; want %q and no download", got, err, dir)
 	}
 }
 
 func TestDownloadOfAnIncompleteBundle(t *testing.T) {
-	cache := t.TempDir()
-	dir := filepath.Join(cache, "postgresql", string(version))
 	server := repository(t, bundle(t, "initdb", "pg_ctl"))
+	wantNothing(t, fromArchive(archived, embedded.DefaultConfig().BinaryRepositoryURL(server)), "postgres --version")
+}
 
-	err := download(cache, dir, embedded.DefaultConfig().BinaryRepositoryURL(server))
-	if err == nil || !strings.Contains(err.Error(), "postgres --version") {
-		t.Errorf("got %v, want an error about postgres --version", err)
-	}
-	if _, err := os.Stat(dir); err == nil {
-		t.Error("an incomplete version is in the place of a complete one")
-	}
+func TestDownloadOfAnotherVersion(t *testing.T) {
+	server := repository(t, bundle(t, "postgres", "initdb", "pg_ctl"))
+	wantNothing(t, fromArchive(embedded.V16, embedded.DefaultConfig().BinaryRepositoryURL(server)), "want version 16.9.0")
 }
 
 func TestDownloadWithoutNetwork(t *testing.T) {
+	cfg := embedded.DefaultConfig().BinaryRepositoryURL("http://127.0.0.1:1")
+	wantNothing(t, fromArchive(archived, cfg), "unable to connect to http://127.0.0.1:1")
+}
+
+// wantNothing downloads what cannot be had, and wants an error with that text and no version in its place.
+func wantNothing(t *testing.T, s source, text string) {
+	t.Helper()
 	cache := t.TempDir()
-	err := download(cache, filepath.Join(cache, "postgresql", string(version)),
-		embedded.DefaultConfig().BinaryRepositoryURL("http://127.0.0.1:1"))
-	if err == nil || !strings.Contains(err.Error(), "unable to connect to http://127.0.0.1:1") {
-		t.Errorf("got %v, want an error that names the repository", err)
+	if err := download(cache, s); err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want an error with %q", err, text)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, "*", "*")); len(left) > 0 {
+		t.Error("left behind:", left)
+	}
+}
+
+func TestUnknownMajor(t *testing.T) {
+	if dir, err := installed("13"); err == nil || !strings.Contains(err.Error(), "14, 15, 16, 17, 18") {
+		t.Errorf("got %q, %v, want an error that names what there is", dir, err)
 	}
 }
 
@@ -99,7 +108,7 @@ func bundle(t *testing.T, programs ...string) []byte {
 		t.Fatal(err)
 	}
 	for _, program := range programs {
-		script := "#!/bin/sh\n[ \"$1\" = --version ]\n"
+		script := "#!/bin/sh\n[ \"$1\" = --version ] && echo \"$(basename $0) (PostgreSQL) 17.5 (Debian)\"\n"
 		if err := os.WriteFile(filepath.Join(dir, "bin", program), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
