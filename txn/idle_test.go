@@ -203,3 +203,39 @@ func TestBeginOnAnIdleConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestTransactionTimeout: a transaction that took longer than the server allows is
+// not run again, whether it worked or waited, if the client gets to read that.
+func TestTransactionTimeout(t *testing.T) {
+	e := ender{newBank(t)}
+	testdb.Since(t, e.observer, 17)
+	b := newBank(t, testdb.MaxConns(1))
+	const limit = "SELECT pg_sleep(600 * length(set_config('transaction_timeout', '20', true)) * $1)"
+	for what, fn := range map[string]txn.Func{
+		"in a statement": func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, limit, 1)
+			return err
+		},
+		"between statements": func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, limit, 0); err != nil {
+				return err // took that long
+			}
+			e.gone(t, tx.Conn().PgConn().PID())
+			b.next(t, wordsFirst)
+			return add(1, 1)(ctx, tx)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			before := b.balance(t, 1)
+			result, err := txn.RunResult(t.Context(), b, func(ctx context.Context, tx pgx.Tx) error {
+				check.NoError(t, add(1, 1)(ctx, tx))
+				return fn(ctx, tx)
+			})
+			b.link.Heal()
+			check.Error(t, "timeout", err, smrt.ErrTxTimedOut)
+			check.Same(t, "attempts", result.Attempts, 1)
+			check.Same(t, "doubts", result.Doubts, 0)
+			check.Same(t, "balance", b.balance(t, 1), before)
+		})
+	}
+}
