@@ -155,14 +155,19 @@ func TestCommitOfATerminatedConnection(t *testing.T) {
 // Run allows is not run again, however the client learns of it.
 func TestIdleTimeoutOfRun(t *testing.T) {
 	e := ender{newBank(t)}
-	end := func(t *testing.T, tx pgx.Tx) { e.gone(t, tx.Conn().PgConn().PID()) }
+	limit := testdb.Patience(100 * time.Millisecond)
+	end := func(t *testing.T, tx pgx.Tx) {
+		before := time.Now()
+		e.gone(t, tx.Conn().PgConn().PID())
+		time.Sleep(limit - time.Since(before)) // the server began to count before the last answer was here
+	}
 	for _, order := range orders {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()
 			b := newBank(t, testdb.MaxConns(1))
 			for place, fn := range places {
 				t.Run(place, func(t *testing.T) {
-					result, err := txn.RunResult(t.Context(), b, b.endedOnce(t, end, order, fn), txn.Options{IdleTimeout: testdb.Patience(100 * time.Millisecond)})
+					result, err := txn.RunResult(t.Context(), b, b.endedOnce(t, end, order, fn), txn.Options{IdleTimeout: limit})
 					b.link.Heal()
 					if place == "own error" {
 						check.Error(t, "the closure's", err, errOwn)
