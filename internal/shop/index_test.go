@@ -54,11 +54,15 @@ var planned = map[string]struct {
 	"DeleteExpiredCarts": {shopdb.DeleteExpiredCarts, []any{seed.Epoch, 10}},
 }
 
+// skips names the index that a server since 18 may use for another one: it skips over the few values of a first column
+// that is in no condition.
+var skips = map[string]string{"orders_placed_at_idx": "orders_status_idx"}
+
 // The comment of each query names the indexes it relies on; this asks the planner whether it agrees.
 func TestQueriesUseTheIndexesTheyName(t *testing.T) {
 	t.Parallel()
 	db := testdb.Pool(t, stocked)
-	named := namedIndexes(t)
+	named, major := namedIndexes(t), testdb.Major(t, db)
 	for name := range named {
 		if planned[name].sql == "" {
 			t.Errorf("%s is not planned here", name)
@@ -71,6 +75,9 @@ func TestQueriesUseTheIndexesTheyName(t *testing.T) {
 			}
 			plan := explain(t, db, query.sql, query.args)
 			for _, index := range named[name] {
+				if instead := skips[index]; major >= 18 && instead != "" && strings.Contains(plan, instead) {
+					continue
+				}
 				if !strings.Contains(plan, index) {
 					t.Errorf("%s is not used:\n%s", index, plan)
 				}

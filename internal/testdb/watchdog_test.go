@@ -147,7 +147,7 @@ func TestMainStartsNothingThatIsNotAskedFor(t *testing.T) {
 func TestWithoutPostgreSQL(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, "pass", func(cmd *exec.Cmd) {
-		cmd.Env = append(cmd.Env, "SMRT_PG_BIN=/nonexistent")
+		cmd.Env = append(cmd.Env, "SMRT_PG_BIN=/nonexistent", "SMRT_PG_VERSION=")
 	})
 	if code := c.wait(); code != 2 {
 		t.Errorf("exit code %d, want that of a panic, 2", code)
