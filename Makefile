@@ -7,9 +7,9 @@ PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload 
 SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query
 MODAL = ./query/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
 MODES = cache_describe exec
-# The versions of PostgreSQL that are supported, and the packages that talk to it.
+# The versions of PostgreSQL that are supported, and the packages that are tested on each.
 VERSIONS = 14 15 16 17 18
-SERVED = ./readreplica/... ./pool/... $(MODAL)
+SERVED = $(PACKAGES)
 # Packages with rules that are broken on purpose.
 GUARDED = $(sort $(dir $(shell grep -rl --include=*_test.go '^func TestRulesAreGuarded' .)))
 
@@ -42,7 +42,7 @@ test-modes: servers ## Run the tests in pgx's other modes, with a pool of one
 	set -e; for mode in $(MODES); do SMRT_TEST_EXEC_MODE=$$mode SMRT_TEST_MAX_CONNS=1 $(SUITE) $(MODAL); done
 
 .PHONY: test-servers
-test-servers: ## Run the tests of what talks to PostgreSQL on each version that is supported
+test-servers: ## Run the tests on each version of PostgreSQL that is supported
 	@failed=; for version in $(VERSIONS); do export SMRT_PG_VERSION=$$version; \
 		sh tools/install-postgres.sh pgbouncer && $(SUITE) $(SERVED) || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
