@@ -65,13 +65,15 @@ bench: servers ## Run the benchmarks, each beside its hand-written twin
 	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit ./readreplica ./pool
 
 .PHONY: generate
-generate: postgres ## Compile queries/ with sqlc, against a server of its own
+generate: postgres ## Compile queries/ and those of the example module with sqlc, against a server of its own
 	$(GO) run ./internal/shop/generate
 
 .PHONY: verify
 verify: servers ## Fail if generated code is stale, go.mod is untidy, another system cannot build it, or tests miss a broken rule
 	$(GO) run ./internal/shop/generate -check
+	SMRT_TEST_SQLC=1 $(GO) test -run OfSqlc$$ ./internal/house
 	$(GO) mod tidy -diff
+	cd examples/sqlc-module && GOWORK=off $(GO) mod tidy -diff
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...

@@ -75,6 +75,8 @@ func TestMistakesInDocuments(t *testing.T) {
 		{":= ", "= ", "<!-- context: shop -->\n```go\nq := query.Where(Price.Lt(10))\n```"},
 		{"test", "tst", "```sh\nmake test\n```"},
 		{"smrt-go/smrt", "smrt-go/smart", "```sh\ngo get github.com/smrt-go/smrt@latest\n```"},
+		{"1.31.1", "1.31.2", "```sh\ngo run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate\n```"},
+		{"cmd/sqlc@", "cmd/sqlx@", "```sh\ngo run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate\n```"},
 		{"products", "product", "```sql\nSELECT name FROM products WHERE id = $1\n```"},
 		{": ", ":", "```yaml\nsql:\n  - engine: postgresql\n```"},
 		{"    b", "   b", "```yaml\na:\n    c: 1\n    b: 1\n```"},
@@ -112,7 +114,19 @@ func TestMistakesInDocuments(t *testing.T) {
 			t.Errorf("%s:%d: a mistake was not found:\n%s", b.file, b.line, b.text)
 		}
 	}
-	if changed == 0 {
+	// Each excerpt, with its last character changed.
+	excerpts := 0
+	for _, b := range documents(t) {
+		if _, ok := b.noteFor("excerpt of"); !ok {
+			continue
+		}
+		excerpts++
+		b.text = b.text[:len(b.text)-2] + "\x00\n"
+		if c.check(b) == nil {
+			t.Errorf("%s:%d: a mistake was not found:\n%s", b.file, b.line, b.text)
+		}
+	}
+	if changed == 0 || excerpts == 0 {
 		t.Error("no block was changed")
 	}
 }
@@ -283,6 +297,10 @@ func checkShell(module, text string) error {
 			if path, _, _ := strings.Cut(words[2], "@"); path != module {
 				return fmt.Errorf("the module is %s", module)
 			}
+		case len(words) > 3 && words[0] == "go" && words[1] == "run" && strings.Contains(words[2], "@"):
+			if err := checkTool(words[2]); err != nil {
+				return err
+			}
 		case len(words) == 3 && words[0] == "go" && (words[1] == "run" || words[1] == "test"):
 			if _, err := os.Stat(filepath.Join(root, strings.TrimSuffix(words[2], "/..."))); err != nil {
 				return err
@@ -292,6 +310,28 @@ func checkShell(module, text string) error {
 		}
 	}
 	return nil
+}
+
+// checkTool looks whether a module below tools pins a program at this version.
+func checkTool(program string) error {
+	path, version, _ := strings.Cut(program, "@")
+	files, err := filepath.Glob(filepath.Join(root, "tools", "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(path, words[0]+"/") && words[1] == version &&
+				strings.Contains(string(text), "tool "+path+"\n") {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no module below tools has %s at %s", path, version)
 }
 
 var yamlLine = regexp.MustCompile(`^( *)((?:- )*)(?:[\w./-]+:(?: \S.*)?|[^:]+|"[^"]*"|'[^']*')$`)

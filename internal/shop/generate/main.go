@@ -1,4 +1,5 @@
-// Command generate compiles queries/ into internal/shop/shopdb with sqlc. Run it in the root of the repository.
+// Command generate compiles SQL with sqlc: queries/ into internal/shop/shopdb, and the queries of the example module into
+// two packages there. Run it in the root of the repository.
 //
 //	go run ./internal/shop/generate          # write what sqlc makes
 //	go run ./internal/shop/generate -check   # compare only; exit 1 if the checked-in files are not what sqlc makes
@@ -24,12 +25,27 @@ import (
 )
 
 const (
-	configFile = "sqlc.yaml"
-	inputDir   = "queries"
-	outputDir  = "internal/shop/shopdb" // as in sqlc.yaml
-	toolDir    = "tools/sqlc"           // the module that pins sqlc's version
-	dsnEnv     = "SQLC_DATABASE_URL"    // as in sqlc.yaml
+	toolDir = "tools/sqlc"        // the module that pins sqlc's version
+	dsnEnv  = "SQLC_DATABASE_URL" // as in sqlc.yaml
 )
+
+// project is what sqlc makes by one configuration.
+type project struct {
+	config string
+	inputs []string // directories that it reads
+	output string   // the directory that it writes, as the configuration says
+}
+
+// projects returns what is generated here.
+func projects() []project {
+	const example = "examples/sqlc-module"
+	inputs := []string{example + "/migrations", example + "/queries"}
+	return []project{
+		{"sqlc.yaml", []string{"queries"}, "internal/shop/shopdb"},
+		{example + "/sqlc.yaml", inputs, example + "/internal/billingdb"},
+		{example + "/pgtypes/sqlc.yaml", inputs, example + "/pgtypes/db"},
+	}
+}
 
 func main() {
 	check := flag.Bool("check", false, "compare with the checked-in files and write nothing")
@@ -43,51 +59,79 @@ func main() {
 	}
 }
 
-// run generates into a copy of the inputs, so that a failure changes nothing, and then compares or replaces.
+// run generates into copies of the inputs, so that a failure changes nothing, and then compares or replaces.
 func run(ctx context.Context, check bool) (err error) {
-	if _, err := os.Stat(configFile); err != nil {
-		return fmt.Errorf("not in the root of the repository: %w", err)
-	}
 	workspace, err := os.MkdirTemp("", "smrt-generate-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(workspace)) }()
 
-	if err := copyInputs(workspace); err != nil {
-		return err
-	}
-	if err := withDatabase(ctx, func(dsn string) error { return sqlc(ctx, workspace, dsn) }); err != nil {
-		return err
-	}
-	made, err := readTree(filepath.Join(workspace, outputDir))
+	made := map[string]tree{}
+	err = withDatabase(ctx, func(dsn string) error {
+		for _, p := range projects() {
+			dir := filepath.Join(workspace, filepath.Base(p.output))
+			files, err := p.generate(ctx, dir, dsn)
+			if err != nil {
+				return err
+			}
+			made[p.output] = files
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if !check {
-		return made.writeTo(outputDir)
+	var errs []error
+	for _, p := range projects() {
+		errs = append(errs, p.finish(made[p.output], check))
 	}
-	present, err := readTree(outputDir)
+	return errors.Join(errs...)
+}
+
+// generate returns what sqlc makes of a copy of the inputs in dir.
+func (p project) generate(ctx context.Context, dir, dsn string) (tree, error) {
+	if err := p.copyTo(dir); err != nil {
+		return nil, err
+	}
+	if err := sqlc(ctx, filepath.Join(dir, p.config), dsn); err != nil {
+		return nil, err
+	}
+	return readTree(filepath.Join(dir, p.output))
+}
+
+// finish writes what was made or, with check, compares it with what is there.
+func (p project) finish(made tree, check bool) error {
+	if !check {
+		return made.writeTo(p.output)
+	}
+	present, err := readTree(p.output)
 	if err != nil {
 		return err
 	}
 	if differences := made.compare(present); len(differences) > 0 {
-		return fmt.Errorf("%s is not what sqlc makes of %s; run `make generate` and commit the result:\n\t%s",
-			outputDir, inputDir, strings.Join(differences, "\n\t"))
+		return fmt.Errorf("%s is not what sqlc makes by %s; run `make generate` and commit the result:\n\t%s",
+			p.output, p.config, strings.Join(differences, "\n\t"))
 	}
 	return nil
 }
 
-// copyInputs copies all that sqlc reads.
-func copyInputs(workspace string) error {
-	if err := os.CopyFS(filepath.Join(workspace, inputDir), os.DirFS(inputDir)); err != nil {
-		return err
+// copyTo copies all that sqlc reads.
+func (p project) copyTo(dir string) error {
+	for _, input := range p.inputs {
+		if err := os.CopyFS(filepath.Join(dir, input), os.DirFS(input)); err != nil {
+			return err
+		}
 	}
-	config, err := os.ReadFile(configFile)
+	config, err := os.ReadFile(p.config)
 	if err != nil {
+		return fmt.Errorf("not in the root of the repository: %w", err)
+	}
+	file := filepath.Join(dir, p.config)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(workspace, configFile), config, 0o600)
+	return os.WriteFile(file, config, 0o600)
 }
 
 // withDatabase calls fn with a database that has the shop's tables and lives no longer than fn runs.
@@ -105,10 +149,10 @@ func withDatabase(ctx context.Context, fn func(dsn string) error) (err error) {
 	return fn(dsn)
 }
 
-// sqlc runs the pinned sqlc on the workspace. It is run in its own module: there its version is fixed and its
+// sqlc runs the pinned sqlc by a configuration. It is run in its own module: there its version is fixed and its
 // dependencies are not those of the library.
-func sqlc(ctx context.Context, workspace, dsn string) error {
-	cmd := exec.CommandContext(ctx, "go", "tool", "sqlc", "generate", "--file", filepath.Join(workspace, configFile))
+func sqlc(ctx context.Context, config, dsn string) error {
+	cmd := exec.CommandContext(ctx, "go", "tool", "sqlc", "generate", "--file", config)
 	cmd.Dir = toolDir
 	cmd.Env = append(os.Environ(), dsnEnv+"="+dsn, "GOWORK=off", "GOFLAGS=-mod=readonly")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
