@@ -59,7 +59,7 @@
 //
 //	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries
 //	SMRT_PG_VERSION     the version that the server programs must be of: 18, or 18.4. See Since for tests that need
-//	                    a new one
+//	                    a new one. It has no say over SMRT_TEST_DSN
 //	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_..., by a role that
 //	                    may do so; tests that need Primary are skipped. A test binary that is killed leaves its
 //	                    databases there, as nothing else can be left to drop them.
