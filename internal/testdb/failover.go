@@ -2,7 +2,6 @@ package testdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,21 +10,18 @@ import (
 )
 
 // Promote makes the standby a primary, and returns when it accepts writes.
+//
+// It asks again and again: replay, which has to end first, may have to wait for a statement that waits for the end.
 func (s *Server) Promote(ctx context.Context) error {
-	err := s.withAdmin(ctx, func(conn *pgx.Conn) error {
-		var promoted bool
-		if err := conn.QueryRow(ctx, "select pg_promote(true, 60)").Scan(&promoted); err != nil {
-			return err
-		}
-		if !promoted {
-			return errors.New("still in recovery after 60 s")
-		}
-		return nil
-	})
-	if err != nil {
+	ctx, cancel := withTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := s.exec(ctx, "select pg_promote(false)"); err != nil {
 		return fmt.Errorf("promote %s: %w", s.name, err)
 	}
-	return nil
+	return s.waitFor(ctx, "promotion", func(ctx context.Context, conn *pgx.Conn) (done bool, err error) {
+		err = conn.QueryRow(ctx, "select not pg_is_in_recovery()").Scan(&done)
+		return done, err
+	})
 }
 
 // Follow lets the standby stream from another server, as after a failover.
