@@ -76,6 +76,7 @@ func TestMistakesInDocuments(t *testing.T) {
 		{"test", "tst", "```sh\nmake test\n```"},
 		{"smrt-go/smrt", "smrt-go/smart", "```sh\ngo get github.com/smrt-go/smrt@latest\n```"},
 		{"1.31.1", "1.31.2", "```sh\ngo run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate\n```"},
+		{"smrt-go/smrt", "smrt-go/smart", "```sh\ngo mod edit -replace github.com/smrt-go/smrt=../smrt\n```"},
 		{"cmd/sqlc@", "cmd/sqlx@", "```sh\ngo run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate\n```"},
 		{"products", "product", "```sql\nSELECT name FROM products WHERE id = $1\n```"},
 		{": ", ":", "```yaml\nsql:\n  - engine: postgresql\n```"},
@@ -297,6 +298,8 @@ func checkShell(module, text string) error {
 			if path, _, _ := strings.Cut(words[2], "@"); path != module {
 				return fmt.Errorf("the module is %s", module)
 			}
+		case slices.Equal(words, []string{"go", "mod", "tidy"}):
+		case strings.HasPrefix(line, "go mod edit -replace "+module+"="):
 		case len(words) > 3 && words[0] == "go" && words[1] == "run" && strings.Contains(words[2], "@"):
 			if err := checkTool(words[2]); err != nil {
 				return err

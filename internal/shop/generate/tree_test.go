@@ -1,9 +1,11 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -87,5 +89,33 @@ func TestRunOutsideTheRepository(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := run(t.Context(), true); err == nil {
 		t.Error("run outside the repository: no error")
+	}
+}
+
+// TestEveryConfiguration compares the projects with the configurations of sqlc that
+// the repository has: one that is not a project would never be found stale.
+func TestEveryConfiguration(t *testing.T) {
+	t.Parallel()
+	var want, got []string
+	root := os.DirFS("../../..")
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+			return fs.SkipDir
+		}
+		if filepath.Base(path) == "sqlc.yaml" {
+			want = append(want, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range projects() {
+		got = append(got, p.config)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("projects have %q, the repository has %q", got, want)
 	}
 }
