@@ -37,6 +37,16 @@
 //		... violated.Constraint, violated.Columns
 //	}
 //
+// Values that break rules of their table, which query.Rules declares, are one
+// [RuleError] for all rows of a call. Its violations name rows and columns, which is
+// what an HTTP API answers with status 422; see the example of [RuleError]:
+//
+//	var broken *smrt.RuleError
+//	if errors.As(err, &broken) {
+//		w.WriteHeader(http.StatusUnprocessableEntity)
+//		json.NewEncoder(w).Encode(problems(broken.Violations))
+//	}
+//
 // Errors are told apart by SQLSTATE and never by their text, and no text of
 // smrt's contains a value that was sent or read, so errors may be logged. The
 // *pgconn.PgError behind one stays reachable with errors.As; its own texts do

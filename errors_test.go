@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/check"
 )
 
 var (
@@ -93,6 +94,21 @@ var errorTypes = map[string]struct {
 		&smrt.ValueError{Table: "orders", Column: "doc", Row: 0, Offset: 0, Err: smrt.ErrInvalidJSON},
 		[]error{smrt.ErrInvalidJSON},
 		`invalid JSON: column "doc" of "orders", row 0 of the call, at byte 0`,
+	},
+	"a rule": {
+		&smrt.RuleError{Violations: []smrt.Violation{{Row: 0, Table: "orders", Columns: []string{"total"}, Rule: "at_least", Limit: "0"}}, Total: 1, Rows: 1},
+		[]error{smrt.ErrRule},
+		`a value breaks a rule of its table: column "total" of "orders", row 0: must be at least 0`,
+	},
+	"rules of many rows": {
+		&smrt.RuleError{Violations: []smrt.Violation{{Row: 3, Table: "orders", Columns: []string{"placed", "sent"}, Rule: "placed_before_sent"}}, Total: 7, Rows: 5},
+		[]error{smrt.ErrRule},
+		`a value breaks a rule of its table: columns placed, sent of "orders", row 3: must satisfy placed_before_sent (the first of 7, in 5 rows)`,
+	},
+	"a rule of no column": {
+		&smrt.RuleError{Violations: []smrt.Violation{{Table: "orders", Rule: "complete"}}, Total: 1, Rows: 1},
+		[]error{smrt.ErrRule},
+		`a value breaks a rule of its table: table "orders", row 0: must satisfy complete`,
 	},
 	"zero key":   {&smrt.ValueError{Row: -1, Offset: -1, Err: smrt.ErrZeroKey}, []error{smrt.ErrZeroKey}, "zero key"},
 	"nil entity": {&smrt.ValueError{Row: 1, Offset: -1, Err: smrt.ErrNilEntity}, []error{smrt.ErrNilEntity}, "nil entity, row 1 of the call"},
@@ -278,5 +294,22 @@ func TestKindsHaveNames(t *testing.T) {
 		if got := kind.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestTextsOfViolations proves what a violation says, for a form or an API.
+func TestTextsOfViolations(t *testing.T) {
+	for _, c := range []struct{ rule, limit, text string }{
+		{"required", "", "must be given"},
+		{"not_blank", "", "must not be blank"},
+		{"at_least", "0", "must be at least 0"},
+		{"at_most", "9.5", "must be at most 9.5"},
+		{"min_length", "1", "must have at least 1 character"},
+		{"max_length", "80", "must have at most 80 characters"},
+		{"matches", "^[A-Z]+$", "must match ^[A-Z]+$"},
+		{"one_of", "draft, active", "must be one of draft, active"},
+		{"starts_before_it_ends", "", "must satisfy starts_before_it_ends"},
+	} {
+		check.Same(t, c.rule, smrt.Violation{Rule: c.rule, Limit: c.limit}.String(), c.text)
 	}
 }

@@ -25,7 +25,7 @@ var sentinels = map[error]struct {
 	also error
 }{
 	smrt.ErrConflict: {name: "ErrConflict"}, smrt.ErrForeignKey: {name: "ErrForeignKey"}, smrt.ErrNotNull: {name: "ErrNotNull"},
-	smrt.ErrCheck: {name: "ErrCheck"}, smrt.ErrZeroKey: {name: "ErrZeroKey"}, smrt.ErrNilEntity: {name: "ErrNilEntity"},
+	smrt.ErrCheck: {name: "ErrCheck"}, smrt.ErrRule: {name: "ErrRule"}, smrt.ErrZeroKey: {name: "ErrZeroKey"}, smrt.ErrNilEntity: {name: "ErrNilEntity"},
 	smrt.ErrInvalidText: {name: "ErrInvalidText"}, smrt.ErrInvalidJSON: {name: "ErrInvalidJSON"},
 	smrt.ErrOutOfRange: {name: "ErrOutOfRange"}, smrt.ErrNullValue: {name: "ErrNullValue"},
 	smrt.ErrGenerated: {name: "ErrGenerated"}, smrt.ErrLeftOut: {name: "ErrLeftOut"},

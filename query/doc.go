@@ -15,6 +15,13 @@
 // [NewKeylessTable] or [NewView] if there is no key. A definition that
 // contradicts itself panics when the program starts.
 //
+// # Rules
+//
+// [Rules] of a table say which values its columns may hold. Every write checks them
+// before a connection is taken, and returns one *smrt.RuleError with all violations:
+//
+//	query.Rules(query.NotBlank(Name), query.MaxLength(Name, 80), query.AtLeast(Price, 0))
+//
 // # Columns
 //
 // Columns are declared in the same way. From then on the compiler checks to

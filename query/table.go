@@ -48,7 +48,7 @@ type definition struct {
 //
 // It panics if the declaration contradicts itself or T. A column has one role: it
 // is part of the key, or one of [SoftDelete], [CreatedAt], [UpdatedAt], [Version],
-// [Computed] and [Default].
+// [Computed] and [Default]. [Rules] are for what the columns hold.
 func NewTable[T any, K comparable](name string, key func(*T) *K, options ...TableOption[T]) *Table[T, K] {
 	return table[T, K](declareSimple(name, (*T)(nil), (*K)(nil), meta.AccessorOf(key), settings(options)))
 }

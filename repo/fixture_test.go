@@ -111,9 +111,15 @@ type archive struct {
 
 func newArchive(t *testing.T, opts ...testdb.Option) *archive {
 	t.Helper()
+	return newArchiveOf(t, archiveSchema, opts...)
+}
+
+// newArchiveOf is newArchive with the tables of another schema.
+func newArchiveOf(t *testing.T, schema testdb.Schema, opts ...testdb.Option) *archive {
+	t.Helper()
 	a := &archive{}
 	opts = append(opts, testdb.Configure(func(cfg *pgxpool.Config) { a.sent = testdb.CountStatements(cfg) }))
-	a.pool = testdb.Pool(t, archiveSchema, opts...)
+	a.pool = testdb.Pool(t, schema, opts...)
 	a.documents = repo.New(a.pool, documentTable)
 	a.tiles = repo.New(a.pool, tileTable)
 	return a

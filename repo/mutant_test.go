@@ -24,6 +24,61 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestRandomGroups",
 		},
 		{
+			"a create checks rules", "../internal/crud/write.go",
+			"b.rules.Create(b.Table.Entities(p, 1))", "b.rules.Create(b.Table.Entities(p, 0))",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"an upsert checks rules", "../internal/crud/write.go",
+			"b.rules.Upsert(b.Table.Entities(p, 1), x)", "b.rules.Upsert(b.Table.Entities(p, 0), x)",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"an update checks rules", "../internal/crud/write.go",
+			"b.rules.Update(b.Table.Entities(p, 1))", "b.rules.Update(b.Table.Entities(p, 0))",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"a create of many checks rules", "../internal/crud/insert.go",
+			"		return w.rules.Create(w.rows)\n", "		return nil\n",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"an upsert of many checks rules", "../internal/crud/insert.go",
+			"	return w.rules.Upsert(w.rows, w.conflict)\n", "	return nil\n",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"an update of many checks rules", "../internal/crud/many.go",
+			"b.rules.Update(w.rows)", "b.rules.Update(table.Rows{})",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"what finds or creates a row checks rules", "../internal/crud/many.go",
+			"b.rules.Upsert(b.Table.Entities(p, 1), ", "b.rules.Upsert(b.Table.Entities(p, 0), ",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"patches and updates by query check rules", "../internal/crud/many.go",
+			"b.rules.Assign(sets)", "b.rules.Assign(nil)",
+			"TestEveryWriteChecksRules",
+		},
+		{
+			"what is left to the database is not checked", "../internal/table/rules.go",
+			"c.BrokenBy(p) && !c.leftAt(p)", "c.BrokenBy(p)",
+			"TestRulesOfWhatTheDatabaseDecides",
+		},
+		{
+			"a zero that a row which exists may get is checked", "../internal/table/rules.go",
+			"&& slices.Contains(written, col) && !col.IsNamedText()", "&& slices.Contains(written, col) && false",
+			"TestRulesOfWhatTheDatabaseDecides",
+		},
+		{
+			"NULL breaks what is required", "../internal/table/rules.go",
+			"		return r.Required()\n", "		return false\n",
+			"TestEveryWriteChecksRules",
+		},
+		{
 			"there is a group of no rows", "../internal/crud/query.go",
 			"r.Spec.Empty() && (r.Groups == nil || r.Groups.Keyed())", "r.Spec.Empty()",
 			"TestGroupsOfNothing",

@@ -50,6 +50,16 @@ func (r *Repository[T, K]) With(db smrt.DB) *Repository[T, K] {
 	return (*Repository[T, K])(unsafe.Pointer(r.bound.With(db)))
 }
 
+// WithoutRules returns the same repository whose writes do not check the rules of
+// the table, which [query.Rules] declares: for imports of rows that are older than
+// the rules, and for programs that mend them. What the database checks it checks all
+// the same.
+//
+//	err := products.WithoutRules().CreateMany(ctx, legacy)
+func (r *Repository[T, K]) WithoutRules() *Repository[T, K] {
+	return (*Repository[T, K])(unsafe.Pointer(r.bound.WithoutRules()))
+}
+
 // LockMany is [Reader.GetMany] that locks the rows until the transaction
 // ends. Rows are locked in the order of their keys, not that of keys, so that
 // transactions which lock the same rows wait for one another and never in a

@@ -52,6 +52,11 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 		return Summary{}, errBusy
 	case u.err != nil:
 		return Summary{}, u.err
+	}
+	if err := u.checkRules(); err != nil {
+		return Summary{}, err
+	}
+	switch {
 	case u.idle():
 		err := u.check()
 		if err == nil {

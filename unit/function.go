@@ -120,6 +120,11 @@ func (u *work) segment(ctx context.Context, tx pgx.Tx, sum *Summary, first, last
 	if s.idle() {
 		return nil
 	}
+	if first > 0 { // functions may have changed the entities
+		if err := s.checkRules(); err != nil {
+			return err
+		}
+	}
 	p, err := s.send(ctx, tx)
 	if err != nil {
 		return err

@@ -19,6 +19,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLeftOut",
 		},
 		{
+			"a unit checks rules before it is sent", "flush.go",
+			"	if err := u.checkRules(); err != nil {", "	if err := u.checkRules(); false {",
+			"TestEveryWriteOfAUnitChecksRules",
+		},
+		{
+			"what functions change is checked", "function.go",
+			"	if first > 0 {", "	if false {",
+			"TestRulesBehindAFunction",
+		},
+		{
+			"patches behind a function are checked before anything is sent", "rules.go",
+			"		case o.kind == patches:\n", "		case o.kind == patches && !behind:\n",
+			"TestRulesBehindAFunction",
+		},
+		{
+			"columns that get keys of other rows are not checked", "../internal/table/rules.go",
+			"	if len(columns) == 0 {\n		return checks\n", "	if true {\n		return checks\n",
+			"TestRulesOfAUnit",
+		},
+		{
 			"parents are created first", "order.go",
 			"		g.link(keys[i].From, keys[i].To, &keys[i])\n", "		g.link(keys[i].To, keys[i].From, &keys[i])\n",
 			"TestParentsFirst",

@@ -153,7 +153,13 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	switch {
 	case u.busy:
 		return nil, errBusy
-	case u.err != nil || u.idle():
+	case u.err != nil:
+		return nil, u.err
+	}
+	if err := u.checkRules(); err != nil {
+		return nil, err
+	}
+	if u.idle() {
 		return nil, u.check()
 	}
 	db = root(db)

@@ -169,6 +169,16 @@ func HardDeleteWhere[T any, K comparable](u *Unit, table *query.Table[T, K], q q
 	u.deleteWhere(table.Plan(), q.Plan(), true)
 }
 
+// WithoutRules makes u leave unchecked the rules of tables, which query.Rules
+// declares, for the writes that are added to it from now on. It returns u. What the
+// database checks it checks all the same.
+//
+//	u := unit.New().WithoutRules()
+func (u *Unit) WithoutRules() *Unit {
+	u.free = true
+	return u
+}
+
 // Then separates the writes added before the call from those added after it.
 // The former are sent first, in the same round trip. Call it where neither the
 // foreign keys nor the order of creating, changing and deleting say what comes
@@ -239,8 +249,8 @@ func (u *Unit) Discard() {
 // database decided. Otherwise unit and entities are as they were before,
 // nothing was written, and the same call can be made again. There are two
 // exceptions: after smrt.ErrCommitUnknown it may have been written, and after
-// [CommittedError] it has been. Other errors are *[RowError], *[CycleError] and
-// those of txn.Run.
+// [CommittedError] it has been. Other errors are *[RowError], *[CycleError],
+// *smrt.RuleError, which has the violations of all writes, and those of txn.Run.
 func (u *Unit) Flush(ctx context.Context, db smrt.DB, options ...txn.Options) (Summary, error) {
 	return u.flush(ctx, db, options)
 }

@@ -44,6 +44,7 @@ var kindNames = [...]string{
 type op struct {
 	kind  kind
 	hard  bool // of a delete
+	free  bool // of the rules for values
 	phase int
 	index int // in the order they were added
 	table *table.Table
@@ -77,13 +78,14 @@ type work struct {
 	err   error                  // of the first call that makes no sense
 	at    map[unsafe.Pointer]*op // since the last function
 
+	free      bool // what is added is not checked for the rules of its table
 	functions int
 	busy      bool // its functions run
 	base      int  // of a segment: the index of its first op
 }
 
 // reset forgets all writes.
-func (u *work) reset() { *u = work{} }
+func (u *work) reset() { *u = work{free: u.free} }
 
 // fail remembers what is wrong with a call. Flush returns it: so that calls
 // need no error handling one by one.
@@ -96,6 +98,9 @@ func (u *work) fail(k kind, t *table.Table, index int, err error) {
 func (u *work) add(o *op) *op {
 	if u.refuses() {
 		return o
+	}
+	if o.unit == nil { // not of another unit
+		o.free = u.free
 	}
 	o.unit, o.phase, o.index = u, u.phase, len(u.ops)
 	u.ops = append(u.ops, o)

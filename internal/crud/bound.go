@@ -27,6 +27,8 @@ type Bound struct {
 	Entity  meta.Accessor
 	Secrets [][]byte // of cursors; the first makes them
 
+	rules *table.Rules // that writes check; nil: there are none, or they are switched off
+
 	batching   Batching
 	caller     func(context.Context) any // identifies a caller of the repository, nil if that is not named
 	callerHere func(context.Context) any // the same of the handle
@@ -49,7 +51,7 @@ func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) { *err = b.fa
 // Bind returns a table on a handle, read as its own entities.
 func Bind(db smrt.DB, t *plan.Table) *Bound {
 	of := table.Of(t)
-	b := &Bound{DB: db, Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }}
+	b := &Bound{DB: db, Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }, rules: of.Checks}
 	b.SetBatching(DefaultBatching, nil)
 	return b
 }
@@ -65,6 +67,13 @@ func (b *Bound) With(db smrt.DB) *Bound {
 	with := *b
 	with.bindTo(db)
 	return &with
+}
+
+// WithoutRules is b that checks no rules of values.
+func (b *Bound) WithoutRules() *Bound {
+	without := b.With(b.DB)
+	without.rules = nil
+	return without
 }
 
 // bindTo binds b to a handle. Reads by key are batched on it, or on each of its

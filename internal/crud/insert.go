@@ -70,6 +70,9 @@ func (w *insertion) run(ctx context.Context) error {
 	if err := w.Table.NeedWritable(ctx, w.DB); err != nil || w.rows.N == 0 {
 		return err
 	}
+	if err := w.checkRules(); err != nil {
+		return err
+	}
 	if err := w.checkTargets(); err != nil {
 		return err
 	}
@@ -101,14 +104,23 @@ func (w *insertion) run(ctx context.Context) error {
 	return w.explain(ctx, err)
 }
 
+// checkRules refuses rows that break rules of the table. A conflict that makes no
+// sense comes first, because they depend on it.
+func (w *insertion) checkRules() error {
+	if w.conflict == nil {
+		return w.rules.Create(w.rows)
+	}
+	if err := w.conflict.Check(w.Table); err != nil {
+		return err
+	}
+	return w.rules.Upsert(w.rows, w.conflict)
+}
+
 // checkTargets refuses two rows with the same conflict target, which PostgreSQL
 // would refuse after work was done. NULLs are never equal.
 func (w *insertion) checkTargets() error {
-	if w.conflict == nil {
+	if w.conflict == nil || w.rows.N == 1 || w.conflict.Nothing {
 		return nil
-	}
-	if err := w.conflict.Check(w.Table); err != nil || w.rows.N == 1 || w.conflict.Nothing {
-		return err
 	}
 	return w.Table.Distinct(w.rows, w.conflict.Target)
 }

@@ -38,6 +38,9 @@ func (b *Bound) updateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 			return 0, err
 		}
 	}
+	if err := b.rules.Update(w.rows); err != nil {
+		return 0, err
+	}
 	if err := b.Table.Distinct(w.rows, b.Table.KeyColumns()); err != nil {
 		return 0, err
 	}
@@ -217,6 +220,9 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 	if err := b.Table.CheckSets(sets); err != nil {
 		return nil, err
 	}
+	if err := b.rules.Assign(sets); err != nil {
+		return nil, err
+	}
 	r := b.Table.UpdateWhere(s, sets)
 	return r, b.Table.CheckFiniteSets(ctx, b.DB, r)
 }
@@ -367,6 +373,9 @@ func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *pla
 	}
 	if len(x.Update) > 0 {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Update, or use Upsert"}
+	}
+	if err := b.rules.Upsert(b.Table.Entities(p, 1), (*table.Conflict)(x)); err != nil {
+		return false, err
 	}
 	s, err := b.Table.ConflictSpec(p, x)
 	if err != nil {

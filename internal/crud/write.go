@@ -23,6 +23,9 @@ func (b *Bound) insert(ctx context.Context, p unsafe.Pointer) error {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
+	if err := b.rules.Create(b.Table.Entities(p, 1)); err != nil {
+		return err
+	}
 	var buffer [64]byte
 	shape, err := b.Table.InsertShape(append(buffer[:0], 'i'), p)
 	if err != nil {
@@ -133,6 +136,9 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 	if err := x.Check(b.Table); err != nil {
 		return Unchanged, err
 	}
+	if err := b.rules.Upsert(b.Table.Entities(p, 1), x); err != nil {
+		return Unchanged, err
+	}
 	c, err := b.Table.Catalog(ctx, b.DB)
 	if err != nil {
 		return Unchanged, err
@@ -180,6 +186,9 @@ func (b *Bound) update(ctx context.Context, p unsafe.Pointer) error {
 		return err
 	}
 	if err := b.Table.NeedKeyValue(p, -1); err != nil {
+		return err
+	}
+	if err := b.rules.Update(b.Table.Entities(p, 1)); err != nil {
 		return err
 	}
 	st := b.Table.Statement([]byte{'u'}, b.Table.UpdateStatement)

@@ -56,7 +56,10 @@ func (t *Table) checkRoles() error {
 	if t.Version != nil && len(t.Key) == 0 && !t.ReadOnly {
 		return errors.New("a version column needs a key")
 	}
-	return t.checkReadOnly()
+	if err := t.checkReadOnly(); err != nil {
+		return err
+	}
+	return t.checkRules()
 }
 
 // checkReadOnly refuses what is said of writes to a table that is only read.

@@ -65,6 +65,8 @@ type Table struct {
 	Computed []*Column // never written, read back
 	Defaults []*Column // left to the server when zero, and read back then
 	ReadBack []*Column // written, and read back
+
+	Rules []*Rule // of values, in the order of the declaration
 }
 
 // SetName parses a table name, which is one or two identifiers with a dot

@@ -24,6 +24,7 @@ type Table struct {
 	Writable []*meta.Column // what an insert may write
 	Mutable  []*meta.Column // what an update of a whole row writes
 	Returned []*meta.Column // what an update reads back
+	Checks   *Rules         // of values that are written; nil: there are none
 
 	shapes      shapes
 	catalogs    catalogs
@@ -71,6 +72,9 @@ func newTable(declared *plan.Table) *Table {
 		t.KeyParts = append(t.KeyParts, &part)
 	}
 	t.Returned = t.readBack(t.CreatedAt, t.UpdatedAt, t.Version)
+	if len(t.Rules) > 0 {
+		t.Checks = newRules(t)
+	}
 	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	return t
