@@ -10,6 +10,8 @@ MODES = cache_describe exec
 # The versions of PostgreSQL that are supported, and the packages that are tested on each.
 VERSIONS = 14 15 16 17 18
 SERVED = $(PACKAGES)
+# Compares processor times, of which the server has no part and a busy machine a large one.
+UNSERVED = -skip='^TestTimeIsLinear$$'
 # Packages with rules that are broken on purpose.
 GUARDED = $(sort $(dir $(shell grep -rl --include=*_test.go '^func TestRulesAreGuarded' .)))
 
@@ -44,7 +46,7 @@ test-modes: servers ## Run the tests in pgx's other modes, with a pool of one
 .PHONY: test-servers
 test-servers: ## Run the tests on each version of PostgreSQL that is supported
 	@failed=; for version in $(VERSIONS); do export SMRT_PG_VERSION=$$version; \
-		sh tools/install-postgres.sh pgbouncer && $(SUITE) $(SERVED) || failed="$$failed $$version"; \
+		sh tools/install-postgres.sh pgbouncer && $(SUITE) $(UNSERVED) $(SERVED) || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
 
 .PHONY: test-pooler

