@@ -102,7 +102,7 @@ func TestMistakesInDocuments(t *testing.T) {
 	}
 
 	// Each Go block of the documents, with the first letter of a name changed.
-	name := regexp.MustCompile(`\b(query|repo|txn|unit|preload|readreplica|pool|observe|loader)\.([A-Z])`)
+	name := regexp.MustCompile(`\b(query|repo|txn|unit|preload|readreplica|pool|observe|loader|schema)\.([A-Z])`)
 	changed := 0
 	for _, b := range documents(t) {
 		if _, skip := b.noteFor("not run"); b.language != "go" || skip || !name.MatchString(b.text) {

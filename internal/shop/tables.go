@@ -64,6 +64,7 @@ var (
 
 	Carts = query.NewTable("carts", func(c *Cart) *pgtype.UUID { return &c.ID },
 		query.KeyByDatabase[Cart](),
+		query.Default(CartExpires),
 		query.CreatedAt(func(c *Cart) *time.Time { return &c.CreatedAt }),
 		query.UpdatedAt(func(c *Cart) *time.Time { return &c.UpdatedAt }))
 
@@ -114,4 +115,6 @@ var (
 	ReviewProduct  = query.Col(func(r *Review) *int64 { return &r.ProductID })
 	ReviewCustomer = query.Col(func(r *Review) *int64 { return &r.CustomerID })
 	Rating         = query.Col(func(r *Review) *int16 { return &r.Rating })
+
+	CartExpires = query.Col(func(c *Cart) *time.Time { return &c.ExpiresAt })
 )

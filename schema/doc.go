@@ -1,0 +1,50 @@
+// Package schema compares what a program declares with what a database has.
+//
+// A declaration can be wrong: a key that is not unique, a column that can be NULL, a
+// default that the program overwrites with zeros. The compiler does not see it, and
+// most such mistakes are met late, by some rows. [Verify] finds them in a test or at
+// the start:
+//
+//	found, err := schema.Verify(ctx, db, Products, Orders)
+//	if err == nil {
+//		err = found.Err() // nil if there are no faults
+//	}
+//
+// # Findings
+//
+// A [Finding] says where the declaration is, what the database has instead, what
+// follows from it, and what ends it: a statement, a change of the program, or one of
+// both. Its [Level] is [Fault] if a call fails or does something else than declared,
+// [Warning] if that depends on rows, time or load, and [Note] otherwise.
+//
+// What is compared, see [Check]: tables and privileges, columns, types, NULL, keys and who makes them, generated columns, defaults, soft
+// deletion, foreign keys and indexes of relations, enums, triggers, rules and row
+// security, and indexes that were left incomplete. Relations of the tables are found by themselves. How a program uses a
+// table beyond that is declared with [Upserts], [Pages] and [UniqueWithDeleted]:
+//
+//	schema.Verify(ctx, db, Products, schema.Upserts(Products, bySKU), schema.Pages(Products, Price.Asc()))
+//
+// Types are compared by asking pgx whether it reads and writes the field; a type that is registered on the connection counts. [VerifyQueries] asks the server to
+// describe the queries that sqlc compiled.
+//
+// # Contracts
+//
+// A [Contract] is what the declarations need, one requirement a line. It is written to a
+// file and committed. As it has nothing of what the program does not use, additions to
+// the database do not change it.
+//
+//	contract, err := schema.NewContract(ctx, db, Products, Orders)
+//	err = os.WriteFile("smrt.contract", []byte(contract.String()), 0o644)
+//
+// In CI a test makes it anew and compares. After a migration, [Contract.Check] with the
+// contract of each release that still runs says whether that release goes on to work: a
+// column is dropped once no release needs it. It suffices because the library names
+// each column that it reads or writes; what it cannot know are fragments of SQL,
+// triggers and plans.
+//
+// # At the start
+//
+// [Expect] makes an [Expectation], which checks a contract in one statement and then
+// relies on the answer for a while. It can end the start of the program, or refuse
+// connections, or log. Nothing ever changes the database.
+package schema

@@ -1,0 +1,113 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/schema"
+)
+
+// Tag is a row of tags.
+type Tag struct {
+	ID   int64
+	Name string
+}
+
+// Tags is the table of tags.
+var Tags = query.NewTable("tags", func(t *Tag) *int64 { return &t.ID })
+
+// A contract is made once, committed, and compared in CI. Each release brings its own.
+func ExampleNewContract() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	contract, err := schema.NewContract(ctx, pool, Tags)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(contract)
+	// Output:
+	// column tags.id bigint
+	// column tags.name text
+	// default tags.id
+	// insert tags
+	// not null tags.id
+	// not null tags.name
+	// unique tags (id)
+}
+
+// After a migration the contracts of the releases that still run say whether they go
+// on to work.
+func ExampleContract_Check() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	running, err := schema.ParseContract("column tags.id bigint\ncolumn tags.name text\ninsert tags\n")
+	if err != nil {
+		panic(err)
+	}
+
+	for _, migration := range []string{
+		"ALTER TABLE tags ADD COLUMN color text",
+		"ALTER TABLE tags ALTER COLUMN color SET NOT NULL",
+		"ALTER TABLE tags RENAME COLUMN name TO word",
+	} {
+		if _, err := pool.Exec(ctx, migration); err != nil {
+			panic(err)
+		}
+		found, err := running.Check(ctx, pool)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(migration)
+		for _, f := range found {
+			fmt.Println("    breaks the running release:", f.Table, f.Problem)
+		}
+	}
+	// Output:
+	// ALTER TABLE tags ADD COLUMN color text
+	// ALTER TABLE tags ALTER COLUMN color SET NOT NULL
+	//     breaks the running release: tags needs what the database does not have: insert tags
+	// ALTER TABLE tags RENAME COLUMN name TO word
+	//     breaks the running release: tags needs what the database does not have: column tags.name text
+	//     breaks the running release: tags needs what the database does not have: insert tags
+}
+
+// A service does not start on a database that it was not made for.
+func ExampleExpect() {
+	ctx := context.Background()
+	config, err := pgxpool.ParseConfig(dsn())
+	if err != nil {
+		panic(err)
+	}
+	contract, err := schema.ParseContract("column tags.id bigint\ncolumn tags.color text\n")
+	if err != nil {
+		panic(err)
+	}
+	expectation, err := schema.Expect(contract, schema.Options{})
+	if err != nil {
+		panic(err)
+	}
+	config.AfterConnect = expectation.AfterConnect
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	err = pool.Ping(ctx)
+	fmt.Println(errors.Is(err, schema.ErrMismatch))
+	// Output:
+	// true
+}

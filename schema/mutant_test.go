@@ -1,0 +1,60 @@
+package schema_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct{ rule, file, from, to, caught string }{
+		{
+			"a key needs an index of all rows", "../internal/verify/key.go",
+			`if !x.Unique || !x.Valid || x.Predicate != "" {`, "if !x.Unique || !x.Valid {",
+			"TestPlantedFaults",
+		},
+		{
+			"a key that may be deferred is no target of upserts", "../internal/verify/key.go",
+			"case ok && x.On(names) && x.Immediate:", "case ok && x.On(names):",
+			"TestPlantedFaults",
+		},
+		{
+			"an index that has other rows only does not serve loads", "../internal/verify/relation.go",
+			`if !x.Valid || x.Predicate != "" && !e.softly(r, x) {`, "if !x.Valid {",
+			"TestPlantedFaults",
+		},
+		{
+			"an index in mixed directions is no order of pages", "../internal/verify/use.go",
+			"(k.Desc != backwards) != o.Desc ||", "",
+			"TestPlantedFaults",
+		},
+		{
+			"the year 1 is no value", "../internal/verify/column.go",
+			"if !c.Nullable && !zeroIsValue(c, in) {", "if false {",
+			"TestPagila",
+		},
+		{
+			"a type that scans itself may refuse every value", "../internal/meta/fit.go",
+			"			return c.scansSample(types, oid, format)\n", "			return true\n",
+			"TestTypesThatScan",
+		},
+		{
+			"a contract knows of columns that came later", "../internal/catalog/facts.go",
+			"AND named.subject IS NULL)))", "AND false)))",
+			"TestContractAndMigrations",
+		},
+		{
+			"foreign keys pair their columns", "../internal/verify/relation.go",
+			"if at < 0 || k.References[at] != to[i] {", "if at < 0 {",
+			"TestForeignKeyOfOtherColumns",
+		},
+		{
+			"an answer that says no is not kept", "expect.go",
+			"	case err == nil:\n		e.remember(database)\n", "	case true:\n		e.remember(database)\n",
+			"TestExpect",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
+	}
+}
