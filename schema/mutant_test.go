@@ -26,13 +26,13 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"an index in mixed directions is no order of pages", "../internal/verify/use.go",
-			"(k.Desc != backwards) != o.Desc ||", "",
+			"(k.Desc != backwards) != o.Desc || (k.NullsFirst != backwards) != o.First()", "false",
 			"TestPlantedFaults",
 		},
 		{
 			"the year 1 is no value", "../internal/verify/column.go",
 			"if !c.Nullable && !zeroIsValue(c, in) {", "if false {",
-			"TestPagila",
+			"TestForgottenDefault",
 		},
 		{
 			"a type that scans itself may refuse every value", "../internal/meta/fit.go",

@@ -3,6 +3,7 @@ package schema_test
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -26,6 +27,24 @@ func TestTypesThatScan(t *testing.T) {
 	if len(found) != 1 || found[0].Check != schema.CheckType || found[0].Column != "wrong" {
 		t.Errorf("found %v", found)
 	}
+}
+
+// TestForgottenDefault has defaults that zeros overwrite: one that nobody means, and one
+// that a program may mean.
+func TestForgottenDefault(t *testing.T) {
+	type row struct {
+		ID    int64
+		Until time.Time
+		Open  bool
+	}
+	ctx, pool := t.Context(), testdb.Pool(t, testdb.Empty)
+	check.Value(pool.Exec(ctx, "CREATE TABLE offers (id bigserial PRIMARY KEY, until timestamptz NOT NULL DEFAULT now(), open boolean NOT NULL DEFAULT true)"))(t)
+	found := check.Value(schema.Verify(ctx, pool, query.NewTable("offers", func(r *row) *int64 { return &r.ID })))(t)
+	var got []string
+	for _, f := range found {
+		got = append(got, f.Level.String()+" "+f.Column+" "+f.Go)
+	}
+	check.Equal(t, "findings", got, []string{"warning until query.Default", "note open "})
 }
 
 // TestForeignKeyOfOtherColumns has a foreign key on the columns of a relation that pairs
