@@ -245,6 +245,7 @@ func TestEveryWriteChecksRules(t *testing.T) {
 	}
 	d := newDepot(t, testdb.MaxConns(1))
 	only := check.Value(d.pool.Acquire(t.Context()))(t)
+	defer only.Release()
 	try := func(t *testing.T, row int, rule string, write func(context.Context, *goodsRepository) error) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience(time.Second)) // nobody gives the connection back
@@ -268,19 +269,21 @@ func TestEveryWriteChecksRules(t *testing.T) {
 		bad.Weight = new(*bad.Weight)
 		b.in(&bad)
 		for name, w := range entityWrites {
+			if t.Failed() {
+				return // a write that waits for the connection does so for long
+			}
 			t.Run(name+" "+b.rule, func(t *testing.T) {
 				try(t, w.row, b.rule, func(ctx context.Context, r *goodsRepository) error { return w.write(ctx, r, d.kept, bad) })
 			})
 		}
 		for name, write := range setWrites {
-			if len(b.set) > 0 {
+			if len(b.set) > 0 && !t.Failed() {
 				t.Run(name+" "+b.rule, func(t *testing.T) {
 					try(t, 0, b.rule, func(ctx context.Context, r *goodsRepository) error { return write(ctx, r, d.kept, b.set...) })
 				})
 			}
 		}
 	}
-	only.Release()
 }
 
 // TestRulesOfWhatTheDatabaseDecides proves which columns a write does not check:

@@ -90,6 +90,7 @@ func TestEveryWriteOfAUnitChecksRules(t *testing.T) {
 			add(u, &r)
 			was := u.Len()
 			only := check.Value(l.Acquire(t.Context()))(t)
+			defer only.Release()
 			l.sent.Reset()
 			ctx, cancel := context.WithTimeout(t.Context(), testdb.Patience(time.Second))
 			defer cancel()
