@@ -75,6 +75,16 @@
 //		...
 //	}
 //
+// # Look at the SQL
+//
+// [ToSQL] returns the statement of any call without sending it, and
+// [Statement.Explain] the server's plan of it:
+//
+//	statement, err := repo.ToSQL(pool, func(db smrt.DB) error {
+//		_, err := products.With(db).Find(ctx, q)
+//		return err
+//	})
+//
 // # Batched reads
 //
 // When more than a few goroutines read rows of one table by key on one pool,

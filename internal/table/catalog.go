@@ -94,6 +94,9 @@ SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' ||
 	(c.row_triggers OR c.relkind IN ('v', 'f')) AND NOT c.insert_rules
 FROM c CROSS JOIN t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'`
 
+// AsksCatalog reports whether a statement is the one by which the catalog is asked.
+func AsksCatalog(sql string) bool { return sql == catalogSQL }
+
 // catalogs holds what was learnt of a table, by the database that it was learnt
 // in.
 type catalogs struct {
