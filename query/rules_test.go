@@ -126,7 +126,8 @@ func TestValuesOfRules(t *testing.T) {
 		"one of":              {query.OneOf(sampleName, "draft", "active"), []sample{{Name: "draft"}, {Name: "active"}}, []sample{{}, {Name: "Draft"}, {Name: "draft "}}},
 		"one of many": {
 			query.OneOf(sampleName, "a", "b", "c", "d", "e", "f", "g", "h", "i"),
-			[]sample{{Name: "a"}, {Name: "i"}}, []sample{{}, {Name: "j"}},
+			[]sample{{Name: "a"}, {Name: "i"}},
+			[]sample{{}, {Name: "j"}},
 		},
 		"one of integers":   {query.OneOf(sampleLevel, 1, -2), []sample{{}, {inner: inner{Level: new(volume(-2))}}}, []sample{{inner: inner{Level: new(volume(2))}}}},
 		"one of unsigned":   {query.OneOf(sampleCount, 1, 65535), []sample{{Count: 65535}}, []sample{{}, {Count: 65534}}},
@@ -141,7 +142,8 @@ func TestValuesOfRules(t *testing.T) {
 		"at most of real":   {query.AtMost(sampleShare, 0.1), []sample{{}, {Share: new(float32(0.1))}}, []sample{{Share: new(float32(0.2))}, {Share: new(float32(math.NaN()))}}},
 		"at least of float8": {
 			query.AtLeast(sampleScore, pgtype.Float8{Float64: 1, Valid: true}),
-			[]sample{{}, {Score: pgtype.Float8{Float64: 1, Valid: true}}}, []sample{{Score: pgtype.Float8{Valid: true}}, {Score: pgtype.Float8{Float64: math.NaN(), Valid: true}}},
+			[]sample{{}, {Score: pgtype.Float8{Float64: 1, Valid: true}}},
+			[]sample{{Score: pgtype.Float8{Valid: true}}, {Score: pgtype.Float8{Float64: math.NaN(), Valid: true}}},
 		},
 		"at least of time": {
 			query.AtLeast(sampleAt, at("2026-01-01T00:00:00.000001Z")),
@@ -150,7 +152,8 @@ func TestValuesOfRules(t *testing.T) {
 		},
 		"at most of time": {
 			query.AtMost(sampleSeen, at("2026-01-01T00:00:00Z")),
-			[]sample{{}, {Seen: new(time.Time{})}, {Seen: new(at("2026-01-01T00:00:00.000000999Z"))}}, []sample{{Seen: new(at("2026-01-01T00:00:00.000001Z"))}},
+			[]sample{{}, {Seen: new(time.Time{})}, {Seen: new(at("2026-01-01T00:00:00.000000999Z"))}},
+			[]sample{{Seen: new(at("2026-01-01T00:00:00.000001Z"))}},
 		},
 		"at least of timestamptz": {
 			query.AtLeast(sampleDue, pgtype.Timestamptz{Time: at("2026-01-01T00:00:00Z"), Valid: true}),
@@ -171,13 +174,19 @@ func TestValuesOfRules(t *testing.T) {
 			query.AtLeast(sampleTotal, decimal(125, -1)),
 			[]sample{{}, {Total: decimal(12500, -3)}, {Total: decimal(1, 2)}, {Total: decimal(1, math.MaxInt32)}, {Total: pgtype.Numeric{InfinityModifier: pgtype.Infinity, Valid: true}}},
 			[]sample{
-				{Total: decimal(12499, -3)}, {Total: decimal(0, 5)}, {Total: decimal(-1, math.MaxInt32)}, {Total: decimal(1, math.MinInt32)},
-				{Total: pgtype.Numeric{NaN: true, Valid: true}}, {Total: pgtype.Numeric{Valid: true}}, {Total: pgtype.Numeric{InfinityModifier: pgtype.NegativeInfinity, Valid: true}},
+				{Total: decimal(12499, -3)},
+				{Total: decimal(0, 5)},
+				{Total: decimal(-1, math.MaxInt32)},
+				{Total: decimal(1, math.MinInt32)},
+				{Total: pgtype.Numeric{NaN: true, Valid: true}},
+				{Total: pgtype.Numeric{Valid: true}},
+				{Total: pgtype.Numeric{InfinityModifier: pgtype.NegativeInfinity, Valid: true}},
 			},
 		},
 		"at most of numeric": {
 			query.AtMost(sampleTotal, decimal(-5, 0)),
-			[]sample{{Total: decimal(-51, -1)}, {Total: decimal(-5, 0)}, {Total: decimal(-1, 100)}}, []sample{{Total: decimal(-49, -1)}, {Total: pgtype.Numeric{NaN: true, Valid: true}}},
+			[]sample{{Total: decimal(-51, -1)}, {Total: decimal(-5, 0)}, {Total: decimal(-1, 100)}},
+			[]sample{{Total: decimal(-49, -1)}, {Total: pgtype.Numeric{NaN: true, Valid: true}}},
 		},
 		"function": {query.RuleFunc("odd", func(s *sample) bool { return s.Price%2 == 1 }), []sample{{Price: 1}}, []sample{{}}},
 	} {
