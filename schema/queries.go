@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -42,7 +43,7 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 		if refused != nil {
 			found = append(found, Finding{
 				Check: CheckQuery, Level: Fault, Site: q.site, Table: q.name,
-				Problem: "is refused by the server: " + refused.Message + " (" + refused.Code + ")" + at(q.sql, refused.Position),
+				Problem: "is refused by the server: " + pgerr.OfText(refused) + at(q.sql, refused.Position),
 				Go:      "change the query and run sqlc generate",
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -292,6 +293,23 @@ func TestTranslate(t *testing.T) {
 	}
 	check.Error(t, "no row", txn.Translate(b.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int))), smrt.ErrNotFound)
 	check.Same(t, "as it is", errors.Is(txn.Translate(errOwn), errOwn), true)
+
+	// What the program has wrapped around them stays.
+	noRow := b.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int))
+	for _, wrapped := range []error{fmt.Errorf("bag 7: %w", errOwn), fmt.Errorf("bag 7: %w: %w", errOwn, noRow), fmt.Errorf("bag 7: %w", noRow)} {
+		err := txn.Translate(wrapped)
+		check.Same(t, "text", err.Error(), wrapped.Error())
+		check.Error(t, "what is wrapped", err, wrapped)
+		check.Same(t, "no row", errors.Is(err, smrt.ErrNotFound), errors.Is(wrapped, pgx.ErrNoRows))
+	}
+	_, err = b.Exec(t.Context(), "SELECT $1::int4", "secret")
+	if err = txn.Translate(fmt.Errorf("bag 7: %w", err)); strings.Contains(err.Error(), "secret") {
+		t.Errorf("a value is quoted: %v", err)
+	}
+	_, err = b.Exec(t.Context(), "SELECT $1::int4", []string{"secret"})
+	if err = txn.Translate(fmt.Errorf("bag 7: %w", err)); strings.Contains(err.Error(), "secret") {
+		t.Errorf("a value is quoted: %v", err)
+	}
 	b.Close()
 	check.Error(t, "closed", txn.Translate(b.Ping(t.Context())), smrt.ErrPoolClosed)
 }

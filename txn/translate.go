@@ -13,7 +13,6 @@ import "github.com/smrt-go/smrt/internal/pgerr"
 // nil for nil, and err itself where there is nothing to say. Columns of
 // constraints, which repositories look up, are not known here.
 //
-// Translate before you wrap: pgx has no type for an argument that it cannot
-// encode, so an error that fmt.Errorf has wrapped may be taken for one, and its
-// text is replaced. What it wraps is still matched.
+// A program may wrap an error before or after: its own text is kept, unless what it
+// wraps quotes values.
 func Translate(err error) error { return pgerr.Translate(err) }

@@ -1,5 +1,5 @@
 // Package pgerr translates what pgx and PostgreSQL report into smrt's errors.
-// It decides by SQLSTATE and never reads message text.
+// It decides by SQLSTATE, and reads the text of one error of pgx that has no type.
 package pgerr
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -33,14 +34,35 @@ func Wrap(op Op, table string, err error) error {
 }
 
 // Translate gives an error of pgx or PostgreSQL its type, without a place. It
-// returns nil for nil, and an error that has its type as it is.
+// returns nil for nil, and an error that has its type as it is. The result matches
+// what err matches, which may be an error of the program around one of pgx.
 func Translate(err error) error {
 	var done *failure
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	return translate("", "", err)
+	to := translate("", "", err)
+	switch {
+	case errors.Is(to, err):
+		return to
+	case slices.Contains([]error{smrt.ErrNotFound, smrt.ErrTooManyRows, smrt.ErrPoolClosed}, to):
+		return &also{err.Error(), err, to} // there is no value in the text
+	}
+	return &also{to.Error(), err, to}
 }
+
+// quotesArgument is in the text of pgx's refusal to encode an argument. It tells
+// such an error from one that a program made with fmt.Errorf too.
+const quotesArgument = "failed to encode args["
+
+// also is an error that matches another one too.
+type also struct {
+	text    string
+	err, to error
+}
+
+func (a *also) Error() string   { return a.text }
+func (a *also) Unwrap() []error { return []error{a.err, a.to} }
 
 // failure is an error with its place.
 type failure struct {
@@ -75,7 +97,7 @@ func translate(op Op, table string, err error) error {
 		return &smrt.ValueError{Column: scan.FieldName, Row: -1, Offset: -1, Reason: "it does not fit the Go value that it is read into", Err: smrt.ErrWrongType, Cause: err}
 	case errors.Is(err, puddle.ErrClosedPool):
 		return smrt.ErrPoolClosed
-	case IsEncode(err):
+	case IsEncode(err) && (op != "" || strings.Contains(err.Error(), quotesArgument)):
 		return &hidden{text: "an argument does not fit the type of its column", err: err}
 	}
 	return err

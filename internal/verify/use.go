@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // checkUses looks at how the program uses the table, where a declaration says more of
@@ -56,7 +57,7 @@ func (s *subject) checkConflict(ctx context.Context, db smrt.DB, u Use) error {
 	}
 	f := Finding{
 		Check: CheckConflict, Level: Fault, Site: u.Site, Column: names(target),
-		Problem: "is declared as a conflict of upserts, which the server refuses: " + refused.Message + " (" + refused.Code + ")",
+		Problem: "is declared as a conflict of upserts, which the server refuses: " + pgerr.OfText(refused),
 	}
 	if refused.Code == "42P10" {
 		f.SQL = "CREATE UNIQUE INDEX ON " + s.Quoted + " " + on
