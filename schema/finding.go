@@ -47,6 +47,7 @@ const (
 	CheckIndex      Check = verify.CheckIndex      // relations and pages have their indexes, and none is incomplete
 	CheckConflict   Check = verify.CheckConflict   // the server knows an index for a declared conflict
 	CheckEnum       Check = verify.CheckEnum       // each label of an enum is valid in the program
+	CheckRule       Check = verify.CheckRule       // rules for values ask what the database asks
 	CheckTrigger    Check = verify.CheckTrigger    // nothing in the database changes or hides rows, unless declared
 	CheckQuery      Check = "query"                // the server accepts the text of a query
 	CheckContract   Check = "contract"             // what a contract needs is there

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,4 +71,51 @@ func TestForeignKeyOfOtherColumns(t *testing.T) {
 		t.Errorf("found %v", found)
 	}
 	runtime.KeepAlive(&relation) // a relation is known for as long as it is reachable
+}
+
+// TestRules compares rules for values with types and constraints.
+func TestRules(t *testing.T) {
+	type row struct {
+		ID    int64
+		Name  string
+		Note  *string
+		Price int64
+		Rate  float64
+		Mood  string
+		Count int32
+	}
+	ctx, pool := t.Context(), testdb.Pool(t, testdb.Empty)
+	check.Value(pool.Exec(ctx, `CREATE TYPE feeling AS ENUM ('good', 'bad');
+		CREATE TABLE ruled (id bigserial PRIMARY KEY, name varchar(10) NOT NULL, note text, price bigint NOT NULL CHECK (price > 0 AND price <= 1000),
+			rate float8 NOT NULL CHECK (rate > 0), mood feeling NOT NULL, count int NOT NULL CHECK (count >= -5 OR price > 7))`))(t)
+	name, note, price := query.TextCol(func(r *row) *string { return &r.Name }), query.NullTextCol(func(r *row) **string { return &r.Note }), query.Col(func(r *row) *int64 { return &r.Price })
+	rate, mood, count := query.Col(func(r *row) *float64 { return &r.Rate }), query.Col(func(r *row) *string { return &r.Mood }), query.Col(func(r *row) *int32 { return &r.Count })
+	verify := func(rules ...query.Rule[row]) []string {
+		found := check.Value(schema.Verify(ctx, pool, query.NewTable("ruled", func(r *row) *int64 { return &r.ID }, query.Rules(rules...))))(t)
+		var got []string
+		for _, f := range found {
+			if f.Check != schema.CheckRule || f.Level != schema.Note {
+				t.Errorf("found %s", f)
+			}
+			what, _, _ := strings.Cut(f.Problem, ": ")
+			got = append(got, f.Column+" "+what)
+		}
+		return got
+	}
+	check.Equal(t, "the same", verify(query.MaxLength(name, 10), query.AtLeast(price, 1), query.AtMost(price, 1000), query.OneOf(mood, "good", "bad"), query.AtLeast(count, 0)), nil)
+	check.Equal(t, "laxer", verify(query.MaxLength(name, 11), query.AtLeast(price, 0), query.AtMost(price, 1001), query.AtLeast(rate, 0), query.OneOf(mood, "good", "bad", "so so")), []string{
+		"name takes 10 characters, and the rule max_length is laxer with 11",
+		`price has the constraint "ruled_price_check", CHECK (((price > 0) AND (price <= 1000))), and the rule at_least is laxer with 0`,
+		`price has the constraint "ruled_price_check", CHECK (((price > 0) AND (price <= 1000))), and the rule at_most is laxer with 1001`,
+		`rate has the constraint "ruled_rate_check", CHECK ((rate > (0)::double precision)), and the rule at_least is laxer with 0`,
+		`mood has no label "so so" in the database, which the rule one_of allows`,
+	})
+	check.Equal(t, "stricter", verify(query.MaxLength(name, 9), query.Required(note), query.AtLeast(price, 2), query.AtMost(price, 999), query.AtLeast(rate, 0.5), query.OneOf(mood, "good")), []string{
+		"name takes 10 characters, and the rule max_length is stricter with 9",
+		"note can be NULL in the database, and the rule required is stricter",
+		`price has the constraint "ruled_price_check", CHECK (((price > 0) AND (price <= 1000))), and the rule at_least is stricter with 2`,
+		`price has the constraint "ruled_price_check", CHECK (((price > 0) AND (price <= 1000))), and the rule at_most is stricter with 999`,
+		`rate has the constraint "ruled_rate_check", CHECK ((rate > (0)::double precision)), and the rule at_least is stricter with 0.5`,
+		`mood may be "bad" in the database, and the rule one_of is stricter`,
+	})
 }

@@ -26,6 +26,7 @@ func (s *subject) checkColumns() {
 		s.checkComputed(c, in)
 		s.checkDefault(c, in)
 		s.checkEnum(c, in)
+		s.checkRules(c, in)
 	}
 	for i := range s.in.Columns {
 		if in := &s.in.Columns[i]; s.Struct.ByName(in.Name) == nil {
@@ -105,7 +106,7 @@ func (s *subject) checkType(c *meta.Column, in *catalog.Column) {
 	switch {
 	case in.Base == pgtype.TimestampOID && !s.ReadOnly && c.Encode == meta.KindTime:
 		add(Warning, "is a moment: the column keeps the clock that the value shows and not its zone")
-	case in.Base == pgtype.VarcharOID && in.Modifier >= 4 && !s.ReadOnly:
+	case in.Base == pgtype.VarcharOID && in.Modifier >= 4 && !s.ReadOnly && !slices.ContainsFunc(s.Rules, func(r *meta.Rule) bool { return r.Kind == meta.RuleMaxLength && r.Columns[0] == c }):
 		add(Note, fmt.Sprintf("may be longer: a text of more than %d characters is refused", in.Modifier-4))
 	case in.Base == pgtype.NumericOID && in.Modifier >= 4 && !s.ReadOnly:
 		add(Note, "may have more digits: the server rounds or refuses those")

@@ -38,6 +38,7 @@ const (
 	CheckIndex      = "index"       // relations and pages have one, and none is incomplete
 	CheckConflict   = "conflict"    // the server finds its index
 	CheckEnum       = "enum"        // its labels are valid in the program
+	CheckRule       = "rule"        // rules for values are those of the database
 	CheckTrigger    = "trigger"     // nothing changes or hides rows in silence
 )
 
