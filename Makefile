@@ -1,10 +1,12 @@
 GO ?= go
-GOLANGCI = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+# go.work ties the library and the command smrt; the tools are modules outside of it.
+GOLANGCI = GOWORK=off $(GO) tool -modfile=tools/lint/go.mod
 SUITE = $(GO) run ./internal/suite
+COMMAND = ./cmd/smrt/...
 # The longest packages first, so that none is left alone at the end.
-PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./...
+PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(COMMAND)
 # Packages with tests that have a full size.
-SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query
+SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query ./cmd/smrt/internal/gen
 MODAL = ./query/... ./schema/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/...
 MODES = cache_describe exec
 # The versions of PostgreSQL that are supported, and the packages that are tested on each.
@@ -60,24 +62,28 @@ test-soak: servers ## Break a server every ten seconds for five minutes; prints 
 
 .PHONY: lint
 lint: ## Check style and the import table
-	$(GOLANGCI) run
+	$(GOLANGCI) golangci-lint run
+	lint=$$($(GOLANGCI) -n golangci-lint) && cd cmd/smrt && $$lint run
 
 .PHONY: bench
 bench: servers ## Run the benchmarks, each beside its hand-written twin
 	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit ./readreplica ./pool
 
 .PHONY: generate
-generate: postgres ## Compile queries/ and those of the example module with sqlc, against a server of its own
+generate: postgres ## Compile queries/ and those of the example module with sqlc, against a server of its own; declare the shop's tables
 	$(GO) run ./internal/shop/generate
+	DATABASE_URL= $(GO) run ./cmd/smrt gen
 
 .PHONY: verify
 verify: servers ## Fail if generated code is stale, go.mod is untidy, another system cannot build it, or tests miss a broken rule
 	$(GO) run ./internal/shop/generate -check
+	DATABASE_URL= $(GO) run ./cmd/smrt gen --check
 	SMRT_TEST_SQLC=1 $(GO) test -run OfSqlc$$ ./internal/house
 	$(GO) mod tidy -diff
+	sh tools/tidy-smrt.sh -diff
 	cd examples/sqlc-module && GOWORK=off $(GO) mod tidy -diff
-	$(GO) vet ./...
-	GOOS=windows $(GO) vet ./...
-	GOOS=darwin $(GO) vet ./...
-	GOARCH=386 $(GO) vet ./...
+	$(GO) vet ./... $(COMMAND)
+	GOOS=windows $(GO) vet ./... $(COMMAND)
+	GOOS=darwin $(GO) vet ./... $(COMMAND)
+	GOARCH=386 $(GO) vet ./... $(COMMAND)
 	SMRT_TEST_MUTANTS=1 $(SUITE) -run='^TestRulesAreGuarded$$' $(GUARDED)

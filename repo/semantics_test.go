@@ -43,7 +43,10 @@ func TestEveryRuleHasItsTest(t *testing.T) {
 // declaredTests are the names of the test functions of all packages.
 func declaredTests(t *testing.T) map[string]bool {
 	t.Helper()
-	files := append(check.Value(filepath.Glob("../*/*_test.go"))(t), check.Value(filepath.Glob("../internal/*/*_test.go"))(t)...)
+	var files []string
+	for _, pattern := range []string{"../*/*_test.go", "../internal/*/*_test.go", "../cmd/smrt/*_test.go", "../cmd/smrt/internal/*/*_test.go"} {
+		files = append(files, check.Value(filepath.Glob(pattern))(t)...)
+	}
 	tests := map[string]bool{}
 	for _, name := range files {
 		file := check.Value(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))(t)

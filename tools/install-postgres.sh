@@ -102,7 +102,7 @@ with_brew() {
 with_go() {
 	command -v go >/dev/null || return 1
 	say "downloading PostgreSQL into the cache of this user"
-	go run -C "$here/postgres" . ${version:+"${version%%.*}"} >&2
+	GOWORK=off go run -C "$here/postgres" . ${version:+"${version%%.*}"} >&2
 }
 
 # Nothing fails without PgBouncer, so nothing here does. internal/testdb/pgbouncer.go looks in the same places.
