@@ -1,21 +1,17 @@
 package shop
 
-import "github.com/jackc/pgx/v5/pgtype"
+import "github.com/smrt-go/smrt/internal/shop/tables"
 
-// InventoryKey is the key of an [Inventory].
-type InventoryKey struct{ WarehouseID, ProductID int64 }
+type (
+	// InventoryKey is the key of an [Inventory].
+	InventoryKey = tables.InventoryKey
 
-// OrderItemKey is the key of an [OrderItem].
-type OrderItemKey struct {
-	OrderID int64
-	LineNo  int32
-}
+	// OrderItemKey is the key of an [OrderItem].
+	OrderItemKey = tables.OrderItemKey
 
-// CartItemKey is the key of a [CartItem].
-type CartItemKey struct {
-	CartID    pgtype.UUID
-	ProductID int64
-}
+	// CartItemKey is the key of a [CartItem].
+	CartItemKey = tables.CartItemKey
 
-// ProductTagKey is the key of a [ProductTag].
-type ProductTagKey struct{ ProductID, TagID int64 }
+	// ProductTagKey is the key of a [ProductTag].
+	ProductTagKey = tables.ProductTagKey
+)
