@@ -26,12 +26,17 @@ type Counter struct {
 //	}))
 func CountStatements(cfg *pgxpool.Config) *Counter {
 	c := &Counter{}
-	cfg.ConnConfig.Tracer = c.beside(cfg.ConnConfig.Tracer)
+	c.Attach(cfg)
 	return c
 }
 
-func (c *Counter) beside(other pgx.QueryTracer) pgx.QueryTracer {
-	tracer := &countTracer{counter: c}
+// Attach lets the pool's connections report to the counter, beside those of other pools that do already.
+func (c *Counter) Attach(cfg *pgxpool.Config) {
+	cfg.ConnConfig.Tracer = beside(cfg.ConnConfig.Tracer, &countTracer{counter: c})
+}
+
+// beside returns a tracer that calls both.
+func beside(other, tracer pgx.QueryTracer) pgx.QueryTracer {
 	if other == nil {
 		return tracer
 	}

@@ -38,10 +38,14 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 
 // DropDatabase removes a database, breaking the connections to it.
 func (s *Server) DropDatabase(ctx context.Context, name string) error {
-	if err := s.exec(ctx, "drop database if exists "+quoteName(name)+" with (force)"); err != nil {
+	if err := s.exec(ctx, dropDatabase(name)); err != nil {
 		return fmt.Errorf("drop database %s: %w", name, err)
 	}
 	return nil
+}
+
+func dropDatabase(name string) string {
+	return "drop database if exists " + quoteName(name) + " with (force)"
 }
 
 // sealTemplate closes a database to connections, so that it can be copied at any time. Whoever filled it may still be

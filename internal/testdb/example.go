@@ -15,32 +15,34 @@ import (
 //
 // It panics on errors, which is how an example fails.
 func ExampleDSN(schema Schema) string {
-	dsn, err := exampleDSN(context.Background(), schema)
+	dsn, err := ExampleDSNOf(context.Background(), schema)
 	if err != nil {
 		panic(fmt.Sprintf("testdb: %v", err))
 	}
 	return dsn
 }
 
-func exampleDSN(ctx context.Context, schema Schema) (string, error) {
+// ExampleDSNOf is ExampleDSN for callers who report the error themselves.
+func ExampleDSNOf(ctx context.Context, schema Schema) (string, error) {
+	db, err := NewDatabase(ctx, schema)
+	if err != nil {
+		return "", err
+	}
+	h := db.host
+	h.mu.Lock()
+	h.examples = append(h.examples, db.name)
+	h.mu.Unlock()
+	return db.DSN()
+}
+
+// userDSN returns the connection string of a database for a program that opens its own connections.
+func (h *host) userDSN(database string) (string, error) {
 	if _, err := envMaxConns(); err != nil {
 		return "", err
 	}
 	if _, err := envExecMode(); err != nil {
 		return "", err
 	}
-	h, err := sharedHost(ctx)
-	if err != nil {
-		return "", err
-	}
-	name, err := h.newDatabase(ctx, schema)
-	if err != nil {
-		return "", err
-	}
-	h.mu.Lock()
-	h.examples = append(h.examples, name)
-	h.mu.Unlock()
-
 	settings := url.Values{"timezone": {"UTC"}, "default_query_exec_mode": {ExecModeName()}}
 	if max := os.Getenv("SMRT_TEST_MAX_CONNS"); max != "" {
 		settings.Set("pool_max_conns", max)
@@ -49,7 +51,7 @@ func exampleDSN(ctx context.Context, schema Schema) (string, error) {
 		settings.Set("host", h.pooler.dir)
 		settings.Set("port", fmt.Sprint(pgBouncerPort))
 	}
-	return withSettings(h.DSN(name), settings), nil
+	return withSettings(h.DSN(database), settings), nil
 }
 
 // withSettings adds settings to a connection string of either form. Those that

@@ -24,10 +24,21 @@ func (e *NotInstalledError) Error() string {
 			"or unset SMRT_PG_VERSION to use any version."
 	}
 	return "PostgreSQL is not installed: no directory with the programs postgres and initdb was found" + searched +
-		" Run tools/install-postgres.sh, or install it yourself: " +
-		"\"apt-get install postgresql postgresql-contrib\" on Debian and Ubuntu, \"brew install postgresql@17\" on macOS, " +
-		"the package postgresql-server elsewhere; a service need not be started. If it is installed in an unusual place, " +
-		"set SMRT_PG_BIN to the directory of its programs; to use a running server, set SMRT_TEST_DSN."
+		" Run tools/install-postgres.sh, or install it yourself: " + howToInstall
+}
+
+const howToInstall = "\"apt-get install postgresql postgresql-contrib\" on Debian and Ubuntu, \"brew install postgresql@17\" " +
+	"on macOS, the package postgresql-server elsewhere; a service need not be started. If it is installed in an unusual place, " +
+	"set SMRT_PG_BIN to the directory of its programs; to use a running server, set SMRT_TEST_DSN."
+
+// Advice is the error's text for users of the library, who do not have the scripts of this repository.
+func (e *NotInstalledError) Advice() string {
+	version := "PostgreSQL"
+	if e.Version != "" {
+		version += " " + e.Version + ", which SMRT_PG_VERSION wants,"
+	}
+	return "no server to test with: " + version + " is not installed (looked for postgres and initdb in " +
+		strings.Join(e.Searched, ", ") + "). Install it: " + howToInstall
 }
 
 // FindBinaries returns the directory of the newest PostgreSQL server programs: the one named by SMRT_PG_BIN and no

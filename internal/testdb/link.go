@@ -35,6 +35,12 @@ type Link struct {
 //	link.Delay(time.Millisecond)
 func LinkConnections(cfg *pgxpool.Config) *Link {
 	l := &Link{}
+	l.Attach(cfg)
+	return l
+}
+
+// Attach puts the link under the pool's connections, beside those of others that it is under already.
+func (l *Link) Attach(cfg *pgxpool.Config) {
 	dial := cfg.ConnConfig.DialFunc
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if err := l.awaitHeal(ctx); err != nil {
@@ -46,7 +52,6 @@ func LinkConnections(cfg *pgxpool.Config) *Link {
 		}
 		return &wire{Conn: conn, link: l}, nil
 	}
-	return l
 }
 
 // Latency adds d to every round trip of the pool's connections.

@@ -69,10 +69,9 @@ var (
 // does SMRT_TEST_DSN, as the way into that server is not known.
 func StartPgBouncer(tb TB, cfg PgBouncerConfig) *PgBouncer {
 	tb.Helper()
-	b, err := startPgBouncer(context.Background(), cfg)
-	ci, _ := strconv.ParseBool(os.Getenv("CI"))
+	b, err := OpenPgBouncer(context.Background(), cfg)
 	switch {
-	case errors.Is(err, errOldPgBouncer), errors.Is(err, errExternal), errors.Is(err, errNoPgBouncer) && !ci:
+	case IsAbsent(err):
 		tb.Skipf("testdb: %v", err)
 		return nil
 	case err != nil:
@@ -87,7 +86,14 @@ func StartPgBouncer(tb TB, cfg PgBouncerConfig) *PgBouncer {
 	return b
 }
 
-func startPgBouncer(ctx context.Context, cfg PgBouncerConfig) (*PgBouncer, error) {
+// IsAbsent reports whether an error of [OpenPgBouncer] is a reason to skip a test, as [StartPgBouncer] does.
+func IsAbsent(err error) bool {
+	ci, _ := strconv.ParseBool(os.Getenv("CI"))
+	return errors.Is(err, errOldPgBouncer) || errors.Is(err, errExternal) || errors.Is(err, errNoPgBouncer) && !ci
+}
+
+// OpenPgBouncer starts a PgBouncer, which the caller closes.
+func OpenPgBouncer(ctx context.Context, cfg PgBouncerConfig) (*PgBouncer, error) {
 	if os.Getenv("SMRT_TEST_DSN") != "" {
 		return nil, errExternal
 	}
@@ -136,8 +142,8 @@ func findPgBouncer() (pgBouncerProgram, error) {
 		prepares := slices.Compare(versionIn(version), []int{1, 21}) >= 0
 		return pgBouncerProgram{path: path, version: version, prepares: prepares}, nil
 	}
-	return pgBouncerProgram{}, fmt.Errorf("%w (looked for %s): run tools/install-postgres.sh on Debian or Ubuntu, install "+
-		"the package pgbouncer elsewhere, or set SMRT_PGBOUNCER to the program",
+	return pgBouncerProgram{}, fmt.Errorf("%w (looked for %s): install the package "+
+		"pgbouncer (tools/install-postgres.sh of smrt does on Debian and Ubuntu), or set SMRT_PGBOUNCER to the program",
 		errNoPgBouncer, strings.Join(candidates, ", "))
 }
 

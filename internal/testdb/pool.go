@@ -65,7 +65,7 @@ func Pool(tb TB, schema Schema, opts ...Option) *pgxpool.Pool {
 		if tb.Failed() {
 			report = tb.Logf // most likely a consequence of the failure
 		}
-		for _, problem := range db.close() {
+		for _, problem := range db.Close() {
 			report("testdb: %s", problem)
 		}
 	})
@@ -80,20 +80,36 @@ func ExamplePool(schema Schema, opts ...Option) (*pgxpool.Pool, func()) {
 		panic(fmt.Sprintf("testdb: %v", err))
 	}
 	return db.pool, func() {
-		if problems := db.close(); len(problems) > 0 {
+		if problems := db.Close(); len(problems) > 0 {
 			panic("testdb: " + strings.Join(problems, "; "))
 		}
 	}
 }
 
-// database is what one test was given.
-type database struct {
-	host *host
-	name string
-	pool *pgxpool.Pool
+// Database is what one test was given: a database, and a pool on it if the test did not want a connection string alone.
+type Database struct {
+	host  *host
+	name  string
+	pool  *pgxpool.Pool // nil: the test opens its own
+	watch *watch        // nil: nothing is known of the pool's connections but their number
 }
 
-func openDatabase(ctx context.Context, schema Schema, opts []Option) (*database, error) {
+// OpenDatabase makes a database with the schema and a watched pool on it: [Database.Close] says where connections that
+// were not given back were acquired, where transactions were begun, and what was left on sessions of the pool.
+//
+// It costs a walk up the stack for each Acquire, so [Pool], which benchmarks use too, does without.
+func OpenDatabase(ctx context.Context, schema Schema, opts ...Option) (*Database, error) {
+	w := newWatch()
+	db, err := openDatabase(ctx, schema, append(slices.Clip(opts), w.attach))
+	if err != nil {
+		return nil, err
+	}
+	db.watch = w
+	return db, nil
+}
+
+// NewDatabase makes a database with the schema, for a test that opens its own connections.
+func NewDatabase(ctx context.Context, schema Schema) (*Database, error) {
 	h, err := sharedHost(ctx)
 	if err != nil {
 		return nil, err
@@ -102,11 +118,24 @@ func openDatabase(ctx context.Context, schema Schema, opts []Option) (*database,
 	if err != nil {
 		return nil, err
 	}
-	pool, err := h.openPool(ctx, name, opts)
+	return &Database{host: h, name: name}, nil
+}
+
+// Pool returns the pool that OpenDatabase opened.
+func (d *Database) Pool() *pgxpool.Pool { return d.pool }
+
+// DSN returns the connection string of the database, with the settings of the environment.
+func (d *Database) DSN() (string, error) { return d.host.userDSN(d.name) }
+
+func openDatabase(ctx context.Context, schema Schema, opts []Option) (*Database, error) {
+	db, err := NewDatabase(ctx, schema)
 	if err != nil {
-		return nil, errors.Join(err, h.DropDatabase(ctx, name))
+		return nil, err
 	}
-	return &database{host: h, name: name, pool: pool}, nil
+	if db.pool, err = db.host.openPool(ctx, db.name, opts); err != nil {
+		return nil, errors.Join(err, db.host.DropDatabase(ctx, db.name))
+	}
+	return db, nil
 }
 
 func (h *host) openPool(ctx context.Context, database string, opts []Option) (*pgxpool.Pool, error) {

@@ -1,11 +1,14 @@
 package testdb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -18,19 +21,26 @@ import (
 //
 //	func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
 func Main(m interface{ Run() int }) int {
-	code := m.Run()
-	if err := closeShared(); err != nil {
+	code, err := Run(m)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testdb:", err)
-		code = max(code, 1)
+	}
+	return code
+}
+
+// Run is Main for callers who print the error themselves. With an error the exit code is not 0.
+func Run(m interface{ Run() int }) (code int, err error) {
+	code = m.Run()
+	if err := closeShared(); err != nil {
+		return max(code, 1), err
 	}
 	if code != 0 {
-		return code
+		return code, nil
 	}
 	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, "testdb: goroutines outlive the tests:", err)
-		return 1
+		return 1, fmt.Errorf("goroutines outlive the tests: %w", err)
 	}
-	return 0
+	return 0, nil
 }
 
 // Schema is what a template database holds. Databases are copied from it, which takes a fraction of the time of
@@ -38,6 +48,9 @@ func Main(m interface{ Run() int }) int {
 type Schema struct {
 	// Name identifies the schema within a test binary: two of the same name are taken to be the same.
 	Name string
+
+	// Title is what errors call it. Default: the name.
+	Title string
 
 	// Apply fills the empty database it is given. It runs once per server. Nil leaves the database empty.
 	Apply func(ctx context.Context, dsn string) error
@@ -103,16 +116,27 @@ func openHost(ctx context.Context) (*host, error) {
 		h.Server = &Server{name: "external", external: dsn}
 	} else if dir := os.Getenv(ServerVariable); dir != "" {
 		h.Server = attach(dir)
-	} else if h.Server, err = Start(ctx, Config{}); err != nil {
+	} else if h.Server, err = Start(ctx, Config{MaxConnections: serverConnections()}); err != nil {
 		return nil, err
 	}
 	if pooled {
 		pooler.Server = h.Server
-		if h.pooler, err = startPgBouncer(ctx, pooler); err != nil {
+		if h.pooler, err = OpenPgBouncer(ctx, pooler); err != nil {
 			return nil, errors.Join(err, h.Close())
 		}
 	}
 	return h, nil
+}
+
+// serverConnections is enough for a pool of the usual size in each test that may run at a time, as -parallel says.
+func serverConnections() int {
+	perTest, err := envMaxConns()
+	parallel := flag.Lookup("test.parallel")
+	if err != nil || parallel == nil { // no test binary
+		return 0
+	}
+	n, _ := strconv.Atoi(parallel.Value.String())
+	return max(200, n*(int(perTest)+2)+50) // two of each test's are the makers and droppers of databases
 }
 
 func closeShared() error {
@@ -151,7 +175,7 @@ func (h *host) newDatabase(ctx context.Context, schema Schema) (string, error) {
 	}
 	tmpl.once.Do(func() { tmpl.err = h.makeTemplate(ctx, schema) })
 	if tmpl.err != nil {
-		return "", fmt.Errorf("schema %s: %w", schema.Name, tmpl.err)
+		return "", fmt.Errorf("schema %s: %w", cmp.Or(schema.Title, schema.Name), tmpl.err)
 	}
 	return name, h.CreateDatabase(ctx, name, h.templateName(schema.Name))
 }
