@@ -81,7 +81,6 @@ verify: servers ## Fail if generated code is stale, go.mod is untidy, another sy
 	SMRT_TEST_SQLC=1 $(GO) test -run OfSqlc$$ ./internal/house
 	$(GO) mod tidy -diff
 	sh tools/tidy-smrt.sh -diff
-	SMRT_TEST_INSTALL=1 $(GO) test -run TestInstall$$ ./cmd/smrt
 	cd examples/sqlc-module && GOWORK=off $(GO) mod tidy -diff
 	$(GO) vet ./... $(COMMAND)
 	GOOS=windows $(GO) vet ./... $(COMMAND)

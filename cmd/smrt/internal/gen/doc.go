@@ -8,7 +8,7 @@
 //     rule of query.NewTable; match.go decides which is whose.
 //  3. table.go and role.go decide what is declared of a table, relation.go what
 //     is declared of foreign keys. name.go has the rules for names.
-//  4. emit.go writes the file. It is compiled in memory (quick.go, load.go) before one on
+//  4. emit.go writes the file. It is compiled in memory (load.go) before one on
 //     disk is replaced (write.go).
 //
 // A name depends on one table or one foreign key, and on the names of what that

@@ -66,7 +66,7 @@ type run struct {
 
 // Run makes the declarations. It writes nothing: that is for Result.Write. The
 // error is of the surroundings, such as a package that does not compile.
-func Run(in Input) (*Result, error) { return start(in, new(loader).load) }
+func Run(in Input) (*Result, error) { return start(in, load) }
 
 func start(in Input, load func(dir string, overlay map[string][]byte) (*packages.Package, error)) (*Result, error) {
 	r := &run{Input: in, names: map[*catalog.Relation]string{}, overlay: map[string][]byte{}, load: load}

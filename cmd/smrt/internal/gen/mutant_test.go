@@ -29,7 +29,6 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"names that clash stop the run", "relation.go", "if other.name == m.name {", "if false {", "TestRandomSchemas"},
 		{"a file of the user's is not replaced", "gen.go", "err == nil && !bytes.HasPrefix(old, []byte(header))", "false && err == nil", "TestMatch"},
 		{"what does not compile is not written", "gen.go", "_, err = r.load(out, r.overlay)\n\treturn err", "return nil", "TestMatch"},
-		{"files of the user's are compiled too", "quick.go", `len(files) > 1 || len(onDisk) > 1 ||`, `len(files) > 1 || false &&`, "TestMatch"},
 		{"the structs of sqlc's queries are nobody's rows", "structs.go", `strings.HasSuffix(file, ".sql.go")`, `strings.HasSuffix(file, ".sq.go")`, "TestMatch"},
 		{"a struct is a column only with a tag", "structs.go", `if tag == "" && !isValue(f.Type()) {`, `if false {`, "TestColumnsOfStructs"},
 		{"an integer key that the database does not make is the program's", "table.go", `option{name: "KeyByClient"}`, `option{name: "KeyByDatabase"}`, "TestRules"},

@@ -28,7 +28,7 @@ func TestNamesAreStable(t *testing.T) {
 		if _, err := pool.Exec(t.Context(), ddl); err != nil {
 			t.Fatalf("%v\n%s", err, ddl)
 		}
-		if !check.Long() && i%20 != 19 { // twenty are seen at a time, or each by itself
+		if !check.Long() && i%10 != 9 { // ten are seen at a time, or each by itself
 			continue
 		}
 		old := config

@@ -1,0 +1,55 @@
+package smrttest_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct{ rule, file, from, to, caught string }{
+		{
+			"the line that acquired is known", "../internal/testdb/watch.go",
+			"func(s *session) { s.acquired = at }", "func(s *session) { s.acquired = at[:0] }",
+			"TestLeaks",
+		},
+		{
+			"a transaction's line is where it was begun", "../internal/testdb/watch.go",
+			"			s.begun = at\n", "			s.begun = at[:0]\n",
+			"TestLeaks",
+		},
+		{
+			"settings with a dot are looked at", "../internal/testdb/check.go",
+			`if name != "role" && !strings.Contains(name, ".") {`, `if name != "role" {`,
+			"TestLeaks",
+		},
+		{
+			"settings that hooks make are not counted", "../internal/testdb/watch.go",
+			"s.kept[name] = s.kept[name] || s.inHook", "s.kept[name] = s.kept[name]",
+			"TestNoLeaks",
+		},
+		{
+			"a connection beside the pool is a leak", "../internal/testdb/check.go",
+			"		return slices.Contains(d.watch.pids(), pid)\n", "		return true || slices.Contains(d.watch.pids(), pid)\n",
+			"TestLeakBesideThePool",
+		},
+		{
+			"a server has room for all tests at once", "../internal/testdb/shared.go",
+			"n*(int(perTest)+2)+50)", "n*0)",
+			"TestManyTestsAtOnce",
+		},
+		{
+			"files that undo are refused", "schema.go",
+			"strings.Contains(strings.ToLower(string(text)), mark)", `strings.Contains(strings.ToLower(string(text)), mark+"?")`,
+			"TestRefusedSchemas",
+		},
+		{
+			"schemas of one name are two", "schema.go",
+			"digest(name, fmt.Sprint(reflect.ValueOf(fn).Pointer()))", "digest(name, fmt.Sprint(reflect.ValueOf(fn).IsNil()))",
+			"TestSchemasOfOneName",
+		},
+	} {
+		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
+	}
+}
