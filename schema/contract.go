@@ -1,16 +1,19 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/relation"
 	"github.com/smrt-go/smrt/internal/verify"
 )
 
@@ -19,135 +22,182 @@ import (
 //	column products.price_cents bigint
 //	default products.id
 //	foreign key products (category_id) references categories (id)
+//	generated products.search
 //	insert products
 //	not null products.name
 //	unique products (id)
+//	write products.name
 //
 // It is meant for a file that is committed beside the program, and is the same
-// however often it is made. Tables, columns and indexes that the program does not use are not in
-// it, so adding them changes nothing; nor are lengths and precisions of types.
-// "insert" says that no column is without a value when the program creates a row.
+// however often it is made. What the program does not use is not in it, so adding tables,
+// columns and indexes changes nothing; nor are lengths and precisions of types. "insert"
+// says that no column is without a value when the program creates a row, "write" that a
+// column takes one.
 //
-// The zero Contract needs nothing. A Contract is a value, and safe for concurrent
-// use.
+// Not in it: privileges, CHECK constraints and labels of enums, and unique indexes that
+// come later. The zero Contract needs nothing. A Contract is a value, and safe for
+// concurrent use.
 type Contract struct{ needs catalog.Needs }
 
 // NewContract returns what declarations need, as the database has it. The error is a
-// [MismatchError] if the database lacks something that they need.
+// [MismatchError] if [Verify] finds a fault, and a *smrt.QueryError if a relation leads
+// to a table that is not among them: its columns would be missing.
 func NewContract(ctx context.Context, db smrt.DB, declarations ...Declaration) (Contract, error) {
-	tables, uses, err := sort(declarations)
+	tables, uses, err := split(declarations)
+	if err == nil {
+		err = complete(tables)
+	}
 	if err != nil {
 		return Contract{}, err
 	}
-	var wanted []need
-	for _, t := range tables {
-		wanted = append(wanted, needsOf(t)...)
+	found, err := Verify(ctx, db, declarations...)
+	if err == nil {
+		err = found.Err()
 	}
-	for _, u := range uses {
-		if u.Conflict != nil && u.Conflict.Where == "" && len(u.Conflict.Target) > 0 {
-			wanted = append(wanted, need{u.Table, "unique " + name(u.Table.Quoted) + " (" + sorted(u.Conflict.Target) + ")", u.Site})
-		}
+	if err != nil {
+		return Contract{}, err
 	}
 	has, err := facts(ctx, db, tables)
 	if err != nil {
 		return Contract{}, err
 	}
-	lines, missing := choose(wanted, has)
-	lines = append(lines, references(tables, has)...)
-	if len(missing) > 0 {
-		return Contract{}, &MismatchError{missing}
+	wanted := map[string]bool{}
+	for _, line := range needsOf(tables, uses) {
+		wanted[line] = true
+	}
+	var lines []string
+	for _, line := range has {
+		if wanted[line] || wanted[beginning(line)] {
+			lines = append(lines, line)
+		}
+	}
+	for _, line := range lines {
+		if strings.ContainsAny(line, "\r\n") {
+			return Contract{}, &smrt.QueryError{Reason: fmt.Sprintf("schema: a name with a line break cannot be in a contract: %q", line)}
+		}
 	}
 	return contractOf(lines), nil
 }
 
-// references returns the foreign keys of relations that are there: a relation works
-// without, but a unit of work orders its writes by them.
-func references(tables []*plan.Table, has []string) (lines []string) {
+// beginning returns what is wanted of a line whose end the database decides: the type of a
+// column, the predicate of an index.
+func beginning(line string) string {
+	if of := subjectOf(line); strings.HasPrefix(line, "column ") {
+		return "column " + of.table + "." + of.column + " "
+	}
+	list, _, _ := strings.Cut(line, ") where ")
+	return list + ") where "
+}
+
+// complete returns an error if a relation leads to a table that is not there.
+func complete(tables []*plan.Table) error {
 	for _, t := range tables {
 		for _, r := range verify.Relations(t) {
-			for _, ends := range verify.ForeignKeys(r) {
-				line := "foreign key " + name(ends[0].Table) + " (" + join(ends[0].Columns) + ") references " + name(ends[1].Table) + " (" + join(ends[1].Columns) + ")"
-				if slices.Contains(has, line) {
-					lines = append(lines, line)
+			for _, end := range []relation.End{r.To, r.Left} {
+				if end.Table != "" && !slices.ContainsFunc(tables, func(t *plan.Table) bool { return t.Quoted == end.Table }) {
+					return &smrt.QueryError{Reason: "schema: the relation at " + r.Site + " leads to table " + end.Table + ", which is not among the declarations: name it too"}
 				}
 			}
 		}
 	}
+	return nil
+}
+
+// needsOf returns the lines that operations on tables need, of those that a database has
+// of them; of one that ends in a space the beginning. That Verify finds no fault says that
+// no other is needed: a view, for instance, has no unique index.
+func needsOf(tables []*plan.Table, uses []verify.Use) (lines []string) {
+	for _, t := range tables {
+		table := name(t.Quoted)
+		for _, c := range t.Struct.Columns {
+			column := table + "." + name(c.Quoted)
+			lines = append(lines, "column "+column+" ")
+			if !c.Nullable && t.SoftDelete != c {
+				lines = append(lines, "not null "+column)
+			}
+			switch {
+			case t.ReadOnly:
+			case slices.Contains(t.Computed, c):
+				lines = append(lines, "default "+column, "generated "+column)
+			case t.MadeByServer(c):
+				lines = append(lines, "default "+column)
+			case slices.Contains(t.Defaults, c):
+				lines = append(lines, "default "+column, "write "+column)
+			default:
+				lines = append(lines, "write "+column)
+			}
+		}
+		if len(t.Key) > 0 {
+			lines = append(lines, "unique "+table+" ("+sorted(t.KeyColumns())+")")
+		}
+		if !t.ReadOnly {
+			lines = append(lines, "insert "+table)
+		}
+		for _, r := range verify.Relations(t) {
+			for _, ends := range verify.ForeignKeys(r) {
+				lines = append(lines, "foreign key "+name(ends[0].Table)+" ("+join(ends[0].Columns)+") references "+name(ends[1].Table)+" ("+join(ends[1].Columns)+")")
+			}
+		}
+	}
+	for _, u := range uses {
+		switch c := u.Conflict; {
+		case c == nil || len(c.Target) == 0:
+		case c.Where == "":
+			lines = append(lines, "unique "+name(u.Table.Quoted)+" ("+sorted(c.Target)+")")
+		default: // of whatever rows: the server prints the predicate in its own way
+			lines = append(lines, "unique "+name(u.Table.Quoted)+" ("+sorted(c.Target)+") where ")
+		}
+	}
 	return lines
-}
-
-// need is a line that a table needs; one that ends in a space, the beginning of one.
-type need struct {
-	table *plan.Table
-	line  string
-	site  string
-}
-
-// needsOf returns what operations on a table need.
-func needsOf(t *plan.Table) []need {
-	var all []need
-	add := func(line string) { all = append(all, need{t, line, t.Site}) }
-	for _, c := range t.Struct.Columns {
-		column := name(t.Quoted) + "." + name(c.Quoted)
-		add("column " + column + " ")
-		if !t.ReadOnly && !c.Nullable && t.SoftDelete != c {
-			add("not null " + column)
-		}
-		if !t.ReadOnly && (slices.Contains(t.Defaults, c) || t.MadeByServer(c)) {
-			add("default " + column)
-		}
-	}
-	if len(t.Key) > 0 {
-		add("unique " + name(t.Quoted) + " (" + sorted(t.KeyColumns()) + ")")
-	}
-	if !t.ReadOnly {
-		add("insert " + name(t.Quoted))
-	}
-	return all
-}
-
-// choose returns the facts that are needed, and a finding for each need that is not
-// there.
-func choose(wanted []need, has []string) (lines []string, missing Findings) {
-	for _, w := range wanted {
-		at := slices.IndexFunc(has, func(line string) bool {
-			return line == w.line || strings.HasSuffix(w.line, " ") && strings.HasPrefix(line, w.line)
-		})
-		if at < 0 {
-			missing = append(missing, Finding{
-				Check: CheckContract, Level: Fault, Site: w.site, Table: w.table.Name,
-				Problem: "needs " + strings.TrimSpace(w.line) + ", which the database does not have: Verify says what follows",
-			})
-			continue
-		}
-		lines = append(lines, has[at])
-	}
-	return lines, missing
 }
 
 // ParseContract reads what [Contract.String] wrote. Empty lines, and those that begin
 // with #, mean nothing. The error is a *smrt.QueryError that names the line.
 func ParseContract(text string) (Contract, error) {
 	var lines []string
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if !requirement.MatchString(line) {
+		if !requirement.MatchString(line) || !utf8.ValidString(line) || strings.ContainsAny(line, "\x00\r") {
 			return Contract{}, &smrt.QueryError{Reason: fmt.Sprintf(
-				"schema: line %d of a contract is not a requirement: it begins with column, default, foreign key, insert, not null or unique and a name: %q", i+1, line)}
+				"schema: line %d of a contract is not a requirement as NewContract writes them, such as \"column products.id bigint\" or \"unique products (id)\": %q", i+1, line)}
 		}
 		lines = append(lines, line)
 	}
 	return contractOf(lines), nil
 }
 
-// requirement has the table that a line is of, and of a column its name.
-var requirement = regexp.MustCompile(`^(column|default|foreign key|insert|not null|unique) ((?:"(?:[^"]|"")+"|[^ ".(]+)(?:\.(?:"(?:[^"]|"")+"|[^ ".(]+))*)(?: .*)?$`)
+// A requirement is a word and the table or column that it is of. The patterns are those
+// of names and of lists of names, as contracts have them.
+const (
+	namePattern  = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
+	tablePattern = `(` + namePattern + `(?:\.` + namePattern + `)?)`
+	listPattern  = `\(` + namePattern + `(?:, ` + namePattern + `)*\)`
+)
 
-// lastPart is the column of a name, with the dot before it.
-var lastPart = regexp.MustCompile(`\.("(?:[^"]|"")+"|[^".]+)$`)
+var requirement = regexp.MustCompile(`^(?:column ` + tablePattern + `\.(` + namePattern + `) \S.*|` +
+	`(?:default|generated|not null|write) ` + tablePattern + `\.(` + namePattern + `)|` +
+	`foreign key ` + tablePattern + ` ` + listPattern + ` references ` + tablePattern + ` ` + listPattern + `|` +
+	`insert ` + tablePattern + `|` +
+	`unique ` + tablePattern + ` ` + listPattern + `(?: where \S.*)?)$`)
+
+// subject is what a requirement is about.
+type subject struct {
+	table, column string // column is "" if it is of the whole table
+	target        string // of a foreign key
+}
+
+// subjectOf returns what a line is about, which requirement matches.
+func subjectOf(line string) (s subject) {
+	m := requirement.FindStringSubmatch(line)
+	if m == nil {
+		return s // of a server that writes lines otherwise
+	}
+	s.table, s.column, s.target = cmp.Or(m[1], m[3], m[5], m[7], m[8]), cmp.Or(m[2], m[4]), m[6]
+	return s
+}
 
 // String returns the contract as text: its lines, sorted bytewise.
 func (c Contract) String() string {
@@ -169,7 +219,12 @@ func (c Contract) Check(ctx context.Context, db smrt.DB) (Findings, error) {
 	}
 	var found Findings
 	for _, line := range unmet {
-		found = append(found, Finding{Check: CheckContract, Level: Fault, Table: subjectOf(line), Problem: "needs what the database does not have: " + line})
+		of := subjectOf(line)
+		f := Finding{Check: CheckContract, Level: Fault, Table: of.table, Column: of.column, Problem: "is not as the contract needs it: " + line}
+		if of.target != "" {
+			f.Level = Warning // loads work without a foreign key
+		}
+		found = append(found, f)
 	}
 	return found, nil
 }
@@ -178,48 +233,36 @@ func (c Contract) Check(ctx context.Context, db smrt.DB) (Findings, error) {
 // so that a check of many tables does not read thousands of lines again.
 func contractOf(lines []string) Contract {
 	slices.Sort(lines)
-	n := catalog.Needs{Lines: slices.Compact(lines), Columns: []string{}, Written: []string{}}
+	n := catalog.Needs{Lines: slices.Compact(lines), Tables: []string{}, Columns: []string{}, Written: []string{}}
 	for _, line := range n.Lines {
-		m := requirement.FindStringSubmatch(line)
-		switch m[1] {
-		case "insert":
-			n.Written = append(n.Written, m[2])
-		case "column":
-			n.Columns = append(n.Columns, m[2])
-		case "foreign key":
-			_, target, _ := strings.Cut(line, ") references ")
-			target, _, _ = strings.Cut(target, " (")
-			n.Tables = append(n.Tables, target)
+		of := subjectOf(line)
+		n.Tables = append(n.Tables, of.table)
+		switch {
+		case strings.HasPrefix(line, "insert "):
+			n.Written = append(n.Written, of.table)
+		case strings.HasPrefix(line, "write "):
+			n.Columns = append(n.Columns, of.table+"."+of.column)
+		case of.target != "":
+			n.Tables = append(n.Tables, of.target)
 		}
-		n.Tables = append(n.Tables, subjectOf(line))
 	}
 	slices.Sort(n.Tables)
 	n.Tables = slices.Compact(n.Tables)
 	return Contract{n}
 }
 
-// subjectOf returns the table that a line is of.
-func subjectOf(line string) string {
-	m := requirement.FindStringSubmatch(line)
-	if m == nil {
-		return ""
-	}
-	if m[1] == "column" || m[1] == "default" || m[1] == "not null" {
-		return strings.TrimSuffix(m[2], lastPart.FindString(m[2]))
-	}
-	return m[2]
-}
-
 // facts returns what the database has of tables and of those that they refer to, as
 // lines of a contract.
 func facts(ctx context.Context, db smrt.DB, tables []*plan.Table) ([]string, error) {
-	var asked, columns []string
+	asked, columns := []string{}, []string{}
 	for _, quoted := range verify.Names(tables) {
 		asked = append(asked, name(quoted))
 	}
 	for _, t := range tables {
 		for _, c := range t.Struct.Columns {
-			columns = append(columns, name(t.Quoted)+"."+name(c.Quoted))
+			if !slices.Contains(t.Computed, c) {
+				columns = append(columns, name(t.Quoted)+"."+name(c.Quoted))
+			}
 		}
 	}
 	lines, err := catalog.Facts(ctx, db, asked, columns)

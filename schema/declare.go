@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/verify"
@@ -8,41 +9,70 @@ import (
 )
 
 // Declaration is what is compared with the database: a table, made by
-// [query.NewTable] and its like, or a [Use] of one.
+// [query.NewTable] and its like, or how one is used, made by [Upserts], [Pages] or
+// [UniqueWithDeleted]. There are no others. It is a value, and safe for concurrent use.
 type Declaration interface{ Plan() *plan.Table }
 
-// Use is how a program uses a table beyond what its declaration says. It is a
-// value, and safe for concurrent use.
-type Use struct{ use verify.Use }
+// use is how a program uses a table.
+type use struct {
+	verify.Use
+	err error
+}
 
-// Plan returns the table, for the packages of this module.
-func (u Use) Plan() *plan.Table { return u.use.Table }
+func (u use) Plan() *plan.Table { return u.Table }
 
 // Upserts declares that rows of a table are upserted with a conflict, so that
 // [Verify] asks the server for its unique index.
-func Upserts[T any, K comparable](t *query.Table[T, K], c query.Conflict[T]) Use {
-	return used(verify.Use{Table: t.Plan(), Conflict: c.Plan()})
+func Upserts[T any, K comparable](t *query.Table[T, K], c query.Conflict[T]) Declaration {
+	return used(verify.Use{Table: t.Plan(), Conflict: c.Plan()}, nil)
 }
 
 // Pages declares that a table is paged in an order, so that [Verify] looks for an
 // index that has it. The columns of the key are added, as pages do.
-func Pages[T any, K comparable](t *query.Table[T, K], order ...query.Order[T]) Use {
-	return used(verify.Use{Table: t.Plan(), Order: plan.All(order)})
+func Pages[T any, K comparable](t *query.Table[T, K], order ...query.Order[T]) Declaration {
+	terms, columns := plan.All(order), make([]*meta.Column, len(order))
+	for i, o := range terms {
+		columns[i] = o.Column
+	}
+	return used(verify.Use{Table: t.Plan(), Order: terms}, columns)
 }
 
 // UniqueWithDeleted declares that the values of columns are unique among the rows
 // that are deleted softly too, so that [Verify] does not warn of an index that
 // includes those.
-func UniqueWithDeleted[T any, K comparable](t *query.Table[T, K], columns ...query.AnyColumn[T]) Use {
-	u := verify.Use{Table: t.Plan()}
-	for _, c := range columns {
-		u.Unique = append(u.Unique, c.Plan().Name)
+func UniqueWithDeleted[T any, K comparable](t *query.Table[T, K], columns ...query.AnyColumn[T]) Declaration {
+	u, cs := verify.Use{Table: t.Plan()}, make([]*meta.Column, len(columns))
+	for i, c := range columns {
+		if c != nil {
+			cs[i] = c.Plan()
+			u.Unique = append(u.Unique, cs[i].Name)
+		}
 	}
-	return used(u)
+	return used(u, cs)
 }
 
-// used is not generic, so that a program has it once.
-func used(u verify.Use) Use {
+// used returns a use of columns, with an error for what cannot be looked for. It is not
+// generic, so that a program has it once.
+func used(u verify.Use, columns []*meta.Column) Declaration {
 	u.Site = meta.Site("schema")
-	return Use{u}
+	fail := func(why string) Declaration {
+		return use{u, &smrt.QueryError{Reason: "schema: the declaration at " + u.Site + " " + why}}
+	}
+	if u.Conflict != nil {
+		if u.Conflict.Err != nil {
+			return use{u, u.Conflict.Err}
+		}
+		columns = append(columns, u.Conflict.Target...)
+		if len(columns) == 0 && len(u.Table.Key) == 0 {
+			return fail("is a conflict without columns, of a table without a key")
+		}
+	} else if len(columns) == 0 {
+		return fail("names no column")
+	}
+	for _, c := range columns {
+		if c == nil || c == plan.Undeclared {
+			return fail("names a column that was not declared: mind the order of package variables")
+		}
+	}
+	return use{u, nil}
 }

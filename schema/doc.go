@@ -13,19 +13,21 @@
 // # Findings
 //
 // A [Finding] says where the declaration is, what the database has instead, what
-// follows from it, and what ends it: a statement, a change of the program, or one of
-// both. Its [Level] is [Fault] if a call fails or does something else than declared,
+// follows from it, and what ends it: a statement, a change of the program, or
+// either of them. Its [Level] is [Fault] if a call fails or does something else than declared,
 // [Warning] if that depends on rows, time or load, and [Note] otherwise.
 //
-// What is compared, see [Check]: tables and privileges, columns, types, NULL, keys and who makes them, generated columns, defaults, soft
-// deletion, rules for values, foreign keys and indexes of relations, enums, triggers, rules and row
-// security, and indexes that were left incomplete. Relations of the tables are found by themselves. How a program uses a
-// table beyond that is declared with [Upserts], [Pages] and [UniqueWithDeleted]:
+// What is compared, see [Check]: tables and privileges, columns, types, NULL, keys and
+// who makes them, generated columns, defaults, rules for values, unique indexes beside
+// soft deletion, foreign keys and indexes of relations, enums, triggers, rules, row
+// security, and indexes that were left incomplete. Relations of the tables are found by
+// themselves. How a program uses a table beyond that is declared with [Upserts], [Pages] and [UniqueWithDeleted]:
 //
 //	schema.Verify(ctx, db, Products, schema.Upserts(Products, bySKU), schema.Pages(Products, Price.Asc()))
 //
-// Types are compared by asking pgx whether it reads and writes the field; a type that is registered on the connection counts. [VerifyQueries] asks the server to
-// describe the queries that sqlc compiled.
+// Types are compared by asking pgx whether it reads and writes the field; a type that is
+// registered on the connection counts. [VerifyQueries] asks the server to describe the
+// queries that sqlc compiled.
 //
 // # Contracts
 //
@@ -38,9 +40,10 @@
 //
 // In CI a test makes it anew and compares. After a migration, [Contract.Check] with the
 // contract of each release that still runs says whether that release goes on to work: a
-// column is dropped once no release needs it. It suffices because the library names
-// each column that it reads or writes; what it cannot know are fragments of SQL,
-// triggers and plans.
+// column is dropped once no release needs it. The library names each column that it reads
+// or writes, so the lines are all that its statements need of tables and columns. What a
+// contract does not know are fragments of SQL, triggers, privileges, CHECK constraints,
+// new unique indexes, and plans.
 //
 // # At the start
 //

@@ -14,7 +14,7 @@ import (
 )
 
 func TestVerifyErrors(t *testing.T) {
-	for what, declarations := range map[string][]schema.Declaration{"nothing": nil, "nil": {nil}, "zero use": {schema.Use{}}} {
+	for what, declarations := range map[string][]schema.Declaration{"nothing": nil, "nil": {nil}} {
 		_, err := schema.Verify(t.Context(), nil, declarations...)
 		var bad *smrt.QueryError
 		if !errors.As(err, &bad) {

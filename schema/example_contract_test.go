@@ -42,6 +42,7 @@ func ExampleNewContract() {
 	// not null tags.id
 	// not null tags.name
 	// unique tags (id)
+	// write tags.name
 }
 
 // After a migration the contracts of the releases that still run say whether they go
@@ -53,7 +54,7 @@ func ExampleContract_Check() {
 		panic(err)
 	}
 	defer pool.Close()
-	running, err := schema.ParseContract("column tags.id bigint\ncolumn tags.name text\ninsert tags\n")
+	running, err := schema.ParseContract("column tags.id bigint\ncolumn tags.name text\ninsert tags\nwrite tags.name\n")
 	if err != nil {
 		panic(err)
 	}
@@ -78,10 +79,11 @@ func ExampleContract_Check() {
 	// Output:
 	// ALTER TABLE tags ADD COLUMN color text
 	// ALTER TABLE tags ALTER COLUMN color SET NOT NULL
-	//     breaks the running release: tags needs what the database does not have: insert tags
+	//     breaks the running release: tags is not as the contract needs it: insert tags
 	// ALTER TABLE tags RENAME COLUMN name TO word
-	//     breaks the running release: tags needs what the database does not have: column tags.name text
-	//     breaks the running release: tags needs what the database does not have: insert tags
+	//     breaks the running release: tags is not as the contract needs it: column tags.name text
+	//     breaks the running release: tags is not as the contract needs it: insert tags
+	//     breaks the running release: tags is not as the contract needs it: write tags.name
 }
 
 // A service does not start on a database that it was not made for.

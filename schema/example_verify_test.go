@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -37,12 +38,12 @@ func ExampleVerify() {
 	for _, f := range found.AtLeast(schema.Fault) {
 		fmt.Println(f.Check, f.Column)
 		fmt.Println("   ", f.Problem)
-		fmt.Println("   ", f.SQL)
+		fmt.Println("   ", cmp.Or(f.SQL, f.Go))
 	}
 	// Output:
 	// type id
-	//     is bigint, and its field int32 has 4 bytes of its 8: a larger number cannot be read
-	//     ALTER TABLE "warehouses" ALTER COLUMN "id" TYPE integer USING "id"::text::integer
+	//     is bigint, and its field int32 has 32 bits of its 64: a larger number cannot be read
+	//     change the type of the field
 	// null latitude
 	//     can be NULL, which its field float64 cannot hold: reading such a row returns smrt.ErrNullValue
 	//     ALTER TABLE "warehouses" ALTER COLUMN "latitude" SET NOT NULL
@@ -51,7 +52,7 @@ func ExampleVerify() {
 	//     ALTER TABLE "warehouses" ADD COLUMN "closed_at" text NOT NULL DEFAULT ''
 	// type updated_at
 	//     is timestamp with time zone, and its field string cannot hold its values: reading a row fails
-	//     ALTER TABLE "warehouses" ALTER COLUMN "updated_at" TYPE text USING "updated_at"::text::text
+	//     change the type of the field
 	// default country
 	//     is NOT NULL, has no default and no field: no row can be created
 	//     ALTER TABLE "warehouses" ALTER COLUMN "country" DROP NOT NULL

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -58,10 +59,11 @@ func Expect(c Contract, o Options) (*Expectation, error) {
 	case o.Mode > Off:
 		return nil, &smrt.OptionsError{Option: "Mode", Reason: fmt.Sprintf("is %d, must be Fail, Warn or Off", o.Mode)}
 	}
-	return &Expectation{contract: c, options: o, met: map[string]time.Time{}}, nil
+	return &Expectation{contract: c, options: o}, nil
 }
 
-// Check returns a [MismatchError] if the database of db does not meet the contract.
+// Check returns a [MismatchError] if the database of db does not meet the contract, and
+// with Warn logs it. That the database cannot be asked is an error in both modes.
 // It is one statement, and none while the answer of the last MaxAge is that it does.
 // It takes a connection of db, so it must not be called with a transaction that is in use.
 func (e *Expectation) Check(ctx context.Context, db smrt.DB) error {
@@ -79,7 +81,7 @@ func (e *Expectation) Check(ctx context.Context, db smrt.DB) error {
 	switch {
 	case err == nil:
 		e.remember(database)
-	case e.options.Mode == Warn:
+	case e.options.Mode == Warn && errors.Is(err, ErrMismatch):
 		logger := e.options.Logger
 		if logger == nil {
 			logger = slog.Default()
@@ -113,6 +115,9 @@ func (e *Expectation) remember(database string) {
 	defer e.mu.Unlock()
 	if len(e.met) >= maxMet {
 		clear(e.met)
+	}
+	if e.met == nil {
+		e.met = map[string]time.Time{}
 	}
 	e.met[database] = time.Now()
 }

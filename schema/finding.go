@@ -42,13 +42,13 @@ const (
 	CheckNull       Check = verify.CheckNull       // the field can hold NULL if the column can
 	CheckKey        Check = verify.CheckKey        // a unique index is on the columns of the key, and somebody makes its values
 	CheckDefault    Check = verify.CheckDefault    // columns that are Computed or have a Default are so in the database, and others are not
-	CheckRole       Check = verify.CheckRole       // unique indexes do not count rows that are deleted softly
+	CheckSoftDelete Check = verify.CheckSoftDelete // unique indexes do not count rows that are deleted softly
 	CheckForeignKey Check = verify.CheckForeignKey // a relation has a foreign key, of one type at both ends
 	CheckIndex      Check = verify.CheckIndex      // relations and pages have their indexes, and none is incomplete
 	CheckConflict   Check = verify.CheckConflict   // the server knows an index for a declared conflict
 	CheckEnum       Check = verify.CheckEnum       // each label of an enum is valid in the program
 	CheckRule       Check = verify.CheckRule       // rules for values ask what the database asks
-	CheckTrigger    Check = verify.CheckTrigger    // nothing in the database changes or hides rows, unless declared
+	CheckServer     Check = verify.CheckServer     // nothing in the database changes or hides rows, unless declared
 	CheckQuery      Check = "query"                // the server accepts the text of a query
 	CheckContract   Check = "contract"             // what a contract needs is there
 )
@@ -61,8 +61,8 @@ type Finding struct {
 	Table  string // as declared
 	Column string // "" for none, or for several
 
-	Problem string // what the database has, and what follows
-	SQL     string // a statement that ends the finding; "" where the declaration is what should change
+	Problem string // what the database has, and what follows; its subject is the table or column
+	SQL     string // what ends the finding: statements, with "; " between them; "" where the program is what should change
 	Go      string // what to change in the program instead; "" where only the database can
 }
 

@@ -27,12 +27,19 @@ import (
 //
 //	schema.VerifyQueries(ctx, pool, os.DirFS("internal/shopdb"))
 //
-// Nothing is run. Folders inside are not read. The error says that the folder or the
+// Nothing is run. Folders inside are not read, and neither are texts that are put together
+// from pieces. Whether sqlc's Go types still fit is not compared. The error says that the folder or the
 // database could not be read, or that there is no query.
 func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings, error) {
+	if folder == nil {
+		return nil, &smrt.QueryError{Reason: "schema: the folder is nil: give one, as os.DirFS does"}
+	}
 	queries, err := queriesIn(folder)
 	if err != nil {
 		return nil, err
+	}
+	if db == nil {
+		return nil, errNoHandle
 	}
 	var found Findings
 	for _, q := range queries {
@@ -72,13 +79,16 @@ func queriesIn(folder fs.FS) ([]constant, error) {
 			return nil, fmt.Errorf("smrt: schema: %w", err)
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
+			if _, ok := n.(*ast.BinaryExpr); ok {
+				return false // a text in pieces, as sqlc writes none
+			}
 			literal, ok := n.(*ast.BasicLit)
 			if !ok || literal.Kind != token.STRING {
 				return true
 			}
 			sql, _ := strconv.Unquote(literal.Value) // the parser has checked it
-			if text, ok := strings.CutPrefix(sql, "-- name: "); ok {
-				name, _, _ := strings.Cut(text, " ")
+			if text, ok := strings.CutPrefix(sql, "-- name:"); ok {
+				name, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 				at := positions.Position(literal.Pos())
 				queries = append(queries, constant{name, sql, path.Base(at.Filename) + ":" + strconv.Itoa(at.Line)})
 			}

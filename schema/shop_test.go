@@ -44,15 +44,15 @@ func TestPagila(t *testing.T) {
 		got = append(got, string(f.Check)+" "+f.Table+"."+f.Column)
 	}
 	check.Equal(t, "warnings", got, []string{
-		"default actor.last_update", "trigger actor.",
-		"default address.last_update", "trigger address.",
-		"default city.last_update", "trigger city.",
-		"default public.country.last_update", "trigger public.country.",
-		"default customer.create_date", "trigger customer.", "index rental.customer_id",
+		"default actor.last_update", "server actor.",
+		"default address.last_update", "server address.",
+		"default city.last_update", "server city.",
+		"default public.country.last_update", "server public.country.",
+		"default customer.create_date", "server customer.", "index rental.customer_id",
 		"index film_category.category_id", "index inventory.film_id",
-		"default film_actor.last_update", "trigger film_actor.",
-		"default inventory.last_update", "trigger inventory.",
-		"default language.last_update", "trigger language.",
-		"default rental.last_update", "trigger rental.",
+		"default film_actor.last_update", "server film_actor.",
+		"default inventory.last_update", "server inventory.",
+		"default language.last_update", "server language.",
+		"default rental.last_update", "server rental.",
 	})
 }

@@ -15,17 +15,24 @@ import (
 // changes nothing. The relations that lead from the declared tables are compared too;
 // they need not be named.
 //
+// In a transaction a conflict is asked about within a savepoint. Declare tables and
+// relations in package variables: a relation that is not reachable any more is not known.
+//
 // Types are compared by what pgx on a connection of db knows of them, so types that the
 // program registers there count. What Verify cannot see: fragments of SQL in the
-// program, what triggers do, and whether the rows that are there fit.
+// program, what triggers do, what is NULL in a view, and whether the rows that are there
+// fit.
 //
 // The error says that there is nothing to compare (a *smrt.QueryError), or that the
 // database could not be asked. Findings are no error, see [Findings.Err]. Verify is safe
 // for concurrent use if db is.
 func Verify(ctx context.Context, db smrt.DB, declarations ...Declaration) (Findings, error) {
-	tables, uses, err := sort(declarations)
+	tables, uses, err := split(declarations)
 	if err != nil {
 		return nil, err
+	}
+	if db == nil {
+		return nil, errNoHandle
 	}
 	found, err := verify.Tables(ctx, db, tables, uses)
 	if err != nil {
@@ -41,8 +48,10 @@ func Verify(ctx context.Context, db smrt.DB, declarations ...Declaration) (Findi
 	return findings, nil
 }
 
-// sort returns the tables of declarations, each once, and their uses.
-func sort(declarations []Declaration) (tables []*plan.Table, uses []verify.Use, err error) {
+var errNoHandle = &smrt.QueryError{Reason: "schema: the handle is nil: give a pool, a connection or a transaction"}
+
+// split returns the tables of declarations, each once, and their uses.
+func split(declarations []Declaration) (tables []*plan.Table, uses []verify.Use, err error) {
 	if len(declarations) == 0 {
 		return nil, nil, &smrt.QueryError{Reason: "schema: there is nothing to verify: give the tables that the program declares"}
 	}
@@ -51,14 +60,14 @@ func sort(declarations []Declaration) (tables []*plan.Table, uses []verify.Use, 
 			return nil, nil, &smrt.QueryError{Reason: fmt.Sprintf("schema: declaration %d is nil", i)}
 		}
 		t := d.Plan()
-		if t == nil {
-			return nil, nil, &smrt.QueryError{Reason: fmt.Sprintf("schema: declaration %d is a Use that was not made by Upserts and its like", i)}
-		}
 		if !slices.Contains(tables, t) {
 			tables = append(tables, t)
 		}
-		if u, ok := d.(Use); ok {
-			uses = append(uses, u.use)
+		if u, ok := d.(use); ok {
+			if u.err != nil {
+				return nil, nil, u.err
+			}
+			uses = append(uses, u.Use)
 		}
 	}
 	return tables, uses, nil

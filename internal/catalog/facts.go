@@ -11,15 +11,19 @@ import (
 //	column products.price_cents bigint
 //	default products.id
 //	foreign key products (category_id) references categories (id)
+//	generated products.search
 //	insert products
 //	not null products.name
 //	unique products (id)
+//	unique products (sku) where (deleted_at IS NULL)
+//	write products.name
 //
 // Of a column that is a domain the type is the one below it, without length and
-// precision. Unique are indexes of all rows whose uniqueness is not deferred, on columns
-// only. A foreign key is a fact if both tables are among those asked for. "insert" is a
-// fact if an INSERT that names these columns gives all columns a value. The lines are the
-// same in every version of PostgreSQL. It is one round trip.
+// precision, and with its schema unless that is pg_catalog. Unique are indexes whose
+// uniqueness is not deferred, on columns only. A foreign key is a fact if both tables
+// are among those asked for. "insert" is a fact if an INSERT that names these columns
+// gives all columns a value, and "write" if the column takes one. But for predicates
+// the lines are the same in every version of PostgreSQL. It is one round trip.
 func Facts(ctx context.Context, db Querier, tables, columns []string) ([]string, error) {
 	return texts(ctx, db, factsSQL+allSQL, tables, columns)
 }
@@ -28,7 +32,7 @@ func Facts(ctx context.Context, db Querier, tables, columns []string) ([]string,
 type Needs struct {
 	Lines   []string
 	Tables  []string // those of the lines, and those that foreign keys reference
-	Columns []string // those that the program names
+	Columns []string // those that the program inserts
 	Written []string // the tables with a line "insert"
 }
 
@@ -55,23 +59,31 @@ const factsSQL = `WITH RECURSIVE t AS MATERIALIZED (SELECT asked.name, ` + Relat
 columns AS MATERIALIZED (
 	SELECT c.*, c.table_name || '.' || c.name AS subject FROM (
 		SELECT t.name AS table_name, a.attnum, ` + nameSQL + ` AS name, a.atttypid AS type, a.attnotnull,
-			a.attidentity <> '' OR a.atthasdef AND a.attgenerated = '' AS has_default, a.attgenerated
+			a.attidentity <> '' OR a.atthasdef AND a.attgenerated = '' AS has_default, a.attgenerated, a.attidentity
 		FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid WHERE a.attnum > 0 AND NOT a.attisdropped OFFSET 0) c),
 types AS (
-	SELECT y.oid AS declared, y.oid, y.typtype, y.typbasetype, y.typnotnull AS not_null FROM pg_catalog.pg_type y WHERE y.oid IN (SELECT type FROM columns)
+	SELECT y.oid AS declared, y.oid, y.typtype, y.typbasetype, y.typnotnull AS not_null, y.typdefault IS NOT NULL AS has_default
+	FROM pg_catalog.pg_type y WHERE y.oid IN (SELECT type FROM columns)
 	UNION ALL
-	SELECT d.declared, y.oid, y.typtype, y.typbasetype, d.not_null OR y.typnotnull FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.typbasetype WHERE d.typtype = 'd'),
+	SELECT d.declared, y.oid, y.typtype, y.typbasetype, d.not_null OR y.typnotnull, d.has_default OR y.typdefault IS NOT NULL FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.typbasetype WHERE d.typtype = 'd'),
 based AS MATERIALIZED (
-	SELECT c.*, y.name AS base, y.not_null OR c.attnotnull AS not_null FROM columns c
-	JOIN (SELECT declared, not_null, pg_catalog.format_type(oid, NULL) AS name FROM types WHERE typtype <> 'd' OFFSET 0) y ON y.declared = c.type),
+	SELECT c.table_name, c.subject, c.attgenerated, c.attidentity, y.name AS base, y.not_null OR c.attnotnull AS not_null, c.has_default OR y.has_default AS has_default
+	FROM columns c JOIN (
+		SELECT d.declared, d.not_null, d.has_default, CASE WHEN n.nspname = 'pg_catalog' THEN pg_catalog.format_type(d.oid, NULL)
+			ELSE pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(e.typname) || CASE WHEN e.oid <> y.oid THEN '[]' ELSE '' END END AS name
+		FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.oid
+		JOIN pg_catalog.pg_type e ON e.oid = CASE WHEN y.typcategory = 'A' AND y.typelem <> 0 THEN y.typelem ELSE y.oid END
+		JOIN pg_catalog.pg_namespace n ON n.oid = e.typnamespace WHERE d.typtype <> 'd' OFFSET 0) y ON y.declared = c.type),
 lines AS (
 	SELECT 'column ' || subject || ' ' || base AS line FROM based
 	UNION ALL SELECT 'not null ' || subject FROM based WHERE not_null
 	UNION ALL SELECT 'default ' || subject FROM based WHERE has_default
+	UNION ALL SELECT 'generated ' || subject FROM based WHERE attgenerated <> ''
+	UNION ALL SELECT 'write ' || subject FROM based WHERE attgenerated = '' AND attidentity <> 'a'
 	UNION ALL SELECT 'unique ' || t.name || ' (' || (SELECT pg_catalog.string_agg(` + nameSQL + `, ', ' ORDER BY ` + nameSQL + ` COLLATE "C")
-			FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(att, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.att WHERE k.n <= i.indnkeyatts) || ')'
+			FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(att, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.att WHERE k.n <= i.indnkeyatts) || ')' || coalesce(' where ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '')
 		FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid
-		WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+		WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indexprs IS NULL
 	UNION ALL SELECT 'foreign key ' || t.name || ' (' || (SELECT pg_catalog.string_agg(` + nameSQL + `, ', ' ORDER BY k.n)
 			FROM pg_catalog.unnest(f.conkey) WITH ORDINALITY AS k(att, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.att)
 			|| ') references ' || r.name || ' (' || (SELECT pg_catalog.string_agg(` + nameSQL + `, ', ' ORDER BY k.n)

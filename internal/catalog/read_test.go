@@ -66,10 +66,10 @@ func TestRelations(t *testing.T) {
 	}
 	check.Equal(t, "name", odd.Asked+odd.Quoted, `"Odd s"."T 1""Odd s"."T 1"`)
 	for name, want := range map[string]string{
-		"id":    `{"name":"id","type":"bigint","type_name":"bigint","declared":20,"base":20,"element":0,"modifier":-1,"not_null":true,"default":"","identity":"a","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":""}`,
-		"A b":   `{"name":"A b","type":"numeric(10,2)","type_name":"numeric","declared":1700,"base":1700,"element":0,"modifier":655366,"not_null":true,"default":"1.5","identity":"","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":""}`,
-		"twice": `{"name":"twice","type":"numeric","type_name":"numeric","declared":1700,"base":1700,"element":0,"modifier":-1,"not_null":false,"default":"(\"A b\" * (2)::numeric)","identity":"","generated":"s","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":""}`,
-		"at":    `{"name":"at","type":"timestamp(3) with time zone","type_name":"timestamp with time zone","declared":1184,"base":1184,"element":0,"modifier":3,"not_null":false,"default":"","identity":"","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":"when"}`,
+		"id":    `{"name":"id","type":"bigint","type_name":"bigint","declared":20,"base":20,"element":0,"modifier":-1,"not_null":true,"default":"","identity":"a","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":"","privileges":["SELECT","INSERT","UPDATE"]}`,
+		"A b":   `{"name":"A b","type":"numeric(10,2)","type_name":"numeric","declared":1700,"base":1700,"element":0,"modifier":655366,"not_null":true,"default":"1.5","identity":"","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":"","privileges":["SELECT","INSERT","UPDATE"]}`,
+		"twice": `{"name":"twice","type":"numeric","type_name":"numeric","declared":1700,"base":1700,"element":0,"modifier":-1,"not_null":false,"default":"(\"A b\" * (2)::numeric)","identity":"","generated":"s","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":"","privileges":["SELECT","INSERT","UPDATE"]}`,
+		"at":    `{"name":"at","type":"timestamp(3) with time zone","type_name":"timestamp with time zone","declared":1184,"base":1184,"element":0,"modifier":3,"not_null":false,"default":"","identity":"","generated":"","labels":null,"enum":"","exact":true,"sequence":"","may_ask":false,"comment":"when","privileges":["SELECT","INSERT","UPDATE"]}`,
 	} {
 		check.Same(t, name, string(check.Value(json.Marshal(odd.Column(name)))(t)), want)
 	}
@@ -117,7 +117,8 @@ func TestRelations(t *testing.T) {
 	all, _, err = catalog.Relations(ctx, conn, []string{"parents", "parts"})
 	check.NoError(t, err)
 	check.Value(conn.Exec(ctx, "RESET ROLE"))(t)
-	check.Equal(t, "privileges", [][]string{all[0].Privileges, all[1].Privileges}, [][]string{{"SELECT"}, {"UPDATE"}})
+	check.Equal(t, "privileges", [][]string{all[0].Privileges, all[1].Privileges}, [][]string{{"SELECT"}, nil})
+	check.Equal(t, "privileges of a column", [][]string{all[1].Column("at").Privileges, all[1].Column("id").Privileges}, [][]string{{"UPDATE"}, nil})
 	check.Equal(t, "secured", all[0].Secured, true)
 }
 

@@ -46,12 +46,16 @@ type Relation struct {
 	Triggers []Trigger    `json:"triggers"` // also those of its partitions
 	Rules    []string     `json:"rules"`    // names of rules other than that of a view
 
-	Privileges []string `json:"privileges"` // of the role that asks: SELECT, INSERT, UPDATE, DELETE
+	Privileges []string `json:"privileges"` // on the whole of it, of the role that asks: SELECT, INSERT, UPDATE, DELETE
 	Writable   []string `json:"writable"`   // INSERT, UPDATE, DELETE that the relation takes, as a view may
 	Secured    bool     `json:"secured"`    // policies decide which rows the role that asks sees
 	Exempt     bool     `json:"exempt"`     // there is row security, and the role that asks is exempt
 	Partition  bool     `json:"partition"`
-	Role       string   `json:"role"` // that asks, as SQL
+	Role       string   `json:"role"`          // that asks, as SQL
+	Usable     bool     `json:"usable"`        // the role that asks has USAGE on the schema
+	SchemaName string   `json:"schema_quoted"` // as SQL
+	Forceable  bool     `json:"forceable"`     // the role is exempt as owner only, and not as superuser or by BYPASSRLS
+	Inherited  bool     `json:"inherited"`     // other tables inherit from it, whose rows are found by it too
 }
 
 // Column is a column of a relation.
@@ -64,7 +68,7 @@ type Column struct {
 	Element   uint32   `json:"element"`   // of an array the type of its elements, else 0
 	Modifier  int32    `json:"modifier"`  // length, or precision and scale; -1 for none
 	NotNull   bool     `json:"not_null"`  // by the column or by its domain
-	Default   string   `json:"default"`   // as SQL; "" for none
+	Default   string   `json:"default"`   // as SQL, of the column or of its domain; "" for none
 	Identity  string   `json:"identity"`  // "", "a" for ALWAYS, "d" for BY DEFAULT
 	Generated string   `json:"generated"` // "", "s" for stored, "v" for virtual; Default has the expression
 	Labels    []string `json:"labels"`    // of an enum, in its order, also of an array's elements
@@ -73,6 +77,8 @@ type Column struct {
 	Sequence  string   `json:"sequence"`  // that the default asks, as SQL; "" for none
 	MayAsk    bool     `json:"may_ask"`   // the role that asks may use the sequence
 	Comment   string   `json:"comment"`
+
+	Privileges []string `json:"privileges"` // of the role that asks, also by the relation: SELECT, INSERT, UPDATE
 }
 
 // HasDefault reports whether a row that is inserted without a value gets one other
@@ -90,8 +96,10 @@ type Index struct {
 	Valid      bool       `json:"valid"`     // it is complete, and queries use it
 	Immediate  bool       `json:"immediate"` // its uniqueness is not deferrable
 	NullsEqual bool       `json:"nulls_equal"`
-	Predicate  string     `json:"predicate"` // as SQL; "" if it is of all rows
-	Depends    []string   `json:"depends"`   // columns that its keys and its predicate name
+	Referenced bool       `json:"referenced"` // by a foreign key
+	Includes   bool       `json:"includes"`   // it has columns that are no keys
+	Predicate  string     `json:"predicate"`  // as SQL; "" if it is of all rows
+	Depends    []string   `json:"depends"`    // columns that its keys and its predicate name
 }
 
 // IndexKey is one key of an index.
@@ -176,5 +184,8 @@ func (r *Relation) Column(name string) *Column {
 	return nil
 }
 
-// May reports whether the role that asked has a privilege.
+// May reports whether the role that asked has a privilege on the whole relation.
 func (r *Relation) May(privilege string) bool { return slices.Contains(r.Privileges, privilege) }
+
+// May reports whether the role that asked has a privilege on the column.
+func (c *Column) May(privilege string) bool { return slices.Contains(c.Privileges, privilege) }

@@ -5,7 +5,10 @@ package catalog
 const relationSQL = `SELECT CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
 	'asked', asked.name, 'oid', c.oid::int8, 'schema', s.nspname, 'name', c.relname, 'kind', c.relkind,
 	'quoted', pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(c.relname),
-	'partition', c.relispartition, 'role', pg_catalog.quote_ident(current_user),
+	'partition', c.relispartition, 'role', pg_catalog.quote_ident(current_user), 'usable', pg_catalog.has_schema_privilege(s.oid, 'USAGE'),
+	'inherited', c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid),
+	'schema_quoted', pg_catalog.quote_ident(s.nspname),
+	'forceable', pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT (SELECT o.rolsuper OR o.rolbypassrls FROM pg_catalog.pg_roles o WHERE o.rolname = current_user),
 	'columns', ` + columnsSQL + `,
 	'indexes', ` + indexesSQL + `,
 	'foreign', ` + foreignSQL + `,
@@ -14,8 +17,7 @@ const relationSQL = `SELECT CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_bui
 	'rules', (SELECT pg_catalog.json_agg(r.rulename ORDER BY r.rulename) FROM pg_catalog.pg_rewrite r
 		WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'),
 	'privileges', (SELECT pg_catalog.json_agg(p.name) FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p(name)
-		WHERE pg_catalog.has_table_privilege(c.oid, p.name)
-		OR p.name <> 'DELETE' AND pg_catalog.has_any_column_privilege(c.oid, p.name)),
+		WHERE pg_catalog.has_table_privilege(c.oid, p.name)),
 	'writable', (SELECT pg_catalog.json_agg(w.name) FROM (VALUES ('INSERT', 8), ('UPDATE', 4), ('DELETE', 16)) AS w(name, bit)
 		WHERE pg_catalog.pg_relation_is_updatable(c.oid::regclass, true) & w.bit > 0),
 	'secured', pg_catalog.row_security_active(c.oid),
@@ -30,7 +32,9 @@ const columnsSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 		'element', CASE WHEN b.typcategory = 'A' THEN b.typelem::int8 ELSE 0 END,
 		'modifier', CASE WHEN b.typmod >= 0 THEN b.typmod ELSE a.atttypmod END,
 		'not_null', a.attnotnull OR b.not_null,
-		'default', coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), ''),
+		'default', coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), b.domain_default, ''),
+		'privileges', (SELECT pg_catalog.json_agg(p.name) FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p(name)
+			WHERE pg_catalog.has_column_privilege(c.oid, a.attnum, p.name)),
 		'identity', a.attidentity, 'generated', a.attgenerated,
 		'labels', (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (b.oid, b.typelem)),
 		'enum', CASE WHEN b.typtype = 'e' THEN pg_catalog.format_type(b.oid, NULL)
@@ -42,15 +46,16 @@ const columnsSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 	FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 	CROSS JOIN LATERAL (
 		WITH RECURSIVE d AS (
-			SELECT y.oid, y.typtype, y.typbasetype, y.typelem, y.typcategory, y.typnotnull AS not_null, -1 AS typmod
+			SELECT y.oid, y.typtype, y.typbasetype, y.typelem, y.typcategory, y.typnotnull AS not_null, -1 AS typmod, y.typdefault AS domain_default
 			UNION ALL
 			SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typcategory, d.not_null OR t.typnotnull,
-				CASE WHEN d.typmod >= 0 THEN d.typmod ELSE (SELECT u.typtypmod FROM pg_catalog.pg_type u WHERE u.oid = d.oid) END
+				CASE WHEN d.typmod >= 0 THEN d.typmod ELSE (SELECT u.typtypmod FROM pg_catalog.pg_type u WHERE u.oid = d.oid) END,
+				coalesce(d.domain_default, t.typdefault)
 			FROM d JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype WHERE d.typtype = 'd')
 		SELECT * FROM d WHERE d.typtype <> 'd') b
 	LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
 	LEFT JOIN LATERAL (
-		SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(k.relname) AS name, pg_catalog.has_sequence_privilege(k.oid, 'USAGE') AS usable
+		SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(k.relname) AS name, pg_catalog.has_sequence_privilege(k.oid, 'USAGE, UPDATE') AS usable
 		FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class k ON k.oid = d.refobjid AND k.relkind = 'S'
 		JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace
 		WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -69,6 +74,8 @@ const indexesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 			LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.att AND k.att <> 0
 			WHERE k.n <= i.indnkeyatts),
 		'constraint', coalesce((SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('u', 'p', 'x')), ''),
+		'referenced', EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'f'),
+		'includes', i.indnatts > i.indnkeyatts,
 		'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready AND i.indislive,
 		'immediate', i.indimmediate,
 		'nulls_equal', coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
@@ -104,9 +111,9 @@ const checksSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 	) ORDER BY k.conname)
 	FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')`
 
-const triggersSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+const triggersSQL = `(SELECT pg_catalog.json_agg(DISTINCT pg_catalog.jsonb_build_object(
 		'name', g.tgname, 'function', g.tgfoid::regproc::text, 'before', g.tgtype & 2 > 0, 'row', g.tgtype & 1 > 0,
 		'insert', g.tgtype & 4 > 0, 'delete', g.tgtype & 8 > 0, 'update', g.tgtype & 16 > 0
-	) ORDER BY g.tgname)
+	))
 	FROM pg_catalog.pg_trigger g WHERE NOT g.tgisinternal AND g.tgenabled <> 'D'
 	AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgparentid = 0 AND g.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) p)))`

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgtype"
-
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
 )
@@ -38,6 +36,9 @@ func (s *subject) checkColumns() {
 // missing says that a column is not there. The statement that adds it has a default
 // where rows that exist need a value: zero, as the program would have written it.
 func (s *subject) missing(c *meta.Column) {
+	if isSystem(c.Name) && s.isTable() && (s.ReadOnly || slices.Contains(s.Computed, c)) {
+		return
+	}
 	f := Finding{
 		Check: CheckColumn, Level: Fault, Column: c.Name, Problem: "does not exist: every call that reads or writes rows fails",
 		Go: `remove the field, or tag it db:"-"`,
@@ -54,6 +55,12 @@ func (s *subject) missing(c *meta.Column) {
 	s.add(f)
 }
 
+// isSystem reports whether each table has a column of that name, which the catalog's
+// list of its columns does not have.
+func isSystem(name string) bool {
+	return slices.Contains([]string{"ctid", "cmax", "cmin", "tableoid", "xmax", "xmin"}, name)
+}
+
 // undeclared says that a column without field needs a value that no row gets. A trigger
 // may give it one, which cannot be known, so that is no finding.
 func (s *subject) undeclared(in *catalog.Column) {
@@ -65,78 +72,6 @@ func (s *subject) undeclared(in *catalog.Column) {
 		Problem: "is NOT NULL, has no default and no field: no row can be created",
 		SQL:     "ALTER TABLE " + s.Quoted + " ALTER COLUMN " + meta.Quote(in.Name) + " DROP NOT NULL",
 	})
-}
-
-// checkType compares the types. Whether a value of the one is a value of the other is
-// pgx's to say, by what the connection knows of them. What pgx reads and writes may
-// still be too large, too long or of another clock: integers and times are compared
-// beside it. The length of a text is a note: every schema has such columns, and the
-// server refuses what is too long.
-func (s *subject) checkType(c *meta.Column, in *catalog.Column) {
-	add := func(level Level, problem string) {
-		f := Finding{Check: CheckType, Level: level, Column: c.Name, Problem: "is " + in.Type + ", and its field " + c.Type.String() + " " + problem}
-		if t := sqlType(c, s.types); s.isTable() && in.Generated == "" && t != "" {
-			f.SQL = s.alter(c, "TYPE "+t+" USING "+c.Quoted+"::text::"+t)
-		}
-		if f.Go = "change the type of the field"; level == Note {
-			f.SQL, f.Go = "", ""
-		}
-		s.add(f)
-	}
-	base := in.Base
-	if in.Enum != "" && in.Element == 0 {
-		base = pgtype.TextOID
-	}
-	reads, writes := c.Fits(s.types, in.Declared, base)
-	switch {
-	case !reads:
-		add(Fault, "cannot hold its values: reading a row fails")
-		return
-	case !writes && !s.ReadOnly && !slices.Contains(s.Computed, c):
-		add(Fault, "is not sent as that type: writing a row fails")
-		return
-	}
-	switch field, column := intSize(c), wireSize(in.Base); {
-	case field == 0 || column == 0 || field == column:
-	case field < column:
-		add(Fault, fmt.Sprintf("has %d bytes of its %d: a larger number cannot be read", field, column))
-	case !s.ReadOnly:
-		add(Warning, fmt.Sprintf("has %d bytes where it has %d: a larger number is refused", field, column))
-	}
-	switch {
-	case in.Base == pgtype.TimestampOID && !s.ReadOnly && c.Encode == meta.KindTime:
-		add(Warning, "is a moment: the column keeps the clock that the value shows and not its zone")
-	case in.Base == pgtype.VarcharOID && in.Modifier >= 4 && !s.ReadOnly && !slices.ContainsFunc(s.Rules, func(r *meta.Rule) bool { return r.Kind == meta.RuleMaxLength && r.Columns[0] == c }):
-		add(Note, fmt.Sprintf("may be longer: a text of more than %d characters is refused", in.Modifier-4))
-	case in.Base == pgtype.NumericOID && in.Modifier >= 4 && !s.ReadOnly:
-		add(Note, "may have more digits: the server rounds or refuses those")
-	}
-}
-
-// intSize returns the bytes of an integer field, also behind a pointer, 0 for others.
-func intSize(c *meta.Column) int {
-	switch c.Kind {
-	case meta.KindInt16:
-		return 2
-	case meta.KindInt32:
-		return 4
-	case meta.KindInt64:
-		return 8
-	}
-	return 0
-}
-
-// wireSize returns the bytes of an integer type, 0 for others.
-func wireSize(oid uint32) int {
-	switch oid {
-	case pgtype.Int2OID:
-		return 2
-	case pgtype.Int4OID:
-		return 4
-	case pgtype.Int8OID:
-		return 8
-	}
-	return 0
 }
 
 // checkNull compares who can be NULL. To the catalog all columns of views can, so of
@@ -206,6 +141,8 @@ func (s *subject) checkDefault(c *meta.Column, in *catalog.Column) {
 	declared := slices.Contains(s.Defaults, c)
 	switch {
 	case s.ReadOnly || !s.isTable() || s.mayChange():
+	case declared && in.Sequence != "" && !in.MayAsk:
+		s.sequence(c, in)
 	case declared && !in.HasDefault() && in.Generated == "":
 		f := Finding{
 			Check: CheckDefault, Level: Warning, Column: c.Name, Go: "remove it from query.Default",
@@ -264,54 +201,11 @@ func (s *subject) checkEnum(c *meta.Column, in *catalog.Column) {
 		v.Elem().SetString(label)
 		if known, ok := v.Interface().(interface{ Valid() bool }); ok && !known.Valid() {
 			s.add(Finding{
-				Check: CheckEnum, Level: Fault, Column: c.Name, Go: "add a constant of " + t.String() + " for it",
-				Problem: fmt.Sprintf("may be %q in the database, which is not Valid as a %s: a row with it can be read and not written", label, t),
+				Check: CheckEnum, Level: Warning, Column: c.Name, Go: "add a constant of " + t.String() + " for it",
+				Problem: fmt.Sprintf("may be %q in the database, which is not Valid as a %s: the program does not know what it means", label, t),
 			})
 		}
 	}
-}
-
-// sqlType returns a type of PostgreSQL for a field, as SQL: the one that holds all
-// values of the field and nothing else, as far as there is one. Of a type that pgx
-// writes it is pgx's choice, of any other one text.
-func sqlType(c *meta.Column, types *pgtype.Map) string {
-	switch c.Encode {
-	case meta.KindBool:
-		return "boolean"
-	case meta.KindInt16:
-		return "smallint"
-	case meta.KindInt32:
-		return "integer"
-	case meta.KindInt64:
-		return "bigint"
-	case meta.KindFloat32:
-		return "real"
-	case meta.KindFloat64:
-		return "double precision"
-	case meta.KindString:
-		return "text"
-	case meta.KindBytes:
-		return "bytea"
-	case meta.KindTime:
-		return "timestamptz"
-	case meta.KindUUID:
-		return "uuid"
-	case meta.KindJSON:
-		return "jsonb"
-	case meta.KindStrings:
-		return "text[]"
-	}
-	t := c.Type
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if known, ok := types.TypeForValue(reflect.New(t).Elem().Interface()); ok {
-		if element, ok := strings.CutPrefix(known.Name, "_"); ok {
-			return element + "[]"
-		}
-		return known.Name
-	}
-	return "text"
 }
 
 // zero returns a default for a column, as SQL; "" where none suggests itself. Of an enum

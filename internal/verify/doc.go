@@ -4,7 +4,7 @@
 // A table is looked at from the outside in:
 //
 //   - does it exist, is it of the declared kind, what may the role do (verify.go)
-//   - each column by itself: type, NULL, who sets it, labels of an enum (column.go),
+//   - each column by itself: type (type.go), NULL, who sets it, labels of an enum (column.go),
 //     and rules for its values (rule.go)
 //   - the key: what makes it unique, who makes its values (key.go)
 //   - soft deletion, triggers, rules, row security, broken indexes (table.go)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/relation"
 )
 
@@ -24,8 +25,7 @@ func (s *subject) checkRelations() {
 		case "has-one", "has-many":
 			e.lookup(r.To, r.Kind == "has-one")
 		case "many-to-many":
-			e.lookup(r.Left, false)
-			e.lookup(r.Right, false)
+			e.lookup(r.Left, false) // the other column is that of the relation in the other direction
 		}
 	}
 }
@@ -67,8 +67,8 @@ func (e *edge) add(f Finding, at relation.End) {
 // a bigint, but refuses to compare a text with one.
 func (e *edge) references(from, to relation.End) {
 	child, parent := e.relation(from.Table), e.relation(to.Table)
-	if !hasColumns(child, from.Columns) || !hasColumns(parent, to.Columns) {
-		return // said where they are declared
+	if !e.exists(from) || !e.exists(to) {
+		return
 	}
 	for i := range from.Columns {
 		a, b := child.Column(from.Columns[i]), parent.Column(to.Columns[i])
@@ -76,10 +76,12 @@ func (e *edge) references(from, to relation.End) {
 			f := Finding{
 				Check: CheckForeignKey, Level: Fault,
 				Problem: fmt.Sprintf("is %s, and refers to %s of %s, which is %s (%s)", a.Type, to.Columns[i], unquoted(to.Table), b.Type, e.name),
-				SQL:     "ALTER TABLE " + from.Table + " ALTER COLUMN " + meta.Quote(a.Name) + " TYPE " + b.Type + " USING " + meta.Quote(a.Name) + "::text::" + b.TypeName,
 			}
-			if family(a.Base) == family(b.Base) && family(a.Base) != "" {
-				f.Level = Warning
+			if family(a.Base) == family(b.Base) || family(a.Base) == "" || family(b.Base) == "" {
+				f.Level = Warning // there are operators between them, or it is not known
+			}
+			if wireBits(a.Base) > 0 && wireBits(b.Base) > wireBits(a.Base) && a.Type == a.TypeName {
+				f.SQL = "ALTER TABLE " + from.Table + " ALTER COLUMN " + meta.Quote(a.Name) + " TYPE " + b.TypeName
 			}
 			e.add(f, from)
 		}
@@ -121,11 +123,11 @@ func (e *edge) lookup(end relation.End, unique bool) {
 	indexed := false
 	for i := range r.Indexes {
 		x := &r.Indexes[i]
-		if !x.Valid || x.Predicate != "" && !e.softly(r, x) {
+		if !x.Valid || x.Predicate != "" && !e.softly(r, x) && !isNotNull(x, end.Columns) {
 			continue
 		}
-		if x.Unique && x.On(end.Columns) {
-			return
+		if columns, ok := x.Columns(); ok && x.Unique && !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(end.Columns, c) }) {
+			return // at most one row has the values
 		}
 		indexed = indexed || x.Method == "btree" && x.BeginsWith(end.Columns) || x.Method == "hash" && x.On(end.Columns)
 	}
@@ -149,9 +151,37 @@ func (e *edge) lookup(end relation.End, unique bool) {
 // so that its text can be compared.
 func (e *edge) softly(r *catalog.Relation, x *catalog.Index) bool {
 	for _, t := range e.tables {
-		if e.relation(t.Quoted) == r && t.SoftDelete != nil {
-			return x.Predicate == "("+t.SoftDelete.Name+" IS NULL)" || x.Predicate == "("+t.SoftDelete.Quoted+" IS NULL)"
+		if e.relation(t.Quoted) == r {
+			return t.SoftDelete != nil && isPredicate(x, t.SoftDelete.Name, "IS NULL")
 		}
+	}
+	return len(x.Depends) > 0 // of a table that is not verified it is not known
+}
+
+// isNotNull reports whether an index leaves out rows only that have NULL in one of the
+// columns, which no load looks for.
+func isNotNull(x *catalog.Index, columns []string) bool {
+	return slices.ContainsFunc(columns, func(c string) bool { return isPredicate(x, c, "IS NOT NULL") })
+}
+
+// isPredicate reports whether the predicate of an index asks this of a column.
+func isPredicate(x *catalog.Index, column, what string) bool {
+	return x.Predicate == "("+column+" "+what+")" || x.Predicate == "("+quote(column)+" "+what+")"
+}
+
+// exists reports whether an end of the relation is there. If not, that is said where its
+// table is verified, or here if it is not.
+func (e *edge) exists(end relation.End) bool {
+	r := e.relation(end.Table)
+	verified := slices.ContainsFunc(e.tables, func(t *plan.Table) bool { return t.Quoted == end.Table })
+	switch {
+	case hasColumns(r, end.Columns):
+		return true
+	case verified:
+	case r == nil:
+		e.add(Finding{Check: CheckTable, Level: Fault, Problem: "does not exist, or is in no schema of the search_path: every load of the relation fails (" + e.name + ")"}, end)
+	default:
+		e.add(Finding{Check: CheckColumn, Level: Fault, Problem: "does not exist: every load of the relation fails (" + e.name + ")"}, end)
 	}
 	return false
 }
@@ -177,14 +207,20 @@ func pairs(k catalog.ForeignKey, from, to []string) bool {
 	return true
 }
 
-// family returns what types that are compared with each other by an index have in
-// common, "" for others.
+// family returns what types that the server compares with each other have in common, ""
+// for those of which it is not known.
 func family(oid uint32) string {
 	switch oid {
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
-		return "integer"
-	case pgtype.TextOID, pgtype.VarcharOID:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.NumericOID, pgtype.Float4OID, pgtype.Float8OID:
+		return "number"
+	case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID, pgtype.NameOID:
 		return "text"
+	case pgtype.UUIDOID:
+		return "uuid"
+	case pgtype.BoolOID:
+		return "boolean"
+	case pgtype.ByteaOID:
+		return "bytea"
 	case pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID:
 		return "time"
 	}

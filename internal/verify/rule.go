@@ -72,13 +72,14 @@ func (s *subject) checkBound(c *meta.Column, r *meta.Rule) {
 		return // a time, of which there is no text that the server prints in the same way
 	}
 	least := r.Kind == meta.RuleAtLeast
+	isInt, _ := intBits(c)
 	for _, constraint := range s.in.Checks {
 		for _, b := range boundsIn(constraint.SQL) {
 			if b.column != c.Name || strings.HasPrefix(b.op, ">") != least {
 				continue
 			}
 			limit := b.limit
-			if one := big.NewRat(1, 1); len(b.op) == 1 && intSize(c) > 0 { // > 0 is >= 1
+			if one := big.NewRat(1, 1); len(b.op) == 1 && isInt > 0 { // > 0 is >= 1
 				if !least {
 					one.Neg(one)
 				}
@@ -89,7 +90,7 @@ func (s *subject) checkBound(c *meta.Column, r *meta.Rule) {
 				is = -is
 			}
 			switch text := fmt.Sprintf("has the constraint %s, %s", quote(constraint.Name), constraint.SQL); {
-			case is < 0, is == 0 && len(b.op) == 1 && intSize(c) == 0:
+			case is < 0, is == 0 && len(b.op) == 1 && isInt == 0:
 				s.rule(c, "", text+", and the rule "+r.Name+" is laxer with "+r.Limit+": values between are refused by the database")
 			case is > 0:
 				s.rule(c, "", text+", and the rule "+r.Name+" is stricter with "+r.Limit+": rows that are there may break it")

@@ -14,26 +14,36 @@ func (s *subject) checkRoles() {
 	if s.SoftDelete == nil || s.ReadOnly {
 		return
 	}
+	key := columnNames(s.KeyColumns())
 	for i := range s.in.Indexes {
 		x := &s.in.Indexes[i]
-		columns, _ := x.Columns()
-		if !x.Unique || x.Primary || x.Predicate != "" && slices.Contains(x.Depends, s.SoftDelete.Name) || s.uniqueWithDeleted(columns) || slices.Contains(columns, s.SoftDelete.Name) {
-			continue
+		columns, plain := x.Columns()
+		switch {
+		case !x.Unique || x.Primary || x.On(key) || x.Predicate != "" && slices.Contains(x.Depends, s.SoftDelete.Name):
+		case slices.Contains(columns, s.SoftDelete.Name) || s.uniqueWithDeleted(columns):
+		default:
+			f := Finding{
+				Check: CheckSoftDelete, Level: Warning, Column: strings.Join(columns, ", "), Go: "schema.UniqueWithDeleted if that is meant",
+				Problem: "is unique among deleted rows too, by " + x.Name + ": a value cannot be used again after its row was deleted softly",
+			}
+			if plain && s.replaceable(x) {
+				f.SQL = "CREATE UNIQUE INDEX ON " + s.Quoted + " (" + quoteAll(columns) + ") WHERE " + s.SoftDelete.Quoted + " IS NULL; "
+				if x.Constraint != "" {
+					f.SQL += "ALTER TABLE " + s.Quoted + " DROP CONSTRAINT " + quote(x.Constraint)
+				} else {
+					f.SQL += "DROP INDEX " + x.Name
+				}
+			}
+			s.add(f)
 		}
-		f := Finding{
-			Check: CheckRole, Level: Warning, Column: strings.Join(columns, ", "), Go: "schema.UniqueWithDeleted if that is meant",
-			Problem: "is unique among deleted rows too, by " + x.Name + ": a value cannot be used again after its row was deleted softly",
-		}
-		if x.Constraint != "" {
-			f.SQL = "ALTER TABLE " + s.Quoted + " DROP CONSTRAINT " + quote(x.Constraint)
-		} else {
-			f.SQL = "DROP INDEX " + x.Name
-		}
-		if len(columns) == len(x.Keys) && x.Predicate == "" {
-			f.SQL += "; CREATE UNIQUE INDEX ON " + s.Quoted + " (" + quoteAll(columns) + ") WHERE " + s.SoftDelete.Quoted + " IS NULL"
-		}
-		s.add(f)
 	}
+}
+
+// replaceable reports whether an index on columns says nothing that the statement that
+// replaces it would lose, and nothing refers to it.
+func (s *subject) replaceable(x *catalog.Index) bool {
+	own := func(k catalog.IndexKey) bool { return !k.Plain }
+	return x.Predicate == "" && !x.Includes && !x.NullsEqual && !x.Referenced && s.in.Kind == catalog.Ordinary && !slices.ContainsFunc(x.Keys, own)
 }
 
 func (s *subject) uniqueWithDeleted(columns []string) bool {
@@ -53,22 +63,36 @@ func (s *subject) checkServer() {
 	if !s.ReadOnly {
 		s.checkTriggers()
 	}
+	force := ""
+	if s.in.Forceable {
+		force = "ALTER TABLE " + s.Quoted + " FORCE ROW LEVEL SECURITY"
+	}
+	if s.in.Inherited && !s.ReadOnly {
+		s.add(Finding{
+			Check: CheckServer, Level: Warning,
+			Problem: "is inherited by other tables, whose rows it has too: a key is unique in each of them only, so one key may be several rows",
+		})
+	}
 	switch {
 	case s.in.Exempt:
 		s.add(Finding{
-			Check: CheckTrigger, Level: Warning, SQL: "ALTER TABLE " + s.Quoted + " FORCE ROW LEVEL SECURITY",
+			Check: CheckServer, Level: Warning, SQL: force,
 			Problem: "has row security, from which the role " + s.in.Role + " is exempt as owner, superuser or by BYPASSRLS: it sees and writes all rows",
 			Go:      "connect as a role of its own",
 		})
 	case s.in.Secured:
-		s.add(Finding{Check: CheckTrigger, Level: Note, Problem: "has row security: policies decide which rows the role " + s.in.Role + " sees"})
+		s.add(Finding{Check: CheckServer, Level: Note, Problem: "has row security: policies decide which rows the role " + s.in.Role + " sees"})
 	}
 	for i := range s.in.Indexes {
 		if x := &s.in.Indexes[i]; !x.Valid {
-			s.add(Finding{
+			f := Finding{
 				Check: CheckIndex, Level: Warning, SQL: "REINDEX INDEX CONCURRENTLY " + x.Name,
 				Problem: "has the index " + x.Name + ", which is not complete: no query uses it, every write maintains it",
-			})
+			}
+			if s.in.Kind == catalog.Partitioned {
+				f.SQL, f.Problem = "", "has the index "+x.Name+", which is not on all partitions yet: attach an index of each to it"
+			}
+			s.add(f)
 		}
 	}
 }
@@ -82,14 +106,17 @@ func (s *subject) checkTriggers() {
 		shown := s.MayLeaveOut || len(s.ReadBack)+len(s.Computed) > 0 || s.UpdatedAt != nil && !g.Insert
 		if g.Before && g.Row && (g.Insert || g.Update) && !shown {
 			s.add(Finding{
-				Check: CheckTrigger, Level: Warning, Go: "query.ReadBack for the columns that it sets, query.MayLeaveOut if it leaves out rows",
+				Check: CheckServer, Level: Warning, Go: "query.ReadBack for the columns that it sets, query.MayLeaveOut if it leaves out rows",
 				Problem: "has the trigger " + quote(g.Name) + " (" + g.Function + "), which may change rows before they are written: the entity would not show it",
 			})
 		}
 	}
 	for _, rule := range s.in.Rules {
+		if s.in.Kind == catalog.View {
+			continue // it is what makes the view one that can be written
+		}
 		s.add(Finding{
-			Check: CheckTrigger, Level: Warning, SQL: "DROP RULE " + quote(rule) + " ON " + s.Quoted,
+			Check: CheckServer, Level: Warning,
 			Problem: "has the rule " + quote(rule) + ", which puts other statements in the place of those that are sent: counts of rows and rows that come back may be others",
 		})
 	}

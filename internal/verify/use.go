@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -46,33 +47,69 @@ func (s *subject) checkConflict(ctx context.Context, db smrt.DB, u Use) error {
 	if u.Conflict.Where != "" {
 		on += " WHERE " + u.Conflict.Where
 	}
-	var plan string
-	err := db.QueryRow(ctx, "EXPLAIN (COSTS OFF) INSERT INTO "+s.Quoted+" DEFAULT VALUES ON CONFLICT "+on+" DO NOTHING", pgx.QueryExecModeExec).Scan(&plan)
+	f := Finding{Check: CheckConflict, Level: Fault, Site: u.Site, Column: names(target)}
+	err := explain(ctx, db, "EXPLAIN (COSTS OFF) INSERT INTO "+s.Quoted+" DEFAULT VALUES ON CONFLICT "+on+" DO NOTHING")
 	var refused *pgconn.PgError
 	switch {
-	case err == nil:
+	case err == nil && !s.deferrable(target):
 		return nil
-	case !errors.As(err, &refused):
+	case err == nil: // found when the statement runs
+		f.Problem = "is declared as a conflict of upserts, and its unique constraint is deferrable, which ON CONFLICT does not take"
+	case !errors.As(err, &refused) || !strings.HasPrefix(refused.Code, "42"):
 		return err
-	}
-	f := Finding{
-		Check: CheckConflict, Level: Fault, Site: u.Site, Column: names(target),
-		Problem: "is declared as a conflict of upserts, which the server refuses: " + pgerr.OfText(refused),
-	}
-	if refused.Code == "42P10" {
-		f.SQL = "CREATE UNIQUE INDEX ON " + s.Quoted + " " + on
+	default:
+		f.Problem = "is declared as a conflict of upserts, which the server refuses: " + pgerr.OfText(refused)
+		if refused.Code == "42P10" && s.in.Kind == catalog.Ordinary {
+			f.SQL = "CREATE UNIQUE INDEX ON " + s.Quoted + " " + on
+		}
 	}
 	s.add(f)
 	return nil
+}
+
+// explain asks for the plan of a statement. In a transaction it does so within a
+// savepoint, which a refusal does not leave.
+func explain(ctx context.Context, db smrt.DB, sql string) (err error) {
+	var plan string
+	if b, ok := db.(interface {
+		Begin(ctx context.Context) (pgx.Tx, error)
+	}); ok {
+		tx, err := b.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was changed
+		db = tx
+	}
+	return db.QueryRow(ctx, sql, pgx.QueryExecModeExec).Scan(&plan)
+}
+
+// deferrable reports whether all unique indexes on columns are.
+func (s *subject) deferrable(columns []*meta.Column) bool {
+	found := false
+	for i := range s.in.Indexes {
+		if x := &s.in.Indexes[i]; x.Unique && x.Valid && x.On(columnNames(columns)) {
+			if x.Immediate {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
 }
 
 // checkPage looks for an index in the order of pages, read in either direction. Without
 // one each page sorts all rows that match, so that page 1,000 costs as much as all.
 func (s *subject) checkPage(u Use) {
 	order := s.pageOrder(u.Order)
+	sorted := 0 // terms of the order that an index has
 	for i := range s.in.Indexes {
-		if x := &s.in.Indexes[i]; x.Valid && x.Method == "btree" && s.ofAll(x) && (sorts(x, order, false) || sorts(x, order, true)) {
-			return
+		if x := &s.in.Indexes[i]; x.Valid && x.Method == "btree" && s.ofAll(x) {
+			n := max(sorts(x, order, false), sorts(x, order, true))
+			if n == len(order) || n == 1 && x.Unique && len(x.Keys) == 1 {
+				return
+			}
+			sorted = max(sorted, n)
 		}
 	}
 	var terms, columns []string
@@ -87,6 +124,9 @@ func (s *subject) checkPage(u Use) {
 	f := Finding{
 		Check: CheckIndex, Level: Warning, Site: u.Site, Column: strings.Join(columns, ", "),
 		Problem: "is an order of pages that no index has: each page sorts the rows that match",
+	}
+	if sorted > 0 {
+		f.Level, f.Problem = Note, fmt.Sprintf("is an order of pages of which an index has the first %d of %d columns: rows that are equal there are sorted for each page", sorted, len(order))
 	}
 	if s.isTable() {
 		f.SQL = "CREATE INDEX ON " + s.Quoted + " (" + strings.Join(terms, ", ") + ")"
@@ -138,27 +178,29 @@ func (s *subject) ofAll(x *catalog.Index) bool {
 	return e.softly(s.in, x)
 }
 
-// sorts reports whether an index is in an order, read forwards or backwards. Further keys
-// of it do not matter. A key with operators or a collation of its own sorts in another
-// order than ORDER BY does.
-func sorts(x *catalog.Index, order []meta.Order, backwards bool) bool {
-	if len(x.Keys) < len(order) {
-		return false
-	}
+// sorts returns how many terms of an order an index is in, read forwards or backwards.
+// Further keys of it do not matter. A key with operators or a collation of its own sorts
+// in another order than ORDER BY does.
+func sorts(x *catalog.Index, order []meta.Order, backwards bool) int {
 	for i, o := range order {
+		if i == len(x.Keys) {
+			return i
+		}
 		k := x.Keys[i]
 		if o.Column.Expr != nil || k.Column != o.Column.Name || !k.Plain || (k.Desc != backwards) != o.Desc || (k.NullsFirst != backwards) != o.First() {
-			return false
+			return i
 		}
 	}
-	return true
+	return len(order)
 }
 
 // names returns the names of columns as one text, for a finding.
-func names(columns []*meta.Column) string {
+func names(columns []*meta.Column) string { return strings.Join(columnNames(columns), ", ") }
+
+func columnNames(columns []*meta.Column) []string {
 	all := make([]string, len(columns))
 	for i, c := range columns {
 		all[i] = c.Name
 	}
-	return strings.Join(all, ", ")
+	return all
 }

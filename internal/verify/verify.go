@@ -33,13 +33,13 @@ const (
 	CheckNull       = "null"        // the field can hold NULL if the column can
 	CheckKey        = "key"         // it is unique, and somebody makes it
 	CheckDefault    = "default"     // who sets a column that the program does not
-	CheckRole       = "role"        // what soft deletion needs
+	CheckSoftDelete = "soft-delete" // what soft deletion needs
 	CheckForeignKey = "foreign-key" // a relation has one
 	CheckIndex      = "index"       // relations and pages have one, and none is incomplete
 	CheckConflict   = "conflict"    // the server finds its index
 	CheckEnum       = "enum"        // its labels are valid in the program
 	CheckRule       = "rule"        // rules for values are those of the database
-	CheckTrigger    = "trigger"     // nothing changes or hides rows in silence
+	CheckServer     = "server"      // nothing changes or hides rows in silence
 )
 
 // Finding is a difference between a declaration and the database.
@@ -197,24 +197,52 @@ func (s *subject) checkTable() bool {
 			Problem: "is a " + kind.String() + " that takes " + list(s.in.Writable, "no writes") + ": the other writes fail",
 		})
 	}
+	s.checkPrivileges()
+	return true
+}
+
+// checkPrivileges looks at what the role may do. Privileges on columns will do for those
+// that are declared.
+func (s *subject) checkPrivileges() {
+	grant := func(level Level, privilege, on, problem, change string) {
+		s.add(Finding{Check: CheckTable, Level: level, SQL: "GRANT " + privilege + " ON " + on + " TO " + s.in.Role, Problem: problem, Go: change})
+	}
+	if !s.in.Usable {
+		grant(Fault, "USAGE", "SCHEMA "+s.in.SchemaName, "is in a schema on which the role "+s.in.Role+" lacks USAGE: every call returns permission denied", "")
+	}
 	needed := []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 	if s.ReadOnly {
 		needed = needed[:1]
 	}
 	for _, privilege := range needed {
-		if s.in.May(privilege) {
-			continue
+		switch lacks := s.lacks(privilege); {
+		case !lacks:
+		case privilege == "SELECT":
+			grant(Fault, privilege, s.Quoted, "may not be read by the role "+s.in.Role+", which lacks SELECT on it or on a declared column: calls return permission denied", "")
+		default:
+			grant(Warning, privilege, s.Quoted, "lacks "+privilege+" for the role "+s.in.Role+": calls that need it return permission denied", "declare it with query.NewView if it is only read")
 		}
-		f := Finding{
-			Check: CheckTable, Level: Warning, SQL: "GRANT " + privilege + " ON " + s.Quoted + " TO " + s.in.Role,
-			Problem: "must not be used for " + privilege + " by the role " + s.in.Role + ": calls that do return permission denied", Go: "declare it with query.NewView if it is only read",
-		}
-		if privilege == "SELECT" {
-			f.Level, f.Go = Fault, ""
-		}
-		s.add(f)
 	}
-	return true
+}
+
+// lacks reports whether the role may not do something with a declared column, or with any.
+func (s *subject) lacks(privilege string) bool {
+	if s.in.May(privilege) {
+		return false
+	}
+	may := false
+	for _, c := range s.Struct.Columns {
+		in := s.in.Column(c.Name)
+		switch {
+		case in == nil || privilege == "INSERT" && (slices.Contains(s.Computed, c) || s.MadeByServer(c)):
+		case privilege == "UPDATE" && (slices.Contains(s.Computed, c) || s.IsKey(c) || c == s.CreatedAt):
+		case !in.May(privilege):
+			return true
+		default:
+			may = true
+		}
+	}
+	return !may
 }
 
 func list(names []string, none string) string {
