@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/smrttest"
 )
@@ -29,6 +31,35 @@ func TestManyTestsAtOnce(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	assertNothingLeft(t, dir)
+}
+
+// TestExternalServer has a server that runs already, with a table of databases that must be what it was.
+func TestExternalServer(t *testing.T) {
+	t.Parallel()
+	server := smrttest.Replicas(t, smrttest.SQL(), 1).Primary
+	child := func(dsn, tests string) (string, error) {
+		cmd := exec.Command(check.Value(os.Executable())(t), "-test.v", "-test.run="+tests)
+		cmd.Env = append(usersEnv(), "SMRT_TEST_DSN="+dsn, "SMRT_PG_BIN=/nonexistent")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := child(server.DSN(), "^(TestEachTestHasItsOwnDatabase|TestDSN|TestReplicas|ExamplePool)$")
+	if err != nil || strings.Count(out, "--- PASS") != 3 || strings.Count(out, "--- SKIP: TestReplicas") != 1 {
+		t.Errorf("%v\n%s", err, out)
+	}
+
+	pool := check.Value(pgxpool.New(t.Context(), server.DSN()))(t)
+	t.Cleanup(pool.Close)
+	if left := one[int](t, pool, "select count(*) from pg_database where datname like 'smrt%'"); left != 0 {
+		t.Errorf("%d databases are left", left)
+	}
+
+	// With no connection to spare, the test says what to do.
+	_ = check.Value(pool.Exec(t.Context(), "create role few login createdb connection limit 0"))(t)
+	few := strings.Replace(server.DSN(), "postgres@", "few@", 1)
+	if out, err := child(few, "^TestDSN$"); err == nil || !strings.Contains(out, "-parallel") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestMany is what TestManyTestsAtOnce runs.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -87,10 +88,17 @@ func checkAfter(t testing.TB, db *testdb.Database) {
 	})
 }
 
-// explain replaces the advice for those who develop the library.
+// tooManyConnections is the SQLSTATE of a server that has none left.
+const tooManyConnections = "53300"
+
+// explain replaces the advice for those who develop the library, and adds some where there is none.
 func explain(err error) error {
 	if missing := new(testdb.NotInstalledError); errors.As(err, &missing) {
 		return errors.New(missing.Advice())
+	}
+	if pgErr := new(pgconn.PgError); errors.As(err, &pgErr) && pgErr.Code == tooManyConnections {
+		return fmt.Errorf("%w: raise max_connections of the server, or run fewer tests beside each other with -parallel, and "+
+			"fewer packages with -p", err)
 	}
 	return err
 }
