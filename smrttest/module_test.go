@@ -114,6 +114,38 @@ func TestModuleOfAUser(t *testing.T) {
 	assertNothingLeft(t, m.tmp)
 }
 
+// TestNothingOfTestsInPrograms looks at what the packages of the library import, all but this one and internal ones.
+func TestNothingOfTestsInPrograms(t *testing.T) {
+	t.Parallel()
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{.Name}} {{join .Deps " "}}`, "./...")
+	list.Dir = ".."
+	seen := 0
+	for line := range strings.Lines(string(check.Value(list.Output())(t))) {
+		words := strings.Fields(line)
+		if strings.Contains(words[0], "/internal/") || words[1] == "main" || words[1] == "smrttest" {
+			continue
+		}
+		seen++
+		for _, path := range []string{"testing", "go.uber.org/goleak", "github.com/smrt-go/smrt/smrttest"} {
+			if slices.Contains(words[2:], path) {
+				t.Errorf("%s imports %s", words[0], path)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("%d packages were seen", seen)
+	}
+}
+
+// TestDocumentationIsComplete looks for types in what is exported that users cannot look up.
+func TestDocumentationIsComplete(t *testing.T) {
+	t.Parallel()
+	text := string(check.Value(exec.Command("go", "doc", "-all", ".").Output())(t))
+	if strings.Contains(text, "testdb.") || !strings.Contains(text, "func Pool(") {
+		t.Errorf("go doc says:\n%s", text)
+	}
+}
+
 // TestLeaksInAModule has tests that leak: a connection, a transaction, a setting and a goroutine. Each fails, and its
 // report has the line that is marked.
 func TestLeaksInAModule(t *testing.T) {

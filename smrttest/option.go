@@ -27,7 +27,12 @@ func MaxConns(n int32) Option { return configure(testdb.MaxConns(n)) }
 
 // Configure lets fn change the configuration of the pool, after the options before it: hooks, tracers, settings of the
 // session. The fields for the server's address are not to be changed.
-func Configure(fn func(*pgxpool.Config)) Option { return configure(testdb.Configure(fn)) }
+func Configure(fn func(*pgxpool.Config)) Option {
+	if fn == nil {
+		return Option{}
+	}
+	return configure(testdb.Configure(fn))
+}
 
 func configure(opt testdb.Option) Option {
 	return Option{func(s *settings) { s.pool = append(s.pool, opt) }}

@@ -51,7 +51,7 @@ func TestNothingIsLeftOfATest(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	pool := smrttest.Pool(t, items, smrttest.Option{}, smrttest.MaxConns(2), smrttest.Configure(func(cfg *pgxpool.Config) {
+	pool := smrttest.Pool(t, items, smrttest.Option{}, smrttest.Configure(nil), smrttest.MaxConns(2), smrttest.Configure(func(cfg *pgxpool.Config) {
 		cfg.MaxConns++
 		cfg.ConnConfig.RuntimeParams["application_name"] = "options"
 	}))
