@@ -1,5 +1,5 @@
 // Command smrt works on the declarations of a program that uses smrt: it writes
-// them from the database (smrt gen).
+// them from the database (smrt gen), and compares them with one (smrt verify).
 //
 // It ends with 0 if all is well, 1 if something was found, 2 if it was called
 // wrongly, and 3 if what it needs is not there, such as the database.
@@ -30,6 +30,7 @@ type commands struct {
 	JSON bool `name:"json" help:"Print the report as JSON."`
 
 	Gen        genCommand        `cmd:"" help:"Write tables, columns and relations from a database and Go structs."`
+	Verify     verifyCommand     `cmd:"" help:"Compare the declarations of a program with a database."`
 	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
 }
 

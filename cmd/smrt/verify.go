@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
+)
+
+// verifyCommand is smrt verify.
+type verifyCommand struct {
+	Packages []string `arg:"" optional:"" help:"Packages with the declarations. Default: ./..." placeholder:"PACKAGE"`
+	DSN      string   `name:"dsn" env:"DATABASE_URL" help:"The database." placeholder:"URL"`
+	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
+	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are verified too." placeholder:"DIR" type:"existingdir"`
+	Contract string   `help:"File with the contract. It is compared if it is there." default:"smrt.contract" placeholder:"FILE"`
+	Write    bool     `help:"Write the contract."`
+	Running  []string `help:"Contracts of releases that still run, which the database must meet too." placeholder:"FILE" type:"existingfile"`
+}
+
+// Help explains the command where its flags are listed.
+func (verifyCommand) Help() string {
+	return `Exported package variables that are tables are compared with the database. To compare
+conflicts and orders of pages too, call schema.Verify in a test.`
+}
+
+// verifyProgram is what runs in the user's module.
+//
+//go:embed verify.go.tmpl
+var verifyProgram string
+
+// verified is what it prints.
+type verified struct {
+	Findings []finding `json:"findings"`
+	Contract string    `json:"contract"` // "" if there are faults
+	Error    string    `json:"error"`    // of the database, or of what was asked
+}
+
+// finding is a schema.Finding as text and by its parts.
+type finding struct {
+	Level, Check, Site, Table, Column, Problem, SQL, Go, Text string
+}
+
+// verifyReport is the report as JSON.
+type verifyReport struct {
+	Tables   int       `json:"tables"`
+	Findings []finding `json:"findings"`
+	Contract string    `json:"contract"` // "same", "written", "differs", "none", "not made"
+	Differs  []string  `json:"differs"`  // lines of the contract with + or - before them
+}
+
+// Run runs the command.
+func (c *verifyCommand) Run(ctx context.Context, r *report) error {
+	if c.DSN == "" {
+		return usageError{errors.New("which database? set DATABASE_URL or give --dsn URL")}
+	}
+	if len(c.Packages) == 0 {
+		c.Packages = []string{"./..."}
+	}
+	tables, err := program.Find(ctx, ".", c.Packages)
+	if err != nil {
+		return err
+	}
+	args := []string{c.DSN, fmt.Sprint(len(c.Queries))}
+	args = append(append(args, c.Queries...), c.Running...)
+	for i := range args[2:] {
+		if args[2+i], err = filepath.Abs(args[2+i]); err != nil {
+			return err
+		}
+	}
+	var v verified
+	if err := tables.Run(ctx, template.Must(template.New("verify").Parse(verifyProgram)), &v, args...); err != nil {
+		return err
+	}
+	if v.Error != "" {
+		return errors.New(v.Error)
+	}
+	report := verifyReport{Tables: tables.Count(), Findings: v.Findings}
+	if err := c.compare(&report, v.Contract); err != nil {
+		return err
+	}
+	return c.print(r, report)
+}
+
+// compare compares the contract with the file, or writes it.
+func (c *verifyCommand) compare(report *verifyReport, contract string) error {
+	old, err := os.ReadFile(c.Contract)
+	switch {
+	case contract == "":
+		report.Contract = "not made"
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case string(old) == contract:
+		report.Contract = "same"
+	case c.Write:
+		report.Contract = "written"
+		return os.WriteFile(c.Contract, []byte(contract), 0o644) //nolint:gosec // it is committed
+	case err != nil:
+		report.Contract = "none"
+	default:
+		report.Contract = "differs"
+		report.Differs = differences(string(old), contract)
+	}
+	return nil
+}
+
+// differences returns the lines of two contracts that only one has.
+func differences(before, after string) (lines []string) {
+	was, is := strings.Split(strings.TrimSpace(before), "\n"), strings.Split(strings.TrimSpace(after), "\n")
+	for _, line := range was {
+		if !slices.Contains(is, line) && line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, "- "+line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			lines = append(lines, "+ "+line)
+		}
+	}
+	return lines
+}
+
+// print prints the report.
+func (c *verifyCommand) print(r *report, report verifyReport) error {
+	levels := []string{"note", "warning", "fault"}
+	var found error
+	for _, f := range report.Findings {
+		if slices.Index(levels, f.Level) >= slices.Index(levels, c.Level) {
+			found = errFound
+		}
+	}
+	if report.Contract == "differs" {
+		found = errFound
+	}
+	if done, err := r.value(report); done {
+		return errors.Join(err, found)
+	}
+	colors := map[string]string{"fault": red, "warning": yellow}
+	for _, f := range report.Findings {
+		if text := f.Text; colors[f.Level] != "" {
+			r.printf("%s\n", strings.Replace(text, f.Level, r.paint(colors[f.Level], f.Level), 1))
+		} else {
+			r.printf("%s\n", text)
+		}
+	}
+	for _, line := range report.Differs {
+		r.printf("%s: %s\n", c.Contract, line)
+	}
+	switch report.Contract {
+	case "differs":
+		r.printf("%s: %s\n", c.Contract, r.paint(red, "the program needs something else; run smrt verify --write"))
+	case "written":
+		r.printf("%s: %s\n", c.Contract, r.paint(green, "written"))
+	}
+	r.printf("%d tables, %d findings\n", report.Tables, len(report.Findings))
+	return found
+}
