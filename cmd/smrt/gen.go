@@ -123,7 +123,7 @@ func (c *genCommand) report(r *report, dir string, result *gen.Result) error {
 		if f.Table != "" {
 			r.printf("%s: ", f.Table)
 		}
-		r.printf("%s\n", f.Message)
+		r.printf("%s\n", f.Problem)
 		if f.Config != "" {
 			r.printf("      in %s: %s\n", c.Config, f.Config)
 		}

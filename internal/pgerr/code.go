@@ -156,6 +156,9 @@ var timeouts = map[string]error{
 // Timeout returns the error of smrt for a timeout of the server, or nil.
 func Timeout(err error) error { return timeouts[code(err)] }
 
+// HasNoArbiter reports whether no unique index is on what ON CONFLICT names.
+func HasNoArbiter(err error) bool { return hasCode(err, "42P10") }
+
 // OfText returns what the server says of the text of a statement that had no values,
 // which its message quotes otherwise.
 func OfText(pg *pgconn.PgError) string { return pg.Message + " (" + pg.Code + ")" }

@@ -106,7 +106,7 @@ func TestCodesStandHere(t *testing.T) {
 			return err
 		case entry.IsDir():
 			switch rel {
-			case ".git", "cmd", "tools", "queries", "internal/pgerr", "internal/testdb", "internal/shop", "internal/pagila":
+			case ".git", "cmd", "tools", "queries", "internal/pgerr", "internal/testdb", "internal/shop", "internal/pagila", "smrttest":
 				return filepath.SkipDir
 			}
 			return nil

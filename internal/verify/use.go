@@ -55,11 +55,11 @@ func (s *subject) checkConflict(ctx context.Context, db smrt.DB, u Use) error {
 		return nil
 	case err == nil: // found when the statement runs
 		f.Problem = "is declared as a conflict of upserts, and its unique constraint is deferrable, which ON CONFLICT does not take"
-	case !errors.As(err, &refused) || !strings.HasPrefix(refused.Code, "42"):
+	case !errors.As(err, &refused) || !pgerr.IsMissing(err): // the database cannot be asked
 		return err
 	default:
 		f.Problem = "is declared as a conflict of upserts, which the server refuses: " + pgerr.OfText(refused)
-		if refused.Code == "42P10" && s.in.Kind == catalog.Ordinary {
+		if pgerr.HasNoArbiter(err) && s.in.Kind == catalog.Ordinary {
 			f.SQL = "CREATE UNIQUE INDEX ON " + s.Quoted + " " + on
 		}
 	}

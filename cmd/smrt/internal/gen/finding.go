@@ -10,7 +10,7 @@ type Finding struct {
 	Note    bool   `json:"note"`            // the run goes on; otherwise nothing is written
 	Rule    string `json:"rule"`            // which kind it is
 	Table   string `json:"table,omitempty"` // as configuration names it
-	Message string `json:"message"`
+	Problem string `json:"problem"`
 	Config  string `json:"config,omitempty"` // lines for smrt.yaml that end it
 }
 
@@ -18,11 +18,11 @@ type Finding struct {
 type findings []Finding
 
 func (f *findings) add(rule, table, message, config string) {
-	*f = append(*f, Finding{Rule: rule, Table: table, Message: message, Config: config})
+	*f = append(*f, Finding{Rule: rule, Table: table, Problem: message, Config: config})
 }
 
 func (f *findings) note(rule, table, message, config string) {
-	*f = append(*f, Finding{Note: true, Rule: rule, Table: table, Message: message, Config: config})
+	*f = append(*f, Finding{Note: true, Rule: rule, Table: table, Problem: message, Config: config})
 }
 
 // sorted returns those that stop a run first, each kind by table.
@@ -34,7 +34,7 @@ func (f findings) sorted() []Finding {
 		return 0
 	}
 	slices.SortStableFunc(f, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Problem, b.Problem))
 	})
 	return f
 }

@@ -122,7 +122,7 @@ func (c *compiler) pasted(t *testing.T, relations []*catalog.Relation, schema, c
 			if f.Note {
 				continue
 			}
-			if f.Config == "" || f.Message == "" {
+			if f.Config == "" || f.Problem == "" {
 				t.Fatalf("a finding has no line to paste: %+v", f)
 			}
 			config = merge(t, config, f.Config)
@@ -203,7 +203,7 @@ func source(t *testing.T, fset *token.FileSet, e ast.Expr) string {
 func findings(r *gen.Result, rule string) (all []string) {
 	for _, f := range r.Findings {
 		if f.Rule == rule {
-			all = append(all, f.Table+": "+f.Message)
+			all = append(all, f.Table+": "+f.Problem)
 		}
 	}
 	return all
