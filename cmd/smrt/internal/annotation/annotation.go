@@ -1,0 +1,101 @@
+// Package annotation reads what the comments of a migration say to smrt:
+//
+//	-- smrt:phase contract
+//	-- smrt:allow L3 the table has 20 rows
+//
+// An annotation is a comment that begins with two dashes, in a line of its own, so
+// goose and PostgreSQL see nothing of it. What it means is its reader's business.
+package annotation
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/smrt-go/smrt/internal/sqltext"
+)
+
+// The names of annotations.
+const (
+	Allow = "allow" // a rule of smrt lint, and the reason not to follow it in the next statement
+	Phase = "phase" // when smrt migrate runs the file
+)
+
+// Annotation is one annotation.
+type Annotation struct {
+	Name string   // Allow or Phase
+	Args []string // what follows the name, by words
+	Text string   // the same as one text, without space around it
+	File string
+	Line int // from 1
+}
+
+// Error says what is wrong with an annotation.
+type Error struct {
+	File    string
+	Line    int
+	Problem string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem) }
+
+// Parse returns the annotations of a file's text, in order. The error is an *Error,
+// of the first that has no known name or shares its line with SQL. Comments with
+// slashes, and those in the bodies of functions, are none.
+func Parse(file, text string) ([]Annotation, error) {
+	var all []Annotation
+	line, seen := 1, 0
+	lexer := sqltext.New(text)
+	for {
+		token := lexer.Next()
+		if token.Kind == sqltext.End {
+			return all, nil
+		}
+		if token.Kind != sqltext.Comment {
+			continue
+		}
+		comment, _, _ := strings.Cut(text[token.Pos:], "\n")
+		rest, ok := strings.CutPrefix(strings.TrimSpace(strings.TrimLeft(comment, "-")), "smrt:")
+		if !ok || !strings.HasPrefix(comment, "--") {
+			continue
+		}
+		line, seen = line+strings.Count(text[seen:token.Pos], "\n"), token.Pos
+		a := parse(rest)
+		a.File, a.Line = file, line
+		before := text[:token.Pos]
+		if problem := a.problem(before[strings.LastIndexByte(before, '\n')+1:]); problem != "" {
+			return nil, &Error{File: file, Line: line, Problem: problem}
+		}
+		all = append(all, a)
+	}
+}
+
+// parse reads what stands behind the colon.
+func parse(text string) Annotation {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return Annotation{}
+	}
+	return Annotation{Name: words[0], Args: words[1:], Text: strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), words[0]))}
+}
+
+// problem says what is wrong with an annotation, and before it in its line.
+func (a Annotation) problem(before string) string {
+	switch {
+	case !slices.Contains([]string{Allow, Phase}, a.Name):
+		return fmt.Sprintf("there is no annotation smrt:%s: the names are %s and %s", a.Name, Allow, Phase)
+	case strings.TrimSpace(before) != "":
+		return fmt.Sprintf("smrt:%s stands behind SQL: give it a line of its own, above the statement", a.Name)
+	}
+	return ""
+}
+
+// Read returns the annotations of a file.
+func Read(fsys fs.FS, file string) ([]Annotation, error) {
+	text, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, string(text))
+}
