@@ -4,19 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
-	"path"
-	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/sqlc"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -31,9 +25,6 @@ import (
 // from pieces. Whether sqlc's Go types still fit is not compared. The error says that the folder or the
 // database could not be read, or that there is no query.
 func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings, error) {
-	if folder == nil {
-		return nil, &smrt.QueryError{Reason: "schema: the folder is nil: give one, as os.DirFS does"}
-	}
 	queries, err := queriesIn(folder)
 	if err != nil {
 		return nil, err
@@ -43,14 +34,14 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 	}
 	var found Findings
 	for _, q := range queries {
-		refused, err := describe(ctx, db, q.sql)
+		refused, err := describe(ctx, db, q.SQL)
 		if err != nil {
-			return nil, fmt.Errorf("smrt: schema: %s: %w", q.name, err)
+			return nil, fmt.Errorf("smrt: schema: %s: %w", q.Name, err)
 		}
 		if refused != nil {
 			found = append(found, Finding{
-				Check: CheckQuery, Level: Fault, Site: q.site, Table: q.name,
-				Problem: "is refused by the server: " + pgerr.OfText(refused) + at(q.sql, refused.Position),
+				Check: CheckQuery, Level: Fault, Site: q.Site, Table: q.Name,
+				Problem: sqlc.Refused(q.SQL, refused),
 				Go:      "change the query and run sqlc generate",
 			})
 		}
@@ -58,42 +49,14 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 	return found, nil
 }
 
-// constant is a query of a program.
-type constant struct{ name, sql, site string }
-
 // queriesIn returns the queries of a folder, in the order of files and lines.
-func queriesIn(folder fs.FS) ([]constant, error) {
-	files, err := fs.Glob(folder, "*.go")
-	if err != nil {
-		return nil, err
+func queriesIn(folder fs.FS) ([]sqlc.Query, error) {
+	if folder == nil {
+		return nil, &smrt.QueryError{Reason: "schema: the folder is nil: give one, as os.DirFS does"}
 	}
-	var queries []constant
-	for _, file := range files {
-		source, err := fs.ReadFile(folder, file)
-		if err != nil {
-			return nil, fmt.Errorf("smrt: schema: %w", err)
-		}
-		positions := token.NewFileSet()
-		parsed, err := parser.ParseFile(positions, file, source, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, fmt.Errorf("smrt: schema: %w", err)
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if _, ok := n.(*ast.BinaryExpr); ok {
-				return false // a text in pieces, as sqlc writes none
-			}
-			literal, ok := n.(*ast.BasicLit)
-			if !ok || literal.Kind != token.STRING {
-				return true
-			}
-			sql, _ := strconv.Unquote(literal.Value) // the parser has checked it
-			if text, ok := strings.CutPrefix(sql, "-- name:"); ok {
-				name, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-				at := positions.Position(literal.Pos())
-				queries = append(queries, constant{name, sql, path.Base(at.Filename) + ":" + strconv.Itoa(at.Line)})
-			}
-			return true
-		})
+	queries, err := sqlc.Read(folder)
+	if err != nil {
+		return nil, fmt.Errorf("smrt: schema: %w", err)
 	}
 	if len(queries) == 0 {
 		return nil, &smrt.QueryError{Reason: `schema: the folder has no query: none of its Go files has a string that begins with "-- name:"`}
@@ -119,14 +82,4 @@ func describe(ctx context.Context, db txn.Beginner, sql string) (refused *pgconn
 		return nil, nil
 	}
 	return nil, rollback
-}
-
-// at says where in a statement something is.
-func at(sql string, position int32) string {
-	runes := []rune(sql)
-	if position < 1 || int(position) > len(runes) {
-		return ""
-	}
-	before := string(runes[:position-1])
-	return fmt.Sprintf(", at line %d of the query", 1+strings.Count(before, "\n"))
 }

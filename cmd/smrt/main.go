@@ -1,5 +1,6 @@
 // Command smrt works on the declarations of a program that uses smrt: it writes
-// them from the database (smrt gen), and compares them with one (smrt verify).
+// them from the database (smrt gen), and compares them with one (smrt verify). It shows
+// how a database would run a query (smrt explain).
 //
 // It ends with 0 if all is well, 1 if something was found, 2 if it was called
 // wrongly, and 3 if what it needs is not there, such as the database.
@@ -31,6 +32,7 @@ type commands struct {
 
 	Gen        genCommand        `cmd:"" help:"Write tables, columns and relations from a database and Go structs."`
 	Verify     verifyCommand     `cmd:"" help:"Compare the declarations of a program with a database."`
+	Explain    explainCommand    `cmd:"" help:"Show the SQL, the types and the plan of a query, without running it."`
 	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
 }
 
@@ -44,19 +46,19 @@ func (e usageError) Unwrap() error { return e.error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
 
 // run returns the status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("smrt"), kong.Description("smrt works on the declarations of a program that uses the library smrt."),
 		kong.Writers(stdout, stderr), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(int) { exited = statusFine }), kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.Exit(func(int) { exited = statusFine }), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdin, (*io.Reader)(nil)))
 	if err != nil {
 		fmt.Fprintln(stderr, "smrt:", err)
 		return statusUsage

@@ -21,9 +21,15 @@ func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
 // smrt runs the command in a directory.
 func smrt(t *testing.T, dir string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return smrtWith(t, "", dir, args...)
+}
+
+// smrtWith runs it with a standard input.
+func smrtWith(t *testing.T, stdin, dir string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	t.Chdir(dir)
-	status = run(t.Context(), args, &out, &errs)
+	status = run(t.Context(), args, strings.NewReader(stdin), &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -59,6 +65,12 @@ func TestCalls(t *testing.T) {
 		{"gen --dsn postgres://nobody@127.0.0.1:1/nothing", 3, "127.0.0.1"},
 		{"gen --migrations missing", 3, "missing is no directory"},
 		{"completion tcsh", 2, "bash"},
+		{"explain X", 2, "set DATABASE_URL or give --dsn URL"},
+		{"explain --dsn x", 2, "give the name of a query, or --file FILE"},
+		{"explain --dsn x X --file f", 2, "give the name of a query, or --file FILE"},
+		{"explain --dsn x X", 2, "name their directory with --queries DIR"},
+		{"explain --dsn x --file missing.sql", 2, "missing.sql"},
+		{"explain --dsn x --file -", 2, "standard input has no statement"},
 		{"verify", 2, "set DATABASE_URL or give --dsn URL"},
 		{"verify --queries missing --dsn x", 2, "missing"},
 	} {

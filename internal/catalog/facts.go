@@ -69,11 +69,8 @@ types AS (
 based AS MATERIALIZED (
 	SELECT c.table_name, c.subject, c.attgenerated, c.attidentity, y.name AS base, y.not_null OR c.attnotnull AS not_null, c.has_default OR y.has_default AS has_default
 	FROM columns c JOIN (
-		SELECT d.declared, d.not_null, d.has_default, CASE WHEN n.nspname = 'pg_catalog' THEN pg_catalog.format_type(d.oid, NULL)
-			ELSE pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(e.typname) || CASE WHEN e.oid <> y.oid THEN '[]' ELSE '' END END AS name
-		FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.oid
-		JOIN pg_catalog.pg_type e ON e.oid = CASE WHEN y.typcategory = 'A' AND y.typelem <> 0 THEN y.typelem ELSE y.oid END
-		JOIN pg_catalog.pg_namespace n ON n.oid = e.typnamespace WHERE d.typtype <> 'd' OFFSET 0) y ON y.declared = c.type),
+		SELECT d.declared, d.not_null, d.has_default, ` + typeNameSQL + ` AS name
+		FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.oid` + elementSQL + ` WHERE d.typtype <> 'd' OFFSET 0) y ON y.declared = c.type),
 lines AS (
 	SELECT 'column ' || subject || ' ' || base AS line FROM based
 	UNION ALL SELECT 'not null ' || subject FROM based WHERE not_null

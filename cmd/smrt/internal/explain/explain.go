@@ -1,0 +1,133 @@
+// Package explain asks a server what a statement is and how it would be run, without
+// running it.
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/catalog"
+)
+
+// Statement is what the server says of a statement.
+type Statement struct {
+	Arguments []string // types, of $1 first
+	Columns   []Column
+	Plan      string // for whatever arguments: as text, or as JSON
+}
+
+// Column is a column of the result.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// ErrNoPlan is the error of a statement that EXPLAIN does not take.
+var ErrNoPlan = errors.New("it is no SELECT, INSERT, UPDATE, DELETE or MERGE")
+
+const syntaxError = "42601"
+
+// Explain describes and plans a statement, whose parameters are $1 and so on. Writes are
+// planned too. It is done in a transaction that is read-only and rolled back, because the
+// planner may call functions that are declared not to write. The error is a
+// *pgconn.PgError if the server refuses the statement, and [ErrNoPlan] if it has none.
+func Explain(ctx context.Context, conn *pgx.Conn, sql string, asJSON bool) (s Statement, err error) {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback(context.WithoutCancel(ctx))) }()
+	// The protocol prepares one statement and no more, so that below none can follow
+	// the EXPLAIN.
+	described, err := tx.Prepare(ctx, "", sql)
+	if err != nil {
+		return s, err
+	}
+	oids := append([]uint32(nil), described.ParamOIDs...)
+	for _, f := range described.Fields {
+		oids = append(oids, f.DataTypeOID)
+	}
+	names, err := catalog.Types(ctx, tx, oids)
+	if err != nil {
+		return s, err
+	}
+	s.Arguments = append([]string{}, names[:len(described.ParamOIDs)]...)
+	s.Columns = make([]Column, len(described.Fields))
+	for i, f := range described.Fields {
+		s.Columns[i] = Column{f.Name, names[len(described.ParamOIDs)+i]}
+	}
+	s.Plan, err = plan(ctx, tx, sql, s.Arguments, asJSON)
+	return s, err
+}
+
+// versionOfGeneric is the first version whose EXPLAIN takes parameters without values.
+const versionOfGeneric = 16_00_00
+
+// plan returns the plan that the server keeps for a statement with parameters of these
+// types when it does not know their values.
+func plan(ctx context.Context, tx pgx.Tx, sql string, types []string, asJSON bool) (string, error) {
+	var version int
+	if err := tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return "", err
+	}
+	format := "TEXT"
+	if asJSON {
+		format = "JSON"
+	}
+	if version >= versionOfGeneric {
+		return after(ctx, tx, "EXPLAIN (GENERIC_PLAN, FORMAT "+format+") ", sql)
+	}
+	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan"); err != nil {
+		return "", err
+	}
+	prepare, execute := "PREPARE smrt_explain", "EXPLAIN (FORMAT "+format+") EXECUTE smrt_explain"
+	if len(types) > 0 { // named, because NULL is no value of a domain that is not null
+		prepare += " (" + strings.Join(types, ", ") + ")"
+		execute += "(NULL" + strings.Repeat(", NULL", len(types)-1) + ")"
+	}
+	if _, err := after(ctx, tx, prepare+" AS ", sql); err != nil {
+		return "", err
+	}
+	// A prepared statement outlives the transaction, and behind a pooler the connection
+	// too. After an error it can be dropped only where the savepoint is rolled back.
+	inner, err := tx.Begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := after(ctx, inner, execute, "")
+	if err := inner.Rollback(ctx); err != nil {
+		return "", err
+	}
+	_, dropped := tx.Exec(ctx, "DEALLOCATE smrt_explain")
+	return text, errors.Join(err, dropped)
+}
+
+// after sends a statement behind a prefix, and returns the rows as lines. The simple
+// protocol is what takes parameters that have no values.
+func after(ctx context.Context, tx pgx.Tx, prefix, sql string) (string, error) {
+	results, err := tx.Conn().PgConn().Exec(ctx, prefix+sql).ReadAll()
+	var refused *pgconn.PgError
+	switch {
+	case errors.As(err, &refused) && refused.Code == syntaxError: // by itself it was parsed
+		return "", ErrNoPlan
+	case errors.As(err, &refused):
+		c := *refused
+		c.Position = 0 // it counts from the prefix
+		return "", &c
+	case err != nil:
+		return "", err
+	}
+	if len(results) != 1 {
+		return "", fmt.Errorf("%d results of one statement", len(results))
+	}
+	var lines []string
+	for _, row := range results[0].Rows {
+		lines = append(lines, string(row[0]))
+	}
+	return strings.Join(lines, "\n"), nil
+}
