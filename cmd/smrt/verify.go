@@ -69,25 +69,34 @@ func (c *verifyCommand) Run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	args := []string{c.DSN, fmt.Sprint(len(c.Queries))}
-	args = append(append(args, c.Queries...), c.Running...)
-	for i := range args[2:] {
-		if args[2+i], err = filepath.Abs(args[2+i]); err != nil {
-			return err
-		}
-	}
-	var v verified
-	if err := tables.Run(ctx, template.Must(template.New("verify").Parse(verifyProgram)), &v, args...); err != nil {
+	v, err := verifyTables(ctx, tables, c.DSN, c.Queries, c.Running)
+	if err != nil {
 		return err
-	}
-	if v.Error != "" {
-		return errors.New(v.Error)
 	}
 	report := verifyReport{Tables: tables.Count(), Findings: v.Findings}
 	if err := c.compare(&report, v.Contract); err != nil {
 		return err
 	}
 	return c.print(r, report)
+}
+
+// verifyTables compares tables, and queries in directories, with a database, which is to
+// meet contracts in files too.
+func verifyTables(ctx context.Context, tables *program.Tables, dsn string, queries, running []string) (v verified, err error) {
+	args := []string{dsn, fmt.Sprint(len(queries))}
+	args = append(append(args, queries...), running...)
+	for i := range args[2:] {
+		if args[2+i], err = filepath.Abs(args[2+i]); err != nil {
+			return v, err
+		}
+	}
+	if err := tables.Run(ctx, template.Must(template.New("verify").Parse(verifyProgram)), &v, args...); err != nil {
+		return v, err
+	}
+	if v.Error != "" {
+		return v, errors.New(v.Error)
+	}
+	return v, nil
 }
 
 // compare compares the contract with the file, or writes it.
@@ -130,27 +139,14 @@ func differences(before, after string) (lines []string) {
 
 // print prints the report.
 func (c *verifyCommand) print(r *report, report verifyReport) error {
-	levels := []string{"note", "warning", "fault"}
-	var found error
-	for _, f := range report.Findings {
-		if slices.Index(levels, f.Level) >= slices.Index(levels, c.Level) {
-			found = errFound
-		}
-	}
+	found := foundAt(c.Level, report.Findings)
 	if report.Contract == "differs" {
 		found = errFound
 	}
 	if done, err := r.value(report); done {
 		return errors.Join(err, found)
 	}
-	colors := map[string]string{"fault": red, "warning": yellow}
-	for _, f := range report.Findings {
-		if text := f.Text; colors[f.Level] != "" {
-			r.printf("%s\n", strings.Replace(text, f.Level, r.paint(colors[f.Level], f.Level), 1))
-		} else {
-			r.printf("%s\n", text)
-		}
-	}
+	r.findings("", report.Findings)
 	for _, line := range report.Differs {
 		r.printf("%s: %s\n", c.Contract, line)
 	}
@@ -162,4 +158,27 @@ func (c *verifyCommand) print(r *report, report verifyReport) error {
 	}
 	r.printf("%d tables, %d findings\n", report.Tables, len(report.Findings))
 	return found
+}
+
+// foundAt returns errFound if there are findings of a level or above.
+func foundAt(level string, findings []finding) error {
+	levels := []string{"note", "warning", "fault"}
+	for _, f := range findings {
+		if slices.Index(levels, f.Level) >= slices.Index(levels, level) {
+			return errFound
+		}
+	}
+	return nil
+}
+
+// findings prints findings, each behind a prefix.
+func (r *report) findings(prefix string, findings []finding) {
+	colors := map[string]string{"fault": red, "warning": yellow}
+	for _, f := range findings {
+		text := f.Text
+		if colors[f.Level] != "" {
+			text = strings.Replace(text, f.Level, r.paint(colors[f.Level], f.Level), 1)
+		}
+		r.printf("%s%s\n", prefix, text)
+	}
 }
