@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded removes protections of the package, one at a time, and
 // sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"a connection is lent again after its request to cancel has ended", "connstate.go",
 			"!s.awaitRequest()", "false", "TestLateRequestsMeetNobody",
@@ -54,7 +51,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"who waits for a server that refuses learns why", "acquire.go",
 			"	if err := p.gate.refusals.last(); err != nil {", "	if err := p.gate.refusals.last(); false {", "TestCauseOfRefusedDials",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

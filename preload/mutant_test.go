@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded breaks rules of the package on purpose, one at a time,
 // and sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"keys are sent once", "../internal/load/key.go",
 			"	g, ok := x.ints[k]\n", "	g, ok := int32(0), false\n",
@@ -145,7 +142,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	runtime.AddCleanup(declaration, drop, id)\n", "	_, _ = runtime.GC, drop\n",
 			"TestDroppedRelationsAreGivenBack",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded removes protections of the package, one at a time, and
 // sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices, and what it says
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"the primary has room for some reads only", "router.go",
 			"make(chan struct{}, max(room, 1))", "make(chan struct{}, 1000+room)",
@@ -93,7 +90,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"{ return pgerr.FaultOf(err) == pgerr.Idle }", "{ return false }",
 			"TestIdleConnectionsOfARouter",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded removes protections of repositories, one at a time, and
 // sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices, and what it says
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"an argument in two places is the same two wherever it is repeated", "../internal/plan/placeholder.go",
 			"repeated[int(at)]%len(all)]", "0]",
@@ -168,7 +165,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	name := handle.Database(db) + \".\" +", "	name :=",
 			"TestConstraintsBelongToADatabase",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

@@ -8,7 +8,7 @@ import (
 
 // TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct{ rule, file, from, to, caught string }{
+	check.Guarded(t, []check.Mutant{
 		{
 			"a key needs an index of all rows", "../internal/verify/key.go",
 			`if !x.Unique || !x.Valid || x.Predicate != "" {`, "if !x.Unique || !x.Valid {",
@@ -54,7 +54,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	case err == nil:\n		e.remember(database)\n", "	case true:\n		e.remember(database)\n",
 			"TestExpect",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded removes protections of the package, one at a time, and
 // sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices, and what it says
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"COMMIT does not end with the caller's context", "position.go",
 			"	ctx, stop := a.limit(ctx)\n", "	_, stop := a.limit(ctx)\n",
@@ -73,7 +70,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"again == pgerr.Race && r.racedAgain(err)", "false",
 			"TestSameViolationTwice",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

@@ -9,10 +9,7 @@ import (
 // TestRulesAreGuarded breaks rules of the package on purpose, one at a time,
 // and sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct {
-		rule, file, from, to string
-		caught               string // the test that notices
-	}{
+	check.Guarded(t, []check.Mutant{
 		{
 			"the server refuses to leave out rows", "../internal/flush/insert.go",
 			"func (s *Step) guards() bool { return s.Catalog.Guardable }", "func (s *Step) guards() bool { return false }",
@@ -193,7 +190,5 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	if len(p.deferred) > 0 {\n", "	if false {\n",
 			"TestDeferredEndsWithTheUnit",
 		},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }

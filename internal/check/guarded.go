@@ -1,65 +1,140 @@
 package check
 
 import (
-	"encoding/json"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// Guarded breaks a rule of the package under test on purpose, and fails the
-// test if the test called caught does not notice. The file of the package's
-// source, of which from becomes to, is replaced for one run of the tests, by
-// the compiler's overlay.
+// Mutant is a change of the package under test, or of one that it uses, that
+// breaks a rule on purpose.
+type Mutant = struct { // without a name of its own: vet would want its fields named in each list
+	Rule     string
+	File     string // path from the package under test
+	From, To string // the first From in the file becomes To
+	// Caught is the test that notices. Any failure of it counts, a panic that ends the program included. If Caught
+	// has the form "TestName: text", only one whose output contains the text does.
+	Caught string
+}
+
+type mutant Mutant
+
+// Guarded makes each of the mutants, and fails the test if the test that should
+// notice does not.
 //
-// Any failure of the test counts, a panic that ends the program included. If caught has the form "TestName: text", only
-// one whose output contains the text does.
-//
-// It compiles the tests anew, so that is skipped unless SMRT_TEST_MUTANTS is
-// set, as `make verify` does. A text that is no longer there fails always, and
-// so does a change that leaves behind what is not used.
-func Guarded(t *testing.T, file, from, to, caught string) {
+// It compiles the tests anew, and once more for each change outside of a
+// function, so that is skipped unless SMRT_TEST_MUTANTS is set, as `make verify`
+// does. A text that is no longer there fails always, and so does a change that
+// leaves behind what is not used.
+func Guarded(t *testing.T, all []Mutant) {
 	t.Helper()
-	source := Value(os.ReadFile(file))(t)
-	broken := strings.Replace(string(source), from, to, 1)
-	if broken == string(source) {
-		t.Fatalf("%s does not contain %q", file, from)
-	}
-	before := unused(t, file, string(source)) // which is no error of the compiler's: it sees the other files
-	for _, text := range unused(t, file, broken) {
-		if !slices.Contains(before, text) {
-			t.Fatalf("with %q in place of %q the package does not compile: %s", to, from, text)
-		}
+	mutants := make([]mutant, len(all))
+	for i, m := range all {
+		mutants[i] = mutant(m)
+		mutants[i].parse(t)
 	}
 	if os.Getenv("SMRT_TEST_MUTANTS") == "" {
-		t.Skip("compiles the tests once for each rule: make verify sets SMRT_TEST_MUTANTS")
+		t.Skip("compiles the tests anew: make verify sets SMRT_TEST_MUTANTS")
 	}
-	test, text, _ := strings.Cut(caught, ": ")
+	if t.Failed() {
+		return
+	}
 	dir := t.TempDir()
-	mutant, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
+	program := filepath.Join(dir, "test")
+	changed, have := overlay(t, dir, mutants)
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", changed, "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("the package does not compile with its mutants: %v\n%s", err, out)
+	}
+	tests := map[string]bool{}
+	for _, m := range mutants {
+		test, _, _ := strings.Cut(m.Caught, ": ")
+		tests[test] = true
+	}
+	t.Run("no mutant", func(t *testing.T) { // with which the tests pass, or they would notice nothing
+		out, err := runMutant(t, program, 0, "("+strings.Join(slices.Sorted(maps.Keys(tests)), "|")+")")
+		if err != nil {
+			t.Fatalf("a test that should notice a mutant fails without one: %v\n%s", err, out)
+		}
+	})
+	for i, m := range mutants {
+		t.Run(m.Rule, func(t *testing.T) {
+			program, number := program, i+1
+			if !have[i] {
+				program, number = m.alone(t), 0
+			}
+			m.noticed(t, program, number)
+		})
+	}
+}
+
+// parse fails the test if the mutant is none any more, or cannot be compiled as
+// far as its file alone says.
+func (m mutant) parse(t *testing.T) {
+	t.Helper()
+	source, broken := m.texts(t)
+	before := unused(t, m.File, source) // which is no error of the compiler's: it sees the other files
+	for _, text := range unused(t, m.File, broken) {
+		if !slices.Contains(before, text) {
+			t.Errorf("%s: with %q in place of %q the package does not compile: %s", m.Rule, m.To, m.From, text)
+		}
+	}
+}
+
+// texts returns the file's text and the mutant's.
+func (m mutant) texts(t *testing.T) (source, broken string) {
+	t.Helper()
+	source = string(Value(os.ReadFile(m.File))(t))
+	broken = strings.Replace(source, m.From, m.To, 1)
+	if broken == source {
+		t.Fatalf("%s: %s does not contain %q", m.Rule, m.File, m.From)
+	}
+	return source, broken
+}
+
+// alone compiles the tests with the mutant alone.
+func (m mutant) alone(t *testing.T) (program string) {
+	t.Helper()
+	dir := t.TempDir()
+	_, broken := m.texts(t)
+	mutant, program := filepath.Join(dir, filepath.Base(m.File)), filepath.Join(dir, "test")
 	NoError(t, os.WriteFile(mutant, []byte(broken), 0o600))
-	original := Value(filepath.Abs(file))(t)
-	replace := Value(json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}}))(t)
-	NoError(t, os.WriteFile(overlay, replace, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-short", "-timeout", "30m", "-vet=off", "-overlay", overlay, "-run", "^"+test+"$", ".")
-	out, err := cmd.CombinedOutput()
+	one := writeOverlay(t, dir, map[string]string{Value(filepath.Abs(m.File))(t): mutant})
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", one, "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("with %q in place of %q the package does not compile: %v\n%s", m.To, m.From, err, out)
+	}
+	return program
+}
+
+// noticed fails the test if the mutant's test passes.
+func (m mutant) noticed(t *testing.T, program string, number int) {
+	t.Helper()
+	test, text, _ := strings.Cut(m.Caught, ": ")
+	out, err := runMutant(t, program, number, test)
 	switch {
-	case strings.Contains(string(out), "[build failed]"):
-		t.Errorf("with %q in place of %q the package does not compile:\n%s", to, from, out)
 	case err == nil || !strings.Contains(string(out), "--- FAIL: "+test) && !strings.Contains(string(out), "panic: "):
 		t.Errorf("%s did not notice: %v\n%s", test, err, out)
 	case !strings.Contains(string(out), text):
 		t.Errorf("%s failed, but does not say %q:\n%s", test, text, out)
 	}
+}
+
+// runMutant runs the tests with a name in a program that may be a mutant.
+func runMutant(t *testing.T, program string, number int, test string) (out []byte, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, "-test.short", "-test.timeout=30m", "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), mutantVariable+"="+strconv.Itoa(number))
+	return cmd.CombinedOutput()
 }
 
 // unused returns what the compiler could say of the imports and variables of a

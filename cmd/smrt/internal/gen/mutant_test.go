@@ -8,7 +8,7 @@ import (
 
 // TestRulesAreGuarded removes rules, one at a time, and sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct{ rule, file, from, to, caught string }{
+	check.Guarded(t, []check.Mutant{
 		{
 			"a name reads one foreign key and not what others share", "relation.go",
 			"len(r.fields) == 1 || f.column != r.to.key[i].column", "len(r.fields) == 1 || len(r.from.rel.Foreign) > 1 && f.column != r.to.key[i].column",
@@ -32,10 +32,5 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"the structs of sqlc's queries are nobody's rows", "structs.go", `strings.HasSuffix(file, ".sql.go")`, `strings.HasSuffix(file, ".sq.go")`, "TestMatch"},
 		{"a struct is a column only with a tag", "structs.go", `if tag == "" && !isValue(f.Type()) {`, `if false {`, "TestColumnsOfStructs"},
 		{"an integer key that the database does not make is the program's", "table.go", `option{name: "KeyByClient"}`, `option{name: "KeyByDatabase"}`, "TestRules"},
-	} {
-		t.Run(m.rule, func(t *testing.T) {
-			t.Parallel()
-			check.Guarded(t, m.file, m.from, m.to, m.caught)
-		})
-	}
+	})
 }
