@@ -37,7 +37,7 @@ func (c Column[T, V]) Set(v V) Assignment[T] { return Assignment[T]{c.x.Assign(v
 // SetTo assigns what x is in the row before the assignment: a column, or an
 // expression.
 func (c Column[T, V]) SetTo(x Operand[T, V]) Assignment[T] {
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.Plan(), SQL: "$1", Args: []any{valueOf(x)}}}
+	return Assignment[T]{c.x.AssignSQL("$1", []any{valueOf(x)}, nil)}
 }
 
 // SetNull assigns NULL to the column.
@@ -66,7 +66,7 @@ func Add[T any, V Number](c Column[T, V], v V) Assignment[T] {
 // constant only, with arguments for $1, $2, ...
 func (c Column[T, V]) SetExpr(sql constant, args ...any) Assignment[T] {
 	as, err := arguments[T](sql, args)
-	return Assignment[T]{plan.Set{Op: plan.SetRaw, Column: c.Plan(), SQL: string(sql), Args: as, Err: err}}
+	return Assignment[T]{c.x.AssignSQL(string(sql), as, err)}
 }
 
 // Assignment assigns a value to a column of the entity T. Patch and UpdateWhere

@@ -31,15 +31,7 @@ func (x Expr[T, V]) operand(*T) {}
 func (x Expr[T, V]) value(V)    {}
 
 // Plan returns what x holds, for the packages of this module.
-func (x Expr[T, V]) Plan() *meta.Column { return declared(x.x.Column) }
-
-// declared returns c, or what stands for the column of a zero Column.
-func declared(c *meta.Column) *meta.Column {
-	if c == nil {
-		return plan.Undeclared
-	}
-	return c
-}
+func (x Expr[T, V]) Plan() *meta.Column { return x.x.Declared() }
 
 // SQL returns an expression in SQL. V must hold the values that the server
 // computes. $1 stands for the first operand, a column or another expression of
@@ -101,133 +93,115 @@ func InSelect[T, V, U any, K comparable](x Operand[T, V], of *Table[U, K], y Ope
 	return Predicate[T]{plan.InRows(x.Plan(), of.Plan(), y.Plan(), q.Plan())}
 }
 
-func (x Expr[T, V]) node(op plan.Op, v any) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: op, Column: x.Plan(), A: plan.Copy(v)}}
-}
-
-// null reports whether v stands for NULL: a nil pointer, or a type of its own
-// with a Valid field that is false, such as sql.NullString or pgtype.Int4.
-func (x Expr[T, V]) null(v V) bool {
-	return x.x.Elem != nil && x.x.Elem.Nullable && plan.IsNullValue(v)
-}
-
 // Eq matches rows whose value equals v. If v is a nil pointer, or a null
 // value of database/sql or pgtype, it matches rows where the value is NULL.
-func (x Expr[T, V]) Eq(v V) Predicate[T] {
-	if x.null(v) {
-		return x.IsNull()
-	}
-	return x.node(plan.Eq, v)
-}
+func (x Expr[T, V]) Eq(v V) Predicate[T] { return Predicate[T]{x.x.Equal(v)} }
 
 // Ne matches exactly the rows that Eq does not match. So it matches rows where
 // the column is NULL too, as != does in Go, and unlike <> in SQL.
-func (x Expr[T, V]) Ne(v V) Predicate[T] {
-	switch {
-	case x.null(v):
-		return x.IsNotNull()
-	case x.Plan().Nullable:
-		return x.node(plan.Distinct, v)
-	}
-	return x.node(plan.Ne, v)
-}
+func (x Expr[T, V]) Ne(v V) Predicate[T] { return Predicate[T]{x.x.NotEqual(v)} }
 
 // Lt matches rows whose column is less than v. NULL is not less than anything.
-func (x Expr[T, V]) Lt(v V) Predicate[T] { return x.node(plan.Lt, v) }
+func (x Expr[T, V]) Lt(v V) Predicate[T] { return Predicate[T]{x.x.Node(plan.Lt, v)} }
 
 // Le matches rows whose column is less than or equal to v, never NULL.
-func (x Expr[T, V]) Le(v V) Predicate[T] { return x.node(plan.Le, v) }
+func (x Expr[T, V]) Le(v V) Predicate[T] { return Predicate[T]{x.x.Node(plan.Le, v)} }
 
 // Gt matches rows whose column is greater than v, never NULL.
-func (x Expr[T, V]) Gt(v V) Predicate[T] { return x.node(plan.Gt, v) }
+func (x Expr[T, V]) Gt(v V) Predicate[T] { return Predicate[T]{x.x.Node(plan.Gt, v)} }
 
 // Ge matches rows whose column is greater than or equal to v, never NULL.
-func (x Expr[T, V]) Ge(v V) Predicate[T] { return x.node(plan.Ge, v) }
+func (x Expr[T, V]) Ge(v V) Predicate[T] { return Predicate[T]{x.x.Node(plan.Ge, v)} }
 
 // Between matches rows whose column is at least low and at most high, both
 // included, never NULL. If low is greater than high, nothing matches.
 func (x Expr[T, V]) Between(low, high V) Predicate[T] {
-	return Predicate[T]{plan.Node{Op: plan.Between, Column: x.Plan(), A: plan.Copy(low), B: plan.Copy(high)}}
+	return Predicate[T]{x.x.Between(low, high)}
 }
 
 // IsNull matches rows where the value is NULL.
-func (x Expr[T, V]) IsNull() Predicate[T] { return x.node(plan.IsNull, nil) }
+func (x Expr[T, V]) IsNull() Predicate[T] { return Predicate[T]{x.x.Node(plan.IsNull, nil)} }
 
 // IsNotNull matches rows where the column is not NULL.
-func (x Expr[T, V]) IsNotNull() Predicate[T] { return x.node(plan.NotNull, nil) }
+func (x Expr[T, V]) IsNotNull() Predicate[T] { return Predicate[T]{x.x.Node(plan.NotNull, nil)} }
 
 // In matches rows whose column equals one of vs, which are sent as one array
 // however many they are. With no vs nothing matches, and no statement is sent.
 // A nil in vs matches NULL.
-func (x Expr[T, V]) In(vs ...V) Predicate[T] {
-	values := x.withoutNulls(vs)
-	if x.x.Elem == nil || x.x.Elem.IsArray() {
-		return x.each(vs)
+func (x Expr[T, V]) In(vs ...V) Predicate[T] { return Predicate[T]{in(x.x, vs)} }
+
+// NotIn matches exactly the rows that In does not match; with no vs, all rows.
+// It matches rows where the value is NULL, unless vs has a nil.
+func (x Expr[T, V]) NotIn(vs ...V) Predicate[T] { return Predicate[T]{notIn(x.x, vs)} }
+
+// Asc orders by the column, smallest first, NULLs last.
+func (x Expr[T, V]) Asc() Order[T] { return Order[T]{x.x.Order(false)} }
+
+// Desc orders by the column, greatest first, NULLs first.
+func (x Expr[T, V]) Desc() Order[T] { return Order[T]{x.x.Order(true)} }
+
+func in[V any](x plan.Expression, vs []V) plan.Node {
+	values := withoutNulls(x, vs)
+	if x.Elem == nil || x.Elem.IsArray() {
+		return each(x, vs)
 	}
-	list := x.list(plan.In, values)
+	list := listed(x, plan.In, values)
 	switch {
 	case len(values) == len(vs):
 		return list
 	case len(values) == 0:
-		return x.IsNull()
+		return x.Node(plan.IsNull, nil)
 	}
-	return Or(list, x.IsNull())
+	return plan.Node{Op: plan.Or, Kids: []plan.Node{list, x.Node(plan.IsNull, nil)}}
 }
 
-// NotIn matches exactly the rows that In does not match; with no vs, all rows.
-// It matches rows where the value is NULL, unless vs has a nil.
-func (x Expr[T, V]) NotIn(vs ...V) Predicate[T] {
-	values := x.withoutNulls(vs)
-	if x.x.Elem == nil || x.x.Elem.IsArray() {
-		return Not(x.each(vs))
+func notIn[V any](x plan.Expression, vs []V) plan.Node {
+	values := withoutNulls(x, vs)
+	if x.Elem == nil || x.Elem.IsArray() {
+		return plan.Node{Op: plan.Not, Kids: []plan.Node{each(x, vs)}}
 	}
-	list := x.list(plan.NotIn, values)
+	list := listed(x, plan.NotIn, values)
 	switch {
 	case len(values) < len(vs):
-		return And(list, x.IsNotNull())
-	case len(vs) > 0 && x.Plan().Nullable:
-		return Or(list, x.IsNull())
+		return plan.Node{Op: plan.And, Kids: []plan.Node{list, x.Node(plan.NotNull, nil)}}
+	case len(vs) > 0 && x.Declared().Nullable:
+		return plan.Node{Op: plan.Or, Kids: []plan.Node{list, x.Node(plan.IsNull, nil)}}
 	}
 	return list
 }
 
-// each returns the predicate of In for columns that are arrays. PostgreSQL has
+// each returns the condition of In for columns that are arrays. PostgreSQL has
 // no arrays of arrays, so each value is compared by itself.
-func (x Expr[T, V]) each(vs []V) Predicate[T] {
-	equal := make([]Predicate[T], len(vs))
+func each[V any](x plan.Expression, vs []V) plan.Node {
+	equal := make([]plan.Node, len(vs))
 	for i, v := range vs {
-		equal[i] = x.Eq(v)
+		equal[i] = x.Equal(v)
 	}
-	return Or(equal...)
+	return plan.Node{Op: plan.Or, Kids: equal}
 }
 
-func (x Expr[T, V]) withoutNulls(vs []V) []V {
-	if x.x.Elem == nil || !x.x.Elem.Nullable || !slices.ContainsFunc(vs, x.null) {
+func withoutNulls[V any](x plan.Expression, vs []V) []V {
+	null := func(v V) bool { return x.IsNull(v) }
+	if x.Elem == nil || !x.Elem.Nullable || !slices.ContainsFunc(vs, null) {
 		return vs
 	}
-	return slices.DeleteFunc(slices.Clone(vs), x.null)
+	return slices.DeleteFunc(slices.Clone(vs), null)
 }
 
-// list returns a predicate on an array of values. It copies the values, so that
+// listed returns a condition on an array of values. It copies the values, so that
 // a query does not change when its caller's slice does.
-func (x Expr[T, V]) list(op plan.Op, vs []V) Predicate[T] {
+func listed[V any](x plan.Expression, op plan.Op, vs []V) plan.Node {
 	if len(vs) == 0 {
-		return Predicate[T]{plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}}
+		return plan.Node{Op: map[plan.Op]plan.Op{plan.In: plan.False, plan.NotIn: plan.True}[op]}
 	}
 	vs = slices.Clone(vs)
 	plan.CopyAll(vs)
-	array, err := meta.NewArray(x.x.Elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
+	array, err := meta.NewArray(x.Elem, unsafe.Pointer(&vs[0]), unsafe.Sizeof(vs[0]), len(vs), nil)
 	if err != nil {
-		err = meta.InColumn(err, x.Plan().Name)
+		err = meta.InColumn(err, x.Declared().Name)
 	}
-	return Predicate[T]{plan.Node{Op: op, Column: x.Plan(), A: array, Err: err}}
+	return plan.Node{Op: op, Column: x.Declared(), A: array, Err: err}
 }
-
-// Asc orders by the column, smallest first, NULLs last.
-func (x Expr[T, V]) Asc() Order[T] { return Order[T]{meta.Order{Column: x.Plan()}} }
-
-// Desc orders by the column, greatest first, NULLs first.
-func (x Expr[T, V]) Desc() Order[T] { return Order[T]{meta.Order{Column: x.Plan(), Desc: true}} }
 
 // Order is one term of an ORDER BY.
 type Order[T any] struct{ order meta.Order }

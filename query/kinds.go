@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 )
 
@@ -30,67 +31,76 @@ func NullTextCol[T any, V ~string](field func(*T) **V) TextColumn[T, V] {
 // likeEscaper escapes a text so that it matches itself in a LIKE pattern.
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// pattern matches text literally, with the given wildcards around it. The empty
+// literal matches text literally, with the given wildcards around it. The empty
 // text matches every row that is not NULL.
-func (c TextColumn[T, V]) pattern(op plan.Op, before, text, after string) Predicate[T] {
+func literal(x plan.Expression, op plan.Op, before, text, after string) plan.Node {
 	if text == "" {
-		if c.Plan().Nullable || c.x.Column == nil {
-			return c.IsNotNull()
+		if x.Declared().Nullable || x.Column == nil {
+			return x.Node(plan.NotNull, nil)
 		}
-		return Predicate[T]{plan.Node{Op: plan.True}}
+		return plan.Node{Op: plan.True}
 	}
-	return c.node(op, before+likeEscaper.Replace(text)+after)
+	return x.Node(op, before+likeEscaper.Replace(text)+after)
+}
+
+// like matches text by a pattern of LIKE.
+func like(x plan.Expression, op plan.Op, pattern string) plan.Node {
+	n := x.Node(op, pattern)
+	if trailing := len(pattern) - len(strings.TrimRight(pattern, `\`)); trailing%2 == 1 {
+		n.Err = &smrt.QueryError{Reason: "the pattern for column " + x.Declared().Name + ` ends in a \ that escapes nothing: double it`}
+	}
+	return n
 }
 
 // HasPrefix matches rows whose text begins with prefix. The characters %, _ and
 // \ stand for themselves.
 func (c TextColumn[T, V]) HasPrefix(prefix string) Predicate[T] {
-	return c.pattern(plan.Like, "", prefix, "%")
+	return Predicate[T]{literal(c.x, plan.Like, "", prefix, "%")}
 }
 
 // HasSuffix matches rows whose text ends with suffix, taken literally.
 func (c TextColumn[T, V]) HasSuffix(suffix string) Predicate[T] {
-	return c.pattern(plan.Like, "%", suffix, "")
+	return Predicate[T]{literal(c.x, plan.Like, "%", suffix, "")}
 }
 
 // Contains matches rows whose text contains part, taken literally.
 func (c TextColumn[T, V]) Contains(part string) Predicate[T] {
-	return c.pattern(plan.Like, "%", part, "%")
+	return Predicate[T]{literal(c.x, plan.Like, "%", part, "%")}
 }
 
 // ContainsFold matches rows whose text contains part, ignoring case.
 func (c TextColumn[T, V]) ContainsFold(part string) Predicate[T] {
-	return c.pattern(plan.ILike, "%", part, "%")
+	return Predicate[T]{literal(c.x, plan.ILike, "%", part, "%")}
 }
 
 // Like matches rows whose text matches an SQL pattern, in which % stands for
 // any text, _ for any character and \ escapes. A pattern must not end in an
 // unescaped \.
-func (c TextColumn[T, V]) Like(pattern string) Predicate[T] { return c.like(plan.Like, pattern) }
+func (c TextColumn[T, V]) Like(pattern string) Predicate[T] {
+	return Predicate[T]{like(c.x, plan.Like, pattern)}
+}
 
 // ILike matches rows whose text matches an SQL pattern, ignoring case.
-func (c TextColumn[T, V]) ILike(pattern string) Predicate[T] { return c.like(plan.ILike, pattern) }
-
-func (c TextColumn[T, V]) like(op plan.Op, pattern string) Predicate[T] {
-	p := c.node(op, pattern)
-	if trailing := len(pattern) - len(strings.TrimRight(pattern, `\`)); trailing%2 == 1 {
-		p.node.Err = &smrt.QueryError{Reason: "the pattern for column " + c.Name() + ` ends in a \ that escapes nothing: double it`}
-	}
-	return p
+func (c TextColumn[T, V]) ILike(pattern string) Predicate[T] {
+	return Predicate[T]{like(c.x, plan.ILike, pattern)}
 }
 
 // EqFold matches rows whose text equals text, ignoring case. An index on
 // lower(column) serves it.
-func (c TextColumn[T, V]) EqFold(text string) Predicate[T] { return c.node(plan.EqFold, text) }
+func (c TextColumn[T, V]) EqFold(text string) Predicate[T] {
+	return Predicate[T]{c.x.Node(plan.EqFold, text)}
+}
 
 // Regexp matches rows in whose text the regular expression finds something. It is
 // one of PostgreSQL, whose syntax is close to that of package regexp; one that the
 // server cannot read is smrt.ErrBadQuery. Texts of users may take the server long.
-func (c TextColumn[T, V]) Regexp(expr string) Predicate[T] { return c.node(plan.Regexp, expr) }
+func (c TextColumn[T, V]) Regexp(expr string) Predicate[T] {
+	return Predicate[T]{c.x.Node(plan.Regexp, expr)}
+}
 
 // RegexpFold is [TextColumn.Regexp] that ignores case.
 func (c TextColumn[T, V]) RegexpFold(expr string) Predicate[T] {
-	return c.node(plan.RegexpFold, expr)
+	return Predicate[T]{c.x.Node(plan.RegexpFold, expr)}
 }
 
 // Collate returns x as it compares, and is ordered, by another collation:
@@ -113,7 +123,7 @@ func ArrayCol[T, E any](field func(*T) *[]E) ArrayColumn[T, E] {
 }
 
 // Has matches rows whose array has the element v.
-func (c ArrayColumn[T, E]) Has(v E) Predicate[T] { return c.node(plan.ArrayHas, v) }
+func (c ArrayColumn[T, E]) Has(v E) Predicate[T] { return Predicate[T]{c.x.Node(plan.ArrayHas, v)} }
 
 // ContainsAll matches rows whose array contains every element of vs; with no
 // vs, all rows whose array is not NULL.
@@ -121,7 +131,7 @@ func (c ArrayColumn[T, E]) ContainsAll(vs ...E) Predicate[T] {
 	if len(vs) == 0 {
 		return c.IsNotNull()
 	}
-	return c.array(plan.ArrayContains, vs)
+	return Predicate[T]{c.x.Node(plan.ArrayContains, append([]E{}, vs...))}
 }
 
 // Overlaps matches rows whose array has an element in common with vs; with no
@@ -130,15 +140,13 @@ func (c ArrayColumn[T, E]) Overlaps(vs ...E) Predicate[T] {
 	if len(vs) == 0 {
 		return Predicate[T]{plan.Node{Op: plan.False}}
 	}
-	return c.array(plan.Overlaps, vs)
+	return Predicate[T]{c.x.Node(plan.Overlaps, append([]E{}, vs...))}
 }
 
 // Within matches rows whose array has only elements that vs has too; with no
 // vs, rows whose array is empty.
-func (c ArrayColumn[T, E]) Within(vs ...E) Predicate[T] { return c.array(plan.ArrayWithin, vs) }
-
-func (c ArrayColumn[T, E]) array(op plan.Op, vs []E) Predicate[T] {
-	return c.node(op, append([]E{}, vs...))
+func (c ArrayColumn[T, E]) Within(vs ...E) Predicate[T] {
+	return Predicate[T]{c.x.Node(plan.ArrayWithin, append([]E{}, vs...))}
 }
 
 // JSONColumn is a column of type jsonb.
@@ -151,22 +159,24 @@ func JSONCol[T, V any](field func(*T) *V) JSONColumn[T, V] { return JSONColumn[T
 // Contains matches rows whose document contains the JSON encoding of v, in the
 // sense of PostgreSQL's @> operator, which a GIN index serves.
 func (c JSONColumn[T, V]) Contains(v any) Predicate[T] {
-	p := c.node(plan.JSONContains, nil)
-	p.node.A, p.node.Err = c.encode(v)
-	return p
+	n := c.x.Node(plan.JSONContains, nil)
+	n.A, n.Err = encodeJSON(c.x.Declared(), v)
+	return Predicate[T]{n}
 }
 
 // HasKey matches rows whose document is an object with the key, or an array
 // with that string.
-func (c JSONColumn[T, V]) HasKey(key string) Predicate[T] { return c.node(plan.JSONHasKey, key) }
+func (c JSONColumn[T, V]) HasKey(key string) Predicate[T] {
+	return Predicate[T]{c.x.Node(plan.JSONHasKey, key)}
+}
 
 // PathEq matches rows whose document has, at path, a value that equals the JSON
 // encoding of v. The path travels as an argument and never becomes part of the
 // SQL text.
 func (c JSONColumn[T, V]) PathEq(v any, path ...string) Predicate[T] {
-	p := c.node(plan.JSONPathEq, append([]string{}, path...))
-	p.node.B, p.node.Err = c.encode(v)
-	return p
+	n := c.x.Node(plan.JSONPathEq, append([]string{}, path...))
+	n.B, n.Err = encodeJSON(c.x.Declared(), v)
+	return Predicate[T]{n}
 }
 
 // PathText matches rows whose document has, at path, a value that equals text
@@ -175,15 +185,15 @@ func (c JSONColumn[T, V]) PathText(text string, path ...string) Predicate[T] {
 	return Predicate[T]{plan.Node{Op: plan.JSONPathText, Column: c.Plan(), A: append([]string{}, path...), B: text}}
 }
 
-func (c JSONColumn[T, V]) encode(v any) (any, error) {
+func encodeJSON(c *meta.Column, v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, &smrt.ValueError{
-			Column: c.Name(), Row: -1, Offset: -1, Err: smrt.ErrInvalidJSON, Cause: err,
+			Column: c.Name, Row: -1, Offset: -1, Err: smrt.ErrInvalidJSON, Cause: err,
 			Reason: "a value of type " + reflect.TypeOf(v).String() + " cannot be encoded",
 		}
 	}
-	if err := c.Plan().CheckValue(json.RawMessage(b)); err != nil {
+	if err := c.CheckValue(json.RawMessage(b)); err != nil {
 		return nil, err
 	}
 	return string(b), nil
@@ -208,12 +218,12 @@ func (c RangeColumn[T, E]) Has(v E) Predicate[T] {
 
 // Contains matches rows whose range contains all of r.
 func (c RangeColumn[T, E]) Contains(r pgtype.Range[E]) Predicate[T] {
-	return c.node(plan.RangeContains, r)
+	return Predicate[T]{c.x.Node(plan.RangeContains, r)}
 }
 
 // Overlaps matches rows whose range has a point in common with r.
 func (c RangeColumn[T, E]) Overlaps(r pgtype.Range[E]) Predicate[T] {
-	return c.node(plan.Overlaps, r)
+	return Predicate[T]{c.x.Node(plan.Overlaps, r)}
 }
 
 // SearchColumn is a column of type tsvector.

@@ -44,19 +44,67 @@ func OfferedValue(elem, c *meta.Column) Expression {
 	return Computed(elem, c.Name, c.Nullable, n)
 }
 
-// Assign returns the assignment of v to the column x, of NULL if v stands for it. It
-// is not generic, so that a program has it once.
+// Declared returns the column of x, or what stands for that of a zero Column.
+//
+// It and what follows are what the methods of query's columns do. None is
+// generic: a program has each of those methods four times for each pair of an
+// entity and a type of values, which takes the compiler long if they are large.
+func (x Expression) Declared() *meta.Column {
+	if x.Column == nil {
+		return Undeclared
+	}
+	return x.Column
+}
+
+// Node returns the condition op with the operand v.
+func (x Expression) Node(op Op, v any) Node {
+	return Node{Op: op, Column: x.Declared(), A: Copy(v)}
+}
+
+// IsNull reports whether v stands for NULL: a nil pointer, or a type of its own
+// with a Valid field that is false, such as sql.NullString or pgtype.Int4.
+func (x Expression) IsNull(v any) bool { return x.Elem != nil && x.Elem.Nullable && IsNullValue(v) }
+
+// Equal holds where x is v, or NULL if v stands for it.
+func (x Expression) Equal(v any) Node {
+	if x.IsNull(v) {
+		return x.Node(IsNull, nil)
+	}
+	return x.Node(Eq, v)
+}
+
+// NotEqual holds where Equal does not.
+func (x Expression) NotEqual(v any) Node {
+	switch {
+	case x.IsNull(v):
+		return x.Node(NotNull, nil)
+	case x.Declared().Nullable:
+		return x.Node(Distinct, v)
+	}
+	return x.Node(Ne, v)
+}
+
+// Between holds where x is at least low and at most high.
+func (x Expression) Between(low, high any) Node {
+	n := x.Node(Between, low)
+	n.B = Copy(high)
+	return n
+}
+
+// Order returns the order by x.
+func (x Expression) Order(desc bool) meta.Order { return meta.Order{Column: x.Declared(), Desc: desc} }
+
+// Assign returns the assignment of v to the column x, of NULL if v stands for it.
 func (x Expression) Assign(v any) Set {
-	s := Set{Op: SetValue, Column: x.Column}
-	if s.Column == nil {
-		s.Column = Undeclared
+	if x.IsNull(v) {
+		return Set{Op: SetNull, Column: x.Declared()}
 	}
-	if x.Elem != nil && x.Elem.Nullable && IsNullValue(v) {
-		s.Op = SetNull
-		return s
-	}
-	s.A = Copy(v)
-	return s
+	return Set{Op: SetValue, Column: x.Declared(), A: Copy(v)}
+}
+
+// AssignSQL returns the assignment of a fragment to the column x.
+func (x Expression) AssignSQL(sql string, args []any, err error) Set {
+	return Set{Op: SetRaw, Column: x.Declared(), SQL: sql, Args: args, Err: err}
 }
 
 // ValueOf returns what c is in a row, as an argument of a fragment.
