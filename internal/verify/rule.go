@@ -3,9 +3,7 @@ package verify
 import (
 	"fmt"
 	"math/big"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -29,8 +27,14 @@ func (s *subject) checkRules(c *meta.Column, in *catalog.Column) {
 			s.checkLength(c, r.Limits[0].(int), int(in.Modifier)-4)
 		case r.Kind == meta.RuleOneOf && in.Enum != "" && in.Element == 0:
 			s.checkLabels(c, r, in)
-		case r.Kind == meta.RuleAtLeast, r.Kind == meta.RuleAtMost:
-			s.checkBound(c, r)
+		}
+		switch r.Kind {
+		case meta.RuleAtLeast, meta.RuleAtMost:
+			s.checkBound(c, r, false, r.Kind == meta.RuleAtLeast)
+		case meta.RuleMinLength, meta.RuleMaxLength:
+			s.checkBound(c, r, true, r.Kind == meta.RuleMinLength)
+		case meta.RuleOneOf:
+			s.checkList(c, r)
 		}
 	}
 }
@@ -65,61 +69,61 @@ func (s *subject) checkLabels(c *meta.Column, r *meta.Rule, in *catalog.Column) 
 	}
 }
 
-// checkBound compares a bound with those of the table's CHECK constraints.
-func (s *subject) checkBound(c *meta.Column, r *meta.Rule) {
+// constraints calls fn with the conditions of the table's CHECK constraints that are
+// about the column and nothing else, and with the constraint's text.
+func (s *subject) constraints(c *meta.Column, fn func(b *catalog.Condition, text string)) {
+	for _, constraint := range s.in.Checks {
+		conditions, complete := constraint.Conditions()
+		for i := range conditions {
+			if complete && conditions[i].Column == c.Name {
+				fn(&conditions[i], fmt.Sprintf("has the constraint %s, %s", quote(constraint.Name), constraint.SQL))
+			}
+		}
+	}
+}
+
+// checkBound compares a bound of values, or of lengths, with those of constraints.
+func (s *subject) checkBound(c *meta.Column, r *meta.Rule, length, ruleIsLeast bool) {
 	rule, ok := new(big.Rat).SetString(fmt.Sprint(r.Limits[0]))
 	if !ok {
 		return // a time, of which there is no text that the server prints in the same way
 	}
-	least := r.Kind == meta.RuleAtLeast
 	isInt, _ := intBits(c)
-	for _, constraint := range s.in.Checks {
-		for _, b := range boundsIn(constraint.SQL) {
-			if b.column != c.Name || strings.HasPrefix(b.op, ">") != least {
-				continue
-			}
-			limit := b.limit
-			if one := big.NewRat(1, 1); len(b.op) == 1 && isInt > 0 { // > 0 is >= 1
-				if !least {
-					one.Neg(one)
-				}
-				limit = one.Add(one, limit)
-			}
-			is := rule.Cmp(limit)
-			if !least {
-				is = -is
-			}
-			switch text := fmt.Sprintf("has the constraint %s, %s", quote(constraint.Name), constraint.SQL); {
-			case is < 0, is == 0 && len(b.op) == 1 && isInt == 0:
-				s.rule(c, "", text+", and the rule "+r.Name+" is laxer with "+r.Limit+": values between are refused by the database")
-			case is > 0:
-				s.rule(c, "", text+", and the rule "+r.Name+" is stricter with "+r.Limit+": rows that are there may break it")
-			}
+	s.constraints(c, func(b *catalog.Condition, text string) {
+		limit, least, strict, ok := b.Bound(isInt > 0)
+		if !ok || b.Length != length || least != ruleIsLeast {
+			return
 		}
-	}
+		is := rule.Cmp(limit)
+		if !least {
+			is = -is
+		}
+		switch {
+		case is < 0, is == 0 && strict:
+			s.rule(c, "", text+", and the rule "+r.Name+" is laxer with "+r.Limit+": values between are refused by the database")
+		case is > 0:
+			s.rule(c, "", text+", and the rule "+r.Name+" is stricter with "+r.Limit+": rows that are there may break it")
+		}
+	})
 }
 
-// bound is a comparison of a column with a number.
-type bound struct {
-	column, op string
-	limit      *big.Rat
-}
-
-// comparison is such a comparison as the server prints it.
-var comparison = regexp.MustCompile(`\(("(?:[^"]|"")+"|[a-z_][a-z0-9_]*) (>=|<=|>|<) \(?'?(-?[0-9.]+)'?\)?(?:::[a-z ]+)?\)`)
-
-// boundsIn returns the bounds of a constraint that consists of nothing else, joined by
-// AND.
-func boundsIn(check string) (all []bound) {
-	if rest := comparison.ReplaceAllString(check, ""); strings.Trim(strings.ReplaceAll(strings.TrimPrefix(rest, "CHECK "), "AND", ""), "() ") != "" {
-		return nil
+// checkList compares a list of values with that of a constraint.
+func (s *subject) checkList(c *meta.Column, r *meta.Rule) {
+	rule := make([]string, len(r.Limits))
+	for i, v := range r.Limits {
+		rule[i] = fmt.Sprint(v)
 	}
-	for _, m := range comparison.FindAllStringSubmatch(check, -1) {
-		limit, ok := new(big.Rat).SetString(m[3])
-		if !ok {
-			return nil
+	s.constraints(c, func(b *catalog.Condition, text string) {
+		if b.Op != "=" || b.Length {
+			return
 		}
-		all = append(all, bound{unquoted(m[1]), m[2], limit})
-	}
-	return all
+		laxer := slices.ContainsFunc(rule, func(v string) bool { return !slices.Contains(b.Values, v) })
+		stricter := slices.ContainsFunc(b.Values, func(v string) bool { return !slices.Contains(rule, v) })
+		if laxer {
+			s.rule(c, "", text+", and the rule one_of is laxer: the other values are refused by the database")
+		}
+		if stricter {
+			s.rule(c, "", text+", and the rule one_of is stricter: rows that are there may break it")
+		}
+	})
 }
