@@ -32,12 +32,15 @@ import (
 // however often it is made. What the program does not use is not in it, so adding tables,
 // columns and indexes changes nothing; nor are lengths and precisions of types. "insert"
 // says that no column is without a value when the program creates a row, "write" that a
-// column takes one.
+// column takes one. Queries that sqlc compiled are added by [Contract.WithQueries].
 //
 // Not in it: privileges, CHECK constraints and labels of enums, and unique indexes that
 // come later. The zero Contract needs nothing. A Contract is a value, and safe for
 // concurrent use.
-type Contract struct{ needs catalog.Needs }
+type Contract struct {
+	needs   catalog.Needs
+	queries []neededQuery // sorted
+}
 
 // NewContract returns what declarations need, as the database has it. The error is a
 // [MismatchError] if [Verify] finds a fault, and a *smrt.QueryError if a relation leads
@@ -155,18 +158,26 @@ func needsOf(tables []*plan.Table, uses []verify.Use) (lines []string) {
 // with #, mean nothing. The error is a *smrt.QueryError that names the line.
 func ParseContract(text string) (Contract, error) {
 	var lines []string
+	var queries []neededQuery
 	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if !requirement.MatchString(line) || !utf8.ValidString(line) || strings.ContainsAny(line, "\x00\r") {
+		q, isQuery := parseQuery(line)
+		if !isQuery && !requirement.MatchString(line) || !utf8.ValidString(line) || strings.ContainsAny(line, "\x00\r") {
 			return Contract{}, &smrt.QueryError{Reason: fmt.Sprintf(
 				"schema: line %d of a contract is not a requirement as NewContract writes them, such as \"column products.id bigint\" or \"unique products (id)\": %q", i+1, line)}
 		}
-		lines = append(lines, line)
+		if isQuery {
+			queries = append(queries, q)
+		} else {
+			lines = append(lines, line)
+		}
 	}
-	return contractOf(lines), nil
+	c := contractOf(lines)
+	c.queries = sortQueries(queries)
+	return c, nil
 }
 
 // A requirement is a word and the table or column that it is of. The patterns are those
@@ -201,15 +212,31 @@ func subjectOf(line string) (s subject) {
 
 // String returns the contract as text: its lines, sorted bytewise.
 func (c Contract) String() string {
-	if len(c.needs.Lines) == 0 {
+	lines := slices.Clone(c.needs.Lines)
+	for _, q := range c.queries {
+		lines = append(lines, q.line())
+	}
+	if len(lines) == 0 {
 		return ""
 	}
-	return strings.Join(c.needs.Lines, "\n") + "\n"
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // Check returns a finding for each requirement that the database does not meet, in
-// one statement. It is what a release that still runs is checked by after a migration.
+// one statement, and one more round trip for each query. It is what a release that still
+// runs is checked by after a migration. If there are queries, db begins a transaction, or
+// in one a savepoint: pools, connections and transactions do.
 func (c Contract) Check(ctx context.Context, db smrt.DB) (Findings, error) {
+	found, err := c.checkTables(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	queries, err := c.checkQueries(ctx, db)
+	return append(found, queries...), err
+}
+
+func (c Contract) checkTables(ctx context.Context, db smrt.DB) (Findings, error) {
 	if len(c.needs.Lines) == 0 {
 		return nil, nil
 	}
@@ -248,7 +275,7 @@ func contractOf(lines []string) Contract {
 	}
 	slices.Sort(n.Tables)
 	n.Tables = slices.Compact(n.Tables)
-	return Contract{n}
+	return Contract{needs: n}
 }
 
 // facts returns what the database has of tables and of those that they refer to, as

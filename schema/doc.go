@@ -27,7 +27,7 @@
 //
 // Types are compared by asking pgx whether it reads and writes the field; a type that is
 // registered on the connection counts. [VerifyQueries] asks the server to describe the
-// queries that sqlc compiled.
+// queries that sqlc compiled, and [Contract.WithQueries] adds them to a contract.
 //
 // # Contracts
 //
@@ -45,9 +45,21 @@
 // contract does not know are fragments of SQL, triggers, privileges, CHECK constraints,
 // new unique indexes, and plans.
 //
+// # Queries in a contract
+//
+// [Contract.WithQueries] adds a line for each query that sqlc compiled, with its text and
+// the types that it takes and returns:
+//
+//	contract, err = contract.WithQueries(ctx, db, os.DirFS("internal/db"))
+//
+// Check asks the migrated database what that text is now. So the contract of a release
+// says whether its queries work without its source: a function that is gone, a column
+// that is renamed or has another type, a column that can be NULL and could not. New
+// columns break no query that names the ones it reads, as sqlc's do.
+//
 // # At the start
 //
-// [Expect] makes an [Expectation], which checks a contract in one statement and then
-// relies on the answer for a while. It can end the start of the program, or refuse
+// [Expect] makes an [Expectation], which checks a contract in one statement, and one round
+// trip more for each of its queries, and then relies on the answer for a while. It can end the start of the program, or refuse
 // connections, or log. Nothing ever changes the database.
 package schema

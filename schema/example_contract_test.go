@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -112,4 +113,35 @@ func ExampleExpect() {
 	fmt.Println(errors.Is(err, schema.ErrMismatch))
 	// Output:
 	// true
+}
+
+// Queries that sqlc compiled are checked by having the server describe their text.
+func ExampleContract_WithQueries() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	// In a program: os.DirFS("internal/db"), the folder that sqlc wrote.
+	folder := fstest.MapFS{"tags.sql.go": {Data: []byte("package db\nconst Names = `-- name: Names :many\nSELECT name FROM tags WHERE id = ANY($1)`")}}
+
+	contract, err := schema.Contract{}.WithQueries(ctx, pool, folder)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(contract)
+	if _, err := pool.Exec(ctx, "ALTER TABLE tags RENAME COLUMN name TO word"); err != nil {
+		panic(err)
+	}
+	found, err := contract.Check(ctx, pool)
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range found {
+		fmt.Println(f.Table, f.Problem)
+	}
+	// Output:
+	// query Names (bigint[]) -> (text not null) "SELECT name FROM tags WHERE id = ANY($1)"
+	// Names is refused by the server: column "name" does not exist (42703), at line 1 of the query
 }

@@ -64,7 +64,7 @@ func Expect(c Contract, o Options) (*Expectation, error) {
 
 // Check returns a [MismatchError] if the database of db does not meet the contract, and
 // with Warn logs it. That the database cannot be asked is an error in both modes.
-// It is one statement, and none while the answer of the last MaxAge is that it does.
+// It is one statement and what queries need, see [Contract.Check], and none while the answer of the last MaxAge is that it does.
 // It takes a connection of db, so it must not be called with a transaction that is in use.
 func (e *Expectation) Check(ctx context.Context, db smrt.DB) error {
 	if e.options.Mode == Off {

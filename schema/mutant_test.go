@@ -50,6 +50,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestForeignKeyOfOtherColumns",
 		},
 		{
+			"a query is not met by a column that may be NULL now", "contract_query.go",
+			"now != column && now != column+notNull", "strings.TrimSuffix(now, notNull) != strings.TrimSuffix(column, notNull)",
+			"TestContractOfQueries",
+		},
+		{
+			"a query is met by a column that is not null now", "contract_query.go",
+			"now != column && now != column+notNull", "now != column",
+			"TestContractOfQueries",
+		},
+		{
+			"a query takes what it took", "contract_query.go",
+			"!slices.Equal(s.arguments, has.arguments)", "false",
+			"TestContractOfQueries",
+		},
+		{
+			"one query that is refused does not hide the next", "queries.go",
+			"if answers = append(answers, a); err != nil {", "if answers = append(answers, a); false {",
+			"TestContractOfQueries",
+		},
+		{
 			"an answer that says no is not kept", "expect.go",
 			"	case err == nil:\n		e.remember(database)\n", "	case true:\n		e.remember(database)\n",
 			"TestExpect",

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/sqlc"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -32,13 +33,13 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 	if db == nil {
 		return nil, errNoHandle
 	}
+	answers, err := ask(ctx, db, queries)
+	if err != nil {
+		return nil, err
+	}
 	var found Findings
-	for _, q := range queries {
-		refused, err := describe(ctx, db, q.SQL)
-		if err != nil {
-			return nil, fmt.Errorf("smrt: schema: %s: %w", q.Name, err)
-		}
-		if refused != nil {
+	for i, q := range queries {
+		if refused := answers[i].refused; refused != nil {
 			found = append(found, Finding{
 				Check: CheckQuery, Level: Fault, Site: q.Site, Table: q.Name,
 				Problem: sqlc.Refused(q.SQL, refused),
@@ -64,22 +65,47 @@ func queriesIn(folder fs.FS) ([]sqlc.Query, error) {
 	return queries, nil
 }
 
-// describe returns why the server refuses a statement, nil if it does not. Each has a
-// transaction of its own, because one that is refused ends it.
-func describe(ctx context.Context, db txn.Beginner, sql string) (refused *pgconn.PgError, err error) {
+// answer is what the server says of a query: what it is, or why it is refused.
+type answer struct {
+	statement *pgconn.StatementDescription
+	refused   *pgconn.PgError
+}
+
+// ask has the server parse and describe queries, in one round trip for each. One that is
+// refused ends the transaction, so the next one begins another.
+func ask(ctx context.Context, db txn.Beginner, queries []sqlc.Query) (answers []answer, err error) {
+	for len(answers) < len(queries) {
+		err = within(ctx, db, func(tx pgx.Tx) error {
+			for _, q := range queries[len(answers):] {
+				var a answer
+				a.statement, err = tx.Prepare(ctx, "", q.SQL)
+				if err != nil && (!errors.As(err, &a.refused) || pgerr.FaultOf(err) == pgerr.Lost || pgerr.IsCanceled(err)) {
+					return fmt.Errorf("%s: %w", q.Name, err)
+				}
+				if answers = append(answers, a); err != nil {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// within calls f with a transaction, which is rolled back.
+func within(ctx context.Context, db txn.Beginner, f func(tx pgx.Tx) error) error {
 	tx, err := db.Begin(ctx)
+	if err == nil {
+		err = f(tx)
+		if rollback := tx.Rollback(context.WithoutCancel(ctx)); err == nil && !errors.Is(rollback, pgx.ErrTxClosed) {
+			err = rollback
+		}
+	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("smrt: schema: %w", err)
 	}
-	_, err = tx.Prepare(ctx, "", sql)
-	rollback := tx.Rollback(context.WithoutCancel(ctx))
-	switch {
-	case errors.As(err, &refused):
-		return refused, nil
-	case err != nil:
-		return nil, err
-	case errors.Is(rollback, pgx.ErrTxClosed):
-		return nil, nil
-	}
-	return nil, rollback
+	return nil
 }

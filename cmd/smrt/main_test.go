@@ -171,6 +171,14 @@ func TestVerify(t *testing.T) {
 	expect(1, `"Check": "contract"`, "verify", "--json", "--running", "smrt.contract")
 	expect(3, "127.0.0.1", "verify", "--dsn", "postgres://nobody@127.0.0.1:1/nothing")
 	expect(2, "must be one of", "verify", "--level", "all")
+	// Queries are part of the contract.
+	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes ALTER text SET NOT NULL"))(t)
+	queries := filepath.Join("internal", "db")
+	check.NoError(t, os.WriteFile(filepath.Join(dir, queries, "q.sql.go"), []byte("package db\n\nconst More = `-- name: More :many\nSELECT more FROM notes`\n"), 0o600))
+	expect(0, "2 tables, 1 findings", "verify", "--level", "fault", "--queries", queries, "--write")
+	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes DROP more"))(t)
+	expect(1, `query: More is refused by the server: column "more" does not exist (42703), at line 2 of the query`, "verify", "--queries", queries)
+	expect(1, "contract: More is refused by the server", "diff", "--contract", "smrt.contract")
 	left := check.Value(filepath.Glob(filepath.Join(dir, "*")))(t)
 	check.Equal(t, "files", len(left), 4) // go.mod, go.sum, internal, smrt.contract
 }

@@ -20,7 +20,7 @@ type verifyCommand struct {
 	Packages []string `arg:"" optional:"" help:"Packages with the declarations. Default: ./..." placeholder:"PACKAGE"`
 	DSN      string   `name:"dsn" env:"DATABASE_URL" help:"The database." placeholder:"URL"`
 	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
-	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are verified too." placeholder:"DIR" type:"existingdir"`
+	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are verified too, and part of the contract." placeholder:"DIR" type:"existingdir"`
 	Contract string   `help:"File with the contract. It is compared if it is there." default:"smrt.contract" placeholder:"FILE"`
 	Write    bool     `help:"Write the contract."`
 	Running  []string `help:"Contracts of releases that still run, which the database must meet too." placeholder:"FILE" type:"existingfile"`
