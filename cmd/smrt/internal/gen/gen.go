@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -105,6 +106,9 @@ func (r *run) failed() bool {
 	return false
 }
 
+// ofMigrations are the tables that running migrations makes.
+var ofMigrations = []string{"goose_db_version", "goose_lock"}
+
 // choose takes the tables that are to be declared and can be.
 func (r *run) choose() {
 	known := map[string]bool{}
@@ -115,7 +119,7 @@ func (r *run) choose() {
 		}
 		known[name] = true
 		switch err := errors.Join(meta.CheckIdent(rel.Schema), meta.CheckIdent(rel.Name)); {
-		case r.Config.skips(name) || rel.Name == "goose_db_version":
+		case r.Config.skips(name) || slices.Contains(ofMigrations, rel.Name):
 		case err != nil:
 			r.found.note("table", name, "it is not declared: "+err.Error(), lines("true", "tables", name, "skip"))
 		case strings.Contains(rel.Name, ".") || strings.Contains(rel.Schema, "."):

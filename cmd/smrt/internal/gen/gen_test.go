@@ -50,6 +50,7 @@ CREATE TABLE invoices (tenant_id integer REFERENCES tenants, id bigint GENERATED
 CREATE TABLE lines (tenant_id integer, id bigint, invoice_id bigint, PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoices);
 CREATE TABLE log (at timestamptz, text text);
 CREATE TABLE goose_db_version (id integer PRIMARY KEY);
+CREATE TABLE goose_lock (lock_id bigint PRIMARY KEY);
 CREATE VIEW seen AS SELECT id, seen_at FROM people;
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER touches BEFORE UPDATE ON teams FOR EACH ROW EXECUTE FUNCTION nothing();`

@@ -6,14 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 
+	"github.com/smrt-go/smrt/cmd/smrt/internal/migrate"
 	"github.com/smrt-go/smrt/internal/catalog"
-	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // Source is where a schema is read from: a database, or migrations.
@@ -65,37 +62,32 @@ func (s Source) read(ctx context.Context, dsn string) (schema *Schema, err error
 
 // migrated runs the migrations on a server that lives no longer than that.
 func (s Source) migrated(ctx context.Context) (schema *Schema, err error) {
-	if info, err := os.Stat(s.Migrations); err != nil || !info.IsDir() {
-		return nil, errors.Join(fmt.Errorf("migrations: %s is no directory", s.Migrations), err)
+	if err := migrate.IsFolder(s.Migrations); err != nil {
+		return nil, err
 	}
-	server, err := testdb.Start(ctx, testdb.Config{})
+	dsn, remove, err := Scratch(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("no private server for the migrations could be started; name a database that has been migrated instead, "+
 			"with --dsn URL: %w", err)
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
-	dsn := server.DSN("postgres")
+	defer func() { err = errors.Join(err, remove()) }()
 	if err := s.migrate(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("migrations in %s: %w", s.Migrations, err)
 	}
 	return s.read(ctx, dsn)
 }
 
+// migrate runs all migrations.
 func (s Source) migrate(ctx context.Context, dsn string) (err error) {
-	config, err := pgx.ParseConfig(dsn)
+	runner, err := migrate.Open(migrate.Options{DSN: dsn, Dir: s.Migrations})
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDB(*config)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS(s.Migrations))
+	defer func() { err = errors.Join(err, runner.Close()) }()
+	files, _, err := runner.Plan(ctx, migrate.Target{Contract: true})
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) && partial.Failed != nil && partial.Failed.Source != nil {
-		return fmt.Errorf("%s: %w", partial.Failed.Source.Path, partial.Err)
-	}
+	_, err = runner.Run(ctx, files)
 	return err
 }

@@ -1,0 +1,29 @@
+package migrate
+
+import (
+	"testing/fstest"
+	"time"
+)
+
+// BeforeStatement has fn called before each statement of a runner, on whatever connection.
+func (r *Runner) BeforeStatement(fn func(pid uint32, sqlText string)) { r.watcher.before = fn }
+
+// PlanOf is the plan of a folder with these files.
+func PlanOf(files fstest.MapFS, applied []int64, target Target) (run, waiting []*File, err error) {
+	all, err := readFolder(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	return plan(all, applied, target)
+}
+
+// Indexes are the names and tables of what a text builds concurrently.
+func Indexes(text string) (all []string) {
+	for _, x := range indexesOf(text) {
+		all = append(all, x.name+" on "+x.table)
+	}
+	return all
+}
+
+// Pause is how long to wait after a try.
+func (t Retry) Pause(try int) time.Duration { return t.pause(try) }

@@ -1,0 +1,198 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/annotation"
+)
+
+// File is a migration.
+type File struct {
+	Version  int64
+	Name     string // in its folder
+	Contract bool   // of the contract phase
+
+	text    string // with \n at the ends of lines
+	single  bool   // its statements have no transaction
+	indexes []index
+}
+
+// IsFolder returns an error if there is no directory of this name.
+func IsFolder(dir string) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return errors.Join(fmt.Errorf("migrations: %s is no directory", dir), err)
+	}
+	return nil
+}
+
+// readFolder reads the migrations of a folder, in the order of their versions.
+func readFolder(fsys fs.FS) ([]*File, error) {
+	if err := noPrograms(fsys); err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(fsys, "*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var files []*File
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			continue // goose ignores it too
+		}
+		text, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		f := &File{Version: version, Name: path.Base(name), text: strings.ReplaceAll(string(text), "\r\n", "\n")}
+		if err := f.read(); err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	slices.SortFunc(files, func(a, b *File) int { return int(min(max(a.Version-b.Version, -1), 1)) })
+	return files, nil
+}
+
+// noPrograms returns an error if there are migrations in Go, which this command cannot
+// run: they are part of another program.
+func noPrograms(fsys fs.FS) error {
+	names, err := fs.Glob(fsys, "*.go")
+	for _, name := range names {
+		if _, no := goose.NumericComponent(name); no == nil && !strings.HasSuffix(name, "_test.go") {
+			return fmt.Errorf("%s is a migration in Go, which only a program that it is compiled into can run", name)
+		}
+	}
+	return err
+}
+
+// read reads what the comments of the file say, and which indexes it builds.
+func (f *File) read() error {
+	all, err := annotation.Parse(f.Name, f.text)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.Name != annotation.Phase {
+			continue
+		}
+		switch a.Text {
+		case "contract":
+			f.Contract = true
+		case "expand":
+		default:
+			return &annotation.Error{File: a.File, Line: a.Line, Problem: fmt.Sprintf("smrt:phase %s: the phases are expand and contract", a.Text)}
+		}
+	}
+	up := f.up()
+	f.single = f.has("NO TRANSACTION")
+	f.indexes = indexesOf(up)
+	for _, x := range f.indexes {
+		if x.name == "" && f.single {
+			return &annotation.Error{File: f.Name, Line: f.line(strings.Index(f.text, up) + x.pos), Problem: "CREATE INDEX CONCURRENTLY has no name for the index, " +
+				"so an invalid one that a failed build leaves could not be found: give it one"}
+		}
+	}
+	return nil
+}
+
+// has reports whether the file has an annotation of goose's.
+func (f *File) has(word string) bool { return f.find(word) >= 0 }
+
+// find returns where the line with an annotation of goose's begins, -1 for nowhere.
+func (f *File) find(word string) int {
+	pos := 0
+	for line := range strings.Lines(f.text) {
+		if rest, ok := strings.CutPrefix(line, "--"); ok {
+			if rest, ok = strings.CutPrefix(strings.TrimSpace(rest), "+goose"); ok && strings.EqualFold(strings.TrimSpace(rest), word) {
+				return pos
+			}
+		}
+		pos += len(line)
+	}
+	return -1
+}
+
+// up returns the part of the text that migrates up.
+func (f *File) up() string {
+	text, from := f.text, max(f.find("Up"), 0)
+	if to := f.find("Down"); to > from {
+		text = text[:to]
+	}
+	return text[from:]
+}
+
+// line returns the line, from 1, of a byte of the text.
+func (f *File) line(pos int) int { return 1 + strings.Count(f.text[:pos], "\n") }
+
+// Target says how far to migrate.
+type Target struct {
+	Version      int64 // 0: all files
+	Contract     bool  // files of the contract phase too
+	AllowMissing bool  // files below the version of the database too
+}
+
+// plan returns the files that are to be run, in order, and those that wait for the
+// contract phase.
+//
+// Files of the contract phase wait longer than later files of the expand phase, so
+// they alone may be missing below the version of the database.
+func plan(files []*File, applied []int64, target Target) (run, waiting []*File, err error) {
+	if target.Version > 0 && !slices.ContainsFunc(files, func(f *File) bool { return f.Version == target.Version }) {
+		return nil, nil, &UsageError{fmt.Errorf("there is no migration of version %d", target.Version)}
+	}
+	var missing []string
+	highest := slices.Max(append(slices.Clone(applied), 0))
+	for _, f := range files {
+		switch {
+		case slices.Contains(applied, f.Version) || target.Version > 0 && f.Version > target.Version:
+		case f.Contract && !target.Contract:
+			waiting = append(waiting, f)
+		default:
+			run = append(run, f)
+			if f.Version < highest && !f.Contract {
+				missing = append(missing, f.Name)
+			}
+		}
+	}
+	if len(missing) > 0 && !target.AllowMissing {
+		return nil, nil, &OrderError{Missing: missing, Version: highest}
+	}
+	return run, waiting, nil
+}
+
+// OrderError is of files that should have been run before others that were.
+type OrderError struct {
+	Missing []string
+	Version int64
+}
+
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("%s not run, though the database is at version %s: give a newer version to the file, or run it all the same with --allow-missing",
+		list(e.Missing), strconv.FormatInt(e.Version, 10))
+}
+
+// list joins names with the verb that follows them.
+func list(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " was"
+	}
+	return strings.Join(names, ", ") + " were"
+}
+
+// UsageError is of a call that cannot be meant.
+type UsageError struct{ error }
+
+func (e *UsageError) Unwrap() error { return e.error }
+
+// errEmpty is the error of a folder without migrations.
+var errEmpty = errors.New("there are no migrations, files such as 00001_name.sql")

@@ -1,0 +1,33 @@
+package migrate_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded removes rules, one at a time, and sees a test fail for each.
+func TestRulesAreGuarded(t *testing.T) {
+	for _, m := range []struct{ rule, file, from, to, caught string }{
+		{"one runner at a time", "run.go", "goose.WithStore(r.store), goose.WithLocker(r.locker), ", "goose.WithStore(r.store), ", "TestRunnersAtOnce"},
+		{"a version is recorded under the lease only", "lease.go", "if req.Version > 0 {", "if req.Version < 0 {", "TestLeaseLost"},
+		{"the lease is kept in the transaction", "lease.go", "locked_by = $2 FOR SHARE", "locked_by <> $2 FOR SHARE", "TestRunnersAtOnce"},
+		{"a migration that met a lock is repeated", "run.go", `pg.Code == "55P03"`, `pg.Code == "55000"`, "TestLockTimeout"},
+		{"no session is kept between tries", "run.go", "db.SetMaxIdleConns(-1)", "db.SetMaxIdleConns(2)", "TestLockTimeout"},
+		{"tries end", "run.go", "try > r.opts.Retry.Times", "try > 10*r.opts.Retry.Times", "TestRetriesEnd"},
+		{"what cannot be rolled back is not repeated", "run.go", "case blocked && f.single && !r.watcher.repeatable():", "case blocked && f.single && r == nil:", "TestRetriesEnd"},
+		{"an invalid index is dropped before the file runs", "run.go", "return r.dropInvalid(ctx, db, r.current)", "return nil", "TestInvalidIndex"},
+		{"an invalid index is dropped after the last try", "lease.go", "err = l.release(ctx, db)", "err = nil", "TestInvalidIndex"},
+		{"files of the contract phase wait", "folder.go", "case f.Contract && !target.Contract:", "case f.Contract && target.Version < 0:", "TestPlan"},
+		{"files of the contract phase alone may be late", "folder.go", "f.Version < highest && !f.Contract", "f.Version < highest && false", "TestPlan"},
+		{"contracts are checked after each file", "gate.go", "lost[len(lost)-1].File = file", "_ = file", "TestGate"},
+		{"a copy has the order of the database", "lease.go", "for i := len(recorded) - 1; i >= 0; i--", "for i := range recorded", "TestGateOrder"},
+		{"a requirement that was never met is broken", "gate.go", "broken = g.never(broken)", "_ = g.never(broken)", "TestGate"},
+		{"the line is that of the statement", "watch.go", "w.next, w.sent, w.pid = w.position+len(data.SQL)", "w.next, w.sent, w.pid = 0*w.position", "TestErrorsNameTheLine"},
+	} {
+		t.Run(m.rule, func(t *testing.T) {
+			t.Parallel()
+			check.Guarded(t, m.file, m.from, m.to, m.caught)
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Error is of a migration that failed.
+type Error struct {
+	File string // with its folder
+	Line int    // of the statement, or of what the server points at; 0 if unknown
+	Hint string // "" for none
+	Err  error
+}
+
+func (e *Error) Error() string {
+	text := e.File
+	if e.Line > 0 {
+		text = fmt.Sprintf("%s:%d", text, e.Line)
+	}
+	text += ": " + e.Err.Error()
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// watcher sees the statements that goose sends, and finds each in its file. It is
+// pgx's tracer of all connections of a runner.
+type watcher struct {
+	mu       sync.Mutex
+	file     *File
+	next     int                              // where in the text the next statement is looked for
+	sent     []string                         // statements of the file that were sent
+	position int                              // of the last of them
+	pid      uint32                           // of the server process that runs it
+	before   func(pid uint32, sqlText string) // of tests
+}
+
+// begin says of which file the next statements are.
+func (w *watcher) begin(f *File) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file, w.next, w.sent, w.position, w.pid = f, 0, nil, 0, 0
+}
+
+// TraceQueryStart is called before a statement is sent.
+func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	w.see(conn.PgConn().PID(), data)
+	if w.before != nil {
+		w.before(conn.PgConn().PID(), data.SQL)
+	}
+	return ctx
+}
+
+// see looks for a statement in the file.
+func (w *watcher) see(pid uint32, data pgx.TraceQueryStartData) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch data.SQL {
+	case "begin", "commit", "rollback": // of pgx's own; in a body of a function they are words
+		return
+	}
+	if w.file == nil || len(data.Args) > 0 {
+		return
+	}
+	at := strings.Index(w.file.text[w.next:], data.SQL)
+	if at < 0 {
+		return // goose's own
+	}
+	w.position = w.next + at
+	w.next, w.sent, w.pid = w.position+len(data.SQL), append(w.sent, data.SQL), pid
+}
+
+// TraceQueryEnd is called after a statement.
+func (*watcher) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// process returns the server process that runs the migration, 0 for none yet.
+func (w *watcher) process() uint32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pid
+}
+
+// repeatable reports whether all statements but the last may be sent again.
+func (w *watcher) repeatable() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := 0; i+1 < len(w.sent); i++ {
+		if !repeatable(w.sent[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// failed returns the error with its place.
+func (w *watcher) failed(dir string, f *File, err error) *Error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := &Error{File: filepath.Join(dir, f.Name), Err: err}
+	if len(w.sent) == 0 {
+		return e
+	}
+	pos := w.position
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Position > 0 {
+		characters := []rune(w.sent[len(w.sent)-1])
+		pos += len(string(characters[:min(int(pg.Position)-1, len(characters))]))
+	}
+	e.Line = f.line(pos)
+	return e
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
+)
+
+// TestMigrate goes through the phases of a release that stops to use a column.
+func TestMigrate(t *testing.T) {
+	dir := t.TempDir()
+	pool := testdb.Pool(t, testdb.Empty, testdb.Direct())
+	t.Setenv("DATABASE_URL", pool.Config().ConnString())
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		check.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	expect := func(want int, says, args string) {
+		t.Helper()
+		status, stdout, stderr := smrt(t, dir, append([]string{"migrate"}, strings.Fields(args)...)...)
+		if status != want || !strings.Contains(stdout+stderr, says) {
+			t.Fatalf("migrate %s: status %d, want %d, and %q in\n%s%s", args, status, want, says, stdout, stderr)
+		}
+	}
+	expect(3, "migrations is no directory", "status")
+	write("migrations/00001_notes.sql", "-- +goose Up\nCREATE TABLE notes (id bigint PRIMARY KEY, text text);\n")
+	write("migrations/00002_drop.sql", "-- smrt:phase contract\n-- +goose Up\nALTER TABLE notes DROP text;\n")
+	write("migrations/00003_body.sql", "-- +goose Up\nALTER TABLE notes ADD body text;\n")
+	write("old.contract", "column notes.text text\n")
+	write("new.contract", "column notes.body text\n")
+	write("empty.contract", "# nothing\n")
+	write("wrong.contract", "colum notes.text text\n")
+
+	expect(0, "00001_notes.sql: to be run\n00002_drop.sql: waits for --phase contract\n", "status")
+	expect(1, "00003_body.sql: to be run", "status --check")
+	expect(0, "00001_notes.sql: run in ", "up --to 1")
+	expect(0, "00002_drop.sql: waits for --phase contract\n1 migrations were run\n", "up")
+	expect(0, "0 migrations were run", "up")
+	expect(0, `"applied": true`, "status --json --check")
+
+	expect(2, "give --contract FILE for each", "up --phase contract")
+	expect(2, "missing.contract", "up --phase contract --contract missing.contract")
+	expect(2, "empty.contract has no requirement", "up --phase contract --contract empty.contract")
+	expect(2, "wrong.contract: ", "up --phase contract --contract wrong.contract")
+	expect(2, "there is no migration of version 4", "up --to 4")
+	const both = "up --phase contract --contract new.contract --contract old.contract"
+	expect(1, "refused: old.contract: after 00002_drop.sql: fault: contract: notes.text is not as the contract needs it", both)
+	expect(1, "nothing was run", both)
+	_, out, _ := smrt(t, dir, strings.Fields("migrate --json "+both)...)
+	var result migrated
+	check.NoError(t, json.Unmarshal([]byte(out), &result))
+	if len(result.Ran) != 0 || len(result.Broken) != 1 || result.Broken[0].File != "00002_drop.sql" {
+		t.Errorf("the report is %s", out)
+	}
+	expect(0, "00002_drop.sql: waits", "up")
+	expect(0, "1 migrations were run", "up --phase contract --contract new.contract --scratch "+pool.Config().ConnString())
+	expect(0, "00002_drop.sql: run\n", "status")
+
+	write("migrations/00004_wrong.sql", "-- +goose Up\nSELECT 1;\nALTER TABLE missing ADD x int;\n")
+	expect(1, filepath.Join("migrations", "00004_wrong.sql")+":3: ", "up")
+	expect(1, `"line": 3`, "up --json")
+	expect(3, "127.0.0.1", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
+	write("migrations/00004_wrong.sql", "-- smrt:phase last\n")
+	expect(1, "00004_wrong.sql:1: smrt:phase last", "up")
+	t.Setenv("DATABASE_URL", "")
+	expect(2, "set DATABASE_URL", "up")
+
+	var left string
+	check.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*)::text FROM pg_database WHERE datname LIKE 'smrt_scratch_%'").Scan(&left))
+	check.Same(t, "databases that are left", left, "0")
+}
