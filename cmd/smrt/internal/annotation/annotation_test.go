@@ -51,13 +51,8 @@ func TestProblems(t *testing.T) {
 
 // TestRulesAreGuarded removes rules, one at a time, and sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct{ rule, file, from, to, caught string }{
+	check.Guarded(t, []check.Mutant{
 		{"an unknown name is an error", "annotation.go", "case !slices.Contains(", "case false && !slices.Contains(", "TestProblems"},
 		{"an annotation behind SQL is an error", "annotation.go", `strings.TrimSpace(before) != ""`, `false`, "TestProblems"},
-	} {
-		t.Run(m.rule, func(t *testing.T) {
-			t.Parallel()
-			check.Guarded(t, m.file, m.from, m.to, m.caught)
-		})
-	}
+	})
 }

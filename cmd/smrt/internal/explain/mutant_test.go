@@ -8,10 +8,8 @@ import (
 
 // TestRulesAreGuarded removes rules, one at a time, and sees a test fail for each.
 func TestRulesAreGuarded(t *testing.T) {
-	for _, m := range []struct{ rule, file, from, to, caught string }{
+	check.Guarded(t, []check.Mutant{
 		{"what the planner calls cannot write", "explain.go", "pgx.TxOptions{AccessMode: pgx.ReadOnly}", "pgx.TxOptions{}", "TestNothingIsRun"},
 		{"one statement, and nothing behind it", "explain.go", `described, err := tx.Prepare(ctx, "", sql)`, `described, err := tx.Prepare(ctx, "", sql[:max(strings.Index(sql, ";"), 0)])`, "TestNothingIsRun"},
-	} {
-		t.Run(m.rule, func(t *testing.T) { check.Guarded(t, m.file, m.from, m.to, m.caught) })
-	}
+	})
 }
