@@ -307,3 +307,61 @@ func main() {
 	command(dir, nil, "go", "mod", "tidy")
 	check.Same(t, "output", fmt.Sprint(command(dir, env, "go", "run", ".")), "<nil> <nil>\n<nil>\n")
 }
+
+// TestLint judges migrations on a private server, and on one that is named.
+func TestLint(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		check.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	expect := func(want int, says string, args ...string) string {
+		t.Helper()
+		status, stdout, stderr := smrt(t, dir, append([]string{"lint"}, args...)...)
+		if status != want || !strings.Contains(stdout+stderr, says) {
+			t.Fatalf("lint %q: status %d, want %d, and %q in\n%s%s", args, status, want, says, stdout, stderr)
+		}
+		return stdout
+	}
+	scratch := func() string { return "--scratch=" + testdb.Pool(t, testdb.Empty).Config().ConnString() }
+	t.Setenv("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing") // is never touched
+	expect(2, "migrations is no directory")
+	write("smrt.yaml", "migrations: .")
+	write("wrong", "column")
+	write("old.contract", "column notes.text text\n")
+	write("00001_notes.sql", "-- +goose Up\nCREATE TABLE notes (id bigint PRIMARY KEY, text text);\n")
+	write("00002_text.sql", "-- +goose Up\nSET LOCAL lock_timeout = '2s';\nALTER TABLE notes ALTER text SET NOT NULL;\nALTER TABLE notes DROP text;\n")
+	expect(1, "00002_text.sql:3: L2 scan under a lock: all rows of notes are read while notes is locked")
+	expect(1, "2 migrations, 1 of them judged, 1 findings, 0 allowed", scratch(), "--from=1", ".")
+	expect(1, "00002_text.sql:4: L7 needed by a release: the release of old.contract", scratch(), "--from=1", "--contract=old.contract")
+	expect(0, "2 migrations, 0 of them judged", scratch(), "--from=2")
+	var report struct {
+		Findings []struct{ Rule, File, Statement, Table, Lock, Blocks, Problem, Safe string }
+		Allowed  []any
+	}
+	check.NoError(t, json.Unmarshal([]byte(expect(1, "", scratch(), "--json")), &report))
+	if f := report.Findings; len(f) != 1 || f[0].Rule != "L2" || f[0].Lock != "ACCESS EXCLUSIVE" || f[0].Blocks != "reads and writes" || report.Allowed == nil {
+		t.Errorf("the report is %v", report)
+	}
+	write("00002_text.sql", "-- +goose Up\n-- smrt:allow L2 ten notes\n-- smrt:allow L4 ten notes\nALTER TABLE notes ALTER text SET NOT NULL;\n")
+	expect(0, "allowed: ten notes", scratch())
+	expect(1, "so there is nothing to allow", scratch(), "--lock-timeout=2s")
+
+	expect(3, "127.0.0.1", "--scratch=postgres://nobody@127.0.0.1:1/nothing")
+	expect(2, "missing is no directory", "missing")
+	expect(2, "wrong: ", "--contract=wrong")
+	expect(2, "missing", "--contract=missing")
+	write("00002_text.sql", "-- +goose Up\nALTER TABEL notes;\n")
+	expect(3, "00002_text.sql:2: ", scratch())
+	t.Setenv("SMRT_PG_BIN", dir)
+	expect(3, "name one on which a database may be made instead, with --scratch URL")
+}
+
+// TestLintOfTheShop finds nothing in the shop's migrations but what they allow.
+func TestLintOfTheShop(t *testing.T) {
+	root := check.Value(filepath.Abs(filepath.Join("..", "..")))(t)
+	status, stdout, stderr := smrt(t, root, "lint", "--scratch="+testdb.Pool(t, testdb.Empty).Config().ConnString())
+	if status != 0 || !strings.Contains(stdout, "6 of them judged, 0 findings, 2 allowed") || strings.Count(stdout, ": L5 ") != 2 {
+		t.Errorf("status %d: %s%s", status, stdout, stderr)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,17 +37,22 @@ func (c migrateFlags) options() (migrate.Options, error) {
 	if c.DSN == "" {
 		return migrate.Options{}, usageError{errors.New("which database? set DATABASE_URL or give --dsn URL")}
 	}
-	if c.Migrations == "" {
-		text, _ := os.ReadFile("smrt.yaml")
-		config, err := gen.ParseConfig(text)
-		if err != nil {
-			return migrate.Options{}, usageError{fmt.Errorf("smrt.yaml: %w", err)}
-		}
-		if c.Migrations = config.Migrations; c.Migrations == "" {
-			c.Migrations = "migrations"
-		}
+	dir, err := migrationsIn(c.Migrations)
+	return migrate.Options{DSN: c.DSN, Dir: dir, Table: c.Table}, err
+}
+
+// migrationsIn returns the directory of migrations: the one of a flag, else that of
+// smrt.yaml, else migrations.
+func migrationsIn(flag string) (dir string, err error) {
+	if flag != "" {
+		return flag, nil
 	}
-	return migrate.Options{DSN: c.DSN, Dir: c.Migrations, Table: c.Table}, nil
+	text, _ := os.ReadFile("smrt.yaml")
+	config, err := gen.ParseConfig(text)
+	if err != nil {
+		return "", usageError{fmt.Errorf("smrt.yaml: %w", err)}
+	}
+	return cmp.Or(config.Migrations, "migrations"), nil
 }
 
 // migrateStatus is smrt migrate status.
@@ -171,7 +177,12 @@ func (c *migrateUp) contracts() (all []migrate.Contract, err error) {
 	if c.Phase == "contract" && len(c.Contract) == 0 && !c.NoContract {
 		return nil, usageError{errors.New("--phase contract takes away what a release may need: give --contract FILE for each that still runs, or --no-contract if none does")}
 	}
-	for _, name := range c.Contract {
+	return readContracts(c.Contract)
+}
+
+// readContracts reads the contracts in files.
+func readContracts(names []string) (all []migrate.Contract, err error) {
+	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, usageError{err}

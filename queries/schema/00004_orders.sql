@@ -1,5 +1,7 @@
 -- +goose Up
 
+SET LOCAL lock_timeout = '2s';
+
 CREATE TYPE order_status AS ENUM ('pending', 'paid', 'shipped', 'delivered', 'cancelled');
 
 COMMENT ON TYPE order_status IS 'OrderStatus is how far an order has come.';
@@ -33,6 +35,7 @@ CREATE INDEX orders_placed_at_idx ON orders (placed_at DESC, id DESC);
 -- The orders in a state, longest waiting first.
 CREATE INDEX orders_status_idx ON orders (status, placed_at, id);
 
+-- smrt:allow L5 nothing here depends on rows, so the locks last for milliseconds
 CREATE TABLE order_items (
     order_id         bigint  NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     line_no          integer NOT NULL CHECK (line_no > 0),

@@ -1,5 +1,7 @@
 -- +goose Up
 
+SET LOCAL lock_timeout = '2s';
+
 -- The key is a uuid because the browser holds it: it must not be guessable.
 CREATE TABLE carts (
     id          uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -15,6 +17,7 @@ COMMENT ON TABLE carts IS 'Cart is what a visitor has put aside and not ordered 
 CREATE INDEX carts_customer_id_idx ON carts (customer_id);
 CREATE INDEX carts_expires_at_idx ON carts (expires_at);
 
+-- smrt:allow L5 nothing here depends on rows, so the locks last for milliseconds
 CREATE TABLE cart_items (
     cart_id    uuid        NOT NULL REFERENCES carts (id) ON DELETE CASCADE,
     product_id bigint      NOT NULL REFERENCES products (id) ON DELETE CASCADE,

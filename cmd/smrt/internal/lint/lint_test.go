@@ -1,0 +1,141 @@
+package lint_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/lint"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/migrate"
+	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/schema"
+)
+
+func TestAllow(t *testing.T) {
+	for _, c := range []struct {
+		what, file string
+		rules      []string // that are left
+		allowed    int
+		says       string
+	}{
+		{"with a reason", up + timeout + "-- smrt:allow L3 20 rows\n\n-- About the index.\nCREATE INDEX ON users (email);", nil, 1, "allowed: 20 rows"},
+		{"in the statement", up + timeout + "CREATE INDEX ON users\n-- smrt:allow L3 20 rows\n(email);", nil, 1, "allowed: 20 rows"},
+		{"two rules", up + "-- smrt:allow L3 20 rows\n-- smrt:allow L4 at night\nCREATE INDEX ON users (email);", nil, 2, "allowed: at night"},
+		{"without a reason", up + timeout + "-- smrt:allow L3\nCREATE INDEX ON users (email);", []string{"L3", "allow"}, 0, "gives no reason"},
+		{"of another rule", up + timeout + "-- smrt:allow L2 20 rows\nCREATE INDEX ON users (email);", []string{"L3", "allow"}, 0, "does not break L2"},
+		{"of another statement", up + timeout + "CREATE INDEX ON users (email);\n-- smrt:allow L3 20 rows\nSELECT 1;", []string{"L3", "allow"}, 0, "the next statement does not break L3"},
+		{"of no statement", up + timeout + "SELECT 1;\n-- smrt:allow L3 20 rows", []string{"allow"}, 0, "00002_step.sql:4: allow"},
+		{"of no rule", up + timeout + "-- smrt:allow L30 20 rows\nSELECT 1;", []string{"allow"}, 0, "L1 to L9"},
+		{"of the allowance", up + timeout + "-- smrt:allow allow 20 rows\nSELECT 1;", []string{"allow"}, 0, "L1 to L9"},
+		{"misspelled", up + timeout + "-- smrt:alow L3 20 rows\nCREATE INDEX ON users (email);", []string{"L3", "allow"}, 0, "no annotation smrt:alow"},
+		{"of a contract, with none", up + timeout + "-- smrt:allow L7 it is read by nobody\nALTER TABLE users DROP nick;", nil, 0, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			result := run(t, lint.Options{}, c.file)
+			check.Equal(t, "rules", rules(result.Findings), c.rules)
+			check.Equal(t, "allowed", len(result.Allowed), c.allowed)
+			if all := text(result.Findings) + text(result.Allowed); !strings.Contains(all, c.says) {
+				t.Errorf("the report says no %q:\n%s", c.says, all)
+			}
+		})
+	}
+}
+
+// TestWhatIsJudged judges neither what was released nor tables that are new.
+func TestWhatIsJudged(t *testing.T) {
+	bad, annotated := up+"ALTER TABLE users ALTER age TYPE bigint;", up+"-- smrt:allow L1 20 rows\nSELECT 1;"
+	dir := write(t, bad, annotated, tx("CREATE TABLE notes (id bigint PRIMARY KEY, text text);\nALTER TABLE notes ALTER text SET NOT NULL;\nALTER TABLE notes ADD UNIQUE (text);\nINSERT INTO notes VALUES (1, '');"))
+	for from, want := range map[int64][]string{0: {"L1", "L4", "allow"}, 1: {"L1", "L4", "allow"}, 2: {"allow"}, 3: nil, 4: nil} {
+		result := check.Value(lint.Run(t.Context(), lint.Options{Dir: dir, From: from, DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()}))(t)
+		check.Equal(t, "rules", rules(result.Findings), want)
+		check.Equal(t, "migrations", []int{result.Migrations, result.Judged}, []int{4, 4 - int(from)})
+	}
+}
+
+// TestPlaces finds statements in their files, however they are written.
+func TestPlaces(t *testing.T) {
+	t.Setenv("SMRT_LINT_COLUMN", "email")
+	found := run(t, lint.Options{}, `-- +goose Up
+
+-- A comment; with a semicolon.
+SELECT 1;
+SELECT 1;
+
+/* Another. */ ALTER TABLE users
+	-- within
+	ADD note text; -- behind
+-- +goose StatementBegin
+DO $$
+BEGIN
+	ALTER TABLE teams ADD note text;
+
+END $$;
+-- +goose StatementEnd
+
+-- +goose ENVSUB ON
+CREATE INDEX ON users (${SMRT_LINT_COLUMN});
+-- +goose ENVSUB OFF
+UPDATE teams
+SET name = '';
+
+-- +goose Down
+SELECT 1;
+`).Findings
+	var places []string
+	for _, f := range found {
+		places = append(places, f.Rule+" "+string(rune('a'-1+f.Line)))
+	}
+	check.Equal(t, "places", places, []string{"L4 g", "L4 k", "L5 k", "L3 s", "L6 u"})
+}
+
+// TestSettings judges what a migration does to its own session.
+func TestSettings(t *testing.T) {
+	t.Run("messages that were switched off", func(t *testing.T) {
+		found := run(t, lint.Options{}, tx("SET client_min_messages = warning;\nALTER TABLE users ALTER name SET NOT NULL;"), tx("ALTER TABLE teams ADD CHECK (name <> '');")).Findings
+		check.Equal(t, "rules", len(found), 2)
+	})
+	t.Run("a lock_timeout of the one who runs them", func(t *testing.T) {
+		file := up + "ALTER TABLE users ADD note text;"
+		check.Equal(t, "rules", rules(run(t, lint.Options{Timeout: time.Second}, file).Findings), nil)
+		check.Equal(t, "rules", rules(run(t, lint.Options{Timeout: time.Minute}, file).Findings), []string{lint.Timeout})
+	})
+	t.Run("isolation", func(t *testing.T) {
+		check.Equal(t, "rules", rules(run(t, lint.Options{}, tx("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nALTER TABLE users ADD note text;\nDISCARD PLANS;")).Findings), nil)
+	})
+	t.Run("a transaction of its own", func(t *testing.T) {
+		found := run(t, lint.Options{}, noTx+"BEGIN;\nSET LOCAL lock_timeout = '1s';\nCREATE INDEX IF NOT EXISTS mails ON users (email);\nUPDATE users SET name = '';\nCOMMIT;").Findings
+		check.Equal(t, "rules", rules(found), []string{lint.Build, lint.Rows})
+	})
+	t.Run("a procedure that commits", func(t *testing.T) {
+		found := run(t, lint.Options{}, noTx+"-- +goose StatementBegin\nDO $$ BEGIN CREATE INDEX IF NOT EXISTS mails ON users (email); COMMIT; END $$;\n-- +goose StatementEnd").Findings
+		check.Equal(t, "rules", rules(found), []string{lint.Build, lint.Timeout})
+	})
+}
+
+func TestErrors(t *testing.T) {
+	empty := testdb.Pool(t, testdb.Empty)
+	dsn := empty.Config().ConnString()
+	dir := write(t, up+"SELECT 1;\n\nALTER TABLE users ADD\n id text;")
+	_, err := lint.Run(t.Context(), lint.Options{Dir: dir, DSN: dsn})
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "00002_step.sql")+":4: ") {
+		t.Errorf("the error names no line: %v", err)
+	}
+	_, err = lint.Run(t.Context(), lint.Options{Dir: dir, DSN: dsn})
+	check.Error(t, "a database with tables", err, lint.ErrNotEmpty)
+	if _, err := lint.Run(t.Context(), lint.Options{Dir: t.TempDir(), DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()}); err == nil {
+		t.Error("a directory without migrations is judged")
+	}
+}
+
+// TestContractThatNeverFits says so, as nothing can be concluded from it.
+func TestContractThatNeverFits(t *testing.T) {
+	c := check.Value(schema.ParseContract("column nobody.name text\ncolumn users.name text\n"))(t)
+	found := run(t, lint.Options{Releases: []migrate.Contract{{Name: "old.contract", Contract: c}}}, tx("ALTER TABLE users ADD note text;")).Findings
+	check.Equal(t, "rules", rules(found), []string{lint.Contract})
+	if says := text(found); !strings.Contains(says, "old.contract:1: ") || !strings.Contains(says, "nobody") {
+		t.Errorf("the finding is %s", says)
+	}
+}

@@ -1,0 +1,36 @@
+package lint_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded removes rules, one at a time, and sees a test fail for each.
+func TestRulesAreGuarded(t *testing.T) {
+	check.Guarded(t, []check.Mutant{
+		{"a table that is written anew is found", "rules.go", "if l, ok := s.strongest(oid); ok {", "if l, ok := s.strongest(oid); ok && false {", "TestRewrite"},
+		{"TRUNCATE writes nothing anew", "rules.go", `!strings.HasPrefix(s.tag, "TRUNCATE")`, `true`, "TestNothing"},
+		{"an index that is built with the table is no finding of its own", "rules.go", `ok && !slices.Contains(s.renewed, oid)`, `ok`, "TestRewrite"},
+		{"a scan counts only under a strong lock", "rules.go", "			if !ok {\n				continue\n			}\n			problem", "			if !ok {\n				l = lock{oid, share}\n			}\n			problem", "TestScan"},
+		{"SHARE keeps writers out", "finding.go", "return m >= share }", "return m > share }", "TestBuild"},
+		{"SHARE UPDATE EXCLUSIVE does not", "finding.go", "return m >= share }", "return m >= shareUpdateExclusive }", "TestScan"},
+		{"a statement without a transaction is tried in one", "watch.go", "if s.alone = s.outside; s.alone {", "if s.alone = s.outside; false {", "TestBuild"},
+		{"a statement that cannot be tried is judged by its messages", "watch.go", `return outcome != nil && !(`, `return false && !(`, "TestSettings"},
+		{"messages are switched on again", "watch.go", `"SET client_min_messages = debug1"`, `"SELECT 1"`, "TestSettings"},
+		{"a renamed table is the same", "watch.go", "s.names[oid] = string(row[1])", "s.names[oid] = bare(w.old[oid].name)", "TestRenamed"},
+		{"a long lock_timeout is none", "rules.go", "s.timeout > 0 && s.timeout <= longest", "s.timeout > 0", "TestTimeout"},
+		{"a second table is found", "rules.go", "if other != 0 {", "if false {", "TestTables"},
+		{"rows count only under a lock", "rules.go", "		if !held {\n			continue\n		}", "		if !held {\n			locked = lock{l.table, share}\n		}", "TestNothing"},
+		{"released migrations are not judged", "lint.go", "	if source.Version > r.From {\n		if", "	if source.Version > 0 {\n		if", "TestWhatIsJudged"},
+		{"a migration without a transaction is run twice", "repeat.go", "if isData(s.tag) {", "if true {", "TestRepeat"},
+		{"what a later migration mends is not found", "catalog.go", "			delete(h.by, key)\n", "", "TestCatalog"},
+		{"a label that changes is found", "catalog.go", "before.current != now[key].current", "false", "TestCatalog"},
+		{"an index may lack the rows without a reference, and no others", "catalog.go", "i.indpred IS NULL OR", "true OR", "TestForeignKeyIndex"},
+		{"an allowance needs a reason", "allow.go", "case len(a.Args) == 1:", "case false:", "TestAllow"},
+		{"an allowance that matches nothing is found", "allow.go", "if len(rest) == len(left) {", "if false {", "TestAllow"},
+		{"an allowance is of one statement", "allow.go", "finding.Rule == rule && finding.Line == line", "finding.Rule == rule && line >= 0", "TestAllow"},
+		{"what a release needs is missed", "contract.go", "if f.Level == schema.Fault {", "if f.Level > schema.Fault {", "TestContract"},
+		{"a migration of the phase contract waits for releases", "contract.go", `a.Name == annotation.Phase &&`, `false &&`, "TestContract"},
+	})
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/lint"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/migrate"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/source"
+)
+
+// lintCommand is smrt lint.
+type lintCommand struct {
+	Dir      string        `arg:"" optional:"" help:"Directory of goose's migrations. Default: that of smrt.yaml, or migrations." placeholder:"DIR"`
+	From     int64         `help:"The newest version that has been released: migrations up to it are run, and not judged." placeholder:"VERSION"`
+	Contract []string      `help:"Contracts of releases that still run, which must hold after each migration." placeholder:"FILE"`
+	Timeout  time.Duration `name:"lock-timeout" help:"The lock_timeout that they are run with in earnest, where they set none." placeholder:"DURATION"`
+	Scratch  string        `help:"Server on which a database is made to run them in, and removed. Default: a private server, which needs PostgreSQL's programs." placeholder:"URL"`
+}
+
+// Help explains the command where its flags are listed.
+func (lintCommand) Help() string {
+	return `The migrations are run, one by one, and what the server locks, scans and rewrites is
+reported. The rules are in docs/guides/migrations.md. A finding is allowed by a line above
+the statement: -- smrt:allow L3 and the reason.`
+}
+
+// Run runs the command.
+func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
+	dir, err := migrationsIn(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := migrate.IsFolder(dir); err != nil {
+		return usageError{err}
+	}
+	contracts, err := readContracts(c.Contract)
+	if err != nil {
+		return err
+	}
+	dsn, remove, err := source.Scratch(ctx, c.Scratch)
+	if err != nil && c.Scratch == "" {
+		return fmt.Errorf("no private server for the migrations could be started; name one on which a database may be made instead, with --scratch URL: %w", err)
+	} else if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	result, err := lint.Run(ctx, lint.Options{Dir: dir, DSN: dsn, From: c.From, Timeout: c.Timeout, Releases: contracts})
+	if err != nil {
+		return err
+	}
+	return c.print(r, result)
+}
+
+// print prints the report.
+func (c *lintCommand) print(r *report, result *lint.Result) error {
+	var found error
+	if len(result.Findings) > 0 {
+		found = errFound
+	}
+	if done, err := r.value(result); done {
+		return errors.Join(err, found)
+	}
+	for _, f := range result.Findings {
+		r.printf("%s\n\n", strings.Replace(f.String(), f.Rule+" "+f.Name, r.paint(red, f.Rule+" "+f.Name), 1))
+	}
+	for _, f := range result.Allowed {
+		r.printf("%s\n\n", strings.Replace(f.String(), f.Rule+" "+f.Name, r.paint(yellow, f.Rule+" "+f.Name), 1))
+	}
+	r.printf("%d migrations, %d of them judged, %d findings, %d allowed\n", result.Migrations, result.Judged, len(result.Findings), len(result.Allowed))
+	return found
+}
