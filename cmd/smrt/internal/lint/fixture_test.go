@@ -25,7 +25,9 @@ CREATE TABLE days (day date NOT NULL, n bigint) PARTITION BY RANGE (day);
 CREATE TABLE january (day date NOT NULL, n bigint);
 CREATE TABLE visits (team_id bigint);
 CREATE MATERIALIZED VIEW teams_seen AS SELECT DISTINCT team_id FROM visits;
-CREATE UNIQUE INDEX ON teams_seen (team_id);`
+CREATE UNIQUE INDEX ON teams_seen (team_id);
+CREATE FUNCTION gate(n integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42); RETURN n; END $$;
+CREATE FUNCTION gated() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RETURN gate(1); END $$;`
 
 // What a file begins with.
 const (

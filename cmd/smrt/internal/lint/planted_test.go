@@ -219,15 +219,15 @@ var planted = []struct {
 	},
 }
 
-func TestRewrite(t *testing.T)  { plant(t, lint.Rewrite) }
-func TestScan(t *testing.T)     { plant(t, lint.Scan) }
-func TestBuild(t *testing.T)    { plant(t, lint.Build) }
-func TestTimeout(t *testing.T)  { plant(t, lint.Timeout) }
-func TestTables(t *testing.T)   { plant(t, lint.Tables) }
-func TestRows(t *testing.T)     { plant(t, lint.Rows) }
-func TestContract(t *testing.T) { plant(t, lint.Contract) }
-func TestRepeat(t *testing.T)   { plant(t, lint.Repeat) }
-func TestCatalog(t *testing.T)  { plant(t, lint.Catalog) }
+func TestLintRewrites(t *testing.T)  { plant(t, lint.Rewrite) }
+func TestLintScans(t *testing.T)     { plant(t, lint.Scan) }
+func TestLintIndexes(t *testing.T)   { plant(t, lint.Build) }
+func TestLintTimeouts(t *testing.T)  { plant(t, lint.Timeout) }
+func TestLintTables(t *testing.T)    { plant(t, lint.Tables) }
+func TestLintRows(t *testing.T)      { plant(t, lint.Rows) }
+func TestLintContracts(t *testing.T) { plant(t, lint.Contract) }
+func TestLintRepeats(t *testing.T)   { plant(t, lint.Repeat) }
+func TestLintCatalog(t *testing.T)   { plant(t, lint.Catalog) }
 
 // plant runs what is planted for a rule, and the safe way.
 func plant(t *testing.T, rule string) {
@@ -257,8 +257,8 @@ func plant(t *testing.T, rule string) {
 	}
 }
 
-// TestNothing has what looks like a finding and is none.
-func TestNothing(t *testing.T) {
+// TestNothingToFind has what looks like a finding and is none.
+func TestNothingToFind(t *testing.T) {
 	for what, files := range map[string][]string{
 		"rows without a lock":         {up + "UPDATE users SET name = '';\nDELETE FROM teams;\nINSERT INTO visits SELECT id FROM users;"},
 		"rows before a lock":          {tx("UPDATE users SET name = '';\nALTER TABLE users ADD note text;")},
