@@ -109,6 +109,9 @@ type migrateUp struct {
 	LockTimeout  time.Duration `help:"How long a statement waits for a lock before its migration is tried again later. 0: as the server is set." default:"2s"`
 	Wait         time.Duration `help:"How long to wait for another runner." default:"10m"`
 	AllowMissing bool          `help:"Run files below the version of the database too."`
+	Batch        time.Duration `help:"How long a transaction of a backfill should take." default:"200ms"`
+	MaxLag       int64         `help:"How many MiB of log a standby may be behind before a backfill pauses." default:"64" placeholder:"MIB"`
+	MaxAge       time.Duration `help:"How long the oldest transaction may have been open before a backfill pauses." default:"5m"`
 }
 
 // Help explains the command where its flags are listed.
@@ -135,6 +138,9 @@ type failed struct {
 
 // Run runs the command.
 func (c *migrateUp) Run(ctx context.Context, r *report) (err error) {
+	if c.LockTimeout < 0 || c.Wait <= 0 || c.Batch <= 0 || c.MaxLag <= 0 || c.MaxAge <= 0 || c.To < 0 {
+		return usageError{errors.New("--wait, --batch, --max-lag and --max-age must be above 0, --lock-timeout and --to not below it")}
+	}
 	contracts, err := c.contracts()
 	if err != nil {
 		return err
@@ -144,6 +150,7 @@ func (c *migrateUp) Run(ctx context.Context, r *report) (err error) {
 		return err
 	}
 	opts.LockTimeout, opts.Lease.Wait = c.LockTimeout, c.Wait
+	opts.Batches = migrate.Batches{Target: c.Batch, Lag: c.MaxLag << 20, Age: c.MaxAge}
 	if !r.json {
 		opts.Report = func(e migrate.Event) { printEvent(r, e) }
 	}
@@ -303,7 +310,7 @@ func printEvent(r *report, e migrate.Event) {
 			e.Text += fmt.Sprintf(", %v left", short(e.Left))
 		}
 		r.printf("%s: %s\n", place, e.Text)
-	case migrate.Waits, migrate.Dropped:
+	case migrate.Waits, migrate.Dropped, migrate.Resumes, migrate.Pauses:
 		r.printf("%s: %s\n", place, strings.TrimSpace(e.Text))
 	}
 }

@@ -63,12 +63,17 @@ func TestMigrate(t *testing.T) {
 	expect(0, "1 migrations were run", "up --phase contract --contract new.contract --scratch "+pool.Config().ConnString())
 	expect(0, "00002_drop.sql: run\n", "status")
 
-	write("migrations/00004_wrong.sql", "-- +goose Up\nSELECT 1;\nALTER TABLE missing ADD x int;\n")
-	expect(1, filepath.Join("migrations", "00004_wrong.sql")+":3: ", "up")
+	write("migrations/00004_fill.sql", "-- smrt:backfill table=notes key=id\n-- +goose Up\nUPDATE notes SET body = 'none' WHERE body IS NULL /* smrt:batch */;\n")
+	check.Value(pool.Exec(t.Context(), "INSERT INTO notes SELECT generate_series(1, 1000)"))(t)
+	expect(2, "--batch", "up --batch 0s")
+	expect(0, "00004_fill.sql: 1000 rows seen, 1000 changed, ", "up")
+
+	write("migrations/00005_wrong.sql", "-- +goose Up\nSELECT 1;\nALTER TABLE missing ADD x int;\n")
+	expect(1, filepath.Join("migrations", "00005_wrong.sql")+":3: ", "up")
 	expect(1, `"line": 3`, "up --json")
 	expect(3, "127.0.0.1", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
-	write("migrations/00004_wrong.sql", "-- smrt:phase last\n")
-	expect(1, "00004_wrong.sql:1: smrt:phase last", "up")
+	write("migrations/00005_wrong.sql", "-- smrt:phase last\n")
+	expect(1, "00005_wrong.sql:1: smrt:phase last", "up")
 	t.Setenv("DATABASE_URL", "")
 	expect(2, "set DATABASE_URL", "up")
 

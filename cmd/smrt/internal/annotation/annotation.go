@@ -1,6 +1,7 @@
 // Package annotation reads what the comments of a migration say to smrt:
 //
 //	-- smrt:phase contract
+//	-- smrt:backfill table=notes key=id
 //	-- smrt:allow L3 the table has 20 rows
 //
 // An annotation is a comment that begins with two dashes, in a line of its own, so
@@ -18,13 +19,14 @@ import (
 
 // The names of annotations.
 const (
-	Allow = "allow" // a rule of smrt lint, and the reason not to follow it in the next statement
-	Phase = "phase" // when smrt migrate runs the file
+	Allow    = "allow"    // a rule of smrt lint, and the reason not to follow it in the next statement
+	Phase    = "phase"    // when smrt migrate runs the file
+	Backfill = "backfill" // that smrt migrate runs the file's statement in batches of a table's rows, by their key
 )
 
 // Annotation is one annotation.
 type Annotation struct {
-	Name string   // Allow or Phase
+	Name string   // one of the names above
 	Args []string // what follows the name, by words
 	Text string   // the same as one text, without space around it
 	File string
@@ -83,8 +85,8 @@ func parse(text string) Annotation {
 // problem says what is wrong with an annotation, and before it in its line.
 func (a Annotation) problem(before string) string {
 	switch {
-	case !slices.Contains([]string{Allow, Phase}, a.Name):
-		return fmt.Sprintf("there is no annotation smrt:%s: the names are %s and %s", a.Name, Allow, Phase)
+	case !slices.Contains([]string{Allow, Phase, Backfill}, a.Name):
+		return fmt.Sprintf("there is no annotation smrt:%s: the names are %s, %s and %s", a.Name, Allow, Phase, Backfill)
 	case strings.TrimSpace(before) != "":
 		return fmt.Sprintf("smrt:%s stands behind SQL: give it a line of its own, above the statement", a.Name)
 	}

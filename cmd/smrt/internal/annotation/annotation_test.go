@@ -36,7 +36,7 @@ func TestParse(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	for text, says := range map[string]string{
-		"-- smrt:alow L1 x":                   "no annotation smrt:alow: the names are allow and phase",
+		"-- smrt:alow L1 x":                   "no annotation smrt:alow: the names are allow, phase and backfill",
 		"-- smrt:":                            "no annotation smrt::",
 		"SELECT 1; -- smrt:allow L1 x":        "line of its own",
 		"SELECT 1, -- smrt:phase contract\n1": "line of its own",

@@ -107,7 +107,7 @@ func (r *run) failed() bool {
 }
 
 // ofMigrations are the tables that running migrations makes.
-var ofMigrations = []string{"goose_db_version", "goose_lock"}
+var ofMigrations = []string{"goose_db_version", "goose_lock", "smrt_backfill"}
 
 // choose takes the tables that are to be declared and can be.
 func (r *run) choose() {

@@ -51,6 +51,7 @@ CREATE TABLE lines (tenant_id integer, id bigint, invoice_id bigint, PRIMARY KEY
 CREATE TABLE log (at timestamptz, text text);
 CREATE TABLE goose_db_version (id integer PRIMARY KEY);
 CREATE TABLE goose_lock (lock_id bigint PRIMARY KEY);
+CREATE TABLE smrt_backfill (version bigint PRIMARY KEY);
 CREATE VIEW seen AS SELECT id, seen_at FROM people;
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER touches BEFORE UPDATE ON teams FOR EACH ROW EXECUTE FUNCTION nothing();`

@@ -12,6 +12,7 @@
 //   - Files of the contract phase, which take away what a release may need, run when
 //     asked for, after the contracts of the releases that still run held on a copy
 //     of the schema that was migrated (gate.go).
+//   - Rows are changed in batches, by files that say so (backfill.go, batch.go).
 //   - Errors with file and line (watch.go), and what is being waited for (progress.go).
 //
 // folder.go reads the files and decides which run, and in which order.

@@ -25,5 +25,8 @@ func Indexes(text string) (all []string) {
 	return all
 }
 
+// Resize is how many rows a batch has after one of this size that took so long.
+func Resize(size int64, took, target time.Duration) int64 { return resize(size, took, target) }
+
 // Pause is how long to wait after a try.
 func (t Retry) Pause(try int) time.Duration { return t.pause(try) }

@@ -24,6 +24,7 @@ type File struct {
 	text    string // with \n at the ends of lines
 	single  bool   // its statements have no transaction
 	indexes []index
+	batches *backfill // nil: the file is run as it is
 }
 
 // IsFolder returns an error if there is no directory of this name.
@@ -81,19 +82,19 @@ func (f *File) read() error {
 	if err != nil {
 		return err
 	}
+	up := f.up()
 	for _, a := range all {
-		if a.Name != annotation.Phase {
-			continue
-		}
-		switch a.Text {
-		case "contract":
+		switch {
+		case a.Name == annotation.Backfill:
+			if f.batches, err = newBackfill(a, up); err != nil {
+				return err
+			}
+		case a.Name == annotation.Phase && a.Text == "contract":
 			f.Contract = true
-		case "expand":
-		default:
+		case a.Name == annotation.Phase && a.Text != "expand":
 			return &annotation.Error{File: a.File, Line: a.Line, Problem: fmt.Sprintf("smrt:phase %s: the phases are expand and contract", a.Text)}
 		}
 	}
-	up := f.up()
 	f.single = f.has("NO TRANSACTION")
 	f.indexes = indexesOf(up)
 	for _, x := range f.indexes {

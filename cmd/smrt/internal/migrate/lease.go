@@ -132,14 +132,42 @@ func newStore(table string, l *locker) (*store, error) {
 	return &store{StoreExtender: extended, locker: l}, nil
 }
 
-// Insert records a version.
-func (s *store) Insert(ctx context.Context, db database.DBTxConn, req database.InsertRequest) error {
-	if req.Version > 0 { // which is recorded with the table, before there is a lease
-		if err := s.locker.check(ctx, db); err != nil {
-			return err
-		}
+// Insert records a version, in the transaction of its migration or in one of its own.
+func (s *store) Insert(ctx context.Context, db database.DBTxConn, req database.InsertRequest) (err error) {
+	if req.Version == 0 { // which is recorded with the table, before there is a lease
+		return s.StoreExtender.Insert(ctx, db, req)
+	}
+	if begins, ok := db.(beginner); ok {
+		return inTransaction(ctx, begins, func(tx *sql.Tx) error { return s.insert(ctx, tx, req) })
+	}
+	return s.insert(ctx, db, req)
+}
+
+func (s *store) insert(ctx context.Context, db database.DBTxConn, req database.InsertRequest) error {
+	if err := s.locker.check(ctx, db); err != nil {
+		return err
+	}
+	if err := forget(ctx, db, req.Version); err != nil {
+		return err
 	}
 	return s.StoreExtender.Insert(ctx, db, req)
+}
+
+// beginner is what is no transaction yet.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
+// inTransaction commits what fn does, if it returns nil.
+func inTransaction(ctx context.Context, db beginner, fn func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
 }
 
 // applied returns the versions that are recorded, in the order in which they were. It

@@ -10,7 +10,15 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{"one runner at a time", "run.go", "goose.WithStore(r.store), goose.WithLocker(r.locker), ", "goose.WithStore(r.store), ", "TestRunnersAtOnce"},
-		{"a version is recorded under the lease only", "lease.go", "if req.Version > 0 {", "if req.Version < 0 {", "TestLeaseLost"},
+		{"a version is recorded under the lease only", "lease.go", "if req.Version == 0 {", "if req.Version >= 0 {", "TestLeaseLost"},
+		{"nobody takes the lease until the commit", "lease.go", "locked_by = $2 FOR SHARE", "locked_by = $2", "TestLeaseIsKeptUntilTheCommit"},
+		{"a backfill goes on behind its checkpoint", "batch.go", "err := b.read(ctx)", "err := ctx.Err()", "TestBackfillKilled"},
+		{"a backfill that has ended has no checkpoint", "lease.go", "if err := forget(ctx, db, req.Version); err != nil {", "if err := ctx.Err(); err != nil {", "TestBackfillKilled"},
+		{"a batch that met a lock is repeated", "batch.go", "if !isBlocked(err) ||", "if isBlocked(err) ||", "TestBackfillMeetsALock"},
+		{"a backfill waits for standbys", "batch.go", "lag > float64(limits.Lag)", "lag < 0", "TestBackfillWaitsForStandbys"},
+		{"a backfill waits for old transactions", "batch.go", "age > limits.Age.Seconds()", "age < 0", "TestBackfillWaitsForTransactions"},
+		{"a batch is sized to be short", "batch.go", "0.75 * float64(target)", "1.75 * float64(target)", "TestBatchesAreShort"},
+		{"the key of a backfill is unique and not null", "backfill.go", "(!notNull || !unique)", "(!notNull && !unique)", "TestBackfillErrors"},
 		{"a migration that met a lock is repeated", "run.go", `pg.Code == "55P03"`, `pg.Code == "55000"`, "TestLockTimeout"},
 		{"no session is kept between tries", "run.go", "db.SetMaxIdleConns(-1)", "db.SetMaxIdleConns(2)", "TestLockTimeout"},
 		{"tries end", "run.go", "try > r.opts.Retry.Times", "try > 10*r.opts.Retry.Times", "TestRetriesEnd"},

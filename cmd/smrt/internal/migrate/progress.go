@@ -36,9 +36,9 @@ type Event struct {
 // progressSQL asks who blocks a server process, and how far it is with an index.
 const progressSQL = `SELECT coalesce((SELECT string_agg(format('process %s (%s, %s, in a transaction for %s s)', b.pid, coalesce(nullif(b.application_name, ''), 'no name'),
 		coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start))::text, '?')), ', ' ORDER BY b.pid)
-		FROM pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids($1))), ''),
+		FROM pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids($1::int))), ''),
 	coalesce(p.phase, ''), coalesce(p.blocks_done, 0), coalesce(p.blocks_total, 0), coalesce(p.tuples_done, 0), coalesce(p.tuples_total, 0)
-	FROM (SELECT 1) AS one LEFT JOIN pg_stat_progress_create_index p ON p.pid = $1`
+	FROM (SELECT 1) AS one LEFT JOIN pg_stat_progress_create_index p ON p.pid = $1::int`
 
 // watch reports what a file waits for and how far it is, until stop is called. It has
 // a connection of its own, made when the file takes longer than one Poll.

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/annotation"
 )
 
 // Options say how to migrate.
@@ -28,7 +30,8 @@ type Options struct {
 	Lease       Lease
 	Retry       Retry
 	Poll        time.Duration // how often the server is asked how far it is. Default: 1 s
-	Report      func(Event)   // told what happens; called by one goroutine at a time. nil: nobody
+	Batches     Batches
+	Report      func(Event) // told what happens; called by one goroutine at a time. nil: nobody
 }
 
 // Retry says how a migration that waited too long for a lock is repeated.
@@ -64,6 +67,7 @@ func Open(opts Options) (*Runner, error) {
 	if opts.Retry.Most == 0 {
 		opts.Retry.Least, opts.Retry.Most = time.Second, 30*time.Second
 	}
+	opts.Batches = opts.Batches.withDefaults()
 	if opts.Poll == 0 {
 		opts.Poll = time.Second
 	}
@@ -204,26 +208,51 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 			r.report(Event{Kind: Ends, File: f.Name, Took: result.Duration})
 			return Ran{Version: f.Version, File: f.Name, Took: result.Duration, Tries: try}, nil
 		}
+		if problem := (*annotation.Error)(nil); errors.As(err, &problem) {
+			return Ran{}, problem // which has its place
+		}
 		failed := r.watcher.failed(r.opts.Dir, f, err)
 		again, hint := r.again(f, err)
-		if !again || try > r.opts.Retry.Times || ctx.Err() != nil {
+		if !again || !r.rest(ctx, f, failed, try) {
 			failed.Hint = hint
-			return Ran{}, failed
-		}
-		pause := r.opts.Retry.pause(try)
-		r.report(Event{Kind: Repeats, File: f.Name, Line: failed.Line, Text: err.Error(), Left: pause})
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
 			return Ran{}, failed
 		}
 	}
 }
 
+// rest waits before what failed is tried again, and reports whether it may be.
+func (r *Runner) rest(ctx context.Context, f *File, failed *Error, try int) bool {
+	if try > r.opts.Retry.Times || ctx.Err() != nil {
+		return false
+	}
+	pause := r.opts.Retry.pause(try)
+	r.report(Event{Kind: Repeats, File: f.Name, Line: failed.Line, Text: failed.Err.Error(), Left: pause})
+	return sleep(ctx, pause)
+}
+
+// sleep waits, and reports whether it was not cancelled.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // try runs a file once. Afterwards nothing is held: no lock, no session, no lease.
 func (r *Runner) try(ctx context.Context, f *File) (*goose.MigrationResult, error) {
-	provider, err := goose.NewProvider(goose.DialectCustom, r.db, oneFile{os.DirFS(r.opts.Dir), f.Name},
-		goose.WithStore(r.store), goose.WithLocker(r.locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	options := []goose.ProviderOption{
+		goose.WithStore(r.store), goose.WithLocker(r.locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
+	}
+	var folder fs.FS = oneFile{os.DirFS(r.opts.Dir), f.Name}
+	if f.batches != nil {
+		folder = nil
+		options = append(options, goose.WithGoMigrations(goose.NewGoMigration(f.Version, &goose.GoFunc{
+			RunDB: func(ctx context.Context, db *sql.DB) error { return r.backfill(ctx, db, f) },
+		}, nil)))
+	}
+	provider, err := goose.NewProvider(goose.DialectCustom, r.db, folder, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -253,8 +282,11 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 		return true, "run it again"
 	}
 	pg := (*pgconn.PgError)(nil)
-	blocked := errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01") // lock_not_available, deadlock_detected
+	errors.As(err, &pg)
+	blocked := isBlocked(err)
 	switch {
+	case f.batches != nil:
+		return false, "what was committed stays, and the next run goes on behind it"
 	case blocked && f.single && !r.watcher.repeatable():
 		return false, "the file has no transaction, so statements before this one were run: make them repeatable with IF [NOT] EXISTS, or give each a file"
 	case blocked:
@@ -268,6 +300,12 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 		}
 	}
 	return false, ""
+}
+
+// isBlocked reports whether a statement failed because of what another transaction held.
+func isBlocked(err error) bool {
+	pg := (*pgconn.PgError)(nil)
+	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01") // lock_not_available, deadlock_detected
 }
 
 // known are the SQLSTATEs of columns, tables and other objects that are there already,

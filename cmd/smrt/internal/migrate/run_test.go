@@ -40,8 +40,8 @@ func TestKilledAtEachStatement(t *testing.T) {
 			}
 			if n++; n == kill {
 				killed = sqlText
-				f.exec("SELECT pg_terminate_backend($1)", int64(pid))
-				f.until("0", "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", int64(pid))
+				f.exec("SELECT pg_terminate_backend($1)", int32(pid))
+				f.until("0", "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", int32(pid))
 			}
 		})
 		_, err := up(t.Context(), r)
@@ -64,7 +64,7 @@ func TestKilledAtEachStatement(t *testing.T) {
 			named++
 		}
 	}
-	check.Same(t, "kills after which the line is named", named, 2) // before y, and before the version
+	check.Same(t, "kills after which the line is named", named, 4) // before y, and before the three statements that record the version
 }
 
 func TestRunnersAtOnce(t *testing.T) {
@@ -159,6 +159,27 @@ func TestLeaseLost(t *testing.T) {
 	if !f.seen(migrate.Repeats, "another runner has taken the lease") {
 		t.Error("nobody says that the lease was lost")
 	}
+}
+
+// TestLeaseIsKeptUntilTheCommit tries to take the lease just before a commit.
+func TestLeaseIsKeptUntilTheCommit(t *testing.T) {
+	f := newFixture(t, "1_log CREATE TABLE log ();")
+	r := f.runner()
+	ours, tried := false, false
+	r.BeforeStatement(func(_ uint32, sqlText string) {
+		if ours = ours || strings.HasPrefix(sqlText, "CREATE TABLE log"); !ours || sqlText != "commit" || tried {
+			return
+		}
+		tried = true
+		tx := check.Value(f.pool.Begin(t.Context()))(t)
+		check.Value(tx.Exec(t.Context(), "SET LOCAL lock_timeout = 50"))(t)
+		if _, err := tx.Exec(t.Context(), "UPDATE goose_lock SET locked_by = 'another'"); err == nil || !strings.Contains(err.Error(), "55P03") {
+			t.Errorf("the lease can be taken before the commit: %v", err)
+		}
+		check.NoError(t, tx.Rollback(t.Context()))
+	})
+	check.Value(up(t.Context(), r))(t)
+	check.Same(t, "the commit was seen", tried, true)
 }
 
 // TestLockTimeout holds a lock that a migration needs second. It fails and holds

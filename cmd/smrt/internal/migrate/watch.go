@@ -108,6 +108,9 @@ func (w *watcher) failed(dir string, f *File, err error) *Error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &Error{File: filepath.Join(dir, f.Name), Err: err}
+	if f.batches != nil {
+		e.Line = f.line(strings.Index(f.text, f.batches.text))
+	}
 	if len(w.sent) == 0 {
 		return e
 	}
