@@ -71,5 +71,8 @@ func (c *lintCommand) print(r *report, result *lint.Result) error {
 		r.printf("%s\n\n", strings.Replace(f.String(), f.Rule+" "+f.Name, r.paint(yellow, f.Rule+" "+f.Name), 1))
 	}
 	r.printf("%d migrations, %d of them judged, %d findings, %d allowed\n", result.Migrations, result.Judged, len(result.Findings), len(result.Allowed))
+	if len(c.Contract) == 0 {
+		r.printf("what releases that run would miss was not looked for: give --contract FILE\n")
+	}
 	return found
 }

@@ -28,7 +28,7 @@ type releases struct {
 func (r *releases) unmet(ctx context.Context, conn *pgx.Conn) (map[need]bool, error) {
 	miss := make(map[need]bool)
 	for _, release := range r.all {
-		found, err := release.Contract.Check(ctx, conn)
+		found, err := release.Contract.Check(ctx, inside{conn})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", release.Name, err)
 		}

@@ -195,7 +195,7 @@ func (r *run) see(ctx context.Context, conn *pgx.Conn, s *statement) {
 		return
 	}
 	r.judge.see(s)
-	if !slices.Contains([]string{"CREATE", "ALTER", "DROP", "DO", "CALL", "COMMIT"}, verb(s.tag)) {
+	if !slices.Contains([]string{"CREATE", "ALTER", "DROP", "DO", "CALL", "SELECT", "COMMIT"}, verb(s.tag)) {
 		return
 	}
 	r.watcher.quiet = true

@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -138,4 +139,24 @@ func TestContractThatNeverFits(t *testing.T) {
 	if says := text(found); !strings.Contains(says, "old.contract:1: ") || !strings.Contains(says, "nobody") {
 		t.Errorf("the finding is %s", says)
 	}
+}
+
+// TestContractOfLintedQueries has the server describe queries in the middle of migrations,
+// which go on as if it had not.
+func TestContractOfLintedQueries(t *testing.T) {
+	c := check.Value(schema.ParseContract(`query Names () -> (text) "SELECT name FROM users"
+query Nicks (bigint) -> (character varying) "SELECT nick FROM users WHERE id = $1"
+`))(t)
+	o := lint.Options{Releases: []migrate.Contract{{Name: "old.contract", Contract: c}}}
+	files := []string{
+		tx("ALTER TABLE users ADD note text;\nCREATE TABLE copies AS SELECT id FROM teams;\nALTER TABLE users RENAME nick TO other;\nALTER TABLE users ADD last text;"),
+		noTx + "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_last ON users (last, note);",
+		tx("ALTER TABLE users ALTER name TYPE varchar;"),
+	}
+	found := run(t, o, files...).Findings
+	var places []string
+	for _, f := range found {
+		places = append(places, fmt.Sprint(filepath.Base(f.File), ":", f.Line, " ", f.Rule, " ", f.Table))
+	}
+	check.Equal(t, "findings", places, []string{"00002_step.sql:4 L6 users", "00002_step.sql:5 L7 Nicks", "00004_step.sql:3 L7 Names"})
 }

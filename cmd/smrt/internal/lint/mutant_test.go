@@ -30,6 +30,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"an allowance needs a reason", "allow.go", "case len(a.Args) == 1:", "case false:", "TestAllow"},
 		{"an allowance that matches nothing is found", "allow.go", "if len(rest) == len(left) {", "if false {", "TestAllow"},
 		{"an allowance is of one statement", "allow.go", "finding.Rule == rule && finding.Line == line", "finding.Rule == rule && line >= 0", "TestAllow"},
+		{"questions do not end the migration's transaction", "contract.go", "inside{conn}", "conn", "TestContractOfLintedQueries"},
 		{"what a release needs is missed", "contract.go", "if f.Level == schema.Fault {", "if f.Level > schema.Fault {", "TestLintContracts"},
 		{"a migration of the phase contract waits for releases", "contract.go", `a.Name == annotation.Phase &&`, `false &&`, "TestLintContracts"},
 	})

@@ -145,6 +145,11 @@ var planted = []struct {
 		[]string{tx("ALTER TABLE teams ADD loud text;\nCREATE TABLE copies (id bigint PRIMARY KEY, name text);\nINSERT INTO copies VALUES (1, 'a');"), up + "INSERT INTO copies SELECT id + 10, name FROM teams;"},
 	},
 	{
+		"table made of rows under a lock", lint.Rows, "teams", 4, "are read",
+		[]string{tx("ALTER TABLE teams ADD loud text;\nCREATE TABLE copies AS SELECT id, name FROM teams;")},
+		[]string{tx("ALTER TABLE teams ADD loud text;"), up + "CREATE TABLE copies AS SELECT id, name FROM teams;"},
+	},
+	{
 		"column renamed", lint.Contract, "users", 3, "smrt.contract fails",
 		[]string{tx("ALTER TABLE users RENAME name TO full_name;")},
 		[]string{tx("ALTER TABLE users ADD full_name text;"), "-- smrt:phase contract\n" + tx("ALTER TABLE users DROP name;")},

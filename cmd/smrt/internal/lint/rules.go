@@ -157,7 +157,7 @@ func (j *judge) several(s *statement) {
 }
 
 func (j *judge) rows(s *statement) {
-	if !slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"}, verb(s.tag)) {
+	if !slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "SELECT"}, verb(s.tag)) {
 		return
 	}
 	for _, l := range s.taken {
