@@ -24,7 +24,9 @@ import (
 //	foreign key products (category_id) references categories (id)
 //	generated products.search
 //	insert products
+//	label orders.status 'paid'
 //	not null products.name
+//	null products.deleted_at
 //	unique products (id)
 //	write products.name
 //
@@ -32,10 +34,11 @@ import (
 // however often it is made. What the program does not use is not in it, so adding tables,
 // columns and indexes changes nothing; nor are lengths and precisions of types. "insert"
 // says that no column is without a value when the program creates a row, "write" that a
-// column takes one. Queries that sqlc compiled are added by [Contract.WithQueries].
+// column takes one, "null" that it may be NULL, because no rule of the program refuses that. Labels of
+// an enum are those that are Valid in Go, if its type has that method. Queries that sqlc compiled are added by [Contract.WithQueries].
 //
-// Not in it: privileges, CHECK constraints and labels of enums, and unique indexes that
-// come later. The zero Contract needs nothing. A Contract is a value, and safe for
+// Not in it: privileges, and CHECK constraints, unique indexes and triggers that come
+// later. The zero Contract needs nothing. A Contract is a value, and safe for
 // concurrent use.
 type Contract struct {
 	needs   catalog.Needs
@@ -65,7 +68,7 @@ func NewContract(ctx context.Context, db smrt.DB, declarations ...Declaration) (
 		return Contract{}, err
 	}
 	wanted := map[string]bool{}
-	for _, line := range needsOf(tables, uses) {
+	for _, line := range needsOf(tables, uses, has) {
 		wanted[line] = true
 	}
 	var lines []string
@@ -109,7 +112,7 @@ func complete(tables []*plan.Table) error {
 // needsOf returns the lines that operations on tables need, of those that a database has
 // of them; of one that ends in a space the beginning. That Verify finds no fault says that
 // no other is needed: a view, for instance, has no unique index.
-func needsOf(tables []*plan.Table, uses []verify.Use) (lines []string) {
+func needsOf(tables []*plan.Table, uses []verify.Use, has []string) (lines []string) {
 	for _, t := range tables {
 		table := name(t.Quoted)
 		for _, c := range t.Struct.Columns {
@@ -117,7 +120,10 @@ func needsOf(tables []*plan.Table, uses []verify.Use) (lines []string) {
 			lines = append(lines, "column "+column+" ")
 			if !c.Nullable && t.SoftDelete != c {
 				lines = append(lines, "not null "+column)
+			} else if !t.ReadOnly && !required(t, c) {
+				lines = append(lines, "null "+column)
 			}
+			lines = append(lines, labels(c, "label "+column+" ", has)...)
 			switch {
 			case t.ReadOnly:
 			case slices.Contains(t.Computed, c):
@@ -149,6 +155,23 @@ func needsOf(tables []*plan.Table, uses []verify.Use) (lines []string) {
 			lines = append(lines, "unique "+name(u.Table.Quoted)+" ("+sorted(c.Target)+")")
 		default: // of whatever rows: the server prints the predicate in its own way
 			lines = append(lines, "unique "+name(u.Table.Quoted)+" ("+sorted(c.Target)+") where ")
+		}
+	}
+	return lines
+}
+
+// required reports whether a rule refuses NULL.
+func required(t *plan.Table, c *meta.Column) bool {
+	return slices.ContainsFunc(t.Rules, func(r *meta.Rule) bool { return r.Required() && r.Columns[0] == c })
+}
+
+// labels returns the lines of labels that the program knows: those of an enum that are
+// Valid in Go, so that a label which is added to the database changes no contract.
+func labels(c *meta.Column, beginning string, has []string) (lines []string) {
+	valid, _ := verify.Valid(c)
+	for _, line := range has {
+		if label, ok := strings.CutPrefix(line, beginning); ok && valid != nil && valid(strings.ReplaceAll(label[1:len(label)-1], "''", "'")) {
+			lines = append(lines, line)
 		}
 	}
 	return lines
@@ -188,8 +211,8 @@ const (
 	listPattern  = `\(` + namePattern + `(?:, ` + namePattern + `)*\)`
 )
 
-var requirement = regexp.MustCompile(`^(?:column ` + tablePattern + `\.(` + namePattern + `) \S.*|` +
-	`(?:default|generated|not null|write) ` + tablePattern + `\.(` + namePattern + `)|` +
+var requirement = regexp.MustCompile(`^(?:(?:column|label) ` + tablePattern + `\.(` + namePattern + `) \S.*|` +
+	`(?:default|generated|not null|null|write) ` + tablePattern + `\.(` + namePattern + `)|` +
 	`foreign key ` + tablePattern + ` ` + listPattern + ` references ` + tablePattern + ` ` + listPattern + `|` +
 	`insert ` + tablePattern + `|` +
 	`unique ` + tablePattern + ` ` + listPattern + `(?: where \S.*)?)$`)
@@ -248,8 +271,8 @@ func (c Contract) checkTables(ctx context.Context, db smrt.DB) (Findings, error)
 	for _, line := range unmet {
 		of := subjectOf(line)
 		f := Finding{Check: CheckContract, Level: Fault, Table: of.table, Column: of.column, Problem: "is not as the contract needs it: " + line}
-		if of.target != "" {
-			f.Level = Warning // loads work without a foreign key
+		if of.target != "" || strings.HasPrefix(line, "null ") {
+			f.Level = Warning // loads work without a foreign key, and writes of other values than NULL
 		}
 		found = append(found, f)
 	}

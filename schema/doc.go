@@ -43,7 +43,8 @@
 // column is dropped once no release needs it. The library names each column that it reads
 // or writes, so the lines are all that its statements need of tables and columns. What a
 // contract does not know are fragments of SQL, triggers, privileges, CHECK constraints,
-// new unique indexes, and plans.
+// new unique indexes, and plans. A column becomes NOT NULL once no release needs it to be
+// otherwise: a rule [query.Required] says that of one whose field could be NULL.
 //
 // # Queries in a contract
 //

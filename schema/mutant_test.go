@@ -50,6 +50,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestForeignKeyOfOtherColumns",
 		},
 		{
+			"a label that the program does not know is not needed", "contract.go",
+			"valid != nil && valid(", "valid != nil && \"\" != (",
+			"TestContractOfValues",
+		},
+		{
+			"a rule that refuses NULL needs none", "contract.go",
+			"!t.ReadOnly && !required(t, c)", "!t.ReadOnly",
+			"TestContractOfValues",
+		},
+		{
 			"a query is not met by a column that may be NULL now", "contract_query.go",
 			"now != column && now != column+notNull", "strings.TrimSuffix(now, notNull) != strings.TrimSuffix(column, notNull)",
 			"TestContractOfQueries",

@@ -12,14 +12,17 @@ import (
 //	default products.id
 //	foreign key products (category_id) references categories (id)
 //	generated products.search
+//	label orders.status 'paid'
 //	insert products
 //	not null products.name
+//	null products.deleted_at
 //	unique products (id)
 //	unique products (sku) where (deleted_at IS NULL)
 //	write products.name
 //
 // Of a column that is a domain the type is the one below it, without length and
-// precision, and with its schema unless that is pg_catalog. Unique are indexes whose
+// precision, and with its schema unless that is pg_catalog. Labels are those of its enum,
+// or of the enum of its elements. Unique are indexes whose
 // uniqueness is not deferred, on columns only. A foreign key is a fact if both tables
 // are among those asked for. "insert" is a fact if an INSERT that names these columns
 // gives all columns a value, and "write" if the column takes one. But for predicates
@@ -67,13 +70,15 @@ types AS (
 	UNION ALL
 	SELECT d.declared, y.oid, y.typtype, y.typbasetype, d.not_null OR y.typnotnull, d.has_default OR y.typdefault IS NOT NULL FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.typbasetype WHERE d.typtype = 'd'),
 based AS MATERIALIZED (
-	SELECT c.table_name, c.subject, c.attgenerated, c.attidentity, y.name AS base, y.not_null OR c.attnotnull AS not_null, c.has_default OR y.has_default AS has_default
+	SELECT c.table_name, c.subject, c.attgenerated, c.attidentity, y.name AS base, y.not_null OR c.attnotnull AS not_null, c.has_default OR y.has_default AS has_default, y.element
 	FROM columns c JOIN (
-		SELECT d.declared, d.not_null, d.has_default, ` + typeNameSQL + ` AS name
+		SELECT e.oid AS element, d.declared, d.not_null, d.has_default, ` + typeNameSQL + ` AS name
 		FROM types d JOIN pg_catalog.pg_type y ON y.oid = d.oid` + elementSQL + ` WHERE d.typtype <> 'd' OFFSET 0) y ON y.declared = c.type),
 lines AS (
 	SELECT 'column ' || subject || ' ' || base AS line FROM based
 	UNION ALL SELECT 'not null ' || subject FROM based WHERE not_null
+	UNION ALL SELECT 'null ' || subject FROM based WHERE NOT not_null AND attgenerated = ''
+	UNION ALL SELECT 'label ' || b.subject || ' ''' || pg_catalog.replace(l.enumlabel, '''', '''''') || '''' FROM based b JOIN pg_catalog.pg_enum l ON l.enumtypid = b.element
 	UNION ALL SELECT 'default ' || subject FROM based WHERE has_default
 	UNION ALL SELECT 'generated ' || subject FROM based WHERE attgenerated <> ''
 	UNION ALL SELECT 'write ' || subject FROM based WHERE attgenerated = '' AND attidentity <> 'a'

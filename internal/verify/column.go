@@ -189,23 +189,36 @@ func zeroIsValue(c *meta.Column, in *catalog.Column) bool {
 // that sqlc writes for enums. Whether the program has constants that the database does
 // not know cannot be seen from here: a type does not list its constants.
 func (s *subject) checkEnum(c *meta.Column, in *catalog.Column) {
-	t := c.Type
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.String {
+	valid, t := Valid(c)
+	if valid == nil {
 		return
 	}
 	for _, label := range in.Labels {
-		v := reflect.New(t)
-		v.Elem().SetString(label)
-		if known, ok := v.Interface().(interface{ Valid() bool }); ok && !known.Valid() {
+		if !valid(label) {
 			s.add(Finding{
 				Check: CheckEnum, Level: Warning, Column: c.Name, Go: "add a constant of " + t.String() + " for it",
 				Problem: fmt.Sprintf("may be %q in the database, which is not Valid as a %s: the program does not know what it means", label, t),
 			})
 		}
 	}
+}
+
+// Valid returns the method Valid of a column's text type, or of the type of its elements,
+// and that type. It is nil where there is none.
+func Valid(c *meta.Column) (valid func(label string) bool, t reflect.Type) {
+	t = c.Type
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if _, ok := reflect.New(t).Interface().(interface{ Valid() bool }); t.Kind() != reflect.String || !ok {
+		return nil, t
+	}
+	return func(label string) bool {
+		v := reflect.New(t)
+		v.Elem().SetString(label)
+		known, ok := v.Interface().(interface{ Valid() bool })
+		return ok && known.Valid()
+	}, t
 }
 
 // zero returns a default for a column, as SQL; "" where none suggests itself. Of an enum
