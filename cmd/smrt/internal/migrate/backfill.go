@@ -115,7 +115,7 @@ const checkpoints = `CREATE TABLE IF NOT EXISTS smrt_backfill (version bigint PR
 // forget removes the checkpoint of a version, in the transaction that records it.
 func forget(ctx context.Context, db database.DBTxConn, version int64) error {
 	var there bool
-	if err := db.QueryRowContext(ctx, "SELECT to_regclass('smrt_backfill') IS NOT NULL").Scan(&there); err != nil || !there {
+	if err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", "smrt_backfill").Scan(&there); err != nil || !there {
 		return err
 	}
 	_, err := db.ExecContext(ctx, "DELETE FROM smrt_backfill WHERE version = $1", version)

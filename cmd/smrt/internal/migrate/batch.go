@@ -145,10 +145,10 @@ func (b *batches) run(ctx context.Context, tx *sql.Tx) (s step, err error) {
 	return s, err
 }
 
-// resize returns how many rows the next batch should have, so that it takes three
-// quarters of the target: at most twice as many as the last one, and as few as needed.
+// resize returns how many rows the next batch should have, so that it takes half
+// the target, as times vary: at most twice as many as the last one, as few as needed.
 func resize(size int64, took, target time.Duration) int64 {
-	next := float64(size) * 0.75 * float64(target) / float64(max(took, time.Microsecond))
+	next := float64(size) * 0.5 * float64(target) / float64(max(took, time.Microsecond))
 	return int64(min(max(next, 1), float64(2*size), mostSize))
 }
 

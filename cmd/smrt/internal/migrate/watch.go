@@ -42,6 +42,7 @@ type watcher struct {
 	next     int                              // where in the text the next statement is looked for
 	sent     []string                         // statements of the file that were sent
 	position int                              // of the last of them
+	changed  bool                             // the last one is not in the text, as with ENVSUB
 	pid      uint32                           // of the server process that runs it
 	before   func(pid uint32, sqlText string) // of tests
 }
@@ -50,7 +51,7 @@ type watcher struct {
 func (w *watcher) begin(f *File) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.file, w.next, w.sent, w.position, w.pid = f, 0, nil, 0, 0
+	w.file, w.next, w.sent, w.position, w.changed, w.pid = f, 0, nil, 0, false, 0
 }
 
 // TraceQueryStart is called before a statement is sent.
@@ -75,9 +76,10 @@ func (w *watcher) see(pid uint32, data pgx.TraceQueryStartData) {
 	}
 	at := strings.Index(w.file.text[w.next:], data.SQL)
 	if at < 0 {
-		return // goose's own
+		w.changed = w.pid == pid // else goose's own
+		return
 	}
-	w.position = w.next + at
+	w.position, w.changed = w.next+at, false
 	w.next, w.sent, w.pid = w.position+len(data.SQL), append(w.sent, data.SQL), pid
 }
 
@@ -111,7 +113,7 @@ func (w *watcher) failed(dir string, f *File, err error) *Error {
 	if f.batches != nil {
 		e.Line = f.line(strings.Index(f.text, f.batches.text))
 	}
-	if len(w.sent) == 0 {
+	if len(w.sent) == 0 || w.changed {
 		return e
 	}
 	pos := w.position
