@@ -49,7 +49,7 @@ func TestDiff(t *testing.T) {
 	expect(1, "first: ", "diff", to, from)
 	expect(1, "smrt.contract: fault: contract: notes.text is not as the contract needs it", "diff", to, "--contract", "smrt.contract")
 	expect(1, `"Column": "text"`, "diff", to, "--contract", "smrt.contract", "--json")
-	expect(1, "a database has faults: run smrt verify", "diff", to, to) // nothing but findings can be compared
+	expect(1, "a database has faults: run smrt verify, and compare again without them\n2 tables, 0 differences", "diff", to, to) // nothing but findings can be compared
 	change("ALTER TABLE notes ALTER text SET NOT NULL")
 	expect(1, "2 tables, 1 differences", "diff", from, to)
 	expect(0, "2 tables, 1 differences", "diff", from, to, "--level", "fault")
