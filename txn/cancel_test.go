@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,15 +72,30 @@ func (c *cancelling) run(t *testing.T, o txn.Options) {
 	}
 }
 
-// TestCancelAtEachStep ends the context before each thing that is sent: what is reported is what happened.
+// TestCancelAtEachStep ends the context before each thing that is sent, and while its answer is on the way: what is
+// reported is what happened.
 func TestCancelAtEachStep(t *testing.T) {
+	t.Run("before", func(t *testing.T) { cancelAtEachStep(t, false) })
+	t.Run("after", func(t *testing.T) { cancelAtEachStep(t, true) })
+}
+
+func cancelAtEachStep(t *testing.T, after bool) {
 	var left atomic.Int64 // sends before the context ends
 	var end atomic.Pointer[context.CancelFunc]
-	b := newBank(t, testdb.MaxConns(1), watchWrites(func() {
-		if left.Add(-1) == 0 {
-			(*end.Load())()
+	sent := func() {
+		if left.Add(-1) != 0 {
+			return
 		}
-	}))
+		(*end.Load())()
+		if after { // whoever watches the context hears of its end before the answer is read
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	hooks := []func(){sent, func() {}}
+	if after {
+		slices.Reverse(hooks)
+	}
+	b := newBank(t, testdb.MaxConns(1), watchWrites(hooks[0], hooks[1]))
 	committed := 0
 	for _, o := range []txn.Options{{}, {TrackPosition: true}, {Key: "k"}} {
 		for step := int64(0); ; step++ {
@@ -102,13 +118,13 @@ func TestCancelAtEachStep(t *testing.T) {
 			left.Store(-1)
 			whole := ctx.Err() == nil
 			cancel()
-			after := b.balance(t, 1)
+			now := b.balance(t, 1)
 			switch {
-			case err == nil && after == before+2:
+			case err == nil && now == before+2:
 				committed++
-			case errors.Is(err, context.Canceled) && !errors.Is(err, smrt.ErrCommitUnknown) && after == before:
+			case errors.Is(err, context.Canceled) && !errors.Is(err, smrt.ErrCommitUnknown) && now == before:
 			default:
-				t.Fatalf("step %d: reported %v, balance %d before and %d after", step, err, before, after)
+				t.Fatalf("step %d: reported %v, balance %d before and %d after", step, err, before, now)
 			}
 			if whole {
 				if step < 4 { // without preparing statements, and with a key, there are that many

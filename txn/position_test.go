@@ -25,21 +25,23 @@ import (
 // position.
 type watchedConn struct {
 	net.Conn
-	before func()
+	before, after func()
 }
 
 func (c watchedConn) Write(b []byte) (int, error) {
 	c.before()
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.after()
+	return n, err
 }
 
-// watchWrites calls before ahead of everything that is sent.
-func watchWrites(before func()) testdb.Option {
+// watchWrites calls before ahead of everything that is sent, and after behind it.
+func watchWrites(before, after func()) testdb.Option {
 	return testdb.Configure(func(cfg *pgxpool.Config) {
 		dial := cfg.ConnConfig.DialFunc
 		cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
-			return watchedConn{conn, before}, err
+			return watchedConn{conn, before, after}, err
 		}
 	})
 }
@@ -85,7 +87,7 @@ func (tx *tellingTx) CommitPosition(ctx context.Context) (smrt.Position, error) 
 // every handle that can tell it, and that asking costs no round trip where the connection is at hand.
 func TestPosition(t *testing.T) {
 	var sent atomic.Int64
-	b := newBank(t, testdb.MaxConns(2), watchWrites(func() { sent.Add(1) }))
+	b := newBank(t, testdb.MaxConns(2), watchWrites(func() { sent.Add(1) }, func() {}))
 	conn, err := b.Acquire(t.Context())
 	check.NoError(t, err)
 	defer conn.Release()

@@ -17,7 +17,7 @@ import (
 
 // mutantVariable is the environment variable that says which mutant a test
 // program is, by its number; without it, none.
-const mutantVariable = "SMRT_TEST_MUTANT"
+const mutantVariable = "SMRT_MUTANT"
 
 // edit puts text in place of source[from:to].
 type edit struct {
