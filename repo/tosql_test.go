@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestToSQL(t *testing.T) {
 			return r.Create(ctx, &shop.Tag{Name: "new"})
 		},
 		`INSERT INTO "tags" `: func(r *repo.Repository[shop.Tag, int64]) error {
-			return r.CreateMany(ctx, make([]shop.Tag, 40))
+			return r.CreateMany(ctx, slices.Repeat([]shop.Tag{{Name: "new"}}, 40))
 		},
 		`COPY "`: func(*repo.Repository[shop.Tag, int64]) error { return nil }, // below
 	} {

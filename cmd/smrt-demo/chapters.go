@@ -35,7 +35,7 @@ var chapters = []chapter{
 	{"What is refused", []step{
 		{"A delete without a condition", "A filter that turned out empty does not empty the table; nothing is sent.", refusedDelete},
 		{"An update of a stale row", "Two people read an order; the second to write is told.", staleUpdate},
-		{"A violated constraint", "The error is typed: it names the constraint and its columns, and no values.", constraint},
+		{"A violated constraint", "Only the server knows the stock. The error is typed: it names the constraint and its columns, and no values.", constraint},
 	}},
 	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},

@@ -44,11 +44,11 @@ func constraint(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 	products := repo.New(pool, shop.Products)
 	twin := shop.Product{CategoryID: 5, SKU: "DEMO-000001", Name: "Kettle", PriceCents: 29_99}
 	conflict := products.Create(ctx, &twin)
-	negative := products.Patch(ctx, 42, shop.Price.Set(-1))
+	sold := products.Patch(ctx, 42, query.Add(shop.Stock, -1_000_000))
 	out.stop(0)
 
 	out.tellError(conflict, smrt.ErrConflict)
-	out.tellError(negative, smrt.ErrCheck)
+	out.tellError(sold, smrt.ErrCheck)
 	var violated *smrt.ConstraintError
 	if errors.As(conflict, &violated) {
 		out.tell("kind %s, table %s, constraint %s", violated.Kind, violated.Table, violated.Constraint)

@@ -1,6 +1,11 @@
 package catalog
 
-import "slices"
+import (
+	"math/big"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
 
 // Kind is what sort of relation something is, as pg_class.relkind says it.
 type Kind string
@@ -189,3 +194,29 @@ func (r *Relation) May(privilege string) bool { return slices.Contains(r.Privile
 
 // May reports whether the role that asked has a privilege on the column.
 func (c *Column) May(privilege string) bool { return slices.Contains(c.Privileges, privilege) }
+
+// Length returns the greatest number of characters that a varchar(n) takes.
+func (c *Column) Length() (n int, ok bool) {
+	if c.Base != pgtype.VarcharOID || c.Modifier < 4 {
+		return 0, false
+	}
+	return int(c.Modifier) - 4, true
+}
+
+// Greatest returns the greatest number that a numeric(p,s) takes. The least is its
+// opposite.
+func (c *Column) Greatest() (x *big.Rat, ok bool) {
+	if c.Base != pgtype.NumericOID || c.Modifier < 4 {
+		return nil, false
+	}
+	// numeric_typmod_scale of the server: eleven bits with a sign, since 15.
+	precision, scale := (c.Modifier-4)>>16&0xffff, ((c.Modifier-4)&0x7ff^1024)-1024
+	ten := big.NewInt(10)
+	digits := new(big.Int).Exp(ten, big.NewInt(int64(precision)), nil)
+	digits.Sub(digits, big.NewInt(1))
+	power := new(big.Int).Exp(ten, big.NewInt(int64(max(scale, -scale))), nil)
+	if scale < 0 {
+		return new(big.Rat).SetInt(digits.Mul(digits, power)), true
+	}
+	return new(big.Rat).SetFrac(digits, power), true
+}

@@ -23,7 +23,10 @@ var tableCartItems = query.NewCompositeTable("cart_items", query.Key[shopdb.Cart
 	query.Part(func(r *shopdb.CartItem) *pgtype.UUID { return &r.CartID }, func(k *CartItemKey) *pgtype.UUID { return &k.CartID }),
 	query.Part(func(r *shopdb.CartItem) *int64 { return &r.ProductID }, func(k *CartItemKey) *int64 { return &k.ProductID }),
 },
-	query.CreatedAt(func(r *shopdb.CartItem) *time.Time { return &r.AddedAt }))
+	query.CreatedAt(func(r *shopdb.CartItem) *time.Time { return &r.AddedAt }),
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.CartItem) *int32 { return &r.Quantity }), 1),
+	))
 
 type fieldsCartItems struct {
 	Table     *query.Table[shopdb.CartItem, CartItemKey]     // cart_items
@@ -80,7 +83,10 @@ var Carts = fieldsCarts{
 
 var tableCategories = query.NewTable("categories", func(r *shopdb.Category) *int64 { return &r.ID },
 	query.CreatedAt(func(r *shopdb.Category) *time.Time { return &r.CreatedAt }),
-	query.UpdatedAt(func(r *shopdb.Category) *time.Time { return &r.UpdatedAt }))
+	query.UpdatedAt(func(r *shopdb.Category) *time.Time { return &r.UpdatedAt }),
+	query.Rules(
+		query.MinLength(query.Col(func(r *shopdb.Category) *string { return &r.Name }), 1),
+	))
 
 type fieldsCategories struct {
 	Table              *query.Table[shopdb.Category, int64]             // categories
@@ -114,7 +120,10 @@ var Categories = fieldsCategories{
 var tableCustomers = query.NewTable("customers", func(r *shopdb.Customer) *int64 { return &r.ID },
 	query.CreatedAt(func(r *shopdb.Customer) *time.Time { return &r.CreatedAt }),
 	query.UpdatedAt(func(r *shopdb.Customer) *time.Time { return &r.UpdatedAt }),
-	query.Default[shopdb.Customer](query.Col(func(r *shopdb.Customer) *shopdb.CustomerTier { return &r.Tier })))
+	query.Default[shopdb.Customer](query.Col(func(r *shopdb.Customer) *shopdb.CustomerTier { return &r.Tier })),
+	query.Rules(
+		query.MinLength(query.Col(func(r *shopdb.Customer) *string { return &r.Name }), 1),
+	))
 
 type fieldsCustomers struct {
 	Table              *query.Table[shopdb.Customer, int64]               // customers
@@ -164,7 +173,12 @@ var tableInventory = query.NewCompositeTable("inventory", query.Key[shopdb.Inven
 	query.Part(func(r *shopdb.Inventory) *int64 { return &r.WarehouseID }, func(k *InventoryKey) *int64 { return &k.WarehouseID }),
 	query.Part(func(r *shopdb.Inventory) *int64 { return &r.ProductID }, func(k *InventoryKey) *int64 { return &k.ProductID }),
 },
-	query.UpdatedAt(func(r *shopdb.Inventory) *time.Time { return &r.UpdatedAt }))
+	query.UpdatedAt(func(r *shopdb.Inventory) *time.Time { return &r.UpdatedAt }),
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.Inventory) *int32 { return &r.Quantity }), 0),
+		query.AtLeast(query.Col(func(r *shopdb.Inventory) *int32 { return &r.Reserved }), 0),
+		query.AtLeast(query.Col(func(r *shopdb.Inventory) *int32 { return &r.ReorderAt }), 0),
+	))
 
 type fieldsInventory struct {
 	Table       *query.Table[shopdb.Inventory, InventoryKey]      // inventory
@@ -200,7 +214,13 @@ type OrderItemKey struct {
 var tableOrderItems = query.NewCompositeTable("order_items", query.Key[shopdb.OrderItem, OrderItemKey]{
 	query.Part(func(r *shopdb.OrderItem) *int64 { return &r.OrderID }, func(k *OrderItemKey) *int64 { return &k.OrderID }),
 	query.Part(func(r *shopdb.OrderItem) *int32 { return &r.LineNo }, func(k *OrderItemKey) *int32 { return &k.LineNo }),
-})
+},
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.OrderItem) *int32 { return &r.LineNo }), 1),
+		query.AtLeast(query.Col(func(r *shopdb.OrderItem) *int32 { return &r.Quantity }), 1),
+		query.AtLeast(query.Col(func(r *shopdb.OrderItem) *int64 { return &r.UnitPriceCents }), 0),
+		query.AtLeast(query.Col(func(r *shopdb.OrderItem) *int64 { return &r.DiscountCents }), 0),
+	))
 
 type fieldsOrderItems struct {
 	Table          *query.Table[shopdb.OrderItem, OrderItemKey]    // order_items
@@ -231,7 +251,10 @@ var tableOrders = query.NewTable("orders", func(r *shopdb.Order) *int64 { return
 	query.CreatedAt(func(r *shopdb.Order) *time.Time { return &r.PlacedAt }),
 	query.UpdatedAt(func(r *shopdb.Order) *time.Time { return &r.UpdatedAt }),
 	query.Version(func(r *shopdb.Order) *int64 { return &r.Version }),
-	query.Default[shopdb.Order](query.Col(func(r *shopdb.Order) *shopdb.OrderStatus { return &r.Status })))
+	query.Default[shopdb.Order](query.Col(func(r *shopdb.Order) *shopdb.OrderStatus { return &r.Status })),
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.Order) *int64 { return &r.TotalCents }), 0),
+	))
 
 type fieldsOrders struct {
 	Table           *query.Table[shopdb.Order, int64]               // orders
@@ -269,7 +292,11 @@ var Orders = fieldsOrders{
 }
 
 var tablePriceHistory = query.NewTable("price_history", func(r *shopdb.PriceHistory) *int64 { return &r.ID },
-	query.CreatedAt(func(r *shopdb.PriceHistory) *time.Time { return &r.ChangedAt }))
+	query.CreatedAt(func(r *shopdb.PriceHistory) *time.Time { return &r.ChangedAt }),
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.PriceHistory) *int64 { return &r.OldPriceCents }), 0),
+		query.AtLeast(query.Col(func(r *shopdb.PriceHistory) *int64 { return &r.NewPriceCents }), 0),
+	))
 
 type fieldsPriceHistory struct {
 	Table         *query.Table[shopdb.PriceHistory, int64]           // price_history
@@ -330,7 +357,14 @@ var tableProducts = query.NewTable("products", func(r *shopdb.Product) *int64 { 
 		query.Col(func(r *shopdb.Product) *[]string { return &r.Tags }),
 		query.Col(func(r *shopdb.Product) *json.RawMessage { return &r.Attributes }),
 	),
-	query.Computed[shopdb.Product](query.Col(func(r *shopdb.Product) *pgtype.TSVector { return &r.Search })))
+	query.Computed[shopdb.Product](query.Col(func(r *shopdb.Product) *pgtype.TSVector { return &r.Search })),
+	query.Rules(
+		query.MinLength(query.Col(func(r *shopdb.Product) *string { return &r.SKU }), 1),
+		query.MinLength(query.Col(func(r *shopdb.Product) *string { return &r.Name }), 1),
+		query.AtLeast(query.Col(func(r *shopdb.Product) *int64 { return &r.PriceCents }), 0),
+		query.AtLeast(query.Col(func(r *shopdb.Product) *int32 { return &r.Stock }), 0),
+		query.AtLeast(query.NullCol(func(r *shopdb.Product) **int32 { return &r.WeightGrams }), 1),
+	))
 
 type fieldsProducts struct {
 	Table                  *query.Table[shopdb.Product, int64]                 // products
@@ -397,7 +431,11 @@ var Products = fieldsProducts{
 
 var tableReviews = query.NewTable("reviews", func(r *shopdb.Review) *int64 { return &r.ID },
 	query.CreatedAt(func(r *shopdb.Review) *time.Time { return &r.CreatedAt }),
-	query.UpdatedAt(func(r *shopdb.Review) *time.Time { return &r.UpdatedAt }))
+	query.UpdatedAt(func(r *shopdb.Review) *time.Time { return &r.UpdatedAt }),
+	query.Rules(
+		query.AtLeast(query.Col(func(r *shopdb.Review) *int16 { return &r.Rating }), 1),
+		query.AtMost(query.Col(func(r *shopdb.Review) *int16 { return &r.Rating }), 5),
+	))
 
 type fieldsReviews struct {
 	Table      *query.Table[shopdb.Review, int64]            // reviews
@@ -431,7 +469,10 @@ var Reviews = fieldsReviews{
 }
 
 var tableTags = query.NewTable("tags", func(r *shopdb.Tag) *int64 { return &r.ID },
-	query.CreatedAt(func(r *shopdb.Tag) *time.Time { return &r.CreatedAt }))
+	query.CreatedAt(func(r *shopdb.Tag) *time.Time { return &r.CreatedAt }),
+	query.Rules(
+		query.MinLength(query.Col(func(r *shopdb.Tag) *string { return &r.Name }), 1),
+	))
 
 type fieldsTags struct {
 	Table       *query.Table[shopdb.Tag, int64]               // tags
@@ -455,7 +496,14 @@ var Tags = fieldsTags{
 
 var tableWarehouses = query.NewTable("warehouses", func(r *shopdb.Warehouse) *int64 { return &r.ID },
 	query.CreatedAt(func(r *shopdb.Warehouse) *time.Time { return &r.CreatedAt }),
-	query.UpdatedAt(func(r *shopdb.Warehouse) *time.Time { return &r.UpdatedAt }))
+	query.UpdatedAt(func(r *shopdb.Warehouse) *time.Time { return &r.UpdatedAt }),
+	query.Rules(
+		query.MinLength(query.Col(func(r *shopdb.Warehouse) *string { return &r.Name }), 1),
+		query.AtLeast(query.NullCol(func(r *shopdb.Warehouse) **float64 { return &r.Latitude }), -90),
+		query.AtMost(query.NullCol(func(r *shopdb.Warehouse) **float64 { return &r.Latitude }), 90),
+		query.AtLeast(query.NullCol(func(r *shopdb.Warehouse) **float64 { return &r.Longitude }), -180),
+		query.AtMost(query.NullCol(func(r *shopdb.Warehouse) **float64 { return &r.Longitude }), 180),
+	))
 
 type fieldsWarehouses struct {
 	Table                *query.Table[shopdb.Warehouse, int64]              // warehouses

@@ -21,6 +21,7 @@ type Config struct {
 	Skip        []string `yaml:"skip"`        // tables that are not declared, with * for any text
 	Initialisms []string `yaml:"initialisms"` // words that are written in capitals
 
+	Rules  toggle                 `yaml:"rules"` // false: no rules for values
 	Roles  RoleNames              `yaml:"roles"`
 	Types  map[string]string      `yaml:"types"` // Go type for a type of the database, in structs that are written
 	Enums  map[string]EnumConfig  `yaml:"enums"`
@@ -34,6 +35,14 @@ type RoleNames struct {
 	UpdatedAt  []string `yaml:"updated_at"`
 	Version    []string `yaml:"version"`
 }
+
+// toggle is on unless it is said to be off.
+type toggle struct{ said *bool }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (t *toggle) UnmarshalYAML(node *yaml.Node) error { return node.Decode(&t.said) }
+
+func (t toggle) off() bool { return t.said != nil && !*t.said }
 
 // EnumConfig is of an enum.
 type EnumConfig struct {
@@ -53,6 +62,7 @@ type TableConfig struct {
 	UpdatedAt  string                    `yaml:"updated_at"`
 	Version    string                    `yaml:"version"`
 	Default    []string                  `yaml:"default"`
+	Rules      toggle                    `yaml:"rules"`
 	ReadBack   []string                  `yaml:"read_back"`
 	Search     map[string]string         `yaml:"search"` // text search configurations of columns
 	Columns    map[string]ColumnConfig   `yaml:"columns"`

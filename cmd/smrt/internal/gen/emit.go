@@ -123,6 +123,9 @@ func (w *writer) table(t *table) {
 	for _, o := range t.options {
 		w.body.WriteString(",\n\t" + w.option(t, o))
 	}
+	if rules := w.rules(t); rules != "" {
+		w.body.WriteString(",\n\t" + rules)
+	}
 	w.body.WriteString(")\n")
 }
 

@@ -114,6 +114,11 @@ func verify(ctx context.Context, pool *pgxpool.Pool, tables ...schema.Declaratio
 	found, err := schema.Verify(ctx, pool, tables...)
 	note("verify", err)
 	note("verify", found.Err())
+	for _, f := range found {
+		if f.Check == schema.CheckRule { // a rule that was written is what the database asks
+			note("rule", fmt.Errorf("%%s", f))
+		}
+	}
 	fmt.Println(len(tables), "tables,", len(found), "findings")
 }
 
@@ -146,7 +151,7 @@ func TestProgram(t *testing.T) {
 		n = 12
 	}
 	dir := newModule(t)
-	schemas := map[string]string{"types": typesSchema()}
+	schemas := map[string]string{"types": typesSchema(), "ruled": ruledSchema()}
 	for i := range n {
 		name := fmt.Sprintf("s%d", i)
 		schemas[name] = randomSchema(rnd, name)

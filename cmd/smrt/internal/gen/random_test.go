@@ -67,6 +67,20 @@ type randomTable struct {
 	types []string // of the key
 	taken map[string]bool
 	lines []string
+	last  string // column
+}
+
+// randomChecks are conditions of columns.
+var randomChecks = map[string][]string{
+	"text":          {"%s <> ''", "length(%s) BETWEEN 2 AND 9", "%s IN ('a', 'it''s')", "%[1]s LIKE 'a%%' AND %[1]s <> ''"},
+	"varchar(10)":   {"length(%s) = 3", "length(%s) <= 50", "%s IN ('a', 'longer than ten')"},
+	"integer":       {"%s > 0", "%[1]s >= -5 AND %[1]s < 5", "%s IN (1, 2)", "%s <= 3000000000", "%[1]s %% 2 = 0"},
+	"bigint":        {"%s > 5000000000", "%[1]s > 7 AND %[1]s < 3", "%s < 5.5"},
+	"smallint":      {"%s >= 0"},
+	"numeric(10,2)": {"%s >= 0.5", "%s <= 1000000000000", "%s > 0", "%s BETWEEN -1.25 AND 99.9"},
+	"float8":        {"%s >= -1.5", "%s < 2"},
+	"real":          {"%s >= 0.1"},
+	"char(3)":       {"%s <> ''"},
 }
 
 var randomNames = []string{
@@ -118,7 +132,7 @@ func (t *randomTable) column(name, rest string) string {
 		name = cut("o" + name)
 	}
 	t.taken[name] = true
-	t.lines = append(t.lines, ident(name)+" "+rest)
+	t.lines, t.last = append(t.lines, ident(name)+" "+rest), name
 	return name
 }
 
@@ -177,6 +191,9 @@ func (r *random) table() {
 			kind += []string{"", " NOT NULL"}[r.IntN(2)]
 		}
 		t.column(name, kind)
+		if checked := randomChecks[strings.TrimSuffix(kind, " NOT NULL")]; checked != nil && r.IntN(2) == 0 {
+			t.lines[len(t.lines)-1] += fmt.Sprintf(" CHECK ("+checked[r.IntN(len(checked))]+")", ident(t.last))
+		}
 	}
 	constraints := r.references(t, r.IntN(3))
 	if t.key != nil {

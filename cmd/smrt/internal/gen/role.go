@@ -82,6 +82,7 @@ func (p *planner) planRoles(t *table) {
 			t.options = append(t.options, o)
 		}
 	}
+	p.planRules(t, taken, defaults)
 	p.noteTriggers(t)
 }
 

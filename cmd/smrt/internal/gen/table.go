@@ -23,6 +23,7 @@ type table struct {
 	keyType   types.Type // of a composite key, if the program has one
 	keyName   string     // of a composite key otherwise
 	options   []option
+	rules     []rule
 	members   []member
 
 	toOne []*reference // by the order of foreign keys
