@@ -56,8 +56,8 @@
 //
 // # What was sent
 //
-// [Count] records statements and round trips, which shows loops that send one for each row. See also observe.Fail in
-// package observe, which finds the loop itself.
+// [Count] records statements and round trips. [Loops] is a context for what is tested, with which a loop that sends a
+// statement for each row fails the test, and is named by its line.
 //
 // # Failures
 //

@@ -25,7 +25,7 @@ func Pool(t testing.TB, schema Schema, options ...Option) *pgxpool.Pool {
 			option.apply(&o)
 		}
 	}
-	opts := o.pool
+	opts := append([]testdb.Option{watched()}, o.pool...)
 	if o.pooler != nil {
 		b := startPgBouncer(t, *o.pooler)
 		if b == nil {
