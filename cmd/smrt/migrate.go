@@ -128,6 +128,13 @@ type migrated struct {
 	Failed  *failed          `json:"failed"`
 }
 
+// lists returns the report with lists that are empty and not null, which programs can
+// go through.
+func (m migrated) lists() migrated {
+	m.Ran, m.Waiting, m.Broken = append([]migrate.Ran{}, m.Ran...), append([]string{}, m.Waiting...), append([]migrate.Broken{}, m.Broken...)
+	return m
+}
+
 // failed is a migrate.Error by its parts.
 type failed struct {
 	File  string `json:"file"`
@@ -225,7 +232,7 @@ func (c *migrateUp) print(r *report, result migrated, refused bool, err error) e
 		err = errFound
 	}
 	if r.json && (err == nil || refused || result.Failed != nil) {
-		_, printed := r.value(result)
+		_, printed := r.value(result.lists())
 		if err != nil {
 			err = failureStatus(err)
 		}
@@ -265,7 +272,7 @@ func failure(r *report, err error) error {
 	if failureStatus(err) != errFound { //nolint:errorlint // it is returned as it is
 		return err
 	}
-	if done, printed := r.value(migrated{Failed: &failed{Error: err.Error()}}); done {
+	if done, printed := r.value(migrated{Failed: &failed{Error: err.Error()}}.lists()); done {
 		return errors.Join(printed, errFound)
 	}
 	r.printf("%s: %v\n", r.paint(red, "error"), err)
@@ -274,8 +281,9 @@ func failure(r *report, err error) error {
 
 // failureStatus returns errFound for an error that the files are the cause of.
 func failureStatus(err error) error {
-	order, comment, failed, pg := (*migrate.OrderError)(nil), (*annotation.Error)(nil), (*migrate.Error)(nil), (*pgconn.PgError)(nil)
-	if errors.As(err, &order) || errors.As(err, &comment) || errors.Is(err, errFound) {
+	order, double, comment := (*migrate.OrderError)(nil), (*migrate.DuplicateError)(nil), (*annotation.Error)(nil)
+	failed, pg := (*migrate.Error)(nil), (*pgconn.PgError)(nil)
+	if errors.As(err, &order) || errors.As(err, &double) || errors.As(err, &comment) || errors.Is(err, errFound) {
 		return errFound
 	}
 	passes := []string{"08", "40", "53", "55", "57", "58"} // classes of what passes, or has its cause in the server

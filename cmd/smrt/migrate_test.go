@@ -44,6 +44,11 @@ func TestMigrate(t *testing.T) {
 	expect(0, "00002_drop.sql: waits for --phase contract\n1 migrations were run\n", "up")
 	expect(0, "0 migrations were run", "up")
 	expect(0, `"applied": true`, "status --json --check")
+	expect(0, `"ran": [],`, "up --json")
+	write("migrations/1_again.sql", "-- +goose Up\nCREATE TABLE again ();\n")
+	expect(1, "00001_notes.sql and 1_again.sql both have version 1", "up")
+	expect(1, `"waiting": [],`, "up --json")
+	check.NoError(t, os.Remove(filepath.Join(dir, "migrations", "1_again.sql")))
 
 	expect(2, "give --contract FILE for each", "up --phase contract")
 	expect(2, "missing.contract", "up --phase contract --contract missing.contract")

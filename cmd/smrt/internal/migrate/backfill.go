@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,53 @@ func newBackfill(a annotation.Annotation, up string) (*backfill, error) {
 	if b.mark = strings.Index(b.text, marker); b.mark < 0 || strings.Count(b.text, marker) > 1 {
 		return nil, b.problem("the statement must have the comment %s once, behind a condition: the condition on the key goes there", marker)
 	}
+	if !narrowed(sqltext.Append(nil, b.text[:b.mark]), sqltext.Append(nil, b.text[b.mark:])) {
+		return nil, b.problem("%s must stand at the end of a condition of WHERE, which AND can be added to: put one with OR in parentheses, or write WHERE true", marker)
+	}
 	return b, nil
+}
+
+// narrowed reports whether AND between two parts of a statement narrows all of a
+// condition of WHERE. Behind a OR b it would narrow b alone, and in SET done = true it
+// would be a part of the value, so that each batch changed rows of all others.
+func narrowed(before, after []sqltext.Token) bool {
+	depth, found := 0, false
+	for i := len(before) - 1; i >= 0 && depth >= 0 && !found; i-- {
+		switch t := &before[i]; {
+		case t.IsMark(")"):
+			depth++
+		case t.IsMark("("):
+			depth--
+		case depth == 0 && (t.Is("or") || ends(t)):
+			return false
+		}
+		found = depth == 0 && before[i].Is("where")
+	}
+	if !found || len(after) > 0 && !after[0].IsMark(")") && !after[0].Is("and") && !ends(&after[0]) {
+		return false
+	}
+	depth = 0
+	for i := range after {
+		switch t := &after[i]; {
+		case t.IsMark("("):
+			depth++
+		case t.IsMark(")"):
+			depth--
+		case depth == 0 && t.Is("or"):
+			return false
+		}
+		if depth < 0 || depth == 0 && ends(&after[i]) {
+			break
+		}
+	}
+	return true
+}
+
+// ends reports whether a keyword ends the condition of a WHERE.
+func ends(t *sqltext.Token) bool {
+	return slices.ContainsFunc([]string{
+		"group", "having", "window", "union", "intersect", "except", "order", "limit", "offset", "fetch", "for", "on", "returning", "set",
+	}, t.Is)
 }
 
 func (b *backfill) problem(format string, args ...any) error {

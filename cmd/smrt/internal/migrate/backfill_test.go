@@ -184,16 +184,42 @@ func TestBackfillErrors(t *testing.T) {
 			t.Errorf("the error of %q is %v, want %q", text, err, want)
 		}
 	}
+	const condition = "must stand at the end of a condition of WHERE"
 	for text, want := range map[string]string{
 		"":                           "one statement",
 		"SELECT 1; SELECT 2;":        "one statement",
 		"UPDATE notes SET n = 1;":    "the comment /* smrt:batch */ once",
 		"/* smrt:batch */ UPDATE x;": "the comment /* smrt:batch */ once",
-		"UPDATE /* smrt:batch */ x /* smrt:batch */;": "the comment /* smrt:batch */ once",
+		"UPDATE /* smrt:batch */ x /* smrt:batch */;":                                     "the comment /* smrt:batch */ once",
+		"UPDATE x SET a = true /* smrt:batch */;":                                         condition,
+		"UPDATE x SET a = 1 WHERE b OR c /* smrt:batch */;":                               condition,
+		"UPDATE x SET a = 1 WHERE b /* smrt:batch */ OR c;":                               condition,
+		"UPDATE x SET a = 1 WHERE b /* smrt:batch */ AND c or d;":                         condition,
+		"UPDATE x SET a = 1 WHERE b /* smrt:batch */ IS NULL;":                            condition,
+		"UPDATE x SET a = 1 WHERE b RETURNING c /* smrt:batch */;":                        condition,
+		"UPDATE x SET a = (SELECT 1 WHERE true), b = c /* smrt:batch */;":                 condition,
+		"UPDATE x SET a = 1 WHERE b = (SELECT c /* smrt:batch */);":                       condition,
+		"INSERT INTO x SELECT 1 FROM a JOIN y ON b = c /* smrt:batch */;":                 condition,
+		"INSERT INTO x SELECT 1 WHERE b ON CONFLICT DO UPDATE SET a = b /* smrt:batch */": condition,
 	} {
 		_, _, err := migrate.PlanOf(fstest.MapFS{"1_x.sql": {Data: []byte("-- smrt:backfill table=a key=b\n-- +goose Up\n" + text)}}, nil, migrate.Target{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error of %q is %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestBackfillConditions takes what AND can be added to.
+func TestBackfillConditions(t *testing.T) {
+	for _, text := range []string{
+		"UPDATE a SET x = 1 WHERE (x OR y) /* smrt:batch */;",
+		"UPDATE a SET x = y OR z WHERE true /* smrt:batch */ AND (x OR y) RETURNING x OR y;",
+		"INSERT INTO x SELECT 1 FROM a JOIN y ON b OR c WHERE d /* smrt:batch */ ON CONFLICT DO NOTHING;",
+		"WITH w AS (SELECT 1 FROM a WHERE x /* smrt:batch */) UPDATE y SET z = 1 FROM w WHERE b OR c;",
+	} {
+		_, _, err := migrate.PlanOf(folder("1_x.sql", "-- smrt:backfill table=a key=b\n-- +goose Up\n"+text), nil, migrate.Target{})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

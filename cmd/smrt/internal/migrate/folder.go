@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,8 +61,24 @@ func readFolder(fsys fs.FS) ([]*File, error) {
 		}
 		files = append(files, f)
 	}
-	slices.SortFunc(files, func(a, b *File) int { return int(min(max(a.Version-b.Version, -1), 1)) })
+	slices.SortStableFunc(files, func(a, b *File) int { return cmp.Compare(a.Version, b.Version) })
+	for i := 1; i < len(files); i++ {
+		if files[i].Version == files[i-1].Version {
+			return nil, &DuplicateError{Version: files[i].Version, Files: [2]string{files[i-1].Name, files[i].Name}}
+		}
+	}
 	return files, nil
+}
+
+// DuplicateError is of two files with one version. A database records versions, so it
+// could have had only one of them.
+type DuplicateError struct {
+	Version int64
+	Files   [2]string
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("%s and %s both have version %d: give one of them another", e.Files[0], e.Files[1], e.Version)
 }
 
 // noPrograms returns an error if there are migrations in Go, which this command cannot

@@ -54,6 +54,7 @@ func TestFolderErrors(t *testing.T) {
 		"1_a.sql:3: CREATE INDEX CONCURRENTLY has no": folder("1_a.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY ON a (b);"),
 		"2_b.go is a migration in Go":                 folder("1_a.sql", "", "2_b.go", "", "2_b_test.go", ""),
 		"1_a.sql:1: there is no annotation smrt:fase": folder("1_a.sql", "-- smrt:fase contract"),
+		"0001_a.sql and 1_b.sql both have version 1":  folder("0001_a.sql", "", "1_b.sql", "", "2_c.sql", ""),
 	} {
 		if _, _, err := migrate.PlanOf(files, nil, migrate.Target{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want %q", err, want)

@@ -73,13 +73,42 @@ func (r *Runner) dropInvalid(ctx context.Context, db *sql.DB, f *File) error {
 	return nil
 }
 
-// repeatable reports whether a statement may be run twice.
-func repeatable(statement string) bool {
-	tokens := sqltext.Append(nil, statement)
+// repeatable reports whether a statement, or each of those that goose sends as one,
+// may be run twice.
+func repeatable(text string) bool {
+	for tokens := sqltext.Append(nil, text); len(tokens) > 0; {
+		var one []sqltext.Token
+		one, tokens = sqltext.Cut(tokens)
+		if len(one) > 0 && !one[0].Is("set") && !conditional(one) {
+			return false
+		}
+	}
+	return true
+}
+
+// conditional reports whether a statement has IF EXISTS or IF NOT EXISTS.
+func conditional(tokens []sqltext.Token) bool {
 	for i := range tokens {
 		if tokens[i].Is("if") && i+1 < len(tokens) && (tokens[i+1].Is("exists") || tokens[i+1].Is("not")) {
 			return true
 		}
 	}
-	return len(tokens) > 0 && strings.EqualFold(tokens[0].Text, "set")
+	return false
+}
+
+// commits reports whether a text may commit a part of what it does, and fail behind it.
+func commits(text string) bool {
+	for tokens := sqltext.Append(nil, text); len(tokens) > 0; {
+		var one []sqltext.Token
+		one, tokens = sqltext.Cut(tokens)
+		switch {
+		case len(one) == 0:
+		case one[0].Is("call") || one[0].Is("commit") || one[0].Is("end"):
+			return true
+		case one[0].Is("do"): // with a body that nobody has parsed
+			body := strings.ToLower(text)
+			return strings.Contains(body, "commit") || strings.Contains(body, "call")
+		}
+	}
+	return false
 }

@@ -288,7 +288,7 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 	case f.batches != nil:
 		return false, "what was committed stays, and the next run goes on behind it"
 	case blocked && f.single && !r.watcher.repeatable():
-		return false, "the file has no transaction, so statements before this one were run: make them repeatable with IF [NOT] EXISTS, or give each a file"
+		return false, "the file has no transaction, so statements before this one, or a part of it, were run: make them repeatable with IF [NOT] EXISTS, or give each a file"
 	case blocked:
 		return true, "the lock was not free within lock_timeout in any try: find who holds it in pg_locks, or run it when there is less to do"
 	case f.single && pg != nil && slices.Contains(known, pg.Code):

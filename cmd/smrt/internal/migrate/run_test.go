@@ -230,10 +230,35 @@ func TestRetriesEnd(t *testing.T) {
 	tx = check.Value(f.pool.Begin(t.Context()))(t)
 	lock()
 	_, err = up(t.Context(), f.runner())
-	if err == nil || !strings.Contains(err.Error(), "2_b.sql:4: ") || !strings.Contains(err.Error(), "statements before this one were run") {
+	if err == nil || !strings.Contains(err.Error(), "2_b.sql:4: ") || !strings.Contains(err.Error(), "statements before this one, or a part of it, were run") {
 		t.Errorf("the error is %v", err)
 	}
 	check.NoError(t, tx.Rollback(t.Context()))
+}
+
+// TestNothingIsRunTwice gives up on files without a transaction of which a part has been
+// committed when a lock is not free.
+func TestNothingIsRunTwice(t *testing.T) {
+	t.Setenv("SMRT_TEST_VALUE", "1")
+	for name, text := range map[string]string{
+		"one of two that are sent as one": "-- +goose StatementBegin\nCREATE TABLE IF NOT EXISTS b (); INSERT INTO log VALUES (1);\n-- +goose StatementEnd\nALTER TABLE a ADD x int;",
+		"a statement goose changes":       "-- +goose ENVSUB ON\nINSERT INTO log VALUES (${SMRT_TEST_VALUE});\nALTER TABLE a ADD x int;",
+		"a procedure that commits":        "CALL p();",
+		"a block that commits":            "-- +goose StatementBegin\nDO $$ BEGIN INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a; END $$;\n-- +goose StatementEnd",
+		"several with a COMMIT":           "-- +goose StatementBegin\nBEGIN; INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a;\n-- +goose StatementEnd",
+	} {
+		f := newFixture(t, "1_a -- +goose NO TRANSACTION\n-- +goose Up\n"+text)
+		f.exec("CREATE TABLE a (); CREATE TABLE log (n int); CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a; END'")
+		f.opts.Retry.Times = 3
+		tx := check.Value(f.pool.Begin(t.Context()))(t)
+		check.Value(tx.Exec(t.Context(), "LOCK TABLE a IN ACCESS SHARE MODE"))(t)
+		_, err := up(t.Context(), f.runner())
+		if err == nil || !strings.Contains(err.Error(), "the file has no transaction") {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+		check.Same(t, "how often it was run: "+name, f.text("SELECT count(*) FROM log"), "1")
+		check.NoError(t, tx.Rollback(t.Context()))
+	}
 }
 
 // onlyFirst returns a runner of the first file alone.

@@ -93,10 +93,15 @@ func (w *watcher) process() uint32 {
 	return w.pid
 }
 
-// repeatable reports whether all statements but the last may be sent again.
+// repeatable reports whether all statements but the last may be sent again, and the
+// last, which failed, has left nothing behind. Of statements that goose changes with
+// ENVSUB nobody knows which were sent.
 func (w *watcher) repeatable() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.file.has("ENVSUB ON") || len(w.sent) > 0 && commits(w.sent[len(w.sent)-1]) {
+		return false
+	}
 	for i := 0; i+1 < len(w.sent); i++ {
 		if !repeatable(w.sent[i]) {
 			return false
