@@ -343,7 +343,7 @@ func TestRulesAreListed(t *testing.T) {
 	shared := query.MaxLength(sampleName, 80)
 	table := query.NewTable("samples", sampleID, query.Rules(
 		shared, query.AtLeast(sampleLevel, -3), query.OneOf(sampleCount, 1, 2), query.AtMost(sampleWait, 90*time.Minute),
-		query.AtLeast(sampleRatio, 1e6), query.AtMost(sampleTotal, decimal(12345, -2)), query.AtLeast(sampleAt, at("2026-01-01T00:00:00Z")),
+		query.AtLeast(sampleRatio, 1e6), query.AtMost(sampleShare, 0.1), query.AtMost(sampleTotal, decimal(12345, -2)), query.AtLeast(sampleAt, at("2026-01-01T00:00:00Z")),
 		query.Matches(sampleName, regexp.MustCompile("^a")), query.Matches(sampleName, regexp.MustCompile("b$")), query.NotBlank(sampleNote),
 		query.RuleFunc("f", func(*sample) bool { return true }, sampleName, samplePrice)))
 	query.NewTable("others", sampleID, query.Rules(shared)) // in another table
@@ -363,6 +363,7 @@ at_least at_least level int64 -3
 one_of one_of count uint64 uint64 1, 2
 at_most at_most wait time.Duration 1h30m0s
 at_least at_least ratio float64 1000000
+at_most at_most share float64 0.1
 at_most at_most total pgtype.Numeric 123.45
 at_least at_least at time.Time 2026-01-01T00:00:00Z
 matches matches name string ^a

@@ -240,7 +240,7 @@ func compileOneOf(given []any) (limits []any, breaks breaker, err error) {
 			return nil, nil, errors.New("NULL is none of the values: it passes every rule but Required and NotBlank")
 		}
 		if slices.Contains(limits, listed(v)) {
-			return nil, nil, fmt.Errorf("it names %q twice", limitText(listed(v)))
+			return nil, nil, fmt.Errorf("it names %q twice", limitText(listed(v), nil))
 		}
 		values[i], limits = v, append(limits, listed(v))
 	}
@@ -251,7 +251,7 @@ func compileOneOf(given []any) (limits []any, breaks breaker, err error) {
 }
 
 // limitText returns a limit for people.
-func limitText(limit any) string {
+func limitText(limit, given any) string {
 	switch x := limit.(type) {
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
@@ -259,8 +259,12 @@ func limitText(limit any) string {
 		text, _ := x.Value()
 		return fmt.Sprint(text)
 	case float64:
+		bits := 64
+		if v, ok := plain(given); ok && v.Kind() == reflect.Float32 {
+			bits = 32 // 0.1 and not 0.10000000149011612
+		}
 		if math.Abs(x) < 1e15 {
-			return strconv.FormatFloat(x, 'f', -1, 64)
+			return strconv.FormatFloat(x, 'f', -1, bits)
 		}
 	}
 	return fmt.Sprint(limit)

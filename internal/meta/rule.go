@@ -150,7 +150,7 @@ func (r *Rule) compile() error {
 	}
 	texts := make([]string, len(r.Limits))
 	for i, limit := range r.Limits {
-		texts[i] = limitText(limit)
+		texts[i] = limitText(limit, r.given[i])
 	}
 	r.Limit = strings.Join(texts, ", ")
 	return err

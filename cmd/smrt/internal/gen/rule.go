@@ -107,11 +107,15 @@ func (t *table) planNumberRules(c *catalog.Column, f *field, n *numberType) {
 	if d.Listed || d.Numbers.Empty() {
 		return
 	}
-	// What no value of the field exceeds is no rule, and none leaves the bound itself out.
-	if d.Numbers.Low != nil && !d.Numbers.LowStrict {
+	// What no value of the field exceeds is no rule, and none leaves the bound itself out. The server compares a real
+	// with a fraction as a double precision, in which it is another number.
+	written := func(limit *big.Rat, strict bool) bool {
+		return limit != nil && !strict && (c.Base != pgtype.Float4OID || limit.IsInt())
+	}
+	if written(d.Numbers.Low, d.Numbers.LowStrict) {
 		t.addRule("AtLeast", f, n.literal(d.Numbers.Low))
 	}
-	if d.Numbers.High != nil && !d.Numbers.HighStrict {
+	if written(d.Numbers.High, d.Numbers.HighStrict) {
 		t.addRule("AtMost", f, n.literal(d.Numbers.High))
 	}
 }

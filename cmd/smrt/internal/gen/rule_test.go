@@ -39,6 +39,7 @@ var ruled = []struct{ column, rules string }{
 	{"bigint CHECK (%s >= 3000000000)", "AtLeast 3000000000"},
 	{"float8 CHECK (%s >= -1.5)", "AtLeast -1.5"},
 	{"float8 CHECK (%s > 0)", ""},
+	{"real CHECK (%[1]s >= 0.1 AND %[1]s <= 5)", "AtMost 5"},
 	{"numeric(4,2)", "AtLeast pgtype.Numeric{Int: big.NewInt(-9999), Exp: -2, Valid: true}, AtMost pgtype.Numeric{Int: big.NewInt(9999), Exp: -2, Valid: true}"},
 	{"numeric(4,2) NOT NULL CHECK (%s >= 0)", "Required, AtLeast pgtype.Numeric{Int: big.NewInt(0), Exp: 0, Valid: true}, AtMost pgtype.Numeric{Int: big.NewInt(9999), Exp: -2, Valid: true}"},
 	{"numeric CHECK (%s BETWEEN 0.05 AND 0.5)", "AtLeast pgtype.Numeric{Int: big.NewInt(5), Exp: -2, Valid: true}, AtMost pgtype.Numeric{Int: big.NewInt(5), Exp: -1, Valid: true}"},
