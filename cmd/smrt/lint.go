@@ -49,6 +49,9 @@ func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	result, err := lint.Run(ctx, lint.Options{Dir: dir, DSN: dsn, From: c.From, Timeout: c.Timeout, Releases: contracts})
+	if missing := (*lint.NoVersionError)(nil); errors.As(err, &missing) {
+		return usageError{fmt.Errorf("--from: %w", err)}
+	}
 	if err != nil {
 		return err
 	}

@@ -335,6 +335,7 @@ func TestLint(t *testing.T) {
 	expect(1, "2 migrations, 1 of them judged, 1 findings, 0 allowed", scratch(), "--from=1", ".")
 	expect(1, "00002_text.sql:4: L7 needed by a release: the release of old.contract", scratch(), "--from=1", "--contract=old.contract")
 	expect(0, "2 migrations, 0 of them judged", scratch(), "--from=2")
+	expect(2, "--from: there is no migration of version 3", scratch(), "--from=3")
 	expect(0, "would miss was not looked for: give --contract FILE", scratch(), "--from=2")
 	var report struct {
 		Findings []struct{ Rule, File, Statement, Table, Lock, Blocks, Problem, Safe string }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,6 +65,14 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	return &r.result, nil
 }
 
+// NoVersionError is of a version from which migrations are to be judged, and of which
+// there is none. Behind the last one nothing would be judged.
+type NoVersionError struct{ Version int64 }
+
+func (e *NoVersionError) Error() string {
+	return fmt.Sprintf("there is no migration of version %d", e.Version)
+}
+
 func notEmpty(old map[uint32]*table) error {
 	if len(old) == 0 {
 		return nil
@@ -116,7 +125,11 @@ func (r *run) open() error {
 
 // all runs all migrations and collects what was found.
 func (r *run) all(ctx context.Context) error {
-	for _, source := range r.provider.ListSources() {
+	sources := r.provider.ListSources()
+	if r.From != 0 && !slices.ContainsFunc(sources, func(s *goose.Source) bool { return s.Version == r.From }) {
+		return &NoVersionError{r.From}
+	}
+	for _, source := range sources {
 		if err := r.one(ctx, source); err != nil {
 			return err
 		}
@@ -170,6 +183,8 @@ func (r *run) begin(ctx context.Context, source *goose.Source) error {
 		r.current.findings = append(r.current.findings, wrong(problem.File, problem.Line, problem.Problem, "-- smrt:allow L3 and the reason, above the statement"))
 	} else if err != nil {
 		return err
+	} else if errors.As(migrate.Annotations(f.path, strings.Join(f.lines, "\n")), &problem) {
+		r.current.findings = append(r.current.findings, wrong(problem.File, problem.Line, problem.Problem, "what docs/guides/migrations.md says of it; smrt migrate refuses the file"))
 	}
 	if r.history == nil {
 		seen, err := facts(ctx, r.ask)
@@ -195,7 +210,7 @@ func (r *run) see(ctx context.Context, conn *pgx.Conn, s *statement) {
 		return
 	}
 	r.judge.see(s)
-	if !slices.Contains([]string{"CREATE", "ALTER", "DROP", "DO", "CALL", "SELECT", "COMMIT"}, verb(s.tag)) {
+	if !s.several && !slices.Contains([]string{"CREATE", "ALTER", "DROP", "DO", "CALL", "SELECT", "COMMIT"}, verb(s.tag)) {
 		return
 	}
 	r.watcher.quiet = true

@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,8 @@ func TestAllow(t *testing.T) {
 		{"of no rule", up + timeout + "-- smrt:allow L30 20 rows\nSELECT 1;", []string{"allow"}, 0, "L1 to L9"},
 		{"of the allowance", up + timeout + "-- smrt:allow allow 20 rows\nSELECT 1;", []string{"allow"}, 0, "L1 to L9"},
 		{"misspelled", up + timeout + "-- smrt:alow L3 20 rows\nCREATE INDEX ON users (email);", []string{"L3", "allow"}, 0, "no annotation smrt:alow"},
+		{"of no phase", up + timeout + "-- smrt:phase contrct\nSELECT 1;", []string{"allow"}, 0, "the phases are expand and contract"},
+		{"of a backfill without a key", "-- smrt:backfill table=users\n" + tx("UPDATE users SET name = '' WHERE true /* smrt:batch */;"), []string{"allow"}, 0, "00002_step.sql:1: allow allowance: smrt:backfill: it needs"},
 		{"of a contract, with none", up + timeout + "-- smrt:allow L7 it is read by nobody\nALTER TABLE users DROP nick;", nil, 0, ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -53,6 +56,22 @@ func TestWhatIsJudged(t *testing.T) {
 		result := check.Value(lint.Run(t.Context(), lint.Options{Dir: dir, From: from, DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()}))(t)
 		check.Equal(t, "rules", rules(result.Findings), want)
 		check.Equal(t, "migrations", []int{result.Migrations, result.Judged}, []int{4, 4 - int(from)})
+	}
+}
+
+// TestBlocks judges statements that goose sends as one by all of them, not by the last.
+func TestBlocks(t *testing.T) {
+	c := check.Value(schema.ParseContract("column users.nick character varying\n"))(t)
+	o := lint.Options{Releases: []migrate.Contract{{Name: "old.contract", Contract: c}}}
+	for text, want := range map[string][]string{
+		"ALTER TABLE users ALTER name SET NOT NULL; TRUNCATE visits;":  {lint.Rewrite, lint.Scan}, // TRUNCATE among others is taken for one of those
+		"ALTER TABLE users DROP nick; UPDATE visits SET team_id = 1;":  {lint.Rows, lint.Contract},
+		"CREATE TABLE notes (id int PRIMARY KEY); DELETE FROM visits;": {lint.Catalog},
+		"TRUNCATE visits;;": nil,
+		"DO $$ BEGIN UPDATE users SET name = ''; DROP VIEW IF EXISTS v; END $$": nil,
+	} {
+		found := run(t, o, tx("-- +goose StatementBegin\n"+text+"\n-- +goose StatementEnd")).Findings
+		check.Equal(t, "rules of "+text, rules(found), want)
 	}
 }
 
@@ -126,6 +145,10 @@ func TestErrors(t *testing.T) {
 	}
 	_, err = lint.Run(t.Context(), lint.Options{Dir: dir, DSN: dsn})
 	check.Error(t, "a database with tables", err, lint.ErrNotEmpty)
+	_, err = lint.Run(t.Context(), lint.Options{Dir: dir, From: 3, DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()})
+	if missing := (*lint.NoVersionError)(nil); !errors.As(err, &missing) {
+		t.Errorf("the error of a version that is not there is %v", err)
+	}
 	if _, err := lint.Run(t.Context(), lint.Options{Dir: t.TempDir(), DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()}); err == nil {
 		t.Error("a directory without migrations is judged")
 	}

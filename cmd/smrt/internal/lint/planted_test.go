@@ -33,6 +33,16 @@ var planted = []struct {
 		[]string{tx("ALTER TABLE users ADD token uuid, ADD since timestamptz DEFAULT now();\nALTER TABLE users ALTER token SET DEFAULT gen_random_uuid();")},
 	},
 	{
+		"rule of a domain", lint.Scan, "users", 3, "NOT VALID",
+		[]string{tx("CREATE DOMAIN mail AS text;\nALTER TABLE users ADD mail mail;"), tx("ALTER DOMAIN mail ADD CHECK (VALUE <> '');")},
+		[]string{tx("CREATE DOMAIN mail AS text;\nALTER TABLE users ADD mail mail;"), tx("ALTER DOMAIN mail ADD CONSTRAINT c CHECK (VALUE <> '') NOT VALID;")},
+	},
+	{
+		"rows in a block, of a table that is locked", lint.Rows, "users", 5, "written",
+		[]string{tx("ALTER TABLE users ADD note text;\n-- +goose StatementBegin\nDO $$ BEGIN UPDATE users SET note = ''; END $$;\n-- +goose StatementEnd")},
+		[]string{tx("ALTER TABLE users ADD note text;"), tx("-- +goose StatementBegin\nDO $$ BEGIN UPDATE users SET note = ''; END $$;\n-- +goose StatementEnd")},
+	},
+	{
 		"column with an identity", lint.Rewrite, "users", 3, "ACCESS",
 		[]string{tx("ALTER TABLE users ADD number bigint GENERATED ALWAYS AS IDENTITY;")},
 		[]string{tx("ALTER TABLE users ADD number bigint;")},

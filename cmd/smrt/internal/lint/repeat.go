@@ -55,7 +55,7 @@ func notRepeatable(s *statement, problem, safe string) Finding {
 func second(statements []*statement) *statement {
 	steps := 0
 	for _, s := range statements {
-		if committed := s.alone || s.tag == "COMMIT"; !committed || slices.Contains([]string{"SET", "RESET", "SHOW", "DROP INDEX"}, s.tag) {
+		if committed := s.alone || s.tag == "COMMIT"; !committed || !s.several && slices.Contains([]string{"SET", "RESET", "SHOW", "DROP INDEX"}, s.tag) {
 			continue
 		}
 		if steps++; steps == 2 {

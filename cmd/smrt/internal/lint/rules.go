@@ -22,7 +22,7 @@ type judge struct {
 
 // see judges a statement that has ended.
 func (j *judge) see(s *statement) {
-	if !strings.HasPrefix(s.tag, "TRUNCATE") { // whose work is on a table without rows
+	if s.several || !strings.HasPrefix(s.tag, "TRUNCATE") { // whose work is on a table without rows
 		j.rewritten(s)
 		j.scanned(s)
 		j.built(s)
@@ -86,7 +86,16 @@ func (j *judge) rewritten(s *statement) {
 	}
 }
 
+// domainAdvice is the safe way for a rule of a domain.
+const domainAdvice = "ADD CONSTRAINT ... CHECK (...) NOT VALID, which reads no row and holds for values to come, " +
+	"and for the values that are there VALIDATE CONSTRAINT when nobody writes, as it keeps writers out too"
+
 func (j *judge) scanned(s *statement) {
+	for _, l := range s.taken { // of the tables that it reads for a domain's rule, of which the server says nothing
+		if l.mode == share && s.tag == "ALTER DOMAIN" {
+			j.add(Scan, s, l, fmt.Sprintf("all rows of %s are read, which has a column of the domain, while it is locked", j.old[l.table].name), domainAdvice)
+		}
+	}
 	for _, d := range s.deeds {
 		if d.kind != "verifying" && d.kind != "validating" {
 			continue
@@ -157,7 +166,8 @@ func (j *judge) several(s *statement) {
 }
 
 func (j *judge) rows(s *statement) {
-	if !slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "SELECT"}, verb(s.tag)) {
+	block := s.tag == "DO" || s.tag == "CALL" // which has locks for whatever it does, in an order that nobody knows
+	if !block && !slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "SELECT"}, verb(s.tag)) {
 		return
 	}
 	for _, l := range s.taken {
@@ -166,6 +176,9 @@ func (j *judge) rows(s *statement) {
 		}
 		locked, held := s.strongest(l.table)
 		if !held {
+			continue
+		}
+		if block && (l.mode == accessShare || j.first[locked.table] == nil) {
 			continue
 		}
 		what := "written"

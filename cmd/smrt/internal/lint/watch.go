@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/sqltext"
 )
 
 // table is a table that was there before the migration.
@@ -42,8 +43,9 @@ type deed struct {
 type statement struct {
 	file        *file
 	text        string
-	first, last int // lines
-	tag         string
+	first, last int    // lines
+	tag         string // of the last one, if goose sends several as one
+	several     bool
 	outside     bool // it began outside of a transaction
 	alone       bool // it was a transaction of its own
 	deeds       []deed
@@ -99,7 +101,7 @@ func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 	if w.quiet || w.file == nil || w.err != nil {
 		return ctx
 	}
-	s := &statement{file: w.file, text: data.SQL}
+	s := &statement{file: w.file, text: data.SQL, several: several(data.SQL)}
 	var ok bool
 	if s.first, s.last, ok = w.file.find(data.SQL); !ok {
 		if isGoose(data.SQL) {
@@ -114,6 +116,18 @@ func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 	}
 	w.current = s
 	return ctx
+}
+
+// several reports whether a text has more than one statement.
+func several(text string) bool {
+	for tokens := sqltext.Append(nil, text); len(tokens) > 0; {
+		first, rest := sqltext.Cut(tokens)
+		if len(first) > 0 && len(rest) > 0 && !rest[0].IsMark(";") {
+			return true
+		}
+		tokens = rest
+	}
+	return false
 }
 
 // isGoose reports whether goose sends a statement for itself.

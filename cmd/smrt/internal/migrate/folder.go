@@ -93,13 +93,19 @@ func noPrograms(fsys fs.FS) error {
 	return err
 }
 
-// read reads what the comments of the file say, and which indexes it builds.
-func (f *File) read() error {
+// Annotations returns the error of a file's annotations, an *annotation.Error that names
+// the file, or nil.
+func Annotations(file, text string) error {
+	f := &File{Name: file, text: strings.ReplaceAll(text, "\r\n", "\n")}
+	return f.annotations(f.up())
+}
+
+// annotations reads what the comments of the file say, whose statements are up.
+func (f *File) annotations(up string) error {
 	all, err := annotation.Parse(f.Name, f.text)
 	if err != nil {
 		return err
 	}
-	up := f.up()
 	for _, a := range all {
 		switch {
 		case a.Name == annotation.Backfill:
@@ -111,6 +117,15 @@ func (f *File) read() error {
 		case a.Name == annotation.Phase && a.Text != "expand":
 			return &annotation.Error{File: a.File, Line: a.Line, Problem: fmt.Sprintf("smrt:phase %s: the phases are expand and contract", a.Text)}
 		}
+	}
+	return nil
+}
+
+// read reads what the comments of the file say, and which indexes it builds.
+func (f *File) read() error {
+	up := f.up()
+	if err := f.annotations(up); err != nil {
+		return err
 	}
 	f.single = f.has("NO TRANSACTION")
 	f.indexes = indexesOf(up)
