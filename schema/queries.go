@@ -22,9 +22,12 @@ import (
 //
 //	schema.VerifyQueries(ctx, pool, os.DirFS("internal/shopdb"))
 //
-// Nothing is run. Folders inside are not read, and neither are texts that are put together
-// from pieces. Whether sqlc's Go types still fit is not compared. The error says that the folder or the
-// database could not be read, or that there is no query.
+// Nothing is run or planned. So not seen is what the server says only then: that ON
+// CONFLICT finds no unique index, that the role lacks a privilege, that an INSERT leaves a
+// column out that must have a value, that the body of a function fails. Folders inside are
+// not read, and neither are texts that are put together from pieces, or a copyfrom, which
+// has no text. Whether sqlc's Go types still fit is not compared. The error says that the
+// folder or the database could not be read, or that there is no query.
 func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings, error) {
 	queries, err := queriesIn(folder)
 	if err != nil {

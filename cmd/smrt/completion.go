@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -31,7 +32,7 @@ func completion(shell string, app *kong.Application) string {
 	flags := map[string][]*kong.Flag{"": app.Flags}
 	for _, command := range app.Children {
 		names = append(names, command.Name)
-		flags[command.Name] = append(command.Flags, app.Flags...)
+		flags[command.Name] = append(flagsOf(command), app.Flags...)
 	}
 	var b strings.Builder
 	switch shell {
@@ -62,8 +63,23 @@ func completion(shell string, app *kong.Application) string {
 	return b.String()
 }
 
-// values returns what the arguments of a command can be.
+// flagsOf returns the flags of a command and of its own commands, each once.
+func flagsOf(command *kong.Node) (all []*kong.Flag) {
+	for _, node := range append([]*kong.Node{command}, command.Children...) {
+		for _, f := range node.Flags {
+			if !slices.ContainsFunc(all, func(other *kong.Flag) bool { return other.Name == f.Name }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// values returns what the arguments of a command can be, of which its own commands are one.
 func values(command *kong.Node) (all []string) {
+	for _, child := range command.Children {
+		all = append(all, child.Name)
+	}
 	for _, p := range command.Positional {
 		all = append(all, p.EnumSlice()...)
 	}

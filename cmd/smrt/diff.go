@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
-	"github.com/smrt-go/smrt/schema"
 )
 
 // diffCommand is smrt diff.
@@ -107,15 +105,9 @@ func (c *diffCommand) print(r *report, report diffReport, tables int) error {
 
 // contracts compares a database with contracts.
 func (c *diffCommand) contracts(ctx context.Context, r *report) (err error) {
-	contracts := make([]schema.Contract, len(c.Contract))
-	for i, file := range c.Contract {
-		text, err := os.ReadFile(file)
-		if err == nil {
-			contracts[i], err = schema.ParseContract(string(text))
-		}
-		if err != nil {
-			return usageError{fmt.Errorf("%s: %w", file, err)}
-		}
+	contracts, err := readContracts(c.Contract)
+	if err != nil {
+		return err
 	}
 	conn, err := pgx.Connect(ctx, c.From)
 	if err != nil {

@@ -60,6 +60,9 @@ func TestDiff(t *testing.T) {
 
 	check.NoError(t, os.WriteFile(filepath.Join(dir, "wrong"), []byte("column"), 0o600))
 	expect(2, "wrong: ", "diff", "--contract", "wrong")
+	check.NoError(t, os.WriteFile(filepath.Join(dir, "empty"), []byte("# nothing\n"), 0o600))
+	expect(2, "empty has no requirement", "diff", "--contract", "empty")
+	expect(2, "empty has no requirement", "verify", "--running", "empty")
 	expect(2, "give no second", "diff", from, to, "--contract", "smrt.contract")
 	expect(2, "give two URLs", "diff", from)
 	expect(3, "the second database", "diff", from, "postgres://nobody@127.0.0.1:1/nothing")

@@ -205,7 +205,8 @@ func TestMigrations(t *testing.T) {
 // TestCompletion runs the scripts in the shells that are there.
 func TestCompletion(t *testing.T) {
 	for shell, probe := range map[string]string{
-		"bash": `COMP_WORDS=(smrt g); COMP_CWORD=1; _smrt; echo "${COMPREPLY[@]}"; COMP_WORDS=(smrt gen --mi); COMP_CWORD=2; _smrt; echo "${COMPREPLY[@]}"`,
+		"bash": `COMP_WORDS=(smrt g); COMP_CWORD=1; _smrt; echo "${COMPREPLY[@]}"; COMP_WORDS=(smrt gen --mi); COMP_CWORD=2; _smrt; echo "${COMPREPLY[@]}"` +
+			`; COMP_WORDS=(smrt migrate u); COMP_CWORD=2; _smrt; echo "${COMPREPLY[@]}"; COMP_WORDS=(smrt migrate up --al); COMP_CWORD=3; _smrt; echo "${COMPREPLY[@]}"`,
 		"zsh":  `:`,
 		"fish": `complete -C "smrt g"; complete -C "smrt gen --mi"`,
 	} {
@@ -221,7 +222,7 @@ func TestCompletion(t *testing.T) {
 			continue
 		}
 		out, err := exec.CommandContext(t.Context(), program, "-c", script+probe).CombinedOutput()
-		if err != nil || shell == "bash" && string(out) != "gen\n--migrations\n" || shell == "fish" && !strings.Contains(string(out), "--migrations") {
+		if err != nil || shell == "bash" && string(out) != "gen\n--migrations\nup\n--allow-missing\n" || shell == "fish" && !strings.Contains(string(out), "--migrations") {
 			t.Errorf("%s: %v\n%s", shell, err, out)
 		}
 	}

@@ -62,6 +62,9 @@ func (c *verifyCommand) Run(ctx context.Context, r *report) error {
 	if c.DSN == "" {
 		return usageError{errors.New("which database? set DATABASE_URL or give --dsn URL")}
 	}
+	if _, err := readContracts(c.Running); err != nil {
+		return err
+	}
 	if len(c.Packages) == 0 {
 		c.Packages = []string{"./..."}
 	}

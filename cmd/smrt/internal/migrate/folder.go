@@ -23,7 +23,8 @@ type File struct {
 	Contract bool   // of the contract phase
 
 	text    string // with \n at the ends of lines
-	single  bool   // its statements have no transaction
+	single  bool   // its statements have no transaction, or may end it
+	ends    int    // where a statement gives up the transaction, -1 for nowhere
 	indexes []index
 	batches *backfill // nil: the file is run as it is
 }
@@ -127,10 +128,14 @@ func (f *File) read() error {
 	if err := f.annotations(up); err != nil {
 		return err
 	}
-	f.single = f.has("NO TRANSACTION")
+	single, ends := f.has("NO TRANSACTION"), begun(up, "rollback", "abort")
+	f.single = single || begun(up, "commit", "end") >= 0
+	if f.ends = -1; ends >= 0 && !single {
+		f.ends = strings.Index(f.text, up) + ends
+	}
 	f.indexes = indexesOf(up)
 	for _, x := range f.indexes {
-		if x.name == "" && f.single {
+		if x.name == "" && single {
 			return &annotation.Error{File: f.Name, Line: f.line(strings.Index(f.text, up) + x.pos), Problem: "CREATE INDEX CONCURRENTLY has no name for the index, " +
 				"so an invalid one that a failed build leaves could not be found: give it one"}
 		}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
+	"regexp"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -96,19 +97,25 @@ func conditional(tokens []sqltext.Token) bool {
 	return false
 }
 
-// commits reports whether a text may commit a part of what it does, and fail behind it.
-func commits(text string) bool {
+// begun returns where in a text the first statement is that begins with one of the
+// keywords, -1 for nowhere. ROLLBACK TO a savepoint, and what is PREPARED, are others.
+func begun(text string, keywords ...string) int {
+	other := func(t sqltext.Token) bool { return t.Is("to") || t.Is("prepared") }
 	for tokens := sqltext.Append(nil, text); len(tokens) > 0; {
 		var one []sqltext.Token
 		one, tokens = sqltext.Cut(tokens)
-		switch {
-		case len(one) == 0:
-		case one[0].Is("call") || one[0].Is("commit") || one[0].Is("end"):
-			return true
-		case one[0].Is("do"): // with a body that nobody has parsed
-			body := strings.ToLower(text)
-			return strings.Contains(body, "commit") || strings.Contains(body, "call")
+		if len(one) > 0 && slices.ContainsFunc(keywords, one[0].Is) && !(one[0].Is("rollback") && slices.ContainsFunc(one, other)) {
+			return one[0].Pos
 		}
 	}
-	return false
+	return -1
+}
+
+// commitsInside finds what may commit in the body of a DO.
+var commitsInside = regexp.MustCompile(`(?i)\b(commit|call)\b`)
+
+// commits reports whether a text that is sent without a transaction may commit a part of
+// what it does, and fail behind it.
+func commits(text string) bool {
+	return begun(text, "commit", "end", "call") >= 0 || begun(text, "do") >= 0 && commitsInside.MatchString(text)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -67,6 +68,9 @@ func (l *locker) Lock(ctx context.Context, db *sql.DB) error {
 		l.waits(holder.String)
 	}
 	if err := l.Locker.Lock(ctx, db); err != nil {
+		if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) { // not one that another runner has
+			return fmt.Errorf("taking the lease, in the table %s: %w", lock.DefaultLockTableName, err)
+		}
 		return fmt.Errorf("no lease within %v: %w", l.wait, err)
 	}
 	if err := l.taken(ctx, db); err != nil {

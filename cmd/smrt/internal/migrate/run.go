@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -196,6 +197,9 @@ func (r *Runner) Run(ctx context.Context, files []*File) (all []Ran, err error) 
 // run runs a file until it succeeds, or fails in a way that does not pass.
 func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 	r.current = f
+	if f.ends >= 0 {
+		return Ran{}, &Error{File: filepath.Join(r.opts.Dir, f.Name), Line: f.line(f.ends), Err: errRollback}
+	}
 	for try := 1; ; try++ {
 		r.watcher.begin(f)
 		r.report(Event{Kind: Begins, File: f.Name})
@@ -219,6 +223,10 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 		}
 	}
 }
+
+// errRollback is the error of a file that would be recorded and leave nothing.
+var errRollback = errors.New("ROLLBACK gives up the transaction of the file, which would be recorded as run all the same: " +
+	"leave it out, or give the file -- +goose NO TRANSACTION")
 
 // rest waits before what failed is tried again, and reports whether it may be.
 func (r *Runner) rest(ctx context.Context, f *File, failed *Error, try int) bool {

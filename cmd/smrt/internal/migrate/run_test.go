@@ -240,14 +240,26 @@ func TestRetriesEnd(t *testing.T) {
 // committed when a lock is not free.
 func TestNothingIsRunTwice(t *testing.T) {
 	t.Setenv("SMRT_TEST_VALUE", "1")
+	tx := newFixture(t, "1_a INSERT INTO log VALUES (1);\nROLLBACK;", "2_b INSERT INTO log VALUES (2);\nSAVEPOINT s;\nROLLBACK TO s;")
+	tx.exec("CREATE TABLE log (n int)")
+	if _, err := up(t.Context(), tx.runner()); err == nil || !strings.Contains(err.Error(), "1_a.sql:3: ROLLBACK gives up") {
+		t.Errorf("the error of a file that rolls back is %v", err)
+	}
+	check.Same(t, "how often it was run", tx.text("SELECT count(*) FROM log"), "0")
+	check.NoError(t, os.Remove(filepath.Join(tx.opts.Dir, "1_a.sql")))
+	check.Value(up(t.Context(), tx.runner()))(t)
 	for name, text := range map[string]string{
+		"a file that commits":             "INSERT INTO log VALUES (1);\nCOMMIT;\nALTER TABLE a ADD x int;",
 		"one of two that are sent as one": "-- +goose StatementBegin\nCREATE TABLE IF NOT EXISTS b (); INSERT INTO log VALUES (1);\n-- +goose StatementEnd\nALTER TABLE a ADD x int;",
 		"a statement goose changes":       "-- +goose ENVSUB ON\nINSERT INTO log VALUES (${SMRT_TEST_VALUE});\nALTER TABLE a ADD x int;",
 		"a procedure that commits":        "CALL p();",
 		"a block that commits":            "-- +goose StatementBegin\nDO $$ BEGIN INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a; END $$;\n-- +goose StatementEnd",
 		"several with a COMMIT":           "-- +goose StatementBegin\nBEGIN; INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a;\n-- +goose StatementEnd",
 	} {
-		f := newFixture(t, "1_a -- +goose NO TRANSACTION\n-- +goose Up\n"+text)
+		if name != "a file that commits" {
+			text = "-- +goose NO TRANSACTION\n-- +goose Up\n" + text
+		}
+		f := newFixture(t, "1_a "+text)
 		f.exec("CREATE TABLE a (); CREATE TABLE log (n int); CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (1); COMMIT; LOCK TABLE a; END'")
 		f.opts.Retry.Times = 3
 		tx := check.Value(f.pool.Begin(t.Context()))(t)
