@@ -11,6 +11,7 @@ package annotation
 import (
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,9 +43,14 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem) }
 
+// missed finds comments that are meant to be annotations.
+var missed = regexp.MustCompile(`(?i)^(?:-+|/\*+)\s*smrt[\s:]+(phase|backfill)\b`)
+
 // Parse returns the annotations of a file's text, in order. The error is an *Error,
 // of the first that has no known name or shares its line with SQL. Comments with
-// slashes, and those in the bodies of functions, are none.
+// slashes, and those in the bodies of functions, are none. A comment that means to be a
+// phase or a backfill and is written otherwise is an error too: a file that takes away what a release
+// needs would be run at once.
 func Parse(file, text string) ([]Annotation, error) {
 	var all []Annotation
 	line, seen := 1, 0
@@ -59,10 +65,16 @@ func Parse(file, text string) ([]Annotation, error) {
 		}
 		comment, _, _ := strings.Cut(text[token.Pos:], "\n")
 		rest, ok := strings.CutPrefix(strings.TrimSpace(strings.TrimLeft(comment, "-")), "smrt:")
-		if !ok || !strings.HasPrefix(comment, "--") {
+		ok = ok && strings.HasPrefix(comment, "--")
+		miss := missed.FindStringSubmatch(comment)
+		if !ok && miss == nil {
 			continue
 		}
 		line, seen = line+strings.Count(text[seen:token.Pos], "\n"), token.Pos
+		if !ok {
+			name := strings.ToLower(miss[1])
+			return nil, &Error{File: file, Line: line, Problem: fmt.Sprintf("this is no annotation: write -- smrt:%s, with two dashes and in small letters", name)}
+		}
 		a := parse(rest)
 		a.File, a.Line = file, line
 		before := text[:token.Pos]

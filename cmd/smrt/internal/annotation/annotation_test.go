@@ -39,6 +39,9 @@ func TestProblems(t *testing.T) {
 		"-- smrt:alow L1 x":                   "no annotation smrt:alow: the names are allow, phase and backfill",
 		"-- smrt:":                            "no annotation smrt::",
 		"SELECT 1; -- smrt:allow L1 x":        "line of its own",
+		"/* smrt:phase contract */":           "write -- smrt:phase, with",
+		"-- SMRT:Phase contract":              "write -- smrt:phase, with",
+		"-- smrt backfill: table=a key=b":     "write -- smrt:backfill, with",
 		"SELECT 1, -- smrt:phase contract\n1": "line of its own",
 	} {
 		_, err := annotation.Parse("2.sql", "-- +goose Up\n"+text)
@@ -53,6 +56,7 @@ func TestProblems(t *testing.T) {
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{"an unknown name is an error", "annotation.go", "case !slices.Contains(", "case false && !slices.Contains(", "TestProblems"},
+		{"a phase that is written otherwise is an error", "annotation.go", "if !ok && miss == nil {", "if !ok {", "TestProblems"},
 		{"an annotation behind SQL is an error", "annotation.go", `strings.TrimSpace(before) != ""`, `false`, "TestProblems"},
 	})
 }

@@ -39,6 +39,9 @@ func (l Lease) withDefaults() Lease {
 // errLeaseLost is the error of a runner that was taken for dead.
 var errLeaseLost = errors.New("another runner has taken the lease, because this one did not renew it in time")
 
+// errNoLease is the error of a runner that has waited for another.
+var errNoLease = errors.New("no lease")
+
 // locker is goose's lock in a table, with a look at who has it. An advisory lock would
 // be none on servers that only pretend to have them, and behind poolers.
 type locker struct {
@@ -71,7 +74,7 @@ func (l *locker) Lock(ctx context.Context, db *sql.DB) error {
 		if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) { // not one that another runner has
 			return fmt.Errorf("taking the lease, in the table %s: %w", lock.DefaultLockTableName, err)
 		}
-		return fmt.Errorf("no lease within %v: %w", l.wait, err)
+		return fmt.Errorf("%w within %v: %w", errNoLease, l.wait, err)
 	}
 	if err := l.taken(ctx, db); err != nil {
 		return errors.Join(err, l.Locker.Unlock(ctx, db))

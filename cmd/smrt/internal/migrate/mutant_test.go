@@ -20,6 +20,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"a batch is sized to be short", "batch.go", "0.5 * float64(target)", "1.5 * float64(target)", "TestBatchesAreShort"},
 		{"the key of a backfill is unique and not null", "backfill.go", "(!notNull || !unique)", "(!notNull && !unique)", "TestBackfillErrors"},
 		{"a migration that met a lock is repeated", "run.go", `pg.Code == "55P03"`, `pg.Code == "55000"`, "TestLockTimeout"},
+		{"who waited for the lease is told what for", "run.go", "errors.Is(err, errNoLease)", "errors.Is(nil, errNoLease)", "TestNoLease"},
 		{"no session is kept between tries", "run.go", "db.SetMaxIdleConns(-1)", "db.SetMaxIdleConns(2)", "TestLockTimeout"},
 		{"tries end", "run.go", "try > r.opts.Retry.Times", "try > 10*r.opts.Retry.Times", "TestRetriesEnd"},
 		{"what cannot be rolled back is not repeated", "run.go", "case blocked && f.single && !r.watcher.repeatable():", "case blocked && f.single && r == nil:", "TestRetriesEnd"},

@@ -216,6 +216,9 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 			return Ran{}, problem // which has its place
 		}
 		failed := r.watcher.failed(r.opts.Dir, f, err)
+		if ctx.Err() != nil {
+			failed.Err = interrupted{err}
+		}
 		again, hint := r.again(f, err)
 		if !again || !r.rest(ctx, f, failed, try) {
 			failed.Hint = hint
@@ -227,6 +230,13 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 // errRollback is the error of a file that would be recorded and leave nothing.
 var errRollback = errors.New("ROLLBACK gives up the transaction of the file, which would be recorded as run all the same: " +
 	"leave it out, or give the file -- +goose NO TRANSACTION")
+
+// interrupted is the error of what was cancelled. What failed then followed from that.
+type interrupted struct{ error }
+
+func (interrupted) Error() string { return "interrupted" }
+
+func (e interrupted) Unwrap() error { return e.error }
 
 // rest waits before what failed is tried again, and reports whether it may be.
 func (r *Runner) rest(ctx context.Context, f *File, failed *Error, try int) bool {
@@ -288,6 +298,9 @@ func unlocked(err error, partial *goose.PartialError) error {
 func (r *Runner) again(f *File, err error) (again bool, hint string) {
 	if errors.Is(err, errLeaseLost) {
 		return true, "run it again"
+	}
+	if errors.Is(err, errNoLease) {
+		return false, "another runner has it: wait for longer, with --wait, or look for the one that the table goose_lock names"
 	}
 	pg := (*pgconn.PgError)(nil)
 	errors.As(err, &pg)

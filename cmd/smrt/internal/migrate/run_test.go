@@ -284,6 +284,22 @@ func onlyFirst(f *fixture) *migrate.Runner {
 	return r
 }
 
+// TestNoLease gives up when another runner has the lease for long.
+func TestNoLease(t *testing.T) {
+	f := newFixture(t, count)
+	f.exec("CREATE TABLE notes (id bigint PRIMARY KEY, n int)")
+	check.Value(up(t.Context(), f.runner()))(t) // which makes the tables
+	f.exec("DELETE FROM goose_db_version WHERE version_id = 1; UPDATE goose_lock SET locked = true, locked_by = 'somebody', lease_expires_at = now() + interval '1 hour'")
+	f.opts.Lease.Wait = 50 * time.Millisecond
+	_, err := up(t.Context(), f.runner())
+	if err == nil || !strings.Contains(err.Error(), "no lease within 50ms") || !strings.Contains(err.Error(), "another runner has it") {
+		t.Errorf("the error is %v", err)
+	}
+	if !f.seen(migrate.Waits, "which somebody has") {
+		t.Error("nobody says who has the lease")
+	}
+}
+
 const invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
 
 func TestInvalidIndex(t *testing.T) {
@@ -360,8 +376,10 @@ func TestCancel(t *testing.T) {
 			cancel()
 		}
 	})
-	if _, err := up(ctx, r); err == nil {
-		t.Error("what was cancelled ended well")
+	_, err := up(ctx, r)
+	check.Error(t, "what was cancelled", err, context.Canceled)
+	if !strings.HasSuffix(fmt.Sprint(err), "1_sleep.sql:2: interrupted") {
+		t.Errorf("the error is %v", err)
 	}
 	check.Same(t, "leases", f.text("SELECT count(*) FROM goose_lock WHERE locked"), "0")
 }
