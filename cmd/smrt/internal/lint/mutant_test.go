@@ -17,6 +17,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"SHARE UPDATE EXCLUSIVE does not", "finding.go", "return m >= share }", "return m >= shareUpdateExclusive }", "TestLintScans"},
 		{"a statement without a transaction is tried in one", "watch.go", "if s.alone = s.outside; s.alone {", "if s.alone = s.outside; false {", "TestLintIndexes"},
 		{"a statement that cannot be tried is judged by its messages", "watch.go", `return outcome != nil && !(`, `return false && !(`, "TestSettings"},
+		{"a schema whose indexes are built anew is locked", "watch.go", "blind(s.outcome) || s.reindexes()", "blind(s.outcome)", "TestLintIndexes"},
 		{"messages are switched on again", "watch.go", `"SET client_min_messages = debug1"`, `"SELECT 1"`, "TestSettings"},
 		{"a renamed table is the same", "watch.go", "s.names[oid] = string(row[1])", "s.names[oid] = bare(w.old[oid].name)", "TestRenamed"},
 		{"a long lock_timeout is none", "rules.go", "s.timeout > 0 && s.timeout <= longest", "s.timeout > 0", "TestLintTimeouts"},

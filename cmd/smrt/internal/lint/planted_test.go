@@ -228,6 +228,11 @@ var planted = []struct {
 		},
 	},
 	{
+		"REINDEX of a partitioned table", lint.Build, "march", 4, "REINDEX ... CONCURRENTLY",
+		[]string{tx("CREATE TABLE march PARTITION OF days FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');\nCREATE INDEX ON days (day);"), noTx + patient + "REINDEX TABLE days;"},
+		[]string{noTx + patient + "REINDEX TABLE CONCURRENTLY days;"},
+	},
+	{
 		"label renamed", lint.Catalog, "mood", 2, "'bad' of mood is called 'awful'",
 		[]string{up + "ALTER TYPE mood RENAME VALUE 'bad' TO 'awful';"},
 		[]string{up + "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'awful';"},

@@ -163,7 +163,7 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn, s *statement) {
 	if !s.alone {
 		w.locks(ctx, conn, s)
 	} else {
-		if blind(s.outcome) {
+		if blind(s.outcome) || s.reindexes() {
 			w.assume(s)
 		}
 		w.stored(ctx, s)
@@ -206,6 +206,13 @@ func quoted(text, tag string) string {
 func blind(outcome error) bool {
 	var pg *pgconn.PgError
 	return outcome != nil && !(errors.As(outcome, &pg) && pg.Code == "25001")
+}
+
+// reindexes reports whether a statement that cannot be tried builds indexes of several
+// tables, one after the other, as REINDEX SCHEMA does. Each is locked while its own are
+// built, and nothing but the text tells it from what is built concurrently.
+func (s *statement) reindexes() bool {
+	return s.outcome != nil && s.tag == "REINDEX" && !slices.ContainsFunc(sqltext.Append(nil, s.text), func(t sqltext.Token) bool { return t.Is("concurrently") })
 }
 
 // assume takes the strongest lock for granted on tables that were worked on by a

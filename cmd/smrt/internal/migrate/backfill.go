@@ -90,7 +90,24 @@ func newBackfill(a annotation.Annotation, up string) (*backfill, error) {
 	if !narrowed(sqltext.Append(nil, b.text[:b.mark]), sqltext.Append(nil, b.text[b.mark:])) {
 		return nil, b.problem("%s must stand at the end of a condition of WHERE, which AND can be added to: put one with OR in parentheses, or write WHERE true", marker)
 	}
+	names := sqltext.Append(nil, b.table)
+	if !slices.ContainsFunc(first, func(t sqltext.Token) bool { return t.IsName() && t.Name() == names[len(names)-1].Name() }) {
+		return nil, b.problem("the statement has no table %s, by whose keys the batches go: others would be left out", b.table)
+	}
+	if setsColumn(first, b.column()) {
+		return nil, b.problem("the statement changes %s, so a later batch would meet a row again: use another unique column", b.column())
+	}
 	return b, nil
+}
+
+// setsColumn reports whether a statement is an UPDATE that sets a column.
+func setsColumn(tokens []sqltext.Token, column string) bool {
+	for i := 1; i+1 < len(tokens); i++ {
+		if tokens[i].IsName() && tokens[i].Name() == column && tokens[i+1].IsMark("=") && (tokens[i-1].Is("set") || tokens[i-1].IsMark(",")) {
+			return tokens[0].Is("update")
+		}
+	}
+	return false
 }
 
 // narrowed reports whether AND between two parts of a statement narrows all of a

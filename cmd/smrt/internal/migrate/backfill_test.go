@@ -161,7 +161,7 @@ func TestBackfillWaitsForStandbys(t *testing.T) {
 }
 
 func TestBackfillErrors(t *testing.T) {
-	const statement = "\n-- +goose Up\nUPDATE notes SET n = 1 WHERE true /* smrt:batch */;"
+	const statement = "\n-- +goose Up\nUPDATE notes SET x = 1 FROM missing WHERE true /* smrt:batch */;" // never run
 	for text, want := range map[string]string{
 		"":                     "it needs table=NAME and key=COLUMN",
 		"table=notes":          "it needs table=NAME and key=COLUMN",
@@ -191,6 +191,8 @@ func TestBackfillErrors(t *testing.T) {
 		"UPDATE notes SET n = 1;":    "the comment /* smrt:batch */ once",
 		"/* smrt:batch */ UPDATE x;": "the comment /* smrt:batch */ once",
 		"UPDATE /* smrt:batch */ x /* smrt:batch */;":                                     "the comment /* smrt:batch */ once",
+		"UPDATE x SET c = 1 WHERE b /* smrt:batch */;":                                    "the statement has no table a, by whose keys",
+		"UPDATE a SET c = 1, b = b + 1 WHERE c /* smrt:batch */;":                         "the statement changes b, so",
 		"UPDATE x SET a = true /* smrt:batch */;":                                         condition,
 		"UPDATE x SET a = 1 WHERE b OR c /* smrt:batch */;":                               condition,
 		"UPDATE x SET a = 1 WHERE b /* smrt:batch */ OR c;":                               condition,

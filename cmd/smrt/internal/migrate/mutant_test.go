@@ -30,6 +30,8 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"what commits itself is not repeated", "watch.go", "commits(w.sent[len(w.sent)-1])", "commits(\"\")", "TestNothingIsRunTwice"},
 		{"what goose changes is not repeated", "watch.go", `w.file.has("ENVSUB ON") ||`, "", "TestNothingIsRunTwice"},
 		{"a batch's condition narrows the whole of one", "backfill.go", `t.Is("or") || ends(t)`, "ends(t)", "TestBackfillErrors"},
+		{"batches go by the keys of a table of the statement", "backfill.go", "t.IsName() && t.Name() == names", "t.IsName() || t.Name() == names", "TestBackfillErrors"},
+		{"a batch does not change the key", "backfill.go", "if setsColumn(first, b.column()) {", "if false && setsColumn(first, b.column()) {", "TestBackfillErrors"},
 		{"one version has one file", "folder.go", "files[i].Version == files[i-1].Version", "files[i] == nil", "TestFolderErrors"},
 		{"an invalid index is dropped before the file runs", "run.go", "return r.dropInvalid(ctx, db, r.current)", "return nil", "TestInvalidIndex"},
 		{"an invalid index is dropped after the last try", "lease.go", "err = l.release(ctx, db)", "err = nil", "TestInvalidIndex"},
