@@ -177,6 +177,7 @@ func TestVerify(t *testing.T) {
 	check.NoError(t, os.WriteFile(filepath.Join(dir, queries, "q.sql.go"), []byte("package db\n\nconst More = `-- name: More :many\nSELECT more FROM notes`\n"), 0o600))
 	expect(0, "2 tables, 1 findings", "verify", "--level", "fault", "--queries", queries, "--write")
 	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes DROP more"))(t)
+	expect(1, filepath.Join(queries, "q.sql.go")+":3: fault: query: ", "verify", "--queries", queries)
 	expect(1, `query: More is refused by the server: column "more" does not exist (42703), at line 2 of the query`, "verify", "--queries", queries)
 	expect(1, "contract: More is refused by the server", "diff", "--contract", "smrt.contract")
 	left := check.Value(filepath.Glob(filepath.Join(dir, "*")))(t)

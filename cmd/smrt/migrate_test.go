@@ -76,7 +76,7 @@ func TestMigrate(t *testing.T) {
 	write("migrations/00005_wrong.sql", "-- +goose Up\nSELECT 1;\nALTER TABLE missing ADD x int;\n")
 	expect(1, filepath.Join("migrations", "00005_wrong.sql")+":3: ", "up")
 	expect(1, `"line": 3`, "up --json")
-	expect(3, "127.0.0.1", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
+	expect(3, "smrt: failed to connect to", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
 	write("migrations/00005_wrong.sql", "-- smrt:phase last\n")
 	expect(1, "00005_wrong.sql:1: smrt:phase last", "up")
 	t.Setenv("DATABASE_URL", "")

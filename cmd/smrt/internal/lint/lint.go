@@ -163,6 +163,9 @@ func (r *run) one(ctx context.Context, source *goose.Source) error {
 	}
 	_, err := r.provider.ApplyVersion(ctx, source.Version, true)
 	r.watcher.file = nil
+	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) && partial.Err != nil {
+		err = partial.Err // without the version and goose's words
+	}
 	switch {
 	case err != nil && r.watcher.failed != nil:
 		return fmt.Errorf("%s:%d: %w", r.current.file.path, r.watcher.failed.first, err)

@@ -140,7 +140,7 @@ func TestErrors(t *testing.T) {
 	dsn := empty.Config().ConnString()
 	dir := write(t, up+"SELECT 1;\n\nALTER TABLE users ADD\n id text;")
 	_, err := lint.Run(t.Context(), lint.Options{Dir: dir, DSN: dsn})
-	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "00002_step.sql")+":4: ") {
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "00002_step.sql")+":4: ERROR: ") {
 		t.Errorf("the error names no line: %v", err)
 	}
 	_, err = lint.Run(t.Context(), lint.Options{Dir: dir, DSN: dsn})
