@@ -28,3 +28,21 @@ SELECT EXISTS (
     WHERE o.status = @status
       AND o.placed_at < @since
 );
+
+-- name: ListOrders :many
+-- ListOrders is the list of the back office: orders with their customer and the sums over their lines, filtered, ordered
+-- and cut off as its user likes, through the slots of the statement; without them the oldest thousand.
+--
+-- Here because a row has columns of two tables and aggregates of a third.
+-- Indexes: orders_pkey, order_items_pkey.
+SELECT o.id, o.status, o.placed_at, o.total_cents, c.name AS customer,
+       count(i.line_no)                     AS lines,
+       COALESCE(sum(i.quantity), 0)::bigint AS pieces
+FROM orders AS o
+JOIN customers AS c ON c.id = o.customer_id
+LEFT JOIN order_items AS i ON i.order_id = o.id
+WHERE true /* smrt:where orders o */
+  AND true /* smrt:where customers c */
+GROUP BY o.id, c.id
+ORDER BY /* smrt:order orders o */ o.id
+LIMIT 1000 /* smrt:limit */;

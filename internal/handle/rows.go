@@ -1,6 +1,10 @@
 package handle
 
-import "github.com/jackc/pgx/v5"
+import (
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
 
 // FirstRow returns the first of rows, or err if that is not nil. Scanning it
 // closes rows. Handles of smrt implement QueryRow with it.
@@ -45,3 +49,19 @@ var closedTx = func() pgx.Tx {
 	b.BeginTx(pgx.TxOptions{})
 	return pgx.FailedBatchResults(&b, pgx.ErrTxClosed).Tx()
 }()
+
+// NoRows returns the rows of a query that has none, and was not sent.
+func NoRows() pgx.Rows { return noRows{} }
+
+type noRows struct{}
+
+func (noRows) Close()                                       {}
+func (noRows) Err() error                                   { return nil }
+func (noRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
+func (noRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
+func (noRows) Next() bool                                   { return false }
+func (noRows) Scan(...any) error                            { return pgx.ErrNoRows }
+func (noRows) Values() ([]any, error)                       { return nil, pgx.ErrNoRows }
+func (noRows) RawValues() [][]byte                          { return nil }
+func (noRows) Conn() *pgx.Conn                              { return nil }
+func (noRows) TypeMap() *pgtype.Map                         { return nil }

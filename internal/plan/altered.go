@@ -67,11 +67,14 @@ func assigned(t *Table, col *meta.Column, value any) sq.Sqlizer {
 
 // unaltered renders a comparison, and adds the condition that its first operand has
 // the type of its column.
-func unaltered(sql string, args []any, n *Node) sq.Sqlizer {
+func (w *renderer) unaltered(sql string, args []any, n *Node) sq.Sqlizer {
 	if n.Op < Eq || n.Op > Between || !MayDrift(n.Column) || n.Column.Expr != nil {
 		return sq.Expr(sql, args...)
 	}
 	column := escape(n.Column.Quoted)
+	if w.qualified {
+		column = escape(w.scope.column(n.Column))
+	}
 	condition := UnalteredOne(column, "?")
 	if n.Op == In || n.Op == NotIn {
 		condition = Unaltered(column, "?")

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -220,7 +221,7 @@ func (w *renderer) tuples(n *Node) sq.Sqlizer {
 	for i := range n.Kids {
 		kid, name := &n.Kids[i], "v"+strconv.Itoa(i)
 		column := escape(kid.Column.Quoted)
-		arrays = append(arrays, "CASE WHEN true THEN ? ELSE ARRAY(SELECT nullif("+column+", NULL) FROM "+escape(w.scope.alias)+" LIMIT 0) END")
+		arrays = append(arrays, "CASE WHEN true THEN ? ELSE ARRAY(SELECT nullif("+column+", NULL) FROM "+escape(cmp.Or(w.scope.table, w.scope.alias))+" LIMIT 0) END")
 		args = append(args, w.arg())
 		names = append(names, name)
 		op := " = "

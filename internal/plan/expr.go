@@ -187,7 +187,7 @@ func (w *renderer) column(c *meta.Column) sq.Sqlizer {
 	switch {
 	case c.Expr != nil:
 		return w.node(c.Expr.(*Node))
-	case w.offered != nil: // the columns of two rows have this name
+	case w.qualified || w.offered != nil: // the columns of two rows have this name
 		return sq.Expr(escape(w.scope.column(c)))
 	}
 	return sq.Expr(escape(c.Quoted))
@@ -229,5 +229,5 @@ func (w *renderer) comparison(n *Node) sq.Sqlizer {
 			args = append(args, w.arg())
 		}
 	}
-	return unaltered(strings.ReplaceAll(template, "%", "?"), args, n)
+	return w.unaltered(strings.ReplaceAll(template, "%", "?"), args, n)
 }

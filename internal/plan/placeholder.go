@@ -19,8 +19,14 @@ type again index
 // An argument that a fragment names twice has two places, which may be of two types.
 // Where the fragment is repeated they are the same two again, in their order.
 func placed(sql string, places []any) (string, []int) {
+	return placedAfter(0, make([]int, 0, len(places)), sql, places) // not nil: an argument may have no place
+}
+
+// placedAfter is placed for a part of a statement: so many parameters are the
+// statement's own, and those after them stand for the arguments in order, to which
+// it appends.
+func placedAfter(own int, order []int, sql string, places []any) (string, []int) {
 	var b strings.Builder
-	order := make([]int, 0, len(places)) // not nil: an argument may have no place
 	of, repeated := map[int][]int{}, map[int]int{}
 	for {
 		before, after, found := strings.Cut(sql, "?")
@@ -37,7 +43,7 @@ func placed(sql string, places []any) (string, []int) {
 		switch at := places[0].(type) {
 		case index:
 			order = append(order, int(at))
-			n = len(order)
+			n = own + len(order)
 			of[int(at)] = append(of[int(at)], n)
 		case again:
 			all := of[int(at)]

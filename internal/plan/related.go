@@ -52,6 +52,7 @@ type Envelope struct {
 // columns the names smrt_r0, smrt_r1, ...
 type scope struct {
 	alias   string
+	table   string         // of a row that a statement of the program's calls alias
 	columns []*meta.Column // of a query
 }
 

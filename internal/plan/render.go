@@ -21,6 +21,8 @@ type renderer struct {
 	depth int   // of subqueries
 	err   error
 
+	qualified bool // columns have the name of their row, because other rows have columns of that name
+
 	offered func(*meta.Column) string // of an upsert: a value of the row that it could not insert
 
 	keys    []keyed // of groups, that have been rendered
@@ -53,7 +55,7 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 	if w.next != args {
 		// An argument would be sent for another one. It cannot happen unless
 		// builder and renderer walk in different orders.
-		return nil, &smrt.QueryError{Reason: fmt.Sprintf("smrt has lost count of arguments: %d collected, %d rendered", args, w.next)}
+		return nil, lostCount(args, w.next)
 	}
 	sql, places, err := statement.ToSql()
 	if err != nil {
@@ -61,6 +63,10 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 	}
 	sql, order := placed(sql, places)
 	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, args)}, nil
+}
+
+func lostCount(collected, rendered int) error {
+	return &smrt.QueryError{Reason: fmt.Sprintf("smrt has lost count of arguments: %d collected, %d rendered", collected, rendered)}
 }
 
 func (w *renderer) query(t *Table, r *Request) sq.Sqlizer {

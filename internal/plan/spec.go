@@ -250,11 +250,14 @@ func reduce(kids []Node, empty, dominant truth) truth {
 	return all
 }
 
+// truth is what is known of the predicate without looking at rows.
+func (s *Spec) truth() truth { return reduce(s.OrEmpty().Where, always, never) }
+
 // Vacuous reports whether the predicate holds for every row.
-func (s *Spec) Vacuous() bool { return reduce(s.OrEmpty().Where, always, never) == always }
+func (s *Spec) Vacuous() bool { return s.truth() == always }
 
 // Empty reports whether the predicate holds for no row.
-func (s *Spec) Empty() bool { return reduce(s.OrEmpty().Where, always, never) == never }
+func (s *Spec) Empty() bool { return s.truth() == never }
 
 // Fingerprint writes what n means, values included, so that two predicates
 // with the same fingerprint match the same rows.

@@ -19,6 +19,7 @@ type Table struct {
 	Engines atomic.Value // what the engines keep of the table
 }
 
+// tables numbers tables, and statements with slots, whose plans are kept by number.
 var tables atomic.Uint64
 
 // NewTable gives t a plan cache of the given capacity, DefaultCacheSize if 0.

@@ -46,6 +46,7 @@ var planned = map[string]struct {
 	"ReserveStock":       {shopdb.ReserveStock, []any{1, 2}},
 	"LowInventory":       {shopdb.LowInventory, []any{20}},
 	"OrderSummaries":     {shopdb.OrderSummaries, []any{[]int64{1, 2, 3}}},
+	"ListOrders":         {shopdb.ListOrders, nil},
 	"AnyOrderWaiting":    {shopdb.AnyOrderWaiting, []any{"delivered", seed.Epoch}},
 	"TopSellers":         {shopdb.TopSellers, []any{3, seed.Epoch.AddDate(0, 0, -3), seed.Epoch}},
 	"CustomerCohorts":    {shopdb.CustomerCohorts, []any{seed.Epoch.AddDate(-1, 0, 0)}},

@@ -6,6 +6,8 @@ import (
 
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/slots"
 )
 
 func TestOrderSummaries(t *testing.T) {
@@ -81,4 +83,27 @@ func TestOrderStatusesAreThoseOfTheDatabase(t *testing.T) {
 	if shop.OrderStatus("lost").Valid() || !shop.OrderPaid.Valid() {
 		t.Error("Valid does not tell the states of orders from other words")
 	}
+}
+
+func TestListOrders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	kettle := f.product("Kettle")
+	ada, ben := f.customer("Ada"), f.customer("Ben")
+	first := f.order(ada, shop.OrderShipped, at(1, 9), piece{kettle, 2})
+	second := f.order(ben, shop.OrderShipped, at(2, 9), piece{kettle, 1})
+	third := f.order(ada, shop.OrderPending, at(3, 9))
+
+	list := func(fills ...slots.Fill) []int64 {
+		rows := must(shopdb.New(slots.On(f.db, fills...)).ListOrders(t.Context()))(t)
+		return each(rows, func(r shopdb.ListOrdersRow) int64 { return r.ID })
+	}
+	latest := query.All[shop.Order]().OrderBy(shop.PlacedAt.Desc())
+	equal(t, "as it is written", list(), []int64{first, second, third})
+	equal(t, "of one customer", list(slots.For(shop.Customers, query.Where(shop.CustomerName.Eq("Ada")))), []int64{first, third})
+	equal(t, "latest first", list(slots.For(shop.Orders, latest)), []int64{third, second, first})
+	equal(t, "two that were shipped", list(slots.For(shop.Orders, latest.Where(shop.Status.Eq(shop.OrderShipped)).Limit(1)),
+		slots.For(shop.Customers, query.Where(shop.CustomerID.In(ada, ben)))), []int64{second})
+	row := must(shopdb.New(f.db).ListOrders(t.Context()))(t)[0]
+	equal(t, "sums", []int64{row.Lines, row.Pieces}, []int64{1, 2})
 }

@@ -37,6 +37,63 @@ func (q *Queries) AnyOrderWaiting(ctx context.Context, arg AnyOrderWaitingParams
 	return exists, err
 }
 
+const ListOrders = `-- name: ListOrders :many
+SELECT o.id, o.status, o.placed_at, o.total_cents, c.name AS customer,
+       count(i.line_no)                     AS lines,
+       COALESCE(sum(i.quantity), 0)::bigint AS pieces
+FROM orders AS o
+JOIN customers AS c ON c.id = o.customer_id
+LEFT JOIN order_items AS i ON i.order_id = o.id
+WHERE true /* smrt:where orders o */
+  AND true /* smrt:where customers c */
+GROUP BY o.id, c.id
+ORDER BY /* smrt:order orders o */ o.id
+LIMIT 1000 /* smrt:limit */
+`
+
+type ListOrdersRow struct {
+	ID         int64       `db:"id" json:"id"`
+	Status     OrderStatus `db:"status" json:"status"`
+	PlacedAt   time.Time   `db:"placed_at" json:"placed_at"`
+	TotalCents int64       `db:"total_cents" json:"total_cents"`
+	Customer   string      `db:"customer" json:"customer"`
+	Lines      int64       `db:"lines" json:"lines"`
+	Pieces     int64       `db:"pieces" json:"pieces"`
+}
+
+// ListOrders is the list of the back office: orders with their customer and the sums over their lines, filtered, ordered
+// and cut off as its user likes, through the slots of the statement; without them the oldest thousand.
+//
+// Here because a row has columns of two tables and aggregates of a third.
+// Indexes: orders_pkey, order_items_pkey.
+func (q *Queries) ListOrders(ctx context.Context) ([]ListOrdersRow, error) {
+	rows, err := q.db.Query(ctx, ListOrders)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListOrdersRow{}
+	for rows.Next() {
+		var i ListOrdersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Status,
+			&i.PlacedAt,
+			&i.TotalCents,
+			&i.Customer,
+			&i.Lines,
+			&i.Pieces,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const OrderSummaries = `-- name: OrderSummaries :many
 SELECT o.id, o.customer_id, o.status, o.version, o.total_cents, o.note, o.shipping_address, o.placed_at, o.paid_at, o.shipped_at, o.updated_at, c.name AS customer_name, c.email AS customer_email,
        count(i.line_no)                                                                AS lines,
