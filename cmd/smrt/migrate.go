@@ -76,6 +76,10 @@ func (c *migrateStatus) Run(ctx context.Context, r *report) (err error) {
 	if err != nil {
 		return err
 	}
+	passed, err := runner.PassedOver()
+	if err != nil {
+		return err
+	}
 	found := error(nil)
 	if c.Check && slices.ContainsFunc(all, func(a migrate.Applied) bool { return !a.Applied && !a.Contract }) {
 		found = errFound
@@ -95,6 +99,7 @@ func (c *migrateStatus) Run(ctx context.Context, r *report) (err error) {
 		}
 		r.printf("%s: %s\n", a.File, state)
 	}
+	r.passedOver(passed)
 	return found
 }
 
@@ -123,8 +128,9 @@ failed half way is run again by the next call.`
 // migrated is the report of smrt migrate up.
 type migrated struct {
 	Ran     []migrate.Ran    `json:"ran"`
-	Waiting []string         `json:"waiting"` // files of the contract phase
-	Broken  []migrate.Broken `json:"broken"`  // by the files that were to be run, if none was
+	Waiting []string         `json:"waiting"`     // files of the contract phase
+	Passed  []string         `json:"passed_over"` // files whose names are none of migrations
+	Broken  []migrate.Broken `json:"broken"`      // by the files that were to be run, if none was
 	Failed  *failed          `json:"failed"`
 }
 
@@ -132,6 +138,7 @@ type migrated struct {
 // go through.
 func (m migrated) lists() migrated {
 	m.Ran, m.Waiting, m.Broken = append([]migrate.Ran{}, m.Ran...), append([]string{}, m.Waiting...), append([]migrate.Broken{}, m.Broken...)
+	m.Passed = append([]string{}, m.Passed...)
 	return m
 }
 
@@ -173,6 +180,9 @@ func (c *migrateUp) Run(ctx context.Context, r *report) (err error) {
 	var result migrated
 	for _, f := range waiting {
 		result.Waiting = append(result.Waiting, f.Name)
+	}
+	if result.Passed, err = runner.PassedOver(); err != nil {
+		return err
 	}
 	if len(files) > 0 && len(contracts) > 0 {
 		if result.Broken, err = c.gate(ctx, runner, files, contracts); err != nil {
@@ -259,8 +269,16 @@ func (c *migrateUp) print(r *report, result migrated, refused bool, err error) e
 	for _, name := range result.Waiting {
 		r.printf("%s: %s\n", name, r.paint(yellow, "waits for --phase contract"))
 	}
+	r.passedOver(result.Passed)
 	r.printf("%d migrations were run\n", len(result.Ran))
 	return nil
+}
+
+// passedOver prints the files that look like migrations and are none.
+func (r *report) passedOver(names []string) {
+	for _, name := range names {
+		r.printf("%s: %s\n", name, r.paint(red, "passed over, as goose does: a migration is called like 00001_name.sql"))
+	}
 }
 
 // failure prints an error of the migrations themselves, whose status is that of a
@@ -287,7 +305,8 @@ func failureStatus(err error) error {
 		return errFound
 	}
 	passes := []string{"08", "40", "53", "55", "57", "58"} // classes of what passes, or has its cause in the server
-	if errors.As(err, &failed) && errors.As(err, &pg) && !slices.Contains(passes, pg.Code[:2]) {
+	const newLabel = "55P04"                               // of an enum, which the transaction that adds it cannot use
+	if errors.As(err, &failed) && errors.As(err, &pg) && (pg.Code == newLabel || !slices.Contains(passes, pg.Code[:2])) {
 		return errFound
 	}
 	return err

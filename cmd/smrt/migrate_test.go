@@ -45,6 +45,13 @@ func TestMigrate(t *testing.T) {
 	expect(0, "0 migrations were run", "up")
 	expect(0, `"applied": true`, "status --json --check")
 	expect(0, `"ran": [],`, "up --json")
+	for _, name := range []string{"3-notes.sql", "3.sql", "0_notes.sql", "3_notes.SQL", "notes.sql", "v3_notes.sql", "README.md"} {
+		write("migrations/"+name, "-- +goose Up\nCREATE TABLE never ();\n")
+	}
+	const passed = "0_notes.sql: passed over, as goose does: a migration is called like 00001_name.sql\n3-notes.sql: passed over"
+	expect(0, passed, "status")
+	expect(0, passed, "up")
+	expect(0, "\"passed_over\": [\n    \"0_notes.sql\",\n    \"3-notes.sql\",\n    \"3.sql\",\n    \"3_notes.SQL\"\n  ]", "up --json")
 	write("migrations/1_again.sql", "-- +goose Up\nCREATE TABLE again ();\n")
 	expect(1, "00001_notes.sql and 1_again.sql both have version 1", "up")
 	expect(1, `"waiting": [],`, "up --json")
@@ -76,6 +83,11 @@ func TestMigrate(t *testing.T) {
 	write("migrations/00005_wrong.sql", "-- +goose Up\nSELECT 1;\nALTER TABLE missing ADD x int;\n")
 	expect(1, filepath.Join("migrations", "00005_wrong.sql")+":3: ", "up")
 	expect(1, `"line": 3`, "up --json")
+	write("migrations/00005_wrong.sql", "-- +goose Up\nCREATE TYPE mood AS ENUM ();\nCREATE INDEX CONCURRENTLY i ON notes (id);\n")
+	expect(1, "cannot run inside a transaction block (SQLSTATE 25001); give it a file with -- +goose NO TRANSACTION", "up")
+	check.Value(pool.Exec(t.Context(), "CREATE TYPE mood AS ENUM ()"))(t)
+	write("migrations/00005_wrong.sql", "-- +goose Up\nALTER TYPE mood ADD VALUE 'good';\nSELECT 'good'::mood;\n")
+	expect(1, "(SQLSTATE 55P04); give the ALTER TYPE ... ADD VALUE a file of its own", "up")
 	expect(3, "smrt: failed to connect to", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
 	write("migrations/00005_wrong.sql", "-- smrt:phase last\n")
 	expect(1, "00005_wrong.sql:1: smrt:phase last", "up")

@@ -82,6 +82,20 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("%s and %s both have version %d: give one of them another", e.Files[0], e.Files[1], e.Version)
 }
 
+// passedOver returns the files that begin with a number as migrations do, and are none to
+// goose: 3-notes.sql, 3.sql, 0_notes.sql, 3_notes.SQL.
+func passedOver(fsys fs.FS) (names []string, err error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	for _, e := range entries {
+		name := e.Name()
+		_, none := goose.NumericComponent(name)
+		if none != nil && name[0] >= '0' && name[0] <= '9' && strings.EqualFold(path.Ext(name), ".sql") {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
 // noPrograms returns an error if there are migrations in Go, which this command cannot
 // run: they are part of another program.
 func noPrograms(fsys fs.FS) error {

@@ -112,6 +112,10 @@ func open(config *pgx.ConnConfig, opts Options, w *watcher) *sql.DB {
 	return db
 }
 
+// PassedOver returns the files of the folder that look like migrations and are none to
+// goose, because of their names. They are never run.
+func (r *Runner) PassedOver() ([]string, error) { return passedOver(os.DirFS(r.opts.Dir)) }
+
 // Close closes the connections.
 func (r *Runner) Close() error { return r.db.Close() }
 
@@ -312,6 +316,10 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 		return false, "the file has no transaction, so statements before this one, or a part of it, were run: make them repeatable with IF [NOT] EXISTS, or give each a file"
 	case blocked:
 		return true, "the lock was not free within lock_timeout in any try: find who holds it in pg_locks, or run it when there is less to do"
+	case !f.single && pg != nil && pg.Code == "25001": // active_sql_transaction
+		return false, "give it a file with -- +goose NO TRANSACTION"
+	case pg != nil && pg.Code == "55P04": // unsafe_new_enum_value_usage
+		return false, "give the ALTER TYPE ... ADD VALUE a file of its own"
 	case f.single && pg != nil && slices.Contains(known, pg.Code):
 		return false, "the file has no transaction, and an earlier run may have ended in the middle of it: make its statements repeatable with IF NOT EXISTS, or give each a file"
 	}
