@@ -270,8 +270,23 @@ func (c *migrateUp) print(r *report, result migrated, refused bool, err error) e
 		r.printf("%s: %s\n", name, r.paint(yellow, "waits for --phase contract"))
 	}
 	r.passedOver(result.Passed)
-	r.printf("%d migrations were run\n", len(result.Ran))
+	r.printf("%s\n", result.count())
 	return nil
+}
+
+// count says how many migrations were run, and how many of them by another runner.
+func (m migrated) count() string {
+	others := 0
+	for _, ran := range m.Ran {
+		if ran.Other {
+			others++
+		}
+	}
+	text := fmt.Sprintf("%d migrations were run", len(m.Ran))
+	if others > 0 {
+		text += fmt.Sprintf(", %d of them by another runner", others)
+	}
+	return text
 }
 
 // passedOver prints the files that look like migrations and are none.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smrt-go/smrt/cmd/smrt/internal/migrate"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 )
@@ -97,4 +98,10 @@ func TestMigrate(t *testing.T) {
 	var left string
 	check.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*)::text FROM pg_database WHERE datname LIKE 'smrt_scratch_%'").Scan(&left))
 	check.Same(t, "databases that are left", left, "0")
+}
+
+// TestMigrationsOfOthers tells the migrations that another runner has run.
+func TestMigrationsOfOthers(t *testing.T) {
+	check.Same(t, "none", migrated{}.count(), "0 migrations were run")
+	check.Same(t, "some", migrated{Ran: []migrate.Ran{{}, {Other: true}}}.count(), "2 migrations were run, 1 of them by another runner")
 }
