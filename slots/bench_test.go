@@ -1,9 +1,12 @@
 package slots_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
@@ -38,4 +41,68 @@ func BenchmarkWithoutSlots(b *testing.B) {
 	pool := testdb.Pool(b, filledShop)
 	read := func(db smrt.DB) error { return db.QueryRow(b.Context(), listed, int64(7)).Scan(new(int64)) }
 	check.Compare(b, func() error { return read(slots.On(pool)) }, check.Twin{Name: "pool", Run: func() error { return read(pool) }})
+}
+
+// BenchmarkIndex finds 20 of a million rows by an index, in the server's own plan mode
+// and with generic plans: by a slot, by the same SQL with parameters, and by a parameter
+// beside IS NULL, as it is written where a filter may be missing.
+func BenchmarkIndex(b *testing.B) {
+	type event struct {
+		ID   int64
+		Kind string
+	}
+	events := query.NewTable("events", func(e *event) *int64 { return &e.ID })
+	kind := query.TextCol(func(e *event) *string { return &e.Kind })
+	schema := testdb.SQL("a million events", `CREATE TABLE events (id bigint PRIMARY KEY, kind text NOT NULL);
+		INSERT INTO events SELECT i, 'kind ' || i % 50000 FROM generate_series(1, 1000000) i;
+		CREATE INDEX ON events (kind); ANALYZE events`)
+	const (
+		slotted = "SELECT e.id FROM events e WHERE true /* smrt:where events e */"
+		byHand  = "SELECT e.id FROM events e WHERE (e.kind = $1)"
+		orNull  = "SELECT e.id FROM events e WHERE ($1::text IS NULL OR e.kind = $1)"
+	)
+	for _, mode := range []string{"auto", "force_generic_plan"} {
+		b.Run(mode, func(b *testing.B) {
+			pool := testdb.Pool(b, schema, testdb.Configure(func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = mode }))
+			read := func(db smrt.DB, sql string, args ...any) error {
+				rows, err := db.Query(b.Context(), sql, args...)
+				if err != nil {
+					return err
+				}
+				found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+				if err == nil && len(found) != 20 {
+					err = errors.New("there are not 20 rows")
+				}
+				return err
+			}
+			ours := func() error {
+				return read(slots.On(pool, slots.For(events, query.Where(kind.Eq("kind 777")))), slotted)
+			}
+			// Each by itself: what runs behind a full scan finds the processor's caches empty.
+			b.Run("parameter", func(b *testing.B) {
+				check.Compare(b, ours, check.Twin{Name: "hand", Run: func() error { return read(pool, byHand, "kind 777") }})
+			})
+			b.Run("or null", func(b *testing.B) {
+				check.Compare(b, ours, check.Twin{Name: "or-null", Run: func() error { return read(pool, orNull, "kind 777") }})
+			})
+		})
+	}
+}
+
+// BenchmarkFill makes a statement without sending it: with a query that is kept, and
+// with one that is made for the call.
+func BenchmarkFill(b *testing.B) {
+	ctx, args := context.Background(), []any{int64(7)}
+	b.Run("kept", func(b *testing.B) {
+		db := slots.On(nothing{}, slots.For(shop.Orders, latest))
+		for b.Loop() {
+			_, _ = db.Query(ctx, listed, args...)
+		}
+	})
+	b.Run("made", func(b *testing.B) {
+		for b.Loop() {
+			q := query.Where(shop.Status.Eq(shop.OrderDelivered), shop.Total.Gt(20_000)).OrderBy(shop.OrderID.Desc()).Limit(5)
+			_, _ = slots.On(nothing{}, slots.For(shop.Orders, q)).Query(ctx, listed, args...)
+		}
+	})
 }
