@@ -30,7 +30,8 @@ import (
 // seen are NULLs of expressions, and columns that came later and that an INSERT would
 // have to fill: a contract that has the table of the INSERT knows them.
 //
-// Nothing is run. The error is a [MismatchError] if the server refuses a query, and
+// No query is run. They are planned here, as [VerifyQueries] does, and only described where
+// the contract is checked. The error is a [MismatchError] if the server refuses a query, and
 // otherwise that of [VerifyQueries].
 func (c Contract) WithQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Contract, error) {
 	queries, err := queriesIn(folder)

@@ -26,7 +26,7 @@
 //	schema.Verify(ctx, db, Products, schema.Upserts(Products, bySKU), schema.Pages(Products, Price.Asc()))
 //
 // Types are compared by asking pgx whether it reads and writes the field; a type that is
-// registered on the connection counts. [VerifyQueries] asks the server to describe the
+// registered on the connection counts. [VerifyQueries] asks the server to plan the
 // queries that sqlc compiled, and [Contract.WithQueries] adds them to a contract.
 //
 // # Contracts

@@ -10,6 +10,16 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"queries are planned", "queries.go",
+			"		err = planAll(ctx, db, queries, answers)\n", "",
+			"TestQueriesArePlanned",
+		},
+		{
+			"what is planned in a transaction leaves it as it was", "../internal/explain/explain.go",
+			"set_config('transaction_read_only', 'on', true)", "current_setting('transaction_read_only')",
+			"TestQueriesArePlanned",
+		},
+		{
 			"a key needs an index of all rows", "../internal/verify/key.go",
 			`if !x.Unique || !x.Valid || x.Predicate != "" {`, "if !x.Unique || !x.Valid {",
 			"TestPlantedFaults",

@@ -10,24 +10,29 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/explain"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/sqlc"
 	"github.com/smrt-go/smrt/txn"
 )
 
-// VerifyQueries asks the server to parse and describe each query in the Go files of a
-// folder, and returns a finding for each that it refuses: it names a column that is
-// gone, or compares types that do not fit any more. A query is a string constant
-// that begins with "-- name:", as sqlc writes them:
+// VerifyQueries asks the server to describe and to plan each query in the Go files of a
+// folder, and returns a finding for each that it refuses: it names a column that is gone,
+// compares types that do not fit any more, has an ON CONFLICT without a unique index, or
+// does what the role has no privilege for. So db should be of the role that the program
+// has. A query is a string constant that begins with "-- name:", as sqlc writes them:
 //
 //	schema.VerifyQueries(ctx, pool, os.DirFS("internal/shopdb"))
 //
-// Nothing is run or planned. So not seen is what the server says only then: that ON
-// CONFLICT finds no unique index, that the role lacks a privilege, that an INSERT leaves a
-// column out that must have a value, that the body of a function fails. Folders inside are
-// not read, and neither are texts that are put together from pieces, or a copyfrom, which
-// has no text. Whether sqlc's Go types still fit is not compared. The error says that the
-// folder or the database could not be read, or that there is no query.
+// No query is run, writes neither. While it plans, the server evaluates functions that are
+// declared IMMUTABLE; the transaction, or the savepoint where db is in one, is read-only and
+// rolled back. Not seen is what the server says only when it runs a query: that an INSERT
+// leaves a column out that must have a value, that the body of a function fails. Nor is a
+// statement planned that has no plan, such as TRUNCATE, and none where the transactions of
+// db have no Conn. Folders inside are not read, and neither are texts that are put together
+// from pieces, or a copyfrom, which has no text. Whether sqlc's Go types still fit is not
+// compared. The error says that the folder or the database could not be read, or that there
+// is no query.
 func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings, error) {
 	queries, err := queriesIn(folder)
 	if err != nil {
@@ -37,21 +42,34 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 		return nil, errNoHandle
 	}
 	answers, err := ask(ctx, db, queries)
+	if err == nil {
+		err = planAll(ctx, db, queries, answers)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var found Findings
 	for i, q := range queries {
 		if refused := answers[i].refused; refused != nil {
+			remedy := "change the query and run sqlc generate"
+			if refused.Code == noPrivilege {
+				remedy = "verify as the role that the program has, or grant it what the query needs"
+			}
 			found = append(found, Finding{
 				Check: CheckQuery, Level: Fault, Site: q.Site, Table: q.Name,
-				Problem: sqlc.Refused(q.SQL, refused),
-				Go:      "change the query and run sqlc generate",
+				Problem: sqlc.Refused(q.SQL, refused), Go: remedy,
 			})
 		}
 	}
 	return found, nil
 }
+
+// What the server says of a role that lacks a privilege, and of a write in a transaction
+// that is read-only.
+const (
+	noPrivilege = "42501"
+	readOnly    = "25006"
+)
 
 // queriesIn returns the queries of a folder, in the order of files and lines.
 func queriesIn(folder fs.FS) ([]sqlc.Query, error) {
@@ -82,7 +100,7 @@ func ask(ctx context.Context, db txn.Beginner, queries []sqlc.Query) (answers []
 			for _, q := range queries[len(answers):] {
 				var a answer
 				a.statement, err = tx.Prepare(ctx, "", q.SQL)
-				if err != nil && (!errors.As(err, &a.refused) || pgerr.FaultOf(err) == pgerr.Lost || pgerr.IsCanceled(err)) {
+				if err != nil && !isRefusal(err, &a.refused) {
 					return fmt.Errorf("%s: %w", q.Name, err)
 				}
 				if answers = append(answers, a); err != nil {
@@ -96,6 +114,54 @@ func ask(ctx context.Context, db txn.Beginner, queries []sqlc.Query) (answers []
 		}
 	}
 	return answers, nil
+}
+
+// isRefusal reports whether an error says that the server refuses a statement, and sets why.
+func isRefusal(err error, why **pgconn.PgError) bool {
+	return errors.As(err, why) && pgerr.FaultOf(err) != pgerr.Lost && !pgerr.IsCanceled(err)
+}
+
+// planAll has the server plan the queries that it has described, and adds what it refuses
+// to the answers. As in ask, an error ends the transaction.
+func planAll(ctx context.Context, db txn.Beginner, queries []sqlc.Query, answers []answer) error {
+	for next := 0; next < len(queries); {
+		err := within(ctx, db, func(tx pgx.Tx) error {
+			if tx.Conn() == nil {
+				next = len(queries)
+				return nil
+			}
+			planner, err := explain.Start(ctx, tx)
+			for err == nil && next < len(queries) {
+				q, a := queries[next], &answers[next]
+				next++
+				if a.refused != nil {
+					continue
+				}
+				if _, failed := planner.Plan(ctx, q.SQL, a.statement.ParamOIDs, false); failed != nil {
+					return a.unplanned(q, failed)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unplanned adds to the answer why a query has no plan, if that is a fault of the query.
+func (a *answer) unplanned(q sqlc.Query, err error) error {
+	var refused *pgconn.PgError
+	switch {
+	case errors.Is(err, explain.ErrNoPlan):
+		return nil
+	case !isRefusal(err, &refused):
+		return fmt.Errorf("%s: %w", q.Name, err)
+	case refused.Code != readOnly: // a function that writes while it is planned may do so when the query is run
+		a.refused = refused
+	}
+	return nil
 }
 
 // within calls f with a transaction, which is rolled back.

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/smrt-go/smrt/cmd/smrt/internal/explain"
+	"github.com/smrt-go/smrt/internal/explain"
 	"github.com/smrt-go/smrt/internal/sqlc"
 )
 
@@ -31,7 +31,8 @@ type explainCommand struct {
 // Help explains the command where its flags are listed.
 func (explainCommand) Help() string {
 	return `Prints the SQL, the types of its arguments and columns, and the plan that the
-server has for it whatever the arguments. Nothing is run, writes neither.`
+server has for it whatever the arguments. No statement is run, writes neither; the
+planner evaluates functions that are declared IMMUTABLE, in a read-only transaction.`
 }
 
 // explained is the report as JSON.

@@ -33,15 +33,18 @@ var ErrNoPlan = errors.New("it is no SELECT, INSERT, UPDATE, DELETE or MERGE")
 const syntaxError = "42601"
 
 // Explain describes and plans a statement, whose parameters are $1 and so on. Writes are
-// planned too. It is done in a transaction that is read-only and rolled back, because the
-// planner may call functions that are declared not to write. The error is a
-// *pgconn.PgError if the server refuses the statement, and [ErrNoPlan] if it has none.
+// planned too. It is done in a transaction that is read-only and rolled back. The error is
+// a *pgconn.PgError if the server refuses the statement, and [ErrNoPlan] if it has none.
 func Explain(ctx context.Context, conn *pgx.Conn, sql string, asJSON bool) (s Statement, err error) {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
+	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, tx.Rollback(context.WithoutCancel(ctx))) }()
+	p, err := Start(ctx, tx)
+	if err != nil {
+		return s, err
+	}
 	// The protocol prepares one statement and no more, so that below none can follow
 	// the EXPLAIN.
 	described, err := tx.Prepare(ctx, "", sql)
@@ -61,26 +64,43 @@ func Explain(ctx context.Context, conn *pgx.Conn, sql string, asJSON bool) (s St
 	for i, f := range described.Fields {
 		s.Columns[i] = Column{f.Name, names[len(described.ParamOIDs)+i]}
 	}
-	s.Plan, err = plan(ctx, tx, sql, s.Arguments, asJSON)
+	s.Plan, err = p.Plan(ctx, sql, described.ParamOIDs, asJSON)
 	return s, err
+}
+
+// Planner plans statements in a transaction.
+type Planner struct {
+	tx      pgx.Tx
+	generic bool
 }
 
 // versionOfGeneric is the first version whose EXPLAIN takes parameters without values.
 const versionOfGeneric = 16_00_00
 
-// plan returns the plan that the server keeps for a statement with parameters of these
-// types when it does not know their values.
-func plan(ctx context.Context, tx pgx.Tx, sql string, types []string, asJSON bool) (string, error) {
-	var version int
-	if err := tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
-		return "", err
-	}
-	format := "TEXT"
+// Start returns a planner. It makes the transaction read-only, because the server may call
+// functions while it plans, which are declared not to write and may do so nevertheless.
+// The transaction, which may be a savepoint, must be one with a Conn.
+func Start(ctx context.Context, tx pgx.Tx) (Planner, error) {
+	p, version := Planner{tx: tx}, 0
+	err := tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int WHERE set_config('transaction_read_only', 'on', true) IS NOT NULL", pgx.QueryExecModeExec).Scan(&version)
+	p.generic = version >= versionOfGeneric
+	return p, err
+}
+
+// Plan returns the plan that the server keeps for a statement with parameters of these
+// types when it does not know their values. The statement must be one that the server has
+// prepared, which says that it is a single one. After an error the transaction has failed.
+func (p Planner) Plan(ctx context.Context, sql string, parameters []uint32, asJSON bool) (string, error) {
+	tx, format := p.tx, "TEXT"
 	if asJSON {
 		format = "JSON"
 	}
-	if version >= versionOfGeneric {
+	if p.generic {
 		return after(ctx, tx, "EXPLAIN (GENERIC_PLAN, FORMAT "+format+") ", sql)
+	}
+	types, err := catalog.Types(ctx, tx, parameters)
+	if err != nil {
+		return "", err
 	}
 	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan"); err != nil {
 		return "", err

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/smrt-go/smrt/cmd/smrt/internal/explain"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/explain"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/sqlc"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -37,7 +37,7 @@ func connect(t *testing.T, database testdb.Schema) *pgx.Conn {
 func TestQueriesOfTheShop(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, shop.Schema)
-	queries := check.Value(sqlc.Read(os.DirFS("../../../../internal/shop/shopdb")))(t)
+	queries := check.Value(sqlc.Read(os.DirFS("../shop/shopdb")))(t)
 	if len(queries) < 15 {
 		t.Fatalf("%d queries", len(queries))
 	}
