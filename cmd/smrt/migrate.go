@@ -201,6 +201,9 @@ func (c *migrateUp) contracts() (all []migrate.Contract, err error) {
 	if c.Phase == "contract" && len(c.Contract) == 0 && !c.NoContract {
 		return nil, usageError{errors.New("--phase contract takes away what a release may need: give --contract FILE for each that still runs, or --no-contract if none does")}
 	}
+	if len(c.Contract) > 0 && c.NoContract {
+		return nil, usageError{errors.New("--contract FILE is of a release that still runs, and --no-contract says that none does: give one of them")}
+	}
 	return readContracts(c.Contract)
 }
 

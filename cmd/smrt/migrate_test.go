@@ -59,6 +59,8 @@ func TestMigrate(t *testing.T) {
 	check.NoError(t, os.Remove(filepath.Join(dir, "migrations", "1_again.sql")))
 
 	expect(2, "give --contract FILE for each", "up --phase contract")
+	expect(2, "give one of them", "up --phase contract --no-contract --contract old.contract")
+	expect(2, "give one of them", "up --no-contract --contract old.contract")
 	expect(2, "missing.contract", "up --phase contract --contract missing.contract")
 	expect(2, "empty.contract has no requirement", "up --phase contract --contract empty.contract")
 	expect(2, "wrong.contract: ", "up --phase contract --contract wrong.contract")
