@@ -21,7 +21,7 @@ type verifyCommand struct {
 	DSN      string   `name:"dsn" env:"DATABASE_URL" help:"The database." placeholder:"URL"`
 	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
 	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are verified too, and part of the contract." placeholder:"DIR" type:"existingdir"`
-	Contract string   `help:"File with the contract. It is compared if it is there." default:"smrt.contract" placeholder:"FILE"`
+	Contract string   `help:"File with the contract, which must be there without --write. Default: smrt.contract, if it is there." placeholder:"FILE"`
 	Write    bool     `help:"Write the contract."`
 	Running  []string `help:"Contracts of releases that still run, which the database must meet too." placeholder:"FILE" type:"existingfile"`
 }
@@ -65,6 +65,9 @@ func (c *verifyCommand) Run(ctx context.Context, r *report) error {
 	if _, err := readContracts(c.Running); err != nil {
 		return err
 	}
+	if err := c.named(); err != nil {
+		return err
+	}
 	if len(c.Packages) == 0 {
 		c.Packages = []string{"./..."}
 	}
@@ -81,6 +84,20 @@ func (c *verifyCommand) Run(ctx context.Context, r *report) error {
 		return err
 	}
 	return c.print(r, report)
+}
+
+// named sets which file has the contract. The error is of one that was named and is not
+// there, because nothing would be compared then.
+func (c *verifyCommand) named() error {
+	if c.Contract == "" {
+		c.Contract = "smrt.contract"
+		return nil
+	}
+	_, err := os.Stat(c.Contract)
+	if err != nil && !c.Write {
+		return fmt.Errorf("--contract: there is nothing to compare with; --write writes it: %w", err)
+	}
+	return nil
 }
 
 // verifyTables compares tables, and queries in directories, with a database, which is to
