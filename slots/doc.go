@@ -51,6 +51,8 @@
 // not stand behind GROUP BY, is its error when the statement is prepared, and nothing
 // runs.
 //
+// [Check] prepares every query with its slots filled, in a test.
+//
 // # Handles
 //
 // A handle of [On] is used like the one it was made of, and by as many goroutines.
