@@ -200,6 +200,11 @@ func TestMigrations(t *testing.T) {
 	if status != 0 || !strings.Contains(stdout, "1 tables") {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
+	write("00002_wrong.sql", "-- +goose Up\nGRANT SELECT ON notes TO smrt_no_such_role;\n")
+	status, _, stderr = smrt(t, dir, "gen", "--migrations", "migrations")
+	if status != 3 || !strings.Contains(stderr, "no such role: name a database") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
 	write("00002_wrong.sql", "-- +goose Up\nCREATE TABEL x ();\n")
 	status, _, stderr = smrt(t, dir, "gen", "--migrations", "migrations")
 	if status != 3 || !strings.Contains(stderr, "00002_wrong.sql") {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,7 +167,12 @@ func (r *run) one(ctx context.Context, source *goose.Source) error {
 	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) && partial.Err != nil {
 		err = partial.Err // without the version and goose's words
 	}
+	if migrate.IsNoRole(err) {
+		err = fmt.Errorf("%w; %s", err, migrate.NoRoleHint)
+	}
 	switch {
+	case r.watcher.failed == nil && migrate.IsNoTable(err) && r.setsPath(source) > 0:
+		return fmt.Errorf("%s:%d: %w; %s", filepath.Join(r.Dir, source.Path), r.setsPath(source), err, migrate.HiddenHint)
 	case err != nil && r.watcher.failed != nil:
 		return fmt.Errorf("%s:%d: %w", r.current.file.path, r.watcher.failed.first, err)
 	case err != nil || r.watcher.err != nil:
@@ -175,6 +181,15 @@ func (r *run) one(ctx context.Context, source *goose.Source) error {
 		return r.finish(ctx)
 	}
 	return nil
+}
+
+// setsPath returns the line in which a file names search_path, 0 for none.
+func (r *run) setsPath(source *goose.Source) int {
+	text, err := fs.ReadFile(r.fsys, source.Path)
+	if err != nil {
+		return 0
+	}
+	return migrate.SetsPath(string(text))
 }
 
 // begin reads what there is before a migration that is judged.

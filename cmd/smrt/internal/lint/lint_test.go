@@ -149,6 +149,18 @@ func TestErrors(t *testing.T) {
 	if missing := (*lint.NoVersionError)(nil); !errors.As(err, &missing) {
 		t.Errorf("the error of a version that is not there is %v", err)
 	}
+	for _, c := range []struct{ text, place, hint string }{
+		{"SELECT 1;\nSELECT pg_catalog.set_config('search_path', '', false);\nSELECT 2;", ":3: ", migrate.HiddenHint},
+		{"CREATE TABLE notes ();\nGRANT SELECT ON notes TO smrt_no_such_role;", ":3: ", migrate.NoRoleHint},
+	} {
+		for _, from := range []int64{0, 2} {
+			dir := write(t, up+c.text)
+			_, err := lint.Run(t.Context(), lint.Options{Dir: dir, From: from, DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()})
+			if err == nil || !strings.Contains(err.Error(), c.hint) || from == 0 && !strings.Contains(err.Error(), "00002_step.sql"+c.place) {
+				t.Errorf("%s: %v", c.text, err)
+			}
+		}
+	}
 	if _, err := lint.Run(t.Context(), lint.Options{Dir: t.TempDir(), DSN: testdb.Pool(t, testdb.Empty).Config().ConnString()}); err == nil {
 		t.Error("a directory without migrations is judged")
 	}

@@ -55,7 +55,7 @@ func (r *Runner) Gate(ctx context.Context, dsn string, files []*File, contracts 
 	}
 	defer func() { err = errors.Join(err, scratch.Close()) }()
 	if _, err := scratch.Run(ctx, before); err != nil {
-		return nil, fmt.Errorf("copying the schema, to check contracts on it: %w", err)
+		return nil, fmt.Errorf("copying the schema, to check contracts on it: %w", onCopy(err))
 	}
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -68,7 +68,7 @@ func (r *Runner) Gate(ctx context.Context, dsn string, files []*File, contracts 
 	}
 	for i, f := range files {
 		if _, err := scratch.Run(ctx, []*File{f}); err != nil {
-			return nil, fmt.Errorf("on a copy of the schema, to check contracts on it: %w", err)
+			return nil, fmt.Errorf("on a copy of the schema, to check contracts on it: %w", onCopy(err))
 		}
 		lost, err := g.check(ctx, f.Name)
 		if err != nil {
@@ -79,6 +79,14 @@ func (r *Runner) Gate(ctx context.Context, dsn string, files []*File, contracts 
 		}
 	}
 	return broken, nil
+}
+
+// onCopy returns the error of a file with a hint for what only the copy does not have.
+func onCopy(err error) error {
+	if failed := (*Error)(nil); errors.As(err, &failed) && IsNoRole(err) {
+		failed.Hint = NoRoleHint
+	}
+	return err
 }
 
 // gate remembers what was not met before the last file.

@@ -151,13 +151,14 @@ func (s *store) Insert(ctx context.Context, db database.DBTxConn, req database.I
 }
 
 func (s *store) insert(ctx context.Context, db database.DBTxConn, req database.InsertRequest) error {
-	if err := s.locker.check(ctx, db); err != nil {
-		return err
+	err := s.locker.check(ctx, db)
+	if err == nil {
+		err = forget(ctx, db, req.Version)
 	}
-	if err := forget(ctx, db, req.Version); err != nil {
-		return err
+	if err == nil {
+		err = s.StoreExtender.Insert(ctx, db, req)
 	}
-	return s.StoreExtender.Insert(ctx, db, req)
+	return hidden(err)
 }
 
 // beginner is what is no transaction yet.

@@ -11,9 +11,10 @@ func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{"one runner at a time", "run.go", "goose.WithStore(r.store), goose.WithLocker(r.locker), ", "goose.WithStore(r.store), ", "TestRunnersAtOnce"},
 		{"a version is recorded under the lease only", "lease.go", "if req.Version == 0 {", "if req.Version >= 0 {", "TestLeaseLost"},
+		{"a table that the file hides is told from one that it lacks", "lease.go", "return hidden(err)", "return err", "TestSearchPath"},
 		{"nobody takes the lease until the commit", "lease.go", "locked_by = $2 FOR SHARE", "locked_by = $2", "TestLeaseIsKeptUntilTheCommit"},
 		{"a backfill goes on behind its checkpoint", "batch.go", "err := b.read(ctx)", "err := ctx.Err()", "TestBackfillKilled"},
-		{"a backfill that has ended has no checkpoint", "lease.go", "if err := forget(ctx, db, req.Version); err != nil {", "if err := ctx.Err(); err != nil {", "TestBackfillKilled"},
+		{"a backfill that has ended has no checkpoint", "lease.go", "err = forget(ctx, db, req.Version)", "err = ctx.Err()", "TestBackfillKilled"},
 		{"a batch that met a lock is repeated", "batch.go", "if !isBlocked(err) ||", "if isBlocked(err) ||", "TestBackfillMeetsALock"},
 		{"a backfill waits for standbys", "batch.go", "lag > float64(limits.Lag)", "lag < 0", "TestBackfillWaitsForStandbys"},
 		{"a backfill waits for old transactions", "batch.go", "age > limits.Age.Seconds()", "age < 0", "TestBackfillWaitsForTransactions"},

@@ -223,6 +223,9 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 		if ctx.Err() != nil {
 			failed.Err = interrupted{err}
 		}
+		if errors.As(err, new(hiddenError)) {
+			failed.Line = SetsPath(f.text)
+		}
 		again, hint := r.again(f, err)
 		if !again || !r.rest(ctx, f, failed, try) {
 			failed.Hint = hint
@@ -305,6 +308,9 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 	}
 	if errors.Is(err, errNoLease) {
 		return false, "another runner has it: wait for longer, with --wait, or look for the one that the table goose_lock names"
+	}
+	if errors.As(err, new(hiddenError)) {
+		return false, HiddenHint
 	}
 	pg := (*pgconn.PgError)(nil)
 	errors.As(err, &pg)

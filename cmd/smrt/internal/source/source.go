@@ -71,7 +71,11 @@ func (s Source) migrated(ctx context.Context) (schema *Schema, err error) {
 			"with --dsn URL: %w", err)
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := s.migrate(ctx, dsn); err != nil {
+	err = s.migrate(ctx, dsn)
+	if migrate.IsNoRole(err) {
+		err = fmt.Errorf("%w; a private server has no such role: name a database that has been migrated instead, with --dsn URL", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("migrations in %s: %w", s.Migrations, err)
 	}
 	return s.read(ctx, dsn)
