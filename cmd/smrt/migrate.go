@@ -319,7 +319,7 @@ func failure(r *report, err error) error {
 func failureStatus(err error) error {
 	order, double, comment := (*migrate.OrderError)(nil), (*migrate.DuplicateError)(nil), (*annotation.Error)(nil)
 	failed, pg := (*migrate.Error)(nil), (*pgconn.PgError)(nil)
-	if errors.As(err, &order) || errors.As(err, &double) || errors.As(err, &comment) || errors.Is(err, errFound) {
+	if errors.As(err, new(*migrate.ParseError)) || errors.As(err, &order) || errors.As(err, &double) || errors.As(err, &comment) || errors.Is(err, errFound) {
 		return errFound
 	}
 	passes := []string{"08", "40", "53", "55", "57", "58"} // classes of what passes, or has its cause in the server

@@ -92,6 +92,18 @@ func TestMigrate(t *testing.T) {
 	write("migrations/00005_wrong.sql", "-- +goose Up\nALTER TYPE mood ADD VALUE 'good';\nSELECT 'good'::mood;\n")
 	expect(1, "(SQLSTATE 55P04); give the ALTER TYPE ... ADD VALUE a file of its own", "up")
 	expect(3, "smrt: failed to connect to", "up --dsn postgres://nobody@127.0.0.1:1/nothing")
+	for _, c := range []struct{ text, says string }{
+		{"\ufeff-- +goose Up\nSELECT 1;\n", "save it as UTF-8 without one"},
+		{"", "below a line -- +goose Up"},
+		{"SELECT 1;\n", "below a line -- +goose Up"},
+		{"-- +goose Up\nSELECT 1\n", "missing semicolon?"},
+		{"-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n", "missing '-- +goose StatementEnd'"},
+	} {
+		write("migrations/00005_wrong.sql", c.text)
+		expect(1, c.says, "up")
+		expect(1, filepath.Join("migrations", "00005_wrong.sql")+": failed to parse", "up")
+		expect(1, `"file": "migrations`, "up --json")
+	}
 	write("migrations/00005_wrong.sql", "-- smrt:phase last\n")
 	expect(1, "00005_wrong.sql:1: smrt:phase last", "up")
 	t.Setenv("DATABASE_URL", "")

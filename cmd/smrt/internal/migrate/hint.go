@@ -52,3 +52,31 @@ func SetsPath(text string) int {
 	}
 	return f.line(strings.Index(text, up) + at)
 }
+
+// ParseError is of a file that goose cannot read as a migration.
+type ParseError struct{ error }
+
+func (e *ParseError) Unwrap() error { return e.error }
+
+// unparsed returns a ParseError if goose says that it could not read a file, in words,
+// because it has no type for that.
+func unparsed(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "failed to prepare migration") {
+		return err
+	}
+	if reason := errors.Unwrap(err); reason != nil {
+		err = reason
+	}
+	return &ParseError{err}
+}
+
+// unreadable says what to do about a file that goose cannot read.
+func (f *File) unreadable() string {
+	switch {
+	case strings.HasPrefix(f.text, "\ufeff"):
+		return "the file begins with a byte order mark: save it as UTF-8 without one"
+	case f.find("Up") < 0:
+		return "statements that migrate stand below a line -- +goose Up"
+	}
+	return ""
+}

@@ -45,3 +45,23 @@ func TestRolesOnACopy(t *testing.T) {
 		t.Errorf("of a type the error is %v", err)
 	}
 }
+
+// TestUnreadable tells a file that goose cannot read, by goose's words, from other errors.
+func TestUnreadable(t *testing.T) {
+	for text, says := range map[string]string{
+		"-- +goose Up\nSELECT 1":                                 "missing semicolon?",
+		"-- +goose Up\n-- +goose StatementBegin\nSELECT 1;":      "missing '-- +goose StatementEnd'",
+		"\ufeff-- +goose Up\nSELECT 1;":                          "save it as UTF-8 without one",
+		"SELECT 1;\n-- +goose Down\n-- below it is no +goose Up": "below a line -- +goose Up",
+	} {
+		f := newFixture(t, "1_a "+text)
+		_, err := up(t.Context(), f.runner())
+		if unread := (*migrate.ParseError)(nil); !errors.As(err, &unread) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: the error is %v, without %q", text, err, says)
+		}
+	}
+	f := newFixture(t, "1_a SELECT 1/0;")
+	if _, err := up(t.Context(), f.runner()); err == nil || errors.As(err, new(*migrate.ParseError)) {
+		t.Errorf("of a statement the error is %v", err)
+	}
+}

@@ -12,6 +12,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"one runner at a time", "run.go", "goose.WithStore(r.store), goose.WithLocker(r.locker), ", "goose.WithStore(r.store), ", "TestRunnersAtOnce"},
 		{"a version is recorded under the lease only", "lease.go", "if req.Version == 0 {", "if req.Version >= 0 {", "TestLeaseLost"},
 		{"a table that the file hides is told from one that it lacks", "lease.go", "return hidden(err)", "return err", "TestSearchPath"},
+		{"a file that goose cannot read is told from what is not there", "run.go", "return result, unparsed(err)", "return result, err", "TestUnreadable"},
 		{"nobody takes the lease until the commit", "lease.go", "locked_by = $2 FOR SHARE", "locked_by = $2", "TestLeaseIsKeptUntilTheCommit"},
 		{"a backfill goes on behind its checkpoint", "batch.go", "err := b.read(ctx)", "err := ctx.Err()", "TestBackfillKilled"},
 		{"a backfill that has ended has no checkpoint", "lease.go", "err = forget(ctx, db, req.Version)", "err = ctx.Err()", "TestBackfillKilled"},

@@ -286,9 +286,9 @@ func (r *Runner) try(ctx context.Context, f *File) (*goose.MigrationResult, erro
 	result, err := provider.ApplyVersion(ctx, f.Version, true)
 	var partial *goose.PartialError
 	if errors.As(err, &partial) && partial.Err != nil {
-		err = unlocked(err, partial)
+		return result, unlocked(err, partial)
 	}
-	return result, err
+	return result, unparsed(err)
 }
 
 // unlocked returns what failed without goose's words around it, unless giving up the
@@ -311,6 +311,9 @@ func (r *Runner) again(f *File, err error) (again bool, hint string) {
 	}
 	if errors.As(err, new(hiddenError)) {
 		return false, HiddenHint
+	}
+	if errors.As(err, new(*ParseError)) {
+		return false, f.unreadable()
 	}
 	pg := (*pgconn.PgError)(nil)
 	errors.As(err, &pg)
