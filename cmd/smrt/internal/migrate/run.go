@@ -221,7 +221,7 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 		}
 		failed := r.watcher.failed(r.opts.Dir, f, err)
 		if ctx.Err() != nil {
-			failed.Err = interrupted{err}
+			failed.Err = interrupted{errors.Join(ctx.Err(), err)} // database/sql may say only that the transaction is over
 		}
 		if errors.As(err, new(hiddenError)) {
 			failed.Line = SetsPath(f.text)
