@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -118,4 +120,29 @@ func TestMigrate(t *testing.T) {
 func TestMigrationsOfOthers(t *testing.T) {
 	check.Same(t, "none", migrated{}.count(), "0 migrations were run")
 	check.Same(t, "some", migrated{Ran: []migrate.Ran{{}, {Other: true}}}.count(), "2 migrations were run, 1 of them by another runner")
+}
+
+// TestInterrupted ends a run in its second file, as Ctrl-C does.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	pool := testdb.Pool(t, testdb.Empty, testdb.Direct())
+	for name, text := range map[string]string{"1_notes.sql": "CREATE TABLE notes (id int);", "2_sleep.sql": "INSERT INTO notes VALUES (1);\nSELECT pg_sleep(600) FROM notes;"} {
+		check.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("-- +goose Up\n"+text+"\n"), 0o600))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		defer cancel()
+		for sleeps := false; !sleeps && ctx.Err() == nil; {
+			_ = pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep' AND datname = current_database())").Scan(&sleeps)
+		}
+	}()
+	var out, errs bytes.Buffer
+	status := run(ctx, []string{"migrate", "up", "--dsn", pool.Config().ConnString(), "--migrations", dir}, strings.NewReader(""), &out, &errs)
+	if status != 3 || !strings.Contains(errs.String(), "2_sleep.sql:3: interrupted") {
+		t.Errorf("status %d: %s%s", status, &out, &errs)
+	}
+	var left string
+	check.NoError(t, pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM notes) || ' ' || (SELECT max(version_id) FROM goose_db_version) || ' ' || (SELECT count(*) FROM goose_lock WHERE locked)").Scan(&left))
+	check.Same(t, "rows, version and leases", left, "0 1 0")
 }
