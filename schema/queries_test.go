@@ -106,6 +106,28 @@ func TestQueriesArePlanned(t *testing.T) {
 	verify(t, tx, "DELETE")
 }
 
+// unconnected is a handle whose transactions give no connection away.
+type unconnected struct{ txn.Beginner }
+
+func (u unconnected) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := u.Beginner.Begin(ctx)
+	return unconnectedTx{tx}, err
+}
+
+type unconnectedTx struct{ pgx.Tx }
+
+func (unconnectedTx) Conn() *pgx.Conn { return nil }
+
+// TestQueriesWithoutAConnection are described and not planned.
+func TestQueriesWithoutAConnection(t *testing.T) {
+	pool := testdb.Pool(t, testdb.SQL("unplanned", "CREATE TABLE stock (id bigint PRIMARY KEY, n int)"))
+	folder := fstest.MapFS{"a.go": {Data: []byte("package a\nconst (\na = `-- name: Conflict :exec\nINSERT INTO stock (n) VALUES ($1) ON CONFLICT (n) DO NOTHING`\nb = `-- name: Gone :exec\nSELECT gone FROM stock`)")}}
+	found := check.Value(schema.VerifyQueries(t.Context(), unconnected{pool}, folder))(t)
+	if len(found) != 1 || found[0].Table != "Gone" {
+		t.Errorf("found %v", found)
+	}
+}
+
 func TestQueriesErrors(t *testing.T) {
 	for what, folder := range map[string]fstest.MapFS{
 		"empty":    {},
