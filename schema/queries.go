@@ -52,7 +52,7 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 	for i, q := range queries {
 		if refused := answers[i].refused; refused != nil {
 			remedy := "change the query and run sqlc generate"
-			if refused.Code == noPrivilege {
+			if pgerr.IsForbidden(refused) {
 				remedy = "verify as the role that the program has, or grant it what the query needs"
 			}
 			found = append(found, Finding{
@@ -63,13 +63,6 @@ func VerifyQueries(ctx context.Context, db txn.Beginner, folder fs.FS) (Findings
 	}
 	return found, nil
 }
-
-// What the server says of a role that lacks a privilege, and of a write in a transaction
-// that is read-only.
-const (
-	noPrivilege = "42501"
-	readOnly    = "25006"
-)
 
 // queriesIn returns the queries of a folder, in the order of files and lines.
 func queriesIn(folder fs.FS) ([]sqlc.Query, error) {
@@ -158,7 +151,7 @@ func (a *answer) unplanned(q sqlc.Query, err error) error {
 		return nil
 	case !isRefusal(err, &refused):
 		return fmt.Errorf("%s: %w", q.Name, err)
-	case refused.Code != readOnly: // a function that writes while it is planned may do so when the query is run
+	case pgerr.FaultOf(refused) != pgerr.NotPrimary: // a function that writes while it is planned may do so when the query is run
 		a.refused = refused
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/catalog"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // Statement is what the server says of a statement.
@@ -29,8 +30,6 @@ type Column struct {
 
 // ErrNoPlan is the error of a statement that EXPLAIN does not take.
 var ErrNoPlan = errors.New("it is no SELECT, INSERT, UPDATE, DELETE or MERGE")
-
-const syntaxError = "42601"
 
 // Explain describes and plans a statement, whose parameters are $1 and so on. Writes are
 // planned too. It is done in a transaction that is read-only and rolled back. The error is
@@ -133,7 +132,7 @@ func after(ctx context.Context, tx pgx.Tx, prefix, sql string) (string, error) {
 	results, err := tx.Conn().PgConn().Exec(ctx, prefix+sql).ReadAll()
 	var refused *pgconn.PgError
 	switch {
-	case errors.As(err, &refused) && refused.Code == syntaxError: // by itself it was parsed
+	case pgerr.IsSyntax(err): // by itself it was parsed
 		return "", ErrNoPlan
 	case errors.As(err, &refused):
 		c := *refused

@@ -139,6 +139,12 @@ func IsAccessDenied(err error) bool {
 	return class(err) == "28" || hasCode(err, "3D000", "42501")
 }
 
+// IsForbidden reports whether the role lacks the privilege for a statement.
+func IsForbidden(err error) bool { return hasCode(err, "42501") }
+
+// IsSyntax reports whether the server could not parse a statement.
+func IsSyntax(err error) bool { return hasCode(err, "42601") }
+
 // IsRepeated reports whether programs commonly run everything again after err: a
 // serialization failure, a deadlock, a lock that was not free, a server that
 // stops or is no longer the primary, a connection that broke or was idle for too
