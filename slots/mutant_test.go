@@ -46,8 +46,8 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a condition is in parentheses", "../internal/plan/slot.go",
-			`		where = sq.Expr("(?)", where)`, `		where = sq.Expr("?", where)`,
-			"TestRandom",
+			"where := w.junction(&Node{Op: And, Kids: f.Spec.Where})", `where := sq.Sqlizer(sq.Expr("false OR ?", w.junction(&Node{Op: And, Kids: f.Spec.Where})))`,
+			"TestWhere",
 		},
 		{
 			"a count has no limit", "../internal/plan/slot.go",

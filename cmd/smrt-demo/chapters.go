@@ -40,6 +40,7 @@ var chapters = []chapter{
 	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
+		{"A filter, an order and a limit in sqlc's own query", "A comment in queries/orders.sql marks the places; what sqlc generates is as it was.", filledSlots},
 		{"Both in one transaction", "products.With(tx) is the same repository on another handle.", transaction},
 		{"Once, however often it is asked for", "A key makes a transaction apply once; conflicts and lost answers are tried again.", applyOnce},
 		{"What the plan cache did", "Each shape of query was rendered once in this tour, and then found by its structure.", planCache},

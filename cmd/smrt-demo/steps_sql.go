@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
+	"github.com/smrt-go/smrt/slots"
 )
 
 func search(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
@@ -58,6 +59,20 @@ func depthCount(tree []shopdb.CategoryTreeRow, depth int32) (n int64) {
 		}
 	}
 	return n
+}
+
+func filledSlots(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	waiting := query.Where(shop.Status.Eq(shop.OrderPaid)).OrderBy(shop.Total.Desc()).Limit(3)
+	queries := shopdb.New(slots.On(pool, slots.For(shop.Orders, waiting)))
+	orders, err := queries.ListOrders(ctx)
+	out.must(err)
+	out.stop(int64(len(orders)))
+
+	out.check(len(orders) == 3, "%d rows, want 3", len(orders))
+	for _, o := range orders {
+		out.tell("order %-6d %-30s %2d lines %12s", o.ID, o.Customer, o.Lines, euros(o.TotalCents))
+	}
+	out.expect(ctx, "the largest paid order", orders[0].TotalCents, "select max(total_cents) from orders where status = 'paid'")
 }
 
 func transaction(ctx context.Context, pool *pgxpool.Pool, out *outcome) {

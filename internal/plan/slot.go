@@ -205,17 +205,14 @@ func (t *Template) render(fills []Fill, args int, count bool) (*rendered, error)
 // fill sets the texts of the places of one fill. order has the arguments of the
 // placeholders so far.
 func (t *Template) fill(w *renderer, f *Fill, alias string, texts []string, order []int) ([]int, error) {
-	where := w.junction(&Node{Op: And, Kids: f.Spec.Where})
-	if f.Spec.truth() == unknown {
-		where = sq.Expr("(?)", where)
-	}
+	where := w.junction(&Node{Op: And, Kids: f.Spec.Where}) // in parentheses, or a constant
 	parts := map[PlaceKind]sq.Sqlizer{WherePlace: where}
 	if len(f.Spec.Order) > 0 {
 		terms := make([]any, len(f.Spec.Order))
 		for i, o := range f.Spec.Order {
 			terms[i] = w.orderTerm(o)
 		}
-		parts[OrderPlace] = sq.Expr(strings.Repeat("?, ", len(terms)), terms...)
+		parts[OrderPlace] = sq.Expr(strings.Repeat("?, ", len(terms)-1)+"?,", terms...)
 	}
 	if f.Spec.HasLimit {
 		parts[LimitPlace] = sq.Expr("?", w.arg())
