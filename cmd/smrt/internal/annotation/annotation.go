@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/smrt-go/smrt/internal/sqltext"
 )
@@ -87,11 +88,20 @@ func Parse(file, text string) ([]Annotation, error) {
 
 // parse reads what stands behind the colon.
 func parse(text string) Annotation {
-	words := strings.Fields(text)
+	words := words(text)
 	if len(words) == 0 {
 		return Annotation{}
 	}
 	return Annotation{Name: words[0], Args: words[1:], Text: strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), words[0]))}
+}
+
+// words splits a text at its blanks, but not at those of a quoted name.
+func words(text string) []string {
+	quoted := false
+	return strings.FieldsFunc(text, func(r rune) bool {
+		quoted = quoted != (r == '"') // a doubled quote ends and begins again
+		return !quoted && unicode.IsSpace(r)
+	})
 }
 
 // problem says what is wrong with an annotation, and before it in its line.

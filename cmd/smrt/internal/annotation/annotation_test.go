@@ -22,12 +22,14 @@ func TestParse(t *testing.T) {
 		"-- smrt:allow L1 in a body",
 		"$$;",
 		"  -- smrt:allow",
+		`-- smrt:backfill table=app."a b" key="the ""i d"`,
 	}, "\n")
 	got := check.Value(annotation.Read(fstest.MapFS{"1.sql": {Data: []byte(text)}}, "1.sql"))(t)
 	check.Equal(t, "annotations", got, []annotation.Annotation{
 		{Name: "phase", Args: []string{"contract"}, Text: "contract", File: "1.sql", Line: 2},
 		{Name: "allow", Args: []string{"L3", "the", "table", "is", "small"}, Text: "L3   the table is   small", File: "1.sql", Line: 5},
 		{Name: "allow", Args: []string{}, File: "1.sql", Line: 10},
+		{Name: "backfill", Args: []string{`table=app."a b"`, `key="the ""i d"`}, Text: `table=app."a b" key="the ""i d"`, File: "1.sql", Line: 11},
 	})
 	if _, err := annotation.Read(fstest.MapFS{}, "1.sql"); err == nil {
 		t.Error("a file that is missing has annotations")

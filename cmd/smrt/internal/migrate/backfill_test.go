@@ -69,15 +69,15 @@ func TestBackfillKeys(t *testing.T) {
 	for kind, value := range map[string]string{
 		"uuid": "gen_random_uuid()", "text": "md5(i::text) || chr(i + 1000)", "timestamptz": "now() + i * interval '1.000001 s'", "numeric(9,2)": "i / 100.0 - 3",
 	} {
-		f := newFixture(t, `1_count -- smrt:backfill table=public.notes key=x."TheKey"
+		f := newFixture(t, `1_count -- smrt:backfill table=public."the notes" key=x."The Key"
 -- +goose Up
 -- +goose StatementBegin
-UPDATE public.notes AS x SET n = x.n + 1 FROM (VALUES (1)) AS y WHERE (true OR y.column1 = 2)
+UPDATE public."the notes" AS x SET n = x.n + 1 FROM (VALUES (1)) AS y WHERE (true OR y.column1 = 2)
 /* smrt:batch */;
 -- +goose StatementEnd
 -- +goose Down
 SELECT 1;`)
-		f.exec(`CREATE TABLE notes (id int, n int NOT NULL DEFAULT 0, "TheKey" ` + kind + ` PRIMARY KEY)`)
+		f.exec(`CREATE TABLE "the notes" (id int, n int NOT NULL DEFAULT 0, "The Key" ` + kind + ` PRIMARY KEY); CREATE VIEW notes AS SELECT * FROM "the notes"`)
 		f.exec("INSERT INTO notes SELECT i, 0, " + value + " FROM generate_series(1, 777) AS i")
 		check.Value(up(t.Context(), f.runner()))(t)
 		check.Same(t, "changes by "+kind, f.text(changes), "1 1")
