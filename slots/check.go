@@ -6,22 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/slot"
 	"github.com/smrt-go/smrt/internal/sqlc"
+	"github.com/smrt-go/smrt/txn"
 )
 
 // Table is a declared table: a *query.Table of any entity.
 type Table interface{ Plan() *plan.Table }
-
-// Beginner begins transactions, as pools, connections and transactions do.
-type Beginner interface {
-	Begin(ctx context.Context) (pgx.Tx, error)
-}
 
 // Check has the server prepare each query of sqlc's that has slots with all of them filled:
 // with conditions on every column of their tables, an order, and a limit. Nothing is run.
@@ -33,7 +27,7 @@ type Beginner interface {
 //
 // The error has all that was found, each with file, line and the query's name. What the
 // server says of one is in it as a *pgconn.PgError.
-func Check(ctx context.Context, db Beginner, folder fs.FS, tables ...Table) error {
+func Check(ctx context.Context, db txn.Beginner, folder fs.FS, tables ...Table) error {
 	queries, err := sqlc.Read(folder)
 	if err != nil {
 		return fmt.Errorf("smrt: slots: %w", err)
@@ -57,7 +51,7 @@ func Check(ctx context.Context, db Beginner, folder fs.FS, tables ...Table) erro
 }
 
 // checkText prepares a statement with its slots filled.
-func checkText(ctx context.Context, db Beginner, text *slot.Text, tables []Table) error {
+func checkText(ctx context.Context, db txn.Beginner, text *slot.Text, tables []Table) error {
 	if text.Err != nil {
 		return &smrt.QueryError{Reason: text.Err.Error()}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/smrt-go/smrt/internal/shop/seed"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/slots"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -254,3 +255,17 @@ func TestAllocations(t *testing.T) {
 type nothing struct{ *pgxpool.Pool }
 
 func (nothing) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, nil }
+
+// TestReader uses a router and its reader, which refuses what writes.
+func TestReader(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Pool(t, filledShop)
+	router := check.Value(readreplica.Open(t.Context(), readreplica.Config{Servers: []readreplica.Server{{URL: pool.Config().ConnString()}}}))(t)
+	defer router.Close()
+	want, fill := ids(t, pool, latestByIt), slots.For(shop.Orders, latest)
+	check.Equal(t, "router", ids(t, slots.On(router, fill), listed, int64(7)), want)
+	check.Equal(t, "reader", ids(t, slots.On(router.Reader(), fill), listed, int64(7)), want)
+	_, err := slots.On(router.Reader(), slots.For(shop.Orders, query.Where(shop.OrderID.Eq(1)))).Exec(t.Context(),
+		"UPDATE orders AS o SET note = 'x' WHERE false /* smrt:where orders o */")
+	check.Error(t, "a write on the reader", err, smrt.ErrWriteOnReplica)
+}

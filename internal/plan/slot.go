@@ -63,9 +63,6 @@ type Slots struct{ cache *cache }
 // NewSlots returns the plans of so many shapes at the most.
 func NewSlots(capacity int) *Slots { return &Slots{newCache(capacity)} }
 
-// Stats returns how the plans were used so far.
-func (s *Slots) Stats() Stats { return s.cache.snapshot() }
-
 // Build returns the statement with what fills its places, and the arguments that
 // follow the statement's own.
 func (s *Slots) Build(t *Template, fills []Fill) (Statement, error) { return s.build(t, fills, false) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -14,6 +15,8 @@ import (
 // another error; one that is stricter is broken by rows that may be there, once they are
 // written again. Neither is wrong, so both are notes.
 func (s *subject) checkRules(c *meta.Column, in *catalog.Column) {
+	isInt, _ := intBits(c)
+	demand := sync.OnceValue(func() catalog.Demand { return s.in.Demand(in, isInt > 0) }) // most columns have no rules
 	for _, r := range s.Rules {
 		if len(r.Columns) != 1 || r.Columns[0] != c || r.Kind == meta.RuleFunc {
 			continue
@@ -24,13 +27,11 @@ func (s *subject) checkRules(c *meta.Column, in *catalog.Column) {
 		case r.Kind == meta.RuleOneOf && in.Enum != "" && in.Element == 0:
 			s.checkLabels(c, r, in)
 		}
-		isInt, _ := intBits(c)
-		d := s.in.Demand(in, isInt > 0)
 		switch r.Kind {
 		case meta.RuleAtLeast, meta.RuleAtMost, meta.RuleMinLength, meta.RuleMaxLength:
-			s.checkBound(c, r, &d)
+			s.checkBound(c, r, demand())
 		case meta.RuleOneOf:
-			s.checkList(c, r, &d)
+			s.checkList(c, r, demand())
 		}
 	}
 }
@@ -57,7 +58,7 @@ func (s *subject) checkLabels(c *meta.Column, r *meta.Rule, in *catalog.Column) 
 }
 
 // checkBound compares a bound with that of the type and of constraints.
-func (s *subject) checkBound(c *meta.Column, r *meta.Rule, d *catalog.Demand) {
+func (s *subject) checkBound(c *meta.Column, r *meta.Rule, d catalog.Demand) {
 	rule, ok := new(big.Rat).SetString(r.Limit)
 	if !ok {
 		return // a time, of which there is no text that the server prints in the same way
@@ -82,7 +83,7 @@ func (s *subject) checkBound(c *meta.Column, r *meta.Rule, d *catalog.Demand) {
 }
 
 // checkList compares a list of values with that of constraints.
-func (s *subject) checkList(c *meta.Column, r *meta.Rule, d *catalog.Demand) {
+func (s *subject) checkList(c *meta.Column, r *meta.Rule, d catalog.Demand) {
 	if !d.Listed {
 		return
 	}
