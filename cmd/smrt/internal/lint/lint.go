@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -201,7 +200,7 @@ func (r *run) begin(ctx context.Context, source *goose.Source) error {
 		r.current.findings = append(r.current.findings, wrong(problem.File, problem.Line, problem.Problem, "-- smrt:allow L3 and the reason, above the statement"))
 	} else if err != nil {
 		return err
-	} else if errors.As(migrate.Annotations(f.path, strings.Join(f.lines, "\n")), &problem) {
+	} else if errors.As(migrate.Annotations(f.path, f.script.Text), &problem) {
 		r.current.findings = append(r.current.findings, wrong(problem.File, problem.Line, problem.Problem, "what docs/guides/migrations.md says of it; smrt migrate refuses the file"))
 	}
 	if r.history == nil {

@@ -101,15 +101,14 @@ func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 	if w.quiet || w.file == nil || w.err != nil {
 		return ctx
 	}
-	s := &statement{file: w.file, text: data.SQL, several: several(data.SQL)}
-	var ok bool
-	if s.first, s.last, ok = w.file.find(data.SQL); !ok {
-		if isGoose(data.SQL) {
-			return ctx
+	place, ok := w.file.sent.Next(data.SQL)
+	if !ok {
+		if !isGoose(data.SQL) {
+			w.fail(fmt.Errorf("%s: goose sends what is no statement of the file: %s", w.file.path, short(data.SQL)))
 		}
-		s.first = w.file.following()
-		s.last = s.first
+		return ctx
 	}
+	s := &statement{file: w.file, text: data.SQL, first: place.First, last: place.Last, several: several(data.SQL)}
 	s.outside = conn.PgConn().TxStatus() == 'I'
 	if s.alone = s.outside; s.alone {
 		w.try(ctx, conn, s)

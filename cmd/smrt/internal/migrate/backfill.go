@@ -13,6 +13,7 @@ import (
 	"github.com/pressly/goose/v3/database"
 
 	"github.com/smrt-go/smrt/cmd/smrt/internal/annotation"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/script"
 	"github.com/smrt-go/smrt/internal/sqltext"
 )
 
@@ -49,6 +50,7 @@ type backfill struct {
 	table string // as it is written
 	key   string // as it is written in the statement, perhaps behind the name of a table
 	text  string // the statement
+	line  int    // its first in the file
 	mark  int    // where in it the condition on the key goes
 	at    annotation.Annotation
 }
@@ -58,7 +60,7 @@ type backfill struct {
 const marker = "/* smrt:batch */"
 
 // newBackfill reads an annotation and the statement of its file.
-func newBackfill(a annotation.Annotation, up string) (*backfill, error) {
+func newBackfill(a annotation.Annotation, file *script.Script) (*backfill, error) {
 	b := &backfill{at: a}
 	for _, arg := range a.Args {
 		name, value, _ := strings.Cut(arg, "=")
@@ -74,12 +76,14 @@ func newBackfill(a annotation.Annotation, up string) (*backfill, error) {
 	if b.table == "" || b.key == "" {
 		return nil, b.problem("it needs table=NAME and key=COLUMN")
 	}
+	up, begins := file.Up()
 	tokens := sqltext.Append(nil, up)
 	first, rest := sqltext.Cut(tokens)
 	if len(first) == 0 || len(rest) > 0 {
 		return nil, b.problem("the file must have one statement, which is run for each batch")
 	}
 	last := first[len(first)-1]
+	b.line = file.Line(begins + first[0].Pos)
 	b.text = up[first[0].Pos : last.Pos+len(last.Text)]
 	if tail := up[last.Pos+len(last.Text):]; strings.HasPrefix(strings.TrimSpace(tail), marker) {
 		b.text += tail[:strings.Index(tail, marker)+len(marker)]

@@ -14,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/smrt-go/smrt/cmd/smrt/internal/annotation"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/script"
 )
 
 // File is a migration.
@@ -22,9 +23,9 @@ type File struct {
 	Name     string // in its folder
 	Contract bool   // of the contract phase
 
-	text    string // with \n at the ends of lines
-	single  bool   // its statements have no transaction, or may end it
-	ends    int    // where a statement gives up the transaction, -1 for nowhere
+	script  *script.Script
+	single  bool // its statements have no transaction, or may end it
+	ends    int  // where a statement gives up the transaction, -1 for nowhere
 	indexes []index
 	batches *backfill // nil: the file is run as it is
 }
@@ -56,7 +57,7 @@ func readFolder(fsys fs.FS) ([]*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := &File{Version: version, Name: path.Base(name), text: strings.ReplaceAll(string(text), "\r\n", "\n")}
+		f := &File{Version: version, Name: path.Base(name), script: script.New(string(text))}
 		if err := f.read(); err != nil {
 			return nil, err
 		}
@@ -111,20 +112,20 @@ func noPrograms(fsys fs.FS) error {
 // Annotations returns the error of a file's annotations, an *annotation.Error that names
 // the file, or nil.
 func Annotations(file, text string) error {
-	f := &File{Name: file, text: strings.ReplaceAll(text, "\r\n", "\n")}
-	return f.annotations(f.up())
+	f := &File{Name: file, script: script.New(text)}
+	return f.annotations()
 }
 
-// annotations reads what the comments of the file say, whose statements are up.
-func (f *File) annotations(up string) error {
-	all, err := annotation.Parse(f.Name, f.text)
+// annotations reads what the comments of the file say.
+func (f *File) annotations() error {
+	all, err := annotation.Parse(f.Name, f.script.Text)
 	if err != nil {
 		return err
 	}
 	for _, a := range all {
 		switch {
 		case a.Name == annotation.Backfill:
-			if f.batches, err = newBackfill(a, up); err != nil {
+			if f.batches, err = newBackfill(a, f.script); err != nil {
 				return err
 			}
 		case a.Name == annotation.Phase && a.Text == "contract":
@@ -138,53 +139,24 @@ func (f *File) annotations(up string) error {
 
 // read reads what the comments of the file say, and which indexes it builds.
 func (f *File) read() error {
-	up := f.up()
-	if err := f.annotations(up); err != nil {
+	if err := f.annotations(); err != nil {
 		return err
 	}
-	single, ends := f.has("NO TRANSACTION"), begun(up, "rollback", "abort")
+	up, first := f.script.Up()
+	single, ends := f.script.NoTransaction, begun(up, "rollback", "abort")
 	f.single = single || begun(up, "commit", "end") >= 0
 	if f.ends = -1; ends >= 0 && !single {
-		f.ends = strings.Index(f.text, up) + ends
+		f.ends = first + ends
 	}
 	f.indexes = indexesOf(up)
 	for _, x := range f.indexes {
 		if x.name == "" && single {
-			return &annotation.Error{File: f.Name, Line: f.line(strings.Index(f.text, up) + x.pos), Problem: "CREATE INDEX CONCURRENTLY has no name for the index, " +
+			return &annotation.Error{File: f.Name, Line: f.script.Line(first + x.pos), Problem: "CREATE INDEX CONCURRENTLY has no name for the index, " +
 				"so an invalid one that a failed build leaves could not be found: give it one"}
 		}
 	}
 	return nil
 }
-
-// has reports whether the file has an annotation of goose's.
-func (f *File) has(word string) bool { return f.find(word) >= 0 }
-
-// find returns where the line with an annotation of goose's begins, -1 for nowhere.
-func (f *File) find(word string) int {
-	pos := 0
-	for line := range strings.Lines(f.text) {
-		if rest, ok := strings.CutPrefix(line, "--"); ok {
-			if rest, ok = strings.CutPrefix(strings.TrimSpace(rest), "+goose"); ok && strings.EqualFold(strings.TrimSpace(rest), word) {
-				return pos
-			}
-		}
-		pos += len(line)
-	}
-	return -1
-}
-
-// up returns the part of the text that migrates up.
-func (f *File) up() string {
-	text, from := f.text, max(f.find("Up"), 0)
-	if to := f.find("Down"); to > from {
-		text = text[:to]
-	}
-	return text[from:]
-}
-
-// line returns the line, from 1, of a byte of the text.
-func (f *File) line(pos int) int { return 1 + strings.Count(f.text[:pos], "\n") }
 
 // Target says how far to migrate.
 type Target struct {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/script"
 )
 
 // IsNoRole reports whether a statement failed because it names a role that the server
@@ -44,13 +46,13 @@ const HiddenHint = "the file leaves another search_path behind, so that the tabl
 // SetsPath returns the last line of the part of a file that migrates up which names
 // search_path, 0 for none.
 func SetsPath(text string) int {
-	f := &File{text: text}
-	up := f.up()
+	s := script.New(text)
+	up, first := s.Up()
 	at := strings.LastIndex(strings.ToLower(up), "search_path")
 	if at < 0 {
 		return 0
 	}
-	return f.line(strings.Index(text, up) + at)
+	return s.Line(first + at)
 }
 
 // ParseError is of a file that goose cannot read as a migration.
@@ -73,9 +75,9 @@ func unparsed(err error) error {
 // unreadable says what to do about a file that goose cannot read.
 func (f *File) unreadable() string {
 	switch {
-	case strings.HasPrefix(f.text, "\ufeff"):
+	case strings.HasPrefix(f.script.Text, "\ufeff"):
 		return "the file begins with a byte order mark: save it as UTF-8 without one"
-	case f.find("Up") < 0:
+	case !f.script.HasUp:
 		return "statements that migrate stand below a line -- +goose Up"
 	}
 	return ""

@@ -30,7 +30,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"a file that commits is not repeated", "folder.go", "f.single = single || begun(up, \"commit\", \"end\") >= 0", "f.single = single", "TestNothingIsRunTwice"},
 		{"a file that rolls back is not recorded", "run.go", "if f.ends >= 0 {", "if f.ends > len(f.text) {", "TestNothingIsRunTwice"},
 		{"what commits itself is not repeated", "watch.go", "commits(w.sent[len(w.sent)-1])", "commits(\"\")", "TestNothingIsRunTwice"},
-		{"what goose changes is not repeated", "watch.go", `w.file.has("ENVSUB ON") ||`, "", "TestNothingIsRunTwice"},
+		{"what goose changes is not repeated", "watch.go", `w.file.script.Envsub ||`, "", "TestNothingIsRunTwice"},
 		{"a batch's condition narrows the whole of one", "backfill.go", `t.Is("or") || ends(t)`, "ends(t)", "TestBackfillErrors"},
 		{"batches go by the keys of a table of the statement", "backfill.go", "t.IsName() && t.Name() == names", "t.IsName() || t.Name() == names", "TestBackfillErrors"},
 		{"a batch does not change the key", "backfill.go", "if setsColumn(first, b.column()) {", "if false && setsColumn(first, b.column()) {", "TestBackfillErrors"},
@@ -42,7 +42,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"contracts are checked after each file", "gate.go", "lost[len(lost)-1].File = file", "_ = file", "TestGate"},
 		{"a copy has the order of the database", "lease.go", "for i := len(recorded) - 1; i >= 0; i--", "for i := range recorded", "TestGateOrder"},
 		{"a requirement that was never met is broken", "gate.go", "broken = g.never(broken)", "_ = g.never(broken)", "TestGate"},
-		{"a statement that is not in the file has no line", "watch.go", "w.changed = w.pid == pid", "w.changed = w.pid != pid", "TestErrorsNameTheLine"},
-		{"the line is that of the statement", "watch.go", "w.next, w.sent, w.pid = w.position+len(data.SQL)", "w.next, w.sent, w.pid = 0*w.position", "TestErrorsNameTheLine"},
+		{"the line is that of the statement", "watch.go", "e.Line = w.last.First", "e.Line = f.script.Statements[0].First", "TestErrorsNameTheLine"},
+		{"the line is that of the character at which the server points", "watch.go", "errors.As(err, &pg) && pg.Position > 0", "errors.As(err, &pg) && pg.Position < 0", "TestErrorsNameTheLine"},
 	})
 }

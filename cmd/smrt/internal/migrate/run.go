@@ -202,7 +202,7 @@ func (r *Runner) Run(ctx context.Context, files []*File) (all []Ran, err error) 
 func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 	r.current = f
 	if f.ends >= 0 {
-		return Ran{}, &Error{File: filepath.Join(r.opts.Dir, f.Name), Line: f.line(f.ends), Err: errRollback}
+		return Ran{}, &Error{File: filepath.Join(r.opts.Dir, f.Name), Line: f.script.Line(f.ends), Err: errRollback}
 	}
 	for try := 1; ; try++ {
 		r.watcher.begin(f)
@@ -224,7 +224,7 @@ func (r *Runner) run(ctx context.Context, f *File) (Ran, error) {
 			failed.Err = interrupted{errors.Join(ctx.Err(), err)} // database/sql may say only that the transaction is over
 		}
 		if errors.As(err, new(hiddenError)) {
-			failed.Line = SetsPath(f.text)
+			failed.Line = SetsPath(f.script.Text)
 		}
 		again, hint := r.again(f, err)
 		if !again || !r.rest(ctx, f, failed, try) {

@@ -394,7 +394,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 	}
 	f.write("1_x SELECT 1;\n-- +goose ENVSUB ON\nSELECT ${SMRT_TEST_UNSET:-1} / 0;")
 	_, err = up(t.Context(), f.runner())
-	if err == nil || !strings.Contains(err.Error(), "1_x.sql: ") { // the text was changed, so there is no line
+	if err == nil || !strings.Contains(err.Error(), "1_x.sql:4: ") {
 		t.Errorf("the error is %v", err)
 	}
 	f.write("1_x CREATE TABLE x ();\nSELECT 1;\nCREATE TABLE x ();\nSELECT 1;")

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/cmd/smrt/internal/script"
 )
 
 // Error is of a migration that failed.
@@ -37,21 +38,20 @@ func (e *Error) Unwrap() error { return e.Err }
 // watcher sees the statements that goose sends, and finds each in its file. It is
 // pgx's tracer of all connections of a runner.
 type watcher struct {
-	mu       sync.Mutex
-	file     *File
-	next     int                              // where in the text the next statement is looked for
-	sent     []string                         // statements of the file that were sent
-	position int                              // of the last of them
-	changed  bool                             // the last one is not in the text, as with ENVSUB
-	pid      uint32                           // of the server process that runs it
-	before   func(pid uint32, sqlText string) // of tests
+	mu     sync.Mutex
+	file   *File
+	cursor *script.Cursor
+	sent   []string                         // statements of the file that were sent
+	last   script.Statement                 // of them
+	pid    uint32                           // of the server process that runs it
+	before func(pid uint32, sqlText string) // of tests
 }
 
 // begin says of which file the next statements are.
 func (w *watcher) begin(f *File) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.file, w.next, w.sent, w.position, w.changed, w.pid = f, 0, nil, 0, false, 0
+	w.file, w.cursor, w.sent, w.pid = f, f.script.Cursor(), nil, 0
 }
 
 // TraceQueryStart is called before a statement is sent.
@@ -67,20 +67,12 @@ func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 func (w *watcher) see(pid uint32, data pgx.TraceQueryStartData) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch data.SQL {
-	case "begin", "commit", "rollback": // of pgx's own; in a body of a function they are words
-		return
-	}
 	if w.file == nil || len(data.Args) > 0 {
 		return
 	}
-	at := strings.Index(w.file.text[w.next:], data.SQL)
-	if at < 0 {
-		w.changed = w.pid == pid // else goose's own
-		return
+	if s, ok := w.cursor.Next(data.SQL); ok { // else it is goose's own
+		w.last, w.sent, w.pid = s, append(w.sent, data.SQL), pid
 	}
-	w.position, w.changed = w.next+at, false
-	w.next, w.sent, w.pid = w.position+len(data.SQL), append(w.sent, data.SQL), pid
 }
 
 // TraceQueryEnd is called after a statement.
@@ -99,7 +91,7 @@ func (w *watcher) process() uint32 {
 func (w *watcher) repeatable() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file.has("ENVSUB ON") || len(w.sent) > 0 && commits(w.sent[len(w.sent)-1]) {
+	if w.file.script.Envsub || len(w.sent) > 0 && commits(w.sent[len(w.sent)-1]) {
 		return false
 	}
 	for i := 0; i+1 < len(w.sent); i++ {
@@ -116,16 +108,14 @@ func (w *watcher) failed(dir string, f *File, err error) *Error {
 	defer w.mu.Unlock()
 	e := &Error{File: filepath.Join(dir, f.Name), Err: err}
 	if f.batches != nil {
-		e.Line = f.line(strings.Index(f.text, f.batches.text))
+		e.Line = f.batches.line
 	}
-	if len(w.sent) == 0 || w.changed {
+	if len(w.sent) == 0 {
 		return e
 	}
-	pos := w.position
+	e.Line = w.last.First
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Position > 0 {
-		characters := []rune(w.sent[len(w.sent)-1])
-		pos += len(string(characters[:min(int(pg.Position)-1, len(characters))]))
+		e.Line = w.last.Line(w.sent[len(w.sent)-1], int(pg.Position))
 	}
-	e.Line = f.line(pos)
 	return e
 }
