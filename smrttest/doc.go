@@ -15,7 +15,8 @@
 //	}
 //
 // The first such test of a package starts a server, which takes about a second. The schema is applied once, to a
-// template, and each test gets a copy of that, which costs some 50 ms of processor time whatever the migrations cost.
+// template, and each test gets a copy of that, which costs some 50 ms of processor time whatever the migrations cost. From
+// the third test of a schema on, up to two copies are made ahead while tests run, so that a test finds its own ready.
 // So tests run in parallel, commit, retry, notify and leave their rows where they are; nothing is rolled back behind
 // their back, and none sees another's rows.
 //
@@ -32,7 +33,10 @@
 //		...
 //		_, err = provider.Up(ctx)
 //		return err
-//	})
+//	}).From(migrations, "*.sql")
+//
+// With [Schema.From] test binaries that run beside each other on one server share the template, as they do with SQL and
+// SQLFiles.
 //
 // # Leaks
 //
@@ -69,8 +73,10 @@
 //
 // Where the server comes from, in this order:
 //
-//  1. SMRT_TEST_DSN: the connection string of a running server. Databases named smrt_... are made and dropped there, by a
-//     role that may do so. Tests that need servers of their own are skipped.
+//  1. SMRT_TEST_DSN: the connection string of a running server, not of a pooler in front of it. Databases named
+//     smrt_test_... and smrt_template_... are made and dropped there, by a role that may do so. All test binaries that run at
+//     the same time use the same templates; the last one drops them. Advisory locks say what is in use, so that what a
+//     killed one leaves is dropped by the next. Tests that need servers of their own are skipped.
 //  2. SMRT_PG_BIN: the directory of the server's programs, postgres and initdb
 //  3. the PATH, pg_config, and where packages of Linux distributions, Homebrew and Postgres.app install them
 //

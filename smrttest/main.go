@@ -15,7 +15,7 @@ import (
 // If all tests passed and goroutines are left over, it prints where they were begun, and the package fails.
 //
 // Without it tests work the same, but nobody looks for goroutines, and with SMRT_TEST_DSN the templates stay on that
-// server.
+// server until another test binary begins or ends.
 func Main(m *testing.M) {
 	code, err := testdb.Run(m)
 	if err != nil {

@@ -3,12 +3,16 @@
 package smrttest_test
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -59,6 +63,66 @@ func TestExternalServer(t *testing.T) {
 	few := strings.Replace(server.DSN(), "postgres@", "few@", 1)
 	if out, err := child(few, "^TestDSN$"); err == nil || !strings.Contains(out, "-parallel") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// sharedVariable tells TestShared where to note what it does.
+const sharedVariable = "SMRTTEST_SHARED"
+
+// TestTemplatesAreShared counts how often test binaries that run at the same time call a schema's function on one server:
+// once if it says what it reads, else each of them.
+func TestTemplatesAreShared(t *testing.T) {
+	t.Parallel()
+	server := smrttest.Replicas(t, smrttest.SQL(), 1).Primary
+	dir := t.TempDir()
+	check.NoError(t, os.WriteFile(filepath.Join(dir, "1.sql"), []byte("create table t (n int)"), 0o600))
+	var binaries [sharers]*exec.Cmd
+	var outs [sharers]bytes.Buffer
+	for i := range binaries {
+		cmd := exec.Command(check.Value(os.Executable())(t), "-test.v", "-test.run=^TestShared$", "-test.timeout=10m")
+		cmd.Env = append(usersEnv(), "SMRT_TEST_DSN="+server.DSN(), sharedVariable+"="+dir)
+		cmd.Stdout, cmd.Stderr = &outs[i], &outs[i]
+		check.NoError(t, cmd.Start())
+		binaries[i] = cmd
+	}
+	for i, cmd := range binaries {
+		if err := cmd.Wait(); err != nil || !strings.Contains(outs[i].String(), "--- PASS: TestShared") {
+			t.Errorf("%v\n%s", err, &outs[i])
+		}
+	}
+	for name, want := range map[string]int{"from files": 1, "from nothing": sharers, "ready": sharers} {
+		if got := len(check.Value(filepath.Glob(filepath.Join(dir, name+"-*")))(t)); got != want {
+			t.Errorf("%s: %d times, want %d", name, got, want)
+		}
+	}
+}
+
+// sharers is how many test binaries there are.
+const sharers = 3
+
+// TestShared is what TestTemplatesAreShared runs. It ends when all have their databases: what nobody uses is dropped.
+func TestShared(t *testing.T) {
+	dir := os.Getenv(sharedVariable)
+	if dir == "" {
+		t.Skip("only for TestTemplatesAreShared")
+	}
+	note := func(text string) {
+		f := check.Value(os.CreateTemp(dir, text+"-"))(t)
+		check.NoError(t, f.Close())
+	}
+	up := func(text string) smrttest.Schema {
+		return smrttest.Migrate(text, func(ctx context.Context, dsn string) error {
+			note(text)
+			return run(ctx, dsn, string(check.Value(os.ReadFile(filepath.Join(dir, "1.sql")))(t)))
+		})
+	}
+	for _, schema := range []smrttest.Schema{up("from files").From(os.DirFS(dir), "*.sql"), up("from nothing")} {
+		if n := one[int](t, smrttest.Pool(t, schema), "select count(*) from t"); n != 0 {
+			t.Errorf("%d rows", n)
+		}
+	}
+	for note("ready"); len(check.Value(filepath.Glob(filepath.Join(dir, "ready-*")))(t)) < sharers; {
+		time.Sleep(2 * time.Millisecond)
 	}
 }
 

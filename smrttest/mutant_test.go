@@ -46,8 +46,18 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"schemas of one name are two", "schema.go",
-			"digest(name, fmt.Sprint(reflect.ValueOf(fn).Pointer()))", "digest(name, fmt.Sprint(reflect.ValueOf(fn).IsNil()))",
+			"testdb.Digest(name, fmt.Sprint(reflect.ValueOf(fn).Pointer()))", "testdb.Digest(name, fmt.Sprint(reflect.ValueOf(fn).IsNil()))",
 			"TestSchemasOfOneName",
+		},
+		{
+			"schemas from the same files are known by more than these", "schema.go",
+			"cmp.Or(s.engine.Digest, s.engine.Title)", "s.engine.Title",
+			"TestFrom",
+		},
+		{
+			"what a function reads is known in all test binaries", "schema.go",
+			"s.engine.Name, s.engine.Digest = digest, digest", "s.engine.Name, s.engine.Digest = digest, s.engine.Digest",
+			"TestTemplatesAreShared",
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -130,6 +131,27 @@ func run(ctx context.Context, dsn, sqlText string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// TestFrom has schemas that differ in what they are from, each on its own.
+func TestFrom(t *testing.T) {
+	t.Parallel()
+	up := func(table string) smrttest.Schema {
+		return smrttest.Migrate("up", func(ctx context.Context, dsn string) error { return run(ctx, dsn, "create table "+table+" ()") })
+	}
+	file := func(text string) fstest.MapFS { return fstest.MapFS{"1.sql": {Data: []byte(text)}} }
+	for want, schema := range map[string]smrttest.Schema{
+		"a": up("a").From(file("one"), "*.sql"),
+		"b": up("b").From(file("other"), "*.sql"),
+		"c": smrttest.SQL("create table c ()").From(file("one"), "*.sql"),
+		"d": smrttest.SQL("create table d ()").From(file("one"), "*.sql"),
+		"":  smrttest.SQL().From(file("one"), "*.sql"),
+	} {
+		got := one[string](t, smrttest.Pool(t, schema), "select coalesce(string_agg(tablename, ' '), '') from pg_tables where schemaname = 'public'")
+		if got != want {
+			t.Errorf("tables %q, want %q", got, want)
+		}
+	}
+}
+
 // Whatever is wrong with a schema is said by the tests that use it, with where it is.
 func TestRefusedSchemas(t *testing.T) {
 	t.Parallel()
@@ -149,6 +171,7 @@ func TestRefusedSchemas(t *testing.T) {
 		{file("1.sql", "---- create above / drop below ----"), []string{"1.sql also undoes", "Migrate"}},
 		{file("1_a.down.sql", "drop table a"), []string{"1_a.down.sql undoes", "*.up.sql"}},
 		{smrttest.SQLFiles(fstest.MapFS{}, "["), []string{"schema [: ", "syntax error in pattern"}},
+		{smrttest.Migrate("shop", func(context.Context, string) error { return nil }).From(fstest.MapFS{}, "*.sql"), []string{"schema shop: no file matches *.sql"}},
 		{smrttest.Migrate("shop", nil), []string{"schema shop: ", "without a function"}},
 		{
 			smrttest.Migrate("shop", func(context.Context, string) error { return errors.New("migration 7 failed") }),
@@ -178,15 +201,26 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-// BenchmarkPool is what a test costs beyond what it does: a database, a pool with one connection, the checks.
+// BenchmarkPool is what a test costs beyond what it does: a database, a pool with one connection, the checks. Tests that
+// do nothing wait for spare databases; those of 20 ms find one.
 func BenchmarkPool(b *testing.B) {
-	for b.Loop() {
+	one := func() {
 		r := &recorder{}
-		pool := smrttest.Pool(r, items)
-		_, err := pool.Exec(b.Context(), "select 1")
+		_, err := smrttest.Pool(r, items).Exec(b.Context(), "select 1")
 		check.NoError(b, err)
 		if r.end(); r.Failed() {
 			b.Fatal(r.errors, r.fatals)
 		}
+	}
+	one() // starts the server and makes the template
+	for _, work := range []time.Duration{0, 20 * time.Millisecond} {
+		b.Run(work.String(), func(b *testing.B) {
+			for b.Loop() {
+				one()
+				b.StopTimer()
+				time.Sleep(work)
+				b.StartTimer()
+			}
+		})
 	}
 }

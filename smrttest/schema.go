@@ -1,8 +1,8 @@
 package smrttest
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,8 +51,8 @@ func SQLFiles(files fs.FS, pattern string) Schema {
 }
 
 // Migrate is the schema that fn makes in the empty database with the connection string dsn, which pgx, database/sql and
-// tools of migration understand. The name is for messages. The function is called once for all tests, and must close
-// its connections.
+// tools of migration understand. The name is for messages. The function is called once for all tests of a test binary, and
+// must close its connections.
 //
 // Two schemas of one name and one function are taken to be the same: a function that does different things is declared
 // under different names.
@@ -60,13 +60,42 @@ func Migrate(name string, fn func(ctx context.Context, dsn string) error) Schema
 	if fn == nil {
 		return refused(name, errors.New("Migrate was called without a function"))
 	}
-	return Schema{testdb.Schema{Name: digest(name, fmt.Sprint(reflect.ValueOf(fn).Pointer())), Title: name, Apply: fn}}
+	return made(testdb.Schema{Name: testdb.Digest(name, fmt.Sprint(reflect.ValueOf(fn).Pointer())), Title: name, Apply: fn})
+}
+
+// From says which files the function of [Migrate] reads: those that match the pattern, as [fs.Glob] matches them. Test
+// binaries that share a server, that of SMRT_TEST_DSN, call the function once for all of them then, as long as name and
+// files are the same:
+//
+//	var schema = smrttest.Migrate("shop", up).From(os.DirFS("../migrations"), "*.sql")
+//
+// A function that does more than these files say, such as to add rows, is declared under a name that says so. Schemas of
+// [SQL] and [SQLFiles] know their texts already. If no file matches, the tests that use the schema fail.
+func (s Schema) From(files fs.FS, pattern string) Schema {
+	if s.engine.Apply == nil {
+		return s
+	}
+	digest, err := testdb.DigestFiles(cmp.Or(s.engine.Digest, s.engine.Title), files, pattern)
+	if err != nil {
+		return refused(s.engine.Title, err)
+	}
+	s.engine.Name, s.engine.Digest = digest, digest
+	return s
+}
+
+// spares is how many databases are kept ready: a test takes one, and another is made while it runs.
+const spares = 2
+
+// made is what all schemas with something in them have in common.
+func made(engine testdb.Schema) Schema {
+	engine.Spares = spares
+	return Schema{engine}
 }
 
 // refused is a schema that fails each test that uses it.
 func refused(title string, err error) Schema {
 	return Schema{testdb.Schema{
-		Name: digest(title, err.Error()), Title: title, Apply: func(context.Context, string) error { return err },
+		Name: testdb.Digest(title, err.Error()), Title: title, Apply: func(context.Context, string) error { return err },
 	}}
 }
 
@@ -79,7 +108,8 @@ func ofScripts(title string, scripts []script) Schema {
 	for _, s := range scripts {
 		texts = append(texts, s.name, s.text)
 	}
-	return Schema{testdb.Schema{Name: digest(texts...), Title: title, Apply: func(ctx context.Context, dsn string) error {
+	digest := testdb.Digest(texts...)
+	return made(testdb.Schema{Name: digest, Digest: digest, Title: title, Apply: func(ctx context.Context, dsn string) error {
 		conn, err := pgx.Connect(ctx, dsn)
 		if err != nil {
 			return err
@@ -92,7 +122,7 @@ func ofScripts(title string, scripts []script) Schema {
 			}
 		}
 		return errors.Join(err, conn.Close(ctx))
-	}}}
+	}})
 }
 
 // waysBack are what tools write before the statements that undo a migration, in lower case.
@@ -124,13 +154,4 @@ func readScripts(files fs.FS, pattern string) ([]script, error) {
 		scripts = append(scripts, script{name, string(text)})
 	}
 	return scripts, nil
-}
-
-// digest is a name for parts, short enough for the name of a database.
-func digest(parts ...string) string {
-	h := sha256.New()
-	for _, part := range parts {
-		fmt.Fprintf(h, "%d:%s", len(part), part)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 }

@@ -50,6 +50,9 @@ func playChild(part string) int {
 		if part == "unused" {
 			return 0
 		}
+		if part == "share" {
+			return shareTemplate()
+		}
 		if part == "early" {
 			fmt.Println("ready")
 		}

@@ -14,7 +14,7 @@
 // The first such test of a package starts a server, 0.6 s; each gets a database of its own, copied in 25 ms from a
 // template that the [Schema] filled once, so tests may run in parallel and leave their data as it is. With "make test"
 // all packages share one server, which internal/suite starts and ends; with "go test" each package has its own, as
-// there is nobody to end a common one.
+// there is nobody to end a common one. Packages that share a server share the templates of schemas with a digest.
 //
 // # What is checked afterwards
 //
@@ -60,9 +60,9 @@
 //	SMRT_PG_BIN         directory of the server programs; else they are looked for, see FindBinaries
 //	SMRT_PG_VERSION     the version that the server programs must be of: 18, or 18.4. See Since for tests that need
 //	                    a new one. It has no say over SMRT_TEST_DSN
-//	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_..., by a role that
-//	                    may do so; tests that need Primary are skipped. A test binary that is killed leaves its
-//	                    databases there, as nothing else can be left to drop them.
+//	SMRT_TEST_DSN       a running server to use: databases are made and dropped there, named smrt_test_... and
+//	                    smrt_template_..., by a role that may do so; tests that need Primary are skipped. What a test
+//	                    binary that is killed leaves there is dropped by the next one that begins or ends.
 //	SMRT_TEST_SERVER    directory of the socket of a server that all packages share; set by internal/suite
 //	SMRT_TEST_EXEC_MODE how pgx sends statements where the test does not say: cache_statement, cache_describe,
 //	                    describe_exec or exec

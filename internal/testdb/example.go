@@ -28,10 +28,6 @@ func ExampleDSNOf(ctx context.Context, schema Schema) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h := db.host
-	h.mu.Lock()
-	h.examples = append(h.examples, db.name)
-	h.mu.Unlock()
 	return db.DSN()
 }
 

@@ -2,7 +2,9 @@
 
 package testdb
 
-import "os"
+import (
+	"os"
+)
 
 // Bridges for the external tests.
 var (
@@ -28,4 +30,15 @@ func ServerRunsAs() (int, error) {
 		return os.Getuid(), err
 	}
 	return int(own.uid), err
+}
+
+// SparesOf returns how many copies of a schema are ready, when those that are being made are.
+func SparesOf(schema Schema) int {
+	t := shared.host.templateOf(schema)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.spares {
+		<-s.done
+	}
+	return len(t.spares)
 }

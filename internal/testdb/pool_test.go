@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,10 @@ var itemsApplied atomic.Int32
 
 var items = testdb.Schema{Name: "items", Apply: func(ctx context.Context, dsn string) error {
 	itemsApplied.Add(1)
+	return fillItems(ctx, dsn)
+}}
+
+func fillItems(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err
@@ -30,7 +35,7 @@ var items = testdb.Schema{Name: "items", Apply: func(ctx context.Context, dsn st
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, "create table items (id bigint primary key, name text); insert into items values (1, 'first')")
 	return err
-}}
+}
 
 func TestPoolGivesEachTestItsOwnDatabase(t *testing.T) {
 	for i := range 6 {
@@ -50,6 +55,32 @@ func TestPoolGivesEachTestItsOwnDatabase(t *testing.T) {
 			t.Errorf("the schema was applied %d times, want once", n)
 		}
 	})
+}
+
+// TestSpares takes databases one after the other. The first has no spare made for nobody, and the third is there before it
+// is asked for.
+func TestSpares(t *testing.T) {
+	t.Parallel()
+	schema := testdb.Schema{Name: "spares", Apply: fillItems, Spares: 2}
+	other := testdb.Pool(t, testdb.Empty)
+	for i, want := range []int{0, 1, 2, 2, 2} {
+		there := queryOne[[]string](t, other, "select array_agg(datname::text) from pg_database")
+		pool := testdb.Pool(t, schema)
+		name := queryOne[string](t, pool, "select current_database()")
+		if ahead := slices.Contains(there, name); ahead != (i >= 2) {
+			t.Errorf("database %d was made ahead: %v", i+1, ahead)
+		}
+		if n := testdb.SparesOf(schema); n != want {
+			t.Errorf("after %d requests %d spares, want %d", i+1, n, want)
+		}
+		if n := queryOne[int](t, pool, "select count(*) from items"); n != 1 {
+			t.Errorf("database %d has %d items", i+1, n)
+		}
+		_ = check.Value(pool.Exec(t.Context(), "insert into items values (2, 'mine')"))(t)
+	}
+	if n := testdb.SparesOf(items); n != 0 {
+		t.Errorf("%d spares of a schema that wants none", n)
+	}
 }
 
 func TestPoolDropsItsDatabase(t *testing.T) {
@@ -263,6 +294,33 @@ func BenchmarkPool(b *testing.B) {
 	for b.Loop() {
 		_, done := testdb.ExamplePool(items)
 		done()
+	}
+}
+
+// BenchmarkSpares compares what a test waits for with its first answer, without spares and with them, in turn. Each does
+// 20 ms of work, and the metrics are medians.
+func BenchmarkSpares(b *testing.B) {
+	schemas := map[string]testdb.Schema{
+		"ms-copied": {Name: "copied", Apply: fillItems},
+		"ms-spare":  {Name: "spared", Apply: fillItems, Spares: 2},
+	}
+	waits := map[string][]float64{}
+	one := func(name string) {
+		began := time.Now()
+		pool, done := testdb.ExamplePool(schemas[name])
+		check.NoError(b, pool.Ping(b.Context()))
+		waits[name] = append(waits[name], time.Since(began).Seconds()*1000)
+		time.Sleep(20 * time.Millisecond)
+		done()
+	}
+	for b.Loop() {
+		for name := range schemas {
+			one(name)
+		}
+	}
+	for name, all := range waits {
+		slices.Sort(all)
+		b.ReportMetric(all[len(all)/2], name)
 	}
 }
 

@@ -1,18 +1,14 @@
 package testdb
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
 
@@ -43,49 +39,18 @@ func Run(m interface{ Run() int }) (code int, err error) {
 	return 0, nil
 }
 
-// Schema is what a template database holds. Databases are copied from it, which takes a fraction of the time of
-// migrating each.
-type Schema struct {
-	// Name identifies the schema within a test binary: two of the same name are taken to be the same.
-	Name string
-
-	// Title is what errors call it. Default: the name.
-	Title string
-
-	// Apply fills the empty database it is given. It runs once per server. Nil leaves the database empty.
-	Apply func(ctx context.Context, dsn string) error
-}
-
-// SQL is a schema that one text of statements makes.
-func SQL(name, text string) Schema {
-	return Schema{Name: name, Apply: func(ctx context.Context, dsn string) error {
-		conn, err := pgx.Connect(ctx, dsn)
-		if err != nil {
-			return err
-		}
-		_, err = conn.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
-		return errors.Join(err, conn.Close(ctx))
-	}}
-}
-
-// Empty is the schema with nothing in it.
-var Empty = Schema{Name: "empty"}
-
 // host is the server that all databases of this process live on.
 type host struct {
 	*Server
 	run    string     // prefix of this process's databases
+	lease  *lease     // nil: nobody else uses the server
 	pooler *PgBouncer // in front of all tests, if the environment wants one
+
+	copying sync.WaitGroup // copies that are made ahead
 
 	mu        sync.Mutex
 	count     int
-	examples  []string // databases of examples, which nobody else drops
 	templates map[string]*template
-}
-
-type template struct {
-	once sync.Once
-	err  error
 }
 
 // shared is the process's server, started by the first test that asks for a database. It is a variable of the package
@@ -111,13 +76,19 @@ func openHost(ctx context.Context) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{run: "smrt_" + strings.ToLower(rand.Text()[:8]), templates: map[string]*template{}}
+	h := &host{run: newRun(), templates: map[string]*template{}}
 	if dsn := os.Getenv("SMRT_TEST_DSN"); dsn != "" {
 		h.Server = &Server{name: "external", external: dsn}
 	} else if dir := os.Getenv(ServerVariable); dir != "" {
 		h.Server = attach(dir)
 	} else if h.Server, err = Start(ctx, Config{MaxConnections: serverConnections()}); err != nil {
 		return nil, err
+	}
+	if h.external != "" {
+		keep := os.Getenv("SMRT_TEST_DSN") == "" // the suite's server ends with it
+		if h.lease, err = openLease(ctx, h.Server, h.run, keep); err != nil {
+			return nil, err
+		}
 	}
 	if pooled {
 		pooler.Server = h.Server
@@ -147,48 +118,10 @@ func closeShared() error {
 	if h == nil {
 		return nil
 	}
-	var errs []error
-	if h.external != "" {
-		for _, name := range h.examples {
-			errs = append(errs, h.DropDatabase(context.Background(), name))
-		}
-		for name := range h.templates {
-			errs = append(errs, h.DropDatabase(context.Background(), h.templateName(name)))
-		}
+	h.copying.Wait()
+	var err error
+	if h.lease != nil {
+		err = h.lease.close(context.Background())
 	}
-	return errors.Join(append(errs, h.Close())...)
+	return errors.Join(err, h.Close())
 }
-
-// newDatabase copies the schema's template, which it makes if this is the first copy, and returns the name.
-func (h *host) newDatabase(ctx context.Context, schema Schema) (string, error) {
-	h.mu.Lock()
-	h.count++
-	name := fmt.Sprintf("%s_%d", h.run, h.count)
-	tmpl := h.templates[schema.Name]
-	if tmpl == nil {
-		tmpl = &template{}
-		h.templates[schema.Name] = tmpl
-	}
-	h.mu.Unlock()
-	if schema.Apply == nil {
-		return name, h.CreateDatabase(ctx, name, "template0")
-	}
-	tmpl.once.Do(func() { tmpl.err = h.makeTemplate(ctx, schema) })
-	if tmpl.err != nil {
-		return "", fmt.Errorf("schema %s: %w", cmp.Or(schema.Title, schema.Name), tmpl.err)
-	}
-	return name, h.CreateDatabase(ctx, name, h.templateName(schema.Name))
-}
-
-func (h *host) makeTemplate(ctx context.Context, schema Schema) error {
-	name := h.templateName(schema.Name)
-	if err := h.CreateDatabase(ctx, name, "template0"); err != nil {
-		return err
-	}
-	if err := schema.Apply(ctx, h.DSN(name)); err != nil {
-		return err
-	}
-	return h.sealTemplate(ctx, name)
-}
-
-func (h *host) templateName(schema string) string { return h.run + "_template_" + schema }
