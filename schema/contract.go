@@ -247,9 +247,9 @@ func (c Contract) String() string {
 }
 
 // Check returns a finding for each requirement that the database does not meet, in
-// one statement, and one more round trip for each query. It is what a release that still
-// runs is checked by after a migration. If there are queries, db begins a transaction, or
-// in one a savepoint: pools, connections and transactions do.
+// one statement; each query is described and planned, in a few round trips more. It is what
+// a release that still runs is checked by after a migration. If there are queries, db begins
+// a transaction, or in one a savepoint: pools, connections and transactions do.
 func (c Contract) Check(ctx context.Context, db smrt.DB) (Findings, error) {
 	found, err := c.checkTables(ctx, db)
 	if err != nil {

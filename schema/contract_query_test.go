@@ -85,6 +85,40 @@ func TestContractOfQueries(t *testing.T) {
 	check.Error(t, "a contract of queries that are refused", err, schema.ErrMismatch)
 }
 
+// TestContractOfQueriesIsPlanned takes away what only the planner misses. A privilege that
+// the role lacks is none of it.
+func TestContractOfQueriesIsPlanned(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), testdb.Pool(t, noteSchema)
+	c := check.Value(schema.ParseContract(`query Put (text, "odd, one"."mood ( ") -> () "INSERT INTO notes (\"Text\", mood) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
+query Score (real) -> () "UPDATE notes SET score = $1"
+`))(t)
+	check.Equal(t, "found", check.Value(c.Check(ctx, pool))(t), nil)
+	role := "reader_" + strings.ReplaceAll(strings.ToLower(pool.Config().ConnConfig.Database), "-", "_")
+	check.Value(pool.Exec(ctx, `CREATE ROLE "`+role+`"; GRANT SELECT ON notes TO "`+role+`"; GRANT USAGE ON SCHEMA "odd, one" TO "`+role+`"`))(t)
+	t.Cleanup(func() {
+		_, _ = pool.Exec(context.WithoutCancel(ctx), `DROP OWNED BY "`+role+`"; DROP ROLE "`+role+`"`)
+	})
+	for migration, want := range map[string][]string{
+		"ALTER TABLE notes DROP CONSTRAINT notes_pkey":                                                            {"Put: there is no unique or exclusion constraint"},
+		"ALTER TABLE notes RENAME TO others; CREATE VIEW notes AS SELECT DISTINCT * FROM others":                  {"Put: cannot insert into view", "Score: cannot update view"},
+		"ALTER TABLE notes RENAME TO others; CREATE MATERIALIZED VIEW notes AS SELECT * FROM others WITH NO DATA": {"Put: no unique or exclusion constraint", "Score: cannot change materialized view"},
+		`SET LOCAL ROLE "` + role + `"`:                                                                           nil,
+	} {
+		tx := check.Value(pool.Begin(ctx))(t)
+		check.Value(tx.Exec(ctx, migration))(t)
+		found := check.Value(c.Check(ctx, tx))(t)
+		check.Equal(t, "findings after "+migration, len(found), len(want))
+		for i := range min(len(found), len(want)) {
+			name, problem, _ := strings.Cut(want[i], ": ")
+			if found[i].Table != name || !strings.Contains(found[i].Problem, problem) {
+				t.Errorf("after %s: found %v, want %s", migration, found[i], want[i])
+			}
+		}
+		check.NoError(t, tx.Rollback(ctx))
+	}
+}
+
 // TestContractOfQueriesOfTheShop is the same however often it is made.
 func TestContractOfQueriesOfTheShop(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestQueriesArePlanned",
 		},
 		{
+			"queries of a contract are planned", "contract_query.go",
+			"planAll(ctx, beginner, queries, answers)", "ctx.Err()",
+			"TestContractOfQueriesIsPlanned",
+		},
+		{
+			"a privilege that who migrates lacks is none of a contract", "contract_query.go",
+			"pgerr.IsForbidden(refused)", "pgerr.IsSyntax(refused)",
+			"TestContractOfQueriesIsPlanned",
+		},
+		{
 			"what is planned in a transaction leaves it as it was", "../internal/explain/explain.go",
 			"set_config('transaction_read_only', 'on', true)", "current_setting('transaction_read_only')",
 			"TestQueriesArePlanned",

@@ -28,7 +28,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"what cannot be rolled back is not repeated", "run.go", "case blocked && f.single && !r.watcher.repeatable():", "case blocked && f.single && r == nil:", "TestRetriesEnd"},
 		{"each of several statements must be repeatable", "index.go", "!conditional(one) {", "!conditional(sqltext.Append(nil, text)) {", "TestNothingIsRunTwice"},
 		{"a file that commits is not repeated", "folder.go", "f.single = single || begun(up, \"commit\", \"end\") >= 0", "f.single = single", "TestNothingIsRunTwice"},
-		{"a file that rolls back is not recorded", "run.go", "if f.ends >= 0 {", "if f.ends > len(f.text) {", "TestNothingIsRunTwice"},
+		{"a file that rolls back is not recorded", "run.go", "if f.ends >= 0 {", "if f.ends > len(f.script.Text) {", "TestNothingIsRunTwice"},
 		{"what commits itself is not repeated", "watch.go", "commits(w.sent[len(w.sent)-1])", "commits(\"\")", "TestNothingIsRunTwice"},
 		{"what goose changes is not repeated", "watch.go", `w.file.script.Envsub ||`, "", "TestNothingIsRunTwice"},
 		{"a batch's condition narrows the whole of one", "backfill.go", `t.Is("or") || ends(t)`, "ends(t)", "TestBackfillErrors"},
