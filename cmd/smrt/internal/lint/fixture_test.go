@@ -53,7 +53,7 @@ func write(tb testing.TB, files ...string) (dir string) {
 // run judges migrations behind the first.
 func run(t *testing.T, o lint.Options, files ...string) *lint.Result {
 	t.Helper()
-	o.Dir, o.From = write(t, files...), 1
+	o.Dir, o.From = write(t, files...), max(o.From, 1)
 	o.DSN = testdb.Pool(t, testdb.Empty).Config().ConnString()
 	return check.Value(lint.Run(t.Context(), o))(t)
 }
