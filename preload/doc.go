@@ -53,6 +53,18 @@
 //	err := preload.Fill(ctx, pool, orders, withLines)
 //	categories, err := ProductCategory.Load(ctx, pool, products) // []*Category, one for each product
 //
+// Rows that are not of the relation's table hold its key under a name of their own:
+// the report that a query of sqlc returns has an order's id. [ToOneBy] and [ToManyBy]
+// make a relation of such rows, by the field that has the key:
+//
+//	ReportLines = preload.ToManyBy(OrderLines, func(r *shopdb.OrderReportRow) *int64 { return &r.ID })
+//
+//	type Report struct {
+//		shopdb.OrderReportRow
+//		Lines []OrderItem
+//	}
+//	err := preload.Fill(ctx, pool, reports, preload.Many(ReportLines, func(r *Report) *[]OrderItem { return &r.Lines }))
+//
 // # Choose rows
 //
 // A relation is a value. Conditions, an order and a limit for each parent make

@@ -142,5 +142,25 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	runtime.AddCleanup(declaration, drop, id)\n", "	_, _ = runtime.GC, drop\n",
 			"TestDroppedRelationsAreGivenBack",
 		},
+		{
+			"a relation by the key of a row is for loads", "../internal/load/held.go",
+			"	if h == nil {\n		return nil\n", "	if true {\n		return nil\n",
+			"TestRowsOfQueriesThatDoNotFit",
+		},
+		{
+			"it is never joined to the statement of its parents", "../internal/load/load.go",
+			"	if l.held != nil || l.Steps", "	if l.Steps",
+			"TestRowsOfQueriesThatDoNotFit",
+		},
+		{
+			"the first step of a recursion is by the same key", "../internal/load/relation.go",
+			"r.Steps.Of.heldBy(r.held)", "r.Steps.Of",
+			"TestRowsOfQueriesThatDoNotFit",
+		},
+		{
+			"the parts of a key make the key that is looked for", "../internal/load/held.go",
+			"	if to.KeyType != key {\n", "	if false {\n",
+			"TestRowsOfQueriesThatDoNotFit",
+		},
 	})
 }

@@ -22,7 +22,7 @@ type ToMany[P, C any] struct{ relation *load.Relation }
 //
 // It panics if fk is not as [ForeignKey] says.
 func BelongsTo[P, C any, PK, K comparable, F ForeignKey[P, K]](from *query.Table[P, PK], to *query.Table[C, K], fk F) ToOne[P, C] {
-	l := &load.Link{Kind: "belongs-to", Outer: fieldsOf[P, K](fk, to.Plan()), Inner: load.KeyFields(to.Plan()), Child: to.Plan()}
+	l := &load.Link{Kind: load.BelongsTo, Outer: fieldsOf[P, K](fk, to.Plan()), Inner: load.KeyFields(to.Plan()), Child: to.Plan()}
 	return ToOne[P, C]{load.Declare(l, from.Plan(), true)}
 }
 

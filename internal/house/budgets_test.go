@@ -41,7 +41,7 @@ var over = map[string]int{
 // caches and registries of the process. They are named without their package,
 // so that they can be moved.
 var allowed = map[string]string{
-	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
+	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive Relation.By Relation.ByParts Relation.keyTable shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
 		Ref.Get Pool.Warm parallel.run MustResolve bind View Select finish bindAll bindFields`,
 	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts`,
 	"functions called init": ``,

@@ -69,22 +69,24 @@ const DefaultMaxDepth = 3
 // a wrong declaration is a mistake in the program.
 func New(r *Relation, to Destination, nested []*Load) *Load {
 	l := &Load{Relation: r, into: to.Into, holder: to.Holder}
-	base, ok := holds(l.holder, r.parent)
+	row, keys := r.rows()
+	base, ok := holds(l.holder, row)
 	if !ok {
-		l.refuse("it is neither %s nor a struct with one field of that type", r.parent)
+		l.refuse("it is neither %s nor a struct with one field of that type", row)
 	}
 	offset, err := meta.Locate(l.holder, to.Field)
 	if err != nil {
 		l.refuse("%v", err)
 	}
-	l.keys, l.offset = moved(r.Outer, base), offset
+	l.keys, l.offset = moved(keys, base), offset
 	return l.complete(to.Row, nested)
 }
 
 // Aligned returns a load of a relation whose results go next to the parents,
-// which are entities.
+// which are what the relation leads from.
 func Aligned(r *Relation, into Into, nested []*Load) *Load {
-	l := &Load{Relation: r, into: into, holder: r.parent, keys: r.Outer}
+	l := &Load{Relation: r, into: into}
+	l.holder, l.keys = r.rows()
 	return l.complete(r.Child.Struct.Type, nested)
 }
 
@@ -106,7 +108,7 @@ func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 		}
 		l.height = max(l.height, n.height+1)
 	}
-	if l.Steps != nil && l.into < IntoCount {
+	if l.held != nil || l.Steps != nil && l.into < IntoCount {
 		l.Relation = l.Within(false)
 	}
 	l.joined, l.joinedColumns = pickJoined(nested)

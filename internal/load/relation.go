@@ -16,6 +16,7 @@ type Relation struct {
 	spec   *plan.Spec // which related rows, in which order, how many for each parent
 	single bool       // at most one for each parent
 	inside bool       // loaded with its parents' statement
+	held   *held      // by rows of another type than the table's; nil: by the table's own
 }
 
 // Link is what was declared of a relation. It never changes.
@@ -70,6 +71,8 @@ func Recursive(r *Relation, depth int) *Relation {
 		panic("smrt: recursive relation: the relation to follow has its zero value")
 	case r.Steps != nil:
 		panic(fmt.Sprintf("smrt: recursive relation: %s is recursive already", r))
+	case r.held != nil:
+		panic(fmt.Sprintf("smrt: recursive relation: %s is by the key that %s holds: make the relation recursive first", r, r.held.by))
 	case r.parents != r.Child:
 		panic(fmt.Sprintf("smrt: recursive relation: %s leads from table %s to table %s, and not from a table to itself", r, r.parents.Name, r.Child.Name))
 	case r.Limited():
@@ -184,7 +187,7 @@ func (r *Relation) WithDeleted() *Relation {
 // conditions of its own does if its first step does.
 func (r *Relation) anyRow() *Relation {
 	if r.Steps != nil && len(r.spec.Where) == 0 {
-		return r.Steps.Of
+		return r.Steps.Of.heldBy(r.held)
 	}
 	return r
 }
@@ -197,6 +200,7 @@ func (r *Relation) Related() plan.Node {
 	if via != nil { // there is a row of the join table that leads to such a row
 		n = plan.Node{Op: plan.Related, Kids: []plan.Node{n}, Link: via}
 	}
+	n.Err = r.held.condition()
 	return n
 }
 
@@ -204,7 +208,7 @@ func (r *Relation) Related() plan.Node {
 // aggregate, over all rows.
 func (r *Relation) Selected(c *meta.Column) plan.Node {
 	link, via := r.links()
-	return plan.Node{Op: plan.Selected, Column: c, Kids: r.spec.Where, Link: link, Via: via}
+	return plan.Node{Op: plan.Selected, Column: c, Kids: r.spec.Where, Link: link, Via: via, Err: r.held.condition()}
 }
 
 // Counted returns the number of rows that r leads to.
