@@ -31,6 +31,20 @@ func (l Level) String() string {
 	return fmt.Sprintf("level %d", l)
 }
 
+// MarshalText returns what String returns.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText sets the level to that of a text that MarshalText has returned.
+func (l *Level) UnmarshalText(text []byte) error {
+	for _, level := range []Level{Note, Warning, Fault} {
+		if level.String() == string(text) {
+			*l = level
+			return nil
+		}
+	}
+	return fmt.Errorf("smrt: schema: %q is no level: note, warning and fault are", text)
+}
+
 // Check is what was compared.
 type Check string
 

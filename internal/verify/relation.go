@@ -53,7 +53,7 @@ type edge struct {
 // add adds a finding of a relation, about columns of one of its tables. Both directions
 // of a relation find the same, of which the first is kept.
 func (e *edge) add(f Finding, at relation.End) {
-	f.Site, f.Table, f.Column = e.site, unquoted(at.Table), strings.Join(at.Columns, ", ")
+	f.Site, f.Table, f.Column = e.site, Unquoted(at.Table), strings.Join(at.Columns, ", ")
 	said := func(g Finding) bool {
 		return g.Check == f.Check && g.Table == f.Table && g.Column == f.Column && g.SQL == f.SQL
 	}
@@ -75,7 +75,7 @@ func (e *edge) references(from, to relation.End) {
 		if a.Base != b.Base {
 			f := Finding{
 				Check: CheckForeignKey, Level: Fault,
-				Problem: fmt.Sprintf("is %s, and refers to %s of %s, which is %s (%s)", a.Type, to.Columns[i], unquoted(to.Table), b.Type, e.name),
+				Problem: fmt.Sprintf("is %s, and refers to %s of %s, which is %s (%s)", a.Type, to.Columns[i], Unquoted(to.Table), b.Type, e.name),
 			}
 			if family(a.Base) == family(b.Base) || family(a.Base) == "" || family(b.Base) == "" {
 				f.Level = Warning // there are operators between them, or it is not known
@@ -103,7 +103,7 @@ func (e *edge) references(from, to relation.End) {
 	}
 	e.add(Finding{
 		Check: CheckForeignKey, Level: Note,
-		Problem: "has no foreign key to " + unquoted(to.Table) + ": rows may refer to none, and a unit of work does not know which rows to write first (" + e.name + ")",
+		Problem: "has no foreign key to " + Unquoted(to.Table) + ": rows may refer to none, and a unit of work does not know which rows to write first (" + e.name + ")",
 		SQL:     "ALTER TABLE " + from.Table + " ADD FOREIGN KEY (" + quoteAll(from.Columns) + ") REFERENCES " + to.Table + " (" + quoteAll(to.Columns) + ")",
 	}, from)
 }
@@ -239,7 +239,7 @@ func quoteAll(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// unquoted returns a quoted name as it is declared.
-func unquoted(table string) string {
+// Unquoted returns a quoted name as it is declared.
+func Unquoted(table string) string {
 	return strings.ReplaceAll(strings.Trim(strings.ReplaceAll(table, `"."`, "."), `"`), `""`, `"`)
 }

@@ -1,0 +1,127 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/analysis"
+	"github.com/smrt-go/smrt/internal/catalog"
+	"github.com/smrt-go/smrt/schema"
+)
+
+// DB is what is analysed: a *pgxpool.Pool, one of its connections, a *pgx.Conn, or a
+// transaction.
+type DB interface {
+	smrt.DB
+
+	// Begin begins a transaction, or a savepoint in one.
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// Options say what is looked at besides the catalog of the database. Their zero value
+// is useful. They can be written as JSON, but for what is of the program.
+type Options struct {
+	// Declarations are the tables of the program and how they are used. Their relations
+	// say which foreign keys are followed by loads.
+	Declarations []schema.Declaration `json:"-"`
+
+	// Standbys are servers that replicate the database. An index that is unused on the
+	// primary may be what their reads need.
+	Standbys []smrt.DB `json:"-"`
+
+	// Limits are from where on something is a finding.
+	Limits Limits `json:"limits"`
+}
+
+// Limits are from where on something is a finding. A zero is the default.
+type Limits struct {
+	UnusedFor time.Duration `json:"unused_for"` // that an index must be without use; 7 days
+	OpenFor   time.Duration `json:"open_for"`   // that a transaction may be open while others write; 5 minutes
+	Pages     int64         `json:"pages"`      // of 8 kB that a table must have for reading all of it to matter; 1,000
+}
+
+// withDefaults returns the limits that hold.
+func (l Limits) withDefaults() Limits {
+	l.UnusedFor = cmp.Or(l.UnusedFor, 7*24*time.Hour)
+	l.OpenFor = cmp.Or(l.OpenFor, 5*time.Minute)
+	l.Pages = cmp.Or(l.Pages, 1000)
+	return l
+}
+
+// validate returns an error for what cannot be meant.
+func (l Limits) validate() error {
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{{"UnusedFor", int64(l.UnusedFor)}, {"OpenFor", int64(l.OpenFor)}, {"Pages", l.Pages}} {
+		if limit.value < 0 {
+			return &smrt.OptionsError{Option: "Limits." + limit.name, Reason: "is negative: give a limit above 0, or 0 for the default"}
+		}
+	}
+	return nil
+}
+
+// Report is what was found. It is the same for the same database, and can be written
+// as JSON.
+type Report struct {
+	Database string   `json:"database"`
+	Server   int      `json:"server"` // its major version
+	Findings Findings `json:"findings"`
+	Unseen   []string `json:"unseen"` // what could not be looked at, and what would show it
+}
+
+// Run looks at a database. It changes nothing, runs no statement of the program, and
+// needs no more than a role that may read: what that role may not see is in Unseen.
+//
+// The error says that the options cannot be meant (a *smrt.OptionsError or
+// *smrt.QueryError), or that the database could not be asked. Findings are no error, see
+// [Findings.Err]. Run is safe for concurrent use if db is.
+func Run(ctx context.Context, db DB, options Options) (*Report, error) {
+	if db == nil {
+		return nil, &smrt.QueryError{Reason: "analyze: the handle is nil: give a pool, a connection or a transaction"}
+	}
+	if err := options.Limits.validate(); err != nil {
+		return nil, err
+	}
+	options.Limits = options.Limits.withDefaults()
+	health, err := catalog.HealthOf(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("smrt: analyze: %w", err)
+	}
+	r := run{options: options, Analysis: &analysis.Analysis{Health: health, Limits: analysis.Limits(options.Limits)}}
+	for _, db := range options.Standbys {
+		r.Standbys = append(r.Standbys, db)
+	}
+	err = r.checkDeclarations(ctx, db)
+	if err == nil {
+		err = r.Catalog(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("smrt: analyze: %w", err)
+	}
+	return r.report(), nil
+}
+
+// run is one call of Run.
+type run struct {
+	*analysis.Analysis
+	options Options
+}
+
+// report returns what was found, in order.
+func (r *run) report() *Report {
+	report := &Report{Database: r.Database, Server: r.Major, Findings: make(Findings, len(r.Found)), Unseen: append([]string{}, r.Unseen...)}
+	for i, f := range r.Found {
+		report.Findings[i] = Finding{
+			ID: f.ID, Level: schema.Level(f.Level), Object: f.Object, Evidence: f.Evidence, Follows: f.Follows,
+			SQL: f.SQL, Go: f.Go, Plan: f.Plan, Before: f.Before,
+		}
+	}
+	report.Findings.sort()
+	return report
+}

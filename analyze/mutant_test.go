@@ -1,0 +1,38 @@
+package analyze_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	check.Guarded(t, []check.Mutant{
+		{
+			"a foreign key needs an index of all rows", "../internal/analysis/catalog.go",
+			`return x.Predicate == "" || slices.ContainsFunc(columns,`, `return true || slices.ContainsFunc(columns,`,
+			"TestProblems",
+		},
+		{
+			"an index that a constraint needs is not unused", "../internal/analysis/catalog.go",
+			"if scans > 0 || x.Unique || x.Needed ||", "if scans > 0 ||",
+			"TestUnused",
+		},
+		{
+			"reads of standbys count", "../internal/analysis/catalog.go",
+			"scans += used[x.OID]", "_ = used",
+			"TestUnused",
+		},
+		{
+			"an index is covered by what has its keys first", "../internal/analysis/catalog.go",
+			"!slices.Equal(y.Keys[:len(x.Keys)], x.Keys)", "false",
+			"TestShop",
+		},
+		{
+			"what a role may not see is said", "../internal/analysis/catalog.go",
+			"if !a.SeesAll {", "if false {",
+			"TestShop",
+		},
+	})
+}
