@@ -157,13 +157,15 @@ func (a *Analysis) checkValid(x *catalog.Search) {
 	a.add(f)
 }
 
-// From where on numbers that run out are a finding, and a fault.
+// From where on numbers that run out are a finding, and a fault. A change of type takes
+// weeks to prepare where a table is large, so three quarters is not early.
 const (
 	counterUsed   = 0.75
 	counterUsedUp = 0.95
 )
 
-// checkCounter looks at how much is left of the numbers of a key.
+// checkCounter looks at how much is left of the numbers of a key. What refers to a key may
+// have a smaller type, and then fails earlier.
 func (a *Analysis) checkCounter(c *catalog.Counter) {
 	s := a.Store(c.Table)
 	if c.Serial && a.Identity && !c.Refers {
@@ -198,7 +200,8 @@ func (a *Analysis) checkCounter(c *catalog.Counter) {
 	a.add(f)
 }
 
-// checkType says what is wrong with a type.
+// checkType says what is wrong with a type. Its statement writes the whole table anew;
+// the right zone and currency are the user's to know.
 func (a *Analysis) checkType(d *catalog.Dated) {
 	f := Finding{ID: "C8", Level: verify.Warning, Object: object(a.Store(d.Table).Name, []string{d.Column}), Evidence: "its type is " + d.Type}
 	change := func(to string) {
@@ -224,7 +227,8 @@ func (a *Analysis) checkType(d *catalog.Dated) {
 	a.add(f)
 }
 
-// checkUnchecked looks for constraints that hold for new rows only.
+// checkUnchecked looks for constraints that hold for new rows only. NOT VALID is the first
+// step of adding one to a table that is in use, and the second is forgotten easily.
 func (a *Analysis) checkUnchecked(c *catalog.Unchecked) {
 	s := a.Store(c.Table)
 	f := Finding{
