@@ -100,8 +100,10 @@ const allSQL = `SELECT line FROM lines UNION SELECT 'insert ' || t.name FROM t W
 
 // unmetSQL returns those of the second argument's lines that are no facts. The third
 // has the columns that the program names, the fourth the tables that it inserts into.
+// NOT IN would need "line IS NOT NULL", with which the planner has each line made twice: 1.15
+// of the time for 200 tables.
 const unmetSQL = `, unmet AS (
-	SELECT line FROM pg_catalog.unnest($2::text[]) AS line WHERE line NOT LIKE 'insert %' AND line NOT IN (SELECT l.line FROM lines l WHERE l.line IS NOT NULL)
+	SELECT needed.line FROM pg_catalog.unnest($2::text[]) AS needed(line) WHERE needed.line NOT LIKE 'insert %' AND NOT EXISTS (SELECT FROM lines l WHERE l.line = needed.line)
 	UNION ALL SELECT 'insert ' || t.name FROM t WHERE t.name = ANY ($4::text[]) AND (t.oid IS NULL OR EXISTS (
 		SELECT 1 FROM based b LEFT JOIN pg_catalog.unnest($3::text[]) AS named(subject) USING (subject)
 		WHERE b.table_name = t.name AND b.not_null AND NOT b.has_default AND b.attgenerated = '' AND named.subject IS NULL)))
