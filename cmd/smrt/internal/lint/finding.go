@@ -18,13 +18,17 @@ const (
 	Contract = "L7"    // a release that runs needs what is gone
 	Repeat   = "L8"    // a migration that failed cannot be run again
 	Catalog  = "L9"    // a column, key or enum that is regretted later
+	Whole    = "L10"   // one statement changes all rows of a table
+	Replaced = "L11"   // a name means another table or column
+	Unseen   = "L12"   // a block does what is not seen here
 	Allowing = "allow" // an annotation that allows nothing
 )
 
 // names are the rules' names, by which people remember them.
 var names = map[string]string{
 	Rewrite: "rewrite", Scan: "scan under a lock", Build: "index under a lock", Timeout: "no lock timeout", Tables: "several tables locked",
-	Rows: "rows under a lock", Contract: "needed by a release", Repeat: "not repeatable", Catalog: "catalog", Allowing: "allowance",
+	Rows: "rows under a lock", Contract: "needed by a release", Repeat: "not repeatable", Catalog: "catalog",
+	Whole: "all rows at once", Replaced: "replaced", Unseen: "not seen", Allowing: "allowance",
 }
 
 // Finding is one statement that breaks one rule.

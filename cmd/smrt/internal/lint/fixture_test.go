@@ -34,7 +34,9 @@ const (
 	up      = "-- +goose Up\n"
 	timeout = "SET LOCAL lock_timeout = '2s';\n" // in line 2
 	noTx    = "-- +goose NO TRANSACTION\n-- +goose Up\n"
-	patient = "SET lock_timeout = '2s';\n"
+	// Where batches are not run, the statement is one.
+	backfill = "-- smrt:backfill table=users key=id\n"
+	patient  = "SET lock_timeout = '2s';\n"
 )
 
 // tx is a migration in a transaction, whose statements begin in line 3.

@@ -91,6 +91,7 @@ type run struct {
 	judge    judge
 	history  *history
 	releases releases
+	replaced replaced
 	judged   []*migration
 	current  *migration
 	result   Result
@@ -214,6 +215,9 @@ func (r *run) begin(ctx context.Context, source *goose.Source) error {
 		}
 		r.releases.never = maps.Clone(r.releases.miss)
 	}
+	if err := r.replaced.begin(ctx, r.ask); err != nil {
+		return err
+	}
 	old, err := tables(ctx, r.ask)
 	r.judge.old, r.watcher.old, r.watcher.file = old, old, f
 	r.judged = append(r.judged, r.current)
@@ -236,6 +240,7 @@ func (r *run) see(ctx context.Context, conn *pgx.Conn, s *statement) {
 	if err == nil {
 		r.history.note(s, now)
 	}
+	err = errors.Join(err, r.replaced.note(ctx, conn, s))
 	miss, unmetErr := r.releases.unmet(ctx, conn)
 	if unmetErr == nil {
 		r.releases.note(s, miss)
@@ -247,6 +252,7 @@ func (r *run) see(ctx context.Context, conn *pgx.Conn, s *statement) {
 func (r *run) finish(ctx context.Context) error {
 	m := r.current
 	m.findings = append(append(m.findings, r.judge.findings...), r.releases.findings(m.file)...)
+	m.findings = append(m.findings, r.replaced.findings()...)
 	r.judge.findings = nil
 	conn, err := r.db.Conn(ctx)
 	if err != nil {

@@ -147,7 +147,7 @@ var planted = []struct {
 	{
 		"rows written under a lock", lint.Rows, "users", 4, "are written",
 		[]string{tx("ALTER TABLE users ADD loud text;\nUPDATE users SET loud = upper(name);")},
-		[]string{tx("ALTER TABLE users ADD loud text;"), up + "UPDATE users SET loud = upper(name);"},
+		[]string{tx("ALTER TABLE users ADD loud text;"), backfill + up + "UPDATE users SET loud = upper(name) WHERE true /* smrt:batch */;"},
 	},
 	{
 		"rows read under a lock", lint.Rows, "teams", 5, "are read",
@@ -237,6 +237,66 @@ var planted = []struct {
 		[]string{up + "ALTER TYPE mood RENAME VALUE 'bad' TO 'awful';"},
 		[]string{up + "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'awful';"},
 	},
+	{
+		oneUpdate, lint.Whole, "users", 2, "all rows of users are changed",
+		[]string{up + "UPDATE users SET nick = name;"},
+		[]string{backfill + up + "UPDATE users SET nick = name WHERE true /* smrt:batch */;"},
+	},
+	{
+		"rows that no index finds", lint.Whole, "users", 2, "however many",
+		[]string{up + "UPDATE users SET nick = '' WHERE nick IS NULL;"},
+		[]string{up + "UPDATE users SET nick = '' WHERE nick IS NULL AND team_id = ANY('{1,2}');"},
+	},
+	{
+		"all rows in one DELETE, which keeps them elsewhere", lint.Whole, "visits", 3, "all rows of visits are deleted",
+		[]string{up + "CREATE TABLE old (team_id bigint);\nWITH gone AS (DELETE FROM visits RETURNING team_id) INSERT INTO old SELECT team_id FROM gone;"},
+		[]string{up + "CREATE TABLE old (team_id bigint);\nINSERT INTO old SELECT team_id FROM visits;"},
+	},
+	{
+		"rows of another table", lint.Whole, "visits", 2, "however many",
+		[]string{up + "UPDATE visits SET team_id = t.id FROM teams t WHERE t.id = visits.team_id;"},
+		[]string{up + "UPDATE users SET name = v.name FROM (VALUES (1, 'a'), (2, 'b')) AS v (id, name) WHERE users.id = v.id;"},
+	},
+	{
+		"rows of partitions", lint.Whole, "days", 2, "all rows of days",
+		[]string{tx("CREATE TABLE march PARTITION OF days FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');"), up + "UPDATE days SET n = 1;"},
+		[]string{tx("CREATE TABLE march PARTITION OF days FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');"), up + "UPDATE days SET n = 1 WHERE day = '2026-05-01';"},
+	},
+	{
+		"table that is copied and swapped", lint.Replaced, "visits", 5, "lacks what was written",
+		[]string{up + timeout + "CREATE TABLE copies AS SELECT team_id, now() AS at FROM visits;\nALTER TABLE visits RENAME TO old;\nALTER TABLE copies RENAME TO visits;"},
+		[]string{tx("ALTER TABLE visits ADD at timestamptz;")},
+	},
+	{
+		"table that is made anew", lint.Replaced, "visits", 4, "is gone",
+		[]string{tx("DROP TABLE visits CASCADE;\nCREATE TABLE visits (team_id bigint);")},
+		[]string{tx("DROP TABLE visits CASCADE;"), tx("CREATE TABLE visits (team_id bigint);")},
+	},
+	{
+		"column that is dropped and added", lint.Replaced, "users", 3, "users.nick is a new column",
+		[]string{tx("ALTER TABLE users DROP nick, ADD nick text;")},
+		[]string{tx("ALTER TABLE users ALTER nick TYPE text;")},
+	},
+	{
+		"columns that change their names", lint.Replaced, "users", 5, "users.nick is another column",
+		[]string{tx("ALTER TABLE users ADD nick_2 text;\nALTER TABLE users RENAME nick TO nick_1;\nALTER TABLE users RENAME nick_2 TO nick;")},
+		[]string{tx("ALTER TABLE users ADD nick_2 text;\nALTER TABLE users RENAME nick TO nick_1;\nALTER TABLE users RENAME nick_1 TO nick;")},
+	},
+	{
+		"block that reads rows to decide", lint.Unseen, "users", 4, "depends on rows of users",
+		[]string{tx("-- +goose StatementBegin\nDO $$ BEGIN IF EXISTS (SELECT FROM users) THEN DROP TABLE teams; END IF; END $$;\n-- +goose StatementEnd")},
+		[]string{tx("-- +goose StatementBegin\nDO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_type WHERE typname = 'level') THEN CREATE TYPE level AS ENUM ('a'); END IF; END $$;\n-- +goose StatementEnd")},
+	},
+	{
+		"block that hides what the server does", lint.Unseen, "", 4, "is set among other statements",
+		[]string{tx("-- +goose StatementBegin\nDO $$ BEGIN SET LOCAL client_min_messages = error; ALTER TABLE users ALTER name SET NOT NULL; END $$;\n-- +goose StatementEnd")},
+		[]string{tx("SET LOCAL client_min_messages = error;\n-- +goose StatementBegin\nDO $$ BEGIN ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID; END $$;\n-- +goose StatementEnd")},
+	},
+	{
+		"function that hides what the server does", lint.Unseen, "", 3, "is set among other statements",
+		[]string{up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS void LANGUAGE sql SET client_min_messages = error AS 'SELECT';\n-- +goose StatementEnd"},
+		[]string{up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT';\n-- +goose StatementEnd"},
+	},
 }
 
 func TestLintRewrites(t *testing.T)  { plant(t, lint.Rewrite) }
@@ -248,6 +308,9 @@ func TestLintRows(t *testing.T)      { plant(t, lint.Rows) }
 func TestLintContracts(t *testing.T) { plant(t, lint.Contract) }
 func TestLintRepeats(t *testing.T)   { plant(t, lint.Repeat) }
 func TestLintCatalog(t *testing.T)   { plant(t, lint.Catalog) }
+func TestLintWhole(t *testing.T)     { plant(t, lint.Whole) }
+func TestLintReplaced(t *testing.T)  { plant(t, lint.Replaced) }
+func TestLintUnseen(t *testing.T)    { plant(t, lint.Unseen) }
 
 // plant runs what is planted for a rule, and the safe way.
 func plant(t *testing.T, rule string) {
@@ -267,7 +330,7 @@ func plant(t *testing.T, rule string) {
 			if len(found) != 1 || found[0].Table != p.table || found[0].Line != p.line || !strings.Contains(text(found), p.says) {
 				t.Errorf("want one finding in line %d, of table %q, that says %q:\n%s", p.line, p.table, p.says, text(found))
 			}
-			if strong := p.rule <= lint.Rows; strong != (found[0].Lock != "") || strong != (found[0].Blocks != "") {
+			if strong := len(p.rule) == 2 && p.rule <= lint.Rows; strong != (found[0].Lock != "") || strong != (found[0].Blocks != "") {
 				t.Errorf("the lock is %q, which blocks %q", found[0].Lock, found[0].Blocks)
 			}
 			if found = run(t, o, p.safe...).Findings; len(found) > 0 {
@@ -280,16 +343,21 @@ func plant(t *testing.T, rule string) {
 // TestNothingToFind has what looks like a finding and is none.
 func TestNothingToFind(t *testing.T) {
 	for what, files := range map[string][]string{
-		"rows without a lock":         {up + "UPDATE users SET name = '';\nDELETE FROM teams;\nINSERT INTO visits SELECT id FROM users;"},
-		"rows before a lock":          {tx("UPDATE users SET name = '';\nALTER TABLE users ADD note text;")},
+		"rows without a lock":         {up + "UPDATE users SET name = '' WHERE id < 9;\nDELETE FROM teams WHERE id = 1;\nINSERT INTO visits SELECT id FROM users;"},
+		"rows before a lock":          {tx("UPDATE users SET name = '' WHERE id < 9;\nALTER TABLE users ADD note text;")},
 		"TRUNCATE":                    {tx("TRUNCATE users;"), noTx + patient + "TRUNCATE users;"},
 		"two tables in one statement": {tx("DROP TABLE users, teams;")},
 		"view":                        {up + "CREATE VIEW names AS SELECT name FROM users;", up + "CREATE OR REPLACE VIEW names AS SELECT name FROM users WHERE id > 1;"},
 		"table of the same name":      {tx("CREATE SCHEMA other;\nCREATE TABLE other.users (id bigint PRIMARY KEY, age integer);"), tx("CREATE SCHEMA third;\nCREATE TABLE third.users (age integer);\nALTER TABLE third.users ALTER age TYPE bigint;")},
-		"temporary table":             {tx("CREATE TEMPORARY TABLE t (id integer PRIMARY KEY, at timestamp);")},
-		"partition":                   {tx("CREATE TABLE february PARTITION OF days FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');")},
-		"function":                    {up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '-- smrt:allow'; $$;\n-- +goose StatementEnd"},
-		"empty file":                  {up},
+		"partitioned table that takes a table over": {
+			tx("ALTER TABLE january ADD CONSTRAINT c CHECK (day >= '2026-01-01' AND day < '2026-02-01') NOT VALID;"), up + "ALTER TABLE january VALIDATE CONSTRAINT c;",
+			tx("ALTER TABLE january RENAME TO january_1;\nCREATE TABLE january (day date NOT NULL, n bigint) PARTITION BY RANGE (day);\n" +
+				"ALTER TABLE january ATTACH PARTITION january_1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"),
+		},
+		"temporary table": {tx("CREATE TEMPORARY TABLE t (id integer PRIMARY KEY, at timestamp);")},
+		"partition":       {tx("CREATE TABLE february PARTITION OF days FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');")},
+		"function":        {up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '-- smrt:allow'; $$;\n-- +goose StatementEnd"},
+		"empty file":      {up},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -29,7 +29,10 @@ func (j *judge) see(s *statement) {
 	}
 	j.waits(s)
 	j.several(s)
-	j.rows(s)
+	if !j.rows(s) {
+		j.changed(s)
+	}
+	j.unseen(s)
 	for _, l := range s.held {
 		if l.mode.strong() && j.first[l.table] == nil {
 			j.first[l.table] = s
@@ -165,10 +168,11 @@ func (j *judge) several(s *statement) {
 	}
 }
 
-func (j *judge) rows(s *statement) {
+// rows reports whether it has found something.
+func (j *judge) rows(s *statement) bool {
 	block := s.tag == "DO" || s.tag == "CALL" // which has locks for whatever it does, in an order that nobody knows
 	if !block && !slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "SELECT"}, verb(s.tag)) {
-		return
+		return false
 	}
 	for _, l := range s.taken {
 		if l.mode != rowExclusive && l.mode != accessShare {
@@ -187,8 +191,9 @@ func (j *judge) rows(s *statement) {
 		}
 		j.add(Rows, s, locked, fmt.Sprintf("rows of %s are %s while %s is locked, for as long as that takes", j.old[l.table].name, what, j.old[locked.table].name),
 			"a migration of its own for the rows, in batches if they are many")
-		return
+		return true
 	}
+	return false
 }
 
 // words are a statement's, in capitals: for advice, never for a judgement.

@@ -53,6 +53,7 @@ type statement struct {
 	names       map[uint32]string // of old tables that are locked, as they are called now
 	renewed     []uint32          // old tables that it wrote anew
 	foreign     map[string]uint32 // foreign keys that it validated, and their tables
+	changes     []change          // of rows that no index finds
 	timeout     time.Duration     // lock_timeout, 0 for none
 	outcome     error             // of a try
 }
@@ -174,9 +175,10 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn, s *statement) {
 		}
 	}
 	w.held = s.held
-	if strings.Contains(strings.ToLower(s.text), "client_min_messages") {
+	if strings.Contains(strings.ToLower(s.text), messages) {
 		w.own(ctx, conn, "SET client_min_messages = debug1")
 	}
+	w.whole(ctx, conn, s)
 }
 
 // try runs a statement in a transaction that is rolled back, to see its locks. It is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -94,6 +95,7 @@ type gate struct {
 	conn      *pgx.Conn
 	contracts []Contract
 	unmet     []Broken
+	names     Identities
 }
 
 // check returns what is not met and was before this file.
@@ -108,7 +110,11 @@ func (g *gate) check(ctx context.Context, file string) (lost []Broken, err error
 			unmet = append(unmet, Broken{Contract: c.Name, Finding: f.String(), Warning: f.Level < schema.Fault})
 		}
 	}
-	for _, b := range unmet {
+	replaced, err := g.replaced(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range append(replaced, unmet...) {
 		if !slices.Contains(g.unmet, b) {
 			lost = append(lost, b)
 			lost[len(lost)-1].File = file
@@ -116,6 +122,27 @@ func (g *gate) check(ctx context.Context, file string) (lost []Broken, err error
 	}
 	g.unmet = unmet
 	return lost, nil
+}
+
+// replaced returns the columns of contracts that were replaced since the last call by
+// others of their names.
+func (g *gate) replaced(ctx context.Context) (broken []Broken, err error) {
+	before := g.names
+	if g.names, err = ReadIdentities(ctx, g.conn); err != nil {
+		return nil, err
+	}
+	for _, r := range before.Replaced(g.names) {
+		column := "\ncolumn " + r.Table + "."
+		if r.Column != "" {
+			column += r.Column + " "
+		}
+		for _, c := range g.contracts {
+			if strings.Contains("\n"+c.String(), column) {
+				broken = append(broken, Broken{Contract: c.Name, Finding: r.String(), Warning: r.Kept})
+			}
+		}
+	}
+	return broken, nil
 }
 
 // never adds what is not met now, and was not at any time.

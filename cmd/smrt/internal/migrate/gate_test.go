@@ -64,6 +64,32 @@ func TestGate(t *testing.T) {
 	check.Same(t, "what breaks", broken, "older after \"2_drop.sql\": column notes.text text false\n")
 }
 
+// TestGateOfReplacements refuses to empty what a release reads, under the same name.
+func TestGateOfReplacements(t *testing.T) {
+	f := newFixture(t, `1_notes CREATE TABLE notes (id bigint PRIMARY KEY, text text, "Old" int, spare int);`)
+	check.Value(up(t.Context(), f.runner()))(t)
+	older := contract(t, "older", "column notes.id bigint", "column notes.text text", `column notes."Old" integer`)
+	for statements, want := range map[string]string{
+		"ALTER TABLE notes DROP spare, ADD spare int;":                                                                                  "",
+		"ALTER TABLE notes DROP text, ADD text text;":                                                                                   "notes.text is a new column: what was in the one that had the name before is gone false",
+		`ALTER TABLE notes RENAME "Old" TO x; ALTER TABLE notes ADD "Old" int;`:                                                         `notes."Old" is another column than before: it lacks what was written to the former one after it was copied true`,
+		"CREATE TABLE x (LIKE notes INCLUDING ALL); ALTER TABLE notes RENAME TO y; ALTER TABLE x RENAME TO notes;":                      "notes is another table than before: it lacks what was written to the former one after it was copied true",
+		`DROP TABLE notes; CREATE TABLE notes (id bigint PRIMARY KEY, text text, "Old" int);`:                                           "notes is a new table: what was in the one that had the name before is gone false",
+		"ALTER TABLE notes RENAME TO x; ALTER TABLE x RENAME text TO y; ALTER TABLE x RENAME y TO text; ALTER TABLE x RENAME TO notes;": "",
+	} {
+		f.write("2_next " + contractPhase + "-- +goose Up\n" + statements)
+		r := f.runner()
+		files, _, err := r.Plan(t.Context(), migrate.Target{Contract: true})
+		check.NoError(t, err)
+		got := ""
+		for _, b := range check.Value(r.Gate(t.Context(), testdb.Pool(t, testdb.Empty, testdb.Direct()).Config().ConnString(), files, []migrate.Contract{older}))(t) {
+			check.Same(t, "file", b.Contract+" "+b.File, "older 2_next.sql")
+			got += fmt.Sprint(b.Finding, " ", b.Warning)
+		}
+		check.Same(t, "what breaks by "+statements, got, want)
+	}
+}
+
 // TestGateOrder copies the schema in the order that the database has seen.
 func TestGateOrder(t *testing.T) {
 	f := newFixture(t, "1_a CREATE TABLE a (x int);", "3_c ALTER TABLE a RENAME x TO y;")

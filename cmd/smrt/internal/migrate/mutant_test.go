@@ -40,6 +40,8 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"files of the contract phase wait", "folder.go", "case f.Contract && !target.Contract:", "case f.Contract && target.Version < 0:", "TestPlan"},
 		{"files of the contract phase alone may be late", "folder.go", "f.Version < highest && !f.Contract", "f.Version < highest && false", "TestPlan"},
 		{"contracts are checked after each file", "gate.go", "lost[len(lost)-1].File = file", "_ = file", "TestGate"},
+		{"a column that is made anew is no longer what a release needs", "gate.go", "append(replaced, unmet...)", "append(replaced[:0], unmet...)", "TestGateOfReplacements"},
+		{"what no release needs may be made anew", "gate.go", `strings.Contains("\n"+c.String(), column)`, `strings.Contains("\n"+c.String(), column[:3])`, "TestGateOfReplacements"},
 		{"a copy has the order of the database", "lease.go", "for i := len(recorded) - 1; i >= 0; i--", "for i := range recorded", "TestGateOrder"},
 		{"a requirement that was never met is broken", "gate.go", "broken = g.never(broken)", "_ = g.never(broken)", "TestGate"},
 		{"the line is that of the statement", "watch.go", "e.Line = w.last.First", "e.Line = f.script.Statements[0].First", "TestErrorsNameTheLine"},
