@@ -21,7 +21,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	sent := &testdb.Counter{}
 	pool := testdb.Pool(t, shop.Schema, testdb.Configure(sent.Attach), testdb.MaxConns(1))
-	check.NoError(t, slots.Check(t.Context(), pool, os.DirFS("../internal/shop/shopdb"), shop.Orders, shop.Customers))
+	check.NoError(t, slots.Check(t.Context(), pool, os.DirFS("../internal/shop/shopdb"), shop.Orders, shop.Customers, shop.Products))
 
 	for sql, says := range map[string]string{
 		"SELECT 1 FROM orders o WHERE true /* smrt:where orders o */ ORDER BY /* smrt:order orders o */ o.id LIMIT 9 /* smrt:limit */": "",

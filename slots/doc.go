@@ -51,7 +51,8 @@
 // not stand behind GROUP BY, is its error when the statement is prepared, and nothing
 // runs.
 //
-// [Check] prepares every query with its slots filled, in a test.
+// [Check] prepares every query with its slots filled, in a test. [Lint] says besides what
+// is likely meant otherwise, and smrt lint --queries prints it.
 //
 // # Handles
 //

@@ -59,5 +59,20 @@ func TestRulesAreGuarded(t *testing.T) {
 			`p.text.Start = strings.IndexByte(p.text.SQL, '\n') + 1`, `p.text.Start = 0`,
 			"TestNamesStay",
 		},
+		{
+			"queries that show deleted rows are found", "lint.go",
+			"column := t.SoftDelete.Quoted; !text.Mentions(p.Alias, column) {", "column := t.SoftDelete.Quoted; column == \"\" {",
+			"TestLintOfQueries",
+		},
+		{
+			"a column of another table is none of the slot's", "../internal/slot/names.go",
+			" && meta.Quote(tokens[i-2].Name()) == alias {", " {",
+			"TestLintOfQueries",
+		},
+		{
+			"an order ends where the query goes on", "../internal/slot/names.go",
+			"		if depth < 0 || depth == 0 && ends(&terms[i]) {\n", "		if false {\n",
+			"TestLintOfQueries",
+		},
 	})
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/smrt-go/smrt/cmd/smrt/internal/lint"
 	"github.com/smrt-go/smrt/cmd/smrt/internal/migrate"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
 	"github.com/smrt-go/smrt/cmd/smrt/internal/source"
 )
 
@@ -19,13 +23,16 @@ type lintCommand struct {
 	Contract []string      `help:"Contracts of releases that still run, which must hold after each migration." placeholder:"FILE"`
 	Timeout  time.Duration `name:"lock-timeout" help:"The lock_timeout that they are run with in earnest, where they set none." placeholder:"DURATION"`
 	Scratch  string        `help:"Server on which a database is made to run them in, and removed. Default: a private server, which needs PostgreSQL's programs." placeholder:"URL"`
+	Queries  []string      `help:"Directories of packages that sqlc wrote, whose queries with slots are judged on the migrated database." placeholder:"DIR" type:"existingdir"`
+	Packages []string      `help:"Packages with the tables of their slots. Default: ./..." placeholder:"PACKAGE"`
 }
 
 // Help explains the command where its flags are listed.
 func (lintCommand) Help() string {
 	return `The migrations are run, one by one, and what the server locks, scans and rewrites is
 reported. The rules are in docs/guides/migrations.md. A finding is allowed by a line above
-the statement: -- smrt:allow L3 and the reason.`
+the statement: -- smrt:allow L3 and the reason. With --queries, the places of sqlc's queries
+that package slots fills are filled and prepared, which runs nothing (docs/guides/sqlc.md).`
 }
 
 // Run runs the command.
@@ -48,6 +55,12 @@ func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	var tables *program.Tables
+	if len(c.Queries) > 0 { // which takes no server
+		if tables, err = c.tables(ctx); err != nil {
+			return err
+		}
+	}
 	result, err := lint.Run(ctx, lint.Options{Dir: dir, DSN: dsn, From: c.From, Timeout: c.Timeout, Releases: contracts})
 	if missing := (*lint.NoVersionError)(nil); errors.As(err, &missing) {
 		return usageError{fmt.Errorf("--from: %w", err)}
@@ -55,7 +68,55 @@ func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
 	if err != nil {
 		return err
 	}
+	if tables != nil {
+		found, err := c.slots(ctx, tables, dsn)
+		if err != nil {
+			return err
+		}
+		result.Findings = append(result.Findings, found...)
+	}
 	return c.print(r, result)
+}
+
+// lintProgram is what runs in the user's module.
+//
+//go:embed lint.go.tmpl
+var lintProgram string
+
+// tables finds the declared tables.
+func (c *lintCommand) tables(ctx context.Context) (*program.Tables, error) {
+	if len(c.Packages) == 0 {
+		return program.Find(ctx, ".", []string{"./..."})
+	}
+	return program.Find(ctx, ".", c.Packages)
+}
+
+// slots judges the queries with slots on the migrated database.
+func (c *lintCommand) slots(ctx context.Context, tables *program.Tables, dsn string) (findings []lint.Finding, err error) {
+	args := []string{dsn}
+	for _, dir := range c.Queries {
+		dir, err := filepath.Abs(dir) // the program runs elsewhere
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, dir)
+	}
+	var linted struct {
+		Findings [][]lint.SlotFinding `json:"findings"` // of each directory
+		Error    string               `json:"error"`
+	}
+	if err := tables.Run(ctx, template.Must(template.New("lint").Parse(lintProgram)), &linted, args...); err != nil {
+		return nil, err
+	}
+	if linted.Error != "" {
+		return nil, errors.New(linted.Error)
+	}
+	for i, found := range linted.Findings {
+		for _, f := range found {
+			findings = append(findings, f.In(c.Queries[i]))
+		}
+	}
+	return findings, nil
 }
 
 // print prints the report.

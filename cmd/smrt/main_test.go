@@ -370,10 +370,69 @@ func TestLint(t *testing.T) {
 	expect(3, "name one on which a database may be made instead, with --scratch URL")
 }
 
+// TestLintOfSlots judges queries of sqlc's with slots on the database that migrations
+// make.
+func TestLintOfSlots(t *testing.T) {
+	dir := newModule(t)
+	write := func(name, text string) {
+		t.Helper()
+		check.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		check.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	expect := func(want int, says string, args ...string) string {
+		t.Helper()
+		args = append([]string{"lint", "--scratch=" + testdb.Pool(t, testdb.Empty).Config().ConnString(), "--queries", "db"}, args...)
+		status, stdout, stderr := smrt(t, dir, args...)
+		if status != want || !strings.Contains(stdout+stderr, says) {
+			t.Fatalf("%q: status %d, want %d, and %q in\n%s%s", args, status, want, says, stdout, stderr)
+		}
+		return stdout
+	}
+	query := func(sql string) {
+		t.Helper()
+		write("db/q.go", "package db\n\nconst notes = `-- name: Notes :many\n"+sql+"`\n")
+	}
+	write("migrations/00001_notes.sql", "-- +goose Up\nCREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL, deleted_at timestamptz);\n")
+	query("SELECT n.id FROM notes n WHERE n.deleted_at IS NULL AND true /* smrt:where notes n */ ORDER BY /* smrt:order notes n */ n.id")
+	expect(3, "imports github.com/smrt-go/smrt/query")
+	write("tables/tables.go", `package tables
+
+import (
+	"time"
+
+	"github.com/smrt-go/smrt/query"
+)
+
+type Note struct {
+	ID        int64
+	Text      string
+	DeletedAt *time.Time
+}
+
+var Notes = query.NewTable("notes", func(n *Note) *int64 { return &n.ID }, query.SoftDelete(func(n *Note) **time.Time { return &n.DeletedAt }))
+`)
+	expect(0, "1 migrations, 1 of them judged, 0 findings, 0 allowed")
+	query("SELECT n.id FROM notes n WHERE true /* smrt:where notes m */")
+	expect(1, filepath.Join("db", "q.go")+":3: S1 slot: query Notes: with its slots filled it is refused by the server: ", "--packages", "./tables")
+	query("SELECT n.id FROM notes n WHERE true /* smrt:where notes n */ ORDER BY /* smrt:order notes n */ n.text")
+	expect(1, "S2 deleted rows: query Notes: rows of notes that are deleted are among those of its slot\n    SELECT n.id")
+	var report struct {
+		Findings []struct{ Rule, File, Table, Problem, Safe string }
+	}
+	check.NoError(t, json.Unmarshal([]byte(expect(1, "", "--json")), &report))
+	if f := report.Findings; len(f) != 2 || f[1].Rule != "S3" || f[1].Table != "notes" || f[1].Safe != `end the order with the key of notes: "n"."id"` {
+		t.Errorf("the report is %+v", report)
+	}
+	query("SELECT 1")
+	expect(0, "0 findings")
+	write("db/q.go", "package")
+	expect(3, "q.go:1")
+}
+
 // TestLintOfTheShop finds nothing in the shop's migrations but what they allow.
 func TestLintOfTheShop(t *testing.T) {
 	root := check.Value(filepath.Abs(filepath.Join("..", "..")))(t)
-	status, stdout, stderr := smrt(t, root, "lint", "--scratch="+testdb.Pool(t, testdb.Empty).Config().ConnString())
+	status, stdout, stderr := smrt(t, root, "lint", "--queries=internal/shop/shopdb", "--packages=./internal/shop/tables", "--scratch="+testdb.Pool(t, testdb.Empty).Config().ConnString())
 	if status != 0 || !strings.Contains(stdout, "6 of them judged, 0 findings, 2 allowed") || strings.Count(stdout, ": L5 ") != 2 {
 		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}

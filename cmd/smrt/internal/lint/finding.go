@@ -22,6 +22,9 @@ const (
 	Replaced = "L11"   // a name means another table or column
 	Unseen   = "L12"   // a block does what is not seen here
 	Allowing = "allow" // an annotation that allows nothing
+	Slot     = "S1"    // a slot of a query cannot be filled
+	Deleted  = "S2"    // a query with a slot shows deleted rows
+	Order    = "S3"    // an order of a query does not end with the key
 )
 
 // names are the rules' names, by which people remember them.
@@ -29,6 +32,7 @@ var names = map[string]string{
 	Rewrite: "rewrite", Scan: "scan under a lock", Build: "index under a lock", Timeout: "no lock timeout", Tables: "several tables locked",
 	Rows: "rows under a lock", Contract: "needed by a release", Repeat: "not repeatable", Catalog: "catalog",
 	Whole: "all rows at once", Replaced: "replaced", Unseen: "not seen", Allowing: "allowance",
+	Slot: "slot", Deleted: "deleted rows", Order: "order without key",
 }
 
 // Finding is one statement that breaks one rule.
