@@ -1,7 +1,7 @@
 -- name: SearchProducts :many
 -- SearchProducts finds the products on sale that a customer's words describe, best match first: a hit in the name
 -- weighs more than one in the description. The words are read as a search engine reads them: "exact phrase", or,
--- -without.
+-- -without. What else the customer chose, a category or a price, goes into its slot.
 --
 -- Here because ranking, and a parsed query used twice, are expressions of text search and not comparisons of columns.
 -- Index: products_search_idx.
@@ -9,8 +9,23 @@ SELECT p.id, p.category_id, p.sku, p.name, p.price_cents, p.stock, ts_rank(p.sea
 FROM products AS p, websearch_to_tsquery('english', @words) AS q
 WHERE p.search @@ q
   AND p.deleted_at IS NULL
+  AND true /* smrt:where products p */
 ORDER BY rank DESC, p.id
 LIMIT @max_rows;
+
+-- name: SearchFacets :many
+-- SearchFacets says for each category how many products a search finds there, and between which prices: the column
+-- beside its results. It takes the filters of SearchProducts.
+--
+-- Here because it groups what text search finds.
+-- Index: products_search_idx.
+SELECT p.category_id, count(*) AS products, min(p.price_cents)::bigint AS cheapest, max(p.price_cents)::bigint AS dearest
+FROM products AS p
+WHERE p.search @@ websearch_to_tsquery('english', @words)
+  AND p.deleted_at IS NULL
+  AND true /* smrt:where products p */
+GROUP BY p.category_id
+ORDER BY products DESC, p.category_id;
 
 -- name: CategoryTree :many
 -- CategoryTree lists a category and everything below it, parents before children and siblings in their order; without a

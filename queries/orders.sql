@@ -35,7 +35,7 @@ SELECT EXISTS (
 --
 -- Here because a row has columns of two tables and aggregates of a third.
 -- Indexes: orders_pkey, order_items_pkey.
-SELECT o.id, o.status, o.placed_at, o.total_cents, c.name AS customer,
+SELECT o.id, o.customer_id, o.status, o.placed_at, o.total_cents, c.name AS customer,
        count(i.line_no)                     AS lines,
        COALESCE(sum(i.quantity), 0)::bigint AS pieces
 FROM orders AS o

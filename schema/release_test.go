@@ -240,6 +240,7 @@ func (s steps) queries(product, order, category int64, cart pgtype.UUID) {
 	s.step("CategoryCounts", errorOf(q.CategoryCounts(ctx, []int64{category})))
 	s.step("CategoryTree", errorOf(q.CategoryTree(ctx, nil)))
 	s.step("ProductRatings", errorOf(q.ProductRatings(ctx, []int64{product})))
+	s.step("SearchFacets", errorOf(q.SearchFacets(ctx, "tea")))
 	s.step("SearchProducts", errorOf(q.SearchProducts(ctx, shopdb.SearchProductsParams{Words: "tea", MaxRows: 9})))
 	s.step("UpdatePrices", errorOf(q.UpdatePrices(ctx, shopdb.UpdatePricesParams{ProductIDs: []int64{product}, PricesCents: []int64{700}})))
 	s.step("LowInventory", errorOf(q.LowInventory(ctx, 9)))

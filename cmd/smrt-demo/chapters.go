@@ -40,10 +40,14 @@ var chapters = []chapter{
 	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
-		{"A filter, an order and a limit in sqlc's own query", "A comment in queries/orders.sql marks the places; what sqlc generates is as it was.", filledSlots},
 		{"Both in one transaction", "products.With(tx) is the same repository on another handle.", transaction},
 		{"Once, however often it is asked for", "A key makes a transaction apply once; conflicts and lost answers are tried again.", applyOnce},
 		{"What the plan cache did", "Each shape of query was rendered once in this tour, and then found by its structure.", planCache},
+	}},
+	{"The caller's choice in the SQL of sqlc", []step{
+		{"A filter, an order and a limit in sqlc's own query", "A comment in queries/orders.sql marks the places; what sqlc generates is as it was.", filledSlots},
+		{"A search with facets", "Two statements of sqlc's, and one filter that fills the slots of both.", searchWithFacets},
+		{"What belongs to the rows", "A relation of orders, by the key in sqlc's rows: one statement for all of them.", linesOfRows},
 	}},
 	{"Replicas", []step{
 		{"Read your own write on a standby", "A router sends reads to the standby; a session makes it wait until that has the write.", readOwnWrite},

@@ -10,6 +10,7 @@ import (
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/seed"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/slots"
@@ -73,6 +74,50 @@ func filledSlots(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
 		out.tell("order %-6d %-30s %2d lines %12s", o.ID, o.Customer, o.Lines, euros(o.TotalCents))
 	}
 	out.expect(ctx, "the largest paid order", orders[0].TotalCents, "select max(total_cents) from orders where status = 'paid'")
+}
+
+func searchWithFacets(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	const words = "quiet kettle or quiet pan"
+	cheap := query.Where(shop.Price.Lt(100_00))
+	queries := shopdb.New(slots.On(pool, slots.For(shop.Products, cheap)))
+	found, err := queries.SearchProducts(ctx, shopdb.SearchProductsParams{
+		Words: words, MaxRows: 3,
+	})
+	out.must(err)
+	facets, err := queries.SearchFacets(ctx, words)
+	out.must(err)
+	out.stop(int64(len(found) + len(facets)))
+
+	for _, p := range found {
+		out.tell("%-60s %12s", p.Name, euros(p.PriceCents))
+		out.check(p.PriceCents < 100_00, "%s is not cheap", p.Name)
+	}
+	var all int64
+	for _, f := range facets {
+		all += f.Products
+	}
+	out.tell("%d products in %d categories", all, len(facets))
+	out.expect(ctx, "products of all facets", all,
+		"select count(*) from products where search @@ websearch_to_tsquery('english', $1) and deleted_at is null and price_cents < 10000", words)
+	out.sends(2)
+}
+
+// rowLines are the lines of the order that a row is of.
+var rowLines = preload.ToManyBy(shop.OrderLines, func(r *shopdb.ListOrdersRow) *int64 { return &r.ID })
+
+func linesOfRows(ctx context.Context, pool *pgxpool.Pool, out *outcome) {
+	latest := query.All[shop.Order]().OrderBy(shop.PlacedAt.Desc()).Limit(100)
+	orders, err := shopdb.New(slots.On(pool, slots.For(shop.Orders, latest))).ListOrders(ctx)
+	out.must(err)
+	lines, err := rowLines.Load(ctx, pool, orders)
+	out.must(err)
+	out.stop(int64(len(orders)))
+
+	for i, o := range orders {
+		out.check(int64(len(lines[i])) == o.Lines, "order %d has %d lines, want %d", o.ID, len(lines[i]), o.Lines)
+	}
+	out.tell("%d orders, the latest of %s with %d lines", len(orders), orders[0].Customer, len(lines[0]))
+	out.sends(2)
 }
 
 func transaction(ctx context.Context, pool *pgxpool.Pool, out *outcome) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -57,7 +58,7 @@ func walk(ctx context.Context, s *Service) error {
 	}
 	fmt.Println("red:", len(red), red[0].SKU)
 
-	for _, step := range []func(context.Context, *Service, *billing.Customer, *billing.Customer) error{bill, find, report, usage, remove} {
+	for _, step := range []func(context.Context, *Service, *billing.Customer, *billing.Customer) error{bill, find, report, list, usage, remove} {
 		if err := step(ctx, s, &ada, &bob); err != nil {
 			return err
 		}
@@ -129,6 +130,22 @@ func report(ctx context.Context, s *Service, _, _ *billing.Customer) error {
 		fmt.Println("overdue:", v.Customer.Email, rows[i].Days, "days", len(v.Lines), "lines")
 	}
 	return nil
+}
+
+// list fills the slots of queries of sqlc.
+func list(ctx context.Context, s *Service, ada, _ *billing.Customer) error {
+	rows, total, err := NewList(s.pool).Rows(ctx, Listing{Statuses: []billing.Status{billing.Open}, Largest: true, Rows: 1})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		fmt.Println("list:", row.Customer, text(row.Total), row.Lines, "lines, the first of", row.Items[0].Product.Name, "of", total)
+	}
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		n, err := Note(ctx, s.queries, tx, ada.ID, []byte(`{"po": 4712}`))
+		fmt.Println("noted:", n)
+		return err
+	})
 }
 
 // usage loads rows with COPY, and reads what sqlc and a repository say of them.

@@ -48,9 +48,10 @@ func inExample(t *testing.T, args ...string) *exec.Cmd {
 func TestExampleModule(t *testing.T) {
 	readExample(t)
 	for name, args := range map[string][]string{
-		"vet":     {"go", "vet", "./..."},
-		"billing": {"go", "test", "-count=1", "."},
-		"pgtypes": {"go", "test", "-count=1", "./pgtypes"},
+		"vet":      {"go", "vet", "./..."},
+		"billing":  {"go", "test", "-count=1", "."},
+		"pgtypes":  {"go", "test", "-count=1", "./pgtypes"},
+		"injected": {"go", "test", "-count=1", "./injected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +81,7 @@ func readExample(t *testing.T) {
 // TestVersionOfSqlc compares the version in each go:generate line of the example
 // module with the one that is pinned for its generated code.
 func TestVersionOfSqlc(t *testing.T) {
-	for _, file := range []string{"main.go", "pgtypes/main.go"} {
+	for _, file := range []string{"main.go", "pgtypes/main.go", "injected/main.go"} {
 		text := string(check.Value(os.ReadFile(filepath.Join(root, exampleModule, file)))(t))
 		m := regexp.MustCompile(`(?m)^//go:generate go run (\S+) generate$`).FindStringSubmatch(text)
 		if m == nil {

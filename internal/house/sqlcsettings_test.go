@@ -26,6 +26,7 @@ var sqlcChanges = map[string]sqlcChange{
 	"no tags":              {from: "emit_db_tags: true", to: "emit_db_tags: false", want: `Address2 +\*string\n`},
 	"no pointers":          {from: "types: true", to: "types: false", want: `Phone +pgtype\.Text.*(?s:.*)VoidFrom +NullInvoiceStatus`},
 	"nil slices":           {from: "slices: true", to: "slices: false", want: `var items \[\]OverdueRow`},
+	"no interface":         {from: "        emit_interface: true\n", gone: `type Querier interface`},
 	"no Valid":             {from: "valid_method: true", to: "valid_method: false", gone: `func (e InvoiceStatus) Valid() bool`},
 	"default initialisms":  {from: "initialisms: [id, sku]", want: `Sku +string`},
 	"without id":           {from: "[id, sku]", to: "[sku]", want: `\bId +int64`},

@@ -12,6 +12,8 @@ import (
 
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/shopdb"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/slots"
 )
 
 func TestSearchProducts(t *testing.T) {
@@ -61,6 +63,35 @@ func TestSearchProducts(t *testing.T) {
 	if best != want {
 		t.Errorf("got %+v, want %+v", best, want)
 	}
+}
+
+// TestSearchWithFacets: what the customer chose restricts the results and the facets alike.
+func TestSearchWithFacets(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	audio, office := f.category(0, 0, "audio"), f.category(0, 1, "office")
+	speaker, mouse, keyboard := f.product("Wireless Speaker", audio), f.product("Wireless Mouse", office), f.product("Wireless Keyboard", office)
+	f.exec(`UPDATE products SET price_cents = id * 100, stock = id % 2`)
+	f.remove(f.product("Wireless Pen", office))
+
+	search := func(chosen ...query.Predicate[shop.Product]) (ids []int64, facets []shopdb.SearchFacetsRow) {
+		queries := shopdb.New(slots.On(f.db, slots.For(shop.Products, query.Where(chosen...))))
+		found := must(queries.SearchProducts(t.Context(), shopdb.SearchProductsParams{Words: "wireless", MaxRows: 10}))(t)
+		return each(found, func(r shopdb.SearchProductsRow) int64 { return r.ID }), must(queries.SearchFacets(t.Context(), "wireless"))(t)
+	}
+	all := []shopdb.SearchFacetsRow{
+		{CategoryID: office, Products: 2, Cheapest: mouse * 100, Dearest: keyboard * 100},
+		{CategoryID: audio, Products: 1, Cheapest: speaker * 100, Dearest: speaker * 100},
+	}
+	ids, facets := search()
+	equal(t, "products", ids, []int64{speaker, mouse, keyboard})
+	equal(t, "facets", facets, all)
+	ids, facets = search(shop.ProductCategoryID.Eq(office))
+	equal(t, "of one category", ids, []int64{mouse, keyboard})
+	equal(t, "facets of one category", facets, all[:1])
+	ids, facets = search(shop.Price.Ge(keyboard*100), shop.ProductCategory.Has())
+	equal(t, "of a price", ids, []int64{keyboard})
+	equal(t, "facets of a price", facets, []shopdb.SearchFacetsRow{{CategoryID: office, Products: 1, Cheapest: keyboard * 100, Dearest: keyboard * 100}})
 }
 
 func TestCategoryTree(t *testing.T) {

@@ -38,6 +38,7 @@ var planned = map[string]struct {
 	args []any
 }{
 	"SearchProducts":     {shopdb.SearchProducts, []any{"kettle steel", 20}},
+	"SearchFacets":       {shopdb.SearchFacets, []any{"kettle steel"}},
 	"CategoryTree":       {shopdb.CategoryTree, []any{1}},
 	"CategoryCounts":     {shopdb.CategoryCounts, []any{[]int64{1}}},
 	"BoughtTogether":     {shopdb.BoughtTogether, []any{10, 1, 100}},

@@ -1,5 +1,5 @@
 // Command generate compiles SQL with sqlc: queries/ into internal/shop/shopdb, and the queries of the example module into
-// two packages there. Run it in the root of the repository.
+// three packages there. Run it in the root of the repository.
 //
 //	go run ./internal/shop/generate          # write what sqlc makes
 //	go run ./internal/shop/generate -check   # compare only; exit 1 if the checked-in files are not what sqlc makes
@@ -44,6 +44,7 @@ func projects() []project {
 		{"sqlc.yaml", []string{"queries"}, "internal/shop/shopdb"},
 		{example + "/sqlc.yaml", inputs, example + "/internal/billingdb"},
 		{example + "/pgtypes/sqlc.yaml", inputs, example + "/pgtypes/db"},
+		{example + "/injected/sqlc.yaml", inputs, example + "/injected/db"},
 	}
 }
 
@@ -70,7 +71,7 @@ func run(ctx context.Context, check bool) (err error) {
 	made := map[string]tree{}
 	err = withDatabase(ctx, func(dsn string) error {
 		for _, p := range projects() {
-			dir := filepath.Join(workspace, filepath.Base(p.output))
+			dir := filepath.Join(workspace, p.output)
 			files, err := p.generate(ctx, dir, dsn)
 			if err != nil {
 				return err

@@ -257,11 +257,59 @@ func (q *Queries) ProductRatings(ctx context.Context, productIds []int64) ([]Pro
 	return items, nil
 }
 
+const SearchFacets = `-- name: SearchFacets :many
+SELECT p.category_id, count(*) AS products, min(p.price_cents)::bigint AS cheapest, max(p.price_cents)::bigint AS dearest
+FROM products AS p
+WHERE p.search @@ websearch_to_tsquery('english', $1)
+  AND p.deleted_at IS NULL
+  AND true /* smrt:where products p */
+GROUP BY p.category_id
+ORDER BY products DESC, p.category_id
+`
+
+type SearchFacetsRow struct {
+	CategoryID int64 `db:"category_id" json:"category_id"`
+	Products   int64 `db:"products" json:"products"`
+	Cheapest   int64 `db:"cheapest" json:"cheapest"`
+	Dearest    int64 `db:"dearest" json:"dearest"`
+}
+
+// SearchFacets says for each category how many products a search finds there, and between which prices: the column
+// beside its results. It takes the filters of SearchProducts.
+//
+// Here because it groups what text search finds.
+// Index: products_search_idx.
+func (q *Queries) SearchFacets(ctx context.Context, words string) ([]SearchFacetsRow, error) {
+	rows, err := q.db.Query(ctx, SearchFacets, words)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchFacetsRow{}
+	for rows.Next() {
+		var i SearchFacetsRow
+		if err := rows.Scan(
+			&i.CategoryID,
+			&i.Products,
+			&i.Cheapest,
+			&i.Dearest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SearchProducts = `-- name: SearchProducts :many
 SELECT p.id, p.category_id, p.sku, p.name, p.price_cents, p.stock, ts_rank(p.search, q) AS rank
 FROM products AS p, websearch_to_tsquery('english', $1) AS q
 WHERE p.search @@ q
   AND p.deleted_at IS NULL
+  AND true /* smrt:where products p */
 ORDER BY rank DESC, p.id
 LIMIT $2
 `
@@ -283,7 +331,7 @@ type SearchProductsRow struct {
 
 // SearchProducts finds the products on sale that a customer's words describe, best match first: a hit in the name
 // weighs more than one in the description. The words are read as a search engine reads them: "exact phrase", or,
-// -without.
+// -without. What else the customer chose, a category or a price, goes into its slot.
 //
 // Here because ranking, and a parsed query used twice, are expressions of text search and not comparisons of columns.
 // Index: products_search_idx.

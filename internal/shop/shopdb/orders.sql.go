@@ -38,7 +38,7 @@ func (q *Queries) AnyOrderWaiting(ctx context.Context, arg AnyOrderWaitingParams
 }
 
 const ListOrders = `-- name: ListOrders :many
-SELECT o.id, o.status, o.placed_at, o.total_cents, c.name AS customer,
+SELECT o.id, o.customer_id, o.status, o.placed_at, o.total_cents, c.name AS customer,
        count(i.line_no)                     AS lines,
        COALESCE(sum(i.quantity), 0)::bigint AS pieces
 FROM orders AS o
@@ -53,6 +53,7 @@ LIMIT 1000 /* smrt:limit */
 
 type ListOrdersRow struct {
 	ID         int64       `db:"id" json:"id"`
+	CustomerID int64       `db:"customer_id" json:"customer_id"`
 	Status     OrderStatus `db:"status" json:"status"`
 	PlacedAt   time.Time   `db:"placed_at" json:"placed_at"`
 	TotalCents int64       `db:"total_cents" json:"total_cents"`
@@ -77,6 +78,7 @@ func (q *Queries) ListOrders(ctx context.Context) ([]ListOrdersRow, error) {
 		var i ListOrdersRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.CustomerID,
 			&i.Status,
 			&i.PlacedAt,
 			&i.TotalCents,

@@ -7,6 +7,7 @@ package billingdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -49,6 +50,72 @@ func (q *Queries) CloseInvoice(ctx context.Context, arg CloseInvoiceParams) (Inv
 		&i.LedgerEntry,
 	)
 	return i, err
+}
+
+const listInvoices = `-- name: ListInvoices :many
+SELECT i.id, i.customer_id, i.status, i.due_on, i.total, c.name AS customer, count(l.line_no) AS lines
+FROM invoices AS i
+JOIN customers AS c ON c.id = i.customer_id AND c.deleted_at IS NULL
+LEFT JOIN invoice_lines AS l ON l.invoice_id = i.id
+WHERE true /* smrt:where invoices i */
+  AND true /* smrt:where customers c */
+GROUP BY i.id, c.id
+ORDER BY /* smrt:order invoices i */ i.id
+LIMIT 1000 /* smrt:limit */
+`
+
+type ListInvoicesRow struct {
+	ID         pgtype.UUID    `db:"id"`
+	CustomerID int64          `db:"customer_id"`
+	Status     InvoiceStatus  `db:"status"`
+	DueOn      *time.Time     `db:"due_on"`
+	Total      pgtype.Numeric `db:"total"`
+	Customer   string         `db:"customer"`
+	Lines      int64          `db:"lines"`
+}
+
+// ListInvoices is the list of the back office: filtered, ordered and cut off as its user likes, through its slots.
+func (q *Queries) ListInvoices(ctx context.Context) ([]ListInvoicesRow, error) {
+	rows, err := q.db.Query(ctx, listInvoices)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListInvoicesRow{}
+	for rows.Next() {
+		var i ListInvoicesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CustomerID,
+			&i.Status,
+			&i.DueOn,
+			&i.Total,
+			&i.Customer,
+			&i.Lines,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const noteInvoices = `-- name: NoteInvoices :execrows
+UPDATE invoices AS i
+SET notes = $1, version = i.version + 1, updated_at = now()
+WHERE i.status = 'open' AND false /* smrt:where invoices i */
+`
+
+// NoteInvoices sets the notes of the open invoices that its slot says; without, of none.
+func (q *Queries) NoteInvoices(ctx context.Context, notes json.RawMessage) (int64, error) {
+	result, err := q.db.Exec(ctx, noteInvoices, notes)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const overdue = `-- name: Overdue :many
