@@ -47,11 +47,11 @@ const (
 // backfill is what an annotation says of a file: that its statement is run for the rows
 // of a table in batches, by their key.
 type backfill struct {
-	table string // as it is written
-	key   string // as it is written in the statement, perhaps behind the name of a table
-	text  string // the statement
-	line  int    // its first in the file
-	mark  int    // where in it the condition on the key goes
+	table string   // as it is written
+	keys  []string // columns as they are written in the statement, perhaps behind the name of a table
+	text  string   // the statement
+	line  int      // its first in the file
+	mark  int      // where in it the condition on the key goes
 	at    annotation.Annotation
 }
 
@@ -68,12 +68,12 @@ func newBackfill(a annotation.Annotation, file *script.Script) (*backfill, error
 		case name == "table" && value != "":
 			b.table = value
 		case name == "key" && value != "":
-			b.key = value
+			b.keys = list(value)
 		default:
-			return nil, b.problem("%s is neither table=NAME nor key=COLUMN", arg)
+			return nil, b.problem("%s is neither table=NAME nor key=COLUMN, or key=COLUMN,COLUMN", arg)
 		}
 	}
-	if b.table == "" || b.key == "" {
+	if b.table == "" || len(b.keys) == 0 {
 		return nil, b.problem("it needs table=NAME and key=COLUMN")
 	}
 	up, begins := file.Up()
@@ -98,10 +98,23 @@ func newBackfill(a annotation.Annotation, file *script.Script) (*backfill, error
 	if !slices.ContainsFunc(first, func(t sqltext.Token) bool { return t.IsName() && t.Name() == names[len(names)-1].Name() }) {
 		return nil, b.problem("the statement has no table %s, by whose keys the batches go: others would be left out", b.table)
 	}
-	if setsColumn(first, b.column()) {
-		return nil, b.problem("the statement changes %s, so a later batch would meet a row again: use another unique column", b.column())
+	for _, column := range b.columns() {
+		if setsColumn(first, column) {
+			return nil, b.problem("the statement changes %s, so a later batch would meet a row again: use another unique key", column)
+		}
 	}
 	return b, nil
+}
+
+// list splits a list of names at its commas.
+func list(names string) (all []string) {
+	begin := 0
+	for _, t := range sqltext.Append(nil, names) {
+		if t.IsMark(",") {
+			all, begin = append(all, names[begin:t.Pos]), t.Pos+1
+		}
+	}
+	return append(all, names[begin:])
 }
 
 // setsColumn reports whether a statement is an UPDATE that sets a column.
@@ -161,19 +174,57 @@ func (b *backfill) problem(format string, args ...any) error {
 	return &annotation.Error{File: b.at.File, Line: b.at.Line, Problem: "smrt:backfill: " + fmt.Sprintf(format, args...)}
 }
 
-// column returns the name of the key's column, as the catalog has it.
-func (b *backfill) column() string {
-	tokens := sqltext.Append(nil, b.key)
-	return tokens[len(tokens)-1].Name()
+// columns returns the names of the key's columns, as the catalog has them. One that is
+// left out has none.
+func (b *backfill) columns() (names []string) {
+	for _, key := range b.keys {
+		name := ""
+		if tokens := sqltext.Append(nil, key); len(tokens) > 0 {
+			name = tokens[len(tokens)-1].Name()
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
-// statement returns the statement for the rows up to a key, and behind one.
-func (b *backfill) statement(of, behind string) string {
-	condition := "AND " + b.key + " <= $1::text::" + of
-	if behind != "" {
-		condition += " AND " + b.key + " > " + behind
+// statement returns the statement for the rows up to the key that is $1, and behind the
+// one that is $2 if there is one.
+func (b *backfill) statement(k keyOf, behind bool) string {
+	key := row(b.keys)
+	condition := "AND " + key + " <= " + k.parameter(1)
+	if behind {
+		condition += " AND " + key + " > " + k.parameter(2)
 	}
 	return b.text[:b.mark] + condition + b.text[b.mark+len(marker):]
+}
+
+// next returns the query for the number of the next rows of the table, $1 at most, and
+// the key of the last: behind the one that is $2 if there is one.
+func (b *backfill) next(k keyOf, behind bool) string {
+	columns, last, where := b.columns(), "k1::text", ""
+	var names, ascending, descending, texts []string
+	for i, column := range columns {
+		columns[i] = pgx.Identifier{column}.Sanitize()
+		name := fmt.Sprint("k", i+1)
+		names, texts = append(names, columns[i]+" AS "+name), append(texts, name+"::text")
+		ascending, descending = append(ascending, fmt.Sprint(i+1)), append(descending, "batch."+name+" DESC")
+	}
+	if len(columns) > 1 {
+		last = "ARRAY[" + strings.Join(texts, ", ") + "]::text"
+	}
+	if behind {
+		where = "WHERE " + row(columns) + " > " + k.parameter(2)
+	}
+	return "WITH batch AS MATERIALIZED (SELECT " + strings.Join(names, ", ") + " FROM " + b.table + " " + where + " ORDER BY " + strings.Join(ascending, ", ") + " LIMIT $1) " +
+		"SELECT (SELECT count(*) FROM batch), (SELECT " + last + " FROM batch ORDER BY " + strings.Join(descending, ", ") + " LIMIT 1)"
+}
+
+// row returns expressions as one that is compared as a whole, in their order.
+func row(expressions []string) string {
+	if len(expressions) == 1 {
+		return expressions[0]
+	}
+	return "(" + strings.Join(expressions, ", ") + ")"
 }
 
 // checkpoints has a row for each backfill that has begun and not ended.
@@ -192,26 +243,49 @@ func forget(ctx context.Context, db database.DBTxConn, version int64) error {
 
 // keyOf is what the server knows of a key.
 type keyOf struct {
-	kind string // its type
-	rows int64  // of the table, about; -1 if unknown
+	kinds []string // types of its columns
+	rows  int64    // of the table, about; -1 if unknown
+}
+
+// parameter returns a key that is sent as a text: that of its column, or of an array of
+// those of several.
+func (k keyOf) parameter(number int) string {
+	if len(k.kinds) == 1 {
+		return fmt.Sprintf("$%d::text::%s", number, k.kinds[0])
+	}
+	var all []string
+	for i, kind := range k.kinds {
+		all = append(all, fmt.Sprintf("($%d::text::text[])[%d]::%s", number, i+1, kind))
+	}
+	return row(all)
 }
 
 // keyOf asks the server what the key is. Batches need one that is unique, so that a
 // batch ends, and never NULL, so that no row is left out.
 func (b *backfill) keyOf(ctx context.Context, conn *sql.Conn) (k keyOf, err error) {
-	var notNull, unique bool
-	err = conn.QueryRowContext(ctx, `SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull, c.reltuples::bigint,
-		EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
-		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.oid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped`,
-		b.table, b.column()).Scan(&k.kind, &notNull, &k.rows, &unique)
-	if errors.Is(err, sql.ErrNoRows) {
-		return k, b.problem("there is no column %s of a table %s", b.column(), b.table)
+	const unknown = "there is no column %s of a table %s"
+	var numbers []string
+	for _, column := range b.columns() {
+		var kind, number string
+		var notNull bool
+		err := conn.QueryRowContext(ctx, `SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull, c.reltuples::bigint, a.attnum::text
+			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.oid = to_regclass($1) AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped`,
+			b.table, column).Scan(&kind, &notNull, &k.rows, &number)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return k, b.problem(unknown, column, b.table)
+		case err != nil:
+			return k, err
+		case !notNull:
+			return k, b.problem("%s of %s may be NULL, so rows could be left out: name the columns of the primary key", column, b.table)
+		}
+		k.kinds, numbers = append(k.kinds, kind), append(numbers, number)
 	}
-	if err == nil && (!notNull || !unique) {
-		return k, b.problem("%s of %s is not NOT NULL with a unique index on it alone, so rows could be left out: name the primary key", b.column(), b.table)
+	var unique bool
+	err = conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+		AND array_to_string((i.indkey::int2[])[0:i.indnkeyatts - 1], ' ') = $2)`, b.table, strings.Join(numbers, " ")).Scan(&unique)
+	if err == nil && !unique {
+		return k, b.problem("%s of %s have no unique index on them alone, in this order, so rows could be left out: name the columns of the primary key", strings.Join(b.columns(), ", "), b.table)
 	}
 	return k, err
 }
-
-// quoted returns the key's column for a statement on the table alone.
-func (b *backfill) quoted() string { return pgx.Identifier{b.column()}.Sanitize() }

@@ -84,6 +84,36 @@ SELECT 1;`)
 	}
 }
 
+// TestBackfillKeysOfSeveralColumns changes rows by such a key, and is killed in between.
+func TestBackfillKeysOfSeveralColumns(t *testing.T) {
+	f := newFixture(t, `1_count -- smrt:backfill table=notes key=x.k2,x."b, c",x.k1
+-- +goose Up
+UPDATE notes AS x SET n = x.n + 1 WHERE true /* smrt:batch */;`)
+	f.exec(`CREATE TABLE notes (k1 text, k2 int, "b, c" bool DEFAULT true, id int DEFAULT 0, n int NOT NULL DEFAULT 0, PRIMARY KEY (k2, "b, c", k1))`)
+	f.exec(`INSERT INTO notes (k1, k2) SELECT s || i, i % 17 FROM generate_series(1, 500) AS i, unnest(ARRAY['a,"{}', 'ä', E'\\ \'']) AS s`)
+	r := f.runner()
+	n := 0
+	r.BeforeStatement(func(pid uint32, sqlText string) {
+		if !strings.HasPrefix(sqlText, "UPDATE notes") {
+			return
+		}
+		if n++; n == 3 {
+			f.exec("SELECT pg_terminate_backend($1)", int32(pid))
+			f.until("0", "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", int32(pid))
+		}
+	})
+	if _, err := up(t.Context(), r); err == nil {
+		t.Fatal("the run that was killed says nothing")
+	}
+	check.Same(t, "changes after the kill", f.text(changes), "0 1")
+	check.Same(t, "rows changed", f.text("SELECT count(*) FROM notes WHERE n = 1"), f.text("SELECT changed FROM smrt_backfill"))
+	check.Value(up(t.Context(), f.runner()))(t)
+	check.Same(t, "changes of each row", f.text(changes), "1 1")
+	if !f.seen(migrate.Resumes, "goes on behind k2, b, c, k1 {") || !f.seen(migrate.Works, "1500 rows seen, 1500 changed") {
+		t.Errorf("the events are %v", f.events)
+	}
+}
+
 // TestBackfillWithoutSmrt runs the file's text as goose would: it is one statement.
 func TestBackfillWithoutSmrt(t *testing.T) {
 	f := newNotes(t)
@@ -166,14 +196,17 @@ func TestBackfillErrors(t *testing.T) {
 		"":                     "it needs table=NAME and key=COLUMN",
 		"table=notes":          "it needs table=NAME and key=COLUMN",
 		"table=notes kee=id":   "kee=id is neither table=NAME nor key=COLUMN",
+		"table=notes key=id,":  "there is no column  of a table notes",
+		"table=notes key=u,id": "u of notes may be NULL",
+		"table=notes key=n,id": "n, id of notes have no unique index on them alone, in this order",
 		"table=notes key= id":  "key= is neither",
-		"table=notes key=n":    "n of notes is not NOT NULL with a unique index",
-		"table=notes key=u":    "u of notes is not NOT NULL with a unique index",
+		"table=notes key=n":    "n of notes have no unique index on them alone",
+		"table=notes key=u":    "u of notes may be NULL",
 		"table=notes key=id2":  "there is no column id2 of a table notes",
 		"table=missing key=id": "there is no column id of a table missing",
 	} {
 		f := newFixture(t)
-		f.exec("CREATE TABLE notes (id bigint PRIMARY KEY, n int NOT NULL, u int UNIQUE)")
+		f.exec("CREATE TABLE notes (id bigint PRIMARY KEY, n int NOT NULL, u int UNIQUE, UNIQUE (id, n))")
 		f.write("1_x -- smrt:backfill " + text + statement)
 		r, err := migrate.Open(f.opts)
 		if err == nil {

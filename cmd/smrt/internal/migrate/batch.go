@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func (b *batches) resume(ctx context.Context) error {
 	}
 	err := b.read(ctx)
 	if b.before = b.seen; b.last.Valid {
-		b.runner.report(Event{Kind: Resumes, File: b.file.Name, Text: fmt.Sprintf("goes on behind %s %s, %d rows", b.file.batches.column(), b.last.String, b.seen)})
+		b.runner.report(Event{Kind: Resumes, File: b.file.Name, Text: fmt.Sprintf("goes on behind %s %s, %d rows", strings.Join(b.file.batches.columns(), ", "), b.last.String, b.seen)})
 	}
 	return err
 }
@@ -121,18 +122,16 @@ func (b *batches) run(ctx context.Context, tx *sql.Tx) (s step, err error) {
 	if err := b.runner.locker.check(ctx, tx); err != nil {
 		return s, err
 	}
-	key, where, behind, args := b.file.batches.quoted(), "", "", []any{b.size}
+	args := []any{b.size}
 	if b.last.Valid {
-		where, behind = "WHERE "+key+" > $2::text::"+b.key.kind, "$2::text::"+b.key.kind
 		args = append(args, b.last.String)
 	}
-	err = tx.QueryRowContext(ctx, "WITH batch AS MATERIALIZED (SELECT "+key+" AS key FROM "+b.file.batches.table+" "+where+" ORDER BY 1 LIMIT $1) "+
-		"SELECT (SELECT count(*) FROM batch), (SELECT key::text FROM batch ORDER BY batch.key DESC LIMIT 1)", args...).Scan(&s.rows, &s.last)
+	err = tx.QueryRowContext(ctx, b.file.batches.next(b.key, b.last.Valid), args...).Scan(&s.rows, &s.last)
 	if err != nil || s.rows == 0 {
 		return s, err
 	}
 	args[0] = s.last.String
-	result, err := tx.ExecContext(ctx, b.file.batches.statement(b.key.kind, behind), args...)
+	result, err := tx.ExecContext(ctx, b.file.batches.statement(b.key, b.last.Valid), args...)
 	if err != nil {
 		return s, err
 	}

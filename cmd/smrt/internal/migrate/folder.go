@@ -202,11 +202,11 @@ type OrderError struct {
 
 func (e *OrderError) Error() string {
 	return fmt.Sprintf("%s not run, though the database is at version %s: give a newer version to the file, or run it all the same with --allow-missing",
-		list(e.Missing), strconv.FormatInt(e.Version, 10))
+		were(e.Missing), strconv.FormatInt(e.Version, 10))
 }
 
-// list joins names with the verb that follows them.
-func list(names []string) string {
+// were joins names with the verb that follows them.
+func were(names []string) string {
 	if len(names) == 1 {
 		return names[0] + " was"
 	}

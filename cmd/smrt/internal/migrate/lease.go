@@ -182,6 +182,9 @@ func inTransaction(ctx context.Context, db beginner, fn func(*sql.Tx) error) err
 // makes no table where there is none.
 func (s *store) applied(ctx context.Context, db *sql.DB) (versions []int64, err error) {
 	if there, err := s.TableExists(ctx, db); err != nil || !there {
+		if pooler := (*PoolerError)(nil); errors.As(err, &pooler) {
+			return nil, pooler
+		}
 		if lost := (*pgconn.ConnectError)(nil); errors.As(err, &lost) {
 			return nil, lost // which is not about the table
 		}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
 	"github.com/smrt-go/smrt/cmd/smrt/internal/annotation"
@@ -101,13 +100,14 @@ func Open(opts Options) (*Runner, error) {
 // and settings end that a migration may have left behind.
 func open(config *pgx.ConnConfig, opts Options, w *watcher) *sql.DB {
 	config.Tracer = w
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler's next connection has not what was prepared, and a migration may DISCARD it
 	if opts.LockTimeout > 0 {
-		config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(opts.LockTimeout.Milliseconds(), 1), 10)
+		config.RuntimeParams["lock_timeout"] = strconv.FormatInt(milliseconds(opts.LockTimeout), 10)
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "smrt migrate"
 	}
-	db := stdlib.OpenDB(*config)
+	db := sql.OpenDB(newConnector(config, opts.LockTimeout))
 	db.SetMaxIdleConns(-1)
 	return db
 }

@@ -122,11 +122,16 @@ func TestHolderKilled(t *testing.T) {
 	if err := child.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("the runner was not killed: %v", err)
 	}
-	check.Same(t, "lease of the dead", f.text("SELECT locked FROM goose_lock"), "true")
+	check.Same(t, "lease of the dead, which ends within its length", f.text("SELECT locked AND lease_expires_at <= clock_timestamp() + interval '2 s' FROM goose_lock"), "true")
 	end := f.text("SELECT lease_expires_at FROM goose_lock")
 
 	done := make(chan error, 1)
-	r := f.runner()
+	r, late := f.runner(), 0
+	r.BeforeStatement(func(_ uint32, sqlText string) {
+		if strings.Contains(sqlText, "INSERT INTO goose_lock") && f.text("SELECT clock_timestamp() > $1::text::timestamptz", end) == "true" {
+			late++
+		}
+	})
 	go func() {
 		_, err := up(t.Context(), r)
 		done <- err
@@ -135,6 +140,9 @@ func TestHolderKilled(t *testing.T) {
 	check.NoError(t, <-done)
 	check.Same(t, "versions", f.versions(), "1")
 	check.Same(t, "runs that count, after the lease", f.text("SELECT bool_and(at > $1::text::timestamptz)::text || count(*) FROM log", end), "true1")
+	if late > 1 {
+		t.Errorf("the lease had run out and was not taken by the first try, but by number %d", late)
+	}
 	if !f.seen(migrate.Waits, "waits for the lease, which ") {
 		t.Error("nobody says that a lease is waited for")
 	}

@@ -6,6 +6,7 @@ package script
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/smrt-go/smrt/internal/sqltext"
 )
@@ -92,12 +93,19 @@ func (c *Cursor) Next(sent string) (Statement, bool) {
 }
 
 // is reports whether a text that was sent is this statement. Where goose replaces
-// variables, what stands before the first must be the same.
+// variables, what stands before the first and behind the last must be the same.
 func (s Statement) is(sent string) bool {
-	if i := strings.IndexAny(s.Text, `$\`); i >= 0 && s.envsub {
-		return strings.HasPrefix(sent, s.Text[:i])
+	first := strings.IndexAny(s.Text, `$\`)
+	if first < 0 || !s.envsub {
+		return s.Text == sent
 	}
-	return s.Text == sent
+	end := strings.LastIndexAny(s.Text, `$\`) + 1
+	if brace := strings.LastIndexByte(s.Text[end:], '}'); brace >= 0 {
+		end += brace + 1
+	} else {
+		end = len(s.Text) - len(strings.TrimLeftFunc(s.Text[end:], func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }))
+	}
+	return len(sent) >= first+len(s.Text)-end && strings.HasPrefix(sent, s.Text[:first]) && strings.HasSuffix(sent, s.Text[end:])
 }
 
 // reader goes through the lines of a script.

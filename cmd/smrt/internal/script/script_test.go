@@ -48,7 +48,7 @@ func TestStatements(t *testing.T) {
 }
 
 func TestCursor(t *testing.T) {
-	s := script.New("-- +goose Up\nSELECT 1;\n-- +goose ENVSUB ON\nSELECT ${A},\nb, $c;\n-- +goose ENVSUB OFF\nSELECT $$a$$;")
+	s := script.New("-- +goose Up\nSELECT 1;\n-- +goose ENVSUB ON\nSELECT ${A},\nb, $c;\n${D}\n LIMIT $e1;\n-- +goose ENVSUB OFF\nSELECT $$a$$;")
 	check.Same(t, "ENVSUB", s.Envsub, true)
 	cursor := s.Cursor()
 	for _, c := range []struct {
@@ -59,9 +59,12 @@ func TestCursor(t *testing.T) {
 		{"SELECT $$a$$;", 0}, // which comes later
 		{"SELECT 1;", 2},
 		{"INSERT INTO goose_db_version", 0},
+		{"SELECT 9,\nb, 8", 0},
 		{"SELECT 9,\nb, 8;", 4},
+		{"begin", 0},
+		{"SELECT 1\n LIMIT 1;", 6},
 		{"SELECT $$b$$;", 0},
-		{"SELECT $$a$$;", 7},
+		{"SELECT $$a$$;", 9},
 		{"", 0},
 	} {
 		found, ok := cursor.Next(c.sent)
