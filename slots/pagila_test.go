@@ -83,7 +83,7 @@ func randomFilms(rnd *rand.Rand, depth int) both {
 	case 4:
 		return both{filmRating.Eq("PG-13"), "f.rating = 'PG-13'"}
 	case 5:
-		letter := string(rune('A' + n%26))
+		letter := string('A' + n%26)
 		return both{filmTitle.HasPrefix(letter), fmt.Sprintf("f.title LIKE '%s%%'", letter)}
 	case 6:
 		genre := []string{"Action", "Music", "Horror", "O'Brien"}[n%4]

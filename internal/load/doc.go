@@ -8,7 +8,8 @@
 // When it is declared, once:
 //
 //  1. Declare makes a Relation of two tables and the columns that are equal
-//     (relation.go, key.go).
+//     (relation.go, key.go). By makes one of rows that are of no table, such as those
+//     of a query of sqlc, by the key that they hold (held.go).
 //  2. New makes a Load of a relation and a field. It works out where the parent
 //     has its key and how a related row is read (shape.go), and composes the
 //     statement if the declaration says enough (form.go, columns.go).
