@@ -245,7 +245,7 @@ var planted = []struct {
 	{
 		"rows that no index finds", lint.Whole, "users", 2, "however many",
 		[]string{up + "UPDATE users SET nick = '' WHERE nick IS NULL;"},
-		[]string{up + "UPDATE users SET nick = '' WHERE nick IS NULL AND team_id = ANY('{1,2}');"},
+		[]string{up + "UPDATE users SET nick = '' WHERE nick IS NULL AND team_id = ANY('{1,2}');\nUPDATE users SET nick = '' WHERE team_id > 1000000;"},
 	},
 	{
 		"all rows in one DELETE, which keeps them elsewhere", lint.Whole, "visits", 3, "all rows of visits are deleted",
@@ -354,6 +354,7 @@ func TestNothingToFind(t *testing.T) {
 			tx("ALTER TABLE january RENAME TO january_1;\nCREATE TABLE january (day date NOT NULL, n bigint) PARTITION BY RANGE (day);\n" +
 				"ALTER TABLE january ATTACH PARTITION january_1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"),
 		},
+		"block that reads rows, and defines nothing": {tx("-- +goose StatementBegin\nDO $$ BEGIN IF EXISTS (SELECT FROM users) THEN UPDATE users SET name = '' WHERE id = 1; END IF; END $$;\n-- +goose StatementEnd")},
 		"temporary table": {tx("CREATE TEMPORARY TABLE t (id integer PRIMARY KEY, at timestamp);")},
 		"partition":       {tx("CREATE TABLE february PARTITION OF days FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');")},
 		"function":        {up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '-- smrt:allow'; $$;\n-- +goose StatementEnd"},

@@ -36,7 +36,6 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"a file that commits is not repeated", "folder.go", "f.single = single || begun(up, \"commit\", \"end\") >= 0", "f.single = single", "TestNothingIsRunTwice"},
 		{"a file that rolls back is not recorded", "run.go", "if f.ends >= 0 {", "if f.ends > len(f.script.Text) {", "TestNothingIsRunTwice"},
 		{"what commits itself is not repeated", "watch.go", "commits(w.sent[len(w.sent)-1])", "commits(\"\")", "TestNothingIsRunTwice"},
-		{"what goose changes is not repeated", "watch.go", `w.file.script.Envsub ||`, "", "TestNothingIsRunTwice"},
 		{"a batch's condition narrows the whole of one", "backfill.go", `t.Is("or") || ends(t)`, "ends(t)", "TestBackfillErrors"},
 		{"batches go by the keys of a table of the statement", "backfill.go", "t.IsName() && t.Name() == names", "t.IsName() || t.Name() == names", "TestBackfillErrors"},
 		{"a batch does not change the key", "backfill.go", "if setsColumn(first, column) {", "if false && setsColumn(first, column) {", "TestBackfillErrors"},

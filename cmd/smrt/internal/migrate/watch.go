@@ -86,12 +86,11 @@ func (w *watcher) process() uint32 {
 }
 
 // repeatable reports whether all statements but the last may be sent again, and the
-// last, which failed, has left nothing behind. Of statements that goose changes with
-// ENVSUB nobody knows which were sent.
+// last, which failed, has left nothing behind.
 func (w *watcher) repeatable() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file.script.Envsub || len(w.sent) > 0 && commits(w.sent[len(w.sent)-1]) {
+	if len(w.sent) > 0 && commits(w.sent[len(w.sent)-1]) {
 		return false
 	}
 	for i := 0; i+1 < len(w.sent); i++ {

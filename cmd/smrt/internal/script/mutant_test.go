@@ -14,6 +14,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{"what migrates down is not sent", "script.go", "r.down, r.script.down = true, first", "r.down, r.script.down = false, first", "TestStatements"},
 		{"a statement is met where it comes next", "script.go", "c.rest = c.rest[1:]", "c.rest = c.rest[0:]", "TestCursor"},
 		{"variables may be anything", "script.go", "first < 0 || !s.envsub {", "first < 0 || s.envsub {", "TestCursor"},
+		{"what follows variables is the same", "script.go", " && strings.HasSuffix(sent, s.Text[end:])", "", "TestCursor"},
 		{"lines that goose leaves out count", "script.go", "s.lines[min(n, len(s.lines)-1)]", "s.First + n", "TestCursor"},
 	})
 }

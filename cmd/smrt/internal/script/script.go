@@ -16,7 +16,6 @@ type Script struct {
 	Text          string      // with \n at the ends of lines
 	Statements    []Statement // that migrate up and are more than comments, in order
 	NoTransaction bool        // each statement is sent by itself
-	Envsub        bool        // some texts are changed before they are sent
 	HasUp         bool        // without, goose refuses the file
 	up, down      int         // bytes of the text at which what migrates up begins and ends
 }
@@ -164,7 +163,6 @@ func (r *reader) annotation(word string, first, last int) {
 		r.script.NoTransaction = true
 	case wordEnvsubOn, wordEnvsubOff:
 		r.envsub = word == wordEnvsubOn
-		r.script.Envsub = r.script.Envsub || r.envsub
 	}
 }
 
