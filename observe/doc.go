@@ -1,11 +1,28 @@
-// Package observe watches what a program sends to PostgreSQL, and finds loops
+// Package observe watches what a program sends to PostgreSQL: how often, how long
+// and with which errors, by names that come from the program. It also finds loops
 // that send a statement for each row where one would do for all (N+1).
 //
-// # Attaching
+// # Observing
 //
-// The package is a tracer of pgx, so it sees what repositories send, what sqlc
-// generated and SQL written by hand alike. [Attach] adds it to the configuration
-// of a pool or a connection, and keeps a tracer that is there already:
+// An [Observer] is a tracer of pgx, so it sees what repositories send, what sqlc
+// generated and SQL written by hand alike. It is attached to the configuration of a
+// pool or a connection, and keeps a tracer that is there already:
+//
+//	observer, err := observe.New(observe.Config{})
+//	db, err := pool.Open(ctx, pool.Config{URL: url, Configure: observer.Configure})
+//
+//	for _, s := range observer.Snapshot().Top(10) {
+//		fmt.Println(s.Name, s.Calls, s.Times.Quantile(0.99), s.Failed)
+//	}
+//
+// It keeps statistics for each text ([Snapshot]), logs what is slow ([SlowLog]),
+// and calls hooks before and after each call ([Hook]). Names such as products.get
+// are given by smrt to what it sends, and by sqlc to its queries; SQL is not parsed
+// for them. See [Name] and docs/guides/monitoring.md.
+//
+// # Attaching for loops only
+//
+// [Attach] adds no statistics, and serves scopes only; an Observer serves them too:
 //
 //	cfg, err := pgxpool.ParseConfig(dsn)
 //	observe.Attach(cfg.ConnConfig)

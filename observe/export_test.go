@@ -2,7 +2,10 @@ package observe
 
 import (
 	"context"
+	"math"
 	"strconv"
+	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -52,4 +55,42 @@ func FramesNamed(t pgx.QueryTracer) int {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return len(p.kinds)
+}
+
+// Record records n calls of a text that took d, as a connection would.
+func Record(o *Observer, text string, d time.Duration) {
+	sh := o.shapes.of(text, func() Name { return nameOf(text) })
+	e := Event{Run: 1, Callers: 1, Server: d}
+	if sh != nil {
+		e.Name = sh.name
+	}
+	o.shapes.add(sh, &e)
+}
+
+// Quantile counts durations and returns a quantile of them.
+func Quantile(times []time.Duration, q float64) time.Duration {
+	var c counts
+	for _, d := range times {
+		c.add(bucketOf(d))
+	}
+	return c.histogram().Quantile(q)
+}
+
+// Fill makes the bucket of a duration as full as it can be.
+func Fill(d time.Duration) (h Histogram, add func(time.Duration) Histogram) {
+	var c counts
+	c[bucketOf(d)] = math.MaxUint32
+	return c.histogram(), func(d time.Duration) Histogram {
+		c.add(bucketOf(d))
+		return c.histogram()
+	}
+}
+
+// Tokens returns the bucket of a slow log.
+func Tokens(t testing.TB, c SlowLog) func(time.Time) (dropped int, ok bool) {
+	l, err := newSlowLog(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.take
 }

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -21,38 +20,42 @@ import (
 //	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 func Attach(cfg *pgx.ConnConfig) {
 	switch other := cfg.Tracer.(type) {
-	case nil:
-		cfg.Tracer = &tracer{}
 	case *tracer:
+		return
 	case *multitracer.Tracer:
-		if !slices.ContainsFunc(other.QueryTracers, isOurs) {
-			cfg.Tracer = multitracer.New(other, &tracer{})
+		if len(others(other.QueryTracers)) < len(other.QueryTracers) {
+			return
 		}
-	default:
-		cfg.Tracer = multitracer.New(other, &tracer{})
 	}
-}
-
-func isOurs(t pgx.QueryTracer) bool {
-	_, ours := t.(*tracer)
-	return ours
+	attach(cfg, &tracer{})
 }
 
 // tracer implements pgx's hooks. It is unexported, so that they do not show in
 // the documentation.
 type tracer struct {
+	observer  *Observer // nil: only scopes are served
 	callSites callSites
 }
 
 var (
-	_ pgx.QueryTracer   = (*tracer)(nil)
-	_ pgx.BatchTracer   = (*tracer)(nil)
-	_ pgx.PrepareTracer = (*tracer)(nil)
+	_ pgx.QueryTracer    = (*tracer)(nil)
+	_ pgx.BatchTracer    = (*tracer)(nil)
+	_ pgx.CopyFromTracer = (*tracer)(nil)
+	_ pgx.PrepareTracer  = (*tracer)(nil)
 )
 
-// TraceQueryStart runs before every statement. Without a scope in the context it
-// does nothing but look for it.
+// TraceQueryStart runs before every statement.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	ctx = t.count(ctx, conn, data)
+	if t.observer == nil || conn == nil {
+		return ctx
+	}
+	return t.observer.queryStart(ctx, conn, data)
+}
+
+// count counts a statement in the scope of its context. Without one it does nothing
+// but look for it.
+func (t *tracer) count(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	s := scopeOf(ctx)
 	if s == nil || handle.IsUncounted(ctx) {
 		return ctx
@@ -84,7 +87,10 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // TraceQueryEnd takes back what was charged for a statement that failed: sending
 // it again is a retry and no loop over rows.
-func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+func (t *tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	if t.observer != nil && conn != nil {
+		t.observer.queryEnd(ctx, conn, data)
+	}
 	if data.Err == nil {
 		return
 	}
@@ -93,17 +99,42 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 	}
 }
 
-// TraceBatchStart does nothing: the statements of a batch share a round trip.
-func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	return ctx
+// TraceBatchStart counts nothing: the statements of a batch share a round trip.
+func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	if t.observer == nil || conn == nil {
+		return ctx
+	}
+	return t.observer.batchStart(ctx, conn, data)
 }
 
-// TraceBatchQuery does nothing, see TraceBatchStart.
-func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+// TraceBatchQuery runs when a statement of a batch has ended.
+func (t *tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if t.observer != nil && conn != nil {
+		t.observer.batchQuery(ctx, conn, data)
+	}
+}
+
+// TraceCopyFromStart runs before a COPY.
+func (t *tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	if t.observer == nil || conn == nil {
+		return ctx
+	}
+	return t.observer.copyStart(ctx, conn, data)
+}
+
+// TraceCopyFromEnd runs after a COPY.
+func (t *tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	if t.observer != nil && conn != nil {
+		t.observer.copyEnd(ctx, conn, data)
+	}
+}
 
 // TraceBatchEnd counts failures of transactions whose statements went out in a
 // batch, because they may be retried.
-func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
+func (t *tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	if t.observer != nil && conn != nil {
+		t.observer.batchEnd(ctx, conn, data)
+	}
 	if data.Err == nil {
 		return
 	}

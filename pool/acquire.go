@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Acquire lends a connection, which is given back with its Release. It waits for
@@ -30,6 +32,9 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	conn, err := p.pool.Acquire(w)
 	waited, gaveUp := p.end(w)
 	if err == nil {
+		if waited > 0 {
+			tellWaited(conn.Conn(), waited)
+		}
 		return conn, nil
 	}
 	switch {
@@ -43,6 +48,17 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		}
 	}
 	return nil, p.explain(err)
+}
+
+// tellWaited tells an observer of the connection how long the call has waited for it.
+// TraceRelease forgets that if nothing was sent.
+func tellWaited(conn *pgx.Conn, waited time.Duration) {
+	if seen := traced.Of(conn); seen != nil {
+		seen.Waited = waited
+		if s := stateOf(conn.PgConn()); s != nil {
+			s.told = seen
+		}
+	}
 }
 
 // tooLate is the error of a call that has waited for AcquireTimeout. The pool is

@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // A connection goes through these states. The pool is pgxpool's; what is done at
@@ -49,6 +50,7 @@ type connState struct {
 	left  bool // something that outlives its statement
 	hears bool // notifications
 	seen  map[string]verdict
+	told  *traced.Conn // of a time that the borrower waited; nil: none
 
 	request   atomic.Pointer[request] // the last one to cancel, unless its end was seen
 	cancelled atomic.Int64            // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
@@ -322,6 +324,9 @@ func (*tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndDa
 func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	conn := data.Conn
 	s := stateOf(conn.PgConn())
+	if s != nil && s.told != nil {
+		s.told.Waited, s.told = 0, nil
+	}
 	if s != nil && s.request.Load() != nil && !conn.IsClosed() && !s.awaitRequest() {
 		t.pool.discard(conn)
 		return

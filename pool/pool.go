@@ -99,9 +99,12 @@ func (p *Pool) addHooks() error {
 		p.userAfterConnect = hook
 		c.AfterConnect = p.afterConnect
 	}
-	_, traced := c.ConnConfig.Tracer.(pgxpool.AcquireTracer)
+	_, watched := c.ConnConfig.Tracer.(pgxpool.AcquireTracer)
+	if several, ok := c.ConnConfig.Tracer.(*multitracer.Tracer); ok { // which has the method, whatever is in it
+		watched = len(several.PoolAcquireTracers) > 0
+	}
 	//nolint:staticcheck // a deprecated hook is a hook
-	p.hooked = traced || c.PrepareConn != nil || c.BeforeAcquire != nil || c.ShouldPing != nil
+	p.hooked = watched || c.PrepareConn != nil || c.BeforeAcquire != nil || c.ShouldPing != nil
 	if c.ConnConfig.Tracer == nil {
 		c.ConnConfig.Tracer = &tracer{pool: p}
 	} else {

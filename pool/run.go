@@ -10,6 +10,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Exec runs a statement and reports what it affected.
@@ -104,9 +105,11 @@ func (p *Pool) again(ctx context.Context, c *pgxpool.Conn, sql string, err error
 	switch {
 	case pgerr.FaultOf(err) == pgerr.StalePlan && n < staleRuns:
 		p.counts.stale.Add(1)
+		traced.Of(c.Conn()).Rerun(n + 1)
 		return true
 	case pgerr.IsCanceled(err) && n < signals && s.mayBeStray() && !s.timedOut(ctx, conn) && s.tookStray():
 		p.counts.strays.Add(1)
+		traced.Of(c.Conn()).Rerun(n + 1)
 		return true
 	}
 	return false

@@ -15,6 +15,7 @@ import (
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 	"github.com/smrt-go/smrt/internal/wal"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -204,11 +205,11 @@ func (t *oneTrip) send(ctx context.Context) error {
 	}
 	t.out.queue(&b)
 	if t.asks {
-		b.Queue(wal.AsyncSQL)
+		b.Queue(traced.Pass(wal.AsyncSQL, "", "position"))
 	}
 	b.Queue("commit")
 	if t.asks {
-		b.Queue(wal.EndSQL)
+		b.Queue(traced.Pass(wal.EndSQL, "", "position"))
 	}
 	stop := t.watch()
 	defer stop()

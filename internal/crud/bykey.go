@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // keyList is the condition that the key is one of n, and its arguments.
@@ -87,7 +88,8 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := b.DB.Query(ctx, "SELECT "+b.Table.Self.List+" FROM "+b.Table.Quoted+" WHERE "+where+b.Table.NotDeleted()+suffix, args...)
+	sql := "SELECT " + b.Table.Self.List + " FROM " + b.Table.Quoted + " WHERE " + where + b.Table.NotDeleted() + suffix
+	rows, err := b.DB.Query(ctx, traced.Pass(sql, b.Table.Name, "get"), args...)
 	if err != nil {
 		return nil, err
 	}

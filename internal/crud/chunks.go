@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Found describes the structs of a slice that b returned.
@@ -75,7 +76,8 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 	// Statements with a name in them are not worth a place in pgx's cache, and
 	// what a FETCH returns depends on the cursor.
 	const once = pgx.QueryExecModeDescribeExec
-	if _, err := tx.Exec(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, append([]any{once}, st.Args...)...); err != nil {
+	declare := traced.Pass("DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, b.Table.Name, "stream")
+	if _, err := tx.Exec(ctx, declare, append([]any{once}, st.Args...)...); err != nil {
 		return fail(b.Table.ExplainSpec(ctx, tx, err, s))
 	}
 	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM "+name

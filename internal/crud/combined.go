@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // combined is what the callers of a batch want: their reads, and who wants each
@@ -119,6 +120,7 @@ func (w *combined) byNumber(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
+	traced.OfRows(rows).Shares(len(w.reads))
 	key := t.Key[0].Column
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
@@ -168,6 +170,7 @@ func (w *combined) byPosition(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
+	traced.OfRows(rows).Shares(len(w.reads))
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
@@ -227,7 +230,7 @@ func ordinal(rows pgx.Rows) (int32, error) {
 func numberedSQL(t *table.Table) string {
 	return t.Statement([]byte{'n'}, func() *table.Statement {
 		return &table.Statement{SQL: "SELECT " + t.Self.List + " FROM " + t.Quoted + " WHERE " +
-			t.Key[0].Column.Quoted + " = ANY($1)" + t.NotDeleted()}
+			t.Key[0].Column.Quoted + " = ANY($1)" + t.NotDeleted(), Operation: "get"}
 	}).SQL
 }
 
@@ -248,6 +251,6 @@ func positionedSQL(t *table.Table, types []table.ArrayType, suffix string) strin
 		for _, col := range t.Struct.Columns {
 			list += ", t." + col.Quoted
 		}
-		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + in.From + " JOIN " + t.Quoted + " AS t ON " + t.WhereKey(in, true) + suffix}
+		return &table.Statement{SQL: "SELECT u.ord AS smrt_ord" + list + " FROM " + in.From + " JOIN " + t.Quoted + " AS t ON " + t.WhereKey(in, true) + suffix, Operation: "get"}
 	}).SQL
 }

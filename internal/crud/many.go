@@ -9,6 +9,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Bulk writes refuse what they can before anything is sent, in this order: a
@@ -133,7 +134,7 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 	if err != nil {
 		return 0, err
 	}
-	tag, err := b.DB.Exec(ctx, b.Table.DeleteSQL(table.Inputs{}, where+b.Table.NotDeleted(), false), args...)
+	tag, err := b.DB.Exec(ctx, traced.Pass(b.Table.DeleteSQL(table.Inputs{}, where+b.Table.NotDeleted(), false), b.Table.Name, "delete"), args...)
 	return tag.RowsAffected(), err
 }
 

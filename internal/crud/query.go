@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // getAlone reads the row with the key at key into a new struct.
@@ -226,6 +227,7 @@ func (b *Bound) streamOnce(ctx context.Context, s *plan.Spec, next func() unsafe
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {
+			traced.OfRows(rows).Streams()
 			d.Init(b.Table.Name, b.Rows.Targets, rows, false)
 		}
 		if err := d.Row(rows, next()); err != nil {
@@ -248,6 +250,7 @@ const cancelTimeout = 2 * time.Second
 // the rest is read.
 func stop(ctx context.Context, rows pgx.Rows) {
 	defer rows.Close()
+	traced.OfRows(rows).Stop()
 	conn := rows.Conn()
 	if conn == nil || conn.PgConn().TxStatus() != handle.StatusIdle {
 		return

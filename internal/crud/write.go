@@ -10,6 +10,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Insert creates the row of the entity at p and reads back what the server
@@ -209,7 +210,8 @@ func (b *Bound) missingOrStale(ctx context.Context, p unsafe.Pointer) error {
 		args[i], _ = k.Column.Arg(p) // passed before
 	}
 	var exists bool
-	err := b.DB.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+b.Table.Quoted+" WHERE "+b.Table.LiveKeyCondition()+")", args...).Scan(&exists)
+	sql := "SELECT EXISTS (SELECT 1 FROM " + b.Table.Quoted + " WHERE " + b.Table.LiveKeyCondition() + ")"
+	err := b.DB.QueryRow(ctx, traced.Pass(sql, b.Table.Name, "exists"), args...).Scan(&exists)
 	switch {
 	case err != nil:
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // The planner of a unit must know the foreign keys among its tables, and the
@@ -111,7 +112,7 @@ func lookUpForeignKeys(ctx context.Context, db smrt.DB, tables []*table.Table) (
 	for i, t := range tables {
 		names[i] = t.Quoted
 	}
-	rows, err := db.Query(ctx, foreignKeysSQL, names)
+	rows, err := db.Query(ctx, traced.Pass(foreignKeysSQL, "", "catalog"), names)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (s *Step) appendKey(b []byte, arrays []table.ArrayType) []byte {
 
 func (s *Step) insertStatement(in *inputs) *table.Statement {
 	t, p, text := s.Table, s.Table.InsertParts(s.Shape), in.write(false)
-	st := &table.Statement{Columns: p.Args, Returned: meta.TargetsOf(p.Back, 0)}
+	st := &table.Statement{Columns: p.Args, Returned: meta.TargetsOf(p.Back, 0), Operation: "create"}
 	if in.arrays != nil && len(p.Back) > 0 {
 		st.Match = t.Known(p, nil)
 	}

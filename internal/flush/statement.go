@@ -10,6 +10,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Statement is one statement of a unit.
@@ -32,6 +33,9 @@ func Statements(steps []Step) ([]Statement, error) {
 		st, err := steps[i].Statement()
 		if err != nil {
 			return list, err
+		}
+		if s := &steps[i]; s.Table != nil && s.Kind != Insert { // whose text is kept, with its name
+			traced.Pass(st.SQL, s.Table.Name, string(s.Op()))
 		}
 		list = append(list, st)
 	}

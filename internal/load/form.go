@@ -335,7 +335,7 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Exprs: f.exprs, Joined: l.joinedColumns}
+	r := &plan.Request{Verb: plan.Select, List: f.list, Spec: f.spec, Exprs: f.exprs, Joined: l.joinedColumns, Operation: "preload"}
 	if f.before != "" {
 		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit, List: f.outer, Row: f.row, Columns: l.shape.columns}
 	}

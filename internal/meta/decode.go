@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Target is where one column of a result goes: a column and how far the struct
@@ -35,6 +36,7 @@ type Decoder struct {
 	arena  arena
 	single bool
 	values slab
+	took   traced.Decoding
 }
 
 // maxInline is how many steps a decoder has room for in itself. Most tables
@@ -51,6 +53,7 @@ func (d *Decoder) Init(table string, targets []Target, rows pgx.Rows, single boo
 // InitFrom does what Init does for rows whose first skip columns go elsewhere.
 func (d *Decoder) InitFrom(table string, targets []Target, rows pgx.Rows, skip int) {
 	d.skip = skip
+	d.took = traced.Decode(rows)
 	d.InitFields(table, targets, rows.TypeMap(), rows.FieldDescriptions()[skip:])
 }
 
@@ -88,7 +91,10 @@ func (d *Decoder) steps() []step {
 
 // Row decodes the current row of rows into the struct at p.
 func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
-	return d.Values(rows.RawValues()[d.skip:], p)
+	d.took.Row()
+	err := d.Values(rows.RawValues()[d.skip:], p)
+	d.took.Done()
+	return err
 }
 
 // Values decodes one value for each target into the struct at p.

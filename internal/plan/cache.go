@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"container/list"
 	"sync"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // DefaultCacheSize is how many shapes a table's cache holds unless told
@@ -73,4 +76,18 @@ func (c *cache) snapshot() Stats {
 	s := c.stats
 	s.Size, s.Capacity = c.recent.Len(), c.capacity
 	return s
+}
+
+// rendered is a shape's SQL, and which of the collected arguments its
+// placeholders stand for; nil: all of them, in order.
+type rendered struct {
+	sql   string
+	order []int
+	name  *traced.Text // is known to observers for as long as the shape is kept
+}
+
+// operation names what the request does for observers. What two requests send alike
+// has the name of the first.
+func (r *Request) operation() string {
+	return cmp.Or(r.Operation, [...]string{Select: "find", Count: "count", Exists: "exists", Update: "update", Delete: "delete", GroupBy: "group"}[r.Verb])
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Table is a declared table with the plans of the queries seen on it. It is
@@ -58,19 +59,14 @@ type Request struct {
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 	Groups   *Groups         // of a GroupBy
 	Exprs    []*meta.Column  // expressions that are selected after List
+
+	Operation string // what observers call it; empty: by Verb
 }
 
 // Statement is SQL with its arguments, ready to run.
 type Statement struct {
 	SQL  string
 	Args []any
-}
-
-// rendered is a shape's SQL, and which of the collected arguments its
-// placeholders stand for; nil: all of them, in order.
-type rendered struct {
-	sql   string
-	order []int
 }
 
 // scratch is what most requests need to be looked up: a key of about twenty
@@ -111,6 +107,7 @@ func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
 		if p, err = render(t, r, len(b.args)); err != nil {
 			return Statement{}, err
 		}
+		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})
 		t.cache.put(b.key, p)
 	}
 	args := p.arrange(b.args)

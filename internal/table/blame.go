@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // The server names neither the column nor the row of a value that it refuses.
@@ -53,7 +54,7 @@ type declaredType struct {
 func (r *refused) ask(sql string, args []any, scan func(scan func(...any) error) error) error {
 	var err error
 	look := func(ctx context.Context, db smrt.DB) {
-		rows, failed := db.Query(ctx, sql, args...)
+		rows, failed := db.Query(ctx, traced.Pass(sql, "", "catalog"), args...)
 		if err = failed; err != nil {
 			return
 		}

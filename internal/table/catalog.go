@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Catalog is what the catalog of a database says of a table. It is never
@@ -202,7 +203,7 @@ func (t *Table) lacks(c *Catalog) *meta.Column {
 }
 
 func (t *Table) ask(ctx context.Context, db smrt.DB) (*Catalog, error) {
-	rows, err := db.Query(ctx, catalogSQL, t.Quoted)
+	rows, err := db.Query(ctx, traced.Pass(catalogSQL, "", "catalog"), t.Quoted)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +292,7 @@ func (t *Table) withColumns(ctx context.Context, db smrt.DB, err error) error {
 	if !fresh {
 		var found []string
 		look := func(ctx context.Context, db smrt.DB) {
-			if db.QueryRow(ctx, constraintColumnsSQL, pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&found) != nil {
+			if db.QueryRow(ctx, traced.Pass(constraintColumnsSQL, "", "catalog"), pg.SchemaName, pg.TableName, pg.ConstraintName).Scan(&found) != nil {
 				found = nil
 			}
 		}

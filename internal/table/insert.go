@@ -7,6 +7,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // shapes caches statements by shape: which columns of an entity are written
@@ -17,7 +18,7 @@ type shapes struct {
 	m  map[string]*Statement
 }
 
-func (s *shapes) get(shape []byte, make func() *Statement) *Statement {
+func (s *shapes) get(table string, shape []byte, make func() *Statement) *Statement {
 	s.mu.RLock()
 	st := s.m[string(shape)] // does not allocate
 	s.mu.RUnlock()
@@ -25,6 +26,9 @@ func (s *shapes) get(shape []byte, make func() *Statement) *Statement {
 		return st
 	}
 	st = make()
+	if st.SQL != "" {
+		st.name = traced.Keep(st.SQL, traced.Name{Table: table, Operation: string(st.Operation)})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil || len(s.m) >= maxShapes {
@@ -36,7 +40,7 @@ func (s *shapes) get(shape []byte, make func() *Statement) *Statement {
 
 // Statement returns the statement of a shape, which make makes the first time.
 func (t *Table) Statement(shape []byte, make func() *Statement) *Statement {
-	return t.shapes.get(shape, make)
+	return t.shapes.get(t.Name, shape, make)
 }
 
 // maxShapes bounds the cache of a table. A table with fifteen columns that

@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Table is a declared table with its fixed statements. It is safe for
@@ -26,6 +27,7 @@ type Table struct {
 	Returned []*meta.Column // what an update reads back
 	Checks   *Rules         // of values that are written; nil: there are none
 
+	byKeys      *traced.Text // a preload of rows by their key sends what GetMany sends
 	shapes      shapes
 	catalogs    catalogs
 	constraints constraints
@@ -38,6 +40,8 @@ type Projection struct {
 	Exprs   []*meta.Column // expressions that are selected after the list
 	Targets []meta.Target
 	Structs // that rows are read into
+
+	name *traced.Text // of Get
 }
 
 // Of returns the Table of a declaration, the same one each time, so that making
@@ -77,6 +81,9 @@ func newTable(declared *plan.Table) *Table {
 	}
 	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
+	if len(t.KeyParts) == 1 {
+		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.NotDeleted(), traced.Name{Table: t.Name, Operation: "get"})
+	}
 	return t
 }
 
@@ -102,13 +109,15 @@ func (t *Table) LiveKeyCondition() string { return t.where }
 
 // Project makes a projection of a select list to structs of type row.
 func (t *Table) Project(row reflect.Type, list string, exprs []*meta.Column, targets []meta.Target) *Projection {
-	return &Projection{
+	p := &Projection{
 		Structs: StructsOf(row),
 		List:    list,
 		Exprs:   exprs,
 		Targets: targets,
 		Get:     "SELECT " + list + " FROM " + t.Quoted + " WHERE " + t.where,
 	}
+	p.name = traced.Keep(p.Get, traced.Name{Table: t.Name, Operation: "get"})
+	return p
 }
 
 // Op names an operation in errors.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // The text of every INSERT, UPDATE and DELETE of a row that is known by its key
@@ -242,6 +243,9 @@ type Statement struct {
 	Guard    bool           // the server refuses to leave out rows
 	Err      error          // why there is no such statement
 
+	Operation Op           // what it does, for observers
+	name      *traced.Text // is known to them for as long as the statement is kept
+
 	written sync.Pool // of *Written
 }
 
@@ -262,10 +266,10 @@ func (t *Table) InsertManyStatement(shape []byte, types []ArrayType, x *Conflict
 }
 
 func (t *Table) insertStatement(p InsertParts, in Inputs, x *Conflict, c *Catalog) *Statement {
-	st := &Statement{Columns: p.Args, Guard: t.Guards(x, c)}
+	st := &Statement{Columns: p.Args, Guard: t.Guards(x, c), Operation: "create"}
 	clause, back, list := "", p.Back, []string(nil)
 	if x != nil {
-		p.As = " AS t"
+		p.As, st.Operation = " AS t", "upsert"
 		st.zeros(t, p, in, x, c)
 		sql, err := x.sql(t, p, in)
 		clause, st.Err = sql, cmp.Or(st.Err, err)
@@ -356,17 +360,22 @@ func (t *Table) updateStatement(columns []*meta.Column, in Inputs) *Statement {
 		Columns:  columns,
 		Ordinal:  in.From != "",
 		Returned: meta.TargetsOf(t.Returned, 0),
+
+		Operation: "update",
 	}
 }
 
 // DeleteStatement deletes the row with a key.
 func (t *Table) DeleteStatement(hard bool) *Statement {
 	in := t.OneRow(t.KeyColumns())
-	return &Statement{SQL: t.DeleteSQL(in, t.WhereKey(in, !hard), hard)}
+	return &Statement{SQL: t.DeleteSQL(in, t.WhereKey(in, !hard), hard), Operation: "delete"}
 }
 
 // RestoreStatement undoes the soft delete of the row with a key.
 func (t *Table) RestoreStatement() *Statement {
 	in := t.OneRow(t.KeyColumns())
-	return &Statement{SQL: t.UpdateSQL(in, t.setDeleted(in, "NULL"), t.WhereKey(in, false)+" AND "+t.SoftDelete.Quoted+" IS NOT NULL")}
+	return &Statement{
+		SQL:       t.UpdateSQL(in, t.setDeleted(in, "NULL"), t.WhereKey(in, false)+" AND "+t.SoftDelete.Quoted+" IS NOT NULL"),
+		Operation: "restore",
+	}
 }

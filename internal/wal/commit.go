@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // CommitSQL is one message of the simple protocol: constant texts, one round trip, nothing to prepare.
@@ -23,7 +24,14 @@ func Commit(ctx context.Context, conn *pgx.Conn) (smrt.Position, error) {
 	if status := pg.TxStatus(); status != handle.StatusInTx {
 		return smrt.Position{}, commitFailed(ctx, conn)
 	}
+	seen := traced.Of(conn) // pgx's hooks do not see it
+	ctx = seen.Begin(ctx, conn, "commit")
 	p, committed, err := readCommit(pg.Exec(ctx, CommitSQL))
+	if committed {
+		seen.End(ctx, conn, nil)
+	} else {
+		seen.End(ctx, conn, err)
+	}
 	if committed {
 		return p, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // AsyncSQL is asked inside a transaction, before COMMIT: whether COMMIT will return before the log is flushed.
@@ -127,7 +128,7 @@ func (e End) Covering(async bool) smrt.Position {
 func Now(ctx context.Context, db smrt.DB) (smrt.Position, error) {
 	var async string
 	var f fields
-	err := db.QueryRow(ctx, nowSQL).Scan(&async, &f[0], &f[1], &f[2], &f[3], &f[4], &f[5])
+	err := db.QueryRow(ctx, traced.Pass(nowSQL, "", "position")).Scan(&async, &f[0], &f[1], &f[2], &f[3], &f[4], &f[5])
 	if err != nil {
 		return smrt.Position{}, err
 	}

@@ -1,0 +1,140 @@
+package traced
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Conn is where a connection keeps what its observer is to know. It is used by
+// whoever the connection is lent to, as the connection is.
+type Conn struct {
+	// Of the next statement. The observer takes them when it begins.
+	Waited time.Duration // for the connection
+	Again  int           // how often the call was run before, on this connection
+
+	// Of the statement under way. The observer clears them when it begins.
+	Decoded  time.Duration // what of the time so far was spent with decoding
+	Answered time.Duration // by Now, when the first row of a stream was there; 0: it is no stream
+	Stopped  bool          // the program has left a stream before its end
+	Callers  int           // how many calls share the statement; 0 and 1: one
+
+	Tracer pgx.QueryTracer // of the observer, for what is sent past pgx's hooks
+}
+
+// key is where a connection has its Conn.
+const key = "smrt.traced"
+
+// Bind lets a connection keep c.
+func Bind(conn *pgconn.PgConn, c *Conn) { conn.CustomData()[key] = c }
+
+// Of returns what a connection keeps, nil if nobody observes it.
+func Of(conn *pgx.Conn) *Conn {
+	if !observed.Load() || conn == nil {
+		return nil
+	}
+	c, _ := conn.PgConn().CustomData()[key].(*Conn)
+	return c
+}
+
+// OfRows is Of for the connection that rows come from.
+func OfRows(rows pgx.Rows) *Conn {
+	if !observed.Load() {
+		return nil
+	}
+	return Of(rows.Conn())
+}
+
+// start is when the process began, more or less.
+var start = time.Now()
+
+// Now returns the time since the process began. It takes half of the time that
+// time.Now takes.
+func Now() time.Duration { return time.Since(start) }
+
+// Streams says that the program works between the rows from now on.
+func (c *Conn) Streams() {
+	if c != nil && c.Answered == 0 {
+		c.Answered = Now()
+	}
+}
+
+// Shares says how many calls share the statement under way.
+func (c *Conn) Shares(callers int) {
+	if c != nil {
+		c.Callers = callers
+	}
+}
+
+// Rerun says that the call whose statement comes next was run so often before.
+func (c *Conn) Rerun(times int) {
+	if c != nil {
+		c.Again = times
+	}
+}
+
+// Stop says that the program has left a stream before its end, which is no error.
+func (c *Conn) Stop() {
+	if c != nil {
+		c.Stopped = true
+	}
+}
+
+// Begin is called before a statement is sent past pgx's hooks, and End with what it
+// returns when the statement has ended.
+func (c *Conn) Begin(ctx context.Context, conn *pgx.Conn, sql string) context.Context {
+	if c == nil || c.Tracer == nil {
+		return ctx
+	}
+	return c.Tracer.TraceQueryStart(ctx, conn, pgx.TraceQueryStartData{SQL: sql})
+}
+
+// End is called when a statement has ended that began with Begin.
+func (c *Conn) End(ctx context.Context, conn *pgx.Conn, err error) {
+	if c != nil && c.Tracer != nil {
+		c.Tracer.TraceQueryEnd(ctx, conn, pgx.TraceQueryEndData{Err: err})
+	}
+}
+
+// Decoding measures how long the rows of a result take to decode. Reading the clock
+// for each of them would take as long as decoding a small row. So the first four are
+// measured, and then ever fewer, each of which stands for those since the one before:
+// the sum misses a fifth at most. The zero Decoding measures nothing.
+type Decoding struct {
+	conn  *Conn
+	began time.Duration
+	rows  int // that a sum was made for
+	step  int // from there to the row that is measured next
+	left  int // of the step
+}
+
+// Decode begins to measure the rows of a result.
+func Decode(rows pgx.Rows) Decoding { return Decoding{conn: OfRows(rows)} }
+
+// Row is called before each row is decoded.
+func (d *Decoding) Row() {
+	if d.conn != nil && d.left == 0 {
+		d.began = Now()
+	}
+}
+
+// Done is called after each row.
+func (d *Decoding) Done() {
+	if d.conn == nil {
+		return
+	}
+	if d.left > 0 {
+		d.left--
+		return
+	}
+	d.add()
+}
+
+func (d *Decoding) add() {
+	d.conn.Decoded += (Now() - d.began) * time.Duration(d.step+1)
+	d.rows += d.step + 1
+	d.step = max(d.rows/4-1, 0)
+	d.left = d.step
+}

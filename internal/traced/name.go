@@ -1,0 +1,118 @@
+package traced
+
+import (
+	"runtime"
+	"sync"
+	"weak"
+)
+
+// Name is what a statement is for.
+type Name struct {
+	Table     string // as it was declared; empty: of no table, or of several
+	Operation string // that of the library that sends it: get, find, create
+}
+
+// Text is a text with its name. Whoever keeps the text keeps its Text, and the name
+// is known for as long.
+type Text struct {
+	sql  string
+	name Name
+}
+
+// Name returns the name of the text, which is zero for nil.
+func (t *Text) Name() Name {
+	if t == nil {
+		return Name{}
+	}
+	return t.name
+}
+
+// names has the texts that somebody keeps. It keeps none of them alive: a cache
+// that drops a text, and a declaration that is gone, take its name with them.
+var names = struct {
+	mu     sync.RWMutex
+	kept   map[string]weak.Pointer[Text]
+	passed map[string]Name // of texts that nobody keeps
+}{kept: map[string]weak.Pointer[Text]{}, passed: map[string]Name{}}
+
+// Keep names a text that is made once and kept together with the result. Of two
+// names for one text the first stays: what two operations send alike is not told
+// apart.
+func Keep(sql string, n Name) *Text {
+	names.mu.Lock()
+	defer names.mu.Unlock()
+	if t := names.kept[sql].Value(); t != nil {
+		return t
+	}
+	t := &Text{sql: sql, name: n}
+	w := weak.Make(t)
+	names.kept[sql] = w
+	runtime.AddCleanup(t, func(sql string) { forget(sql, w) }, sql)
+	return t
+}
+
+func forget(sql string, w weak.Pointer[Text]) {
+	names.mu.Lock()
+	defer names.mu.Unlock()
+	if names.kept[sql] == w { // not the Text of another who made the same
+		delete(names.kept, sql)
+	}
+}
+
+// maxPassed bounds the names of texts that nobody keeps. The next one drops all,
+// and those that are still in use come back.
+const (
+	maxPassed     = 1024
+	maxPassedText = 32 << 10
+)
+
+// Pass names a text that is made for each call, and returns it. Where nobody
+// observes it does nothing.
+func Pass(sql, table, operation string) string {
+	if !observed.Load() || len(sql) > maxPassedText {
+		return sql
+	}
+	n := Name{table, operation}
+	names.mu.RLock()
+	is, ok := names.passed[sql]
+	names.mu.RUnlock()
+	if ok && is == n {
+		return sql
+	}
+	names.mu.Lock()
+	defer names.mu.Unlock()
+	if len(names.passed) >= maxPassed {
+		names.passed = map[string]Name{}
+	}
+	names.passed[sql] = n
+	return sql
+}
+
+// constants are texts of the library that belong to no table of the program. The
+// first three are pgx's.
+var constants = map[string]Name{
+	"begin":    {Operation: "begin"},
+	"commit":   {Operation: "commit"},
+	"rollback": {Operation: "rollback"},
+}
+
+// NameOf returns the name of a text, and false if nobody has named it.
+func NameOf(sql string) (Name, bool) {
+	if n, ok := constants[sql]; ok {
+		return n, true
+	}
+	names.mu.RLock()
+	defer names.mu.RUnlock()
+	if t := names.kept[sql].Value(); t != nil {
+		return t.name, true
+	}
+	n, ok := names.passed[sql]
+	return n, ok
+}
+
+// Names returns how many texts have names.
+func Names() int {
+	names.mu.RLock()
+	defer names.mu.RUnlock()
+	return len(names.kept) + len(names.passed)
+}

@@ -1,0 +1,294 @@
+package observe
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
+)
+
+// What is known of a call while it is under way lies with its connection and not in
+// its context: a connection does one thing at a time, so its memory is used again,
+// and a call costs no allocation.
+//
+// What pgx calls, and what becomes of it:
+//
+//	TraceQueryStart    begins a flight in query. If one is there, rows are open and pgx is
+//	                   about to refuse the query, which is only counted until its end
+//	TraceQueryEnd      ends it: when Exec returns, or when rows are closed
+//	TraceBatchStart    begins a flight in batch, whose name is found from its statements
+//	TraceBatchQuery    records a statement of the batch, without a time
+//	TraceBatchEnd      ends the batch: when its results are closed
+//	TraceCopyFrom...   the same in copy
+//	wal.Commit         calls the hooks of a query itself, as pgx does not see its COMMIT
+//
+// In between, the packages that send say what they know; see [traced.Conn].
+
+// flight is a call under way.
+type flight struct {
+	under bool
+	began time.Duration // by traced.Now
+	shape *shape
+	event Event
+	shown Event // what a hook is shown
+	args  []any
+}
+
+// state is what an Observer knows of one connection. It belongs to whoever the
+// connection is lent to.
+type state struct {
+	traced.Conn
+	observer *Observer
+	node     string
+
+	query  flight
+	batch  flight
+	copy   flight
+	queued flight // the statement of a batch that has just ended
+	nested int    // queries that pgx refuses because rows are open
+
+	recent  [8]recent
+	next    int
+	batches map[string]*shape // by the table they are for
+}
+
+// recent is a text that the connection sent lately. Texts are constants for most, so
+// that address and length tell them apart. The text is kept, so that its memory
+// cannot be given to another.
+type recent struct {
+	text  string
+	shape *shape
+}
+
+// stateKey is where a connection has its state.
+const stateKey = "github.com/smrt-go/smrt/observe: state"
+
+func (o *Observer) stateOf(conn *pgx.Conn) *state {
+	data := conn.PgConn().CustomData()
+	if s, ok := data[stateKey].(*state); ok && s.observer == o {
+		return s
+	}
+	s := &state{observer: o, node: nodeOf(conn.Config())}
+	s.Tracer = &o.tracer
+	data[stateKey] = s
+	traced.Bind(conn.PgConn(), &s.Conn)
+	return s
+}
+
+// nodeOf returns the address of a server.
+func nodeOf(c *pgx.ConnConfig) string {
+	if strings.HasPrefix(c.Host, "/") {
+		return c.Host + "/.s.PGSQL." + strconv.Itoa(int(c.Port))
+	}
+	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+}
+
+// shapeOf returns the shape of a text that a connection sends.
+func (s *state) shapeOf(conn *pgx.Conn, sql string) *shape {
+	at := unsafe.StringData(sql)
+	for i := range s.recent {
+		r := &s.recent[i]
+		if unsafe.StringData(r.text) == at && len(r.text) == len(sql) && r.shape.state.Load() == kept {
+			s.observer.shapes.hits.Add(1)
+			return r.shape
+		}
+	}
+	text := textOf(conn, sql)
+	sh := s.observer.shapes.of(text, func() Name { return nameOf(text) })
+	if sh != nil && len(text) == len(sql) && sh.state.Load() == kept { // not of a name, which may get another text
+		s.recent[s.next] = recent{sql, sh}
+		s.next = (s.next + 1) % len(s.recent)
+	}
+	return sh
+}
+
+// start begins a call, whose event has what is known of its kind. What it waited for
+// is not in its time, nor is what hooks take.
+func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any) context.Context {
+	o, e := s.observer, &f.event
+	e.Node, e.InTx = s.node, conn.PgConn().TxStatus() != handle.StatusIdle
+	e.Waited, e.Run, e.Callers = s.Waited, s.Again+1, 1
+	s.Waited, s.Again = 0, 0
+	s.Decoded, s.Answered, s.Stopped, s.Callers = 0, 0, false, 0
+	f.under, f.args = true, args
+	if o.config.Args {
+		e.Args = args
+	}
+	if len(o.hooks) > 0 {
+		e.surround(ctx, conn)
+		ctx = o.before(ctx, f)
+	}
+	f.began = traced.Now()
+	return ctx
+}
+
+// is says what is sent: a text that has a shape, or one that has none.
+func (e *Event) is(sh *shape, text string) {
+	if sh != nil {
+		e.Name, e.SQL, e.Shape = sh.name, sh.text, sh.id
+		return
+	}
+	e.Name, e.SQL, e.Shape = nameOf(text), text, 0
+}
+
+// surround notes what only hooks and logs ask for.
+func (e *Event) surround(ctx context.Context, conn *pgx.Conn) {
+	e.Standby = conn.PgConn().ParameterStatus("in_hot_standby") == "on"
+	if tx := handle.ScopeOf(ctx); tx != nil {
+		e.Tries = tx.Attempt
+	}
+}
+
+// end ends a call. Its time is split by what the packages that send have said: what was
+// spent with decoding, and from when on a stream was the program's.
+func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, err error) {
+	if !f.under {
+		return
+	}
+	now, e := traced.Now(), &f.event
+	f.under = false
+	if s.Stopped && pgerr.IsCanceled(err) {
+		err = nil
+	}
+	e.ended(ctx, err)
+	e.Rows, e.Callers = rows, max(s.Callers, 1)
+	e.Decoded, e.Held = s.Decoded, 0
+	e.Server = now - f.began - s.Decoded
+	if s.Answered > 0 {
+		e.Server, e.Held = s.Answered-f.began, now-s.Answered-s.Decoded
+	}
+	e.Whole = e.Name.Operation == "" || e.Kind == Batch
+	e.Server, e.Held = max(e.Server, 0), max(e.Held, 0)
+	s.observer.finish(ctx, conn, f)
+	f.args, f.shape, e.Args, e.Err = nil, nil, nil, nil // not to keep what they refer to
+}
+
+// queryStart begins a statement.
+func (o *Observer) queryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	s := o.stateOf(conn)
+	if s.query.under { // rows are open: pgx is about to refuse it
+		s.nested++
+		return ctx
+	}
+	f := &s.query
+	f.shape = s.shapeOf(conn, data.SQL)
+	f.event.is(f.shape, data.SQL)
+	return s.start(ctx, conn, f, data.Args)
+}
+
+// queryEnd ends a statement, or one that pgx has refused because rows were open.
+func (o *Observer) queryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	s := o.stateOf(conn)
+	if s.nested > 0 {
+		s.nested--
+		return
+	}
+	s.end(ctx, conn, &s.query, rowsOf(data.CommandTag), data.Err)
+}
+
+// rowsOf returns how many rows a statement returned or affected.
+func rowsOf(tag pgconn.CommandTag) int64 { return tag.RowsAffected() }
+
+// batchStart begins a batch. It has the name of a table if all of its statements that
+// are for one are for the same.
+func (o *Observer) batchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	s := o.stateOf(conn)
+	queue := data.Batch.QueuedQueries
+	e := Event{Kind: Batch, Size: len(queue), Name: Name{Operation: "batch"}}
+	tables := 0
+	for _, q := range queue {
+		sh := s.shapeOf(conn, q.SQL)
+		if sh == nil || sh.name.Table == "" {
+			continue
+		}
+		if e.Name.Table != sh.name.Table {
+			e.Name.Table = sh.name.Table
+			tables++
+		}
+	}
+	if tables > 1 {
+		e.Name.Table = ""
+	}
+	s.batch.shape, s.batch.event = s.batchOf(e.Name), e
+	return s.start(ctx, conn, &s.batch, nil)
+}
+
+// unsent begins what has a shape and no text: no statement begins with it.
+const unsent = "\x00"
+
+// batchOf returns the shape of batches for a table.
+func (s *state) batchOf(n Name) *shape {
+	if sh := s.batches[n.Table]; sh != nil && sh.state.Load() == kept {
+		return sh
+	}
+	sh := s.observer.shapes.of(unsent+"batch "+n.Table, func() Name { return n })
+	if s.batches == nil || len(s.batches) >= len(s.recent) {
+		s.batches = map[string]*shape{}
+	}
+	s.batches[n.Table] = sh
+	return sh
+}
+
+// batchQuery records a statement of a batch, which has no time of its own.
+func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	s := o.stateOf(conn)
+	f := &s.queued
+	f.shape = s.shapeOf(conn, data.SQL)
+	f.event = Event{Kind: Queued, Node: s.node, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: rowsOf(data.CommandTag)}
+	f.event.is(f.shape, data.SQL)
+	if o.config.Args {
+		f.event.Args = data.Args
+	}
+	f.event.ended(ctx, data.Err)
+	o.shapes.add(f.shape, &f.event)
+	if len(o.hooks) > 0 {
+		f.event.surround(ctx, conn)
+		o.after(ctx, f)
+	}
+	f.event, f.shape = Event{}, nil
+}
+
+// batchEnd ends a batch. How many rows it had is known of its statements.
+func (o *Observer) batchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	s := o.stateOf(conn)
+	s.end(ctx, conn, &s.batch, 0, data.Err)
+}
+
+// copyStart begins a COPY. Its text is that which pgx sends, but for its options.
+func (o *Observer) copyStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	s := o.stateOf(conn)
+	sql := "COPY " + data.TableName.Sanitize() + " (" + strings.Join(data.ColumnNames, ", ") + ") FROM STDIN"
+	n := Name{Table: strings.Join(data.TableName, "."), Operation: "copy"}
+	f := &s.copy
+	f.shape, f.event = o.shapes.of(sql, func() Name { return n }), Event{Kind: Copy}
+	f.event.is(f.shape, sql)
+	f.event.Name = n
+	return s.start(ctx, conn, f, nil)
+}
+
+// copyEnd ends a COPY.
+func (o *Observer) copyEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	s := o.stateOf(conn)
+	s.end(ctx, conn, &s.copy, rowsOf(data.CommandTag), data.Err)
+}
+
+// finish records a call that has ended, and tells hooks and the slow log.
+func (o *Observer) finish(ctx context.Context, conn *pgx.Conn, f *flight) {
+	o.shapes.add(f.shape, &f.event)
+	if len(o.hooks) > 0 {
+		o.after(ctx, f)
+	}
+	if o.slow != nil && f.event.Server >= o.slow.Threshold {
+		f.event.surround(ctx, conn)
+		o.logSlow(ctx, f)
+	}
+}

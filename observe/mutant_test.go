@@ -1,0 +1,88 @@
+package observe_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	check.Guarded(t, []check.Mutant{
+		{
+			"quantiles are within 6.25 %", "histogram.go",
+			"int(d>>(top-3))&(perOctave-1)", "int(d>>(top-3))&(perOctave-2)",
+			"TestQuantiles",
+		},
+		{
+			"what is dropped is added to the others", "stats.go",
+			"	s.other(sh.name).addAll(&sh.record)", "",
+			"TestSumsStayRight",
+		},
+		{
+			"shapes have a limit", "stats.go",
+			"if s.full >= s.capacity ||", "if false && s.full >= s.capacity ||",
+			"TestMemoryOfShapes",
+		},
+		{
+			"what was slow long ago goes in the end", "stats.go",
+			"sh.weight -= sh.weight / 8", "sh.weight -= 0",
+			"TestSlowTextsStay",
+		},
+		{
+			"a hook may panic", "hooks.go",
+			"	p := recover()", "	var p any",
+			"TestHooksThatPanic",
+		},
+		{
+			"a context of a hook ends nothing", "hooks.go",
+			"ctx = values{ctx, next}", "ctx = next",
+			"TestHooksChangeNothing",
+		},
+		{
+			"a hook sees a copy", "hooks.go",
+			"		f.shown = f.event\n		if next := o.callBefore(ctx, h, &f.shown)", "		if next := o.callBefore(ctx, h, &f.event)",
+			"TestHooksChangeNothing",
+		},
+		{
+			"the slow log has no values", "slow.go",
+			"if l.Args {", "if true {",
+			"TestSlowLog",
+		},
+		{
+			"the slow log has a limit", "slow.go",
+			"if l.filled = now; l.tokens < 1 {", "if l.filled = now; false && l.tokens < 1 {",
+			"TestSlowLogIsLimited",
+		},
+		{
+			"a call that runs again is one call", "stats.go",
+			"if e.Run > 1 {", "if false && e.Run > 1 {",
+			"TestRunsAgain",
+		},
+		{
+			"what is refused is no error of the server", "event.go",
+			"case errors.Is(err, smrt.ErrPoolerMode):\n		e.Outcome = Refused", "case errors.Is(err, smrt.ErrPoolerMode):",
+			"TestRefused",
+		},
+		{
+			"the state lies with the connection", "flight.go",
+			"	f.began = traced.Now()\n", "	f.began = traced.Now()\n	ctx = context.WithValue(ctx, scopeKey{}, (*scope)(nil))\n",
+			"TestObservingAllocatesNothing",
+		},
+		{
+			"COMMIT is seen where it goes past the hooks", "../internal/wal/commit.go",
+			"		seen.End(ctx, conn, nil)\n", "		_ = seen\n",
+			"TestTransactionsAreSeen",
+		},
+		{
+			"waiting is forgotten", "../pool/connstate.go",
+			"s.told.Waited, s.told = 0, nil", "s.told = nil",
+			"TestWaitingIsForgotten",
+		},
+		{
+			"names of shapes are given", "../internal/plan/table.go",
+			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		_ = r.operation()\n",
+			"TestNames",
+		},
+	})
+}

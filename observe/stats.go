@@ -1,0 +1,346 @@
+package observe
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are sums over calls. A call is counted once, however often the pool ran it.
+type Stats struct {
+	Calls  uint64
+	Again  uint64 // how often the pool ran one of them again
+	Shared uint64 // calls beyond the first that shared a statement
+	Rows   uint64 // returned or affected
+
+	Failed    uint64 // by whatever error; see Errors
+	Cancelled uint64 // because the caller's context ended
+	Refused   uint64 // by the pool, before anything was sent
+
+	// The four times; see Event.
+	Waited, Server, Held, Decoded time.Duration
+
+	Whole  uint64 // calls of which Server is the whole time
+	Queued uint64 // calls in batches, whose time is in that of the batch
+	Max    time.Duration
+}
+
+// Total is how long callers waited: all but Held.
+func (s *Stats) Total() time.Duration { return s.Waited + s.Server + s.Decoded }
+
+// add adds a call.
+func (s *Stats) add(e *Event) {
+	if e.Run > 1 {
+		s.Again++
+	} else {
+		s.Calls++
+	}
+	switch e.Outcome {
+	case Failed:
+		s.Failed++
+	case Cancelled:
+		s.Cancelled++
+	case Refused:
+		s.Refused++
+	}
+	s.Rows += uint64(max(e.Rows, 0))
+	s.Shared += uint64(max(e.Callers-1, 0))
+	s.Waited += e.Waited
+	s.Server += e.Server
+	s.Held += e.Held
+	s.Decoded += e.Decoded
+	s.Max = max(s.Max, e.Total())
+	if e.Whole {
+		s.Whole++
+	}
+	if e.Kind == Queued {
+		s.Queued++
+	}
+}
+
+// addAll adds the calls of o.
+func (s *Stats) addAll(o *Stats) {
+	s.Calls += o.Calls
+	s.Again += o.Again
+	s.Shared += o.Shared
+	s.Rows += o.Rows
+	s.Failed += o.Failed
+	s.Cancelled += o.Cancelled
+	s.Refused += o.Refused
+	s.Waited += o.Waited
+	s.Server += o.Server
+	s.Held += o.Held
+	s.Decoded += o.Decoded
+	s.Whole += o.Whole
+	s.Queued += o.Queued
+	s.Max = max(s.Max, o.Max)
+}
+
+// maxStates is how many SQLSTATEs a shape tells apart. Further ones are counted as
+// "other".
+const maxStates = 16
+
+// record is what is kept of a shape.
+type record struct {
+	Stats
+	states map[string]uint64
+	counts *counts // nil as long as the text was seen once
+	first  uint8   // the bucket of that one call
+	timed  bool    // it had a time
+}
+
+// add adds a call. One that was refused has no time, and that of a statement in a batch
+// is in the time of the batch.
+func (r *record) add(e *Event) {
+	r.Stats.add(e)
+	if e.Outcome == Failed {
+		r.addState(e.SQLState, 1)
+	}
+	if e.Kind == Queued || e.Outcome == Refused {
+		return // it has no time
+	}
+	b := bucketOf(e.Total())
+	if r.counts != nil {
+		r.counts.add(b)
+	} else {
+		r.first, r.timed = b, true
+	}
+}
+
+// addState adds n errors of an SQLSTATE.
+func (r *record) addState(state string, n uint64) {
+	if r.states == nil {
+		r.states = map[string]uint64{}
+	}
+	if _, ok := r.states[state]; !ok && len(r.states) >= maxStates {
+		state = "other"
+	}
+	r.states[state] += n
+}
+
+// addAll adds the calls of o, which may have been seen once and have no histogram.
+// That of r is there.
+func (r *record) addAll(o *record) {
+	r.Stats.addAll(&o.Stats)
+	for state, n := range o.states {
+		r.addState(state, n)
+	}
+	switch {
+	case o.counts != nil:
+		r.counts.addAll(o.counts)
+	case o.timed:
+		r.counts.add(o.first)
+	}
+}
+
+// What becomes of a shape.
+const (
+	candidate uint32 = iota // its text was seen once
+	kept
+	gone // what was recorded is that of others now
+)
+
+// shape is a text and what is known of the calls that sent it.
+type shape struct {
+	text string
+	name Name
+	id   uint64
+
+	state atomic.Uint32
+
+	mu     sync.Mutex
+	record record
+	weight time.Duration // the total, less an eighth at each sweep
+}
+
+// add records a call. It returns false if the shape is gone.
+func (s *shape) add(e *Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() == gone {
+		return false
+	}
+	s.record.add(e)
+	s.weight += e.Total() + e.Held
+	return true
+}
+
+// hashOf returns the id of a shape, FNV-1a of its text.
+func hashOf(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text))
+	return h.Sum64()
+}
+
+const (
+	candidates   = 64 // texts that were seen once
+	maxNames     = 2000
+	textPerShape = 1 << 10 // bytes of text for each shape, on average
+)
+
+// shapes are those of an Observer. Most texts that a program makes anew each time,
+// with values in them, are seen once. So a text is a candidate first, which costs
+// little, and gets a histogram when it is seen again while it still is one. What has
+// no room is added to the others of its name, so that no sum is lost.
+type shapes struct {
+	capacity int
+
+	mu      sync.RWMutex
+	byText  map[string]*shape
+	waiting [candidates]*shape // those seen once, in a ring
+	next    int
+	full    int // how many are kept
+	bytes   int // of their texts
+
+	others       map[Name]*record // of what has no room
+	since        time.Time
+	hits, miss   atomic.Uint64
+	evictions    uint64
+	tooManyNames record // of what has no room among the others
+}
+
+func newShapes(capacity int) *shapes {
+	s := &shapes{capacity: capacity}
+	s.clear()
+	return s
+}
+
+// clear begins anew.
+func (s *shapes) clear() {
+	s.byText, s.waiting, s.next, s.full, s.bytes = map[string]*shape{}, [candidates]*shape{}, 0, 0, 0
+	s.others, s.since = map[Name]*record{}, time.Now()
+	s.tooManyNames = record{counts: &counts{}}
+	s.evictions = 0
+	s.hits.Store(0)
+	s.miss.Store(0)
+}
+
+// reset forgets everything.
+func (s *shapes) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sh := range s.byText {
+		sh.mu.Lock()
+		sh.state.Store(gone)
+		sh.mu.Unlock()
+	}
+	s.clear()
+}
+
+// of returns the shape of a text that is about to be sent, nil if it is too long to
+// be kept. A caller that has it still may use it as long as it is kept.
+func (s *shapes) of(text string, name func() Name) *shape {
+	if len(text) > maxText {
+		return nil
+	}
+	s.mu.RLock()
+	sh := s.byText[text]
+	s.mu.RUnlock()
+	if sh != nil && sh.state.Load() == kept {
+		s.hits.Add(1)
+		return sh
+	}
+	s.miss.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sh = s.byText[text]; {
+	case sh == nil:
+		return s.see(strings.Clone(text), name())
+	case sh.state.Load() == candidate:
+		s.keep(sh)
+	}
+	return sh
+}
+
+// see makes a candidate, in place of the oldest.
+func (s *shapes) see(text string, name Name) *shape {
+	sh := &shape{text: text, name: name, id: hashOf(text)}
+	if old := s.waiting[s.next]; old != nil && old.state.Load() == candidate {
+		s.drop(old)
+	}
+	s.waiting[s.next] = sh
+	s.next = (s.next + 1) % candidates
+	s.byText[text] = sh
+	return sh
+}
+
+// keep gives a candidate a histogram.
+func (s *shapes) keep(sh *shape) {
+	if s.full >= s.capacity || s.bytes+len(sh.text) > s.capacity*textPerShape {
+		s.sweep(len(sh.text))
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.record.counts = &counts{}
+	if sh.record.timed {
+		sh.record.counts.add(sh.record.first)
+	}
+	sh.state.Store(kept)
+	s.full++
+	s.bytes += len(sh.text)
+}
+
+// sweep drops an eighth of the shapes, those that took the least time, and takes an
+// eighth off the time of the others, so that what was slow long ago goes in the end. It goes on
+// until there is room for a text of so many bytes.
+func (s *shapes) sweep(room int) {
+	var list []*shape
+	weights := map[*shape]time.Duration{}
+	for _, sh := range s.byText {
+		if sh.state.Load() != kept {
+			continue
+		}
+		sh.mu.Lock()
+		weights[sh] = sh.weight
+		sh.weight -= sh.weight / 8
+		sh.mu.Unlock()
+		list = append(list, sh)
+	}
+	slices.SortFunc(list, func(a, b *shape) int { return cmp.Compare(weights[a], weights[b]) })
+	for i, sh := range list {
+		if i >= max(s.capacity/8, 1) && s.bytes+room <= s.capacity*textPerShape {
+			return
+		}
+		s.drop(sh)
+	}
+}
+
+// drop adds what is known of a shape to the others.
+func (s *shapes) drop(sh *shape) {
+	delete(s.byText, sh.text)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.state.Swap(gone) == kept {
+		s.full--
+		s.bytes -= len(sh.text)
+		s.evictions++
+	}
+	s.other(sh.name).addAll(&sh.record)
+}
+
+// other returns where calls of a name are recorded that have no shape.
+func (s *shapes) other(n Name) *record {
+	r := s.others[n]
+	if r == nil {
+		if len(s.others) >= maxNames {
+			return &s.tooManyNames
+		}
+		r = &record{counts: &counts{}}
+		s.others[n] = r
+	}
+	return r
+}
+
+// add records a call, which has no shape if sh is nil.
+func (s *shapes) add(sh *shape, e *Event) {
+	if sh != nil && sh.add(e) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other(e.Name).add(e)
+}
