@@ -143,6 +143,10 @@ func (e *Event) is(sh *shape, text string) {
 // surround notes what only hooks and logs ask for.
 func (e *Event) surround(ctx context.Context, conn *pgx.Conn) {
 	e.Standby = conn.PgConn().ParameterStatus("in_hot_standby") == "on"
+	e.Tries = 0
+	if !e.InTx {
+		return
+	}
 	if tx := handle.ScopeOf(ctx); tx != nil {
 		e.Tries = tx.Attempt
 	}

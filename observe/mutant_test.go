@@ -81,7 +81,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"names of shapes are given", "../internal/plan/table.go",
-			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		_ = r.operation()\n",
+			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",
 		},
 	})

@@ -78,3 +78,12 @@ func TestWithoutObserver(t *testing.T) {
 	check.Same(t, "connection", traced.Of(nil) == nil, true)
 	check.Same(t, "name of nothing", (*traced.Text)(nil).Name(), traced.Name{})
 }
+
+// TestDecodingOfManyRows: the rows that are measured stand for nearly all.
+func TestDecodingOfManyRows(t *testing.T) {
+	for n := range 3000 {
+		if got := traced.Accounted(n); got > n || got*5 < n*4 || n <= 4 && got != n {
+			t.Fatalf("of %d rows %d are accounted for", n, got)
+		}
+	}
+}
