@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,9 +31,16 @@ type Options struct {
 	// say which foreign keys are followed by loads.
 	Declarations []schema.Declaration `json:"-"`
 
+	// Workload are the statements of the program, whose plans are looked at.
+	Workload Workload `json:"workload,omitempty"`
+
 	// Standbys are servers that replicate the database. An index that is unused on the
 	// primary may be what their reads need.
 	Standbys []smrt.DB `json:"-"`
+
+	// Progress is called after each statement of the workload with how many are done, of
+	// how many.
+	Progress func(done, of int) `json:"-"`
 
 	// Limits are from where on something is a finding.
 	Limits Limits `json:"limits"`
@@ -73,6 +81,15 @@ type Report struct {
 	Server   int      `json:"server"` // its major version
 	Findings Findings `json:"findings"`
 	Unseen   []string `json:"unseen"` // what could not be looked at, and what would show it
+
+	Statements int         `json:"statements"` // of the workload, each text once
+	Unplanned  []Unplanned `json:"unplanned"`  // those of them that have no plan
+}
+
+// Unplanned is a statement that the server has no plan for.
+type Unplanned struct {
+	Statement string `json:"statement"` // its name
+	Why       string `json:"why"`
 }
 
 // Run looks at a database. It changes nothing, runs no statement of the program, and
@@ -93,13 +110,16 @@ func Run(ctx context.Context, db DB, options Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smrt: analyze: %w", err)
 	}
-	r := run{options: options, Analysis: &analysis.Analysis{Health: health, Limits: analysis.Limits(options.Limits)}}
+	r := &run{options: options, Analysis: &analysis.Analysis{Health: health, Limits: analysis.Limits(options.Limits)}}
 	for _, db := range options.Standbys {
 		r.Standbys = append(r.Standbys, db)
 	}
 	err = r.checkDeclarations(ctx, db)
 	if err == nil {
 		err = r.Catalog(ctx)
+	}
+	if err == nil {
+		err = r.checkWorkload(ctx, db)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("smrt: analyze: %w", err)
@@ -110,12 +130,13 @@ func Run(ctx context.Context, db DB, options Options) (*Report, error) {
 // run is one call of Run.
 type run struct {
 	*analysis.Analysis
-	options Options
+	options    Options
+	statements int
 }
 
 // report returns what was found, in order.
 func (r *run) report() *Report {
-	report := &Report{Database: r.Database, Server: r.Major, Findings: make(Findings, len(r.Found)), Unseen: append([]string{}, r.Unseen...)}
+	report := &Report{Database: r.Database, Server: r.Major, Findings: make(Findings, len(r.Found)), Unseen: append([]string{}, r.Unseen...), Statements: r.statements, Unplanned: []Unplanned{}}
 	for i, f := range r.Found {
 		report.Findings[i] = Finding{
 			ID: f.ID, Level: schema.Level(f.Level), Object: f.Object, Evidence: f.Evidence, Follows: f.Follows,
@@ -123,5 +144,9 @@ func (r *run) report() *Report {
 		}
 	}
 	report.Findings.sort()
+	slices.Sort(report.Unseen)
+	for _, u := range r.Unplanned {
+		report.Unplanned = append(report.Unplanned, Unplanned(u))
+	}
 	return report
 }

@@ -49,6 +49,26 @@ func nameOf(id string) string {
 		return "doubtful type"
 	case "C10":
 		return "constraint not validated"
+	case "P1":
+		return "full scan"
+	case "P2":
+		return "sort below a limit"
+	case "P3":
+		return "index cannot be used"
+	case "P4":
+		return "deep offset"
+	case "P5":
+		return "wrong estimate"
+	case "P6":
+		return "plan for other values"
+	case "P7":
+		return "table read in a loop"
+	case "P8":
+		return "spills to disk"
+	case "P9":
+		return "compiled for too little"
+	case "P10":
+		return "all partitions"
 	}
 	return ""
 }

@@ -34,5 +34,20 @@ func TestRulesAreGuarded(t *testing.T) {
 			"if !a.SeesAll {", "if false {",
 			"TestShop",
 		},
+		{
+			"plans are for whatever values: for NULL nothing is read", "../internal/explain/explain.go",
+			`return p.execute(ctx, sql, parameters, values, options, "force_generic_plan")`, `return p.execute(ctx, sql, parameters, values, options, "force_custom_plan")`,
+			"TestStatements",
+		},
+		{
+			"a scan that a limit ends is none of all rows", "../internal/analysis/plan.go",
+			"return parent.Cost < n.Cost/2", "return false",
+			"TestStatements",
+		},
+		{
+			"old statistics are no reason for advice", "../internal/analysis/plan.go",
+			"	if stale(t) {\n", "	if false {\n",
+			"TestStaleStatistics",
+		},
 	})
 }

@@ -6,6 +6,10 @@
 //   - foreign keys, indexes, sequences, types and constraints (catalog.go)
 //   - tables and what keeps VACUUM from its work (table.go)
 //
+// Statements are planned by the server (statement.go), and what it says is looked at
+// (plan.go, values.go). The only SQL that is read is what plans consist of, which the
+// server writes in one way (condition.go).
+//
 // A check looks at one thing and adds what it finds. Ids and levels are documented in
 // package analyze, what they mean to a user in docs/guides/tuning.md.
 package analysis
@@ -45,9 +49,11 @@ type Analysis struct {
 	Limits   Limits
 	Standbys []catalog.Querier
 
-	Found  []Finding
-	Unseen []string // what could not be looked at, and what would show it
+	Found     []Finding
+	Unseen    []string // what could not be looked at, and what would show it
+	Unplanned []Unplanned
 
+	columns  map[columnKey]catalog.Statistics
 	followed map[string]bool // ends of relations, as endOf writes them
 }
 

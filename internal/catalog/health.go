@@ -43,6 +43,7 @@ type Store struct {
 	Modified  int64    `json:"modified"`  // rows since the last ANALYZE
 	Written   int64    `json:"written"`   // rows inserted, updated and deleted
 	Read      int64    `json:"read"`      // rows read by any scan
+	Texts     []string `json:"texts"`     // columns that have texts
 	Partition []string `json:"partition"` // columns that it is partitioned by
 }
 
@@ -189,4 +190,24 @@ func Uses(ctx context.Context, db Querier) (uses map[uint32]int64, age time.Dura
 	}
 	seconds, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[float64])
 	return uses, time.Duration(seconds * float64(time.Second)), err
+}
+
+// Statistics are what the last ANALYZE noted of a column.
+type Statistics struct {
+	Common []string // values that many rows have, most common first
+	Bounds []string // values that part the others into shares of one size
+}
+
+// StatisticsOf returns the statistics of a column, which are empty if the role may not
+// read it. It is one round trip.
+func StatisticsOf(ctx context.Context, db Querier, table uint32, column string) (s Statistics, err error) {
+	rows, err := db.Query(ctx, `SELECT coalesce(p.most_common_vals::text::text[], '{}'), coalesce(p.histogram_bounds::text::text[], '{}')
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_catalog.pg_stats p ON p.schemaname = n.nspname AND p.tablename = c.relname AND p.attname = $2::text
+		WHERE c.oid = $1::int8::oid ORDER BY p.inherited DESC LIMIT 1`, pgx.QueryExecModeExec, int64(table), column)
+	if err != nil {
+		return s, err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&s.Common, &s.Bounds}, func() error { return nil })
+	return s, err
 }

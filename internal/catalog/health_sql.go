@@ -39,6 +39,7 @@ const storesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 		'rows', c.reltuples, 'pages', CASE WHEN c.relkind = 'p' THEN 0 ELSE coalesce(pg_catalog.pg_relation_size(c.oid), 0) / current_setting('block_size')::int8 END,
 		'live', coalesce(s.n_live_tup, 0), 'dead', coalesce(s.n_dead_tup, 0), 'modified', coalesce(s.n_mod_since_analyze, 0),
 		'written', coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), 'read', coalesce(s.seq_tup_read + coalesce(s.idx_tup_fetch, 0), 0),
+		'texts', (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid IN (19, 25, 1042, 1043)),
 		'partition', (SELECT pg_catalog.json_agg(a.attname ORDER BY u.n) FROM pg_catalog.pg_partitioned_table p
 			CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs::int2[]) WITH ORDINALITY AS u(att, n)
 			JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.att WHERE p.partrelid = c.oid)

@@ -67,7 +67,7 @@ func Explain(ctx context.Context, conn *pgx.Conn, sql string, asJSON bool) (s St
 	return s, err
 }
 
-// Planner plans statements in a transaction.
+// Planner plans statements in a transaction. All that it does ends with that.
 type Planner struct {
 	tx      pgx.Tx
 	generic bool
@@ -86,28 +86,47 @@ func Start(ctx context.Context, tx pgx.Tx) (Planner, error) {
 	return p, err
 }
 
+// Tx returns the transaction.
+func (p Planner) Tx() pgx.Tx { return p.tx }
+
 // Plan returns the plan that the server keeps for a statement with parameters of these
 // types when it does not know their values. The statement must be one that the server has
 // prepared, which says that it is a single one. After an error the transaction has failed.
 func (p Planner) Plan(ctx context.Context, sql string, parameters []uint32, asJSON bool) (string, error) {
-	tx, format := p.tx, "TEXT"
+	format := "FORMAT TEXT"
 	if asJSON {
-		format = "JSON"
+		format = "FORMAT JSON"
 	}
+	return p.generically(ctx, sql, parameters, format)
+}
+
+func (p Planner) generically(ctx context.Context, sql string, parameters []uint32, options string) (string, error) {
 	if p.generic {
-		return after(ctx, tx, "EXPLAIN (GENERIC_PLAN, FORMAT "+format+") ", sql)
+		return after(ctx, p.tx, "EXPLAIN (GENERIC_PLAN, "+options+") ", sql)
 	}
+	// The values do not matter. A plan for them would be one that reads nothing, because
+	// what is compared with NULL is true for no row.
+	values := make([]string, len(parameters))
+	for i := range values {
+		values[i] = "NULL"
+	}
+	return p.execute(ctx, sql, parameters, values, options, "force_generic_plan")
+}
+
+// execute explains a statement with values, which are SQL, as plan_cache_mode says.
+func (p Planner) execute(ctx context.Context, sql string, parameters []uint32, values []string, options, mode string) (string, error) {
+	tx := p.tx
 	types, err := catalog.Types(ctx, tx, parameters)
 	if err != nil {
 		return "", err
 	}
-	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan"); err != nil {
+	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = "+mode); err != nil {
 		return "", err
 	}
-	prepare, execute := "PREPARE smrt_explain", "EXPLAIN (FORMAT "+format+") EXECUTE smrt_explain"
+	prepare, execute := "PREPARE smrt_explain", "EXPLAIN ("+options+") EXECUTE smrt_explain"
 	if len(types) > 0 { // named, because NULL is no value of a domain that is not null
 		prepare += " (" + strings.Join(types, ", ") + ")"
-		execute += "(NULL" + strings.Repeat(", NULL", len(types)-1) + ")"
+		execute += " (" + strings.Join(values, ", ") + ")"
 	}
 	if _, err := after(ctx, tx, prepare+" AS ", sql); err != nil {
 		return "", err

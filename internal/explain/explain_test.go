@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/explain"
@@ -137,5 +139,38 @@ func TestDomains(t *testing.T) {
 	check.Equal(t, "arguments", s.Arguments, []string{"text"})
 	if !strings.Contains(s.Plan, "Insert on notes") {
 		t.Error(s.Plan)
+	}
+}
+
+// TestTrees are plans for whatever values, for one, and for NULL, which reads no table.
+func TestTrees(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, notes)
+	tx := check.Value(conn.Begin(t.Context()))(t)
+	defer func() { check.NoError(t, tx.Rollback(t.Context())) }()
+	p := check.Value(explain.Start(t.Context(), tx))(t)
+	const sql = "SELECT * FROM notes WHERE text = $1"
+	text := []uint32{pgtype.TextOID}
+	scans := func(plan *explain.Plan) (relations, conditions []string) {
+		plan.Root.Walk(func(n *explain.Node, _ []*explain.Node) {
+			if n.Relation != "" {
+				relations, conditions = append(relations, n.Schema+"."+n.Relation), append(conditions, n.Conditions()...)
+			}
+		})
+		return relations, conditions
+	}
+	relations, conditions := scans(check.Value(p.Generic(t.Context(), sql, text))(t))
+	if !slices.Equal(relations, []string{"public.notes"}) || !strings.Contains(conditions[0], "= $1") {
+		t.Errorf("for whatever values: %q %q", relations, conditions)
+	}
+	relations, conditions = scans(check.Value(p.Custom(t.Context(), sql, text, []string{"'good'"}))(t))
+	if !slices.Equal(relations, []string{"public.notes"}) || !strings.Contains(conditions[0], "'good'") {
+		t.Errorf("for a value: %q %q", relations, conditions)
+	}
+	relations, _ = scans(check.Value(p.Custom(t.Context(), sql, text, []string{"NULL"}))(t))
+	check.Equal(t, "what a plan for NULL reads", relations, nil)
+	run := check.Value(p.Run(t.Context(), sql, text, []string{"'good'"}))(t)
+	if run.Root.ActualLoops != 1 {
+		t.Errorf("it was not run: %+v", run.Root)
 	}
 }
