@@ -11,7 +11,9 @@
 //
 // The command smrt analyze does the same:
 //
-//	smrt analyze ./internal/tables
+//	smrt analyze ./internal/tables --queries internal/shopdb
+//
+// Nothing is changed, and no statement is run.
 //
 // # Findings
 //
@@ -31,6 +33,29 @@
 //	C7   table in bad condition       never analysed, changed since, dead rows, or something holds them back
 //	C8   doubtful type                timestamp, timetz, money, char(n), json, serial beside identity
 //	C10  constraint not validated     old rows may break it
+//
+// # Checks of statements
+//
+// The statements of a [Workload], such as sqlc's [Queries], are planned by the server for
+// whatever values, each in a transaction of its own that is rolled back:
+//
+//	P1   full scan                    of a large table, for 5 % of its rows
+//	P2   sort below a limit           of 10,000 rows, for a page of them
+//	P3   index cannot be used         because of a function, a cast or a pattern
+//	P4   deep offset                  of 10,000 rows
+//	P6   plan for other values        the prepared statement's is wrong for a value that is in the statistics
+//	P7   table read in a loop         a million rows in all
+//	P10  all partitions               the query does not say which
+//
+// A table should have its rows, and be analysed: what the planner does with an empty one
+// says nothing. Of a table whose statistics are old no advice is given.
+//
+// # What is accepted
+//
+// A [Baseline] is a text that is committed. It accepts findings by id and object, so that
+// a test fails for new ones only.
+//
+// # Privileges
 //
 // A role that may read is enough. What it may not see is in [Report.Unseen], with the
 // privilege that would show it.

@@ -1,7 +1,7 @@
 // Command smrt works on the declarations of a program that uses smrt: it writes
 // them from the database (smrt gen), and compares them with one (smrt verify) and two
 // databases with each other (smrt diff). It shows how a database would run a query (smrt
-// explain). It judges migrations by what the server does (smrt lint), and migrates
+// explain), and finds what makes it slow (smrt analyze). It judges migrations by what the server does (smrt lint), and migrates
 // databases that are in use (smrt migrate).
 //
 // It ends with 0 if all is well, 1 if something was found, 2 if it was called
@@ -36,6 +36,7 @@ type commands struct {
 	Verify     verifyCommand     `cmd:"" help:"Compare the declarations of a program with a database."`
 	Diff       diffCommand       `cmd:"" help:"Compare two databases by what a program needs, or one with contracts."`
 	Explain    explainCommand    `cmd:"" help:"Show the SQL, the types and the plan of a query, without running it."`
+	Analyze    analyzeCommand    `cmd:"" help:"Find what makes a database and its statements slow."`
 	Migrate    migrateCommand    `cmd:"" help:"Run goose's migrations on a database that is in use."`
 	Lint       lintCommand       `cmd:"" help:"Find migrations that would keep a service from its tables."`
 	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/analyze"
+	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
+	"github.com/smrt-go/smrt/schema"
+)
+
+// analyzeCommand is smrt analyze.
+type analyzeCommand struct {
+	Packages []string `arg:"" optional:"" help:"Packages with declarations, whose relations and soft deletion are known then." placeholder:"PACKAGE"`
+	DSN      string   `name:"dsn" env:"DATABASE_URL" help:"The database." placeholder:"URL"`
+	Standby  []string `help:"Standbys of it, whose reads may use what the primary's do not." placeholder:"URL"`
+	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are planned." placeholder:"DIR" type:"existingdir"`
+	Workload []string `help:"Files with statements as JSON, which are planned." placeholder:"FILE" type:"existingfile"`
+	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
+	Baseline string   `help:"File with findings that are accepted. Default: smrt.analyze, if it is there." placeholder:"FILE"`
+	Accept   bool     `help:"Write the baseline: accept what is found of the level and above, and nothing else."`
+}
+
+// Help explains the command where its flags are listed.
+func (analyzeCommand) Help() string {
+	return `Finds what makes a database slow: indexes that are missing, covered, unused or broken,
+numbers that run out, and statements whose plans read too much. Nothing is changed and no
+statement is run. A role that may read is enough. The checks are in docs/guides/tuning.md.`
+}
+
+// analyzeProgram is what runs in the user's module.
+//
+//go:embed analyze.go.tmpl
+var analyzeProgram string
+
+// analyzed is what it prints.
+type analyzed struct {
+	Report *analyze.Report `json:"report"`
+	Error  string          `json:"error"`
+}
+
+// analyzeRequest is what it is asked.
+type analyzeRequest struct {
+	DSN      string          `json:"dsn"`
+	Standbys []string        `json:"standbys"`
+	Options  analyze.Options `json:"options"`
+}
+
+// analyzeReport is the report as JSON.
+type analyzeReport struct {
+	*analyze.Report                  // its findings are those that are not accepted
+	Accepted        analyze.Findings `json:"accepted"`
+	Gone            []string         `json:"gone"`     // lines of the baseline that nothing was found for
+	Baseline        string           `json:"baseline"` // "none", "read", "written"
+}
+
+// Run runs the command.
+func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
+	if c.DSN == "" {
+		return usageError{errors.New("which database? set DATABASE_URL or give --dsn URL")}
+	}
+	known, state, err := c.known()
+	if err != nil {
+		return err
+	}
+	workload, err := c.workload()
+	if err != nil {
+		return err
+	}
+	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload}}
+	var found *analyze.Report
+	if len(c.Packages) > 0 {
+		found, err = analyzeTables(ctx, c.Packages, request)
+	} else {
+		found, err = analyzeDatabase(ctx, r, request)
+	}
+	if err != nil {
+		return err
+	}
+	var level schema.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return err
+	}
+	if c.Accept {
+		known, state = known.Accept(found.Findings.AtLeast(level)), "written"
+		if err := os.WriteFile(c.Baseline, []byte(known.String()), 0o644); err != nil { //nolint:gosec // it is committed
+			return err
+		}
+	}
+	report := analyzeReport{Report: found, Gone: []string{}, Baseline: state}
+	report.Findings, report.Accepted, report.Gone = known.Split(found.Findings)
+	return c.print(r, report, level)
+}
+
+// known returns the baseline. The error is of one that was named and is not there.
+func (c *analyzeCommand) known() (b analyze.Baseline, state string, err error) {
+	named := c.Baseline != ""
+	if !named {
+		c.Baseline = "smrt.analyze"
+	}
+	text, err := os.ReadFile(c.Baseline)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (!named || c.Accept):
+		return b, "none", nil
+	case err != nil:
+		return b, "", fmt.Errorf("--baseline: nothing is accepted yet; --accept writes it: %w", err)
+	}
+	if b, err = analyze.ParseBaseline(string(text)); err != nil {
+		return b, "", usageError{fmt.Errorf("%s: %w", c.Baseline, err)}
+	}
+	return b, "read", nil
+}
+
+// workload returns the statements of files and of sqlc's packages.
+func (c *analyzeCommand) workload() (all analyze.Workload, err error) {
+	for _, dir := range c.Queries {
+		queries, err := analyze.Queries(os.DirFS(dir))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		if len(queries) == 0 {
+			return nil, usageError{fmt.Errorf("%s has no queries that sqlc compiled", dir)}
+		}
+		for i := range queries {
+			queries[i].Site = filepath.Join(dir, queries[i].Site)
+		}
+		all = append(all, queries...)
+	}
+	for _, name := range c.Workload {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		statements, err := analyze.ReadWorkload(file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", name, err)}
+		}
+		all = append(all, statements...)
+	}
+	return all, nil
+}
+
+// analyzeTables analyses a database with the tables that packages declare.
+func analyzeTables(ctx context.Context, packages []string, request analyzeRequest) (found *analyze.Report, err error) {
+	tables, err := program.Find(ctx, ".", packages)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "smrt")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	name := filepath.Join(dir, "request.json")
+	if err := os.WriteFile(name, text, 0o600); err != nil { // the connection string may have a password
+		return nil, err
+	}
+	var a analyzed
+	if err := tables.Run(ctx, template.Must(template.New("analyze").Parse(analyzeProgram)), &a, name); err != nil {
+		return nil, err
+	}
+	if a.Error != "" {
+		return nil, errors.New(a.Error)
+	}
+	return a.Report, nil
+}
+
+// every is how often progress is printed.
+const every = 5 * time.Second
+
+// analyzeDatabase analyses a database of which no declarations are known.
+func analyzeDatabase(ctx context.Context, r *report, request analyzeRequest) (*analyze.Report, error) {
+	pool, err := pgxpool.New(ctx, request.DSN)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	options, last := request.Options, time.Now()
+	options.Progress = func(done, of int) {
+		if time.Since(last) > every && !r.json {
+			last = time.Now()
+			r.printf("%d of %d statements\n", done, of)
+		}
+	}
+	for _, dsn := range request.Standbys {
+		standby, err := pgxpool.New(ctx, dsn)
+		if err != nil {
+			return nil, err
+		}
+		defer standby.Close()
+		options.Standbys = append(options.Standbys, standby)
+	}
+	return analyze.Run(ctx, pool, options)
+}
+
+// print prints the report.
+func (c *analyzeCommand) print(r *report, report analyzeReport, level schema.Level) error {
+	var found error
+	if len(report.Findings.AtLeast(level)) > 0 {
+		found = errFound
+	}
+	if done, err := r.value(report); done {
+		return errors.Join(err, found)
+	}
+	colors := map[schema.Level]string{schema.Fault: red, schema.Warning: yellow}
+	for _, f := range report.Findings {
+		text := f.String()
+		if colors[f.Level] != "" {
+			text = strings.Replace(text, f.Level.String(), r.paint(colors[f.Level], f.Level.String()), 1)
+		}
+		r.printf("%s\n\n", text)
+	}
+	for _, u := range report.Unplanned {
+		r.printf("not planned: %s %s\n", u.Statement, u.Why)
+	}
+	for _, what := range report.Unseen {
+		r.printf("not looked at: %s\n", what)
+	}
+	for _, line := range report.Gone {
+		r.printf("%s: not found any more: %s\n", c.Baseline, line)
+	}
+	if report.Baseline == "written" {
+		r.printf("%s: %s\n", c.Baseline, r.paint(green, "written"))
+	}
+	r.printf("%d statements, %d findings, %d accepted\n", report.Statements, len(report.Findings), len(report.Accepted))
+	return found
+}
