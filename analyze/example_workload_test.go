@@ -31,7 +31,7 @@ func ExampleWorkload() {
 	//     plan:
 	//         Limit
 	//           Index Scan by products_pkey on public.products
-	//     in the program: page by key: repo.FindPage goes on after the last row that was read
+	//     in the program: page by key: Page of a repository goes on after the last row that was read
 }
 
 // What is known and stays is accepted.

@@ -36,7 +36,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"plans are for whatever values: for NULL nothing is read", "../internal/explain/explain.go",
-			`return p.execute(ctx, sql, parameters, values, options, "force_generic_plan")`, `return p.execute(ctx, sql, parameters, values, options, "force_custom_plan")`,
+			`asked{options, "force_generic_plan", values}`, `asked{options, "force_custom_plan", values}`,
 			"TestStatements",
 		},
 		{

@@ -261,7 +261,8 @@ func days(age time.Duration) string {
 }
 
 // checkUnused looks for indexes that no server has used. One that keeps values unique, or
-// that a constraint needs, is used by each write.
+// that a constraint needs, is used by each write. All servers must have counted for long
+// enough, because a use that was forgotten is none.
 func (a *Analysis) checkUnused(ctx context.Context) error {
 	age, uses := a.Age, []map[uint32]int64{}
 	for _, db := range a.Standbys {

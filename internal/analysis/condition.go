@@ -16,6 +16,8 @@ type condition struct {
 	value    string // "$1", or another expression
 }
 
+// How a plan writes a column, a column inside of a function or a cast, and a parameter. The
+// alias is always there, because plans are asked for with VERBOSE.
 var (
 	columnText = regexp.MustCompile(`^(?:[\w$]+|"(?:[^"]|"")+")\.(?:[\w$]+|"(?:[^"]|"")+")$`)
 	wrapText   = regexp.MustCompile(`^(?:([\w$]+|"[^"]+")\()?\(*((?:[\w$]+|"(?:[^"]|"")+")\.(?:[\w$]+|"(?:[^"]|"")+"))\)*((?:::[\w ]+(?:\(\d+\))?(?:\[\])?)?)\)*$`)
@@ -31,6 +33,8 @@ func conditions(expression string) (all []condition) {
 	return all
 }
 
+// conditionOf reads one condition. What it does not understand has no column, which is no
+// finding.
 func conditionOf(text string) condition {
 	c, body := condition{text: text}, inner(text)
 	if len(split(body, " OR ")) > 1 || strings.HasPrefix(body, "NOT ") {

@@ -11,7 +11,8 @@ import (
 	"github.com/smrt-go/smrt/internal/verify"
 )
 
-// From where on a step of a plan is a finding.
+// From where on a step of a plan is a finding. They are set so that nothing is found in a
+// program that was written with care: what matters is what grows.
 const (
 	keptPart   = 0.05      // of the rows that a scan reads
 	sortedRows = 10_000    // that a sort below a limit takes
@@ -31,7 +32,7 @@ func (s *statement) check(ctx context.Context) error {
 	})
 	if s.MaxOffset >= deepOffset {
 		s.add(Finding{
-			ID: "P4", Level: verify.Warning, Go: "page by key: repo.FindPage goes on after the last row that was read",
+			ID: "P4", Level: verify.Warning, Go: "page by key: Page of a repository goes on after the last row that was read",
 			Evidence: fmt.Sprintf("an OFFSET of %d was seen", s.MaxOffset), Follows: "the rows before it are read and dropped, for each page anew",
 		}, "")
 	}
@@ -52,7 +53,9 @@ func workers(n *explain.Node, above []*explain.Node) float64 {
 	return 1
 }
 
-// checkScan looks at a scan of a whole table that keeps little of it.
+// checkScan looks at a scan of a whole table that keeps little of it. A small table is
+// read in less time than an index takes to be searched a few times, and what keeps much
+// of a table has no better way.
 func (s *statement) checkScan(n *explain.Node, t *catalog.Store, above []*explain.Node) {
 	if n.Filter == "" || t.Pages < s.Limits.Pages || endsEarly(n, above) {
 		return
@@ -94,7 +97,9 @@ func endsEarly(n *explain.Node, above []*explain.Node) bool {
 }
 
 // indexFor returns the columns, as SQL, of an index for conditions: those that are equal
-// to something, and one of which a range is asked. At most three.
+// to something, and one of which a range is asked. At most three: more make an index that
+// serves one statement only. What a range is asked of comes last, because what follows
+// it is not searched by.
 func indexFor(all []condition) []string {
 	keys := names(all, "=", "= ANY")
 	for _, name := range names(all, "<", "<=", ">", ">=") {
@@ -181,7 +186,9 @@ func (s *statement) checkSort(n *explain.Node, above []*explain.Node) {
 	}, t.Name)
 }
 
-// checkLoop looks for a table that is read anew for each of many rows.
+// checkLoop looks for a table that is read anew for each of many rows: inside of a nested
+// loop, or by a subquery that names a column of the outer row. What is kept in memory
+// between the rows is compared with each of them all the same, unless it is looked up there.
 func (s *statement) checkLoop(n *explain.Node) {
 	loops := n.Rows
 	if n.Type == "Nested Loop" && len(n.Children) == 2 {
@@ -221,7 +228,8 @@ func dependsOnOuter(n *explain.Node) bool {
 }
 
 // checkPartitions looks for a query of all partitions that says nothing of the columns by
-// which they are told apart.
+// which they are told apart. Where it compares them with a parameter all of them are in the
+// plan for whatever values, and are left out when it is run.
 func (s *statement) checkPartitions(n *explain.Node) {
 	if n.Type != "Append" && n.Type != "Merge Append" || n.Removed > 0 || len(n.Children) < 2 {
 		return

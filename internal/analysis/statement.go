@@ -30,7 +30,8 @@ func (s Statement) Title() string {
 	return cmp.Or(s.Name, fmt.Sprintf("statement %x", sum[:4]))
 }
 
-// Unplanned is a statement that the server has no plan for.
+// Unplanned is a statement that the server has no plan for: it is refused, or is one that
+// EXPLAIN does not take.
 type Unplanned struct {
 	Statement string
 	Why       string
@@ -115,7 +116,8 @@ func (a *Analysis) refused(s Statement, err error) error {
 	return nil
 }
 
-// add adds a finding about the statement, or about what it does with a table.
+// add adds a finding about the statement, or about what it does with a table, with the shape
+// of its plan. One statement is found once by each check, for each table.
 func (s *statement) add(f Finding, about string) {
 	f.Object = s.Title()
 	if about != "" {
@@ -157,7 +159,8 @@ func Shape(p *explain.Plan) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// store returns the table that a node scans, nil if it scans none.
+// store returns the table that a node scans, nil if it scans none, or one that is not
+// looked at: of the system, of an extension, or temporary.
 func (s *statement) store(n *explain.Node) *catalog.Store {
 	if n.Relation == "" {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/smrt-go/smrt/internal/verify"
 )
 
-// What of a table may be old.
+// What of a table may be old. Autovacuum begins at a tenth and a fifth of the rows, so what
+// is above that for long is not looked after.
 const (
 	deadPart     = 0.2
 	modifiedPart = 0.2

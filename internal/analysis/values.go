@@ -48,6 +48,7 @@ func (s *statement) uses() map[string]use {
 	return found
 }
 
+// counts are the parameters that say how many rows are asked for.
 var counts = regexp.MustCompile(`(?i)\b(limit|offset)\s+(\$\d+)`)
 
 // values returns an SQL value for each parameter, such as a program might send: of each
@@ -197,5 +198,6 @@ func (s *statement) compare(custom *explain.Plan) bool {
 	return found
 }
 
-// sameScan reports whether two scans are of one kind: a bitmap finds rows by an index too.
+// sameScan reports whether two scans are of one kind: a bitmap finds rows by an index too,
+// and the server changes between both where they cost about the same.
 func sameScan(a, b *explain.Node) bool { return (a.Type == "Seq Scan") == (b.Type == "Seq Scan") }

@@ -110,23 +110,30 @@ func (p Planner) generically(ctx context.Context, sql string, parameters []uint3
 	for i := range values {
 		values[i] = "NULL"
 	}
-	return p.execute(ctx, sql, parameters, values, options, "force_generic_plan")
+	return p.execute(ctx, sql, parameters, asked{options, "force_generic_plan", values})
 }
 
-// execute explains a statement with values, which are SQL, as plan_cache_mode says.
-func (p Planner) execute(ctx context.Context, sql string, parameters []uint32, values []string, options, mode string) (string, error) {
+// asked says how a statement is explained.
+type asked struct {
+	options string   // of EXPLAIN
+	mode    string   // plan_cache_mode
+	values  []string // of the parameters, as SQL
+}
+
+// execute explains a statement with values.
+func (p Planner) execute(ctx context.Context, sql string, parameters []uint32, a asked) (string, error) {
 	tx := p.tx
 	types, err := catalog.Types(ctx, tx, parameters)
 	if err != nil {
 		return "", err
 	}
-	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = "+mode); err != nil {
+	if _, err := tx.Exec(ctx, "SET LOCAL plan_cache_mode = "+a.mode); err != nil {
 		return "", err
 	}
-	prepare, execute := "PREPARE smrt_explain", "EXPLAIN ("+options+") EXECUTE smrt_explain"
+	prepare, execute := "PREPARE smrt_explain", "EXPLAIN ("+a.options+") EXECUTE smrt_explain"
 	if len(types) > 0 { // named, because NULL is no value of a domain that is not null
 		prepare += " (" + strings.Join(types, ", ") + ")"
-		execute += " (" + strings.Join(values, ", ") + ")"
+		execute += " (" + strings.Join(a.values, ", ") + ")"
 	}
 	if _, err := after(ctx, tx, prepare+" AS ", sql); err != nil {
 		return "", err

@@ -85,14 +85,14 @@ func (p Planner) Generic(ctx context.Context, sql string, parameters []uint32) (
 // Custom returns the plan for parameters with these values, which are SQL. A NULL that is
 // compared makes a plan that reads nothing.
 func (p Planner) Custom(ctx context.Context, sql string, parameters []uint32, values []string) (*Plan, error) {
-	return tree(p.execute(ctx, sql, parameters, values, verbose, "force_custom_plan"))
+	return tree(p.execute(ctx, sql, parameters, asked{verbose, "force_custom_plan", values}))
 }
 
 // Run runs a statement with these values and returns the plan with what was measured. What
 // it wrote is rolled back with the transaction, but for what no rollback undoes, such as
 // numbers of sequences; the transaction must be made one that may write before.
 func (p Planner) Run(ctx context.Context, sql string, parameters []uint32, values []string) (*Plan, error) {
-	return tree(p.execute(ctx, sql, parameters, values, "ANALYZE, BUFFERS, "+verbose, "force_custom_plan"))
+	return tree(p.execute(ctx, sql, parameters, asked{"ANALYZE, BUFFERS, " + verbose, "force_custom_plan", values}))
 }
 
 func tree(text string, err error) (*Plan, error) {
