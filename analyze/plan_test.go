@@ -195,7 +195,9 @@ func TestReaderPlans(t *testing.T) {
 	report := check.Value(analyze.Run(t.Context(), role(t, pool), analyze.Options{Workload: analyze.Workload{
 		{Name: "orders.of", SQL: "SELECT id FROM orders WHERE customer_id = $1"},
 		{Name: "orders.drop", SQL: "DELETE FROM orders WHERE customer_id = $1"},
-		{SQL: "SELECT nonsense"}, {SQL: "SELECT nonsense"}, {SQL: "LOCK TABLE orders"},
+		{SQL: "SELECT nonsense"},
+		{SQL: "SELECT nonsense"},
+		{SQL: "LOCK TABLE orders"},
 	}}))(t)
 	check.Equal(t, "warnings", warnings(report.Findings.AtLeast(schema.Warning)), []string{"P1 orders.of: public.orders"})
 	check.Same(t, "statements", report.Statements, 4)

@@ -10,6 +10,11 @@
 // (plan.go, values.go). The only SQL that is read is what plans consist of, which the
 // server writes in one way (condition.go).
 //
+// What a plan says depends on statistics, which are estimates. So a check of plans asks for
+// what is far from any limit: a thousandth of the rows and not a half, ten times the rows
+// and not twice. It is about tables that are large enough to matter, and is silent about
+// those whose statistics are old.
+//
 // A check looks at one thing and adds what it finds. Ids and levels are documented in
 // package analyze, what they mean to a user in docs/guides/tuning.md.
 package analysis
