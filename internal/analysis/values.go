@@ -135,7 +135,8 @@ func (s *statement) checkValues(ctx context.Context) error {
 	return nil
 }
 
-// mostCommon picks the value that most rows have.
+// mostCommon picks the value that most rows have. Where no value is common, as in a key, any
+// will do.
 func mostCommon(c catalog.Statistics) (string, bool) {
 	if len(c.Common) > 0 {
 		return c.Common[0], true
@@ -143,7 +144,8 @@ func mostCommon(c catalog.Statistics) (string, bool) {
 	return anyOther(c)
 }
 
-// leastCommon picks a value that few rows have.
+// leastCommon picks a value that few rows have. Where all values are common, as those of an
+// enum, it is the last of them.
 func leastCommon(c catalog.Statistics) (string, bool) {
 	if value, ok := anyOther(c); ok {
 		return value, true
