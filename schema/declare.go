@@ -39,7 +39,7 @@ func Pages[T any, K comparable](t *query.Table[T, K], order ...query.Order[T]) D
 
 // UniqueWithDeleted declares that the values of columns are unique among the rows
 // that are deleted softly too, so that [Verify] does not warn of an index that
-// includes those.
+// includes those. For an exclusion constraint these are all columns that it names.
 func UniqueWithDeleted[T any, K comparable](t *query.Table[T, K], columns ...query.AnyColumn[T]) Declaration {
 	u, cs := verify.Use{Table: t.Plan()}, make([]*meta.Column, len(columns))
 	for i, c := range columns {

@@ -18,8 +18,8 @@
 // [Warning] if that depends on rows, time or load, and [Note] otherwise.
 //
 // What is compared, see [Check]: tables and privileges, columns, types, NULL, keys and
-// who makes them, generated columns, defaults, rules for values, unique indexes beside
-// soft deletion, foreign keys and indexes of relations, enums, triggers, rules, row
+// who makes them, generated columns, defaults, rules for values, unique indexes and exclusion
+// constraints beside soft deletion, foreign keys and indexes of relations, enums, triggers, rules, row
 // security, and indexes that were left incomplete. Relations of the tables are found by
 // themselves. How a program uses a table beyond that is declared with [Upserts], [Pages] and [UniqueWithDeleted]:
 //

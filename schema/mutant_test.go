@@ -100,6 +100,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestContractOfQueries",
 		},
 		{
+			"exclusion constraints beside soft deletion are found", "../internal/verify/table.go",
+			`case !x.Unique && x.Excludes == "" || x.Primary`, `case !x.Unique || x.Primary`,
+			"TestExclusionAndSoftDelete",
+		},
+		{
+			"an expression about deletion is enough", "../internal/verify/table.go",
+			"slices.Contains(columns, s.SoftDelete.Name) || s.uniqueWithDeleted(columns) {", "s.uniqueWithDeleted(columns) {",
+			"TestExclusionAndSoftDelete",
+		},
+		{
+			"bytes over a text are a warning", "../internal/verify/type.go",
+			"c.Encode == meta.KindBytes && isText", "c.Encode == meta.KindBytes && false && isText",
+			"TestBytes",
+		},
+		{
 			"an answer that says no is not kept", "expect.go",
 			"	case err == nil:\n		e.remember(database)\n", "	case true:\n		e.remember(database)\n",
 			"TestExpect",

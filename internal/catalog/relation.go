@@ -103,6 +103,7 @@ type Index struct {
 	NullsEqual bool       `json:"nulls_equal"`
 	Referenced bool       `json:"referenced"` // by a foreign key
 	Includes   bool       `json:"includes"`   // it has columns that are no keys
+	Excludes   string     `json:"excludes"`   // EXCLUDE ..., of an exclusion constraint
 	Predicate  string     `json:"predicate"`  // as SQL; "" if it is of all rows
 	Depends    []string   `json:"depends"`    // columns that its keys and its predicate name
 }
@@ -124,6 +125,22 @@ func (x *Index) Columns() (names []string, ok bool) {
 		names = append(names, k.Column)
 	}
 	return names, true
+}
+
+// Named returns the columns of the keys, and after them those that expressions and the
+// predicate name.
+func (x *Index) Named() (names []string) {
+	for _, k := range x.Keys {
+		if k.Column != "" {
+			names = append(names, k.Column)
+		}
+	}
+	for _, name := range x.Depends {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // On reports whether the keys are these columns, in any order.

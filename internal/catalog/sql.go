@@ -75,6 +75,7 @@ const indexesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 			WHERE k.n <= i.indnkeyatts),
 		'constraint', coalesce((SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('u', 'p', 'x')), ''),
 		'referenced', EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'f'),
+		'excludes', coalesce((SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = 'x'), ''),
 		'includes', i.indnatts > i.indnkeyatts,
 		'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready AND i.indislive,
 		'immediate', i.indimmediate,

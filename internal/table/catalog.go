@@ -42,6 +42,8 @@ type ColumnType struct {
 	Exact  bool // two values are equal for the server if, and only if, they are equal here
 	Rising bool // without a value it gets one from a sequence that rises
 	Always bool // GENERATED ALWAYS AS IDENTITY
+
+	Expression bool // GENERATED ALWAYS AS (...)
 }
 
 // Plain returns the type that a value of the column has the binary form of: of a
@@ -76,13 +78,13 @@ const catalogSQL = `WITH RECURSIVE c AS (
 			AND (g.tgrelid = c.oid OR c.relkind = 'p' AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS row_triggers
 	FROM (SELECT $1::text AS name) asked JOIN pg_catalog.pg_class c ON c.oid = ` + catalog.RelationSQL + `),
 t AS (
-	SELECT a.attnum, a.attidentity, a.attcollation, a.attname::text AS attname, y.oid AS declared, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
+	SELECT a.attnum, a.attidentity, a.attgenerated, a.attcollation, a.attname::text AS attname, y.oid AS declared, y.oid AS oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 	WHERE a.attnum > 0 AND NOT a.attisdropped
 	UNION ALL
-	SELECT t.attnum, t.attidentity, t.attcollation, t.attname, t.declared, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
+	SELECT t.attnum, t.attidentity, t.attgenerated, t.attcollation, t.attname, t.declared, y.oid, y.typtype, y.typbasetype, y.typname, y.typnamespace, y.typcategory
 	FROM t JOIN pg_catalog.pg_type y ON y.oid = t.typbasetype WHERE t.typtype = 'd')
-SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a', t.typcategory = 'S', t.typtype = 'e',
+SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), t.attidentity = 'a', t.attgenerated <> '', t.typcategory = 'S', t.typtype = 'e',
 	coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = t.attcollation), true),
 	EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
 		WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -212,7 +214,7 @@ func (t *Table) ask(ctx context.Context, db smrt.DB) (*Catalog, error) {
 	for rows.Next() {
 		var name string
 		var typ ColumnType
-		if err := rows.Scan(&name, &typ.OID, &typ.Base, &typ.Name, &typ.Always, &typ.texts, &typ.isEnum, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
+		if err := rows.Scan(&name, &typ.OID, &typ.Base, &typ.Name, &typ.Always, &typ.Expression, &typ.texts, &typ.isEnum, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
 			return nil, err
 		}
 		switch typ.Base {

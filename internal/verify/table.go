@@ -8,8 +8,8 @@ import (
 )
 
 // checkRoles looks at what soft deletion needs. A row that was deleted softly is still
-// there for a unique index, unless that is of the other rows only. The primary key is
-// left out: a key is not used again.
+// there for a unique index and an exclusion constraint, unless that is of the other rows
+// only. The primary key is left out: a key is not used again.
 func (s *subject) checkRoles() {
 	if s.SoftDelete == nil || s.ReadOnly {
 		return
@@ -19,7 +19,9 @@ func (s *subject) checkRoles() {
 		x := &s.in.Indexes[i]
 		columns, plain := x.Columns()
 		switch {
-		case !x.Unique || x.Primary || x.On(key) || x.Predicate != "" && slices.Contains(x.Depends, s.SoftDelete.Name):
+		case !x.Unique && x.Excludes == "" || x.Primary || x.On(key) || x.Predicate != "" && slices.Contains(x.Depends, s.SoftDelete.Name):
+		case x.Excludes != "":
+			s.excludesDeleted(x)
 		case slices.Contains(columns, s.SoftDelete.Name) || s.uniqueWithDeleted(columns):
 		default:
 			f := Finding{
@@ -37,6 +39,25 @@ func (s *subject) checkRoles() {
 			s.add(f)
 		}
 	}
+}
+
+// excludesDeleted adds the finding of an exclusion constraint, unless one of its
+// expressions is about deletion, such as a range that ends with it.
+func (s *subject) excludesDeleted(x *catalog.Index) {
+	columns := x.Named()
+	if slices.Contains(columns, s.SoftDelete.Name) || s.uniqueWithDeleted(columns) {
+		return
+	}
+	f := Finding{
+		Check: CheckSoftDelete, Level: Warning, Column: strings.Join(columns, ", "), Go: "schema.UniqueWithDeleted if that is meant",
+		Problem: "is compared with deleted rows too, by " + x.Constraint + ": a row that was deleted softly still excludes others",
+	}
+	if x.Predicate == "" && x.Immediate && s.in.Kind == catalog.Ordinary {
+		name := quote(x.Constraint)
+		f.SQL = "ALTER TABLE " + s.Quoted + " DROP CONSTRAINT " + name + ", ADD CONSTRAINT " + name + " " + x.Excludes +
+			" WHERE (" + s.SoftDelete.Quoted + " IS NULL)"
+	}
+	s.add(f)
 }
 
 // replaceable reports whether an index on columns says nothing that the statement that

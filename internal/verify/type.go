@@ -84,7 +84,10 @@ func (s *subject) checkExact(c *meta.Column, in *catalog.Column) {
 	isFloat := c.Kind == meta.KindFloat32 || c.Kind == meta.KindFloat64
 	isInt, _ := intBits(c)
 	hasZone := c.Encode == meta.KindTime || c.Type == reflect.TypeFor[pgtype.Timestamptz]()
+	isText := in.Base == pgtype.TextOID || in.Base == pgtype.VarcharOID || in.Base == pgtype.BPCharOID
 	switch {
+	case c.Encode == meta.KindBytes && isText && !s.ReadOnly:
+		s.typeFinding(c, in, Warning, "is bytes: those that are no text are refused, and in pgx's mode exec their hexadecimal digits are written", "")
 	case isFloat && wireBits(in.Base) > 0 && !s.ReadOnly:
 		s.typeFinding(c, in, Fault, "may have a fraction, which the server rounds away in silence", "")
 	case isInt > 0 && in.Base == pgtype.NumericOID && (in.Modifier < 4 || (in.Modifier-4)&0x7ff != 0):
