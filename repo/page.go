@@ -4,13 +4,13 @@ import (
 	"context"
 	"unsafe"
 
-	"github.com/smrt-go/smrt/internal/crud"
+	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 )
 
 // MaxPageSize is the largest number of rows on a page.
-const MaxPageSize = crud.MaxPageSize
+const MaxPageSize = keyset.MaxPageSize
 
 // Page is one page of a query's rows.
 type Page[R any] struct {

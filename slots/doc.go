@@ -38,6 +38,30 @@
 // A slot has the caller's conditions and nothing else: whether deleted rows are seen is
 // for the statement to say.
 //
+// # Pages
+//
+// A statement with slots for an order and a limit has keyset pages, with the cursors that
+// repositories have, see [Fill.Page]:
+//
+//	page := slots.NewPage(query.Page{Size: 20, After: cursor}, secret)
+//	rows, err := shopdb.New(slots.On(pool, slots.For(Orders, q).Page(page))).ListOrders(ctx)
+//	next, prev := page.Next(), page.Prev()
+//
+// # Queries on what a statement returns
+//
+// A sum, a rank or a column of another table is no column of the table that a slot is of.
+// A statement's rows are declared by the struct that sqlc generates for them, and queried
+// like a table. The statement needs no slot for that, see [Outer]:
+//
+//	var (
+//		ListedID     = slots.Col(func(r *shopdb.ListOrdersRow) *int64 { return &r.ID })
+//		ListedPieces = slots.Col(func(r *shopdb.ListOrdersRow) *int64 { return &r.Pieces })
+//		Listed       = slots.NewResult(ListedID) // by its key, for pages
+//	)
+//
+//	many := slots.Outer(Listed, query.Where(ListedPieces.Ge(100)).OrderBy(ListedPieces.Desc())).Page(page)
+//	rows, err := shopdb.New(slots.On(pool, many)).ListOrders(ctx)
+//
 // # What is refused
 //
 // Nothing that a handle carries is left out. A condition, an order or a limit that the

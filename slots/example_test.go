@@ -107,6 +107,80 @@ func ExampleFill_As() {
 	// Output: 2 <nil>
 }
 
+// What a program declares of the rows of a query: columns that the query computes can be
+// filtered and ordered by, and its key lets it have pages.
+var (
+	ReportID       = slots.Col(func(r *TicketReportRow) *int64 { return &r.ID })
+	ReportComments = slots.Col(func(r *TicketReportRow) *int64 { return &r.Comments })
+	Report         = slots.NewResult(ReportID)
+)
+
+// Tickets that have comments, most of them first, of those that are not closed.
+func ExampleOuter() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	open := slots.For(Tickets, query.Where(TicketState.Ne("closed")))
+	discussed := query.Where(ReportComments.Gt(0)).OrderBy(ReportComments.Desc(), ReportID.Asc())
+	page := slots.NewPage(query.Page{Size: 1})
+	rows, err := New(slots.On(pool, open, slots.Outer(Report, discussed).Page(page))).TicketReport(ctx)
+	fmt.Println(rows, err, "more:", page.Next() != "")
+	// Output: [{1 open 1}] <nil> more: true
+}
+
+// The second page of a list, and the cursor that leads back to the first.
+func ExampleFill_Page() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+
+	list := func(p query.Page) (next, prev string) {
+		page := slots.NewPage(p, []byte("secret"))
+		urgent := slots.For(Tickets, query.All[Ticket]().OrderBy(TicketPriority.Desc()))
+		rows, err := New(slots.On(pool, urgent.Page(page))).ListTickets(ctx)
+		fmt.Println(rows, err)
+		return page.Next(), page.Prev()
+	}
+	next, _ := list(query.Page{Size: 2})
+	_, prev := list(query.Page{Size: 2, After: next})
+	list(query.Page{Size: 2, Before: prev})
+	// Output:
+	// [{4 open 9} {3 closed 9}] <nil>
+	// [{2 open 7} {5 new 5}] <nil>
+	// [{4 open 9} {3 closed 9}] <nil>
+}
+
+const listTickets = `-- name: ListTickets :many
+SELECT t.id, t.state, t.priority FROM tickets t
+WHERE true /* smrt:where tickets t */
+ORDER BY /* smrt:order tickets t */ t.id
+LIMIT 100 /* smrt:limit */
+`
+
+func (q *Queries) ListTickets(ctx context.Context) ([]Ticket, error) {
+	rows, err := q.db.Query(ctx, listTickets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Ticket
+	for rows.Next() {
+		var i Ticket
+		if err := rows.Scan(&i.ID, &i.State, &i.Priority); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	return items, rows.Err()
+}
+
 // TicketReportRow is a row of the query.
 type TicketReportRow struct {
 	ID       int64

@@ -41,12 +41,16 @@ func Tx(tx pgx.Tx, fills ...Fill) pgx.Tx {
 type filled struct {
 	db    smrt.DB
 	fills []plan.Fill
+	pages []*Page // of the fills; nil: none has one
 }
 
 func newFilled(db smrt.DB, fills []Fill) *filled {
 	f := &filled{db: db, fills: make([]plan.Fill, len(fills))}
 	for i := range fills {
 		f.fills[i] = fills[i].fill
+		if fills[i].page != nil {
+			f.pages = append(append(f.pages, make([]*Page, i-len(f.pages))...), fills[i].page)
+		}
 	}
 	return f
 }
@@ -116,7 +120,7 @@ func withoutOptions(args []any) ([]any, error) {
 }
 
 func (f *filled) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	sql, args, err := f.statement(ctx, sql, args, plans.Build)
+	sql, args, err := f.statement(ctx, sql, args, f.build)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -124,6 +128,9 @@ func (f *filled) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 }
 
 func (f *filled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if f.pages != nil {
+		return f.queryPage(ctx, sql, args)
+	}
 	sql, args, err := f.statement(ctx, sql, args, plans.Build)
 	if err != nil {
 		return handle.FailedRows(err), err // pgx returns rows beside an error too
@@ -132,7 +139,7 @@ func (f *filled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 }
 
 func (f *filled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	sql, args, err := f.statement(ctx, sql, args, plans.Build)
+	sql, args, err := f.statement(ctx, sql, args, f.build)
 	if err != nil {
 		return handle.FirstRow(nil, err)
 	}
@@ -143,7 +150,7 @@ func (f *filled) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 func (f *filled) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	var out pgx.Batch
 	for i, q := range b.QueuedQueries {
-		sql, args, err := f.statement(ctx, q.SQL, q.Arguments, plans.Build)
+		sql, args, err := f.statement(ctx, q.SQL, q.Arguments, f.build)
 		if err != nil {
 			return pgx.FailedBatchResults(b, fmt.Errorf("statement %d of a batch: %w", i+1, err))
 		}

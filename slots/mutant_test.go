@@ -31,7 +31,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a limit is that of the statement at the most", "../internal/plan/slot.go",
-			"p.Kind == LimitPlace && s.Limit > p.Most", "p.Kind == LimitPlace && false",
+			"ok && s.HasLimit && f.Page == nil && s.Limit > most", "false",
 			"TestRefused",
 		},
 		{
@@ -46,12 +46,13 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a condition is in parentheses", "../internal/plan/slot.go",
-			"where := w.junction(&Node{Op: And, Kids: f.Spec.Where})", `where := sq.Sqlizer(sq.Expr("false OR ?", w.junction(&Node{Op: And, Kids: f.Spec.Where})))`,
+			"p.where = r.text(r.w.junction(&Node{Op: And, Kids: f.Spec.Where}))", `p.where = r.text(sq.Expr("false OR ?", r.w.junction(&Node{Op: And, Kids: f.Spec.Where})))`,
 			"TestWhere",
 		},
 		{
 			"a count has no limit", "../internal/plan/slot.go",
-			`texts[i] = "ALL"`, `_ = "ALL"`,
+			`r.put(LimitPlace, "", "", "ALL")
+		r.head`, `r.head`,
 			"TestCount",
 		},
 		{
@@ -73,6 +74,74 @@ func TestRulesAreGuarded(t *testing.T) {
 			"an order ends where the query goes on", "../internal/slot/names.go",
 			"		if depth < 0 || depth == 0 && ends(&terms[i]) {\n", "		if false {\n",
 			"TestLintOfQueries",
+		},
+		{
+			"the order of a page ends in the key", "../internal/keyset/order.go",
+			"		if !named {", "		if false {",
+			"TestPagesWhileRowsChange",
+		},
+		{
+			"a page begins after its cursor wherever the slot stands", "../internal/plan/slotpage.go",
+			`edit{body.Order, body.Order, ") AND " + following + " "}`, `edit{body.Order, body.Order, ") OR " + following + " "}`,
+			"TestRandomPages",
+		},
+		{
+			"a condition is one before a page adds to it", "../internal/plan/slotpage.go",
+			`edit{body.Where, body.Where, " ("}, edit{body.Order, body.Order, ") AND " + following + " "}`,
+			`edit{body.Order, body.Order, " AND " + following + " "}`,
+			"TestRandomPages",
+		},
+		{
+			"a page that is read backwards is turned around", "../internal/plan/slotpage.go",
+			`"smrt_p.smrt_o" + strconv.Itoa(i+1) + Direction(o)`, `"smrt_p.smrt_o" + strconv.Itoa(i+1)`,
+			"TestRandomPages",
+		},
+		{
+			"what groups rows has no pages", "../internal/plan/slotpage.go",
+			`case t.Body.Grouped != "":`, `case false:`,
+			"TestPageRefused",
+		},
+		{
+			"an outer join may miss the row of a page", "../internal/plan/slotpage.go",
+			"case slices.Contains(t.Body.Optional, alias):", "case false:",
+			"TestPageRefused",
+		},
+		{
+			"a key that is there twice is noticed", "pagerows.go",
+			"if r.order != nil && slices.EqualFunc", "if false && slices.EqualFunc",
+			"TestPageNeedsKey",
+		},
+		{
+			"a cursor is of one query with its arguments", "page.go",
+			"plan.FingerprintArgs(w, own)", "_ = own",
+			"TestPageCursors",
+		},
+		{
+			"columns of a result are known by their places", "../internal/plan/slotouter.go",
+			`names[i] = "smrt_c" + strconv.Itoa(i+1)`, `names[i] = "smrt_c" + strconv.Itoa(len(names)-i)`,
+			"TestRandomOuter",
+		},
+		{
+			"a limit of the statement cuts off no row before the query on its rows", "../internal/plan/slotouter.go",
+			"case t.Body.Limit > 0 && limits == 0:", "case false:",
+			"TestOuterRefused",
+		},
+		{
+			"a limit in a slot is that of the query on the rows", "../internal/plan/slotouter.go",
+			`	if !r.count {
+		r.put(LimitPlace, "", "", "ALL")
+	}`, ``,
+			"TestOuterLimit",
+		},
+		{
+			"what writes has no query on its rows", "../internal/plan/slotouter.go",
+			"case t.Write, t.Locks:", "case false:",
+			"TestOuterRefused",
+		},
+		{
+			"a method does not see what a page adds", "pagerows.go",
+			"return slices.Clip(values[:r.own()]), nil", "return values, nil",
+			"TestPageRows",
 		},
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/traced"
@@ -260,27 +261,6 @@ func stop(ctx context.Context, rows pgx.Rows) {
 	_ = conn.PgConn().CancelRequest(ctx) // if it fails, the rest is read
 }
 
-// totalOrder is the order of s completed by the key, so that no two rows are
-// equal in it. A table without a key has no total order.
-func (b *Bound) totalOrder(s *plan.Spec) []meta.Order {
-	order := s.Order
-	if len(order) == 0 && !s.Unordered {
-		order = b.Table.DefaultOrder
-	}
-	total := append([]meta.Order{}, order...)
-	for _, k := range b.Table.Key {
-		named := false
-		for _, o := range order {
-			named = named || o.Column == k.Column
-		}
-		if !named {
-			desc := len(order) > 0 && order[len(order)-1].Desc // so that one index serves all
-			total = append(total, meta.Order{Column: k.Column, Desc: desc})
-		}
-	}
-	return total
-}
-
 // ordered returns s with an order, so that "the first row" means something:
 // its own, the table's, or that of the key.
 func (b *Bound) ordered(s *plan.Spec) *plan.Spec {
@@ -288,7 +268,7 @@ func (b *Bound) ordered(s *plan.Spec) *plan.Spec {
 		return s
 	}
 	ordered := s.Clone()
-	ordered.Order = b.totalOrder(s)
+	ordered.Order = keyset.TotalOrder(b.Table.Table.Table, s)
 	return ordered
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -242,35 +243,44 @@ type Page struct {
 
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
-	w, err := b.window(ctx, s, pageRequest{size, after, before})
+	w, err := b.window(ctx, s, keyset.Request{Size: size, After: after, Before: before})
 	if err != nil {
 		return nil, b.fail(ctx, "page", err)
 	}
 	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
 		page, err = on.page(ctx, w, size)
-		return w.fromCursor(on.fail(ctx, "page", err))
+		return w.FromCursor(on.fail(ctx, "page", err))
 	})
 	return page, err
 }
 
-func (b *Bound) page(ctx context.Context, w *pageWindow, size int) (*Page, error) {
+// window prepares a page.
+func (b *Bound) window(ctx context.Context, s *plan.Spec, r keyset.Request) (*keyset.Window, error) {
+	if b.Entity == nil {
+		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
+	}
+	p := &keyset.Pager{Table: b.Table.Table.Table, Secrets: b.Secrets}
+	return p.Window(ctx, s, r)
+}
+
+func (b *Bound) page(ctx context.Context, w *keyset.Window, size int) (*Page, error) {
 	items, edge, err := b.readPage(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	page := &Page{}
-	if page.Next, page.Prev, err = w.cursors(&edge, items.Len()); err != nil {
+	if page.Next, page.Prev, err = w.Cursors(&edge, items.Len()); err != nil {
 		return nil, err
 	}
 	page.Items = items.First(size)
-	if w.backwards {
+	if w.Backwards {
 		b.Rows.Reverse(&page.Items)
 	}
 	return page, nil
 }
 
 // readPage reads the rows of a page, and one more if another page follows.
-func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
+func (b *Bound) readPage(ctx context.Context, w *keyset.Window) (items table.Slice, e keyset.Edge, err error) {
 	err = b.again(func(on *Bound) (err error) {
 		items, e, err = on.readPageOnce(ctx, w)
 		return err
@@ -278,23 +288,26 @@ func (b *Bound) readPage(ctx context.Context, w *pageWindow) (items table.Slice,
 	return items, e, err
 }
 
-func (b *Bound) readPageOnce(ctx context.Context, w *pageWindow) (items table.Slice, e edge, err error) {
+func (b *Bound) readPageOnce(ctx context.Context, w *keyset.Window) (items table.Slice, e keyset.Edge, err error) {
 	found := table.List{Of: &b.Rows.Structs}
-	found.Start(capacity(w.spec))
-	r := b.request(w.spec)
-	r.AndThen, r.Ranges, r.Exprs = w.after, w.ranges, slices.Concat(r.Exprs, w.hidden)
+	found.Start(capacity(w.Spec))
+	r := b.request(w.Spec)
+	r.Exprs = slices.Concat(r.Exprs, w.Hidden)
+	if r.Ranges = w.Ranges(); r.Ranges == nil {
+		r.AndThen = w.Following()
+	}
 	rows, err := b.open(ctx, r)
 	if rows == nil {
 		return found.Slice, e, err
 	}
 	n := 0
 	_, err = b.each(rows, b.Rows.Targets, func() unsafe.Pointer {
-		w.note(&e, rows, n)
+		w.Note(&e, rows, n)
 		n++
 		return found.Next()
 	})
 	if err != nil {
-		return items, e, b.Table.ExplainSpec(ctx, b.DB, err, w.spec)
+		return items, e, b.Table.ExplainSpec(ctx, b.DB, err, w.Spec)
 	}
 	return found.Slice, e, nil
 }
@@ -327,4 +340,24 @@ func (b *Bound) pageNumber(ctx context.Context, s *plan.Spec, number, size int) 
 		return nil, err
 	}
 	return &OffsetPage{Items: items, Number: number, Size: size, Total: total}, nil
+}
+
+// maxPageNumber is the last page that may be asked for by its number.
+const maxPageNumber = 1_000_000
+
+// numbered prepares a page that is known by its number, and counts all rows.
+func (b *Bound) numbered(ctx context.Context, s *plan.Spec, number, size int) (*plan.Spec, int64, error) {
+	s = s.OrEmpty()
+	if err := keyset.CheckPage(ctx, s, size); err != nil {
+		return nil, 0, err
+	}
+	if number < 1 || number > maxPageNumber {
+		return nil, 0, &smrt.PageError{What: "number", Min: 1, Max: maxPageNumber}
+	}
+	total, err := b.count(ctx, s)
+	page := s.WithLimit(size).WithOffset((number - 1) * size)
+	if page.Order = keyset.TotalOrder(b.Table.Table.Table, s); len(page.Order) > 0 {
+		page.Unordered = false
+	}
+	return page, total, err
 }

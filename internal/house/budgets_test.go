@@ -32,7 +32,7 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"arrows":          39, // inside internal/crud
+	"arrows":          34, // inside internal/crud
 	"type parameters": 1,  // a reader is of an entity and its key, and reads rows as a third type
 }
 
@@ -42,7 +42,7 @@ var over = map[string]int{
 // so that they can be moved.
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive Relation.By Relation.ByParts Relation.keyTable shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
-		Ref.Get Pool.Warm parallel.run MustResolve bind View Select finish bindAll bindFields`,
+		Ref.Get Pool.Warm parallel.run MustResolve mustColumn mustResult bind View Select finish bindAll bindFields`,
 	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed`,
 	"functions called init": ``,
 }

@@ -199,11 +199,16 @@ func (b *builder) tuples(n *Node) {
 	for i := range n.Kids {
 		kid := &n.Kids[i]
 		b.fail(kid.Err)
+		if b.table != nil && b.table.isResult {
+			b.fail(errTuplesOfResult)
+		}
 		b.column(kid.Column)
 		b.byte(BoolByte(kid.B.(bool)))
 		b.value(kid.Column, kid.A)
 	}
 }
+
+var errTuplesOfResult = &smrt.QueryError{Reason: "keys of several columns are compared in a table, not in the result of a statement"}
 
 // tuples renders a condition on several columns at once:
 //

@@ -54,6 +54,7 @@ type scope struct {
 	alias   string
 	table   string         // of a row that a statement of the program's calls alias
 	columns []*meta.Column // of a query
+	result  *Table         // whose columns have the names smrt_c1, smrt_c2, ...
 }
 
 // column returns the name of a column of the row.
@@ -62,6 +63,9 @@ func (s scope) column(c *meta.Column) string {
 		if of.Name == c.Name {
 			return s.alias + ".smrt_r" + strconv.Itoa(i)
 		}
+	}
+	if s.result != nil {
+		return s.alias + ".smrt_c" + strconv.Itoa(s.result.position(c))
 	}
 	return s.alias + "." + c.Quoted
 }

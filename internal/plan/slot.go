@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	sq "github.com/Masterminds/squirrel"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/meta"
 )
 
 // Template is a statement of the program's with places that conditions, orders and
@@ -22,6 +24,7 @@ type Template struct {
 	// Start and End are the bytes of the statement without its first line, which has
 	// the name that sqlc gave it, and without a semicolon.
 	Start, End int
+	Body       Body
 	id         uint64
 }
 
@@ -50,11 +53,13 @@ var placeNames = [...]string{WherePlace: "where", OrderPlace: "order", LimitPlac
 func NewTemplate(sql string) *Template { return &Template{SQL: sql, id: tables.Add(1)} }
 
 // Fill is a query on a table that fills the places of that table, or those with one
-// alias.
+// alias; or a query on the rows that the statement returns.
 type Fill struct {
 	Table *Table
 	Alias string // as SQL; "" for the only one
 	Spec  *Spec  // not nil
+	Outer bool   // Table is that of a NewResult, and the query is on the statement's rows
+	Page  *Keyset
 }
 
 // Slots has the plans of statements that were filled. It is safe for concurrent use.
@@ -77,7 +82,7 @@ func (s *Slots) BuildCount(t *Template, fills []Fill) (Statement, error) {
 	for i, f := range fills {
 		c := f.Spec.Clone()
 		c.Order, c.Limit, c.HasLimit = nil, 0, false
-		counted[i] = Fill{f.Table, f.Alias, c}
+		counted[i] = Fill{Table: f.Table, Alias: f.Alias, Spec: c, Outer: f.Outer}
 	}
 	return s.build(t, counted, true)
 }
@@ -88,7 +93,7 @@ func (s *Slots) build(t *Template, fills []Fill, count bool) (Statement, error) 
 	b.byte(BoolByte(count))
 	b.key = binary.AppendUvarint(b.key, t.id)
 	for i := range fills {
-		if err := fills[i].check(t); err != nil {
+		if err := cmp.Or(fills[i].checkOuter(t), fills[i].checkPage(t), fills[i].check(t)); err != nil {
 			return Statement{}, err
 		}
 		b.fill(&fills[i])
@@ -126,14 +131,20 @@ func (f *Fill) check(t *Template) error {
 	case t.Write && s.Vacuous() && !s.Unbounded:
 		return smrt.ErrUnboundedWrite
 	}
-	if s.HasLimit {
-		for i := range t.Places {
-			if p := &t.Places[i]; p.Kind == LimitPlace && s.Limit > p.Most {
-				return &smrt.QueryError{Reason: fmt.Sprintf("the limit is %d, and the statement allows %d", s.Limit, p.Most)}
-			}
-		}
+	if most, ok := t.most(); ok && s.HasLimit && f.Page == nil && s.Limit > most {
+		return &smrt.QueryError{Reason: fmt.Sprintf("the limit is %d, and the statement allows %d", s.Limit, most)}
 	}
 	return nil
+}
+
+// most returns the greatest limit that all slots of the statement allow, if it has one.
+func (t *Template) most() (most int64, ok bool) {
+	for i := range t.Places {
+		if p := &t.Places[i]; p.Kind == LimitPlace && (!ok || p.Most < most) {
+			most, ok = p.Most, true
+		}
+	}
+	return most, ok
 }
 
 func (b *builder) fill(f *Fill) {
@@ -149,88 +160,138 @@ func (b *builder) fill(f *Fill) {
 	for _, o := range f.Spec.Order {
 		b.orderTerm(o)
 	}
-	b.byte(BoolByte(f.Spec.HasLimit)<<1 | BoolByte(f.Spec.Unbounded))
+	b.byte(BoolByte(f.Outer)<<2 | BoolByte(f.Spec.HasLimit)<<1 | BoolByte(f.Spec.Unbounded))
 	if f.Spec.HasLimit {
 		b.arg(f.Spec.Limit)
+	}
+	if f.Page != nil {
+		b.keyset(f.Page)
 	}
 }
 
 // render writes the fills into their places. Each is rendered once, in the order of
 // the builder, and its text is written wherever the statement has a place for it.
 func (t *Template) render(fills []Fill, args int, count bool) (*rendered, error) {
-	w, texts := &renderer{qualified: true}, make([]string, len(t.Places))
-	order := []int{} // not nil: an argument may have no place
+	r := &filling{t: t, w: &renderer{qualified: true}, order: []int{}, count: count} // an order that is not nil: an argument may have no place
 	for i := range fills {
 		alias, err := t.aliasOf(fills, i)
 		if err != nil {
 			return nil, err
 		}
-		w.scope, w.depth = scope{alias: alias, table: fills[i].Table.Quoted}, 0
-		if order, err = t.fill(w, &fills[i], alias, texts, order); err != nil {
-			return nil, err
+		if fills[i].Outer {
+			r.w.scope = scope{alias: rowAlias, table: rowAlias, result: fills[i].Table}
+		} else {
+			r.w.scope = scope{alias: alias, table: fills[i].Table.Quoted}
 		}
+		r.w.depth = 0
+		r.fill(&fills[i], alias)
 	}
-	if w.err != nil {
-		return nil, w.err
+	if r.w.err != nil {
+		return nil, r.w.err
 	}
-	if w.next != args {
-		return nil, lostCount(args, w.next)
+	if r.w.next != args {
+		return nil, lostCount(args, r.w.next)
 	}
-	var b strings.Builder
-	end := t.Start
-	b.WriteString(t.SQL[:end])
-	if count {
-		b.WriteString("SELECT count(*) FROM (")
-	}
-	for i := range t.Places {
-		if count && t.Places[i].Kind == LimitPlace {
-			texts[i] = "ALL"
-		}
-		if p := &t.Places[i]; texts[i] != "" {
-			b.WriteString(t.SQL[end:p.From])
-			b.WriteString(texts[i])
-			end = p.To
-		}
-	}
-	b.WriteString(t.SQL[end:t.End])
-	if count {
-		b.WriteString("\n) AS counted") // behind a comment that may end the statement
-	}
-	return &rendered{sql: b.String(), order: argumentOrder(order, args)}, nil
+	return &rendered{sql: r.sql(), order: argumentOrder(r.order, args)}, nil
 }
 
-// fill sets the texts of the places of one fill. order has the arguments of the
-// placeholders so far.
-func (t *Template) fill(w *renderer, f *Fill, alias string, texts []string, order []int) ([]int, error) {
-	where := w.junction(&Node{Op: And, Kids: f.Spec.Where}) // in parentheses, or a constant
-	parts := map[PlaceKind]sq.Sqlizer{WherePlace: where}
-	if len(f.Spec.Order) > 0 {
-		terms := make([]any, len(f.Spec.Order))
-		for i, o := range f.Spec.Order {
-			terms[i] = w.orderTerm(o)
+// filling is a statement whose places are filled.
+type filling struct {
+	t          *Template
+	w          *renderer
+	order      []int // the arguments of the placeholders so far
+	edits      []edit
+	head, tail string // around the statement
+	count      bool
+}
+
+// edit replaces bytes of a statement.
+type edit struct {
+	from, to int
+	text     string
+}
+
+// text renders a part of a fill.
+func (r *filling) text(part sq.Sqlizer) string {
+	sql, places, err := part.ToSql()
+	if err != nil {
+		r.w.err = cmp.Or(r.w.err, error(&smrt.QueryError{Reason: err.Error()}))
+		return ""
+	}
+	sql, r.order = placedAfter(r.t.Params, r.order, sql, places)
+	return sql
+}
+
+// put fills all places of a kind with a text.
+func (r *filling) put(kind PlaceKind, table, alias, text string) {
+	for i := range r.t.Places {
+		if p := &r.t.Places[i]; p.Kind == kind && (kind == LimitPlace || p.Table == table && p.Alias == alias) {
+			r.edits = append(r.edits, edit{p.From, p.To, text})
 		}
-		parts[OrderPlace] = sq.Expr(strings.Repeat("?, ", len(terms)-1)+"?,", terms...)
+	}
+}
+
+// parts are the texts of a fill. One that it does not have is empty.
+type parts struct{ where, order, limit string }
+
+// parts renders what a fill has, in the order of the builder.
+func (r *filling) parts(f *Fill) (p parts) {
+	p.where = r.text(r.w.junction(&Node{Op: And, Kids: f.Spec.Where})) // in parentheses, or a constant
+	if len(f.Spec.Order) > 0 {
+		p.order = r.text(r.w.terms(f.Spec.Order))
 	}
 	if f.Spec.HasLimit {
-		parts[LimitPlace] = sq.Expr("?", w.arg())
+		p.limit = r.text(sq.Expr("?", r.w.arg()))
 	}
-	for _, kind := range []PlaceKind{WherePlace, OrderPlace, LimitPlace} {
-		part := parts[kind]
-		if part == nil {
-			continue
-		}
-		sql, places, err := part.ToSql()
-		if err != nil {
-			return nil, &smrt.QueryError{Reason: err.Error()}
-		}
-		sql, order = placedAfter(t.Params, order, sql, places)
-		for i := range t.Places {
-			if p := &t.Places[i]; p.Kind == kind && (kind == LimitPlace || p.Table == f.Table.Quoted && p.Alias == alias) {
-				texts[i] = sql
-			}
-		}
+	return p
+}
+
+// terms renders the terms of an order.
+func (w *renderer) terms(order []meta.Order) sq.Sqlizer {
+	terms := make([]any, len(order))
+	for i, o := range order {
+		terms[i] = w.orderTerm(o)
 	}
-	return order, nil
+	return sq.Expr(strings.TrimSuffix(strings.Repeat("?, ", len(terms)), ", "), terms...)
+}
+
+func (r *filling) fill(f *Fill, alias string) {
+	p := r.parts(f)
+	if f.Outer {
+		r.outer(f, p)
+		return
+	}
+	r.put(WherePlace, f.Table.Quoted, alias, p.where)
+	if p.order != "" {
+		r.put(OrderPlace, f.Table.Quoted, alias, p.order+",")
+	}
+	if p.limit != "" {
+		r.put(LimitPlace, "", "", p.limit)
+	}
+	if f.Page != nil {
+		r.page(f.Page)
+	}
+}
+
+// sql returns the statement.
+func (r *filling) sql() string {
+	if r.count {
+		r.put(LimitPlace, "", "", "ALL")
+		r.head, r.tail = "SELECT count(*) FROM ("+r.head, r.tail+"\n) AS counted" // behind a comment that may end the statement
+	}
+	slices.SortStableFunc(r.edits, func(a, b edit) int { return a.from - b.from })
+	var b strings.Builder
+	end := r.t.Start
+	b.WriteString(r.t.SQL[:end])
+	b.WriteString(r.head)
+	for _, e := range r.edits {
+		b.WriteString(r.t.SQL[end:e.from])
+		b.WriteString(e.text)
+		end = e.to
+	}
+	b.WriteString(r.t.SQL[end:r.t.End])
+	b.WriteString(r.tail)
+	return b.String()
 }
 
 // aliasOf returns what the statement calls the table of a fill, "" if that does not
@@ -238,6 +299,9 @@ func (t *Template) fill(w *renderer, f *Fill, alias string, texts []string, orde
 // one fills: nothing is left out of a statement in silence.
 func (t *Template) aliasOf(fills []Fill, i int) (alias string, err error) {
 	f := &fills[i]
+	if f.Outer {
+		return "", checkAround(fills, i)
+	}
 	aliases := t.aliases(f.Table.Quoted)
 	switch {
 	case f.Alias != "":
@@ -261,7 +325,13 @@ func (t *Template) aliasOf(fills []Fill, i int) (alias string, err error) {
 			return "", &smrt.QueryError{Reason: "the statement has several slots for a limit, and a query one limit"}
 		}
 	}
+	if err := f.checkPlaces(t, alias); err != nil {
+		return "", err
+	}
 	for j := range fills[:i] {
+		if fills[j].Outer {
+			continue
+		}
 		other, _ := t.aliasOf(fills, j)
 		if f.Spec.HasLimit && fills[j].Spec.HasLimit {
 			return "", &smrt.QueryError{Reason: "two queries have a limit, and the statement has one slot for it"}

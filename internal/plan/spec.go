@@ -323,3 +323,14 @@ func fingerprint(w io.Writer, v any) {
 		fmt.Fprintf(w, "%d:%s", len(text), text)
 	}
 }
+
+// operands returns how many arguments an operator on a column takes.
+func operands(op Op) int {
+	switch op {
+	case IsNull, NotNull, Value, Offered, GroupKey:
+		return 0
+	case Between, JSONPathEq, JSONPathText, Matches:
+		return 2
+	}
+	return 1
+}

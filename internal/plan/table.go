@@ -17,6 +17,8 @@ type Table struct {
 	cache *cache
 	id    uint64 // distinguishes it from other declarations of the same table
 
+	isResult bool // the rows of a statement, see NewResult
+
 	Engines atomic.Value // what the engines keep of the table
 }
 
@@ -347,6 +349,10 @@ func (b *builder) column(c *meta.Column) {
 		b.node(c.Expr.(*Node))
 		return
 	}
+	if b.table != nil && b.table.isResult {
+		b.resultColumn(c)
+		return
+	}
 	b.uvarint(c.Index)
 }
 
@@ -383,15 +389,4 @@ func (b *builder) set(s *Set) {
 		b.uvarint(len(s.Args))
 		b.raw(s.Args)
 	}
-}
-
-// operands returns how many arguments an operator on a column takes.
-func operands(op Op) int {
-	switch op {
-	case IsNull, NotNull, Value, Offered, GroupKey:
-		return 0
-	case Between, JSONPathEq, JSONPathText, Matches:
-		return 2
-	}
-	return 1
 }

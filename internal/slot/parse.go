@@ -28,6 +28,7 @@ func Parse(sql string) *Text {
 	p.read()
 	p.text.Write, p.text.Locks = p.isWrite(), p.locks()
 	p.markStart()
+	p.text.Body = p.body()
 	for _, at := range p.markers {
 		if err := p.marker(at); err != nil && p.text.Err == nil {
 			p.text.Err = fmt.Errorf("/*%s*/: %w", p.inner(at), err)

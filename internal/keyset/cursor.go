@@ -1,4 +1,4 @@
-package crud
+package keyset
 
 import (
 	"bytes"
@@ -35,32 +35,26 @@ const (
 	maxCursor = 16_000
 )
 
-// encodeCursor names the position of the current row. The columns of the entity
-// are the first ones of the result, and the expressions of the order the last.
-func (b *Bound) encodeCursor(s *plan.Spec, order []meta.Order, rows pgx.Rows) (string, error) {
-	body := append([]byte{cursorVersion}, b.sums(s, order)...)
+// encode names the position of the current row, whose values of the order are at
+// these places of the result.
+func (p *Pager) encode(s *plan.Spec, order []meta.Order, rows pgx.Rows, at []int) (string, error) {
+	body := append([]byte{cursorVersion}, p.sums(s, order)...)
 	fields, values := rows.FieldDescriptions(), rows.RawValues()
-	expr := len(fields) - len(hidden(order))
-	for _, o := range order {
-		i := o.Column.Index
-		if o.Column.Expr != nil {
-			i = expr
-			expr++
-		}
+	for k, i := range at {
 		if values[i] == nil {
 			body = binary.AppendUvarint(body, 0)
 			continue
 		}
 		text, err := meta.ServerText(rows.TypeMap(), &fields[i], values[i])
 		if err != nil {
-			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %v", o.Column.Name, err)}
+			return "", &smrt.QueryError{Reason: fmt.Sprintf("rows ordered by column %q cannot be paged: %v", order[k].Column.Name, err)}
 		}
 		body = append(binary.AppendUvarint(body, uint64(len(text))+1), text...)
 	}
 	if base64.RawURLEncoding.EncodedLen(len(body)+macSize) > maxCursor {
 		return "", &smrt.QueryError{Reason: fmt.Sprintf("the values that the rows are ordered by are too long for a cursor of %d characters", maxCursor)}
 	}
-	return base64.RawURLEncoding.EncodeToString(append(body, mac(b.signing(), body)...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(body, mac(p.signing(), body)...)), nil
 }
 
 // hidden returns the expressions of an order.
@@ -74,20 +68,20 @@ func hidden(order []meta.Order) (out []*meta.Column) {
 }
 
 // signing is the secret that cursors are made with.
-func (b *Bound) signing() []byte {
-	if len(b.Secrets) == 0 {
+func (p *Pager) signing() []byte {
+	if len(p.Secrets) == 0 {
 		return nil
 	}
-	return b.Secrets[0]
+	return p.Secrets[0]
 }
 
 // authentic reports whether the code of a cursor was made with one of the
 // secrets, of which the older ones are accepted only.
-func (b *Bound) authentic(body, code []byte) bool {
-	if len(b.Secrets) == 0 {
+func (p *Pager) authentic(body, code []byte) bool {
+	if len(p.Secrets) == 0 {
 		return hmac.Equal(code, mac(nil, body))
 	}
-	for _, secret := range b.Secrets {
+	for _, secret := range p.Secrets {
 		if hmac.Equal(code, mac(secret, body)) {
 			return true
 		}
@@ -95,9 +89,9 @@ func (b *Bound) authentic(body, code []byte) bool {
 	return false
 }
 
-// decodeCursor returns the position that a cursor names, after making sure that
+// decode returns the position that a cursor names, after making sure that
 // it was made by this query in this order.
-func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
+func (p *Pager) decode(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
 	if len(cursor) > maxCursor {
 		return nil, &smrt.CursorError{Reason: "malformed"}
 	}
@@ -106,29 +100,29 @@ func (b *Bound) decodeCursor(s *plan.Spec, order []meta.Order, cursor string) ([
 		return nil, &smrt.CursorError{Reason: "malformed"}
 	}
 	body, code := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
-	if !b.authentic(body, code) {
+	if !p.authentic(body, code) {
 		return nil, &smrt.CursorError{Reason: "tampered"}
 	}
-	sums := b.sums(s, order)
+	sums := p.sums(s, order)
 	switch {
 	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
 		return nil, &smrt.CursorError{Reason: "other query"}
 	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
 		return nil, &smrt.CursorError{Reason: "other order"}
 	}
-	return b.decodePosition(order, body[1+2*sumSize:])
+	return p.decodePosition(order, body[1+2*sumSize:])
 }
 
 // decodePosition reads as many values as the order has columns, each a string or
 // nil. The cursor was authenticated, but without a secret anybody can make one,
 // so that nothing is taken for granted. What is no text of a column's type is
 // refused by the server.
-func (b *Bound) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
+func (p *Pager) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
 	malformed := &smrt.CursorError{Reason: "malformed"}
 	position := make([]any, len(order))
 	for i, o := range order {
 		n, size := binary.Uvarint(raw)
-		if size <= 0 || n > uint64(len(raw)-size)+1 || n == 0 && !b.canBeNull(o) {
+		if size <= 0 || n > uint64(len(raw)-size)+1 || n == 0 && !p.canBeNull(o) {
 			return nil, malformed
 		}
 		raw = raw[size:]
@@ -149,7 +143,7 @@ func (b *Bound) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
 
 // canBeNull reports whether a row may have NULL in a column of an order. A key
 // has none, whatever its type could hold.
-func (b *Bound) canBeNull(o meta.Order) bool { return o.Column.Nullable && !b.Table.IsKey(o.Column) }
+func (p *Pager) canBeNull(o meta.Order) bool { return o.Column.Nullable && !p.Table.IsKey(o.Column) }
 
 // mac authenticates a cursor. Without a secret it is a checksum.
 func mac(secret, body []byte) []byte {
@@ -161,11 +155,14 @@ func mac(secret, body []byte) []byte {
 // sums identify the query, values included, and the order. They are short,
 // because they protect against mistakes only: the mac is over all of the
 // cursor.
-func (b *Bound) sums(s *plan.Spec, order []meta.Order) []byte {
+func (p *Pager) sums(s *plan.Spec, order []meta.Order) []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%d\x00", b.Table.Quoted, s.Deleted)
+	fmt.Fprintf(h, "%s\x00%d\x00", p.Table.Quoted, s.Deleted)
 	for i := range s.Where {
 		s.Where[i].Fingerprint(h)
+	}
+	if p.Within != nil {
+		p.Within(h)
 	}
 	query := h.Sum(nil)[:sumSize]
 	h = sha256.New()
