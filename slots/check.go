@@ -1,12 +1,17 @@
 package slots
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/slot"
@@ -14,16 +19,20 @@ import (
 	"github.com/smrt-go/smrt/txn"
 )
 
-// Table is a declared table: a *query.Table of any entity.
+// Table is a declared table, a *query.Table of any entity, or a declared [Result].
 type Table interface{ Plan() *plan.Table }
 
 // Check has the server prepare each query of sqlc's that has slots with all of them filled:
-// with conditions on every column of their tables, an order, and a limit. Nothing is run.
-// It finds, in a test and not in production, a marker with a typing error, a table that is
-// none of these, an alias that the statement does not have, and a place that the
-// server does not take a condition or an order at:
+// with conditions on every column of their tables, an order, and a limit; and with a page,
+// forward and backwards, where it has pages. Nothing is run. It finds, in a test and not in
+// production, a marker with a typing error, a table that is none of these, an alias that
+// the statement does not have, and a place that the server does not take a condition or
+// an order at:
 //
-//	err := slots.Check(ctx, pool, os.DirFS("internal/shopdb"), Orders, Customers)
+//	err := slots.Check(ctx, pool, os.DirFS("internal/shopdb"), Orders, Customers, Listed)
+//
+// A [Result] whose rows are of a type XRow is tried around the query X, which may have no
+// slot: with a condition on each of its columns, of which the query must have as many.
 //
 // The error has all that was found, each with file, line and the query's name. What the
 // server says of one is in it as a *pgconn.PgError.
@@ -36,11 +45,16 @@ func Check(ctx context.Context, db txn.Beginner, folder fs.FS, tables ...Table) 
 	slotted := 0
 	for _, q := range queries {
 		text := slot.Parse(q.SQL)
-		if text.Err == nil && len(text.Places) == 0 {
+		results := resultsOf(tables, q.Name)
+		if text.Err == nil && len(text.Places) == 0 && len(results) == 0 {
 			continue
 		}
 		slotted++
-		if err := checkText(ctx, db, text, tables); err != nil {
+		err := checkText(ctx, db, text, tables)
+		for _, r := range results {
+			err = cmp.Or(err, checkResult(ctx, db, text, r))
+		}
+		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: query %s: %w", q.Site, q.Name, err))
 		}
 	}
@@ -60,16 +74,86 @@ func checkText(ctx context.Context, db txn.Beginner, text *slot.Text, tables []T
 		return err
 	}
 	st, err := plans.Build(text.Template, fills)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = prepare(ctx, db, st.SQL)
 	}
+	for i := range fills {
+		if err == nil && len(fills[i].Spec.Order) > 0 {
+			err = checkPages(ctx, db, text, fills, i)
+		}
+	}
+	return err
+}
+
+// prepare returns what the server says of a statement.
+func prepare(ctx context.Context, db txn.Beginner, sql string) (*pgconn.StatementDescription, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = tx.Prepare(ctx, "", st.SQL)
+	description, err := tx.Prepare(ctx, "", sql)
 	if rollback := tx.Rollback(context.WithoutCancel(ctx)); err == nil {
 		err = rollback
+	}
+	return description, err
+}
+
+// checkPages prepares pages of the statement by a table, if it has any.
+func checkPages(ctx context.Context, db txn.Beginner, text *slot.Text, fills []plan.Fill, paged int) error {
+	t := fills[paged].Table
+	if len(t.Key) == 0 {
+		return nil
+	}
+	order := keyset.TotalOrder(t.Table, fills[paged].Spec)
+	for _, backwards := range []bool{false, true} {
+		with := slices.Clone(fills)
+		for i := range with {
+			s := with[i].Spec.Clone()
+			s.Order, s.Limit, s.HasLimit = nil, 0, false
+			with[i].Spec = s
+		}
+		with[paged].Spec.Order, with[paged].Spec.Limit, with[paged].Spec.HasLimit = order, 1, true
+		with[paged].Page = &plan.Keyset{Order: order, After: &plan.Node{Op: plan.NotNull, Column: t.Key[0].Column}, Backwards: backwards}
+		st, err := plans.Build(text.Template, with)
+		if errors.Is(err, smrt.ErrBadQuery) {
+			return nil // it has none
+		}
+		if err == nil {
+			_, err = prepare(ctx, db, st.SQL)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resultsOf returns the results that are named after a query.
+func resultsOf(tables []Table, query string) (out []*plan.Table) {
+	for _, t := range tables {
+		if r := t.Plan(); r.IsResult() && r.Struct.Type.Name() == query+"Row" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// checkResult prepares a query on the rows of a statement.
+func checkResult(ctx context.Context, db txn.Beginner, text *slot.Text, r *plan.Table) error {
+	own, err := prepare(ctx, db, text.SQL)
+	if err != nil {
+		return err
+	}
+	if n := len(r.Struct.Columns); n != len(own.Fields) {
+		return &smrt.QueryError{Reason: fmt.Sprintf("%s has fields for %d columns, and the query returns %d", r.Name, n, len(own.Fields))}
+	}
+	spec := &plan.Spec{Order: []meta.Order{{Column: r.Struct.Columns[0]}}}
+	for _, c := range r.Struct.Columns {
+		spec.Where = append(spec.Where, plan.Node{Op: plan.NotNull, Column: c})
+	}
+	st, err := plans.Build(text.Template, []plan.Fill{{Table: r, Spec: spec, Outer: true}})
+	if err == nil {
+		_, err = prepare(ctx, db, st.SQL)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/shop/shopdb"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/slots"
 )
@@ -42,6 +43,22 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 		case !errors.Is(err, smrt.ErrBadQuery) && !errors.As(err, new(*pgconn.PgError)):
 			t.Errorf("%s: %T", sql, err)
+		}
+	}
+	listed := slots.NewResult[shopdb.ListOrdersRow]()
+	check.NoError(t, slots.Check(t.Context(), pool, os.DirFS("../internal/shop/shopdb"), shop.Orders, shop.Customers, shop.Products, listed))
+	type ListRow struct{ ID, Total int64 }
+	for sql, says := range map[string]string{
+		"SELECT o.id, o.total_cents FROM orders o":         "",
+		"SELECT o.id FROM orders o":                        "has fields for 2 columns, and the query returns 1",
+		"SELECT o.id, o.id, o.id FROM orders o":            "has fields for 2 columns, and the query returns 3",
+		"SELECT o.id, o.total_cents FROM orders o LIMIT 3": "would cut off rows",
+		"SELECT count(o.id), my_sum(o.id) FROM orders o ORDER BY /* smrt:order orders o */ 1 LIMIT 3 /* smrt:limit */":      "42883",
+		"SELECT smrt_p.id, 1::bigint FROM orders smrt_p ORDER BY /* smrt:order orders smrt_p */ 1 LIMIT 3 /* smrt:limit */": "",
+	} {
+		folder := fstest.MapFS{"q.go": {Data: []byte("package p\n\nconst q = `-- name: List :many\n" + sql + "`\n")}}
+		if err := slots.Check(t.Context(), pool, folder, shop.Orders, slots.NewResult[ListRow]()); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", sql, err)
 		}
 	}
 	err := slots.Check(t.Context(), pool, fstest.MapFS{"q.go": {Data: []byte("package p\n\nconst q = `-- name: Q :many\nSELECT 1`\n")}}, shop.Orders)

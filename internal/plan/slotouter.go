@@ -38,6 +38,9 @@ func NewResult(t reflect.Type, key []*meta.Column) (*Table, error) {
 	return r, nil
 }
 
+// IsResult reports whether t is made by NewResult.
+func (t *Table) IsResult() bool { return t.isResult }
+
 // position returns the place of a column of a result, from 1; 0 if it has none.
 func (t *Table) position(c *meta.Column) int {
 	if at := t.Struct.At(c.Offset, c.Type); at != nil {
