@@ -138,15 +138,11 @@ func checkPages(t *testing.T, rnd *rand.Rand, db smrt.DB, what, text string) {
 	if strings.Contains(text, "smrt:where") {
 		q = q.Where(conditions[name].p)
 	}
-	alias := "o"
 	for _, a := range []string{"orders o", "orders \"o 'x\"", "orders"} {
 		if !strings.Contains(text, "smrt:order "+a+" */") {
 			continue
 		}
-		_, alias, _ = strings.Cut(a, " ")
-		if alias == "" {
-			alias = a
-		}
+		alias := strings.TrimPrefix(a, "orders ")
 		rename := strings.NewReplacer("(o.", "("+alias+".", " o.", " "+alias+".").Replace
 		hand = strings.ReplaceAll(hand, "true /* smrt:where "+a+" */", "("+rename(" "+conditions[name].sql)+")")
 		hand = strings.Replace(hand, "ORDER BY /* smrt:order "+a+" */", "ORDER BY "+rename(" "+by)+", ", 1)
