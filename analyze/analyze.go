@@ -34,6 +34,11 @@ type Options struct {
 	// Workload are the statements of the program, whose plans are looked at.
 	Workload Workload `json:"workload,omitempty"`
 
+	// Execute has statements run that the server knows values for, in transactions that
+	// are rolled back. Numbers of sequences are used up by that, and what functions do
+	// outside of the database is done: it is for copies of a database.
+	Execute bool `json:"execute,omitempty"`
+
 	// Standbys are servers that replicate the database. An index that is unused on the
 	// primary may be what their reads need.
 	Standbys []smrt.DB `json:"-"`
@@ -92,8 +97,8 @@ type Unplanned struct {
 	Why       string `json:"why"`
 }
 
-// Run looks at a database. It changes nothing, runs no statement of the program, and
-// needs no more than a role that may read: what that role may not see is in Unseen.
+// Run looks at a database. It changes nothing, runs no statement of the program without
+// Execute, and needs no more than a role that may read: what that role may not see is in Unseen.
 //
 // The error says that the options cannot be meant (a *smrt.OptionsError or
 // *smrt.QueryError), or that the database could not be asked. Findings are no error, see
@@ -110,7 +115,7 @@ func Run(ctx context.Context, db DB, options Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smrt: analyze: %w", err)
 	}
-	r := &run{options: options, Analysis: &analysis.Analysis{Health: health, Limits: analysis.Limits(options.Limits)}}
+	r := &run{options: options, Analysis: &analysis.Analysis{Health: health, Limits: analysis.Limits(options.Limits), Execute: options.Execute}}
 	for _, db := range options.Standbys {
 		r.Standbys = append(r.Standbys, db)
 	}

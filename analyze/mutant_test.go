@@ -49,5 +49,15 @@ func TestRulesAreGuarded(t *testing.T) {
 			"	if stale(t) {\n", "	if false {\n",
 			"TestStaleStatistics",
 		},
+		{
+			"an index is advised with the columns that pay", "../internal/analysis/advice.go",
+			`if best.sql == "" || t.cost <= best.cost*nearlyAs {`, `if best.sql == "" {`,
+			"TestAdvice",
+		},
+		{
+			"a hypothetical index is removed", "../internal/analysis/advice.go",
+			`"SELECT "+at+".hypopg_drop_index($1::int8::oid)"`, `"SELECT $1::int8::oid, '"+at+"'"`,
+			"TestAdvice",
+		},
 	})
 }

@@ -27,6 +27,7 @@ type analyzeCommand struct {
 	Standby  []string `help:"Standbys of it, whose reads may use what the primary's do not." placeholder:"URL"`
 	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are planned." placeholder:"DIR" type:"existingdir"`
 	Workload []string `help:"Files with statements as JSON, which are planned." placeholder:"FILE" type:"existingfile"`
+	Execute  bool     `help:"Run statements too, in transactions that are rolled back. For copies of a database only."`
 	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
 	Baseline string   `help:"File with findings that are accepted. Default: smrt.analyze, if it is there." placeholder:"FILE"`
 	Accept   bool     `help:"Write the baseline: accept what is found of the level and above, and nothing else."`
@@ -36,7 +37,7 @@ type analyzeCommand struct {
 func (analyzeCommand) Help() string {
 	return `Finds what makes a database slow: indexes that are missing, covered, unused or broken,
 numbers that run out, and statements whose plans read too much. Nothing is changed and no
-statement is run. A role that may read is enough. The checks are in docs/guides/tuning.md.`
+statement is run without --execute. A role that may read is enough. The checks are in docs/guides/tuning.md.`
 }
 
 // analyzeProgram is what runs in the user's module.
@@ -78,7 +79,7 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload}}
+	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload, Execute: c.Execute}}
 	var found *analyze.Report
 	if len(c.Packages) > 0 {
 		found, err = analyzeTables(ctx, c.Packages, request)

@@ -53,6 +53,7 @@ type Analysis struct {
 	*catalog.Health
 	Limits   Limits
 	Standbys []catalog.Querier
+	Execute  bool // statements are run too
 
 	Found     []Finding
 	Unseen    []string // what could not be looked at, and what would show it

@@ -49,6 +49,7 @@ type statement struct {
 	*explain.Plan
 	planner    explain.Planner
 	parameters []uint32
+	usual      []string // values that most rows have, as SQL; none if they are not known
 }
 
 // Statements looks at the plans of statements. Each is planned in a transaction of its
@@ -56,12 +57,30 @@ type statement struct {
 // back, and waits for no lock longer than a second.
 func (a *Analysis) Statements(ctx context.Context, db Beginner, all []Statement, done func()) error {
 	for _, one := range all {
-		if err := a.within(ctx, db, one, func(s *statement) error { return s.check(ctx) }); err != nil {
+		if err := a.statement(ctx, db, one); err != nil {
 			return fmt.Errorf("%s: %w", one.Title(), err)
 		}
 		done()
 	}
 	return nil
+}
+
+// statement looks at the plan of a statement, and runs it if that is asked for and its
+// parameters have values.
+func (a *Analysis) statement(ctx context.Context, db Beginner, one Statement) error {
+	var planned *statement
+	err := a.within(ctx, db, one, func(s *statement) error {
+		planned = s
+		from := len(s.Found)
+		if err := s.check(ctx); err != nil {
+			return err
+		}
+		return s.prove(ctx, from)
+	})
+	if err != nil || !a.Execute || planned == nil || len(planned.usual) < len(planned.parameters) {
+		return err
+	}
+	return a.execute(ctx, db, planned)
 }
 
 // limits keep an analysis from being in the way: a plan needs locks that only changes of

@@ -119,10 +119,13 @@ func (s *statement) checkValues(ctx context.Context) error {
 		return nil
 	}
 	uses := s.uses()
-	for _, pick := range []func(catalog.Statistics) (string, bool){mostCommon, leastCommon} {
+	for i, pick := range []func(catalog.Statistics) (string, bool){mostCommon, leastCommon} {
 		values, ok, err := s.values(ctx, uses, pick)
 		if err != nil || !ok {
 			return err
+		}
+		if i == 0 {
+			s.usual = values
 		}
 		custom, err := s.planner.Custom(ctx, s.SQL, s.parameters, values)
 		if err != nil {

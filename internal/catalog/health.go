@@ -12,22 +12,23 @@ import (
 // Health is what a database says of itself at run time: sizes, uses, ages. It has all
 // tables but those of the system and of extensions.
 type Health struct {
-	Database string        `json:"database"`
-	Major    int           `json:"major"`      // version of the server
-	System   int64         `json:"system"`     // identifier of the cluster, 0 if the role may not read it
-	Age      time.Duration `json:"-"`          // for how long uses have been counted
-	Seconds  float64       `json:"age"`        // the same
-	Standby  bool          `json:"standby"`    // the server is one
-	Replicas int           `json:"standbys"`   // standbys that are connected
-	SeesAll  bool          `json:"sees_all"`   // the role sees what sessions of other roles do
-	Stores   []Store       `json:"tables"`     // in the order of their names
-	Searches []Search      `json:"indexes"`    // in the order of their names
-	Foreign  []Reference   `json:"foreign"`    // in the order of tables and names
-	Open     []Unchecked   `json:"unchecked"`  // in the order of tables and names
-	Counters []Counter     `json:"counters"`   // in the order of tables and columns
-	Dated    []Dated       `json:"dated"`      // in the order of tables and columns
-	Holders  []Holder      `json:"holders"`    // oldest first
-	Identity bool          `json:"identities"` // some column is GENERATED AS IDENTITY
+	Database     string        `json:"database"`
+	Major        int           `json:"major"`        // version of the server
+	System       int64         `json:"system"`       // identifier of the cluster, 0 if the role may not read it
+	Age          time.Duration `json:"-"`            // for how long uses have been counted
+	Seconds      float64       `json:"age"`          // the same
+	Standby      bool          `json:"standby"`      // the server is one
+	Replicas     int           `json:"standbys"`     // standbys that are connected
+	SeesAll      bool          `json:"sees_all"`     // the role sees what sessions of other roles do
+	Stores       []Store       `json:"tables"`       // in the order of their names
+	Searches     []Search      `json:"indexes"`      // in the order of their names
+	Foreign      []Reference   `json:"foreign"`      // in the order of tables and names
+	Open         []Unchecked   `json:"unchecked"`    // in the order of tables and names
+	Counters     []Counter     `json:"counters"`     // in the order of tables and columns
+	Dated        []Dated       `json:"dated"`        // in the order of tables and columns
+	Holders      []Holder      `json:"holders"`      // oldest first
+	Hypothetical string        `json:"hypothetical"` // schema of the extension hypopg as SQL, "" if it is not there
+	Identity     bool          `json:"identities"`   // some column is GENERATED AS IDENTITY
 }
 
 // Store is a table that has rows of its own, or is partitioned.

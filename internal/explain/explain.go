@@ -86,6 +86,10 @@ func Start(ctx context.Context, tx pgx.Tx) (Planner, error) {
 	return p, err
 }
 
+// ForRuns returns a planner for [Planner.Run], which leaves the transaction one that may
+// write.
+func ForRuns(tx pgx.Tx) Planner { return Planner{tx: tx} }
+
 // Tx returns the transaction.
 func (p Planner) Tx() pgx.Tx { return p.tx }
 

@@ -90,7 +90,7 @@ func (p Planner) Custom(ctx context.Context, sql string, parameters []uint32, va
 
 // Run runs a statement with these values and returns the plan with what was measured. What
 // it wrote is rolled back with the transaction, but for what no rollback undoes, such as
-// numbers of sequences; the transaction must be made one that may write before.
+// numbers of sequences. The planner is one of [ForRuns], or the statement cannot write.
 func (p Planner) Run(ctx context.Context, sql string, parameters []uint32, values []string) (*Plan, error) {
 	return tree(p.execute(ctx, sql, parameters, asked{"ANALYZE, BUFFERS, " + verbose, "force_custom_plan", values}))
 }
