@@ -37,25 +37,30 @@ type callSites struct {
 	kinds map[uintptr]kind
 }
 
+// callersSkip leaves the stack of runtime.Callers to begin with the hook of the
+// tracer, or with what shared a statement: it is called from there by one function.
+const callersSkip = 3
+
 // locate returns the call site of the statement that is being sent by this
-// goroutine. It returns false if there is none, because smrt sent it from a
-// goroutine of its own.
-func (s *callSites) locate() (callSite, bool) {
+// goroutine, or that it has shared if sent is false. It returns false if there is
+// none, because smrt sent it from a goroutine of its own.
+func (s *callSites) locate(sent bool) (callSite, bool) {
 	// Most stacks have their three frames of user code among the first 32;
 	// walking on to the server's accept loop would only cost time.
 	var near [32]uintptr
-	n := runtime.Callers(3, near[:]) // without Callers, locate and the tracer's hook
-	at, found := s.search(near[:n])
+	n := runtime.Callers(callersSkip, near[:])
+	at, found := s.search(near[:n], sent)
 	if found < depth && n == len(near) {
 		var far [256]uintptr
-		at, found = s.search(far[:runtime.Callers(3, far[:])])
+		at, found = s.search(far[:runtime.Callers(callersSkip, far[:])], sent)
 	}
 	return at, found > 0
 }
 
-// search takes the user's frames from a stack and returns how many it found.
-func (s *callSites) search(stack []uintptr) (at callSite, found int) {
-	sent := false
+// search takes the user's frames from a stack and returns how many it found. With
+// below the stack begins below pgx's connection.
+func (s *callSites) search(stack []uintptr, below bool) (at callSite, found int) {
+	sent := !below
 	wrappers := 0 // frames in at that may be wrappers of a handle
 	for _, pc := range stack {
 		k := s.kindOf(pc)

@@ -44,12 +44,12 @@
 // The message has the call site, its callers, the statement without its
 // arguments, and the relation to preload if one is declared for it:
 //
-//	N+1: a statement was repeated 6 times by /app/catalog.go:41 catalog.List
+//	N+1: a statement was sent 6 times by /app/catalog.go:41 catalog.List
 //		SELECT "id", "name" FROM "categories" WHERE "id" = $1
 //		instead: preload belongs-to shop.Product -> shop.Category (declared at tables.go:120)
 //
 // A test needs enough rows: with the default limit a loop is found at its
-// seventh row.
+// sixth row.
 //
 // # In a server
 //
@@ -76,10 +76,18 @@
 // Frames of smrt, of pgx, of files that sqlc wrote (.sql.go), of other tracers,
 // and of a handle of yours between smrt and pgx are skipped.
 //
-// The call site of the first time that a text is sent is never looked up, so
-// that a request that repeats nothing does not pay for walking stacks. Only
-// repeats are located and charged to their sites; see [Options] for the
-// consequences, and for what is not counted.
+// Frames are named once a text is repeated, so that a request that repeats nothing
+// pays little for it. A read by key that was served by the statement of another call,
+// as happens on a busy pool, is charged like one that sent its own. See [Options] for
+// what is not counted.
+//
+// # How much is sent
+//
+// [Used] returns how many calls were made under a scope, and how long they took.
+// Options.MaxCalls is how many there may be: the next one is a finding, which fails a
+// test or is logged, as the policy says.
+//
+//	ctx := observe.WithScope(t.Context(), observe.Options{Policy: observe.Fail(t), MaxCalls: 4})
 //
 // Mark a loop that is there on purpose:
 //

@@ -74,9 +74,9 @@ func ExampleFindings() {
 		}
 	}
 	for _, f := range observe.Findings(ctx) {
-		fmt.Println(f.Repeats, "repeats")
+		fmt.Println(f.Repeats, "times")
 	}
 	// Output:
 	// 0 findings
-	// 9 repeats
+	// 10 times
 }

@@ -32,7 +32,7 @@ func Search(kinds string) string {
 		s.kinds[pc] = map[rune]kind{'u': user, 'l': library, 'n': neutral, 'h': wrapper, 's': sender}[letter]
 		stack = append(stack, pc)
 	}
-	at, found := s.search(stack)
+	at, found := s.search(stack, true)
 	text := ""
 	for _, pc := range at[:found] {
 		text += strconv.Itoa(int(pc) - 1)

@@ -80,6 +80,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWaitingIsForgotten",
 		},
 		{
+			"the first time is charged too", "tracer.go",
+			"if first, sent := s.takeFirst(st); first != nil {", "if first, sent := s.takeFirst(st); false && first != nil {",
+			"TestLimit",
+		},
+		{
+			"shared reads are charged", "../internal/crud/batching.go",
+			"		traced.Shared(ctx, b.Rows.Get)\n", "		traced.Shared(ctx, \"\")\n",
+			"TestSharedReadsAreCharged",
+		},
+		{
+			"calls are counted in the scopes around", "usage.go",
+			"	for ; s != nil; s = s.parent {\n		s.usage.statements", "	for ; s != nil; s = nil {\n		s.usage.statements",
+			"TestUsed",
+		},
+		{
 			"names of shapes are given", "../internal/plan/table.go",
 			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",

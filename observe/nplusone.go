@@ -17,14 +17,12 @@ import (
 // A scope looks for loops that send a statement for each row instead of one for
 // all (N+1): the same text from the same call site, again and again.
 //
-// The first time that a scope sends a text it only remembers it. Each further
-// time is a repeat, which is charged to its call site: the innermost three
-// frames of the program's own code. A call site that is charged with more than
-// Limit repeats is reported, once. The stack is walked for repeats only, so a
-// request that repeats nothing never pays for it. The site that happened to be
-// first is charged with one less than it sent, so a report may come one
-// iteration late. But a reported site has itself sent the statement more than
-// Limit times, whatever was sent from elsewhere.
+// Each time that a scope sends a text it is charged to its call site: the innermost
+// three frames of the program's own code. A call site that has sent a text more than
+// Limit times is reported, once, whatever was sent from elsewhere. The frames are
+// named when a text is repeated, so a request that repeats nothing does not pay for
+// that. Reads that share the statement of another call are charged like those that
+// send their own.
 //
 // Not counted are batches, COPY, statements that control transactions, sessions
 // and cursors, reads of the system catalog, what smrt repeats by design, and
@@ -36,7 +34,7 @@ type Options struct {
 	// Policy is called for each call site that was found. Default: Log(nil).
 	Policy Policy
 
-	// Limit is how often a call site may repeat a statement. Default: 5. That
+	// Limit is how often a call site may send a statement. Default: 5. That
 	// allows for code that merely asks twice, and finds loops in the small data
 	// of tests.
 	Limit int
@@ -46,6 +44,11 @@ type Options struct {
 	// were sent only once. If these are few, it takes no new texts. Texts of
 	// more than 32 KB are never counted. Default: 500.
 	MaxStatements int
+
+	// MaxCalls is how many calls the scope may make, with those inside of it:
+	// statements, batches and COPYs, see [Usage]. The first one above it is
+	// reported, and sent all the same. Default: any number.
+	MaxCalls int
 }
 
 const (
@@ -69,6 +72,8 @@ func resolve(given []Options) (o Options, err error) {
 		err = bad("Limit", "must not be negative, is %d", o.Limit)
 	case o.MaxStatements < 0:
 		err = bad("MaxStatements", "must not be negative, is %d", o.MaxStatements)
+	case o.MaxCalls < 0:
+		err = bad("MaxCalls", "must not be negative, is %d", o.MaxCalls)
 	}
 	if o.Limit == 0 {
 		o.Limit = defaultLimit
@@ -101,6 +106,10 @@ func Log(logger *slog.Logger) Policy {
 		}
 		if f.Err != nil {
 			l.ErrorContext(ctx, "N+1: loops are not looked for", slog.Any("error", f.Err))
+			return
+		}
+		if f.Calls > 0 {
+			l.WarnContext(ctx, "too many calls", slog.Int("calls", f.Calls), slog.String("site", f.Site.String()), slog.String("sql", f.SQL))
 			return
 		}
 		l.WarnContext(ctx, "N+1: a statement is sent in a loop",
@@ -138,10 +147,14 @@ func (f Frame) String() string {
 // Finding is a call site that repeats a statement.
 type Finding struct {
 	SQL     string  // the statement, with placeholders
-	Repeats int     // how often the site repeated it so far
+	Repeats int     // how often the site has sent it so far
 	Site    Frame   // the innermost frame that belongs neither to smrt, nor to pgx, nor to sqlc's output
 	Callers []Frame // up to two more, from inside out
 	Instead string  // the relation to preload if one is known, else what else to do
+
+	// Calls is how many calls the scope had made when it made the first above
+	// Options.MaxCalls, whose SQL and Site these are. It is 0 in findings of loops.
+	Calls int
 
 	// Err is an *[smrt.OptionsError] if the scope has options that cannot be
 	// used. Such a scope looks for nothing: this is its only finding, and
@@ -154,8 +167,11 @@ func (f Finding) String() string {
 	if f.Err != nil {
 		return "N+1: loops are not looked for: " + f.Err.Error()
 	}
+	if f.Calls > 0 {
+		return f.tooMany()
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "N+1: a statement was repeated %d times by %s\n", f.Repeats, f.Site)
+	fmt.Fprintf(&b, "N+1: a statement was sent %d times by %s\n", f.Repeats, f.Site)
 	for _, c := range f.Callers {
 		fmt.Fprintf(&b, "\tcalled by %s\n", c)
 	}
@@ -183,7 +199,7 @@ func Findings(ctx context.Context) []Finding {
 		return nil
 	}
 	s.mu.Lock()
-	loops := s.findings[:len(s.findings):len(s.findings)]
+	loops, over := s.findings[:len(s.findings):len(s.findings)], s.over
 	s.mu.Unlock()
 	var out []Finding
 	if s.err != nil {
@@ -192,12 +208,21 @@ func Findings(ctx context.Context) []Finding {
 	for _, c := range loops {
 		out = append(out, c.finding())
 	}
+	if over != nil {
+		out = append(out, *over)
+	}
 	return out
 }
 
 func (c *loop) finding() Finding {
 	f := Finding{SQL: c.statement.text, Repeats: int(c.repeats.Load()), Instead: instead(c.statement.text)}
-	for i, pc := range c.at {
+	f.locate(c.at)
+	return f
+}
+
+// locate names the frames of a call site.
+func (f *Finding) locate(site callSite) {
+	for i, pc := range site {
 		if pc == 0 {
 			break
 		}
@@ -209,7 +234,6 @@ func (c *loop) finding() Finding {
 			f.Callers = append(f.Callers, frame)
 		}
 	}
-	return f
 }
 
 // instead advises what to do about a statement that is sent for each row.

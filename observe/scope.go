@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -10,11 +11,12 @@ import (
 
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 type (
 	scopeKey  struct{}
-	chargeKey struct{} // what the statement that is running was charged to: *statement or *loop
+	chargeKey struct{} // the *charge of the call that is running
 )
 
 // OfOneCall implements handle.OfOneCall: what callers share is in no scope.
@@ -37,7 +39,7 @@ func (scopeKey) OfOneCall() {}
 func WithScope(ctx context.Context, options ...Options) context.Context {
 	o, err := resolve(options)
 	s := &scope{
-		parent: scopeOf(ctx), policy: o.Policy, limit: o.Limit, max: o.MaxStatements, err: err, full: err != nil,
+		parent: scopeOf(ctx), policy: o.Policy, limit: o.Limit, max: o.MaxStatements, maxCalls: o.MaxCalls, err: err, full: err != nil,
 		statements: map[string]*statement{}, loops: map[loopID]*loop{},
 	}
 	if err != nil {
@@ -45,7 +47,26 @@ func WithScope(ctx context.Context, options ...Options) context.Context {
 			to.policy(ctx, Finding{Err: err})
 		}
 	}
-	return context.WithValue(handle.WithCounting(ctx), scopeKey{}, s)
+	ctx = context.WithValue(handle.WithCounting(ctx), scopeKey{}, s)
+	return traced.WithSharing(ctx, (&sharing{scope: s}).shared)
+}
+
+// sharing is told of reads that were shared, in a scope.
+type sharing struct {
+	tracer
+	scope *scope
+}
+
+// shared counts a read whose statement another goroutine has sent, for several
+// callers and in no scope. Whoever asks for rows in a loop does so whether or not
+// others ask at the same time.
+func (s *sharing) shared(ctx context.Context, sql string) {
+	for in := s.scope; in != nil; in = in.parent {
+		in.usage.shared.Add(1)
+	}
+	if !handle.IsUncounted(ctx) {
+		s.charge(ctx, s.scope, trim(sql), false)
+	}
 }
 
 func scopeOf(ctx context.Context) *scope {
@@ -70,13 +91,17 @@ type scope struct {
 	max    int
 	err    error // what is wrong with the options
 
+	maxCalls int // 0: any number
+	usage    usage
+
 	mu         sync.Mutex
 	statements map[string]*statement
 	full       bool // no new statements are taken
 	loops      map[loopID]*loop
 	retries    int // failures after which a whole transaction may be sent again
 	found      map[foundID]bool
-	findings   []*loop // in the order in which they were found
+	findings   []*loop  // in the order in which they were found
+	over       *Finding // of maxCalls
 }
 
 // statement is a text and how often it was sent. The first time it is only
@@ -85,6 +110,9 @@ type statement struct {
 	text    string
 	sent    int
 	located bool // a loop refers to it
+
+	first []uintptr // the stack of the first time, until it is repeated
+	below bool      // that stack begins below pgx's connection
 }
 
 // loop is a statement and a call site that repeats it.
@@ -123,6 +151,22 @@ func (s *scope) see(text string) (st *statement, repeated bool) {
 	}
 	st.sent++
 	return st, st.sent > 1
+}
+
+// keepFirst keeps the stack of the first time that a statement was sent. Frames are
+// named once it is repeated; until then it is some numbers.
+func (s *scope) keepFirst(st *statement, stack []uintptr, below bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.first, st.below = slices.Clone(stack), below
+}
+
+// takeFirst returns that stack, once.
+func (s *scope) takeFirst(st *statement) (stack []uintptr, below bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stack, st.first = st.first, nil
+	return stack, st.below
 }
 
 // room reports whether one more statement can be kept. It forgets what was sent
@@ -205,6 +249,7 @@ func (s *scope) failed(charged any, err error) {
 	switch c := charged.(type) {
 	case *statement:
 		c.sent--
+		c.first = nil
 	case *loop:
 		c.repeats.Add(-1)
 	}

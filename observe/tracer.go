@@ -2,12 +2,14 @@ package observe
 
 import (
 	"context"
+	"runtime"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Attach adds this package's tracer to the configuration of a connection, next
@@ -42,7 +44,21 @@ var (
 	_ pgx.BatchTracer    = (*tracer)(nil)
 	_ pgx.CopyFromTracer = (*tracer)(nil)
 	_ pgx.PrepareTracer  = (*tracer)(nil)
+	_ pgx.ConnectTracer  = (*tracer)(nil)
 )
+
+// TraceConnectStart does nothing.
+func (t *tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return ctx
+}
+
+// TraceConnectEnd makes the state of a new connection, for which its first borrower
+// may have waited.
+func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData) {
+	if t.observer != nil && data.Conn != nil && data.Err == nil {
+		t.observer.stateOf(data.Conn)
+	}
+}
 
 // TraceQueryStart runs before every statement.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
@@ -57,33 +73,61 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 // but look for it.
 func (t *tracer) count(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	s := scopeOf(ctx)
-	if s == nil || handle.IsUncounted(ctx) {
+	if s == nil {
 		return ctx
 	}
-	st, repeated := s.see(textOf(conn, data.SQL))
+	text := textOf(conn, data.SQL)
+	c := &charge{scope: s}
+	if !readsCatalog(text) {
+		t.use(ctx, s, text, 1)
+		c.used = true
+	}
+	if !handle.IsUncounted(ctx) {
+		c.to = t.charge(ctx, s, text, true)
+	}
+	c.began = traced.Now()
+	return context.WithValue(ctx, chargeKey{}, c)
+}
+
+// charge charges a statement to its call site, and returns what it was charged to.
+// Sent says that this goroutine is about to send it; else it has shared that of another.
+func (t *tracer) charge(ctx context.Context, s *scope, text string, sent bool) any {
+	st, repeated := s.see(text)
 	if st == nil {
-		return ctx
+		return nil
 	}
 	if !repeated {
-		return context.WithValue(ctx, chargeKey{}, st)
+		var stack [firstStack]uintptr
+		s.keepFirst(st, stack[:runtime.Callers(callersSkip, stack[:])], sent)
+		return st
 	}
-	at, ok := t.callSites.locate()
+	at, ok := t.callSites.locate(sent)
 	if !ok {
-		return ctx
+		return nil
 	}
 	tries := 1
 	if tx := handle.ScopeOf(ctx); tx != nil {
 		tries = max(tries, tx.Attempt)
 	}
+	if first, sent := s.takeFirst(st); first != nil {
+		if where, found := t.callSites.search(first, sent); found > 0 {
+			if c, crossed := s.charge(st, where, tries); crossed {
+				s.report(ctx, c)
+			}
+		}
+	}
 	c, crossed := s.charge(st, at, tries)
 	if c == nil {
-		return ctx
+		return nil
 	}
 	if crossed {
 		s.report(ctx, c)
 	}
-	return context.WithValue(ctx, chargeKey{}, c)
+	return c
 }
+
+// firstStack is how much of the stack of the first time is kept.
+const firstStack = 48
 
 // TraceQueryEnd takes back what was charged for a statement that failed: sending
 // it again is a retry and no loop over rows.
@@ -91,16 +135,38 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 	if t.observer != nil && conn != nil {
 		t.observer.queryEnd(ctx, conn, data)
 	}
-	if data.Err == nil {
+	endCharge(ctx, data.Err)
+}
+
+// endCharge takes back what was charged for a call that failed, and adds its time to
+// its scope.
+func endCharge(ctx context.Context, err error) {
+	c, _ := ctx.Value(chargeKey{}).(*charge)
+	if c == nil {
 		return
 	}
-	if s := scopeOf(ctx); s != nil {
-		s.failed(ctx.Value(chargeKey{}), data.Err)
+	if c.used {
+		c.scope.used(traced.Now()-c.began, err)
 	}
+	if err != nil {
+		c.scope.failed(c.to, err)
+	}
+}
+
+// useBatch counts a call with several statements, or a COPY, in the scope of its
+// context.
+func (t *tracer) useBatch(ctx context.Context, text string, statements int) context.Context {
+	s := scopeOf(ctx)
+	if s == nil {
+		return ctx
+	}
+	t.use(ctx, s, text, statements)
+	return context.WithValue(ctx, chargeKey{}, &charge{scope: s, used: true, began: traced.Now()})
 }
 
 // TraceBatchStart counts nothing: the statements of a batch share a round trip.
 func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	ctx = t.useBatch(ctx, "a batch", len(data.Batch.QueuedQueries))
 	if t.observer == nil || conn == nil {
 		return ctx
 	}
@@ -116,6 +182,7 @@ func (t *tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // TraceCopyFromStart runs before a COPY.
 func (t *tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	ctx = t.useBatch(ctx, "COPY "+data.TableName.Sanitize(), 1)
 	if t.observer == nil || conn == nil {
 		return ctx
 	}
@@ -127,6 +194,7 @@ func (t *tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.
 	if t.observer != nil && conn != nil {
 		t.observer.copyEnd(ctx, conn, data)
 	}
+	endCharge(ctx, data.Err)
 }
 
 // TraceBatchEnd counts failures of transactions whose statements went out in a
@@ -135,12 +203,7 @@ func (t *tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 	if t.observer != nil && conn != nil {
 		t.observer.batchEnd(ctx, conn, data)
 	}
-	if data.Err == nil {
-		return
-	}
-	if s := scopeOf(ctx); s != nil {
-		s.failed(nil, data.Err)
-	}
+	endCharge(ctx, data.Err)
 }
 
 // preparedKey is where a connection keeps the texts of what was prepared by

@@ -12,7 +12,7 @@ import (
 
 // Loops returns the context of t, with which t fails where a statement is sent for each row instead of one for all
 // (N+1). The message has the line that loops, its callers, and the relation to preload if one is declared. With the
-// rows of a test few enough not to count, nothing is found: a loop is seen at its seventh row.
+// rows of a test few enough not to count, nothing is found: a loop is seen at its sixth row.
 //
 //	listing, err := catalog.List(smrttest.Loops(t))
 //

@@ -16,6 +16,7 @@ import (
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/table"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Batching holds the limits of batches of reads by key. The zero value means no
@@ -119,6 +120,9 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, o
 		return nil, gate, nil
 	case r.err == errAlone: //nolint:errorlint // this very value is the sign
 		return nil, nil, nil
+	}
+	if keys.N == 1 { // what would have been sent alone is that of Get
+		traced.Shared(ctx, b.Rows.Get)
 	}
 	return r.found, nil, r.err
 }

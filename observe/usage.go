@@ -1,0 +1,86 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Usage is what was sent under a scope, and under those inside of it, so far. What
+// smrt asks of the catalog when it uses a table for the first time is not in it: it
+// would make the first request another than the rest.
+type Usage struct {
+	Calls      int           // round trips: statements, batches, COPYs, BEGIN and COMMIT
+	Statements int           // the same, and each statement of a batch
+	Failed     int           // calls that failed, for whatever reason
+	Shared     int           // reads that another call's statement has served; not in Calls
+	Time       time.Duration // from sending to the end of the result, of all calls together
+}
+
+// Used returns what was sent under the scope of ctx so far, nothing if it has none.
+func Used(ctx context.Context) Usage {
+	s := scopeOf(ctx)
+	if s == nil {
+		return Usage{}
+	}
+	u := &s.usage
+	return Usage{
+		Calls: int(u.calls.Load()), Statements: int(u.statements.Load()), Failed: int(u.failed.Load()),
+		Shared: int(u.shared.Load()), Time: time.Duration(u.time.Load()),
+	}
+}
+
+// usage is a Usage that goroutines add to.
+type usage struct{ calls, statements, failed, shared, time atomic.Int64 }
+
+// charge is a call under way, in a scope.
+type charge struct {
+	scope *scope
+	to    any  // what it was charged to: *statement, *loop or nil
+	used  bool // it is in the usage of the scope
+	began time.Duration
+}
+
+// use counts a call in a scope and those around it, and reports those that have made
+// more than they may.
+func (t *tracer) use(ctx context.Context, s *scope, text string, statements int) {
+	for ; s != nil; s = s.parent {
+		s.usage.statements.Add(int64(statements))
+		if n := s.usage.calls.Add(1); s.maxCalls == 0 || n != int64(s.maxCalls)+1 || s.err != nil {
+			continue
+		}
+		f := Finding{SQL: text, Calls: s.maxCalls + 1, Instead: "see observe.Used and observe.Findings for what was sent, and preload, or send in a batch, what can be"}
+		var stack [256]uintptr
+		if at, found := t.callSites.search(stack[:runtime.Callers(callersSkip, stack[:])], true); found > 0 {
+			f.locate(at)
+		}
+		s.mu.Lock()
+		s.over = &f
+		s.mu.Unlock()
+		s.policy(ctx, f)
+	}
+}
+
+// used adds a call that has ended to a scope and those around it.
+func (s *scope) used(took time.Duration, err error) {
+	for ; s != nil; s = s.parent {
+		s.usage.time.Add(int64(took))
+		if err != nil {
+			s.usage.failed.Add(1)
+		}
+	}
+}
+
+// tooMany describes a scope that made more calls than it may.
+func (f Finding) tooMany() string {
+	text := fmt.Sprintf("too many calls: %d, at most %d may be sent", f.Calls, f.Calls-1)
+	if f.Site.Function != "" {
+		text += fmt.Sprintf("; the last one by %s", f.Site)
+	}
+	for _, c := range f.Callers {
+		text += fmt.Sprintf("\n\tcalled by %s", c)
+	}
+	return text + fmt.Sprintf("\n\t%s\n\tinstead: %s", shorten(f.SQL), f.Instead)
+}
