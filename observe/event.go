@@ -111,11 +111,12 @@ type Event struct {
 	// Args are the arguments, if Config.Args asks for them. They may be secrets.
 	Args []any
 
-	Node    string // host and port of the server, or its socket
-	Standby bool   // the server was a standby, as far as it tells: a pooler may not
-	InTx    bool   // a transaction was open already
-	Tries   int    // which attempt at its transaction it is in, from 1; 0 if that is not known
-	Run     int    // 1; from 2 where the pool runs a statement again that had no effect
+	Node     string // host and port of the server, or its socket
+	Database string // its name
+	Standby  bool   // the server was a standby, as far as it tells: a pooler may not
+	InTx     bool   // a transaction was open already
+	Tries    int    // which attempt at its transaction it is in, from 1; 0 if that is not known
+	Run      int    // 1; from 2 where the pool runs a statement again that had no effect
 
 	// After the call:
 

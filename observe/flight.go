@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
@@ -49,6 +50,7 @@ type state struct {
 	traced.Conn
 	observer *Observer
 	node     string
+	database string
 
 	query  flight
 	batch  flight
@@ -77,7 +79,8 @@ func (o *Observer) stateOf(conn *pgx.Conn) *state {
 	if s, ok := data[stateKey].(*state); ok && s.observer == o {
 		return s
 	}
-	s := &state{observer: o, node: nodeOf(conn.Config())}
+	c := conn.Config()
+	s := &state{observer: o, node: nodeOf(c), database: cmp.Or(c.Database, c.User)} // the server does the same
 	s.Tracer = &o.tracer
 	data[stateKey] = s
 	traced.Bind(conn.PgConn(), &s.Conn)
@@ -115,7 +118,7 @@ func (s *state) shapeOf(conn *pgx.Conn, sql string) *shape {
 // is not in its time, nor is what hooks take.
 func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any) context.Context {
 	o, e := s.observer, &f.event
-	e.Node, e.InTx = s.node, conn.PgConn().TxStatus() != handle.StatusIdle
+	e.Node, e.Database, e.InTx = s.node, s.database, conn.PgConn().TxStatus() != handle.StatusIdle
 	e.Waited, e.Run, e.Callers = s.Waited, s.Again+1, 1
 	s.Waited, s.Again = 0, 0
 	s.Decoded, s.Answered, s.Stopped, s.Callers = 0, 0, false, 0
@@ -247,7 +250,7 @@ func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	s := o.stateOf(conn)
 	f := &s.queued
 	f.shape = s.shapeOf(conn, data.SQL)
-	f.event = Event{Kind: Queued, Node: s.node, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: rowsOf(data.CommandTag)}
+	f.event = Event{Kind: Queued, Node: s.node, Database: s.database, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: rowsOf(data.CommandTag)}
 	f.event.is(f.shape, data.SQL)
 	if o.config.Args {
 		f.event.Args = data.Args

@@ -50,6 +50,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSlowLog",
 		},
 		{
+			"texts for others have no literals", "literals.go",
+			"		case sqltext.Literal, sqltext.Number:", "		case sqltext.Number:",
+			"TestWithoutLiterals",
+		},
+		{
 			"the slow log has a limit", "slow.go",
 			"if l.filled = now; l.tokens < 1 {", "if l.filled = now; false && l.tokens < 1 {",
 			"TestSlowLogIsLimited",
