@@ -1,10 +1,11 @@
 GO ?= go
-# go.work ties the library and the command smrt; the tools are modules outside of it.
+# go.work ties the library to the modules that build on it; the tools are modules outside of it.
 GOLANGCI = GOWORK=off $(GO) tool -modfile=tools/lint/go.mod
 SUITE = $(GO) run ./internal/suite
-COMMAND = ./cmd/smrt/...
+MODULES = cmd/smrt $(wildcard contrib/*)
+NESTED = $(MODULES:%=./%/...)
 # The longest packages first, so that none is left alone at the end.
-PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(COMMAND)
+PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(NESTED)
 # Packages with tests that have a full size.
 SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query ./cmd/smrt/internal/gen ./cmd/smrt/internal/lint ./cmd/smrt/internal/script ./slots ./internal/slot
 MODAL = ./query/... ./schema/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/... ./slots/... ./smrttest
@@ -63,7 +64,7 @@ test-soak: servers ## Break a server every ten seconds for five minutes; prints 
 .PHONY: lint
 lint: ## Check style and the import table
 	$(GOLANGCI) golangci-lint run
-	lint=$$($(GOLANGCI) -n golangci-lint) && cd cmd/smrt && $$lint run
+	lint=$$($(GOLANGCI) -n golangci-lint) && for module in $(MODULES); do (cd $$module && $$lint run) || exit 1; done
 
 .PHONY: bench
 bench: servers ## Run the benchmarks, each beside its hand-written twin
@@ -80,10 +81,10 @@ verify: servers ## Fail if generated code is stale, go.mod is untidy, another sy
 	DATABASE_URL= $(GO) run ./cmd/smrt gen --check
 	SMRT_TEST_SQLC=1 $(GO) test -run OfSqlc$$ ./internal/house
 	$(GO) mod tidy -diff
-	sh tools/tidy-smrt.sh -diff
+	sh tools/tidy-modules.sh -diff
 	cd examples/sqlc-module && GOWORK=off $(GO) mod tidy -diff
-	$(GO) vet ./... $(COMMAND)
-	GOOS=windows $(GO) vet ./... $(COMMAND)
-	GOOS=darwin $(GO) vet ./... $(COMMAND)
-	GOARCH=386 $(GO) vet ./... $(COMMAND)
+	$(GO) vet ./... $(NESTED)
+	GOOS=windows $(GO) vet ./... $(NESTED)
+	GOOS=darwin $(GO) vet ./... $(NESTED)
+	GOARCH=386 $(GO) vet ./... $(NESTED)
 	SMRT_TEST_MUTANTS=1 $(SUITE) -run='^TestRulesAreGuarded$$' $(GUARDED)

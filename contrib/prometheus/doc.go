@@ -1,0 +1,53 @@
+// Package smrtprom gives Prometheus what observers of package observe and pools of
+// package pool count. It is a module of its own, so that what it needs never reaches
+// the go.sum of a program that does without. Its name is not that of its directory,
+// because package prometheus of the client is imported beside it.
+//
+//	collector, err := smrtprom.New(smrtprom.Config{
+//		Observers: map[string]*observe.Observer{"main": observer},
+//		Pools:     map[string]*pool.Pool{"main": db},
+//	})
+//	registry.MustRegister(collector)
+//
+// A program has one Collector, for all its observers and pools. It reads them when it
+// is scraped; nothing runs in between, and a call of the program costs no more than it
+// does with the observer alone.
+//
+// # Metrics of statements
+//
+// They have the labels observer, which is the key in Config.Observers, and table,
+// operation and query, which are the fields of [observe.Name]. SQL without a name has
+// the operation raw. So labels come from the source of the program: none has a value
+// of a column, a text, or a hash of one.
+//
+//	smrt_statement_seconds     histogram  how long calls took, without the time in which rows were held
+//	smrt_statements_total      outcome    ok, failed, cancelled or refused
+//	smrt_errors_total          sqlstate   errors; "none" for those that are not the server's
+//	smrt_rows_total                       rows returned or affected
+//	smrt_time_seconds_total    part       waited, server, held or decoded
+//	smrt_shared_total                     calls beyond the first that shared a statement
+//	smrt_reruns_total                     statements that the pool ran again
+//
+// A call with several statements, which is a batch, is in smrt_statement_seconds as
+// one; its statements are counted in smrt_statements_total. Those that were refused
+// have no time.
+//
+// # Metrics of pools
+//
+// They have the label pool, which is the key in Config.Pools. See [pool.Stats] for what
+// each counts: smrt_pool_connections has the label state, and the others begin with
+// smrt_pool_, too.
+//
+// # How many series
+//
+// A set of labels is 30 series or so: the histogram has 19. Config.MaxSeries is how
+// many sets there may be. A name that is met later is counted as operation other, and
+// smrt_series_overflow_total counts how often that happened. What has a set keeps it as
+// long as the Collector lives, so a counter never goes down, except after
+// [observe.Observer.Reset].
+//
+// # Dashboard and alerts
+//
+// dashboard.json in this directory is a dashboard for Grafana, and alerts.yaml are rules
+// for Prometheus. A test checks that a scrape has every metric and label they use.
+package smrtprom
