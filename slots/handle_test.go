@@ -33,7 +33,35 @@ LIMIT 100 /* smrt:limit */;
 var (
 	latest     = query.Where(shop.Status.In(shop.OrderDelivered, shop.OrderShipped), shop.PlacedAt.Lt(seed.Epoch.AddDate(2, 0, 0))).OrderBy(shop.OrderID.Desc()).Limit(5)
 	latestByIt = "SELECT o.id FROM orders o WHERE o.id > 7 AND o.status IN ('delivered', 'shipped') ORDER BY o.id DESC LIMIT 5"
+
+	paged   = query.All[shop.Order]().OrderBy(shop.PaidAt.Desc())
+	pagedBy = "SELECT o.id FROM orders o WHERE o.id > 7 ORDER BY o.paid_at DESC, o.id DESC"
 )
+
+// listedRow is a row of listed.
+type listedRow struct{ ID int64 }
+
+var (
+	listedID   = slots.Col(func(r *listedRow) *int64 { return &r.ID })
+	listedRows = slots.NewResult(listedID)
+	evenRows   = query.Where(query.SQL[int64]("$1 % 2", listedID).Eq(0)).OrderBy(listedID.Asc())
+	evenRowsBy = "SELECT o.id FROM orders o WHERE o.id > 7 AND o.id % 2 = 0 ORDER BY o.id"
+)
+
+// pages reads pages on a handle, of the statement and of a query on its rows, forward
+// and backwards, and compares them with statements that were written by hand.
+func pages(t *testing.T, what string, db smrt.DB) {
+	t.Helper()
+	for by, fill := range map[string]slots.Fill{pagedBy: slots.For(shop.Orders, paged), evenRowsBy: slots.Outer(listedRows, evenRows)} {
+		want := ids(t, db, by)
+		if len(want) < 150 {
+			t.Fatalf("%d rows", len(want))
+		}
+		forward, back := walked(t, db, fill, 90, listed, int64(7))
+		check.Equal(t, what+", pages", forward, want)
+		check.Equal(t, what+", pages backwards", back, want)
+	}
+}
 
 // TestHandles uses handles of all kinds, in all of pgx's modes but one.
 func TestHandles(t *testing.T) {
@@ -52,6 +80,7 @@ func TestHandles(t *testing.T) {
 				check.Same(t, what+", one row", first, want[0])
 				check.Equal(t, what+", with a mode", ids(t, slots.On(db, fill), listed, pgx.QueryExecModeExec, int64(7)), want)
 				check.Equal(t, what+", in a batch", batched(t, slots.On(db, fill)), want)
+				pages(t, what, db)
 			}
 			handles("pool", pool)
 			tx := check.Value(pool.Begin(t.Context()))(t)
@@ -61,6 +90,9 @@ func TestHandles(t *testing.T) {
 			inner := check.Value(own.Begin(t.Context()))(t)
 			check.Equal(t, "begun on it", ids(t, inner, listed, int64(7)), want)
 			check.Equal(t, "batch on it", batched(t, inner), want)
+			page := slots.NewPage(query.Page{Size: 3})
+			check.Equal(t, "a page of a pgx.Tx", ids(t, slots.Tx(tx, slots.For(shop.Orders, paged).Page(page)), listed, int64(7)), ids(t, tx, pagedBy)[:3])
+			check.Same(t, "another page", page.Next() != "", true)
 			_, err := inner.CopyFrom(t.Context(), pgx.Identifier{"orders"}, nil, nil)
 			check.Error(t, "COPY", err, smrt.ErrBadQuery)
 			check.NoError(t, inner.Rollback(t.Context()))
@@ -265,6 +297,7 @@ func TestReader(t *testing.T) {
 	want, fill := ids(t, pool, latestByIt), slots.For(shop.Orders, latest)
 	check.Equal(t, "router", ids(t, slots.On(router, fill), listed, int64(7)), want)
 	check.Equal(t, "reader", ids(t, slots.On(router.Reader(), fill), listed, int64(7)), want)
+	pages(t, "reader", router.Reader())
 	_, err := slots.On(router.Reader(), slots.For(shop.Orders, query.Where(shop.OrderID.Eq(1)))).Exec(t.Context(),
 		"UPDATE orders AS o SET note = 'x' WHERE false /* smrt:where orders o */")
 	check.Error(t, "a write on the reader", err, smrt.ErrWriteOnReplica)

@@ -78,7 +78,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{
 			"the order of a page ends in the key", "../internal/keyset/order.go",
 			"		if !named {", "		if false {",
-			"TestPagesWhileRowsChange",
+			"TestPagesOfSlotsWhileRowsChange",
 		},
 		{
 			"a page begins after its cursor wherever the slot stands", "../internal/plan/slotpage.go",

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -86,8 +87,11 @@ func walked(t *testing.T, db smrt.DB, fill slots.Fill, size int, sql string, arg
 		return got, page
 	}
 	p := query.Page{Size: size}
-	last := ""
+	last, most := "", 2000/size+2 // pages of all texts and tables here; a page that comes back is no page without an end
 	for n := 0; ; n++ {
+		if n > most {
+			t.Fatalf("more than %d pages\n%s", most, sql)
+		}
 		got, page := read(p)
 		forward = append(forward, got...)
 		if (n == 0) != (page.Prev() == "") {
@@ -105,7 +109,10 @@ func walked(t *testing.T, db smrt.DB, fill slots.Fill, size int, sql string, arg
 		tail = size
 	}
 	back = slices.Clone(forward[len(forward)-tail:])
-	for last != "" {
+	for n := 0; last != ""; n++ {
+		if n > most {
+			t.Fatalf("more than %d pages backwards\n%s", most, sql)
+		}
 		got, page := read(query.Page{Size: size, Before: last})
 		if back = append(got, back...); page.Next() == "" {
 			t.Errorf("there is no page after one that was read backwards\n%s", sql)
@@ -169,8 +176,9 @@ func checkPages(t *testing.T, rnd *rand.Rand, db smrt.DB, what, text string) {
 	check.Equal(t, at+", backwards", fmt.Sprint(back), fmt.Sprint(want))
 }
 
-// TestPagesWhileRowsChange reads pages, one row each, while rows come and go.
-func TestPagesWhileRowsChange(t *testing.T) {
+// TestPagesOfSlotsWhileRowsChange reads pages, one row each, while rows come and go: between
+// any two pages, and all the time.
+func TestPagesOfSlotsWhileRowsChange(t *testing.T) {
 	t.Parallel()
 	const pages = 500
 	rnd := check.Random(t)
@@ -185,7 +193,38 @@ func TestPagesWhileRowsChange(t *testing.T) {
 	weight := query.NullCol(func(p *parcel) **int32 { return &p.Weight })
 	id := query.Col(func(p *parcel) *int64 { return &p.ID })
 	const text = "SELECT p.id, p.stays FROM parcels p WHERE true /* smrt:where parcels p */ ORDER BY /* smrt:order parcels p */ p.id LIMIT 100 /* smrt:limit */"
-	keys := rnd.Perm(8 * pages)
+	var mu sync.Mutex
+	made := int64(rnd.IntN(10_000))
+	change := func() error { // rows of odd keys, each of which is there once
+		mu.Lock()
+		made++
+		key, weight, order, n := 2*(made*7919%100_003)+1, rnd.IntN(7), 1+rnd.IntN(99), rnd.IntN(3)
+		mu.Unlock()
+		_, err := pool.Exec(t.Context(), "INSERT INTO parcels VALUES ($1, nullif($2::int, 0), false)", key, weight)
+		if err == nil {
+			_, err = pool.Exec(t.Context(), "DELETE FROM parcels WHERE id IN (SELECT id FROM parcels WHERE NOT stays ORDER BY id % $1, id LIMIT $2)", order, n)
+		}
+		return err
+	}
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+				if err := change(); err != nil {
+					stopped <- err
+					return
+				}
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		check.NoError(t, <-stopped)
+	}()
 	for _, order := range [][]query.Order[parcel]{{weight.Asc()}, {weight.Desc().NullsLast(), id.Asc()}} {
 		fill := slots.For(parcels, query.All[parcel]().OrderBy(order...))
 		read := func(p query.Page) (got []int64, page *slots.Page) {
@@ -199,11 +238,6 @@ func TestPagesWhileRowsChange(t *testing.T) {
 			}
 			check.NoError(t, rows.Err())
 			return got, page
-		}
-		change := func() { // rows of odd keys, each of which is there once
-			check.Value(pool.Exec(t.Context(), "INSERT INTO parcels VALUES ($1, nullif($2::int, 0), false)", 2*int64(keys[0])+1, rnd.IntN(7)))(t)
-			keys = keys[1:]
-			check.Value(pool.Exec(t.Context(), "DELETE FROM parcels WHERE id IN (SELECT id FROM parcels WHERE NOT stays ORDER BY id % $1, id LIMIT $2)", 1+rnd.IntN(99), rnd.IntN(3)))(t)
 		}
 		once := func(what string, seen map[int64]int) {
 			for i := int64(1); i <= pages; i++ {
@@ -228,7 +262,7 @@ func TestPagesWhileRowsChange(t *testing.T) {
 				seen[id]++
 				behind[id]++
 			}
-			change()
+			check.NoError(t, change())
 			if read1++; page.Next() == "" {
 				break
 			}
@@ -243,10 +277,44 @@ func TestPagesWhileRowsChange(t *testing.T) {
 			for _, id := range got {
 				behind[id]++
 			}
-			change()
+			check.NoError(t, change())
 			last = page.Prev()
 		}
 		once("backwards", behind)
+	}
+}
+
+// TestPageUsesIndex asks for the plan of a page in the middle of 50,000 rows: it begins
+// in the index, wherever the slot for a condition stands.
+func TestPageUsesIndex(t *testing.T) {
+	t.Parallel()
+	var sent testdb.Counter
+	pool := testdb.Pool(t, testdb.SQL("numbers", `CREATE TABLE numbers (id bigint PRIMARY KEY, half bigint NOT NULL);
+		INSERT INTO numbers SELECT i, i / 2 FROM generate_series(1, 50000) i; CREATE INDEX numbers_half ON numbers (half, id); ANALYZE numbers`),
+		testdb.Configure(sent.Attach))
+	type number struct{ ID, Half int64 }
+	numbers := query.NewTable("numbers", func(n *number) *int64 { return &n.ID })
+	half := query.Col(func(n *number) *int64 { return &n.Half })
+	for index, q := range map[string]query.Query[number]{"numbers_pkey": query.All[number](), "numbers_half": query.All[number]().OrderBy(half.Asc())} {
+		const text = "SELECT n.id FROM numbers n WHERE true /* smrt:where numbers n */ ORDER BY /* smrt:order numbers n */ n.id LIMIT 10000 /* smrt:limit */"
+		read := func(p query.Page) (*slots.Page, []int64) {
+			page := slots.NewPage(p)
+			return page, ids(t, slots.On(pool, slots.For(numbers, q).Page(page)), text)
+		}
+		page, _ := read(query.Page{Size: 10_000})
+		page, _ = read(query.Page{Size: 10_000, After: page.Next()})
+		sent.Reset()
+		_, got := read(query.Page{Size: 3, After: page.Next()})
+		check.Equal(t, "rows", got, []int64{20_001, 20_002, 20_003})
+		sql, args := sent.Statements()[0], []any{int64(20_000), int64(4)}
+		if index == "numbers_half" {
+			args = []any{int64(10_000), int64(20_000), int64(4)}
+		}
+		rows := check.Value(pool.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING off) "+sql, args...))(t)
+		plan := strings.Join(check.Value(pgx.CollectRows(rows, pgx.RowTo[string]))(t), "\n")
+		if !strings.Contains(plan, index) || !strings.Contains(plan, "Index Cond") || strings.Contains(plan, "Rows Removed by Filter") {
+			t.Errorf("%s: %s", index, plan)
+		}
 	}
 }
 

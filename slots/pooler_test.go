@@ -49,6 +49,7 @@ func TestBehindPgBouncer(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			pages(t, "PgBouncer", pool)
 			tx := check.Value(pool.Begin(t.Context()))(t)
 			check.Same(t, "in a transaction", fmt.Sprint(ids(t, slots.Tx(tx, slots.For(shop.Orders, latest)), listed, int64(7))), want)
 			check.NoError(t, tx.Rollback(t.Context()))
