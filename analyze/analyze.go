@@ -43,6 +43,10 @@ type Options struct {
 	// primary may be what their reads need.
 	Standbys []smrt.DB `json:"-"`
 
+	// Source says whose statistics the plans of the report are made with, so that they are
+	// compared with those of the same only. Default: the database and the server's version.
+	Source string `json:"source,omitempty"`
+
 	// Progress is called after each statement of the workload with how many are done, of
 	// how many.
 	Progress func(done, of int) `json:"-"`
@@ -89,6 +93,7 @@ type Report struct {
 
 	Statements int         `json:"statements"` // of the workload, each text once
 	Unplanned  []Unplanned `json:"unplanned"`  // those of them that have no plan
+	Plans      Plans       `json:"plans"`      // of the others
 }
 
 // Unplanned is a statement that the server has no plan for.
@@ -150,6 +155,13 @@ func (r *run) report() *Report {
 	}
 	report.Findings.sort()
 	slices.Sort(report.Unseen)
+	report.Plans = Plans{Source: cmp.Or(r.options.Source, fmt.Sprintf("%s on PostgreSQL %d", r.Database, r.Major)), Plans: []PlanShape{}}
+	for _, p := range r.Plans {
+		if slices.ContainsFunc(report.Plans.Plans, func(q PlanShape) bool { return q.Statement == p.Statement }) {
+			p.Statement += " " + p.Text // one name, two texts
+		}
+		report.Plans.Plans = append(report.Plans.Plans, PlanShape(p))
+	}
 	for _, u := range r.Unplanned {
 		report.Unplanned = append(report.Unplanned, Unplanned(u))
 	}

@@ -64,6 +64,18 @@
 // A [Baseline] is a text that is committed. It accepts findings by id and object, so that
 // a test fails for new ones only.
 //
+// # Plans that a team commits
+//
+// [Report.Plans] are the shapes of the plans. [Plans.String] is a text to commit, and
+// [Plans.Compare] finds what became worse, with both plans:
+//
+//	B1   index not used any more
+//	B2   full scan that was none
+//	B3   ten times the cost
+//
+// They are compared only with plans of the same [Options.Source], because other rows make
+// other plans.
+//
 // # Privileges
 //
 // A role that may read is enough. What it may not see is in [Report.Unseen], with the

@@ -49,6 +49,12 @@ func nameOf(id string) string {
 		return "doubtful type"
 	case "C10":
 		return "constraint not validated"
+	case "B1":
+		return "index not used any more"
+	case "B2":
+		return "full scan that was none"
+	case "B3":
+		return "ten times the cost"
 	case "P1":
 		return "full scan"
 	case "P2":

@@ -59,5 +59,15 @@ func TestRulesAreGuarded(t *testing.T) {
 			`"SELECT "+at+".hypopg_drop_index($1::int8::oid)"`, `"SELECT $1::int8::oid, '"+at+"'"`,
 			"TestAdvice",
 		},
+		{
+			"an index that is not used any more is found", "plans.go",
+			"case len(lost) > 0 && len(now.indexes()) < len(p.indexes()):", "case false:",
+			"TestPlansAsText",
+		},
+		{
+			"a cost that wavers does not change the file", "plans.go",
+			"s.Cost = was.Cost", "_ = was.Cost",
+			"TestPlansAsText",
+		},
 	})
 }

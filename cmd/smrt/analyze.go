@@ -30,6 +30,9 @@ type analyzeCommand struct {
 	Execute  bool     `help:"Run statements too, in transactions that are rolled back. For copies of a database only."`
 	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
 	Baseline string   `help:"File with findings that are accepted. Default: smrt.analyze, if it is there." placeholder:"FILE"`
+	Plans    string   `help:"File with plans to compare with, which must be there without --write. Default: smrt.plans, if it is there." placeholder:"FILE"`
+	Source   string   `help:"Whose statistics the plans are made with; plans of other sources are not compared. Default: the database and the server's version." placeholder:"NAME"`
+	Write    bool     `help:"Write the plans."`
 	Accept   bool     `help:"Write the baseline: accept what is found of the level and above, and nothing else."`
 }
 
@@ -64,6 +67,8 @@ type analyzeReport struct {
 	Accepted        analyze.Findings `json:"accepted"`
 	Gone            []string         `json:"gone"`     // lines of the baseline that nothing was found for
 	Baseline        string           `json:"baseline"` // "none", "read", "written"
+	Changes         []string         `json:"changes"`  // of plans that are no worse
+	Compared        string           `json:"compared"` // "none", "same source", "other source", "written"
 }
 
 // Run runs the command.
@@ -75,11 +80,15 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
+	plans, err := c.recorded()
+	if err != nil {
+		return err
+	}
 	workload, err := c.workload()
 	if err != nil {
 		return err
 	}
-	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload, Execute: c.Execute}}
+	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload, Execute: c.Execute, Source: c.Source}}
 	var found *analyze.Report
 	if len(c.Packages) > 0 {
 		found, err = analyzeTables(ctx, c.Packages, request)
@@ -87,6 +96,10 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 		found, err = analyzeDatabase(ctx, r, request)
 	}
 	if err != nil {
+		return err
+	}
+	report := analyzeReport{Report: found, Changes: []string{}}
+	if err := c.compare(&report, plans); err != nil {
 		return err
 	}
 	var level schema.Level
@@ -99,7 +112,7 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 			return err
 		}
 	}
-	report := analyzeReport{Report: found, Gone: []string{}, Baseline: state}
+	report.Baseline = state
 	report.Findings, report.Accepted, report.Gone = known.Split(found.Findings)
 	return c.print(r, report, level)
 }
@@ -121,6 +134,50 @@ func (c *analyzeCommand) known() (b analyze.Baseline, state string, err error) {
 		return b, "", usageError{fmt.Errorf("%s: %w", c.Baseline, err)}
 	}
 	return b, "read", nil
+}
+
+// recorded returns the plans that are compared with, nil if there are none. The error is
+// of a file that was named and is not there.
+func (c *analyzeCommand) recorded() (*analyze.Plans, error) {
+	named := c.Plans != ""
+	if !named {
+		c.Plans = "smrt.plans"
+	}
+	text, err := os.ReadFile(c.Plans)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (!named || c.Write):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("--plans: there is nothing to compare with; --write writes it: %w", err)
+	}
+	plans, err := analyze.ParsePlans(string(text))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", c.Plans, err)}
+	}
+	return &plans, nil
+}
+
+// compare adds what is worse than the recorded plans to the findings, or writes the plans.
+func (c *analyzeCommand) compare(report *analyzeReport, was *analyze.Plans) error {
+	switch {
+	case c.Write:
+		if was == nil {
+			was = &analyze.Plans{}
+		}
+		report.Compared = "written"
+		return os.WriteFile(c.Plans, []byte(was.Record(report.Plans).String()), 0o644) //nolint:gosec // it is committed
+	case was == nil:
+		report.Compared = "none"
+		return nil
+	case was.Source != report.Plans.Source:
+		report.Compared = "other source"
+		return nil
+	}
+	found, changes, err := was.Compare(report.Plans)
+	report.Compared = "same source"
+	report.Findings = append(found, report.Findings...) // whose ids come later
+	report.Changes = append(report.Changes, changes...)
+	return err
 }
 
 // workload returns the statements of files and of sqlc's packages.
@@ -231,6 +288,15 @@ func (c *analyzeCommand) print(r *report, report analyzeReport, level schema.Lev
 	}
 	for _, what := range report.Unseen {
 		r.printf("not looked at: %s\n", what)
+	}
+	for _, line := range report.Changes {
+		r.printf("%s: %s\n", c.Plans, line)
+	}
+	switch report.Compared {
+	case "other source":
+		r.printf("%s: not compared, because the plans here are of %q: name the source with --source, or --write them\n", c.Plans, report.Plans.Source)
+	case "written":
+		r.printf("%s: %s\n", c.Plans, r.paint(green, "written"))
 	}
 	for _, line := range report.Gone {
 		r.printf("%s: not found any more: %s\n", c.Baseline, line)

@@ -61,6 +61,19 @@ func TestAnalyze(t *testing.T) {
 	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes DROP price; CREATE INDEX ON lines (note_id)"))(t)
 	expect(0, "smrt.analyze: not found any more: C1 public.lines (note_id)", "./...")
 
+	// Plans are compared with those that were written, of the same source.
+	plan := []string{"--workload", "work.json", "--level", "fault"}
+	expect(3, "--write writes it", append(plan, "--plans", "other.plans")...)
+	expect(0, "smrt.plans: written", append(plan, "--write")...)
+	expect(0, "1 statements", plan...)
+	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes DROP CONSTRAINT notes_pkey CASCADE"))(t)
+	expect(1, "plan that was recorded:\n        Limit\n          Index", "--workload", "work.json")
+	expect(0, "smrt.plans: not compared", append(plan, "--source", "elsewhere")...)
+	expect(0, `"compared": "other source"`, append(plan, "--source", "elsewhere", "--json")...)
+	check.NoError(t, os.WriteFile(filepath.Join(dir, "smrt.plans"), []byte("nonsense\n"), 0o600))
+	expect(2, "line 1 of the plans", plan...)
+	check.NoError(t, os.Remove(filepath.Join(dir, "smrt.plans")))
+
 	check.NoError(t, os.WriteFile(filepath.Join(dir, "smrt.analyze"), []byte("nonsense\n"), 0o600))
 	expect(2, "line 1 of the baseline", "./...")
 	check.NoError(t, os.Remove(filepath.Join(dir, "smrt.analyze")))

@@ -58,6 +58,7 @@ type Analysis struct {
 	Found     []Finding
 	Unseen    []string // what could not be looked at, and what would show it
 	Unplanned []Unplanned
+	Plans     []Planned // in the order of the statements
 
 	columns  map[columnKey]catalog.Statistics
 	followed map[string]bool // ends of relations, as endOf writes them

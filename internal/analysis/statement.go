@@ -25,9 +25,20 @@ type Statement struct {
 }
 
 // Title names the statement in findings.
-func (s Statement) Title() string {
+func (s Statement) Title() string { return cmp.Or(s.Name, "statement "+s.digest()) }
+
+// digest tells texts apart.
+func (s Statement) digest() string {
 	sum := sha256.Sum256([]byte(s.SQL))
-	return cmp.Or(s.Name, fmt.Sprintf("statement %x", sum[:4]))
+	return fmt.Sprintf("%x", sum[:4])
+}
+
+// Planned is a statement with its plan for whatever values.
+type Planned struct {
+	Statement string
+	Text      string // a digest
+	Cost      float64
+	Shape     string
 }
 
 // Unplanned is a statement that the server has no plan for: it is refused, or is one that
@@ -71,6 +82,7 @@ func (a *Analysis) statement(ctx context.Context, db Beginner, one Statement) er
 	var planned *statement
 	err := a.within(ctx, db, one, func(s *statement) error {
 		planned = s
+		a.Plans = append(a.Plans, Planned{s.Title(), s.digest(), s.Root.Cost, Shape(s.Plan)})
 		from := len(s.Found)
 		if err := s.check(ctx); err != nil {
 			return err
