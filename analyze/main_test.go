@@ -31,6 +31,23 @@ func exec(t *testing.T, pool *pgxpool.Pool, sql string) {
 	check.Value(pool.Exec(t.Context(), sql))(t)
 }
 
+// write runs statements on one connection and waits until the server has counted what they
+// wrote: a count that arrives after an ANALYZE makes its statistics look old.
+func write(t *testing.T, pool *pgxpool.Pool, statements ...string) {
+	t.Helper()
+	conn := check.Value(pool.Acquire(t.Context()))(t)
+	defer conn.Release()
+	for _, sql := range statements {
+		check.Value(conn.Exec(t.Context(), sql))(t)
+		if testdb.Major(t, conn) < 15 {
+			check.Value(conn.Exec(t.Context(), "SELECT pg_sleep(2)"))(t)
+		} else {
+			check.Value(conn.Exec(t.Context(), "SELECT pg_stat_force_next_flush()"))(t)
+			check.Value(conn.Exec(t.Context(), "SELECT 1"))(t)
+		}
+	}
+}
+
 // warnings returns what was found with level warning or above, as the line that a
 // baseline would have.
 func warnings(found analyze.Findings) (lines []string) {

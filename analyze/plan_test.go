@@ -107,9 +107,7 @@ func TestStatements(t *testing.T) {
 			t.Parallel()
 			pool := testdb.Pool(t, large)
 			if p.sql != "" {
-				for sql := range strings.SplitSeq(p.sql, "; ") {
-					exec(t, pool, sql)
-				}
+				write(t, pool, strings.Split(p.sql, "; ")...)
 			}
 			object := "slow"
 			if p.about != "" {
@@ -216,7 +214,7 @@ func TestReaderPlans(t *testing.T) {
 func TestStaleStatistics(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Pool(t, testdb.Empty)
-	exec(t, pool, `CREATE TABLE notes (id bigint, text text) WITH (autovacuum_enabled = false);
+	write(t, pool, `CREATE TABLE notes (id bigint, text text) WITH (autovacuum_enabled = false);
 		INSERT INTO notes SELECT n, repeat('n', 100) FROM generate_series(1, 100000) n`)
 	options := analyze.Options{Workload: analyze.Workload{{Name: "notes.get", SQL: "SELECT text FROM notes WHERE id = $1"}}}
 	report := check.Value(analyze.Run(t.Context(), pool, options))(t)
