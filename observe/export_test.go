@@ -40,9 +40,9 @@ func Search(kinds string) string {
 	return text
 }
 
-// Kept returns how many statements and loops the scope of a context holds,
+// KeptBy returns how many statements and loops the scope of a context holds,
 // whichever are more.
-func Kept(ctx context.Context) int {
+func KeptBy(ctx context.Context) int {
 	s := scopeOf(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,14 +100,14 @@ func (s *state) shapeOf(conn *pgx.Conn, sql string) *shape {
 	at := unsafe.StringData(sql)
 	for i := range s.recent {
 		r := &s.recent[i]
-		if unsafe.StringData(r.text) == at && len(r.text) == len(sql) && r.shape.state.Load() == kept {
+		if unsafe.StringData(r.text) == at && len(r.text) == len(sql) && r.shape.state.Load() == settled {
 			s.observer.shapes.hits.Add(1)
 			return r.shape
 		}
 	}
 	text := textOf(conn, sql)
 	sh := s.observer.shapes.of(text, func() Name { return nameOf(text) })
-	if sh != nil && len(text) == len(sql) && sh.state.Load() == kept { // not of a name, which may get another text
+	if sh != nil && len(text) == len(sql) && sh.state.Load() == settled { // not of a name, which may get another text
 		s.recent[s.next] = recent{sql, sh}
 		s.next = (s.next + 1) % len(s.recent)
 	}
@@ -234,7 +234,7 @@ const unsent = "\x00"
 
 // batchOf returns the shape of batches for a table.
 func (s *state) batchOf(n Name) *shape {
-	if sh := s.batches[n.Table]; sh != nil && sh.state.Load() == kept {
+	if sh := s.batches[n.Table]; sh != nil && sh.state.Load() == settled {
 		return sh
 	}
 	sh := s.observer.shapes.of(unsent+"batch "+n.Table, func() Name { return n })

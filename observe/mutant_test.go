@@ -100,6 +100,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestUsed",
 		},
 		{
+			"plans can be made fewer", "../internal/plan/cache.go",
+			"	c.trim(to)\n", "	_ = to\n",
+			"TestMemory",
+		},
+		{
+			"what is gone leaves the register", "../internal/kept/kept.go",
+			"	delete(keepers.all, number)", "	_ = number",
+			"TestMemory",
+		},
+		{
 			"names of shapes are given", "../internal/plan/table.go",
 			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",

@@ -242,7 +242,7 @@ func TestBounds(t *testing.T) {
 	for i := range 200 {
 		_, err := s.pool.Exec(ctx, fmt.Sprintf("SELECT %d", i))
 		check.NoError(t, err)
-		if n := observe.Kept(ctx); n > 20 {
+		if n := observe.KeptBy(ctx); n > 20 {
 			t.Fatalf("%d statements are kept", n)
 		}
 	}
@@ -263,7 +263,7 @@ func TestBoundsOfRepeatedStatements(t *testing.T) {
 			check.NoError(t, err)
 		}
 	}
-	if n := observe.Kept(ctx); n > 20 {
+	if n := observe.KeptBy(ctx); n > 20 {
 		t.Errorf("%d statements are kept", n)
 	}
 	for i := range 10 {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // Stats are sums over calls. A call is counted once, however often the pool ran it.
@@ -140,8 +142,8 @@ func (r *record) addAll(o *record) {
 // What becomes of a shape.
 const (
 	candidate uint32 = iota // its text was seen once
-	kept
-	gone // what was recorded is that of others now
+	settled                 // it has a histogram
+	gone                    // what was recorded is that of others now
 )
 
 // shape is a text and what is known of the calls that sent it.
@@ -206,6 +208,7 @@ type shapes struct {
 func newShapes(capacity int) *shapes {
 	s := &shapes{capacity: capacity}
 	s.clear()
+	kept.Add("shapes", s, (*shapes).report, (*shapes).shrink)
 	return s
 }
 
@@ -240,7 +243,7 @@ func (s *shapes) of(text string, name func() Name) *shape {
 	s.mu.RLock()
 	sh := s.byText[text]
 	s.mu.RUnlock()
-	if sh != nil && sh.state.Load() == kept {
+	if sh != nil && sh.state.Load() == settled {
 		s.hits.Add(1)
 		return sh
 	}
@@ -279,9 +282,31 @@ func (s *shapes) keep(sh *shape) {
 	if sh.record.timed {
 		sh.record.counts.add(sh.record.first)
 	}
-	sh.state.Store(kept)
+	sh.state.Store(settled)
 	s.full++
 	s.bytes += len(sh.text)
+}
+
+// shapeBytes is what a shape takes besides its text.
+const shapeBytes = 1300
+
+// report says what is kept.
+func (s *shapes) report() kept.Report {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return kept.Report{
+		Entries: s.full, Capacity: s.capacity, Bytes: int64(s.full*shapeBytes + s.bytes),
+		Hits: s.hits.Load(), Misses: s.miss.Load(), Evictions: s.evictions,
+	}
+}
+
+// shrink adds all but about so many shapes to the others.
+func (s *shapes) shrink(to int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.full > to {
+		s.sweep(0)
+	}
 }
 
 // sweep drops an eighth of the shapes, those that took the least time, and takes an
@@ -291,7 +316,7 @@ func (s *shapes) sweep(room int) {
 	var list []*shape
 	weights := map[*shape]time.Duration{}
 	for _, sh := range s.byText {
-		if sh.state.Load() != kept {
+		if sh.state.Load() != settled {
 			continue
 		}
 		sh.mu.Lock()
@@ -314,7 +339,7 @@ func (s *shapes) drop(sh *shape) {
 	delete(s.byText, sh.text)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.state.Swap(gone) == kept {
+	if sh.state.Swap(gone) == settled {
 		s.full--
 		s.bytes -= len(sh.text)
 		s.evictions++

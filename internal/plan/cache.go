@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"sync"
 
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/traced"
 )
 
@@ -37,7 +38,38 @@ type entry struct {
 }
 
 func newCache(capacity int) *cache {
-	return &cache{capacity: capacity, byKey: map[string]*list.Element{}, recent: list.New()}
+	c := &cache{capacity: capacity, byKey: map[string]*list.Element{}, recent: list.New()}
+	kept.Add("plans", c, (*cache).report, (*cache).shrink)
+	return c
+}
+
+// report says what is kept. A shape is its key and its text.
+func (c *cache) report() kept.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := kept.Report{
+		Entries: c.recent.Len(), Capacity: c.capacity,
+		Hits: c.stats.Hits, Misses: c.stats.Misses, Evictions: c.stats.Evictions,
+	}
+	for key, e := range c.byKey {
+		r.Bytes += int64(len(key) + len(e.Value.(*entry).plan.sql))
+	}
+	return r
+}
+
+// shrink drops all but so many of the plans that were used last.
+func (c *cache) shrink(to int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trim(to)
+}
+
+func (c *cache) trim(to int) {
+	for c.recent.Len() > to {
+		oldest := c.recent.Remove(c.recent.Back()).(*entry)
+		delete(c.byKey, oldest.key)
+		c.stats.Evictions++
+	}
 }
 
 // get finds the plan of a shape. The key is not kept.
@@ -63,11 +95,7 @@ func (c *cache) put(key []byte, p *rendered) {
 	}
 	k := string(key)
 	c.byKey[k] = c.recent.PushFront(&entry{k, p})
-	for c.recent.Len() > c.capacity {
-		oldest := c.recent.Remove(c.recent.Back()).(*entry)
-		delete(c.byKey, oldest.key)
-		c.stats.Evictions++
-	}
+	c.trim(c.capacity)
 }
 
 func (c *cache) snapshot() Stats {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -81,6 +82,8 @@ func newTable(declared *plan.Table) *Table {
 	}
 	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
+	kept.Add("statements", t, (*Table).reportShapes, (*Table).shrinkShapes)
+	kept.Add("catalogs", t, (*Table).reportCatalogs, (*Table).shrinkCatalogs)
 	if len(t.KeyParts) == 1 {
 		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.NotDeleted(), traced.Name{Table: t.Name, Operation: "get"})
 	}
