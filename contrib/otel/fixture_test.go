@@ -123,3 +123,11 @@ func valueOf(attrs []attribute.KeyValue, key string) string {
 	}
 	return ""
 }
+
+// recording makes spans that go nowhere.
+func recording() *sdktrace.TracerProvider { return sdktrace.NewTracerProvider() }
+
+// neverSampled makes spans that are not sampled.
+func neverSampled() *sdktrace.TracerProvider {
+	return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
+}
