@@ -57,10 +57,18 @@ func FramesNamed(t pgx.QueryTracer) int {
 	return len(p.kinds)
 }
 
-// Record records n calls of a text that took d, as a connection would.
+// Record records a call of a text that took d, as a connection would.
 func Record(o *Observer, text string, d time.Duration) {
+	recordEvent(o, text, Event{Run: 1, Callers: 1, Server: d})
+}
+
+// RecordError records a call that failed.
+func RecordError(o *Observer, text, state string) {
+	recordEvent(o, text, Event{Run: 1, Callers: 1, Outcome: Failed, SQLState: state})
+}
+
+func recordEvent(o *Observer, text string, e Event) {
 	sh := o.shapes.of(text, func() Name { return nameOf(text) })
-	e := Event{Run: 1, Callers: 1, Server: d}
 	if sh != nil {
 		e.Name = sh.name
 	}
@@ -69,21 +77,17 @@ func Record(o *Observer, text string, d time.Duration) {
 
 // Quantile counts durations and returns a quantile of them.
 func Quantile(times []time.Duration, q float64) time.Duration {
-	var c counts
+	r := record{counts: &counts{}}
 	for _, d := range times {
-		c.add(bucketOf(d))
+		r.count(bucketOf(d), 1)
 	}
-	return c.histogram().Quantile(q)
+	return r.histogram().Quantile(q)
 }
 
-// Fill makes the bucket of a duration as full as it can be.
-func Fill(d time.Duration) (h Histogram, add func(time.Duration) Histogram) {
-	var c counts
-	c[bucketOf(d)] = math.MaxUint32
-	return c.histogram(), func(d time.Duration) Histogram {
-		c.add(bucketOf(d))
-		return c.histogram()
-	}
+// Fill makes the bucket of a duration as full as it can be, in the statistics of a
+// text that was sent more than once.
+func Fill(o *Observer, text string, d time.Duration) {
+	o.shapes.byText[text].record.counts[bucketOf(d)] = math.MaxUint32
 }
 
 // Tokens returns the bucket of a slow log.

@@ -38,23 +38,8 @@ func bounds(bucket uint8) (from, to time.Duration) {
 // counts are the calls in each bucket.
 type counts [buckets]uint32
 
-// add counts a duration. When a bucket is full all of them are halved, so that
-// quantiles stay right and old calls weigh less.
-func (c *counts) add(bucket uint8) {
-	if c[bucket] == math.MaxUint32 {
-		for i := range c {
-			c[i] /= 2
-		}
-	}
-	c[bucket]++
-}
-
-// addAll adds the calls of other.
-func (c *counts) addAll(other *counts) {
-	for i, n := range other {
-		c[i] = uint32(min(uint64(c[i])+uint64(n), math.MaxUint32))
-	}
-}
+// add counts a duration.
+func (c *counts) add(bucket uint8) { c[bucket]++ }
 
 // Histogram says how long calls took, to within 6.25 % from one microsecond to 73
 // minutes. Those that were shorter or longer are counted as that. It is a copy,
@@ -62,27 +47,14 @@ func (c *counts) addAll(other *counts) {
 type Histogram struct{ filled []bucket }
 
 type bucket struct {
-	n     uint32
+	n     uint64
 	which uint8
-}
-
-func (c *counts) histogram() Histogram {
-	var h Histogram
-	if c == nil {
-		return h
-	}
-	for i, n := range c {
-		if n > 0 {
-			h.filled = append(h.filled, bucket{n, uint8(i)})
-		}
-	}
-	return h
 }
 
 // Count returns how many calls are in the histogram.
 func (h Histogram) Count() (n uint64) {
 	for _, b := range h.filled {
-		n += uint64(b.n)
+		n += b.n
 	}
 	return n
 }
@@ -97,8 +69,8 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	}
 	rank := uint64(math.Ceil(min(max(q, 0), 1) * float64(count)))
 	for _, b := range h.filled {
-		if n := uint64(b.n); rank > n {
-			rank -= n
+		if rank > b.n {
+			rank -= b.n
 			continue
 		}
 		from, to := bounds(b.which)
@@ -112,7 +84,7 @@ func (h Histogram) Quantile(q float64) time.Duration {
 func (h Histogram) All() iter.Seq2[time.Duration, uint64] {
 	return func(yield func(time.Duration, uint64) bool) {
 		for _, b := range h.filled {
-			if _, to := bounds(b.which); !yield(to, uint64(b.n)) {
+			if _, to := bounds(b.which); !yield(to, b.n) {
 				return
 			}
 		}

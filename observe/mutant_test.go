@@ -20,6 +20,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSumsStayRight",
 		},
 		{
+			"a full bucket loses no call", "stats.go",
+			"	r.carried[bucket] += uint64(r.counts[bucket]) + n", "	r.carried[bucket] += n",
+			"TestCountsOnlyGrow",
+		},
+		{
+			"SQLSTATEs are told apart where texts are added", "stats.go",
+			"r.addState(state, n, maxStatesOfName)", "r.addState(state, n, maxStates)",
+			"TestStatesOnlyGrow",
+		},
+		{
 			"shapes have a limit", "stats.go",
 			"if s.full >= s.capacity ||", "if false && s.full >= s.capacity ||",
 			"TestMemoryOfShapes",

@@ -14,7 +14,7 @@ type Shape struct {
 	Name   Name
 	SQL    string            // empty for calls of several texts
 	ID     uint64            // as in [Event]; 0 for calls of several texts
-	Errors map[string]uint64 // by SQLSTATE; "" for those that are not the server's, "other" from the 17th on
+	Errors map[string]uint64 // by SQLSTATE; "" for those that are not the server's, "other" from the 17th of a text on
 	Times  Histogram         // of the totals: the time until the caller could go on
 }
 
@@ -66,13 +66,9 @@ func (s *shape) snapshot() Shape {
 	return out
 }
 
-// snapshot copies a record. What was seen once has a histogram of that call.
+// snapshot copies a record.
 func (r *record) snapshot(name Name) Shape {
-	out := Shape{Stats: r.Stats, Name: name, Errors: maps.Clone(r.states), Times: r.counts.histogram()}
-	if r.counts == nil && r.timed {
-		out.Times.filled = []bucket{{1, r.first}}
-	}
-	return out
+	return Shape{Stats: r.Stats, Name: name, Errors: maps.Clone(r.states), Times: r.histogram()}
 }
 
 // byTotal puts what took the most time first, and what took the same in an order that
@@ -109,10 +105,10 @@ func (s Snapshot) ByName() []Shape {
 			}
 			r.Stats.addAll(&sh.Stats)
 			for state, n := range sh.Errors {
-				r.addState(state, n)
+				r.addState(state, n, maxStatesOfName)
 			}
 			for _, b := range sh.Times.filled {
-				r.counts[b.which] += b.n
+				r.count(b.which, b.n)
 			}
 		}
 	}

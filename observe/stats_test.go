@@ -61,18 +61,76 @@ func TestHistogramAtItsEnds(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, 1023, 1 << 62} {
 		check.Same(t, fmt.Sprint("calls of ", d), observe.Quantile([]time.Duration{d}, 0.5) > 0, true)
 	}
-	h, add := observe.Fill(time.Second)
-	before := h.Count()
-	h = add(time.Second)
-	if n := h.Count(); n < before/2 || n > before {
-		t.Errorf("a bucket with %d calls has %d after one more", before, n)
+}
+
+// TestCountsOnlyGrow: however many calls there are, and whatever becomes of their
+// texts, the numbers of a name grow.
+func TestCountsOnlyGrow(t *testing.T) {
+	t.Parallel()
+	o := newObserver(t, observe.Config{MaxShapes: 4})
+	texts := []string{"SELECT 1", "SELECT 2"}
+	for _, text := range texts {
+		for range 2 {
+			observe.Record(o, text, time.Second)
+		}
+		observe.Fill(o, text, time.Second)
 	}
-	n := uint64(0)
-	for upper, calls := range h.All() {
-		check.Same(t, "upper bound", upper > time.Second, true)
-		n += calls
+	want := uint64(len(texts) * math.MaxUint32)
+	expect := func(when string) {
+		t.Helper()
+		h := o.Snapshot().ByName()[0].Times
+		n := uint64(0)
+		for upper, calls := range h.All() {
+			check.Same(t, "upper bound", upper > time.Second, true)
+			n += calls
+		}
+		check.Same(t, "calls "+when, h.Count(), want)
+		check.Same(t, "calls in the buckets "+when, n, want)
 	}
-	check.Same(t, "calls in the buckets", n, h.Count())
+	expect("of full buckets")
+	for _, text := range texts {
+		for range 3 {
+			observe.Record(o, text, time.Second)
+			want++
+			expect("after one more")
+		}
+	}
+	for i := range 300 { // so that they are dropped
+		for range 2 {
+			observe.Record(o, fmt.Sprint("SELECT -", i), 2*time.Second)
+			want++
+		}
+	}
+	expect("when their texts are gone")
+	for i := range 300 {
+		for range 2 {
+			observe.Record(o, fmt.Sprint("SELECT -", i, "a"), 2*time.Second)
+			want++
+		}
+	}
+	check.Same(t, "they are gone", slices.ContainsFunc(o.Snapshot().Shapes, func(s observe.Shape) bool { return s.SQL == texts[0] }), false)
+	expect("later")
+}
+
+// TestStatesOnlyGrow: an SQLSTATE that was counted by its name stays so when texts
+// with others are added.
+func TestStatesOnlyGrow(t *testing.T) {
+	t.Parallel()
+	o := newObserver(t, observe.Config{MaxShapes: 4})
+	last := map[string]uint64{}
+	for i := range 100 {
+		for range 2 {
+			observe.RecordError(o, fmt.Sprint("SELECT ", i%50), fmt.Sprintf("P1%03d", i%40))
+		}
+		now := o.Snapshot().ByName()[0].Errors
+		for state, n := range last {
+			if now[state] < n {
+				t.Fatalf("%s was counted %d times, and is %d times", state, n, now[state])
+			}
+		}
+		last = now
+	}
+	check.Same(t, "SQLSTATEs", len(last), 40)
 }
 
 // TestSumsStayRight: whatever has no room, no call is lost.
