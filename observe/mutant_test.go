@@ -115,11 +115,6 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestMemory",
 		},
 		{
-			"what is gone leaves the register", "../internal/kept/kept.go",
-			"	delete(keepers.all, number)", "	_ = number",
-			"TestMemory",
-		},
-		{
 			"names of shapes are given", "../internal/plan/table.go",
 			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",
