@@ -20,12 +20,12 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSumsStayRight",
 		},
 		{
-			"a full bucket loses no call", "stats.go",
+			"a full bucket loses no call", "record.go",
 			"	r.carried[bucket] += uint64(r.counts[bucket]) + n", "	r.carried[bucket] += n",
 			"TestCountsOnlyGrow",
 		},
 		{
-			"SQLSTATEs are told apart where texts are added", "stats.go",
+			"SQLSTATEs are told apart where texts are added", "record.go",
 			"r.addState(state, n, maxStatesOfName)", "r.addState(state, n, maxStates)",
 			"TestStatesOnlyGrow",
 		},

@@ -41,10 +41,9 @@ func (o *Observer) Snapshot() Snapshot {
 		snap.Shapes = append(snap.Shapes, sh.snapshot())
 	}
 	for name, r := range s.others {
-		snap.Others = append(snap.Others, r.snapshot(name))
-	}
-	if s.tooManyNames.Calls > 0 {
-		snap.Others = append(snap.Others, s.tooManyNames.snapshot(Name{Operation: "other"}))
+		if r != nil {
+			snap.Others = append(snap.Others, r.snapshot(name))
+		}
 	}
 	slices.SortFunc(snap.Shapes, byTotal)
 	slices.SortFunc(snap.Others, byTotal)
@@ -59,7 +58,7 @@ func (o *Observer) Reset() { o.shapes.reset() }
 func (s *shape) snapshot() Shape {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := s.record.snapshot(s.name)
+	out := s.record.snapshot(s.sums)
 	if !strings.HasPrefix(s.text, unsent) {
 		out.SQL, out.ID = s.text, s.id
 	}

@@ -112,6 +112,35 @@ func TestCountsOnlyGrow(t *testing.T) {
 	expect("later")
 }
 
+// TestNamesOnlyGrow: of more names than have a place those that were met later are
+// counted together from their first call on, so that no name loses calls.
+func TestNamesOnlyGrow(t *testing.T) {
+	t.Parallel()
+	o := newObserver(t, observe.Config{MaxShapes: 4})
+	const names, sent = 2100, 3
+	last := map[observe.Name]uint64{}
+	for i := range names {
+		for range sent {
+			observe.Record(o, fmt.Sprintf("-- name: Q%d :exec\nSELECT", i), time.Millisecond)
+		}
+		if i%50 != 49 {
+			continue
+		}
+		now := map[observe.Name]uint64{}
+		for _, s := range o.Snapshot().ByName() {
+			now[s.Name] = s.Calls
+		}
+		for name, n := range last {
+			if now[name] < n {
+				t.Fatalf("%s had %d calls, and has %d", name, n, now[name])
+			}
+		}
+		last = now
+	}
+	check.Same(t, "names", len(last), 2001)
+	check.Same(t, "calls of those that have no place", last[observe.Name{Operation: "other"}], (names-2000)*sent)
+}
+
 // TestStatesOnlyGrow: an SQLSTATE that was counted by its name stays so when texts
 // with others are added.
 func TestStatesOnlyGrow(t *testing.T) {
