@@ -274,7 +274,8 @@ func (o *Observer) batchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceB
 func (o *Observer) copyStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
 	s := o.stateOf(conn)
 	sql := "COPY " + data.TableName.Sanitize() + " (" + strings.Join(data.ColumnNames, ", ") + ") FROM STDIN"
-	n := Name{Table: strings.Join(data.TableName, "."), Operation: "copy"}
+	named := traced.NameOfCopy(strings.Join(data.TableName, "."))
+	n := Name{Table: named.Table, Operation: named.Operation}
 	f := &s.copy
 	f.shape, f.event = o.shapes.of(sql, func() Name { return n }), Event{Kind: Copy}
 	f.event.is(f.shape, sql)

@@ -119,5 +119,10 @@ func TestRulesAreGuarded(t *testing.T) {
 			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",
 		},
+		{
+			"a COPY into a table that is not declared has no table in its name", "../internal/traced/name.go",
+			"	return Name{Operation: \"copy\"}\n", "	return Name{table, \"copy\"}\n",
+			"TestNames",
+		},
 	})
 }

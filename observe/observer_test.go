@@ -153,6 +153,10 @@ func TestNames(t *testing.T) {
 			rows := pgx.CopyFromRows([][]any{{"h", "h"}})
 			return run(p.CopyFrom(ctx, pgx.Identifier{"categories"}, []string{"slug", "name"}, rows))
 		}, "copy categories.copy"},
+		{"copy into a table that is not declared", func() error {
+			check.Value(p.Exec(ctx, "CREATE TABLE tenant_42 (id bigint)"))(t)
+			return run(p.CopyFrom(ctx, pgx.Identifier{"tenant_42"}, []string{"id"}, pgx.CopyFromRows(nil)))
+		}, "raw, copy copy"},
 		{"sqlc", func() error { return run(p.Exec(ctx, "-- name: TouchAll :exec\nSELECT 1")) }, "TouchAll"},
 		{"raw", func() error { return run(p.Exec(ctx, "SELECT 3")) }, "raw"},
 	} {

@@ -29,6 +29,7 @@ type Table struct {
 	Checks   *Rules         // of values that are written; nil: there are none
 
 	byKeys      *traced.Text // a preload of rows by their key sends what GetMany sends
+	copied      *traced.Text
 	shapes      shapes
 	catalogs    catalogs
 	constraints constraints
@@ -84,6 +85,7 @@ func newTable(declared *plan.Table) *Table {
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	kept.Add("statements", t, (*Table).reportShapes, (*Table).shrinkShapes)
 	kept.Add("catalogs", t, (*Table).reportCatalogs, (*Table).shrinkCatalogs)
+	t.copied = traced.KeepCopy(t.Name)
 	if len(t.KeyParts) == 1 {
 		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.NotDeleted(), traced.Name{Table: t.Name, Operation: "get"})
 	}

@@ -88,6 +88,21 @@ func Pass(sql, table, operation string) string {
 	return sql
 }
 
+// KeepCopy names the COPY into a declared table. It is kept like a text.
+func KeepCopy(table string) *Text { return Keep(copyText(table), Name{table, "copy"}) }
+
+// NameOfCopy returns the name of the COPY into a table. That of a table which nobody
+// declared is made by the program, perhaps of what a user said, so it names nothing.
+func NameOfCopy(table string) Name {
+	if n, ok := NameOf(copyText(table)); ok {
+		return n
+	}
+	return Name{Operation: "copy"}
+}
+
+// copyText stands for the COPY into a table. It is no SQL, so no statement has it.
+func copyText(table string) string { return "COPY " + table + " FROM" }
+
 // constants are texts of the library that belong to no table of the program. The
 // first three are pgx's.
 var constants = map[string]Name{
