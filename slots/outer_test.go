@@ -100,7 +100,7 @@ func TestRandomOuter(t *testing.T) {
 	t.Parallel()
 	rnd, pool, n := check.Random(t), testdb.Pool(t, filledShop), 6
 	if check.Long() {
-		n = 120
+		n = 840
 	}
 	for range n {
 		for what, text := range outerTexts {

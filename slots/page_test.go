@@ -128,7 +128,7 @@ func TestRandomPages(t *testing.T) {
 	t.Parallel()
 	rnd, pool, n := check.Random(t), testdb.Pool(t, filledShop), 3
 	if check.Long() {
-		n = 60
+		n = 420
 	}
 	for range n {
 		for what, text := range pageTexts {
