@@ -78,6 +78,9 @@ func start(ctx context.Context, db Beginner, r *run, options []Options) error {
 	if err := r.options.resolve(options); err != nil {
 		return err
 	}
+	if err := handle.RefuseBegin(db); err != nil {
+		return err
+	}
 	inner, ok := handle.Root(db).(Beginner)
 	if ok && isNil(inner) {
 		return errNilHandle

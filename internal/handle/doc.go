@@ -11,6 +11,7 @@
 //	Relative      it shares its database with another readreplica's reader
 //	Router        its reads go to several nodes       readreplica's router and reader
 //	ReadOnly      it refuses writes                   readreplica's reader
+//	Rewriter      it changes what is sent on it      slots
 //	CommitKeeper  it wants the positions of commits   readreplica's router, unit's
 //	Concurrent    goroutines may share it             preload's snapshot
 //	Unordered     rows of a write come back anyhow    an engine with several nodes

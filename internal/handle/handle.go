@@ -30,6 +30,13 @@ type ReadOnly interface {
 	RefuseWrites() error
 }
 
+// Rewriter is a handle that changes what is sent on it. A transaction that is begun on
+// the handle it stands for does not.
+type Rewriter interface {
+	// RefuseBegin returns the error of beginning a transaction in this way.
+	RefuseBegin() error
+}
+
 // CommitKeeper is a handle that wants to know the positions of commits made on
 // it.
 type CommitKeeper interface {
@@ -113,6 +120,23 @@ func same(a, b any) bool {
 func RefuseWrite(db smrt.DB) error {
 	if r, ok := traits(db).(ReadOnly); ok {
 		return r.RefuseWrites()
+	}
+	return nil
+}
+
+// RefuseBegin returns the error of beginning a transaction on the [Root] of db, nil if it
+// is allowed.
+func RefuseBegin(db any) error {
+	for range maxWrappers {
+		t := traits(db)
+		if r, ok := t.(Rewriter); ok {
+			return r.RefuseBegin()
+		}
+		w, ok := t.(Wrapper)
+		if !ok {
+			break
+		}
+		db = w.Unwrap()
 	}
 	return nil
 }
