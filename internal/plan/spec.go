@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -318,10 +319,22 @@ func fingerprint(w io.Writer, v any) {
 	case null:
 		fmt.Fprint(w, "-")
 	case err != nil:
-		fmt.Fprintf(w, "%T %+v", v, v)
+		fingerprintOther(w, v)
 	default:
 		fmt.Fprintf(w, "%d:%s", len(text), text)
 	}
+}
+
+// fingerprintOther writes a value that has no text here. What is sent as a document is
+// written as one: %+v prints the addresses of what it points to.
+func fingerprintOther(w io.Writer, v any) {
+	if meta.IsDocument(v) {
+		if document, err := json.Marshal(v); err == nil {
+			fmt.Fprintf(w, "%T %s", v, document)
+			return
+		}
+	}
+	fmt.Fprintf(w, "%T %+v", v, v)
 }
 
 // operands returns how many arguments an operator on a column takes.
