@@ -29,7 +29,8 @@ func On(db smrt.DB, fills ...Fill) smrt.DB {
 }
 
 // Tx is [On] for a transaction, and returns one: for the WithTx of sqlc, which takes a
-// pgx.Tx. What is begun on it fills slots too; what is sent on its Conn does not.
+// pgx.Tx. What its Begin returns fills slots too; what is sent on its Conn does not, and
+// txn.Run refuses it with smrt.ErrBadOptions.
 func Tx(tx pgx.Tx, fills ...Fill) pgx.Tx {
 	if len(fills) == 0 {
 		return tx
@@ -71,14 +72,27 @@ func (f *filled) statement(ctx context.Context, sql string, args []any, build bu
 	}
 	text := textOf(sql)
 	sql, args, err := f.fill(text, args, build)
-	switch {
-	case err == nil:
-		return sql, args, nil
-	case text.Name != "":
-		return "", nil, fmt.Errorf("query %s: %w", text.Name, err)
+	if err != nil {
+		return "", nil, &refusal{text.Name, err}
 	}
-	return "", nil, fmt.Errorf("statement with slots: %w", err)
+	return sql, args, nil
 }
+
+// refusal is an error of a statement that was not sent. It has a type of its own, because
+// pgx's errors about arguments are those that fmt makes.
+type refusal struct {
+	query string // "": the statement has no name
+	err   error
+}
+
+func (r *refusal) Error() string {
+	if r.query == "" {
+		return "statement with slots: " + r.err.Error()
+	}
+	return "query " + r.query + ": " + r.err.Error()
+}
+
+func (r *refusal) Unwrap() error { return r.err }
 
 func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any, error) {
 	if text.Err != nil {
@@ -91,6 +105,11 @@ func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any
 	if len(own) != text.Params {
 		return "", nil, &smrt.QueryError{Reason: fmt.Sprintf("the statement has %d parameters, and %d arguments were given", text.Params, len(own))}
 	}
+	for i := range f.fills {
+		if f.fills[i].Table == nil {
+			return "", nil, errNoTable
+		}
+	}
 	st, err := build(text.Template, f.fills)
 	if err != nil {
 		return "", nil, err
@@ -100,6 +119,8 @@ func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any
 	}
 	return st.SQL, args, nil
 }
+
+var errNoTable = &smrt.QueryError{Reason: "a Fill is of no table: make it with slots.For, or with slots.Outer of what NewResult returned"}
 
 // withoutOptions returns the arguments behind those that are for pgx.
 func withoutOptions(args []any) ([]any, error) {
@@ -171,6 +192,13 @@ func (f *filled) Traits() any { return traits{f.db} }
 type traits struct{ db smrt.DB }
 
 func (t traits) Unwrap() smrt.DB { return t.db }
+
+// RefuseBegin returns errBegin: the transaction would leave out what the handle carries.
+func (t traits) RefuseBegin() error { return errBegin }
+
+var errBegin = &smrt.OptionsError{
+	Option: "db", Reason: "fills slots, and a transaction that is begun by package txn does not: pass the handle without slots, and fill them inside, with slots.Tx on the transaction",
+}
 
 // filledTx is a transaction that fills slots.
 type filledTx struct {

@@ -143,5 +143,15 @@ func TestRulesAreGuarded(t *testing.T) {
 			"return slices.Clip(values[:r.own()]), nil", "return values, nil",
 			"TestPageRows",
 		},
+		{
+			"a page is in the order of one query", "../internal/plan/slot.go",
+			"cmp.Or(f.checkPlaces(t, alias), t.checkOrders(fills, i, alias))", "f.checkPlaces(t, alias)",
+			"TestPageInOneOrder",
+		},
+		{
+			"package txn begins nothing on a handle with slots", "handle.go",
+			"RefuseBegin() error { return errBegin }", "RefuseBegin() error { return nil }",
+			"TestRunOnSlots",
+		},
 	})
 }

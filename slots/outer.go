@@ -45,7 +45,12 @@ func mustResult(t reflect.Type, key []*meta.Column) *plan.Table {
 }
 
 // Plan returns what r holds, for the packages of this module.
-func (r *Result[R]) Plan() *plan.Table { return r.table }
+func (r *Result[R]) Plan() *plan.Table {
+	if r == nil {
+		return nil // which is refused where it is used
+	}
+	return r.table
+}
 
 // Outer returns a query on the rows that a statement returns: on what it computes, such
 // as sums, ranks and columns of several tables. The statement needs no slot for it. It
@@ -62,7 +67,7 @@ func (r *Result[R]) Plan() *plan.Table { return r.table }
 // is refused with smrt.ErrBadQuery before it is sent. Other than R, the statement must
 // have as many columns as R has, which [Check] finds.
 func Outer[R any](r *Result[R], q query.Query[R]) Fill {
-	return Fill{fill: plan.Fill{Table: r.table, Spec: q.Plan().OrEmpty(), Outer: true}}
+	return Fill{fill: plan.Fill{Table: r.Plan(), Spec: q.Plan().OrEmpty(), Outer: true}}
 }
 
 // Col declares a column of a result by a function that returns the address of its field.

@@ -73,14 +73,15 @@ func (p *Page) set(next, prev string) {
 // directions and NULLs will do.
 //
 // A page fills the slots for an order and for a limit, both of the outermost SELECT,
-// whose WHERE it adds the position to, in its own parentheses. The method must be one for
-// :many. The rows must be those of the table: a statement with groups, aggregates,
+// whose WHERE it adds the position to, in its own parentheses. No other query may have an
+// order there. The method must be one for :many. The rows must be those of the table: a statement with groups, aggregates,
 // windows, DISTINCT or UNION, and one in which an outer join may miss the table's row, is
 // refused with smrt.ErrBadQuery; page the result of it, see [Outer]. So is one that
 // returns a key twice, at the row that does, because a join multiplies the table's rows.
 //
 // A cursor belongs to a statement with its arguments, its filters and its order; with
-// another one, the error is smrt.ErrBadCursor. A size that is not in the range 1 to the
+// others, the error is smrt.ErrBadCursor. An argument such as time.Now is another one in
+// each call: round it, or send it along with the cursor. A size that is not in the range 1 to the
 // limit of the statement, or to [MaxPageSize], is smrt.ErrBadPage.
 func (f Fill) Page(p *Page) Fill {
 	f.page = p
@@ -112,19 +113,24 @@ func (f *filled) build(t *plan.Template, fills []plan.Fill) (plan.Statement, err
 	return plans.Build(t, fills)
 }
 
-var errNotMany = &smrt.QueryError{Reason: "a page is read by a method for many rows, which is no batch"}
+var errNotMany = &smrt.QueryError{Reason: "a page is read by a method for :many, and not by one for :one, :exec or a batch"}
 
 // queryPage reads a page.
 func (f *filled) queryPage(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
 	var page *Page
 	var w *keyset.Window
+	outer := false
+	for _, p := range f.pages {
+		if p != nil {
+			p.set("", "") // a call that fails leaves no cursors of the one before
+		}
+	}
 	sql, args, err := f.statement(ctx, sql, args, func(t *plan.Template, fills []plan.Fill) (plan.Statement, error) {
 		at, err := f.paged()
 		if err != nil {
 			return plan.Statement{}, err
 		}
-		page = f.pages[at]
-		page.set("", "")
+		page, outer = f.pages[at], fills[at].Outer
 		w, err = f.window(ctx, t, at, args)
 		if err != nil {
 			return plan.Statement{}, err
@@ -142,7 +148,7 @@ func (f *filled) queryPage(ctx context.Context, sql string, args []any) (pgx.Row
 		err = w.FromCursor(err)
 		return handle.FailedRows(err), err
 	}
-	return newPageRows(rows, page, w), nil
+	return newPageRows(rows, page, w, outer), nil
 }
 
 // window prepares the page of a fill. Its cursors are of the statement, its arguments,
@@ -151,6 +157,9 @@ func (f *filled) window(ctx context.Context, t *plan.Template, at int, args []an
 	own, err := withoutOptions(args)
 	if err != nil {
 		return nil, err
+	}
+	if t := f.fills[at].Table; f.fills[at].Outer && len(t.Key) == 0 {
+		return nil, fmt.Errorf("result %s: %w: a page needs one, as in slots.NewResult(ID)", t.Name, smrt.ErrNoKey)
 	}
 	p := &keyset.Pager{
 		Table: f.fills[at].Table.Table, Secrets: f.pages[at].secrets,

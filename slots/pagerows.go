@@ -18,6 +18,7 @@ type pageRows struct {
 	pgx.Rows
 	page   *Page
 	window *keyset.Window
+	outer  bool // they are those of a Result
 	size   int
 	at     []int // the columns of the order, which follow the statement's own
 	added  int   // columns
@@ -32,8 +33,8 @@ type pageRows struct {
 	err        error
 }
 
-func newPageRows(rows pgx.Rows, page *Page, w *keyset.Window) *pageRows {
-	r := &pageRows{Rows: rows, page: page, window: w, size: page.request.Size, added: len(w.Order)}
+func newPageRows(rows pgx.Rows, page *Page, w *keyset.Window, outer bool) *pageRows {
+	r := &pageRows{Rows: rows, page: page, window: w, outer: outer, size: page.request.Size, added: len(w.Order)}
 	if w.Backwards {
 		r.added++ // the number of rows
 	}
@@ -156,11 +157,11 @@ func (r *pageRows) compare() error {
 	values := r.Rows.RawValues()[r.at[0]:][:len(r.at)]
 	for i, o := range r.window.Order {
 		if values[i] == nil && r.window.IsKey(o.Column) {
-			return &smrt.QueryError{Reason: "a row has no key: where a join may miss the row of a table, page the result, with slots.Outer"}
+			return r.badKey("a row has no key", "a join may miss the row of the table")
 		}
 	}
 	if r.order != nil && slices.EqualFunc(r.order, values, func(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }) {
-		return &smrt.QueryError{Reason: "two rows have one key, so that there is no page between them: a join multiplies the rows of the table; page the result, with slots.Outer and a key of its rows"}
+		return r.badKey("two rows have one key, so that there is no page between them", "a join multiplies the rows of the table")
 	}
 	r.order = slices.Grow(r.order[:0], len(values))[:len(values)]
 	for i, v := range values {
@@ -171,6 +172,15 @@ func (r *pageRows) compare() error {
 		r.order[i] = append(append(r.order[i][:0], v...), 0)[:len(v)] // an empty value is not nil
 	}
 	return nil
+}
+
+// badKey says what is wrong with the key of a row, and what to do.
+func (r *pageRows) badKey(what, why string) error {
+	remedy := why + "; page the result, with slots.Outer and a key of its rows"
+	if r.outer {
+		remedy = "declare the result with columns that tell any two of its rows apart and are never NULL: slots.NewResult(ID, LineNo)"
+	}
+	return &smrt.QueryError{Reason: what + ": " + remedy}
 }
 
 // fail ends the page. It returns false, for Next.

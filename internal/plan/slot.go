@@ -325,7 +325,7 @@ func (t *Template) aliasOf(fills []Fill, i int) (alias string, err error) {
 			return "", &smrt.QueryError{Reason: "the statement has several slots for a limit, and a query one limit"}
 		}
 	}
-	if err := f.checkPlaces(t, alias); err != nil {
+	if err := cmp.Or(f.checkPlaces(t, alias), t.checkOrders(fills, i, alias)); err != nil {
 		return "", err
 	}
 	for j := range fills[:i] {

@@ -157,6 +157,30 @@ func (f *Fill) checkPlaces(t *Template, alias string) error {
 	return nil
 }
 
+// checkOrders refuses another order in the ORDER BY that fill i, which is for a page,
+// takes its rows by: in front of the page's, rows would be lost between pages; behind it,
+// it would do nothing.
+func (t *Template) checkOrders(fills []Fill, i int, alias string) error {
+	if fills[i].Page == nil {
+		return nil
+	}
+	for j := range fills {
+		other := &fills[j]
+		if j == i || len(other.Spec.Order) == 0 {
+			continue
+		}
+		for k := range t.Places {
+			p := &t.Places[k]
+			outermost := p.Kind == OrderPlace && p.From >= t.Body.Order && p.From <= t.Body.Terms
+			own := p.Table == fills[i].Table.Quoted && p.Alias == alias
+			if outermost && !own && p.Table == other.Table.Quoted && (other.Alias == "" || other.Alias == p.Alias) {
+				return &smrt.QueryError{Reason: fmt.Sprintf("a page is in one order, and the queries on tables %s and %s both have one: page the result, with slots.Outer, which can be in an order of columns of both", fills[i].Table.Quoted, other.Table.Quoted)}
+			}
+		}
+	}
+	return nil
+}
+
 // Fingerprint writes what f means beside another fill that is paged.
 func (f *Fill) Fingerprint(w io.Writer) {
 	fmt.Fprintf(w, "%s %s(", f.Table.Quoted, f.Alias)
