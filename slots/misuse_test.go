@@ -167,7 +167,7 @@ func TestCursorOfPointers(t *testing.T) {
 	const sql = "SELECT o.id FROM orders o WHERE $1::jsonb IS NOT NULL ORDER BY /* smrt:order orders o */ o.id LIMIT 1000 /* smrt:limit */"
 	read := func(note, after string) (*slots.Page, error) {
 		page := slots.NewPage(query.Page{Size: 3, After: after})
-		rows, err := slots.On(pool, slots.For(shop.Orders, paged).Page(page)).Query(t.Context(), sql, &document{&note})
+		rows, err := slots.On(pool, slots.For(shop.Orders, paged).Page(page)).Query(t.Context(), sql, pgx.QueryExecModeDescribeExec, &document{&note}) // which knows the type
 		if err == nil {
 			rows.Close()
 			err = rows.Err()

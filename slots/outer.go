@@ -64,8 +64,10 @@ func (r *Result[R]) Plan() *plan.Table {
 // come in that of the statement. A slot for a limit then is that of the outer query.
 //
 // What writes or locks rows, and what has a LIMIT that is no slot, an OFFSET or a FETCH,
-// is refused with smrt.ErrBadQuery before it is sent. Other than R, the statement must
-// have as many columns as R has, which [Check] finds.
+// is refused with smrt.ErrBadQuery before it is sent. The statement must have as many
+// columns as R, in the order of its fields. Nothing else ties R to the statement: with the
+// rows of another query a condition is on whatever column stands in that place. [Check]
+// tries each result with the query that it is named after.
 func Outer[R any](r *Result[R], q query.Query[R]) Fill {
 	return Fill{fill: plan.Fill{Table: r.Plan(), Spec: q.Plan().OrEmpty(), Outer: true}}
 }
