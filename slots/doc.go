@@ -83,5 +83,11 @@
 // A handle of [On] is used like the one it was made of, and by as many goroutines.
 // It works in all of pgx's modes but the simple protocol, on pools, connections,
 // transactions and the readers of package readreplica. [Tx] is one that is a pgx.Tx too,
-// for the WithTx of sqlc.
+// for the WithTx of sqlc. Fill slots inside of txn.Run, which refuses to begin a
+// transaction on such a handle:
+//
+//	err := txn.Run(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+//		_, err := queries.WithTx(slots.Tx(tx, open)).CloseOrders(ctx)
+//		return err
+//	})
 package slots
