@@ -197,7 +197,7 @@ func (t traits) Unwrap() smrt.DB { return t.db }
 func (t traits) RefuseBegin() error { return errBegin }
 
 var errBegin = &smrt.OptionsError{
-	Option: "db", Reason: "fills slots, and a transaction that is begun by package txn does not: pass the handle without slots, and fill them inside, with slots.Tx on the transaction",
+	Option: "db", Reason: "fills slots, which transactions of package txn and units do not: pass the handle without slots, and fill them inside, with slots.Tx on the transaction",
 }
 
 // filledTx is a transaction that fills slots.

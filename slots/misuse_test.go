@@ -15,6 +15,7 @@ import (
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/slots"
 	"github.com/smrt-go/smrt/txn"
+	"github.com/smrt-go/smrt/unit"
 )
 
 // TestPageInOneOrder has slots for two orders in one ORDER BY: a page with both would be
@@ -43,8 +44,8 @@ func TestPageInOneOrder(t *testing.T) {
 	}
 }
 
-// TestRunOnSlots begins transactions on handles with slots by package txn, which would
-// leave out what they carry.
+// TestRunOnSlots begins transactions of package txn, and flushes units, on handles with
+// slots. Both would leave out what they carry.
 func TestRunOnSlots(t *testing.T) {
 	t.Parallel()
 	pool := testdb.Pool(t, filledShop)
@@ -59,6 +60,12 @@ func TestRunOnSlots(t *testing.T) {
 		})
 	}))
 	tx := check.Value(pool.Begin(t.Context()))(t)
+	for what, db := range map[string]smrt.DB{"a pool": slots.On(pool, fill), "a checked one": txn.Checked(slots.On(pool, fill)), "a transaction": slots.Tx(tx, fill)} {
+		u := unit.New()
+		unit.Patch(u, shop.Orders, 1, shop.Status.Set(shop.OrderPaid))
+		_, err := u.Flush(t.Context(), db)
+		check.Error(t, "a unit on "+what, err, smrt.ErrBadOptions)
+	}
 	check.Error(t, "one begun by hand", txn.Run(t.Context(), slots.Tx(tx, fill), never), smrt.ErrBadOptions)
 	check.NoError(t, tx.Rollback(t.Context()))
 	_, err := repo.New(slots.On(pool, fill), shop.Orders).Find(t.Context(), query.All[shop.Order]())

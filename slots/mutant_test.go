@@ -153,5 +153,10 @@ func TestRulesAreGuarded(t *testing.T) {
 			"RefuseBegin() error { return errBegin }", "RefuseBegin() error { return nil }",
 			"TestRunOnSlots",
 		},
+		{
+			"a unit is not flushed past the slots of a handle", "../unit/flush.go",
+			"	return handle.RefuseBegin(db)", "	return nil",
+			"TestRunOnSlots",
+		},
 	})
 }

@@ -98,7 +98,7 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 	case len(options) == 1 && options[0].ReadOnly:
 		return &smrt.OptionsError{Option: "ReadOnly", Reason: "contradicts a unit, which writes"}
 	}
-	return nil
+	return handle.RefuseBegin(db) // the root, on which a unit is sent, does not know what the handle carries
 }
 
 // join makes the statements a part of a transaction. The entities are changed

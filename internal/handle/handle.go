@@ -31,9 +31,9 @@ type ReadOnly interface {
 }
 
 // Rewriter is a handle that changes what is sent on it. A transaction that is begun on
-// the handle it stands for does not.
+// the handle it stands for does not, nor does a unit of work, which is sent on that.
 type Rewriter interface {
-	// RefuseBegin returns the error of beginning a transaction in this way.
+	// RefuseBegin returns the error of going past the handle in this way.
 	RefuseBegin() error
 }
 
@@ -124,8 +124,8 @@ func RefuseWrite(db smrt.DB) error {
 	return nil
 }
 
-// RefuseBegin returns the error of beginning a transaction on the [Root] of db, nil if it
-// is allowed.
+// RefuseBegin returns the error of beginning a transaction, or sending a unit of work, on
+// the [Root] of db, nil if it is allowed.
 func RefuseBegin(db any) error {
 	for range maxWrappers {
 		t := traits(db)
