@@ -75,7 +75,7 @@ func TestCountsOnlyGrow(t *testing.T) {
 		}
 		observe.Fill(o, text, time.Second)
 	}
-	want := uint64(len(texts) * math.MaxUint32)
+	want := uint64(len(texts)) * math.MaxUint32
 	expect := func(when string) {
 		t.Helper()
 		h := o.Snapshot().ByName()[0].Times
