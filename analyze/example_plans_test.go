@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/analyze"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // Plans are committed as text, and compared with those of a later day.
 func ExamplePlans() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	options := analyze.Options{Source: "ci", Workload: analyze.Workload{
 		{Name: "tags.named", SQL: "SELECT id FROM tags WHERE name = $1"},
 	}}

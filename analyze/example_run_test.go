@@ -5,23 +5,39 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/analyze"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/preload"
+	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/schema"
+)
+
+type Customer struct{ ID int64 }
+
+type Review struct{ ID, CustomerID int64 }
+
+var (
+	Customers = query.NewTable("customers", func(c *Customer) *int64 { return &c.ID })
+	Reviews   = query.NewTable("reviews", func(r *Review) *int64 { return &r.ID })
+
+	ReviewAuthor = preload.BelongsTo(Reviews, Customers, func(r *Review) *int64 { return &r.CustomerID })
 )
 
 // A test fails where loads and deletes have no index.
 func ExampleRun() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	if _, err := pool.Exec(ctx, "DROP INDEX reviews_customer_id_idx"); err != nil {
 		panic(err)
 	}
 
 	report, err := analyze.Run(ctx, pool, analyze.Options{
-		Declarations: []schema.Declaration{shop.Customers, shop.Products, shop.Reviews},
+		Declarations: []schema.Declaration{Customers, Reviews},
 	})
 	if err != nil {
 		panic(err)
@@ -39,8 +55,11 @@ func ExampleRun() {
 // Err is for tests and for what runs at the start.
 func ExampleFindings_Err() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	if _, err := pool.Exec(ctx, "ALTER TABLE products ADD old_price money"); err != nil {
 		panic(err)
 	}
@@ -59,8 +78,11 @@ func ExampleFindings_Err() {
 // Notes are left out by AtLeast.
 func ExampleFindings_AtLeast() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	if _, err := pool.Exec(ctx, "ALTER TABLE products ADD a char(4), ADD b timestamp"); err != nil {
 		panic(err)
 	}

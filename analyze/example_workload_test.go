@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/analyze"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // A statement is looked at by its text, and by what was seen of its calls.
 func ExampleWorkload() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 
 	report, err := analyze.Run(ctx, pool, analyze.Options{Workload: analyze.Workload{
 		{Name: "products.page", SQL: "SELECT id, name FROM products ORDER BY id LIMIT 20 OFFSET $1", MaxOffset: 50_000},
@@ -37,8 +40,11 @@ func ExampleWorkload() {
 // What is known and stays is accepted.
 func ExampleBaseline() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(shop.Schema)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	if _, err := pool.Exec(ctx, "ALTER TABLE products ADD old_price money, ADD seen_at timestamp"); err != nil {
 		panic(err)
 	}

@@ -18,6 +18,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
 
+// dsn is the URL of a new database for an example, with the schema of a shop. It stands
+// for os.Getenv("DATABASE_URL") in a program.
+func dsn() string { return testdb.ExampleDSN(shop.Schema) }
+
 func shopTables() []schema.Declaration {
 	return []schema.Declaration{
 		shop.Customers, shop.Categories, shop.Products, shop.Warehouses, shop.Inventories, shop.Orders, shop.OrderItems,

@@ -68,15 +68,15 @@ func (p *Page) set(next, prev string) {
 
 // Page returns f for one page of the rows, in the order of the query, or the table's,
 // completed by the key. It begins after the row that the cursor in After names, or ends
-// before the row that the cursor in Before names, and takes the same time however far
-// that is. Rows that come and go in between neither repeat nor hide others. Any mix of
+// before the row that the cursor in Before names. With an index on that order it takes
+// the same time however far that is. Rows that come and go in between neither repeat nor hide others. Any mix of
 // directions and NULLs will do.
 //
 // A page fills the slots for an order and for a limit, both of the outermost SELECT,
 // whose WHERE it adds the position to, in its own parentheses. No other query may have an
-// order there. The method must be one for :many. The rows must be those of the table: a statement with groups, aggregates,
-// windows, DISTINCT or UNION, and one in which an outer join may miss the table's row, is
-// refused with smrt.ErrBadQuery; page the result of it, see [Outer]. So is one that
+// order there. The method must be one for :many. The rows must be those of the table: a
+// statement with groups, aggregates, windows, DISTINCT or UNION, and one in which an outer
+// join may miss the table's row, is refused with smrt.ErrBadQuery; page the result of it, see [Outer]. So is one that
 // returns a key twice, at the row that does, because a join multiplies the table's rows.
 //
 // A cursor belongs to a statement with its arguments, its filters and its order; with
