@@ -119,16 +119,12 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 
 // known returns the baseline. The error is of one that was named and is not there.
 func (c *analyzeCommand) known() (b analyze.Baseline, state string, err error) {
-	named := c.Baseline != ""
-	if !named {
-		c.Baseline = "smrt.analyze"
-	}
-	text, err := os.ReadFile(c.Baseline)
+	text, err := committed(&c.Baseline, "smrt.analyze", c.Accept)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && (!named || c.Accept):
-		return b, "none", nil
 	case err != nil:
 		return b, "", fmt.Errorf("--baseline: nothing is accepted yet; --accept writes it: %w", err)
+	case text == nil:
+		return b, "none", nil
 	}
 	if b, err = analyze.ParseBaseline(string(text)); err != nil {
 		return b, "", usageError{fmt.Errorf("%s: %w", c.Baseline, err)}
@@ -139,22 +135,35 @@ func (c *analyzeCommand) known() (b analyze.Baseline, state string, err error) {
 // recorded returns the plans that are compared with, nil if there are none. The error is
 // of a file that was named and is not there.
 func (c *analyzeCommand) recorded() (*analyze.Plans, error) {
-	named := c.Plans != ""
-	if !named {
-		c.Plans = "smrt.plans"
-	}
-	text, err := os.ReadFile(c.Plans)
+	text, err := committed(&c.Plans, "smrt.plans", c.Write)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && (!named || c.Write):
-		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("--plans: there is nothing to compare with; --write writes it: %w", err)
+	case text == nil:
+		return nil, nil
 	}
 	plans, err := analyze.ParsePlans(string(text))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%s: %w", c.Plans, err)}
 	}
 	return &plans, nil
+}
+
+// committed reads a file that a team commits. It is nil if it is not there and need not
+// be: the usual one, to which an empty name is set, and one that will be written.
+func committed(name *string, usual string, written bool) ([]byte, error) {
+	named := *name != ""
+	if !named {
+		*name = usual
+	}
+	text, err := os.ReadFile(*name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (!named || written):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return text, nil
 }
 
 // compare adds what is worse than the recorded plans to the findings, or writes the plans.
