@@ -39,7 +39,7 @@ func (s *shapes) get(table string, shape []byte, make func() *Statement) *Statem
 	return st
 }
 
-// report says what is kept of statements that are made once.
+// reportShapes says what is kept of statements that are made once.
 func (t *Table) reportShapes() kept.Report {
 	s := &t.shapes
 	s.mu.RLock()
