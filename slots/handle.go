@@ -42,11 +42,15 @@ func Tx(tx pgx.Tx, fills ...Fill) pgx.Tx {
 type filled struct {
 	db    smrt.DB
 	fills []plan.Fill
-	pages []*Page // of the fills; nil: none has one
+	pages []*Page      // of the fills; nil: none has one
+	one   [1]plan.Fill // is fills where there is one, so that most handles are one allocation
 }
 
 func newFilled(db smrt.DB, fills []Fill) *filled {
-	f := &filled{db: db, fills: make([]plan.Fill, len(fills))}
+	f := &filled{db: db}
+	if f.fills = f.one[:]; len(fills) != 1 {
+		f.fills = make([]plan.Fill, len(fills))
+	}
 	for i := range fills {
 		f.fills[i] = fills[i].fill
 		if fills[i].page != nil {
@@ -63,7 +67,7 @@ const shapes = 4096
 var plans = plan.NewSlots(shapes)
 
 // builder makes a statement of one of sqlc's.
-type builder func(*plan.Template, []plan.Fill) (plan.Statement, error)
+type builder func(t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error)
 
 // statement returns what is sent in place of a statement of sqlc's.
 func (f *filled) statement(ctx context.Context, sql string, args []any, build builder) (string, []any, error) {
@@ -110,14 +114,11 @@ func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any
 			return "", nil, errNoTable
 		}
 	}
-	st, err := build(text.Template, f.fills)
+	st, err := build(text.Template, f.fills, args)
 	if err != nil {
 		return "", nil, err
 	}
-	if len(st.Args) > 0 {
-		args = append(args[:len(args):len(args)], st.Args...)
-	}
-	return st.SQL, args, nil
+	return st.SQL, st.Args, nil
 }
 
 var errNoTable = &smrt.QueryError{Reason: "a Fill is of no table: make it with slots.For, or with slots.Outer of what NewResult returned"}

@@ -41,18 +41,24 @@ func (s *Spec) And(nodes []Node) *Spec {
 	return c
 }
 
-// OrderBy sets the order.
+// OrderBy sets the order. It is small enough to be part of its callers, and so are And
+// and WithLimit: of a query that is made in one expression, the Spec of the last step
+// alone is on the heap.
 func (s *Spec) OrderBy(order []meta.Order) *Spec {
-	c := s.Clone()
-	c.Order, c.Unordered = slices.Clone(order), len(order) == 0
-	return c
+	c := *s.OrEmpty()
+	c.setOrder(order)
+	return &c
+}
+
+func (s *Spec) setOrder(order []meta.Order) {
+	s.Order, s.Unordered = slices.Clone(order), len(order) == 0
 }
 
 // WithLimit sets the limit.
 func (s *Spec) WithLimit(n int) *Spec {
-	c := s.Clone()
+	c := *s.OrEmpty()
 	c.Limit, c.HasLimit = int64(n), true
-	return c
+	return &c
 }
 
 // AtMost lowers the limit to n, or sets it. What is wrong with it stays so.

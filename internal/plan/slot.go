@@ -68,13 +68,15 @@ type Slots struct{ cache *cache }
 // NewSlots returns the plans of so many shapes at the most.
 func NewSlots(capacity int) *Slots { return &Slots{newCache(capacity)} }
 
-// Build returns the statement with what fills its places, and the arguments that
-// follow the statement's own.
-func (s *Slots) Build(t *Template, fills []Fill) (Statement, error) { return s.build(t, fills, false) }
+// Build returns the statement with what fills its places, and its arguments: given,
+// which ends with those of the statement itself, and those of the fills.
+func (s *Slots) Build(t *Template, fills []Fill, given []any) (Statement, error) {
+	return s.build(t, fills, given, false)
+}
 
 // BuildCount returns the statement that counts the rows of the statement with its
 // places filled, whatever its slot for a limit says.
-func (s *Slots) BuildCount(t *Template, fills []Fill) (Statement, error) {
+func (s *Slots) BuildCount(t *Template, fills []Fill, given []any) (Statement, error) {
 	if t.Write || t.Locks {
 		return Statement{}, &smrt.QueryError{Reason: "a statement that writes or locks rows is not counted"}
 	}
@@ -84,12 +86,14 @@ func (s *Slots) BuildCount(t *Template, fills []Fill) (Statement, error) {
 		c.Order, c.Limit, c.HasLimit = nil, 0, false
 		counted[i] = Fill{Table: f.Table, Alias: f.Alias, Spec: c, Outer: f.Outer}
 	}
-	return s.build(t, counted, true)
+	return s.build(t, counted, given, true)
 }
 
-func (s *Slots) build(t *Template, fills []Fill, count bool) (Statement, error) {
-	var space scratch
-	b := builder{key: space.key[:0], args: space.args[:0]}
+func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (Statement, error) {
+	space := keys.Get().(*keySpace)
+	defer keys.Put(space)
+	// All arguments are in one slice, which goes to pgx as it is.
+	b := builder{key: space[:0], args: append(make([]any, 0, usualArgs), given...)}
 	b.byte(BoolByte(count))
 	b.key = binary.AppendUvarint(b.key, t.id)
 	for i := range fills {
@@ -98,7 +102,7 @@ func (s *Slots) build(t *Template, fills []Fill, count bool) (Statement, error) 
 		}
 		b.fill(&fills[i])
 	}
-	if len(b.args)+t.Params > maxArgs {
+	if t.Params+len(b.args)-len(given) > maxArgs {
 		b.fail(errTooManyArgs)
 	}
 	if b.err != nil {
@@ -107,12 +111,15 @@ func (s *Slots) build(t *Template, fills []Fill, count bool) (Statement, error) 
 	p := s.cache.get(b.key)
 	if p == nil {
 		var err error
-		if p, err = t.render(fills, len(b.args), count); err != nil {
+		if p, err = t.render(fills, len(b.args)-len(given), count); err != nil {
 			return Statement{}, err
 		}
 		s.cache.put(b.key, p)
 	}
-	return Statement{SQL: p.sql, Args: p.arrange(b.args)}, nil
+	if p.order != nil {
+		b.args = append(b.args[:len(given):len(given)], p.arrange(b.args[len(given):])...)
+	}
+	return Statement{SQL: p.sql, Args: b.args}, nil
 }
 
 // check refuses what no place takes, and what depends on values.
