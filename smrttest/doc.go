@@ -15,7 +15,7 @@
 //	}
 //
 // The first such test of a package starts a server, which takes about a second. The schema is applied once, to a
-// template, and each test gets a copy of that, which costs some 50 ms of processor time whatever the migrations cost. From
+// template, and each test gets a copy of that, which costs some 20 ms whatever the migrations cost, more on a slow disk. From
 // the third test of a schema on, up to two copies are made ahead while tests run, so that a test finds its own ready.
 // So tests run in parallel, commit, retry, notify and leave their rows where they are; nothing is rolled back behind
 // their back, and none sees another's rows.
@@ -81,7 +81,8 @@
 //  3. the PATH, pg_config, and where packages of Linux distributions, Homebrew and Postgres.app install them
 //
 // Nothing is downloaded or installed; without a server a test fails, and says what to install. A server that was
-// started here listens on a unix socket in a temporary directory, with fsync off. It ends with the test binary, however
+// started here listens on a unix socket in a temporary directory, with fsync off: in TMPDIR if that is set; else on Linux
+// in memory, /dev/shm, if 2 GB are free there and 4 GB of the machine's memory; else in /tmp. It ends with the test binary, however
 // that ends: a watchdog outside of it waits for that, so that nothing is left behind by a panic, a timeout or a kill.
 // Linux and macOS are supported; on Windows SMRT_TEST_DSN is needed. Root may run tests: the server then runs as user
 // postgres or nobody.

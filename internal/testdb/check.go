@@ -31,8 +31,7 @@ func (d *Database) Close() (problems []string) {
 			problems = append(problems, fmt.Sprintf("check for leaks: %v", err))
 		}
 		problems = append(problems, d.closePool(ctx)...)
-		_, err = conn.Exec(ctx, dropDatabase(d.name))
-		return err
+		return dropDatabase(ctx, conn, d.name)
 	})
 	if err != nil {
 		problems = append(problems, fmt.Sprintf("drop database %s: %v", d.name, err))

@@ -38,32 +38,43 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 
 // DropDatabase removes a database, breaking the connections to it.
 func (s *Server) DropDatabase(ctx context.Context, name string) error {
-	if err := s.exec(ctx, dropDatabase(name)); err != nil {
+	err := s.withAdmin(ctx, func(conn *pgx.Conn) error { return dropDatabase(ctx, conn, name) })
+	if err != nil {
 		return fmt.Errorf("drop database %s: %w", name, err)
 	}
 	return nil
 }
 
-func dropDatabase(name string) string {
-	return "drop database if exists " + quoteName(name) + " with (force)"
+func dropDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
+	if err := disconnect(ctx, conn, name); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, "drop database if exists "+quoteName(name)+" with (force)")
+	return err
+}
+
+// disconnect ends the connections to a database. Those of a pool that was closed take the server some milliseconds,
+// and CREATE and DROP DATABASE wait for them in steps of 100 ms. They say what is wrong if some do not end.
+func disconnect(ctx context.Context, conn *pgx.Conn, name string) error {
+	for deadline := time.Now().Add(Patience(5 * time.Second)); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		var left int
+		err := conn.QueryRow(ctx, `select count(pg_terminate_backend(pid))
+			from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, name).Scan(&left)
+		if err != nil || left == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // sealTemplate closes a database to connections, so that it can be copied at any time. Whoever filled it may still be
-// disconnecting, which CREATE DATABASE would wait for in steps of 100 ms.
+// disconnecting.
 func (s *Server) sealTemplate(ctx context.Context, name string) error {
 	return s.withAdmin(ctx, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "alter database "+quoteName(name)+" with allow_connections false"); err != nil {
 			return err
 		}
-		for {
-			var left int
-			err := conn.QueryRow(ctx, `select count(pg_terminate_backend(pid))
-				from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, name).Scan(&left)
-			if err != nil || left == 0 {
-				return err
-			}
-			time.Sleep(2 * time.Millisecond)
-		}
+		return disconnect(ctx, conn, name)
 	})
 }
 

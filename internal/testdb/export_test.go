@@ -6,12 +6,16 @@ import (
 	"os"
 )
 
+// MemoryRoom is how much a file system in memory must have left.
+const MemoryRoom = memoryRoom
+
 // Bridges for the external tests.
 var (
 	LeaveOut        = leaveOut
 	ReplaceDatabase = replaceDatabase
 	VersionIn       = versionIn
 	BinaryDirs      = binaryDirs
+	MemoryDir       = memoryDir
 )
 
 // Dir returns the sandbox's directory.

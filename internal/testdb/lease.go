@@ -77,11 +77,11 @@ func (l *lease) share(ctx context.Context, name string, fill func(context.Contex
 	if filled || err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if _, err := turn.Exec(ctx, dropDatabase(name)); err != nil { // its maker was killed
+	if err := dropDatabase(ctx, turn, name); err != nil { // its maker was killed
 		return err
 	}
 	if err := fill(ctx); err != nil {
-		_, dropErr := turn.Exec(ctx, dropDatabase(name))
+		dropErr := dropDatabase(ctx, turn, name)
 		return errors.Join(err, dropErr)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (l *lease) dropUnused(ctx context.Context, name, owner string) (err error) 
 	if err != nil || !unused {
 		return err
 	}
-	_, err = l.conn.Exec(ctx, dropDatabase(name))
+	err = dropDatabase(ctx, l.conn, name)
 	_, unlockErr := l.conn.Exec(ctx, "select pg_advisory_unlock("+lockKey+")", owner)
 	return errors.Join(err, unlockErr)
 }

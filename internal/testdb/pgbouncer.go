@@ -153,7 +153,7 @@ func (s *Server) startPgBouncer(
 	box := s.sandbox
 	if box == nil { // the server is another process's
 		var err error
-		if box, err = newSandbox(); err != nil {
+		if box, err = newSandbox(false); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package testdb
 
 import (
+	"cmp"
 	"crypto/rand"
 	_ "embed"
 	"fmt"
@@ -33,12 +34,12 @@ type sandbox struct {
 	err  error
 }
 
-func newSandbox() (*sandbox, error) {
+func newSandbox(durable bool) (*sandbox, error) {
 	own, err := serverOwner()
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(baseDir(own), "smrt-pg-"+rand.Text()[:10])
+	dir := filepath.Join(baseDir(own, durable), "smrt-pg-"+rand.Text()[:10])
 	b := &sandbox{dir: dir, owner: own, live: map[*process]struct{}{}, names: map[string]int{}}
 	// First the one who removes the directory, then the directory: no moment to die in between and leave it behind.
 	if err := b.guard(); err != nil {
@@ -57,10 +58,21 @@ func newSandbox() (*sandbox, error) {
 	return b, nil
 }
 
-// baseDir returns where sandboxes go: the system's temporary directory, unless the server's user cannot reach it or
-// socket paths would become too long.
-func baseDir(own *owner) string {
+// memoryRoom is how many bytes a file system in memory must have left to be used. The servers of a suite take a few
+// hundred million.
+const memoryRoom = 2 << 30
+
+// baseDir returns where sandboxes go: TMPDIR; else a file system in memory, unless the server must be durable; else the
+// system's temporary directory. /tmp takes the place of one that the server's user cannot reach, or in which socket paths
+// would become too long.
+//
+// In memory a database is copied in 8 ms and dropped in 4 ms; on an idle disk in 21 ms and 5 ms, on a busy one in 84 ms
+// and 105 ms.
+func baseDir(own *owner, durable bool) string {
 	base := os.TempDir()
+	if os.Getenv("TMPDIR") == "" && !durable {
+		base = cmp.Or(memoryDir(memoryRoom), base)
+	}
 	socket := filepath.Join(base, "smrt-pg-0123456789", "standby99", ".s.PGSQL.5432")
 	if len(socket) > maxSocketPath || !own.canReach(base) {
 		return "/tmp"

@@ -92,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		cfg.BinDir = bin
 	}
-	box, err := newSandbox()
+	box, err := newSandbox(cfg.Durable)
 	if err != nil {
 		return nil, err
 	}

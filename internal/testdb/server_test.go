@@ -45,6 +45,27 @@ func TestServerIsDurableOnRequest(t *testing.T) {
 	if got := queryOne[string](t, connect(t, s, "postgres"), "show fsync"); got != "on" {
 		t.Errorf("fsync is %s, want on", got)
 	}
+	if memory := testdb.MemoryDir(0); memory != "" && os.Getenv("TMPDIR") == "" && filepath.Dir(s.Dir()) == memory {
+		t.Errorf("the server is in memory, %s", s.Dir())
+	}
+}
+
+// A server is in memory where there is enough, unless TMPDIR says where it is to be.
+func TestServerInMemory(t *testing.T) {
+	if dir := testdb.MemoryDir(1 << 60); dir != "" {
+		t.Errorf("%s has an exabyte left", dir)
+	}
+	memory := testdb.MemoryDir(testdb.MemoryRoom)
+	if memory == "" {
+		t.Skip("there is no file system in memory with enough room")
+	}
+	elsewhere := openTempDir(t)
+	for variable, want := range map[string]string{"": memory, elsewhere: elsewhere} {
+		t.Setenv("TMPDIR", variable)
+		if dir := filepath.Dir(testdb.Primary(t, testdb.Config{}).Dir()); dir != want {
+			t.Errorf("with TMPDIR %q the server is in %s, want %s", variable, dir, want)
+		}
+	}
 }
 
 // The environment of the caller is not meant for this server.
