@@ -113,7 +113,7 @@ type Event struct {
 
 	Node     string // host and port of the server, or its socket
 	Database string // its name
-	Standby  bool   // the server was a standby, as far as it tells: a pooler may not
+	Standby  bool   // the server was a standby, as it said in the last 100 ms or before the call; a pooler may not
 	InTx     bool   // a transaction was open already
 	Tries    int    // which attempt at its transaction it is in, from 1; 0 if that is not known
 	Run      int    // 1; from 2 where the pool runs a statement again that had no effect
@@ -123,7 +123,7 @@ type Event struct {
 	Waited  time.Duration // for a connection, if the call had to
 	Server  time.Duration // until the result was complete, without Decoded; of a stream, until its first row
 	Held    time.Duration // of a stream, from its first row on: the program works between the rows
-	Decoded time.Duration // by smrt, from the wire to structs
+	Decoded time.Duration // by smrt, from the wire to structs; of the first row often as of a call before
 
 	// Whole says that only the whole is known, which is in Server: rows of SQL that
 	// smrt did not write are open as long as the program likes.

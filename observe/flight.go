@@ -36,12 +36,14 @@ import (
 
 // flight is a call under way.
 type flight struct {
-	under bool
-	began time.Duration // by traced.Now
-	shape *shape
-	event Event
-	shown Event // what a hook is shown
-	args  []any
+	under  bool
+	scoped bool          // its context may have a charge
+	began  time.Duration // by traced.Now
+	shape  *shape
+	lately *recent // with that shape, or nil
+	event  Event
+	shown  Event // what a hook is shown
+	args   []any
 }
 
 // state is what an Observer knows of one connection. It belongs to whoever the
@@ -58,6 +60,9 @@ type state struct {
 	queued flight // the statement of a batch that has just ended
 	nested int    // queries that pgx refuses because rows are open
 
+	standby bool          // as the server has said
+	asked   time.Duration // when that was looked up, by traced.Now
+
 	recent  [8]recent
 	next    int
 	batches map[string]*shape // by the table they are for
@@ -69,20 +74,24 @@ type state struct {
 type recent struct {
 	text  string
 	shape *shape
+
+	first time.Duration // that its first row took to decode, when it was measured last
+	calls uint          // since it is here
 }
 
-// stateKey is where a connection has its state.
-const stateKey = "github.com/smrt-go/smrt/observe: state"
+// Reading the clock twice takes half of the time of decoding one row, so of the calls
+// that send a text one in so many is measured.
+const measured = 8
 
 func (o *Observer) stateOf(conn *pgx.Conn) *state {
-	data := conn.PgConn().CustomData()
-	if s, ok := data[stateKey].(*state); ok && s.observer == o {
-		return s
+	if c := traced.Bound(conn); c != nil {
+		if s, ok := c.Owner.(*state); ok && s.observer == o {
+			return s
+		}
 	}
 	c := conn.Config()
 	s := &state{observer: o, node: nodeOf(c), database: cmp.Or(c.Database, c.User)} // the server does the same
-	s.Tracer = &o.tracer
-	data[stateKey] = s
+	s.Tracer, s.Owner = &o.tracer, s
 	traced.Bind(conn.PgConn(), &s.Conn)
 	return s
 }
@@ -95,23 +104,25 @@ func nodeOf(c *pgx.ConnConfig) string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 }
 
-// shapeOf returns the shape of a text that a connection sends.
-func (s *state) shapeOf(conn *pgx.Conn, sql string) *shape {
+// shapeOf returns the shape of a text that a connection sends, and where it is if the
+// text was sent lately.
+func (s *state) shapeOf(conn *pgx.Conn, sql string) (*shape, *recent) {
 	at := unsafe.StringData(sql)
 	for i := range s.recent {
 		r := &s.recent[i]
 		if unsafe.StringData(r.text) == at && len(r.text) == len(sql) && r.shape.state.Load() == settled {
-			s.observer.shapes.hits.Add(1)
-			return r.shape
+			return r.shape, r
 		}
 	}
 	text := textOf(conn, sql)
 	sh := s.observer.shapes.of(text, func() Name { return nameOf(text) })
-	if sh != nil && len(text) == len(sql) && sh.state.Load() == settled { // not of a name, which may get another text
-		s.recent[s.next] = recent{sql, sh}
-		s.next = (s.next + 1) % len(s.recent)
+	if sh == nil || len(text) != len(sql) || sh.state.Load() != settled { // a name may get another text
+		return sh, nil
 	}
-	return sh
+	r := &s.recent[s.next]
+	*r = recent{text: sql, shape: sh}
+	s.next = (s.next + 1) % len(s.recent)
+	return sh, r
 }
 
 // start begins a call, whose event has what is known of its kind. What it waited for
@@ -122,16 +133,32 @@ func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any
 	e.Waited, e.Run, e.Callers = s.Waited, s.Again+1, 1
 	s.Waited, s.Again = 0, 0
 	s.Decoded, s.Answered, s.Stopped, s.Callers = 0, 0, false, 0
+	s.First, s.FirstKnown = 0, f.lately.known()
 	f.under, f.args = true, args
 	if o.config.Args {
 		e.Args = args
 	}
 	if len(o.hooks) > 0 {
-		e.surround(ctx, conn)
+		if s.asked == 0 {
+			s.ask(conn, traced.Now())
+		}
+		s.surround(ctx, e)
 		ctx = o.before(ctx, f)
 	}
 	f.began = traced.Now()
 	return ctx
+}
+
+// known returns how long the first row of a text takes to decode, or 0 if that is to
+// be measured.
+func (r *recent) known() time.Duration {
+	if r == nil {
+		return 0
+	}
+	if r.calls++; r.calls%measured == 0 {
+		return 0
+	}
+	return r.first
 }
 
 // is says what is sent: a text that has a shape, or one that has none.
@@ -143,10 +170,17 @@ func (e *Event) is(sh *shape, text string) {
 	e.Name, e.SQL, e.Shape = nameOf(text), text, 0
 }
 
+// standbyFor is how long it is taken for true that the server is, or is not, a standby.
+const standbyFor = 100 * time.Millisecond
+
+// ask looks up whether the server is a standby. It tells when it no longer is.
+func (s *state) ask(conn *pgx.Conn, now time.Duration) {
+	s.standby, s.asked = conn.PgConn().ParameterStatus("in_hot_standby") == "on", now
+}
+
 // surround notes what only hooks and logs ask for.
-func (e *Event) surround(ctx context.Context, conn *pgx.Conn) {
-	e.Standby = conn.PgConn().ParameterStatus("in_hot_standby") == "on"
-	e.Tries = 0
+func (s *state) surround(ctx context.Context, e *Event) {
+	e.Standby, e.Tries = s.standby, 0
 	if !e.InTx {
 		return
 	}
@@ -175,31 +209,41 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, 
 	}
 	e.Whole = e.Name.Operation == "" || e.Kind == Batch
 	e.Server, e.Held = max(e.Server, 0), max(e.Held, 0)
-	s.observer.finish(ctx, conn, f)
-	f.args, f.shape, e.Args, e.Err = nil, nil, nil, nil // not to keep what they refer to
+	if f.lately != nil && s.First > 0 && f.lately.shape == f.shape {
+		f.lately.first = s.First
+	}
+	if now-s.asked >= standbyFor {
+		s.ask(conn, now)
+	}
+	e.Standby = s.standby
+	s.observer.finish(ctx, s, f)
+	f.args, f.shape, f.lately, e.Args, e.Err = nil, nil, nil, nil, nil // not to keep what they refer to
 }
 
-// queryStart begins a statement.
-func (o *Observer) queryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+// queryStart begins a statement, whose context may have a scope.
+func (o *Observer) queryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData, scoped bool) context.Context {
 	s := o.stateOf(conn)
 	if s.query.under { // rows are open: pgx is about to refuse it
 		s.nested++
 		return ctx
 	}
 	f := &s.query
-	f.shape = s.shapeOf(conn, data.SQL)
+	f.scoped = scoped
+	f.shape, f.lately = s.shapeOf(conn, data.SQL)
 	f.event.is(f.shape, data.SQL)
 	return s.start(ctx, conn, f, data.Args)
 }
 
-// queryEnd ends a statement, or one that pgx has refused because rows were open.
-func (o *Observer) queryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+// queryEnd ends a statement, or one that pgx has refused because rows were open. It
+// reports whether the context may have a charge, for which it would have to be searched.
+func (o *Observer) queryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) bool {
 	s := o.stateOf(conn)
 	if s.nested > 0 {
 		s.nested--
-		return
+		return true
 	}
 	s.end(ctx, conn, &s.query, rowsOf(data.CommandTag), data.Err)
+	return s.query.scoped
 }
 
 // rowsOf returns how many rows a statement returned or affected.
@@ -213,7 +257,7 @@ func (o *Observer) batchStart(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	e := Event{Kind: Batch, Size: len(queue), Name: Name{Operation: "batch"}}
 	tables := 0
 	for _, q := range queue {
-		sh := s.shapeOf(conn, q.SQL)
+		sh, _ := s.shapeOf(conn, q.SQL)
 		if sh == nil || sh.name.Table == "" {
 			continue
 		}
@@ -249,7 +293,7 @@ func (s *state) batchOf(n Name) *shape {
 func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
 	s := o.stateOf(conn)
 	f := &s.queued
-	f.shape = s.shapeOf(conn, data.SQL)
+	f.shape, _ = s.shapeOf(conn, data.SQL)
 	f.event = Event{Kind: Queued, Node: s.node, Database: s.database, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: rowsOf(data.CommandTag)}
 	f.event.is(f.shape, data.SQL)
 	if o.config.Args {
@@ -258,7 +302,7 @@ func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	f.event.ended(ctx, data.Err)
 	o.shapes.add(f.shape, &f.event)
 	if len(o.hooks) > 0 {
-		f.event.surround(ctx, conn)
+		s.surround(ctx, &f.event)
 		o.after(ctx, f)
 	}
 	f.event, f.shape = Event{}, nil
@@ -290,13 +334,13 @@ func (o *Observer) copyEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCo
 }
 
 // finish records a call that has ended, and tells hooks and the slow log.
-func (o *Observer) finish(ctx context.Context, conn *pgx.Conn, f *flight) {
+func (o *Observer) finish(ctx context.Context, s *state, f *flight) {
 	o.shapes.add(f.shape, &f.event)
 	if len(o.hooks) > 0 {
 		o.after(ctx, f)
 	}
 	if o.slow != nil && f.event.Server >= o.slow.Threshold {
-		f.event.surround(ctx, conn)
+		s.surround(ctx, &f.event)
 		o.logSlow(ctx, f)
 	}
 }

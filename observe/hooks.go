@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Hook is told of each call. It sees and never changes or stops one. Goroutines that
@@ -65,11 +66,17 @@ func (o *Observer) before(ctx context.Context, f *flight) context.Context {
 			continue
 		}
 		f.shown = f.event
-		if next := o.callBefore(ctx, h, &f.shown); next != nil && next != ctx {
+		if next := o.callBefore(ctx, h, &f.shown); next != nil && !same(ctx, next) {
 			ctx = values{ctx, next}
 		}
 	}
 	return ctx
+}
+
+// same reports whether two contexts are one. To compare them with == would panic if
+// their type cannot be compared, such as a struct with a slice.
+func same(a, b context.Context) bool {
+	return *(*[2]uintptr)(unsafe.Pointer(&a)) == *(*[2]uintptr)(unsafe.Pointer(&b))
 }
 
 // callBefore calls one hook. It returns nil if that panics.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,6 +353,53 @@ func TestDecoding(t *testing.T) {
 	if e.Decoded != 0 || !e.Whole {
 		t.Errorf("of raw SQL: decoded %v, whole %v", e.Decoded, e.Whole)
 	}
+}
+
+// dawdling is a text that takes long to decode, if it is told to.
+type dawdling string
+
+var dawdle atomic.Int64
+
+func (d *dawdling) Scan(v any) error {
+	time.Sleep(time.Duration(dawdle.Load()))
+	*d = dawdling(v.(string))
+	return nil
+}
+
+// TestDecodingOfOneRow is measured for one call in eight, and known for the others.
+func TestDecodingOfOneRow(t *testing.T) {
+	ctx := t.Context()
+	type Row struct {
+		ID   int64
+		Slug dawdling
+	}
+	o, j, p := observedPool(t, observe.Config{}, 1)
+	c := category("c")
+	check.NoError(t, repo.New(p, shop.Categories).Create(ctx, &c))
+	rows := repo.New(p, query.NewTable("categories", func(r *Row) *int64 { return &r.ID }), alone)
+	const each = 20 * time.Millisecond
+	dawdle.Store(int64(each))
+	defer dawdle.Store(0)
+	read := func() time.Duration {
+		j.take()
+		_, err := rows.Get(ctx, c.ID)
+		check.NoError(t, err)
+		events := j.take()
+		return events[len(events)-1].Decoded
+	}
+	for n := range 12 {
+		if took := read(); took < each {
+			t.Errorf("decoding took %v in call %d", took, n)
+		}
+	}
+	dawdle.Store(0)
+	for range 100 {
+		if read() < each {
+			check.Same(t, "decoding is a part of the whole", o.Snapshot().Total().Decoded >= 12*each, true)
+			return
+		}
+	}
+	t.Error("the time of decoding is never measured again")
 }
 
 // TestCallersThatShare a statement are counted.

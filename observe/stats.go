@@ -106,13 +106,13 @@ type shape struct {
 // add records a call. It returns false if the shape is gone.
 func (s *shape) add(e *Event) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Load() == gone {
-		return false
+	is := s.state.Load() != gone
+	if is {
+		s.record.add(e)
+		s.weight += e.Total() + e.Held
 	}
-	s.record.add(e)
-	s.weight += e.Total() + e.Held
-	return true
+	s.mu.Unlock()
+	return is
 }
 
 // hashOf returns the id of a shape, FNV-1a of its text.
@@ -142,10 +142,10 @@ type shapes struct {
 	full    int // how many are kept
 	bytes   int // of their texts
 
-	others     map[Name]*record // of what has no room; nil for names that have a place and nothing there
-	since      time.Time
-	hits, miss atomic.Uint64
-	evictions  uint64
+	others    map[Name]*record // of what has no room; nil for names that have a place and nothing there
+	since     time.Time
+	miss      atomic.Uint64
+	evictions uint64
 }
 
 func newShapes(capacity int) *shapes {
@@ -160,7 +160,6 @@ func (s *shapes) clear() {
 	s.byText, s.waiting, s.next, s.full, s.bytes = map[string]*shape{}, [candidates]*shape{}, 0, 0, 0
 	s.others, s.since = map[Name]*record{}, time.Now()
 	s.evictions = 0
-	s.hits.Store(0)
 	s.miss.Store(0)
 }
 
@@ -186,7 +185,6 @@ func (s *shapes) of(text string, name func() Name) *shape {
 	sh := s.byText[text]
 	s.mu.RUnlock()
 	if sh != nil && sh.state.Load() == settled {
-		s.hits.Add(1)
 		return sh
 	}
 	s.miss.Add(1)
@@ -236,10 +234,28 @@ const shapeBytes = 1300
 func (s *shapes) report() kept.Report {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	misses := s.miss.Load()
+	sent := s.sent()
 	return kept.Report{
 		Entries: s.full, Capacity: s.capacity, Bytes: int64(s.full*shapeBytes + s.bytes),
-		Hits: s.hits.Load(), Misses: s.miss.Load(), Evictions: s.evictions,
+		Hits: max(sent, misses) - misses, Misses: misses, Evictions: s.evictions,
 	}
+}
+
+// sent returns how many statements were recorded. A counter of hits would be shared by
+// all connections, and is one write a call more.
+func (s *shapes) sent() (n uint64) {
+	for _, sh := range s.byText {
+		sh.mu.Lock()
+		n += sh.record.Calls + sh.record.Again
+		sh.mu.Unlock()
+	}
+	for _, r := range s.others {
+		if r != nil {
+			n += r.Calls + r.Again
+		}
+	}
+	return n
 }
 
 // shrink adds all but about so many shapes to the others.

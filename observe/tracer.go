@@ -62,20 +62,18 @@ func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData
 
 // TraceQueryStart runs before every statement.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	ctx = t.count(ctx, conn, data)
+	s := scopeOf(ctx)
+	if s != nil {
+		ctx = t.count(ctx, s, conn, data)
+	}
 	if t.observer == nil || conn == nil {
 		return ctx
 	}
-	return t.observer.queryStart(ctx, conn, data)
+	return t.observer.queryStart(ctx, conn, data, s != nil)
 }
 
-// count counts a statement in the scope of its context. Without one it does nothing
-// but look for it.
-func (t *tracer) count(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	s := scopeOf(ctx)
-	if s == nil {
-		return ctx
-	}
+// count counts a statement in the scope of its context.
+func (t *tracer) count(ctx context.Context, s *scope, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	text := textOf(conn, data.SQL)
 	c := &charge{scope: s}
 	if !readsCatalog(text) {
@@ -132,8 +130,8 @@ const firstStack = 48
 // TraceQueryEnd takes back what was charged for a statement that failed: sending
 // it again is a retry and no loop over rows.
 func (t *tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
-	if t.observer != nil && conn != nil {
-		t.observer.queryEnd(ctx, conn, data)
+	if t.observer != nil && conn != nil && !t.observer.queryEnd(ctx, conn, data) {
+		return
 	}
 	endCharge(ctx, data.Err)
 }

@@ -21,7 +21,12 @@ type Conn struct {
 	Stopped  bool          // the program has left a stream before its end
 	Callers  int           // how many calls share the statement; 0 and 1: one
 
+	// What the first row takes to decode: as the observer knows it, so that it need not
+	// be measured, or 0; and as it was measured, or 0.
+	FirstKnown, First time.Duration
+
 	Tracer pgx.QueryTracer // of the observer, for what is sent past pgx's hooks
+	Owner  any             // what the observer knows of the connection
 }
 
 // key is where a connection has its Conn.
@@ -35,6 +40,12 @@ func Of(conn *pgx.Conn) *Conn {
 	if !observed.Load() || conn == nil {
 		return nil
 	}
+	return Bound(conn)
+}
+
+// Bound is Of for the observer. There is one key for all, as looking for it is what
+// takes the most of an observer's time but for the clock.
+func Bound(conn *pgx.Conn) *Conn {
 	c, _ := conn.PgConn().CustomData()[key].(*Conn)
 	return c
 }
@@ -101,7 +112,8 @@ func (c *Conn) End(ctx context.Context, conn *pgx.Conn, err error) {
 // Decoding measures how long the rows of a result take to decode. Reading the clock
 // for each of them would take as long as decoding a small row. So the first four are
 // measured, and then ever fewer, each of which stands for those since the one before:
-// the sum misses a fifth at most. The zero Decoding measures nothing.
+// the sum misses a fifth at most. Where the observer knows what the first row takes,
+// of the calls before, it is not measured either. The zero Decoding measures nothing.
 type Decoding struct {
 	conn  *Conn
 	began time.Duration
@@ -115,10 +127,13 @@ func Decode(rows pgx.Rows) Decoding { return Decoding{conn: OfRows(rows)} }
 
 // Row is called before each row is decoded.
 func (d *Decoding) Row() {
-	if d.conn != nil && d.left == 0 {
+	if d.conn != nil && d.left == 0 && !d.known() {
 		d.began = Now()
 	}
 }
+
+// known reports whether the row is one whose time is known.
+func (d *Decoding) known() bool { return d.rows == 0 && d.conn.FirstKnown > 0 }
 
 // Done is called after each row.
 func (d *Decoding) Done() {
@@ -133,7 +148,15 @@ func (d *Decoding) Done() {
 }
 
 func (d *Decoding) add() {
-	d.conn.Decoded += (Now() - d.began) * time.Duration(d.step+1)
+	switch {
+	case d.known():
+		d.conn.Decoded += d.conn.FirstKnown
+	case d.rows == 0:
+		d.conn.First = Now() - d.began
+		d.conn.Decoded += d.conn.First
+	default:
+		d.conn.Decoded += (Now() - d.began) * time.Duration(d.step+1)
+	}
 	d.rows += d.step + 1
 	d.step = max(d.rows/4-1, 0)
 	d.left = d.step

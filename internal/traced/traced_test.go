@@ -79,6 +79,19 @@ func TestWithoutObserver(t *testing.T) {
 	check.Same(t, "name of nothing", (*traced.Text)(nil).Name(), traced.Name{})
 }
 
+// TestDecodingOfARowThatIsKnown is not measured, and that of the rows behind it is.
+func TestDecodingOfARowThatIsKnown(t *testing.T) {
+	c := traced.Conn{FirstKnown: time.Hour}
+	traced.DecodeRows(&c, 1)
+	check.Same(t, "of one row", c.Decoded, time.Hour)
+	check.Same(t, "measured", c.First, 0)
+	traced.DecodeRows(&c, 2)
+	check.Same(t, "of two rows, and that before", c.Decoded >= 2*time.Hour, true)
+	c = traced.Conn{}
+	traced.DecodeRows(&c, 1)
+	check.Same(t, "is measured", c.First, c.Decoded)
+}
+
 // TestDecodingOfManyRows: the rows that are measured stand for nearly all.
 func TestDecodingOfManyRows(t *testing.T) {
 	for n := range 3000 {
