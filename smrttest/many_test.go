@@ -5,6 +5,7 @@ package smrttest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,12 +27,15 @@ const manyVariable = "SMRTTEST_MANY"
 // TestManyTestsAtOnce has more tests beside each other than a server usually has connections for, in a process of their
 // own: each holds two while all hold theirs.
 func TestManyTestsAtOnce(t *testing.T) {
-	const n = "120"
+	n := 120
+	if check.Long() {
+		n = 200
+	}
 	dir := serverDir(t)
-	cmd := exec.Command(check.Value(os.Executable())(t), "-test.v", "-test.run=^TestMany$", "-test.parallel="+n, "-test.timeout=10m")
-	cmd.Env = append(usersEnv(), manyVariable+"="+n, "TMPDIR="+dir)
+	cmd := exec.Command(check.Value(os.Executable())(t), "-test.v", "-test.run=^TestMany$", fmt.Sprintf("-test.parallel=%d", n), "-test.timeout=10m")
+	cmd.Env = append(usersEnv(), fmt.Sprintf("%s=%d", manyVariable, n), "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "--- PASS: TestMany/") != 120 {
+	if err != nil || strings.Count(string(out), "--- PASS: TestMany/") != n {
 		t.Errorf("%v\n%s", err, out)
 	}
 	assertNothingLeft(t, dir)
