@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/analysis"
 	"github.com/smrt-go/smrt/internal/catalog"
+	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/schema"
 )
 
@@ -33,6 +34,11 @@ type Options struct {
 
 	// Workload are the statements of the program, whose plans are looked at.
 	Workload Workload `json:"workload,omitempty"`
+
+	// Snapshots are what observers of the program have recorded, such as one of each of its
+	// processes. Their statements are looked at like those of Workload, and what was counted
+	// of them too.
+	Snapshots []observe.Snapshot `json:"snapshots,omitempty"`
 
 	// Execute has statements run that the server knows values for, in transactions that
 	// are rolled back. Numbers of sequences are used up by that, and what functions do
@@ -129,6 +135,7 @@ func Run(ctx context.Context, db DB, options Options) (*Report, error) {
 		err = r.Catalog(ctx)
 	}
 	if err == nil {
+		r.checkObserved()
 		err = r.checkWorkload(ctx, db)
 	}
 	if err != nil {
@@ -142,6 +149,7 @@ type run struct {
 	*analysis.Analysis
 	options    Options
 	statements int
+	titles     map[string]string // of statements, by their texts
 }
 
 // report returns what was found, in order.
@@ -150,16 +158,13 @@ func (r *run) report() *Report {
 	for i, f := range r.Found {
 		report.Findings[i] = Finding{
 			ID: f.ID, Level: schema.Level(f.Level), Object: f.Object, Evidence: f.Evidence, Follows: f.Follows,
-			SQL: f.SQL, Go: f.Go, Plan: f.Plan, Before: f.Before,
+			SQL: f.SQL, Go: f.Go, Site: f.Site, Plan: f.Plan, Before: f.Before,
 		}
 	}
 	report.Findings.sort()
 	slices.Sort(report.Unseen)
 	report.Plans = Plans{Source: cmp.Or(r.options.Source, fmt.Sprintf("%s on PostgreSQL %d", r.Database, r.Major)), Plans: []PlanShape{}}
 	for _, p := range r.Plans {
-		if slices.ContainsFunc(report.Plans.Plans, func(q PlanShape) bool { return q.Statement == p.Statement }) {
-			p.Statement += " " + p.Text // one name, two texts
-		}
 		report.Plans.Plans = append(report.Plans.Plans, PlanShape(p))
 	}
 	for _, u := range r.Unplanned {

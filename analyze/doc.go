@@ -53,6 +53,20 @@
 //	P8   spills to disk               a sort or a hash had too little memory
 //	P9   compiled for too little      JIT takes a fifth of a short time
 //
+// # Checks of what was observed
+//
+// An observe.Snapshot has what an observer counted while the program ran. Its statements are
+// planned too:
+//
+//	R1   statement in a loop          of a request, which one statement could replace
+//	R2   values in texts              20 texts that are the same but for them
+//	R3   rows not read                by most calls, or most of the rows
+//	R4   wide column                  most of the bytes that were read are of it
+//	R5   idle transaction             open for long, and without a statement for most of it
+//	R6   request with many statements more than 100
+//	R7   prepared too often           for a tenth of the calls
+//	R8   conflicts                    with other transactions, in a twentieth of the calls
+//
 // The indexes that findings advise are tried where the extension hypopg is in the
 // database, and are advised only if they pay.
 //

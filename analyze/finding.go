@@ -21,6 +21,7 @@ type Finding struct {
 	Follows  string       `json:"follows"`          // what comes of it
 	SQL      string       `json:"sql,omitempty"`    // statements that end it, with "; " between them; "" where there are none
 	Go       string       `json:"go,omitempty"`     // what to change in the program; "" where only the database can
+	Site     string       `json:"site,omitempty"`   // file:line of what it is about in the program; "" where that is not known
 	Plan     string       `json:"plan,omitempty"`   // the shape of the plan that shows it
 	Before   string       `json:"before,omitempty"` // the shape of the plan that was recorded
 }
@@ -55,6 +56,22 @@ func nameOf(id string) string {
 		return "full scan that was none"
 	case "B3":
 		return "ten times the cost"
+	case "R1":
+		return "statement in a loop"
+	case "R2":
+		return "values in texts"
+	case "R3":
+		return "rows not read"
+	case "R4":
+		return "wide column"
+	case "R5":
+		return "idle transaction"
+	case "R6":
+		return "request with many statements"
+	case "R7":
+		return "prepared too often"
+	case "R8":
+		return "conflicts"
 	case "P1":
 		return "full scan"
 	case "P2":
@@ -89,7 +106,7 @@ func (f Finding) String() string {
 		}
 	}
 	for _, part := range []struct{ title, text string }{
-		{"plan that was recorded", f.Before}, {"plan", f.Plan}, {"in the database", f.SQL}, {"in the program", f.Go},
+		{"plan that was recorded", f.Before}, {"plan", f.Plan}, {"in the database", f.SQL}, {"in the program", f.Go}, {"at", f.Site},
 	} {
 		if part.text == "" {
 			continue

@@ -10,6 +10,21 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"a few calls say nothing", "observed.go",
+			"if s.Calls < preparedCalls || ", "if ",
+			"TestObserved",
+		},
+		{
+			"one place of several transactions is found, and one slow transaction is not", "observed.go",
+			"if s.Times < idleTimes {", "if s.Times <= idleTimes {",
+			"TestObserved",
+		},
+		{
+			"texts of one name are told apart", "workload.go",
+			"if s := &all[i]; s.Name != \"\" && texts[s.Name] > 1 {", "if s := &all[i]; false && texts[s.Name] > 1 {",
+			"TestWorkloadOfOneName",
+		},
+		{
 			"a foreign key needs an index of all rows", "../internal/analysis/catalog.go",
 			`return x.Predicate == "" || slices.ContainsFunc(columns,`, `return true || slices.ContainsFunc(columns,`,
 			"TestProblems",

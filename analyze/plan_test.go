@@ -226,6 +226,21 @@ func TestStaleStatistics(t *testing.T) {
 	check.Equal(t, "after", warnings(check.Value(analyze.Run(t.Context(), pool, options))(t).Findings), []string{"P1 notes.get: public.notes"})
 }
 
+// TestWorkloadOfOneName tells statements apart that have one name, also where their plans
+// have the same problem.
+func TestWorkloadOfOneName(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Pool(t, large)
+	report := check.Value(analyze.Run(t.Context(), pool, analyze.Options{Workload: analyze.Workload{
+		{Name: "orders.find", SQL: "SELECT id FROM orders WHERE total_cents + 1 = $1"},
+		{Name: "orders.find", SQL: "SELECT note FROM orders WHERE total_cents + 1 = $1"},
+		{Name: "orders.find", SQL: "SELECT note FROM orders WHERE total_cents + 1 = $1", MaxOffset: 3, Site: "file.go:7"},
+	}}))(t)
+	check.Equal(t, "warnings", warnings(report.Findings), []string{"P1 orders.find 023a852a: public.orders", "P1 orders.find 3b213ed0: public.orders"})
+	check.Same(t, "plans", len(report.Plans.Plans), 2)
+	check.Same(t, "the site", report.Findings[0].Site+report.Findings[1].Site, "file.go:7")
+}
+
 func TestWorkload(t *testing.T) {
 	t.Parallel()
 	w := check.Value(analyze.ReadWorkload(strings.NewReader(`[{"name": "orders.find", "sql": "SELECT 1", "calls": 7, "max_offset": 3}]`)))(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/analysis"
 	"github.com/smrt-go/smrt/internal/sqlc"
+	"github.com/smrt-go/smrt/observe"
 )
 
 // Statement is a statement that a program sends, whatever its values. Only its text is
@@ -62,25 +63,48 @@ func Queries(folder fs.FS) (Workload, error) {
 	return w, nil
 }
 
+// statement returns what is looked at of it.
+func (s Statement) statement() analysis.Statement {
+	return analysis.Statement{Name: s.Name, SQL: s.SQL, Site: s.Site, MaxOffset: s.MaxOffset}
+}
+
 // statements returns the statements of a workload, each text once, in the order of their
-// names and texts. What was counted of one text is the greatest that was.
+// names and texts. What was counted of one text is the greatest that was. Where several
+// texts have one name, as different searches of one table, a digest tells them apart.
 func (w Workload) statements() (all []analysis.Statement) {
+	at, texts := map[string]int{}, map[string]int{}
 	for _, s := range w {
-		all = append(all, analysis.Statement{Name: s.Name, SQL: s.SQL, MaxOffset: s.MaxOffset})
+		i, known := at[s.SQL]
+		if !known {
+			at[s.SQL] = len(all)
+			all = append(all, s.statement())
+			continue
+		}
+		one := &all[i]
+		one.Name, one.Site, one.MaxOffset = cmp.Or(one.Name, s.Name), cmp.Or(one.Site, s.Site), max(one.MaxOffset, s.MaxOffset)
 	}
-	slices.SortStableFunc(all, func(a, b analysis.Statement) int {
-		return cmp.Or(cmp.Compare(a.SQL, b.SQL), cmp.Compare(b.MaxOffset, a.MaxOffset))
-	})
-	all = slices.CompactFunc(all, func(a, b analysis.Statement) bool { return a.SQL == b.SQL })
+	for _, s := range all {
+		texts[s.Name]++
+	}
+	for i := range all {
+		if s := &all[i]; s.Name != "" && texts[s.Name] > 1 {
+			s.Name += " " + s.Digest()
+		}
+	}
 	slices.SortFunc(all, func(a, b analysis.Statement) int {
 		return cmp.Or(cmp.Compare(a.Title(), b.Title()), cmp.Compare(a.SQL, b.SQL))
 	})
 	return all
 }
 
+// with returns the statements of a workload and of snapshots.
+func (w Workload) with(snapshots []observe.Snapshot) []analysis.Statement {
+	return slices.Concat(w, Observed(snapshots...)).statements()
+}
+
 // checkWorkload looks at the plans of the statements.
 func (r *run) checkWorkload(ctx context.Context, db DB) error {
-	all, done := r.options.Workload.statements(), 0
+	all, done := r.options.Workload.with(r.options.Snapshots), 0
 	r.statements = len(all)
 	return r.Statements(ctx, db, all, func() {
 		if done++; r.options.Progress != nil {

@@ -51,6 +51,20 @@
 // A test needs enough rows: with the default limit a loop is found at its
 // sixth row.
 //
+// # For smrt analyze
+//
+// A [Snapshot] is written as JSON and read back. It has no values of users: see
+// [Snapshot.WithoutValues]. The command smrt analyze finds in it what only shows while
+// the program runs, such as statements that are prepared each time, rows that nobody
+// reads, and the places in Findings:
+//
+//	http.HandleFunc("/debug/snapshot", func(w http.ResponseWriter, r *http.Request) {
+//		_ = json.NewEncoder(w).Encode(observer.Snapshot())
+//	})
+//
+// Its form has a version, which changes when what was there before means something
+// else.
+//
 // # In a server
 //
 // During development, a middleware begins a scope for each request and findings

@@ -22,16 +22,16 @@ import (
 type Name struct {
 	// Table is the declared name of the table; empty where there is none, or
 	// where several are concerned.
-	Table string
+	Table string `json:"table,omitempty"`
 
 	// Operation is what smrt does, in the words of its errors: get, find, count,
 	// exists, group, preload, create, upsert, update, delete, restore, copy. Of a
 	// transaction begin, commit, rollback; batch for several statements; catalog
 	// for what smrt asks about the schema. Empty for SQL that smrt did not write.
-	Operation string
+	Operation string `json:"operation,omitempty"`
 
 	// Query is the name that sqlc's query has; empty for others.
-	Query string
+	Query string `json:"query,omitempty"`
 }
 
 // String returns "products.get", the name of sqlc's query, or "raw" for SQL that
@@ -134,6 +134,10 @@ type Event struct {
 	Outcome  Outcome
 	SQLState string // five characters, if the server refused
 	Callers  int    // how many calls share the statement, 1 for most
+
+	Prepared bool  // pgx had to prepare the statement, or to ask for its types, which is a round trip more
+	Left     bool  // the program has left rows before their end
+	Unread   int64 // rows that came and were not read, where that is known: on a pool of package pool
 }
 
 // Total is how long the caller waited: all but Held.

@@ -59,6 +59,7 @@ type state struct {
 	copy   flight
 	queued flight // the statement of a batch that has just ended
 	nested int    // queries that pgx refuses because rows are open
+	tx     transaction
 
 	standby bool          // as the server has said
 	asked   time.Duration // when that was looked up, by traced.Now
@@ -132,8 +133,9 @@ func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any
 	e.Node, e.Database, e.InTx = s.node, s.database, conn.PgConn().TxStatus() != handle.StatusIdle
 	e.Waited, e.Run, e.Callers = s.Waited, s.Again+1, 1
 	s.Waited, s.Again = 0, 0
-	s.Decoded, s.Answered, s.Stopped, s.Callers = 0, 0, false, 0
+	s.Decoded, s.Answered, s.Stopped, s.Callers, s.Took = 0, 0, false, 0, -1
 	s.First, s.FirstKnown = 0, f.lately.known()
+	s.Widths.Clear()
 	f.under, f.args = true, args
 	if o.config.Args {
 		e.Args = args
@@ -163,6 +165,7 @@ func (r *recent) known() time.Duration {
 
 // is says what is sent: a text that has a shape, or one that has none.
 func (e *Event) is(sh *shape, text string) {
+	e.Prepared, e.Left, e.Unread = false, false, 0
 	if sh != nil {
 		e.Name, e.SQL, e.Shape = sh.name, sh.text, sh.id
 		return
@@ -216,8 +219,21 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, 
 		s.ask(conn, now)
 	}
 	e.Standby = s.standby
+	s.account(conn, f, rows, now)
 	s.observer.finish(ctx, s, f)
 	f.args, f.shape, f.lately, e.Args, e.Err = nil, nil, nil, nil, nil // not to keep what they refer to
+}
+
+// account notes what a call that has ended did for nothing.
+func (s *state) account(conn *pgx.Conn, f *flight, rows int64, now time.Duration) {
+	e := &f.event
+	if e.Left = s.Stopped; s.Took >= 0 && rows > s.Took {
+		e.Left, e.Unread = true, rows-s.Took
+	}
+	if f.shape != nil && s.Widths.Fields != nil {
+		f.shape.measure(&s.Widths)
+	}
+	s.follow(conn, now-f.began-e.Held, f.began, now)
 }
 
 // queryStart begins a statement, whose context may have a scope.
@@ -231,6 +247,7 @@ func (o *Observer) queryStart(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	f.scoped = scoped
 	f.shape, f.lately = s.shapeOf(conn, data.SQL)
 	f.event.is(f.shape, data.SQL)
+	f.shape.sawOffset(data.Args)
 	return s.start(ctx, conn, f, data.Args)
 }
 
@@ -300,6 +317,7 @@ func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 		f.event.Args = data.Args
 	}
 	f.event.ended(ctx, data.Err)
+	f.shape.sawOffset(data.Args)
 	o.shapes.add(f.shape, &f.event)
 	if len(o.hooks) > 0 {
 		s.surround(ctx, &f.event)

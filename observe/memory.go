@@ -8,7 +8,7 @@ import (
 // Kept is what one kind of cache of the library keeps in this process.
 type Kept struct {
 	// Name is plans (rendered queries of all tables, and of slots), statements (fixed
-	// ones), catalogs (what databases say of tables), shapes (of observers), or names
+	// ones), catalogs (what databases say of tables), shapes and spots (of observers), or names
 	// (of texts).
 	Name string
 

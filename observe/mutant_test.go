@@ -75,6 +75,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWithoutLiterals",
 		},
 		{
+			"a snapshot has no values of texts", "../internal/sqltext/values.go",
+			"		return w.parameter(\"\"), true\n", "		return t.Text, true\n",
+			"TestWithoutValues",
+		},
+		{
+			"a request is counted without those around it", "usage.go",
+			"if s == inner && n ==", "if inner != nil && n ==",
+			"TestFindingsOfAnObserver",
+		},
+		{
+			"a transaction that works is not idle", "spot.go",
+			"		tx.busy += took\n", "",
+			"TestFindingsOfAnObserver",
+		},
+		{
+			"what a statement was prepared for is forgotten", "flight.go",
+			"	e.Prepared, e.Left, e.Unread = false, false, 0\n", "	e.Left, e.Unread = false, 0\n",
+			"TestPrepared",
+		},
+		{
 			"the slow log has a limit", "slow.go",
 			"if l.filled = now; l.tokens < 1 {", "if l.filled = now; false && l.tokens < 1 {",
 			"TestSlowLogIsLimited",
@@ -116,7 +136,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"calls are counted in the scopes around", "usage.go",
-			"	for ; s != nil; s = s.parent {\n		s.usage.statements", "	for ; s != nil; s = nil {\n		s.usage.statements",
+			"	for inner := s; s != nil; s = s.parent {\n", "	for inner := s; s != nil; s = nil {\n",
 			"TestUsed",
 		},
 		{

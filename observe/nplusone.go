@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/relation"
@@ -134,9 +135,9 @@ func Fail(tb TB) Policy {
 
 // Frame is a line of the program.
 type Frame struct {
-	Function string // with its package's path
-	File     string
-	Line     int
+	Function string `json:"function,omitempty"` // with its package's path
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
 }
 
 // String returns the file, the line and the function.
@@ -144,22 +145,33 @@ func (f Frame) String() string {
 	return fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Function[strings.LastIndex(f.Function, "/")+1:])
 }
 
-// Finding is a call site that repeats a statement.
+// Finding is a call site that repeats a statement, or keeps the database busy for nothing
+// in another way.
 type Finding struct {
-	SQL     string  // the statement, with placeholders
-	Repeats int     // how often the site has sent it so far
-	Site    Frame   // the innermost frame that belongs neither to smrt, nor to pgx, nor to sqlc's output
-	Callers []Frame // up to two more, from inside out
-	Instead string  // the relation to preload if one is known, else what else to do
+	Name    Name    `json:"name"`              // of the statement
+	SQL     string  `json:"sql,omitempty"`     // the statement, with placeholders
+	Repeats int     `json:"repeats,omitempty"` // how often the site has sent it so far; 0 in a [Snapshot]
+	Site    Frame   `json:"site"`              // the innermost frame that belongs neither to smrt, nor to pgx, nor to sqlc's output
+	Callers []Frame `json:"callers,omitempty"` // up to two more, from inside out
+	Instead string  `json:"instead,omitempty"` // the relation to preload if one is known, else what else to do
 
 	// Calls is how many calls the scope had made when it made the first above
-	// Options.MaxCalls, whose SQL and Site these are. It is 0 in findings of loops.
-	Calls int
+	// Options.MaxCalls, whose SQL and Site these are. It is 0 in findings of loops. In
+	// a [Snapshot] it is 101, for scopes that made more than 100 calls themselves.
+	Calls int `json:"calls,omitempty"`
+
+	// In a [Snapshot] only: how often it was found, which is in how many scopes, or for
+	// how many transactions that end at Site; and of such transactions, each of which
+	// did nothing for more than 100 ms and more than half of its time, how long they
+	// were open, and how long of that no statement ran.
+	Times uint64        `json:"times,omitempty"`
+	Open  time.Duration `json:"open,omitempty"`
+	Idle  time.Duration `json:"idle,omitempty"`
 
 	// Err is an *[smrt.OptionsError] if the scope has options that cannot be
 	// used. Such a scope looks for nothing: this is its only finding, and
 	// nothing else is set in it.
-	Err error
+	Err error `json:"-"`
 }
 
 // String describes the finding in a few lines, with its SQL shortened.
@@ -171,7 +183,14 @@ func (f Finding) String() string {
 		return f.tooMany()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "N+1: a statement was sent %d times by %s\n", f.Repeats, f.Site)
+	switch {
+	case f.Open > 0:
+		fmt.Fprintf(&b, "transactions did nothing for %v of %v until %s ended them\n", f.Idle, f.Open, f.Site)
+	case f.Times > 0:
+		fmt.Fprintf(&b, "N+1: a statement was sent in a loop by %s, in %d scopes\n", f.Site, f.Times)
+	default:
+		fmt.Fprintf(&b, "N+1: a statement was sent %d times by %s\n", f.Repeats, f.Site)
+	}
 	for _, c := range f.Callers {
 		fmt.Fprintf(&b, "\tcalled by %s\n", c)
 	}
@@ -215,7 +234,7 @@ func Findings(ctx context.Context) []Finding {
 }
 
 func (c *loop) finding() Finding {
-	f := Finding{SQL: c.statement.text, Repeats: int(c.repeats.Load()), Instead: instead(c.statement.text)}
+	f := Finding{Name: nameOf(c.statement.text), SQL: c.statement.text, Repeats: int(c.repeats.Load()), Instead: instead(c.statement.text)}
 	f.locate(c.at)
 	return f
 }

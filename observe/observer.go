@@ -51,6 +51,7 @@ type Observer struct {
 	shapes *shapes
 	hooks  []*hook
 	slow   *slowLog
+	spots  *spots
 }
 
 // New returns an Observer, or an *[smrt.OptionsError] if the configuration cannot
@@ -66,7 +67,7 @@ func New(c Config) (*Observer, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Observer{config: c, shapes: newShapes(c.MaxShapes), slow: slow}
+	o := &Observer{config: c, shapes: newShapes(c.MaxShapes), slow: slow, spots: newSpots()}
 	o.tracer.observer = o
 	for i, h := range c.Hooks {
 		if h == nil {

@@ -13,10 +13,12 @@ const (
 // record is what is kept of a shape.
 type record struct {
 	Stats
-	states map[string]uint64
-	counts *counts // nil as long as the text was seen once
-	first  uint8   // the bucket of that one call
-	timed  bool    // it had a time
+	states   map[string]uint64
+	counts   *counts // nil as long as the text was seen once
+	first    uint8   // the bucket of that one call
+	widths   []width // of its columns
+	measured uint64  // of how many rows they are
+	timed    bool    // it had a time
 
 	// carried are calls that counts had when one of its buckets was full, which is
 	// nil for most. So there is room for any number in 1 KB.

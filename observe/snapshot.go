@@ -11,24 +11,38 @@ import (
 // Shape is what is known of the calls that sent one text, or of those of one name.
 type Shape struct {
 	Stats
-	Name   Name
-	SQL    string            // empty for calls of several texts
-	ID     uint64            // as in [Event]; 0 for calls of several texts
-	Errors map[string]uint64 // by SQLSTATE; "" for those that are not the server's, "other" from the 17th of a text on
-	Times  Histogram         // of the totals: the time until the caller could go on
+	Name   Name              `json:"name"`
+	SQL    string            `json:"sql,omitempty"`       // empty for calls of several texts
+	ID     uint64            `json:"id,string,omitempty"` // as in [Event]; 0 for calls of several texts
+	Errors map[string]uint64 `json:"errors,omitempty"`    // by SQLSTATE; "" for those that are not the server's, "other" from the 17th of a text on
+	Times  Histogram         `json:"times"`               // of the totals: the time until the caller could go on
+
+	Texts     int   `json:"texts,omitempty"`      // how many texts it is of: more than 1 where they were equal but for their values
+	MaxOffset int64 `json:"max_offset,omitempty"` // the greatest OFFSET that a call had as an argument
+	// Columns are the bytes of its columns, by name, in all calls together, where smrt decodes
+	// them. Few rows of a result are measured, and stand for the others.
+	Columns map[string]uint64 `json:"columns,omitempty"`
 }
 
 // Snapshot is what an [Observer] has recorded at one time. It does not change.
+//
+// It is written as JSON without the values of its texts, see [Snapshot.WithoutValues], and
+// can be read back.
 type Snapshot struct {
-	Since time.Time // when recording began, or the last Reset
-	At    time.Time
+	Since time.Time `json:"since"` // when recording began, or the last Reset
+	At    time.Time `json:"at"`
 
-	Shapes []Shape // those that took the most time first
+	Shapes []Shape `json:"shapes"` // those that took the most time first
 
 	// Others are calls, by name, whose text had no room: of texts that were sent
 	// once or took little time, and of texts longer than 32 KB. So the sum over
 	// Shapes and Others is that of all calls.
-	Others []Shape
+	Others []Shape `json:"others"`
+
+	// Findings are places in the program that keep the database busy for nothing: loops and
+	// requests with many calls, which scopes see, and idle transactions. There are at most
+	// 256; later ones are not recorded.
+	Findings []Finding `json:"findings"`
 }
 
 // Snapshot returns what was recorded so far.
@@ -47,12 +61,16 @@ func (o *Observer) Snapshot() Snapshot {
 	}
 	slices.SortFunc(snap.Shapes, byTotal)
 	slices.SortFunc(snap.Others, byTotal)
+	snap.Findings = o.spots.all()
 	return snap
 }
 
 // Reset forgets what was recorded. Calls that are under way are recorded when they
 // end.
-func (o *Observer) Reset() { o.shapes.reset() }
+func (o *Observer) Reset() {
+	o.shapes.reset()
+	o.spots.reset()
+}
 
 // snapshot copies a shape. Batches have one, and no text.
 func (s *shape) snapshot() Shape {
@@ -60,14 +78,14 @@ func (s *shape) snapshot() Shape {
 	defer s.mu.Unlock()
 	out := s.record.snapshot(s.sums)
 	if !strings.HasPrefix(s.text, unsent) {
-		out.SQL, out.ID = s.text, s.id
+		out.SQL, out.ID, out.Texts, out.MaxOffset = s.text, s.id, 1, s.deep.Load()
 	}
 	return out
 }
 
 // snapshot copies a record.
 func (r *record) snapshot(name Name) Shape {
-	return Shape{Stats: r.Stats, Name: name, Errors: maps.Clone(r.states), Times: r.histogram()}
+	return Shape{Stats: r.Stats, Name: name, Errors: maps.Clone(r.states), Times: r.histogram(), Columns: r.columns()}
 }
 
 // byTotal puts what took the most time first, and what took the same in an order that
@@ -93,28 +111,13 @@ func (s Snapshot) Total() (sum Stats) {
 // first. Their numbers only grow until the next Reset, as counters of a metrics
 // system must, whatever becomes of the texts.
 func (s Snapshot) ByName() []Shape {
-	records := map[Name]*record{}
+	var names joined[Name]
 	for _, list := range [][]Shape{s.Shapes, s.Others} {
 		for i := range list {
-			sh := &list[i]
-			r := records[sh.Name]
-			if r == nil {
-				r = &record{counts: &counts{}}
-				records[sh.Name] = r
-			}
-			r.Stats.addAll(&sh.Stats)
-			for state, n := range sh.Errors {
-				r.addState(state, n, maxStatesOfName)
-			}
-			for _, b := range sh.Times.filled {
-				r.count(b.which, b.n)
-			}
+			sh := list[i]
+			sh.SQL, sh.ID, sh.Columns = "", 0, nil // which are of one text
+			names.add(sh.Name, sh)
 		}
 	}
-	var out []Shape
-	for name, r := range records {
-		out = append(out, r.snapshot(name))
-	}
-	slices.SortFunc(out, byTotal)
-	return out
+	return names.all()
 }

@@ -14,21 +14,29 @@ import (
 
 // Stats are sums over calls. A call is counted once, however often the pool ran it.
 type Stats struct {
-	Calls  uint64
-	Again  uint64 // how often the pool ran one of them again
-	Shared uint64 // calls beyond the first that shared a statement
-	Rows   uint64 // returned or affected
+	Calls  uint64 `json:"calls"`
+	Again  uint64 `json:"again,omitempty"`  // how often the pool ran one of them again
+	Shared uint64 `json:"shared,omitempty"` // calls beyond the first that shared a statement
+	Rows   uint64 `json:"rows,omitempty"`   // returned or affected
 
-	Failed    uint64 // by whatever error; see Errors
-	Cancelled uint64 // because the caller's context ended
-	Refused   uint64 // by the pool, before anything was sent
+	Failed    uint64 `json:"failed,omitempty"`    // by whatever error; see Errors
+	Cancelled uint64 `json:"cancelled,omitempty"` // because the caller's context ended
+	Refused   uint64 `json:"refused,omitempty"`   // by the pool, before anything was sent
 
-	// The four times; see Event.
-	Waited, Server, Held, Decoded time.Duration
+	// The four times; see Event. In JSON they are numbers of nanoseconds.
+	Waited  time.Duration `json:"waited,omitempty"`
+	Server  time.Duration `json:"server,omitempty"`
+	Held    time.Duration `json:"held,omitempty"`
+	Decoded time.Duration `json:"decoded,omitempty"`
 
-	Whole  uint64 // calls of which Server is the whole time
-	Queued uint64 // calls in batches, whose time is in that of the batch
-	Max    time.Duration
+	Whole  uint64        `json:"whole,omitempty"`  // calls of which Server is the whole time
+	Queued uint64        `json:"queued,omitempty"` // calls in batches, whose time is in that of the batch
+	Max    time.Duration `json:"max,omitempty"`
+
+	// What was done for nothing; see Event.
+	Prepared uint64 `json:"prepared,omitempty"`
+	Left     uint64 `json:"left,omitempty"`
+	Unread   uint64 `json:"unread,omitempty"`
 }
 
 // Total is how long callers waited: all but Held.
@@ -62,6 +70,13 @@ func (s *Stats) add(e *Event) {
 	if e.Kind == Queued {
 		s.Queued++
 	}
+	if e.Prepared {
+		s.Prepared++
+	}
+	if e.Left {
+		s.Left++
+	}
+	s.Unread += uint64(max(e.Unread, 0))
 }
 
 // addAll adds the calls of o.
@@ -79,6 +94,9 @@ func (s *Stats) addAll(o *Stats) {
 	s.Decoded += o.Decoded
 	s.Whole += o.Whole
 	s.Queued += o.Queued
+	s.Prepared += o.Prepared
+	s.Left += o.Left
+	s.Unread += o.Unread
 	s.Max = max(s.Max, o.Max)
 }
 
@@ -95,6 +113,9 @@ type shape struct {
 	name Name
 	sums Name // by which it is counted: another one if there are too many
 	id   uint64
+
+	offset int          // the number of the argument that is its OFFSET, 0 for none
+	deep   atomic.Int64 // the greatest OFFSET of a call
 
 	state atomic.Uint32
 
@@ -202,6 +223,9 @@ func (s *shapes) of(text string, name func() Name) *shape {
 // see makes a candidate, in place of the oldest.
 func (s *shapes) see(text string, name Name) *shape {
 	sh := &shape{text: text, name: name, sums: s.place(name), id: hashOf(text)}
+	number, deep := offsetOf(text)
+	sh.offset = number
+	sh.deep.Store(deep)
 	if old := s.waiting[s.next]; old != nil && old.state.Load() == candidate {
 		s.drop(old)
 	}

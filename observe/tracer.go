@@ -110,7 +110,7 @@ func (t *tracer) charge(ctx context.Context, s *scope, text string, sent bool) a
 	if first, sent := s.takeFirst(st); first != nil {
 		if where, found := t.callSites.search(first, sent); found > 0 {
 			if c, crossed := s.charge(st, where, tries); crossed {
-				s.report(ctx, c)
+				t.report(ctx, s, c)
 			}
 		}
 	}
@@ -119,9 +119,17 @@ func (t *tracer) charge(ctx context.Context, s *scope, text string, sent bool) a
 		return nil
 	}
 	if crossed {
-		s.report(ctx, c)
+		t.report(ctx, s, c)
 	}
 	return c
+}
+
+// report reports a loop to its scope, and remembers where it is.
+func (t *tracer) report(ctx context.Context, s *scope, c *loop) {
+	if t.observer != nil {
+		t.observer.spots.add(spotID{loopSpot, c.statement.text, c.at}, 0, 0)
+	}
+	s.report(ctx, c)
 }
 
 // firstStack is how much of the stack of the first time is kept.
@@ -226,8 +234,15 @@ func (t *tracer) TracePrepareStart(
 	return ctx
 }
 
-// TracePrepareEnd does nothing.
-func (t *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
+// TracePrepareEnd notes that the statement under way had to be prepared first.
+func (t *tracer) TracePrepareEnd(_ context.Context, conn *pgx.Conn, data pgx.TracePrepareEndData) {
+	if t.observer == nil || data.AlreadyPrepared {
+		return
+	}
+	if s := t.observer.stateOf(conn); s.query.under {
+		s.query.event.Prepared = true
+	}
+}
 
 // textOf returns the text by which a statement is recognised: that of a
 // prepared statement instead of its name, without comments around it.

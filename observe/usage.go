@@ -46,21 +46,33 @@ type charge struct {
 // use counts a call in a scope and those around it, and reports those that have made
 // more than they may.
 func (t *tracer) use(ctx context.Context, s *scope, text string, statements int) {
-	for ; s != nil; s = s.parent {
+	for inner := s; s != nil; s = s.parent {
 		s.usage.statements.Add(int64(statements))
-		if n := s.usage.calls.Add(1); s.maxCalls == 0 || n != int64(s.maxCalls)+1 || s.err != nil {
+		n := s.usage.calls.Add(1)
+		if s == inner && n == manyCalls+1 && t.observer != nil {
+			t.observer.spots.add(spotID{requestSpot, text, t.site()}, 0, 0)
+		}
+		if s.maxCalls == 0 || n != int64(s.maxCalls)+1 || s.err != nil {
 			continue
 		}
-		f := Finding{SQL: text, Calls: s.maxCalls + 1, Instead: "see observe.Used and observe.Findings for what was sent, and preload, or send in a batch, what can be"}
-		var stack [256]uintptr
-		if at, found := t.callSites.search(stack[:runtime.Callers(callersSkip, stack[:])], true); found > 0 {
-			f.locate(at)
-		}
+		f := Finding{Name: nameOf(text), SQL: text, Calls: s.maxCalls + 1, Instead: insteadOfMany}
+		f.locate(t.site())
 		s.mu.Lock()
 		s.over = &f
 		s.mu.Unlock()
 		s.policy(ctx, f)
 	}
+}
+
+// insteadOfMany advises what to do about many calls.
+const insteadOfMany = "see observe.Used and observe.Findings for what was sent, and preload, or send in a batch, what can be"
+
+// site returns where the program sends what is about to be sent, zero if it is sent by a
+// goroutine of smrt.
+func (t *tracer) site() callSite {
+	var stack [256]uintptr
+	at, _ := t.callSites.search(stack[:runtime.Callers(callersSkip, stack[:])], true)
+	return at
 }
 
 // used adds a call that has ended to a scope and those around it.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // call is a statement on a borrowed connection.
@@ -46,6 +47,7 @@ func (c *call) release() {
 type rows struct {
 	pgx.Rows
 	call
+	took      int64
 	fresh     bool // no row was handed out
 	described bool // the columns were
 }
@@ -67,6 +69,7 @@ func (r *rows) Next() bool {
 	for again := true; again; again = r.rerun() {
 		if r.Rows.Next() {
 			r.fresh = false
+			r.took++
 			return true
 		}
 	}
@@ -100,6 +103,9 @@ func sameColumns(a, b []pgconn.FieldDescription) bool {
 
 // Close reads what is left, and gives the connection back.
 func (r *rows) Close() {
+	if r.conn != nil {
+		traced.Of(r.conn.Conn()).Takes(r.took)
+	}
 	for again := true; again; again = r.rerun() {
 		r.Rows.Close()
 	}
@@ -151,6 +157,9 @@ func (s *connState) newRow() *row {
 // Scan reads the row, and gives the connection back.
 func (r *row) Scan(dst ...any) error {
 	defer r.release() // also if a Scanner panics
+	if r.conn != nil {
+		traced.Of(r.conn.Conn()).Takes(1)
+	}
 	err := r.inner.Scan(dst...)
 	for err != nil && r.again(err) {
 		err = r.conn.QueryRow(r.ctx, r.sql, r.args...).Scan(dst...)

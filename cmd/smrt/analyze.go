@@ -17,6 +17,7 @@ import (
 
 	"github.com/smrt-go/smrt/analyze"
 	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
+	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/schema"
 )
 
@@ -27,6 +28,7 @@ type analyzeCommand struct {
 	Standby  []string `help:"Standbys of it, whose reads may use what the primary's do not." placeholder:"URL"`
 	Queries  []string `help:"Directories of packages that sqlc wrote, whose queries are planned." placeholder:"DIR" type:"existingdir"`
 	Workload []string `help:"Files with statements as JSON, which are planned." placeholder:"FILE" type:"existingfile"`
+	Snapshot []string `help:"Files with what observers of the program have recorded, as JSON." placeholder:"FILE" type:"existingfile"`
 	Execute  bool     `help:"Run statements too, in transactions that are rolled back. For copies of a database only."`
 	Level    string   `help:"Which findings count: note, warning or fault." enum:"note,warning,fault" default:"warning"`
 	Baseline string   `help:"File with findings that are accepted. Default: smrt.analyze, if it is there." placeholder:"FILE"`
@@ -39,7 +41,7 @@ type analyzeCommand struct {
 // Help explains the command where its flags are listed.
 func (analyzeCommand) Help() string {
 	return `Finds what makes a database slow: indexes that are missing, covered, unused or broken,
-numbers that run out, and statements whose plans read too much. Nothing is changed and no
+numbers that run out, statements whose plans read too much, and what observers of a program have recorded. Nothing is changed and no
 statement is run without --execute. A role that may read is enough. The checks are in docs/guides/tuning.md.`
 }
 
@@ -88,7 +90,11 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload, Execute: c.Execute, Source: c.Source}}
+	snapshots, err := c.snapshots()
+	if err != nil {
+		return err
+	}
+	request := analyzeRequest{DSN: c.DSN, Standbys: c.Standby, Options: analyze.Options{Workload: workload, Snapshots: snapshots, Execute: c.Execute, Source: c.Source}}
 	var found *analyze.Report
 	if len(c.Packages) > 0 {
 		found, err = analyzeTables(ctx, c.Packages, request)
@@ -214,6 +220,21 @@ func (c *analyzeCommand) workload() (all analyze.Workload, err error) {
 			return nil, usageError{fmt.Errorf("%s: %w", name, err)}
 		}
 		all = append(all, statements...)
+	}
+	return all, nil
+}
+
+// snapshots returns what observers have recorded.
+func (c *analyzeCommand) snapshots() ([]observe.Snapshot, error) {
+	all := make([]observe.Snapshot, len(c.Snapshot))
+	for i, name := range c.Snapshot {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &all[i]); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", name, err)}
+		}
 	}
 	return all, nil
 }

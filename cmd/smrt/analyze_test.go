@@ -39,6 +39,10 @@ func TestAnalyze(t *testing.T) {
 	check.NoError(t, os.WriteFile(filepath.Join(dir, "work.json"), []byte(`[{"name": "notes.page", "sql": "SELECT id FROM notes ORDER BY id LIMIT 20 OFFSET $1", "max_offset": 20000}]`), 0o600))
 	expect(1, "warning P4 deep offset: notes.page", "--workload", "work.json")
 
+	check.NoError(t, os.WriteFile(filepath.Join(dir, "seen.json"), []byte(`{"version": 1, "shapes": [{"calls": 500, "name": {"table": "notes", "operation": "find"}, "sql": "SELECT id FROM notes", "errors": {"40001": 40}, "times": [], "texts": 1}]}`), 0o600))
+	expect(1, "warning R8 conflicts: notes.find", "--snapshot", "seen.json")
+	expect(1, "2 statements, 3 findings", "./...", "--snapshot", "seen.json", "--workload", "work.json", "--snapshot", "seen.json")
+
 	out := expect(1, "", "--json", "./...", "--workload", "work.json")
 	var report struct {
 		Server, Statements int
@@ -79,6 +83,7 @@ func TestAnalyze(t *testing.T) {
 	check.NoError(t, os.Remove(filepath.Join(dir, "smrt.analyze")))
 	check.NoError(t, os.WriteFile(filepath.Join(dir, "work.json"), []byte("{}"), 0o600))
 	expect(2, "is no array of statements", "--workload", "work.json")
+	expect(2, "version 0, and 1 can be read", "--snapshot", "work.json")
 	expect(2, "has no queries", "--queries", ".")
 	expect(2, "must be one of", "--level", "all")
 	expect(3, "127.0.0.1", "--dsn", "postgres://nobody@127.0.0.1:1/nothing")

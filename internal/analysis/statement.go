@@ -21,14 +21,15 @@ import (
 type Statement struct {
 	Name      string // "" for none
 	SQL       string // with $1 and so on for values
+	Site      string // file:line where it is; "" where that is not known
 	MaxOffset int64  // the greatest OFFSET that was seen
 }
 
 // Title names the statement in findings.
-func (s Statement) Title() string { return cmp.Or(s.Name, "statement "+s.digest()) }
+func (s Statement) Title() string { return cmp.Or(s.Name, "statement "+s.Digest()) }
 
-// digest tells texts apart.
-func (s Statement) digest() string {
+// Digest tells texts apart.
+func (s Statement) Digest() string {
 	sum := sha256.Sum256([]byte(s.SQL))
 	return fmt.Sprintf("%x", sum[:4])
 }
@@ -82,7 +83,7 @@ func (a *Analysis) statement(ctx context.Context, db Beginner, one Statement) er
 	var planned *statement
 	err := a.within(ctx, db, one, func(s *statement) error {
 		planned = s
-		a.Plans = append(a.Plans, Planned{s.Title(), s.digest(), s.Root.Cost, Shape(s.Plan)})
+		a.Plans = append(a.Plans, Planned{s.Title(), s.Digest(), s.Root.Cost, Shape(s.Plan)})
 		from := len(s.Found)
 		if err := s.check(ctx); err != nil {
 			return err
@@ -154,7 +155,7 @@ func (s *statement) add(f Finding, about string) {
 	if about != "" {
 		f.Object += ": " + about
 	}
-	f.Plan = Shape(s.Plan)
+	f.Plan, f.Site = Shape(s.Plan), s.Site
 	said := func(g Finding) bool { // P7 says more of the same scan, and is found first
 		return g.Object == f.Object && (g.ID == f.ID || f.ID == "P1" && g.ID == "P7")
 	}

@@ -92,8 +92,9 @@ func (d *Decoder) steps() []step {
 // Row decodes the current row of rows into the struct at p.
 func (d *Decoder) Row(rows pgx.Rows, p unsafe.Pointer) error {
 	d.took.Row()
-	err := d.Values(rows.RawValues()[d.skip:], p)
-	d.took.Done()
+	values := rows.RawValues()[d.skip:]
+	err := d.Values(values, p)
+	d.took.Done(d.fields, values)
 	return err
 }
 

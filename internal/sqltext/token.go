@@ -63,6 +63,22 @@ func (t *Token) Names(name string) bool {
 	return false
 }
 
+// maxParams is how many parameters the protocol has room for.
+const maxParams = 65535
+
+// Param returns the number of a parameter, 0 for what is none, or is too large for one.
+func (t *Token) Param() (n int) {
+	if t.Kind != Param {
+		return 0
+	}
+	for _, digit := range t.Text[1:] {
+		if n = 10*n + int(digit-'0'); n > maxParams {
+			return 0
+		}
+	}
+	return n
+}
+
 // Name returns the name that t stands for: folded if it has no quotes, without
 // its quotes and escapes otherwise. It is empty if t is no name.
 func (t *Token) Name() string {

@@ -20,6 +20,8 @@ type Conn struct {
 	Answered time.Duration // by Now, when the first row of a stream was there; 0: it is no stream
 	Stopped  bool          // the program has left a stream before its end
 	Callers  int           // how many calls share the statement; 0 and 1: one
+	Took     int64         // how many of its rows the program has read; -1: that is not known
+	Widths   Widths        // of its columns
 
 	// What the first row takes to decode: as the observer knows it, so that it need not
 	// be measured, or 0; and as it was measured, or 0.
@@ -93,6 +95,44 @@ func (c *Conn) Stop() {
 	}
 }
 
+// Takes says how many rows the program has read, before they are closed.
+func (c *Conn) Takes(rows int64) {
+	if c != nil {
+		c.Took = rows
+	}
+}
+
+// maxWidths is how many columns of a result are measured. Others are not in the sums.
+const maxWidths = 32
+
+// Widths are the bytes of the columns of one result, of those rows whose time was measured
+// and of those that they stand for.
+type Widths struct {
+	Fields []pgconn.FieldDescription // nil if no row was measured
+	Rows   int
+	Bytes  [maxWidths]uint64
+}
+
+// Clear makes w the widths of no result.
+func (w *Widths) Clear() {
+	if w.Fields != nil {
+		*w = Widths{}
+	}
+}
+
+// add adds a row that stands for several. Where two decoders share a result the first is
+// measured.
+func (w *Widths) add(fields []pgconn.FieldDescription, values [][]byte, rows int) {
+	if len(fields) == 0 || w.Fields != nil && &w.Fields[0] != &fields[0] {
+		return
+	}
+	w.Fields = fields
+	w.Rows += rows
+	for i := range min(len(values), len(fields), maxWidths) {
+		w.Bytes[i] += uint64(len(values[i]) * rows)
+	}
+}
+
 // Begin is called before a statement is sent past pgx's hooks, and End with what it
 // returns when the statement has ended.
 func (c *Conn) Begin(ctx context.Context, conn *pgx.Conn, sql string) context.Context {
@@ -135,8 +175,8 @@ func (d *Decoding) Row() {
 // known reports whether the row is one whose time is known.
 func (d *Decoding) known() bool { return d.rows == 0 && d.conn.FirstKnown > 0 }
 
-// Done is called after each row.
-func (d *Decoding) Done() {
+// Done is called after each row, with its columns and values.
+func (d *Decoding) Done(fields []pgconn.FieldDescription, values [][]byte) {
 	if d.conn == nil {
 		return
 	}
@@ -144,18 +184,16 @@ func (d *Decoding) Done() {
 		d.left--
 		return
 	}
-	d.add()
-}
-
-func (d *Decoding) add() {
 	switch {
 	case d.known():
 		d.conn.Decoded += d.conn.FirstKnown
 	case d.rows == 0:
 		d.conn.First = Now() - d.began
 		d.conn.Decoded += d.conn.First
+		d.conn.Widths.add(fields, values, 1)
 	default:
 		d.conn.Decoded += (Now() - d.began) * time.Duration(d.step+1)
+		d.conn.Widths.add(fields, values, d.step+1)
 	}
 	d.rows += d.step + 1
 	d.step = max(d.rows/4-1, 0)

@@ -8,7 +8,7 @@ func DecodeRows(c *Conn, n int) int {
 	d := Decoding{conn: c}
 	for range n {
 		d.Row()
-		d.Done()
+		d.Done(nil, nil)
 	}
 	return d.rows
 }

@@ -74,7 +74,7 @@ func TestWithoutObserver(t *testing.T) {
 	c.End(t.Context(), nil, nil)
 	var d traced.Decoding
 	d.Row()
-	d.Done()
+	d.Done(nil, nil)
 	check.Same(t, "connection", traced.Of(nil) == nil, true)
 	check.Same(t, "name of nothing", (*traced.Text)(nil).Name(), traced.Name{})
 }

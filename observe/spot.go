@@ -1,0 +1,182 @@
+package observe
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/kept"
+)
+
+// A spot is where in the program something was seen that costs the database more than it
+// has to. Three are recognised while statements are sent:
+//
+//	loop          the scope of a request has found it, and says so to its policy as well
+//	request       a scope makes its 101st call; those of scopes inside of it are theirs
+//	transaction   a connection was in a transaction, and no statement ran for most of it
+//
+// The stack is walked where one is seen and at no other time, so that calls which do
+// nothing wrong pay for a comparison. What is kept of a spot are the addresses of three
+// frames, which are named when a snapshot is made.
+
+// spotKind is what was seen at a place in the program.
+type spotKind uint8
+
+const (
+	loopSpot    spotKind = iota // a scope repeats a statement there
+	requestSpot                 // a scope, without those inside of it, makes its 101st call there
+	idleSpot                    // a transaction ends there that did nothing for most of its time
+)
+
+// From where on something is a spot.
+const (
+	maxSpots  = 256
+	manyCalls = 100                    // of one request
+	longIdle  = 100 * time.Millisecond // of one transaction
+)
+
+// spotID tells spots apart.
+type spotID struct {
+	kind spotKind
+	text string
+	at   callSite
+}
+
+// spot is what is known of one.
+type spot struct {
+	times      uint64
+	open, idle time.Duration
+}
+
+// spots are places in the program that keep the database busy for nothing, as an Observer
+// has seen them.
+type spots struct {
+	mu   sync.Mutex
+	seen map[spotID]*spot
+}
+
+// newSpots registers what it returns, which so is in Memory, and is made less by Shrink. A
+// spot that was dropped comes back when it is seen again, and counts from one.
+func newSpots() *spots {
+	s := &spots{seen: map[spotID]*spot{}}
+	kept.Add("spots", s, (*spots).report, (*spots).shrink)
+	return s
+}
+
+// add counts a spot.
+func (s *spots) add(id spotID, open, idle time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.seen[id]
+	if at == nil {
+		if len(s.seen) >= maxSpots {
+			return
+		}
+		at = &spot{}
+		s.seen[id] = at
+	}
+	at.times++
+	at.open += open
+	at.idle += idle
+}
+
+// all returns the findings of the spots, in an order that does not depend on chance.
+func (s *spots) all() (all []Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, at := range s.seen {
+		f := Finding{Name: nameOf(id.text), SQL: id.text, Times: at.times, Open: at.open, Idle: at.idle}
+		f.locate(id.at)
+		switch id.kind {
+		case loopSpot:
+			f.Instead = instead(id.text)
+		case requestSpot:
+			f.Calls, f.Instead = manyCalls+1, insteadOfMany
+		case idleSpot:
+			f.Instead = "do what is slow before the transaction, or after it, as in txn.AfterCommit"
+		}
+		all = append(all, f)
+	}
+	slices.SortFunc(all, bySite)
+	return all
+}
+
+// bySite orders findings.
+func bySite(a, b Finding) int {
+	c := cmp.Or(a.Site.compare(b.Site), cmp.Compare(a.Calls, b.Calls), cmp.Compare(a.Open, b.Open), cmp.Compare(a.SQL, b.SQL))
+	for i := 0; c == 0 && i < min(len(a.Callers), len(b.Callers)); i++ {
+		c = a.Callers[i].compare(b.Callers[i])
+	}
+	return c
+}
+
+// compare orders frames.
+func (f Frame) compare(g Frame) int {
+	return cmp.Or(cmp.Compare(f.File, g.File), cmp.Compare(f.Line, g.Line), cmp.Compare(f.Function, g.Function))
+}
+
+// reset forgets everything, also what is seen at this moment: the next time comes.
+func (s *spots) reset() { s.shrink(0) }
+
+// spotBytes is what a spot takes besides its text, which its shape mostly has too.
+const spotBytes = 200
+
+// report says what is kept.
+func (s *spots) report() kept.Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return kept.Report{Entries: len(s.seen), Capacity: maxSpots, Bytes: int64(len(s.seen) * spotBytes)}
+}
+
+// shrink drops all but so many spots, which come back if they matter.
+func (s *spots) shrink(to int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.seen {
+		if len(s.seen) <= to {
+			return
+		}
+		delete(s.seen, id)
+	}
+}
+
+// transaction is the one that is open on a connection.
+type transaction struct {
+	open  bool
+	began time.Duration // by traced.Now
+	busy  time.Duration // of that time, with calls
+}
+
+// Each call of a connection says when it began and ended, and the state of the protocol says
+// behind each of them whether a transaction is open. So BEGIN and COMMIT need not be known
+// by their texts, nor whose they are. A transaction that is begun and ended in one call,
+// as in a batch, was never open between calls.
+
+// follow follows a transaction over a call that has ended, which took so long of the time
+// of the connection. Rows that the program works between keep it waiting.
+func (s *state) follow(conn *pgx.Conn, took, began, now time.Duration) {
+	open := conn.PgConn().TxStatus() != handle.StatusIdle
+	switch tx := &s.tx; {
+	case open && !tx.open:
+		*tx = transaction{true, began, took}
+	case tx.open:
+		tx.busy += took
+		tx.open = open
+		all := now - tx.began
+		if idle := all - tx.busy; !open && idle >= longIdle && idle > all/2 {
+			s.observer.spots.add(spotID{idleSpot, "", s.observer.end()}, all, idle)
+		}
+	}
+}
+
+// end returns where the program ends a transaction. Not all ends go through pgx's connection.
+func (t *tracer) end() callSite {
+	var stack [256]uintptr
+	at, _ := t.callSites.search(stack[:runtime.Callers(callersSkip, stack[:])], false)
+	return at
+}
