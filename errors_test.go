@@ -35,6 +35,16 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrConflict, pgError},
 		`unique constraint "customers_email_key" of table "customers" violated (email)`,
 	},
+	"another tenant": {
+		&smrt.TenantError{Table: "tickets", Column: "tenant_id", Row: 3, What: "entity", Err: smrt.ErrTenantMismatch},
+		[]error{smrt.ErrTenantMismatch},
+		`entity 3 of table "tickets", tenant column "tenant_id": of another tenant than that of the context`,
+	},
+	"no tenant": {
+		&smrt.TenantError{Table: "tickets", Column: "tenant_id", Row: -1, What: "context", Err: smrt.ErrNoTenant},
+		[]error{smrt.ErrNoTenant},
+		`table "tickets", tenant column "tenant_id": there is no tenant in the context: set one with smrt.WithTenant where the request begins`,
+	},
 	"left out": {
 		&smrt.LeftOutError{Table: "letters", Sent: 3, Written: -1, Err: pgError},
 		[]error{smrt.ErrLeftOut, pgError},

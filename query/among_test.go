@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -278,11 +279,11 @@ func TestWrongQueriesInside(t *testing.T) {
 		"a part twice":       query.Key[thing, whole]{a, a}.In(whole{}),
 	} {
 		for _, p := range []query.Predicate[thing]{p, query.Not(p)} {
-			_, err := things.Plan().Build(&plan.Request{List: "id", Spec: query.Where(p).Plan()})
+			_, err := things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(p).Plan()})
 			check.Error(t, name, err, smrt.ErrBadQuery)
 		}
 	}
-	_, err := things.Plan().Build(&plan.Request{List: "id", Spec: query.Where(plainDuos.In(plainDuo{"\x00", 1})).Plan()})
+	_, err := things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(plainDuos.In(plainDuo{"\x00", 1})).Plan()})
 	check.Error(t, "a text that cannot be", err, smrt.ErrInvalidText)
 }
 

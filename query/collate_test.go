@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestCollations(t *testing.T) {
 	if _, err := r.Find(ctx, all.OrderBy(query.Collate(thingName, `no"such`).Asc())); !errors.As(err, &server) || server.Code != "42704" {
 		t.Errorf("an unknown collation: %v", err)
 	}
-	_, err := things.Plan().Build(&plan.Request{List: "id", Spec: all.OrderBy(query.Collate(thingName, "").Asc()).Plan()})
+	_, err := things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: all.OrderBy(query.Collate(thingName, "").Asc()).Plan()})
 	check.Error(t, "an empty name", err, smrt.ErrBadQuery)
 }
 

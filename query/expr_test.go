@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"reflect"
@@ -120,13 +121,13 @@ func TestWrongExpressions(t *testing.T) {
 		"the zero Expr":               query.Expr[thing, int64]{}.Eq(1),
 		"the zero Expr as an operand": query.SQL[int64]("$1 + 1", query.Expr[thing, int64]{}).Eq(1),
 	} {
-		_, err := things.Plan().Build(&plan.Request{List: "id", Spec: query.Where(p).Plan()})
+		_, err := things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(p).Plan()})
 		check.Error(t, name, err, smrt.ErrBadQuery)
 	}
-	_, err := things.Plan().Build(&plan.Request{Verb: plan.Update, Spec: query.Where(thingID.Eq(1)).Plan(), Sets: []plan.Set{thingInt.SetExpr("$1", otherID).Plan()}})
+	_, err := things.Plan().Build(context.Background(), &plan.Request{Verb: plan.Update, Spec: query.Where(thingID.Eq(1)).Plan(), Sets: []plan.Set{thingInt.SetExpr("$1", otherID).Plan()}})
 	check.Error(t, "an assignment of another entity's column", err, smrt.ErrBadQuery)
 	var value *smrt.ValueError
-	_, err = things.Plan().Build(&plan.Request{List: "id", Spec: query.Where(query.SQL[string]("lower($1)", thingName).Eq("a\x00")).Plan()})
+	_, err = things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(query.SQL[string]("lower($1)", thingName).Eq("a\x00")).Plan()})
 	if !errors.As(err, &value) || value.Column != "lower($1)" {
 		t.Errorf("a text that cannot be stored: %v", err)
 	}
@@ -138,7 +139,7 @@ func TestExpressionsCostWhatColumnsCost(t *testing.T) {
 	twice := query.SQL[int32]("$1 * 2", thingInt)
 	build := func(x query.Expr[thing, int32]) float64 {
 		return check.Allocations(func() error {
-			_, err := things.Plan().Build(&plan.Request{List: "id", Spec: query.Where(x.Gt(5)).OrderBy(x.Asc()).Plan()})
+			_, err := things.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(x.Gt(5)).OrderBy(x.Asc()).Plan()})
 			return err
 		})
 	}

@@ -287,14 +287,14 @@ func FuzzPredicate(f *testing.F) {
 		s := &source{data: data}
 		q := s.query()
 		read := plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()}
-		if st, err := things.Plan().Build(&read); err == nil && strings.Contains(st.SQL, taint) {
+		if st, err := things.Plan().Build(context.Background(), &read); err == nil && strings.Contains(st.SQL, taint) {
 			t.Fatalf("a value is part of the SQL: %s", st.SQL)
 		}
 		p := s.predicate(2)
 		check := func(what string, err error) {
 			t.Helper()
 			if syntax[sqlState(err)] {
-				st, _ := things.Plan().Build(&read)
+				st, _ := things.Plan().Build(context.Background(), &read)
 				t.Fatalf("%s: %v: %v\n%s %v", what, err, errors.Unwrap(err), st.SQL, st.Args)
 			}
 			if err != nil && strings.Contains(err.Error(), taint) {

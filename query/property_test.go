@@ -268,7 +268,7 @@ func TestPredicatesMeanWhatGoMeans(t *testing.T) {
 // selectSQL is the text of a query on things.
 func selectSQL(t testing.TB, q query.Query[thing]) string {
 	t.Helper()
-	st, err := things.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
+	st, err := things.Plan().Build(context.Background(), &plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 	if err != nil {
 		t.Fatal(err)
 	}

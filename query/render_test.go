@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -26,7 +27,7 @@ import (
 // rendered is the statement of a request on things.
 func rendered(t testing.TB, r plan.Request) plan.Statement {
 	t.Helper()
-	st, err := things.Plan().Build(&r)
+	st, err := things.Plan().Build(context.Background(), &r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,16 +128,16 @@ func TestEnumsAreNotNull(t *testing.T) {
 	gold := shopdb.NullCustomerTier{CustomerTier: "gold", Valid: true}
 	for want, build := range map[string]func() (plan.Statement, error){
 		`SELECT id FROM "customers" WHERE "tier" <> $1`: func() (plan.Statement, error) {
-			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.Ne("gold")).Plan()})
+			return shop.Customers.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.Ne("gold")).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" <> ALL($1)`: func() (plan.Statement, error) {
-			return shop.Customers.Plan().Build(&plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.NotIn("gold")).Plan()})
+			return shop.Customers.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(shop.CustomerTierColumn.NotIn("gold")).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" IS DISTINCT FROM $1`: func() (plan.Statement, error) {
-			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(gold)).Plan()})
+			return nullable.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(tier.Ne(gold)).Plan()})
 		},
 		`SELECT id FROM "customers" WHERE "tier" IS NOT NULL`: func() (plan.Statement, error) {
-			return nullable.Plan().Build(&plan.Request{List: "id", Spec: query.Where(tier.Ne(shopdb.NullCustomerTier{})).Plan()})
+			return nullable.Plan().Build(context.Background(), &plan.Request{List: "id", Spec: query.Where(tier.Ne(shopdb.NullCustomerTier{})).Plan()})
 		},
 	} {
 		if st, err := build(); err != nil || st.SQL != want {
@@ -163,7 +164,7 @@ func TestQueriesAreValues(t *testing.T) {
 				if i%2 == 0 {
 					want = `/* x */ SELECT id FROM "things" WHERE "int" > $1 AND "big" > $2 AND "flag" = $3 ORDER BY "name" DESC FOR UPDATE NOWAIT`
 				}
-				st, err := things.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
+				st, err := things.Plan().Build(context.Background(), &plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 				if err != nil || st.SQL != want || i%2 == 1 && st.Args[2] != int16(i) {
 					t.Errorf("%s %v: %v", st.SQL, st.Args, err)
 					return
@@ -204,7 +205,7 @@ func TestOperandsAreCopied(t *testing.T) {
 	}
 	nested := query.Where(blobsOf.Eq(blobs))
 	specs["nested"] = func() plan.Statement {
-		st, err := rows.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: nested.Plan()})
+		st, err := rows.Plan().Build(context.Background(), &plan.Request{Verb: plan.Select, List: "id", Spec: nested.Plan()})
 		if err != nil {
 			t.Error(err)
 		}
@@ -256,7 +257,7 @@ func spelled(args []any) string {
 func TestPlanCache(t *testing.T) {
 	table := query.NewTable("things", func(t *thing) *int64 { return &t.ID }, query.PlanCacheSize[thing](3))
 	build := func(q query.Query[thing]) string {
-		st, err := table.Plan().Build(&plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
+		st, err := table.Plan().Build(context.Background(), &plan.Request{Verb: plan.Select, List: "id", Spec: q.Plan()})
 		if err != nil {
 			t.Error(err)
 		}
@@ -321,8 +322,8 @@ func TestShapesDiffer(t *testing.T) {
 	for i, q := range all {
 		for _, verb := range []plan.Verb{plan.Select, plan.Count, plan.Exists} {
 			r := plan.Request{Verb: verb, List: "id", Spec: q.Plan()}
-			got, err := shared.Plan().Build(&r)
-			want, err2 := fresh().Plan().Build(&r)
+			got, err := shared.Plan().Build(context.Background(), &r)
+			want, err2 := fresh().Plan().Build(context.Background(), &r)
 			if err != nil || err2 != nil || got.SQL != want.SQL || len(got.Args) != len(want.Args) {
 				t.Fatalf("%d: from the cache %s\nrendered %s\n%v %v", i, got.SQL, want.SQL, err, err2)
 			}

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestTrapEmptyEqDeletesAll(t *testing.T) {
 	t.Parallel()
 	for _, p := range []query.Predicate[thing]{query.And[thing](), thingID.NotIn(), query.Not(query.Or[thing]())} {
 		q := query.Where(p)
-		if _, err := things.Plan().Build(&plan.Request{Verb: plan.Delete, Spec: q.Plan()}); err == nil {
+		if _, err := things.Plan().Build(context.Background(), &plan.Request{Verb: plan.Delete, Spec: q.Plan()}); err == nil {
 			t.Errorf("%+v is not refused", p)
 		}
 	}

@@ -11,6 +11,46 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"a statement by key sees rows of the tenant", "../internal/table/owner.go",
+			`t.Tenant.Quoted+" = "+owner)`, `t.Tenant.Quoted+" = "+owner+" OR true")`,
+			"TestEveryMethodKeepsTenants",
+		},
+		{
+			"a statement by query sees rows of the tenant", "../internal/plan/owner.go",
+			`column[1:] + " = $"`, `"true OR " + column[1:] + " = $"`,
+			"TestEveryMethodKeepsTenants",
+		},
+		{
+			"a query without a tenant is refused", "../internal/plan/owner.go",
+			"	case acting.ID == nil && ctx.Value(anybody{}) != nil:", "	case acting.ID == nil:",
+			"TestEveryMethodKeepsTenants",
+		},
+		{
+			"an entity of another tenant is refused", "../internal/table/owner.go",
+			"case !o.All && !o.Owns(t.Tenant, p):", "case false:",
+			"TestTenantOfCreatedRows",
+		},
+		{
+			"a key of another tenant is refused", "../internal/table/owner.go",
+			"!o.Owns(t.KeyParts[i], keys.At(row))", "false",
+			"TestTenantInTheKey",
+		},
+		{
+			"the target of an upsert includes the tenant", "../internal/table/conflict.go",
+			"t.Tenant != nil && !slices.Contains(x.Target, t.Tenant)", "false",
+			"TestTenantOfCreatedRows",
+		},
+		{
+			"reads of two tenants do not meet", "../internal/crud/batching.go",
+			"who := [3]any{2: tenantOf(of)}", "who := [3]any{}",
+			"TestSharedReadsKeepTenants",
+		},
+		{
+			"a cursor is of a tenant", "../internal/crud/reads.go",
+			"of.All, of.ID)", "false, nil)",
+			"TestCursorOfAnotherTenant",
+		},
+		{
 			"an argument in two places is the same two wherever it is repeated", "../internal/plan/placeholder.go",
 			"repeated[int(at)]%len(all)]", "0]",
 			"TestRandomGroups",

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -50,7 +51,7 @@ func viewOf(b *crud.Bound, view reflect.Type, entity meta.Accessor, outputs []pl
 	}
 	var st plan.Statement
 	if err == nil { // before the first query: a view is a declaration
-		st, err = b.Table.Build(&plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: exprs})
+		st, err = b.Table.Build(plan.Anybody(context.Background()), &plan.Request{Verb: plan.Select, List: b.Rows.List, Exprs: exprs})
 	}
 	if err != nil {
 		return nil, err

@@ -87,6 +87,11 @@ func (u *work) planFor(ctx context.Context, db smrt.DB) (*planner, error) {
 	if err := u.check(); err != nil {
 		return nil, err
 	}
+	for _, o := range u.ops {
+		if o.table != nil && o.table.Tenant != nil {
+			return nil, &smrt.QueryError{Reason: "units do not carry tenants: rows of " + o.table.Name + ", declared with query.Tenant, are written by its repository"}
+		}
+	}
 	phases, err := u.phases()
 	if err != nil {
 		return nil, err

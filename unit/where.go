@@ -68,7 +68,7 @@ func (o *op) checkNone() error {
 	if !o.none() {
 		return nil
 	}
-	_, err := o.table.Build(o.where.request)
+	_, err := o.table.Build(plan.Anybody(context.Background()), o.where.request)
 	return o.table.Named(err)
 }
 

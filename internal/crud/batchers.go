@@ -69,6 +69,7 @@ func batcherOf(db smrt.DB, rows *table.Projection, s Batching, caller, callerHer
 	if here == nil || !here.all && !named {
 		return nil
 	}
+	named = named || rows.GetAny != "" // by the tenant
 	key := batcherKey{weak.Make(rows), s, codeOf(caller)}
 	known, ok := here.batchers.Load(key)
 	if !ok {

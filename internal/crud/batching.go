@@ -15,6 +15,7 @@ import (
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
 )
@@ -56,14 +57,16 @@ func newBatcher(s Batching, named bool) *batcher {
 // and a batch is sent after all of its reads have begun. A read under a
 // transaction is sent alone, and the handle refuses it if it should have been
 // part of the transaction.
-func (b *Bound) gateFor(ctx context.Context) *batch.Gate {
+//
+// Reads of two tenants never meet: what a batch reads is of one.
+func (b *Bound) gateFor(ctx context.Context, of plan.Owner) *batch.Gate {
 	if b.batcher == nil || ctx == nil || b.batcher.off.Load() || handle.ScopeOf(ctx) != nil {
 		return nil
 	}
 	if b.batcher.gate != nil {
 		return b.batcher.gate
 	}
-	if caller := b.callerOf(ctx); caller != nil {
+	if caller := b.callerOf(ctx, of); caller != nil {
 		return b.batcher.gates.Of(caller)
 	}
 	return nil
@@ -71,8 +74,8 @@ func (b *Bound) gateFor(ctx context.Context) *batch.Gate {
 
 // callerOf identifies the caller by all that names one. It returns nil if one of
 // them does not know the caller, who then shares with nobody.
-func (b *Bound) callerOf(ctx context.Context) any {
-	var who [2]any
+func (b *Bound) callerOf(ctx context.Context, of plan.Owner) any {
+	who := [3]any{2: tenantOf(of)}
 	for i, name := range []func(context.Context) any{b.caller, b.callerHere} {
 		if name == nil {
 			continue
@@ -82,6 +85,14 @@ func (b *Bound) callerOf(ctx context.Context) any {
 		}
 	}
 	return who
+}
+
+// tenantOf tells the tenants of callers apart, and each from all.
+func tenantOf(of plan.Owner) any {
+	if of.All {
+		return plan.Owner{All: true}
+	}
+	return of.ID
 }
 
 // leave ends a read that the caller has made by itself.
@@ -94,7 +105,11 @@ func leave(g *batch.Gate) {
 // the caller has to read them by itself, and then leave the gate. The caller
 // does not change owned keys after it has returned; others are copied.
 func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, owned bool) (found []unsafe.Pointer, alone *batch.Gate, err error) {
-	gate := b.gateFor(ctx)
+	of, err := b.Table.OwnKeys(ctx, keys, owned)
+	if err != nil {
+		return nil, nil, err
+	}
+	gate := b.gateFor(ctx, of)
 	if gate == nil || gate.Enter() {
 		return nil, gate, nil
 	}
@@ -110,7 +125,7 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, o
 	if !owned {
 		keys = copyKeys(b.Table, keys)
 	}
-	r := &read{db: b.DB, table: b.Table, rows: b.Rows, view: view, keys: keys}
+	r := &read{db: b.DB, table: b.Table, rows: b.Rows, view: view, keys: keys, of: of}
 	r.Size, r.Payload = keys.N, r
 	turn, err = gate.Join(ctx, &r.Call)
 	switch {
@@ -138,6 +153,7 @@ type read struct {
 	rows  *table.Projection
 	view  byRows
 	keys  table.Rows
+	of    plan.Owner       // whose rows: all reads of a batch have the same
 	found []unsafe.Pointer // a struct for each key, nil where there is no row
 	err   error
 }

@@ -68,13 +68,17 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
 		return nil, err
 	}
+	of, err := b.Table.OwnKeys(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
 	if keys.N == 0 {
 		return []unsafe.Pointer{}, nil
 	}
 	found := table.Slab{Of: &b.Rows.Structs, Expect: keys.N}
 	view := b.viewed()
 	if view != nil || !exact(b.Table) {
-		w := combined{table: b.Table, as: b.Rows, reads: []*read{{db: b.DB, keys: keys, view: view}}, suffix: suffix, rows: &found}
+		w := combined{table: b.Table, as: b.Rows, reads: []*read{{db: b.DB, keys: keys, view: view, of: of}}, suffix: suffix, rows: &found}
 		if err := w.byPosition(ctx); err == nil {
 			return w.reads[0].found, nil
 		} else if err != errNoArray { //nolint:errorlint // this very value is the sign
@@ -88,8 +92,8 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if err != nil {
 		return nil, err
 	}
-	sql := "SELECT " + b.Table.Self.List + " FROM " + b.Table.Quoted + " WHERE " + where + b.Table.NotDeleted() + suffix
-	rows, err := b.DB.Query(ctx, traced.Pass(sql, b.Table.Name, "get"), args...)
+	sql := "SELECT " + b.Table.Self.List + " FROM " + b.Table.Quoted + " WHERE " + where + b.Table.AndSeen(b.Table.OfOwner(table.Inputs{}, of, len(args))) + suffix
+	rows, err := b.DB.Query(ctx, traced.Pass(sql, b.Table.Name, "get"), of.AppendArg(args)...)
 	if err != nil {
 		return nil, err
 	}

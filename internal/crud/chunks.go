@@ -54,7 +54,7 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
 	}
-	st, err := b.Table.Build(b.request(s.OrEmpty()))
+	st, err := b.Table.Build(ctx, b.request(s.OrEmpty()))
 	if err != nil || s.OrEmpty().Empty() {
 		return fail(b.Table.Named(err))
 	}

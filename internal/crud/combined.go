@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
 )
@@ -55,6 +56,9 @@ func exact(t *table.Table) bool {
 
 // db is the handle: all reads of a batch have the same.
 func (w *combined) db() smrt.DB { return w.reads[0].db }
+
+// of is whose rows are read: all reads of a batch have the same.
+func (w *combined) of() plan.Owner { return w.reads[0].of }
 
 // collect finds the different keys, and returns the index of each. Equal keys
 // of one caller are neighbours in their chain.
@@ -115,7 +119,7 @@ func (w *combined) byNumber(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := w.db().Query(ctx, numberedSQL(t), keys)
+	rows, err := w.db().Query(ctx, numberedSQL(t, w.of()), w.of().AppendArg([]any{keys})...)
 	if err != nil {
 		return err
 	}
@@ -227,10 +231,10 @@ func ordinal(rows pgx.Rows) (int32, error) {
 
 // numberedSQL is the statement that reads by a list of numbers. It is that of
 // GetMany.
-func numberedSQL(t *table.Table) string {
-	return t.Statement([]byte{'n'}, func() *table.Statement {
+func numberedSQL(t *table.Table, of plan.Owner) string {
+	return t.Statement(of.AppendKey([]byte{'n'}), func() *table.Statement {
 		return &table.Statement{SQL: "SELECT " + t.Self.List + " FROM " + t.Quoted + " WHERE " +
-			t.Key[0].Column.Quoted + " = ANY($1)" + t.NotDeleted(), Operation: "get"}
+			t.Key[0].Column.Quoted + " = ANY($1)" + t.AndSeen(t.OfOwner(table.Inputs{}, of, 1)), Operation: "get"}
 	}).SQL
 }
 
@@ -239,15 +243,15 @@ func (w *combined) open(ctx context.Context, types []table.ArrayType, keys []any
 	if view := w.reads[0].view; view != nil {
 		return view(ctx, types, keys)
 	}
-	return w.db().Query(ctx, positionedSQL(w.table, types, w.suffix), keys...)
+	return w.db().Query(ctx, positionedSQL(w.table, types, w.of(), w.suffix), w.of().AppendArg(keys)...)
 }
 
 // positionedSQL is the statement that reads by rows of keys. The position has a
 // name that no column has, so that an order by the key is one.
-func positionedSQL(t *table.Table, types []table.ArrayType, suffix string) string {
-	key := table.AppendArrayTypes(append([]byte{'g'}, suffix...), types)
+func positionedSQL(t *table.Table, types []table.ArrayType, of plan.Owner, suffix string) string {
+	key := of.AppendKey(table.AppendArrayTypes(append([]byte{'g'}, suffix...), types))
 	return t.Statement(key, func() *table.Statement {
-		in, list := t.ManyRows(t.KeyColumns(), types, true), ""
+		in, list := t.OfOwner(t.ManyRows(t.KeyColumns(), types, true), of, len(types)), ""
 		for _, col := range t.Struct.Columns {
 			list += ", t." + col.Quoted
 		}

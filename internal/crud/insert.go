@@ -66,10 +66,20 @@ func (w *insertion) insertOn(ctx context.Context, b *Bound) error {
 // server could not read what was copied, because the table was altered, they
 // are inserted after all; inside a transaction, which is aborted then, the
 // first error is the one that is returned.
-func (w *insertion) run(ctx context.Context) error {
+func (w *insertion) run(ctx context.Context) (err error) {
 	if err := w.Table.NeedWritable(ctx, w.DB); err != nil || w.rows.N == 0 {
 		return err
 	}
+	if w.conflict != nil {
+		if err := w.conflict.Check(w.Table); err != nil {
+			return err
+		}
+	}
+	filled, err := w.Table.Fill(ctx, w.rows, false)
+	if err != nil {
+		return err
+	}
+	defer filled.Undo(&err)
 	if err := w.checkRules(); err != nil {
 		return err
 	}
@@ -104,14 +114,11 @@ func (w *insertion) run(ctx context.Context) error {
 	return w.explain(ctx, err)
 }
 
-// checkRules refuses rows that break rules of the table. A conflict that makes no
-// sense comes first, because they depend on it.
+// checkRules refuses rows that break rules of the table. They depend on the
+// conflict, which was checked before.
 func (w *insertion) checkRules() error {
 	if w.conflict == nil {
 		return w.rules.Create(w.rows)
-	}
-	if err := w.conflict.Check(w.Table); err != nil {
-		return err
 	}
 	return w.rules.Upsert(w.rows, w.conflict)
 }

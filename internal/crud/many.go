@@ -39,6 +39,11 @@ func (b *Bound) updateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 			return 0, err
 		}
 	}
+	filled, err := b.Table.Fill(ctx, w.rows, false)
+	if err != nil {
+		return 0, err
+	}
+	defer filled.Undo(&err)
 	if err := b.rules.Update(w.rows); err != nil {
 		return 0, err
 	}
@@ -96,24 +101,6 @@ func (w *bulk) updates() ([]part, error) {
 	return w.asArrays(st, types, w.rows.Sorted(w.Table.KeyColumns(), nil))
 }
 
-// tally reports how many rows were written, and which were not.
-func (b *Bound) tally(ctx context.Context, rows table.Rows, written []bool) (int64, error) {
-	var n int64
-	var missed []int
-	for i, ok := range written {
-		if ok {
-			n++
-		} else {
-			missed = append(missed, i)
-		}
-	}
-	if len(missed) == 0 {
-		return n, nil
-	}
-	e := &smrt.IncompleteError{Table: b.Table.Name, Rows: missed, Err: b.missingOrStale(ctx, rows.At(missed[0]))}
-	return n, e
-}
-
 // DeleteMany deletes the rows with the n keys at base, softly where that is
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
@@ -130,23 +117,32 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || keys.N == 0 {
 		return 0, err
 	}
+	of, err := b.Table.OwnKeys(ctx, keys, false)
+	if err != nil {
+		return 0, err
+	}
 	where, args, err := b.keyList(ctx, keys)
 	if err != nil {
 		return 0, err
 	}
-	tag, err := b.DB.Exec(ctx, traced.Pass(b.Table.DeleteSQL(table.Inputs{}, where+b.Table.NotDeleted(), false), b.Table.Name, "delete"), args...)
+	where += b.Table.AndSeen(b.Table.OfOwner(table.Inputs{}, of, len(args)))
+	tag, err := b.DB.Exec(ctx, traced.Pass(b.Table.DeleteSQL(table.Inputs{}, where, false), b.Table.Name, "delete"), of.AppendArg(args)...)
 	return tag.RowsAffected(), err
 }
 
 // Delete deletes the row with the key at key.
 func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
 	defer b.wrap(ctx, "delete", &err)
-	shape := [2]byte{'k'}
+	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
+	if err != nil {
+		return err
+	}
+	shape := [3]byte{'k'}
 	if hard || b.Table.SoftDelete == nil {
 		shape[1] = 'h'
 	}
-	st := b.Table.Statement(shape[:], func() *table.Statement { return b.Table.DeleteStatement(shape[1] == 'h') })
-	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, st.SQL) })
+	st := b.Table.Statement(of.AppendKey(shape[:2]), func() *table.Statement { return b.Table.DeleteStatement(of, shape[1] == 'h') })
+	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
 }
 
 // Restore undoes the soft delete of the row with the key at key.
@@ -158,26 +154,12 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	if b.Table.SoftDelete == nil {
 		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
 	}
-	return b.again(func(on *Bound) error {
-		return on.execByKey(ctx, key, b.Table.Statement([]byte{'r'}, b.Table.RestoreStatement).SQL)
-	})
-}
-
-// execByKey runs a statement whose arguments are the key at key. It must write
-// a row.
-func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, sql string) error {
-	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
-		return err
-	}
-	args, err := b.Table.KeyArgs(key)
+	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
 	if err != nil {
 		return err
 	}
-	tag, err := b.DB.Exec(ctx, sql, args...)
-	if err == nil && tag.RowsAffected() == 0 {
-		return smrt.ErrNotFound
-	}
-	return err
+	st := b.Table.Statement(of.AppendKey([]byte{'r'}), func() *table.Statement { return b.Table.RestoreStatement(of) })
+	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
 }
 
 // Patch assigns columns of the row with the key at key.
@@ -187,6 +169,9 @@ func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) 
 		return err
 	}
 	if err := b.Table.KeepsKey(sets); err != nil {
+		return err
+	}
+	if _, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true); err != nil {
 		return err
 	}
 	args, err := b.Table.KeyArgs(key)
@@ -252,7 +237,7 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 	if err := b.Table.NeedWritable(ctx, b.DB); err != nil {
 		return 0, err
 	}
-	st, err := b.Table.Build(r)
+	st, err := b.Table.Build(ctx, r)
 	if err != nil {
 		return 0, b.Table.Named(err)
 	}
@@ -335,6 +320,11 @@ func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.S
 	if err := b.Table.KeepsKey(sets); err != nil {
 		return err
 	}
+	filled, err := b.Table.Fill(ctx, b.Table.Entities(p, 1), true)
+	if err != nil {
+		return err
+	}
+	defer filled.Undo(&err)
 	s, err := b.Table.CurrentSpec(p)
 	if err != nil {
 		return err
@@ -375,6 +365,11 @@ func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *pla
 	if len(x.Update) > 0 {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Update, or use Upsert"}
 	}
+	filled, err := b.Table.Fill(ctx, b.Table.Entities(p, 1), true)
+	if err != nil {
+		return false, err
+	}
+	defer filled.Undo(&err)
 	if err := b.rules.Upsert(b.Table.Entities(p, 1), (*table.Conflict)(x)); err != nil {
 		return false, err
 	}

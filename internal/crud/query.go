@@ -34,10 +34,14 @@ func (b *Bound) getOnce(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer
 	if err != nil {
 		return nil, err
 	}
+	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
+	if err != nil {
+		return nil, err
+	}
 	if len(b.Rows.Exprs) > 0 { // whose values are part of the statement
 		return b.onlyHere(ctx, b.Table.KeySpec(args))
 	}
-	rows, err := b.DB.Query(ctx, b.Rows.Get, args...)
+	rows, err := b.DB.Query(ctx, b.Rows.GetOf(of), of.AppendArg(args)...)
 	if err != nil {
 		return nil, b.Table.Explain(ctx, b.DB, err, args, b.Table.KeyParts)
 	}
@@ -137,7 +141,7 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return nil, err
 	}
-	st, err := b.Table.Build(r)
+	st, err := b.Table.Build(ctx, r)
 	if err != nil || r.Spec.Empty() && (r.Groups == nil || r.Groups.Keyed()) {
 		return nil, b.Table.Named(err)
 	}
@@ -184,7 +188,7 @@ func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) erro
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return err
 	}
-	st, err := b.Table.Build(r)
+	st, err := b.Table.Build(ctx, r)
 	if err != nil {
 		return b.Table.Named(err)
 	}
@@ -279,7 +283,8 @@ func (b *Bound) count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 		return 0, &smrt.QueryError{Reason: "rows that are counted cannot be locked"}
 	}
 	if s.Empty() && s.Err == nil && ctx != nil {
-		return 0, nil
+		_, err = b.Table.Owner(ctx)
+		return 0, err
 	}
 	err = b.scalar(ctx, &plan.Request{Verb: plan.Count, Spec: s}, &n)
 	return n, err
@@ -289,7 +294,8 @@ func (b *Bound) count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 func (b *Bound) exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	s = s.OrEmpty()
 	if s.Empty() && s.Err == nil && ctx != nil {
-		return false, nil
+		_, err = b.Table.Owner(ctx)
+		return false, err
 	}
 	err = b.scalar(ctx, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
 	return ok, err

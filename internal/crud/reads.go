@@ -3,6 +3,8 @@ package crud
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -260,6 +262,13 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r keyset.Request) (*ke
 		return nil, &smrt.QueryError{Reason: "the order of a page is read from whole entities: page the repository, or a View, not a Select"}
 	}
 	p := &keyset.Pager{Table: b.Table.Table.Table, Secrets: b.Secrets}
+	of, err := b.Table.Owner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if of.All || of.Bound() { // a cursor of one tenant is none for another
+		p.Within = func(w io.Writer) { fmt.Fprintf(w, "tenant %t %v", of.All, of.ID) }
+	}
 	return p.Window(ctx, s, r)
 }
 

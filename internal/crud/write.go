@@ -20,10 +20,15 @@ func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
 }
 
-func (b *Bound) insert(ctx context.Context, p unsafe.Pointer) error {
+func (b *Bound) insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
+	filled, err := b.Table.Fill(ctx, b.Table.Entities(p, 1), true)
+	if err != nil {
+		return err
+	}
+	defer filled.Undo(&err)
 	if err := b.rules.Create(b.Table.Entities(p, 1)); err != nil {
 		return err
 	}
@@ -129,7 +134,7 @@ func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 	return o, err
 }
 
-func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (Outcome, error) {
+func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	x := (*table.Conflict)(conflict.OrEmpty())
 	if err := b.writableEntity(ctx, p); err != nil {
 		return Unchanged, err
@@ -137,6 +142,11 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 	if err := x.Check(b.Table); err != nil {
 		return Unchanged, err
 	}
+	filled, err := b.Table.Fill(ctx, b.Table.Entities(p, 1), true)
+	if err != nil {
+		return Unchanged, err
+	}
+	defer filled.Undo(&err)
 	if err := b.rules.Upsert(b.Table.Entities(p, 1), x); err != nil {
 		return Unchanged, err
 	}
@@ -179,7 +189,7 @@ func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	return b.again(func(on *Bound) error { return on.update(ctx, p) })
 }
 
-func (b *Bound) update(ctx context.Context, p unsafe.Pointer) error {
+func (b *Bound) update(ctx context.Context, p unsafe.Pointer) (err error) {
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
@@ -189,6 +199,11 @@ func (b *Bound) update(ctx context.Context, p unsafe.Pointer) error {
 	if err := b.Table.NeedKeyValue(p, -1); err != nil {
 		return err
 	}
+	filled, err := b.Table.Fill(ctx, b.Table.Entities(p, 1), true)
+	if err != nil {
+		return err
+	}
+	defer filled.Undo(&err)
 	if err := b.rules.Update(b.Table.Entities(p, 1)); err != nil {
 		return err
 	}
@@ -209,9 +224,13 @@ func (b *Bound) missingOrStale(ctx context.Context, p unsafe.Pointer) error {
 	for i, k := range b.Table.Key {
 		args[i], _ = k.Column.Arg(p) // passed before
 	}
+	of, err := b.Table.Owner(ctx)
+	if err != nil {
+		return err
+	}
 	var exists bool
-	sql := "SELECT EXISTS (SELECT 1 FROM " + b.Table.Quoted + " WHERE " + b.Table.LiveKeyCondition() + ")"
-	err := b.DB.QueryRow(ctx, traced.Pass(sql, b.Table.Name, "exists"), args...).Scan(&exists)
+	sql := "SELECT EXISTS (SELECT 1 FROM " + b.Table.Quoted + " WHERE " + b.Table.WhereKey(b.Table.OneKey(of), true) + ")"
+	err = b.DB.QueryRow(ctx, traced.Pass(sql, b.Table.Name, "exists"), of.AppendArg(args)...).Scan(&exists)
 	switch {
 	case err != nil:
 		return err
@@ -232,4 +251,39 @@ func (b *Bound) readInto(ctx context.Context, p unsafe.Pointer, rows pgx.Rows, o
 	}
 	b.keepWritten(ctx, r.Written, err)
 	return n, err
+}
+
+// tally reports how many rows were written, and which were not.
+func (b *Bound) tally(ctx context.Context, rows table.Rows, written []bool) (int64, error) {
+	var n int64
+	var missed []int
+	for i, ok := range written {
+		if ok {
+			n++
+		} else {
+			missed = append(missed, i)
+		}
+	}
+	if len(missed) == 0 {
+		return n, nil
+	}
+	e := &smrt.IncompleteError{Table: b.Table.Name, Rows: missed, Err: b.missingOrStale(ctx, rows.At(missed[0]))}
+	return n, e
+}
+
+// execByKey runs a statement whose arguments are the key at key, and the tenant if
+// one is bound. It must write a row.
+func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, of plan.Owner, sql string) error {
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
+		return err
+	}
+	args, err := b.Table.KeyArgs(key)
+	if err != nil {
+		return err
+	}
+	tag, err := b.DB.Exec(ctx, sql, of.AppendArg(args)...)
+	if err == nil && tag.RowsAffected() == 0 {
+		return smrt.ErrNotFound
+	}
+	return err
 }

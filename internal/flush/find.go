@@ -2,6 +2,7 @@ package flush
 
 import (
 	"cmp"
+	"context"
 	"reflect"
 	"strconv"
 	"strings"
@@ -138,7 +139,7 @@ func (s *Step) patchOne() (Statement, error) {
 		}
 		args[i] = v
 	}
-	st, err := t.Build(&plan.Request{Verb: plan.Update, Spec: t.KeySpec(args), Sets: t.WithOwn(s.Sets)})
+	st, err := t.Build(plan.Anybody(context.Background()), &plan.Request{Verb: plan.Update, Spec: t.KeySpec(args), Sets: t.WithOwn(s.Sets)})
 	if err != nil {
 		return Statement{}, t.Named(err)
 	}

@@ -291,8 +291,8 @@ func (l *Load) onVia(condition string) string {
 		terms[i] = "smrt_r.smrt_k" + strconv.Itoa(i) + " = smrt_j." + c.Quoted
 	}
 	text := ") AS smrt_r ON " + strings.Join(terms, " AND ") + " WHERE " + condition
-	if c := l.Via.Table.SoftDelete; c != nil {
-		text += " AND smrt_j." + c.Quoted + " IS NULL"
+	if seen := l.Via.Table.Seen("smrt_j."); seen != "" {
+		text += " AND " + seen
 	}
 	return text
 }
@@ -339,6 +339,7 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 	if f.before != "" {
 		r.Envelope = &plan.Envelope{Before: f.before, After: f.after, AfterArgs: f.limit, List: f.outer, Row: f.row, Columns: l.shape.columns}
 	}
+	r.Tables = l.texts()
 	switch f.keysIn {
 	case inBefore:
 		if r.Envelope.BeforeArgs = args; f.onTheWay != nil {
@@ -356,6 +357,21 @@ func (l *Load) request(f *form, g *groups) (*plan.Request, error) {
 		r.AndThen = &plan.Node{Op: plan.Raw, SQL: f.condition}
 	}
 	return r, nil
+}
+
+// texts returns the tables whose rows the text of a form sees, besides the query's:
+// the join table, and those of the steps of a recursion.
+func (l *Load) texts() (tables []*plan.Table) {
+	if l.Via != nil {
+		tables = append(tables, l.Via.Table)
+	}
+	if l.Steps != nil {
+		tables = append(tables, l.Child)
+		if via := l.Steps.Of.Via; via != nil {
+			tables = append(tables, via.Table)
+		}
+	}
+	return tables
 }
 
 // arguments returns the keys as one array for each column.

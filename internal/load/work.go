@@ -65,7 +65,7 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := j.load.core.Build(r)
+	st, err := j.load.core.Build(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,14 @@ func (t *Table) checkRoles() error {
 	for _, k := range t.Key {
 		has[k.Column] = "part of the key"
 	}
+	if err := t.checkTenant(); err != nil {
+		return err
+	}
 	for _, r := range t.roles() {
 		for _, c := range r.columns {
+			if c == t.Tenant {
+				return fmt.Errorf("column %q says whose row it is and cannot have a role besides, here %s", c.Name, r.name)
+			}
 			switch first := has[c]; {
 			case first == "part of the key" && r.name == "Default":
 				return fmt.Errorf("column %q is part of the key: declare it with KeyByDatabase, not as a Default", c.Name)
@@ -60,6 +66,20 @@ func (t *Table) checkRoles() error {
 		return err
 	}
 	return t.checkRules()
+}
+
+// checkTenant refuses a column that cannot say whose row it is.
+func (t *Table) checkTenant() error {
+	if t.Tenant == nil {
+		return nil
+	}
+	switch t.Tenant.Encode {
+	case KindInt16, KindInt32, KindInt64, KindString, KindUUID:
+		if !t.Tenant.Ptr {
+			return nil
+		}
+	}
+	return fmt.Errorf("tenant column %q must be an integer, a string or a UUID, and no pointer, not %s", t.Tenant.Name, t.Tenant.Type)
 }
 
 // checkReadOnly refuses what is said of writes to a table that is only read.

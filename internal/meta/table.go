@@ -57,6 +57,7 @@ type Table struct {
 	MayLeaveOut  bool // triggers leave out rows that are inserted
 	ReadOnly     bool // views
 	SoftDelete   *Column
+	Tenant       *Column // says whose row it is
 	CreatedAt    *Column
 	UpdatedAt    *Column
 	Version      *Column

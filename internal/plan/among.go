@@ -156,7 +156,7 @@ func (w *renderer) values(n *Node) sq.SelectBuilder {
 	t, s := n.Link.Table, n.B.(*Spec)
 	w.scope = scope{alias: t.Quoted}
 	q := sq.Select().Column(sq.Expr("? AS smrt_v", w.column(n.A.(*meta.Column)))).From(escape(t.Quoted))
-	if sql := t.deletedCondition("", s.Deleted); sql != "" {
+	if sql := t.seenCondition("", s.Deleted); sql != "" {
 		q = q.Where(sql)
 	}
 	if len(n.Kids) > 0 {

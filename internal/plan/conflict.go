@@ -92,13 +92,17 @@ func (x *Conflict) described() *Conflict {
 	if len(b.args) > 0 {
 		b.fail(errConflictValue)
 	}
+	if len(b.owned) > 0 {
+		b.fail(errConflictTenant)
+	}
 	x.Shape, x.Offered, x.Err = string(b.key), *b.offered, cmp.Or(x.Err, b.err)
 	return x
 }
 
 var (
-	errNoSets        error = &smrt.QueryError{Reason: "Set of OnConflict needs at least one assignment"}
-	errConflictValue error = &smrt.QueryError{
+	errNoSets         error = &smrt.QueryError{Reason: "Set of OnConflict needs at least one assignment"}
+	errConflictTenant error = &smrt.QueryError{Reason: "Set and UpdateIf of OnConflict cannot look at rows of tables with tenants"}
+	errConflictValue  error = &smrt.QueryError{
 		Reason: "Set and UpdateIf of OnConflict take no values: put the value into the entity and use Excluded of its column, or write a constant into the text of SQL or Raw",
 	}
 )

@@ -9,6 +9,6 @@ func SplitRaw(sql string, args int) (string, []int, error) {
 
 // Render renders a request for which so many arguments were collected.
 func Render(t *Table, r *Request, args int) error {
-	_, err := render(t, r, args)
+	_, err := render(t, r, &builder{args: make([]any, args)})
 	return err
 }

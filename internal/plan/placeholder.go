@@ -77,3 +77,15 @@ func (w *renderer) arg() any {
 	}
 	return index(w.next - 1)
 }
+
+// arrange puts the arguments in the order of the placeholders.
+func (p *rendered) arrange(args []any) []any {
+	if p.order == nil {
+		return args
+	}
+	out := make([]any, len(p.order))
+	for i, j := range p.order {
+		out[i] = args[j]
+	}
+	return out
+}

@@ -62,7 +62,7 @@ func (r *Recursion) rows(conditions ...string) string {
 		}
 	}
 	text := "(SELECT " + strings.Join(list, ", ") + " FROM " + t.Quoted
-	if all := joinedBy(" AND ", append(conditions, t.deleted("", r.Step.Deleted))...); all != "" {
+	if all := joinedBy(" AND ", append(conditions, t.seen("", r.Step.Deleted))...); all != "" {
 		text += " WHERE " + all
 	}
 	return text + ") AS smrt_s"
@@ -82,7 +82,7 @@ func (r *Recursion) arrive(values []string, conditions string) string {
 // via is the condition that columns of the join table have values, in a row that
 // is not deleted.
 func (r *Recursion) via(columns []*meta.Column, values []string) string {
-	return joinedBy(" AND ", meta.AllEqual(meta.Qualified("smrt_v.", columns), values), r.Via.Table.deleted("smrt_v.", r.Via.Deleted))
+	return joinedBy(" AND ", meta.AllEqual(meta.Qualified("smrt_v.", columns), values), r.Via.Table.seen("smrt_v.", r.Via.Deleted))
 }
 
 // Forward returns the query for the keys of the rows that are reached, and for the

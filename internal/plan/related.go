@@ -90,6 +90,7 @@ func (b *builder) envelope(e *Envelope) {
 // another declaration have other numbers, and may say nothing of soft deletion.
 func (b *builder) links(l *Link) {
 	b.fail(l.Table.checkDeleted(l.Deleted))
+	b.owns(l.Table)
 	b.key = binary.AppendUvarint(b.key, l.Table.id)
 	b.byte(byte(l.Deleted))
 	b.uvarint(len(l.Inner))
@@ -153,7 +154,7 @@ func (w *renderer) selected(n *Node) sq.Sqlizer {
 		on[i] = escape(w.scope.column(c)) + " = " + alias + ".smrt_k" + strconv.Itoa(i)
 	}
 	q := sq.Select().From(escape(t.Quoted)).JoinClause(sq.Expr("JOIN (?) AS "+alias+" ON "+strings.Join(on, " AND "), keys))
-	if sql := t.deletedCondition("", n.Link.Deleted); sql != "" {
+	if sql := t.seenCondition("", n.Link.Deleted); sql != "" {
 		q = q.Where(sql)
 	}
 	if len(n.Kids) > 0 {
@@ -198,6 +199,9 @@ func (w *renderer) rowsOf(l *Link, alias string, outer scope, c *JoinedColumn) (
 	if l.Table.SoftDelete != nil {
 		needed = append(needed, l.Table.SoftDelete)
 	}
+	if l.Table.Tenant != nil {
+		needed = append(needed, l.Table.Tenant)
+	}
 	compared = make([]string, len(c.Order))
 	for i, o := range c.Order {
 		if o.Column.Expr == nil {
@@ -232,19 +236,18 @@ func (w *renderer) linked(q sq.SelectBuilder, l *Link, alias string, outer scope
 	for i := range l.Inner {
 		q = q.Where(escape(alias + "." + l.Inner[i].Quoted + " = " + outer.column(l.Outer[i])))
 	}
-	if sql := l.Table.deletedCondition(alias+".", l.Deleted); sql != "" {
+	if sql := l.Table.seenCondition(alias+".", l.Deleted); sql != "" {
 		q = q.Where(sql)
 	}
 	return q
 }
 
-// deletedCondition returns the condition that a row is deleted or not, empty if
-// it may be either. The qualifier stands in front of the column.
-func (t *Table) deletedCondition(qualifier string, d Deleted) string {
-	return escape(t.deleted(qualifier, d))
+// seenCondition is seen as a text of squirrel's.
+func (t *Table) seenCondition(qualifier string, d Deleted) string {
+	return escape(t.seen(qualifier, d))
 }
 
-// deleted is deletedCondition as a text that is not squirrel's yet.
+// deleted is the part of seen for rows that are deleted softly.
 func (t *Table) deleted(qualifier string, d Deleted) string {
 	switch {
 	case t.SoftDelete == nil || d == WithDeleted:

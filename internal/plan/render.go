@@ -32,7 +32,8 @@ type renderer struct {
 // render turns a shape into SQL. Everything that reaches squirrel as text is
 // an identifier from the table's declaration or a constant of the program, with
 // question marks escaped; placeholders are numbered once, at the end.
-func render(t *Table, r *Request, args int) (*rendered, error) {
+func render(t *Table, r *Request, b *builder) (*rendered, error) {
+	args := len(b.args) - b.bound
 	w := &renderer{scope: scope{alias: t.Quoted}}
 	var statement sq.Sqlizer
 	switch r.Verb {
@@ -62,7 +63,10 @@ func render(t *Table, r *Request, args int) (*rendered, error) {
 		return nil, &smrt.QueryError{Reason: err.Error()}
 	}
 	sql, order := placed(sql, places)
-	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, args)}, nil
+	if sql, order, err = b.bindMarks(sql, order, 0); err != nil {
+		return nil, err
+	}
+	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, len(b.args))}, nil
 }
 
 func lostCount(collected, rendered int) error {
@@ -218,7 +222,7 @@ func (w *renderer) set(t *Table, s *Set) sq.Sqlizer {
 // side.
 func (w *renderer) conditions(t *Table, r *Request) []sq.Sqlizer {
 	var out []sq.Sqlizer
-	if sql := t.deletedCondition("", r.Spec.Deleted); sql != "" {
+	if sql := t.seenCondition("", r.Spec.Deleted); sql != "" {
 		out = append(out, sq.Expr(sql))
 	}
 	nodes := r.Spec.Where

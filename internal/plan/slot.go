@@ -105,6 +105,9 @@ func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (State
 	if t.Params+len(b.args)-len(given) > maxArgs {
 		b.fail(errTooManyArgs)
 	}
+	if len(b.owned) > 0 {
+		b.fail(errSlotTenant)
+	}
 	if b.err != nil {
 		return Statement{}, b.err
 	}
@@ -122,6 +125,8 @@ func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (State
 	return Statement{SQL: p.sql, Args: b.args}, nil
 }
 
+var errSlotTenant = &smrt.QueryError{Reason: "slots do not carry tenants: a table declared with query.Tenant is read by its repository"}
+
 // check refuses what no place takes, and what depends on values.
 func (f *Fill) check(t *Template) error {
 	s := f.Spec
@@ -129,6 +134,8 @@ func (f *Fill) check(t *Template) error {
 		return err
 	}
 	switch {
+	case f.Table.Tenant != nil:
+		return errSlotTenant
 	case s.Deleted != WithoutDeleted:
 		return &smrt.QueryError{Reason: "WithDeleted and OnlyDeleted have no slot: whether deleted rows are seen is for the statement to say"}
 	case s.HasOffset:

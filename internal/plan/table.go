@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ type Request struct {
 	Envelope *Envelope
 	Joined   []*JoinedColumn // further columns, called smrt_s0, smrt_s1, ...
 	Groups   *Groups         // of a GroupBy
+	Tables   []*Table        // whose rows the text of the envelope sees
 	Exprs    []*meta.Column  // expressions that are selected after List
 
 	Operation string // what observers call it; empty: by Verb
@@ -84,7 +86,11 @@ const usualArgs = 8
 
 // Build returns the statement of r. It checks every argument, so that a bad
 // one is refused before a connection is taken.
-func (t *Table) Build(r *Request) (Statement, error) { return t.BuildAs(r, nil) }
+//
+// Of tables with tenants the statement sees the rows of the tenant of ctx.
+func (t *Table) Build(ctx context.Context, r *Request) (Statement, error) {
+	return t.BuildAs(ctx, r, nil)
+}
 
 // Conversion returns what is sent for the operand of a column, whose table need
 // not be that of the statement.
@@ -92,7 +98,7 @@ type Conversion func(t *Table, c *meta.Column, arg any) any
 
 // BuildAs does what Build does, and sends what as returns for each operand
 // unless as is nil.
-func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
+func (t *Table) BuildAs(ctx context.Context, r *Request, as Conversion) (Statement, error) {
 	r.Spec = r.Spec.OrEmpty()
 	if err := t.check(r); err != nil {
 		return Statement{}, err
@@ -101,6 +107,7 @@ func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
 	defer keys.Put(space)
 	b := builder{key: space[:0], args: make([]any, 0, usualArgs), table: t, as: as}
 	b.request(t, r)
+	b.bind(ctx)
 	if len(b.args) > maxArgs {
 		b.fail(errTooManyArgs)
 	}
@@ -110,7 +117,7 @@ func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
 	p := t.cache.get(b.key)
 	if p == nil {
 		var err error
-		if p, err = render(t, r, len(b.args)); err != nil {
+		if p, err = render(t, r, &b); err != nil {
 			return Statement{}, err
 		}
 		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})
@@ -127,18 +134,6 @@ func (t *Table) BuildAs(r *Request, as Conversion) (Statement, error) {
 const maxArgs = 65_535
 
 var errTooManyArgs = &smrt.QueryError{Reason: "it has more than 65,535 operands, which is what a statement can carry: use In, which sends a list as one, or several queries"}
-
-// arrange puts the arguments in the order of the placeholders.
-func (p *rendered) arrange(args []any) []any {
-	if p.order == nil {
-		return args
-	}
-	out := make([]any, len(p.order))
-	for i, j := range p.order {
-		out[i] = args[j]
-	}
-	return out
-}
 
 func (t *Table) check(r *Request) error {
 	s := r.Spec
@@ -207,6 +202,8 @@ type builder struct {
 
 	keys  []*meta.Column // of groups, that were met
 	table *Table         // of the columns of conditions
+	owned []*Table       // with tenants whose rows are seen: one of each kind of column
+	bound int            // arguments that are tenants, behind all others
 	as    Conversion     // nil: arguments are as they are
 }
 
@@ -218,6 +215,10 @@ func (b *builder) fail(err error) { b.err = cmp.Or(b.err, err) }
 
 func (b *builder) request(t *Table, r *Request) {
 	s := r.Spec
+	b.owns(t)
+	for _, further := range r.Tables {
+		b.owns(further)
+	}
 	b.byte(byte(r.Verb))
 	if r.Envelope != nil {
 		b.envelope(r.Envelope)

@@ -77,7 +77,7 @@ func (t *Table) CheckFiniteSets(ctx context.Context, db smrt.DB, r *plan.Request
 			if err := t.NeedWritable(ctx, db); err != nil {
 				return err
 			}
-			if _, err := t.Build(r); err != nil {
+			if _, err := t.Build(ctx, r); err != nil {
 				return t.Named(err)
 			}
 			return t.CheckFinite(ctx, db, s.Column)
@@ -124,6 +124,9 @@ func (t *Table) CheckSets(sets []plan.Set) error {
 		}
 		if err := t.CheckColumn(sets[i].Column); err != nil {
 			return err
+		}
+		if sets[i].Column == t.Tenant {
+			return &smrt.TenantError{Table: t.Name, Column: t.Tenant.Name, Row: -1, What: "assignment", Err: smrt.ErrTenantMismatch}
 		}
 		if slices.Contains(t.own(), sets[i].Column) {
 			return &smrt.QueryError{Reason: "column " + sets[i].Column.Name + " is set by every write, and not by the program"}

@@ -25,6 +25,9 @@ func (x *Conflict) Check(t *Table) error {
 	if len(x.Target) == 0 {
 		return &smrt.QueryError{Reason: "an upsert needs the columns of the unique index that it may conflict with"}
 	}
+	if t.Tenant != nil && !slices.Contains(x.Target, t.Tenant) {
+		return &smrt.QueryError{Reason: "the target of an upsert of " + t.Name + " must include column " + t.Tenant.Name + ", which says whose row it is: else it is the row of another tenant that is updated"}
+	}
 	for _, col := range x.Update {
 		if err := t.CheckColumn(col); err != nil {
 			return err

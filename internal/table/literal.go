@@ -72,7 +72,7 @@ func (t *Table) BuildLiterals(ctx context.Context, db smrt.DB, err error, r *pla
 	if err == nil || !pgerr.IsEncode(err) {
 		return nil
 	}
-	st, err := t.BuildAs(r, func(of *plan.Table, col *meta.Column, arg any) any {
+	st, err := t.BuildAs(ctx, r, func(of *plan.Table, col *meta.Column, arg any) any {
 		c, lookupErr := Of(of).Catalog(ctx, db)
 		if lookupErr != nil {
 			return arg

@@ -21,7 +21,6 @@ import (
 type Table struct {
 	*plan.Table
 	Self     *Projection    // the whole entity
-	where    string         // "key" = $1 AND ..., and not deleted
 	KeyParts []*meta.Column // the key's columns, at their places in a key
 	Writable []*meta.Column // what an insert may write
 	Mutable  []*meta.Column // what an update of a whole row writes
@@ -38,12 +37,21 @@ type Table struct {
 // Projection is what is read of a row and where it goes.
 type Projection struct {
 	List    string         // select list
-	Get     string         // SELECT by key
+	Get     string         // SELECT by key, and of the tenant that is the argument behind it where there is one
+	GetAny  string         // the same without a tenant; empty: there are none
 	Exprs   []*meta.Column // expressions that are selected after the list
 	Targets []meta.Target
 	Structs // that rows are read into
 
 	name *traced.Text // of Get
+}
+
+// GetOf returns the statement by key for a call about rows of o.
+func (p *Projection) GetOf(o plan.Owner) string {
+	if o.All {
+		return p.GetAny
+	}
+	return p.Get
 }
 
 // Of returns the Table of a declaration, the same one each time, so that making
@@ -68,7 +76,7 @@ func newTable(declared *plan.Table) *Table {
 			continue
 		}
 		t.Writable = append(t.Writable, col)
-		if !t.IsKey(col) && col != t.CreatedAt && col != t.SoftDelete {
+		if !t.IsKey(col) && col != t.CreatedAt && col != t.SoftDelete && col != t.Tenant {
 			t.Mutable = append(t.Mutable, col)
 		}
 	}
@@ -81,13 +89,12 @@ func newTable(declared *plan.Table) *Table {
 	if len(t.Rules) > 0 {
 		t.Checks = newRules(t)
 	}
-	t.where = t.WhereKey(t.OneRow(t.KeyColumns()), true)
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	kept.Add("statements", t, (*Table).reportShapes, (*Table).shrinkShapes)
 	kept.Add("catalogs", t, (*Table).reportCatalogs, (*Table).shrinkCatalogs)
 	t.copied = traced.KeepCopy(t.Name)
 	if len(t.KeyParts) == 1 {
-		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.NotDeleted(), traced.Name{Table: t.Name, Operation: "get"})
+		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.AndSeen(t.OfOwner(Inputs{}, boundOwner, 1)), traced.Name{Table: t.Name, Operation: "get"})
 	}
 	return t
 }
@@ -108,10 +115,6 @@ func (t *Table) readBack(more ...*meta.Column) []*meta.Column {
 	return out
 }
 
-// LiveKeyCondition returns the condition that a row has the key that is the
-// first arguments, and is not deleted.
-func (t *Table) LiveKeyCondition() string { return t.where }
-
 // Project makes a projection of a select list to structs of type row.
 func (t *Table) Project(row reflect.Type, list string, exprs []*meta.Column, targets []meta.Target) *Projection {
 	p := &Projection{
@@ -119,7 +122,12 @@ func (t *Table) Project(row reflect.Type, list string, exprs []*meta.Column, tar
 		List:    list,
 		Exprs:   exprs,
 		Targets: targets,
-		Get:     "SELECT " + list + " FROM " + t.Quoted + " WHERE " + t.where,
+	}
+	get := func(of plan.Owner) string {
+		return "SELECT " + list + " FROM " + t.Quoted + " WHERE " + t.WhereKey(t.OneKey(of), true)
+	}
+	if p.Get = get(anyOwner); t.Tenant != nil {
+		p.Get, p.GetAny = get(boundOwner), p.Get
 	}
 	p.name = traced.Keep(p.Get, traced.Name{Table: t.Name, Operation: "get"})
 	return p
@@ -316,19 +324,13 @@ func (t *Table) Copies(n int) Rows {
 	return Rows{Base: t.Self.Room(n), Size: t.Self.Size, N: n}
 }
 
-// NotDeleted returns the condition, after AND, that leaves out rows that are
-// deleted softly. It is empty where the table has none.
-func (t *Table) NotDeleted() string {
-	if t.SoftDelete == nil {
-		return ""
-	}
-	return " AND " + t.SoftDelete.Quoted + " IS NULL"
-}
-
 // UpdateColumns returns the columns whose values are arguments of an update of
-// the whole row: the key, the version, and what is written.
+// the whole row: the key, the tenant, the version, and what is written.
 func (t *Table) UpdateColumns() []*meta.Column {
 	cols := t.KeyColumns()
+	if t.Tenant != nil && !t.IsKey(t.Tenant) {
+		cols = append(cols, t.Tenant)
+	}
 	if t.Version != nil {
 		cols = append(cols, t.Version)
 	}

@@ -37,7 +37,7 @@ func (t *Table) DeleteWhere(s *plan.Spec, hard bool) *plan.Request {
 // refused. The catalog is that of t; those of other tables are looked up if they
 // are needed.
 func (t *Table) BuildBatched(ctx context.Context, db smrt.DB, c *Catalog, r *plan.Request) (plan.Statement, error) {
-	st, err := t.BuildAs(r, func(of *plan.Table, col *meta.Column, arg any) any {
+	st, err := t.BuildAs(ctx, r, func(of *plan.Table, col *meta.Column, arg any) any {
 		array, isList := arg.(*meta.Array)
 		if isList && !array.IsDocument() || !isList && (!isOther(col) || !meta.NeedsType(arg) && !meta.IsDocument(arg)) {
 			return arg

@@ -33,6 +33,8 @@ type Inputs struct {
 	From  string                  // the FROM item whose rows u are the arguments; empty: one row
 	Exprs map[*meta.Column]string // the value of each column: "$1", "u.c0::citext"
 	Count string                  // how many rows there are
+	Owner string                  // the tenant whose rows are meant; empty: that in Exprs
+	Any   bool                    // rows of all tenants are meant
 }
 
 // OneRow returns the inputs of a statement whose arguments are the columns of
@@ -129,10 +131,7 @@ func (t *Table) WhereKey(in Inputs, live bool) string {
 	for i, k := range t.Key {
 		terms[i] = in.row() + k.Column.Quoted + " = " + in.Exprs[k.Column]
 	}
-	if live && t.SoftDelete != nil {
-		terms = append(terms, in.row()+t.SoftDelete.Quoted+" IS NULL")
-	}
-	return strings.Join(terms, " AND ")
+	return strings.Join(append(terms, t.seen(in, live)...), " AND ")
 }
 
 // AndVersion returns the condition, after another one, that the row has the
@@ -366,14 +365,14 @@ func (t *Table) updateStatement(columns []*meta.Column, in Inputs) *Statement {
 }
 
 // DeleteStatement deletes the row with a key.
-func (t *Table) DeleteStatement(hard bool) *Statement {
-	in := t.OneRow(t.KeyColumns())
+func (t *Table) DeleteStatement(of plan.Owner, hard bool) *Statement {
+	in := t.OneKey(of)
 	return &Statement{SQL: t.DeleteSQL(in, t.WhereKey(in, !hard), hard), Operation: "delete"}
 }
 
 // RestoreStatement undoes the soft delete of the row with a key.
-func (t *Table) RestoreStatement() *Statement {
-	in := t.OneRow(t.KeyColumns())
+func (t *Table) RestoreStatement(of plan.Owner) *Statement {
+	in := t.OneKey(of)
 	return &Statement{
 		SQL:       t.UpdateSQL(in, t.setDeleted(in, "NULL"), t.WhereKey(in, false)+" AND "+t.SoftDelete.Quoted+" IS NOT NULL"),
 		Operation: "restore",
