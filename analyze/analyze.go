@@ -150,6 +150,7 @@ type run struct {
 	options    Options
 	statements int
 	titles     map[string]string // of statements, by their texts
+	sites      map[uint32]string // of declarations, by their tables
 }
 
 // report returns what was found, in order.
@@ -158,7 +159,7 @@ func (r *run) report() *Report {
 	for i, f := range r.Found {
 		report.Findings[i] = Finding{
 			ID: f.ID, Level: schema.Level(f.Level), Object: f.Object, Evidence: f.Evidence, Follows: f.Follows,
-			SQL: f.SQL, Go: f.Go, Site: f.Site, Plan: f.Plan, Before: f.Before,
+			SQL: f.SQL, Go: f.Go, Site: cmp.Or(f.Site, r.sites[f.Table]), Plan: f.Plan, Before: f.Before,
 		}
 	}
 	report.Findings.sort()

@@ -33,7 +33,9 @@ func (r *run) checkDeclarations(ctx context.Context, db DB) error {
 	if err != nil {
 		return err
 	}
+	r.sites = map[uint32]string{}
 	for _, t := range tables {
+		r.sites[names[t.Quoted]] = t.Site
 		for _, rel := range verify.Relations(t) {
 			for _, ends := range verify.ForeignKeys(rel) {
 				if s := r.Store(names[ends[0].Table]); s != nil {
@@ -86,6 +88,6 @@ func (r *run) checkSoftDelete(t *plan.Table, names map[string]uint32, found sche
 			object += " (" + f.Column + ")"
 		}
 		evidence, follows, _ := strings.Cut(f.Problem, ": ")
-		r.Found = append(r.Found, analysis.Finding{ID: "C6", Level: verify.Level(f.Level), Object: object, Evidence: evidence, Follows: follows, SQL: f.SQL, Go: f.Go})
+		r.Found = append(r.Found, analysis.Finding{ID: "C6", Table: s.OID, Level: verify.Level(f.Level), Object: object, Evidence: evidence, Follows: follows, SQL: f.SQL, Go: f.Go})
 	}
 }

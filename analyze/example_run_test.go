@@ -50,6 +50,7 @@ func ExampleRun() {
 	//     the columns of the foreign key reviews_customer_id_fkey begin no index
 	//     a DELETE in public.customers reads all of public.reviews, and so does each load of the relation
 	//     in the database: CREATE INDEX CONCURRENTLY ON public.reviews (customer_id)
+	//     at: analyze/example_run_test.go:22
 }
 
 // Err is for tests and for what runs at the start.

@@ -21,7 +21,7 @@ type Finding struct {
 	Follows  string       `json:"follows"`          // what comes of it
 	SQL      string       `json:"sql,omitempty"`    // statements that end it, with "; " between them; "" where there are none
 	Go       string       `json:"go,omitempty"`     // what to change in the program; "" where only the database can
-	Site     string       `json:"site,omitempty"`   // file:line of what it is about in the program; "" where that is not known
+	Site     string       `json:"site,omitempty"`   // file:line of the statement, or of the declared table; "" where that is not known
 	Plan     string       `json:"plan,omitempty"`   // the shape of the plan that shows it
 	Before   string       `json:"before,omitempty"` // the shape of the plan that was recorded
 }

@@ -35,6 +35,7 @@ type analyzeCommand struct {
 	Plans    string   `help:"File with plans to compare with, which must be there without --write. Default: smrt.plans, if it is there." placeholder:"FILE"`
 	Source   string   `help:"Whose statistics the plans are made with; plans of other sources are not compared. Default: the database and the server's version." placeholder:"NAME"`
 	Write    bool     `help:"Write the plans."`
+	Sarif    bool     `help:"Print the findings as SARIF 2.1.0, for code review."`
 	Accept   bool     `help:"Write the baseline: accept what is found of the level and above, and nothing else."`
 }
 
@@ -75,6 +76,9 @@ type analyzeReport struct {
 
 // Run runs the command.
 func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
+	if c.Sarif && r.json {
+		return usageError{errors.New("--sarif is JSON of its own form: leave --json out")}
+	}
 	if c.DSN == "" {
 		return usageError{errors.New("which database? set DATABASE_URL or give --dsn URL")}
 	}
@@ -99,7 +103,7 @@ func (c *analyzeCommand) Run(ctx context.Context, r *report) error {
 	if len(c.Packages) > 0 {
 		found, err = analyzeTables(ctx, c.Packages, request)
 	} else {
-		found, err = analyzeDatabase(ctx, r, request)
+		found, err = analyzeDatabase(ctx, r, request, c.Sarif)
 	}
 	if err != nil {
 		return err
@@ -272,7 +276,7 @@ func analyzeTables(ctx context.Context, packages []string, request analyzeReques
 const every = 5 * time.Second
 
 // analyzeDatabase analyses a database of which no declarations are known.
-func analyzeDatabase(ctx context.Context, r *report, request analyzeRequest) (*analyze.Report, error) {
+func analyzeDatabase(ctx context.Context, r *report, request analyzeRequest, quiet bool) (*analyze.Report, error) {
 	pool, err := pgxpool.New(ctx, request.DSN)
 	if err != nil {
 		return nil, err
@@ -280,7 +284,7 @@ func analyzeDatabase(ctx context.Context, r *report, request analyzeRequest) (*a
 	defer pool.Close()
 	options, last := request.Options, time.Now()
 	options.Progress = func(done, of int) {
-		if time.Since(last) > every && !r.json {
+		if time.Since(last) > every && !r.json && !quiet {
 			last = time.Now()
 			r.printf("%d of %d statements\n", done, of)
 		}
@@ -304,6 +308,9 @@ func (c *analyzeCommand) print(r *report, report analyzeReport, level schema.Lev
 	}
 	if done, err := r.value(report); done {
 		return errors.Join(err, found)
+	}
+	if c.Sarif {
+		return errors.Join(writeSARIF(r.out, report), found)
 	}
 	colors := map[schema.Level]string{schema.Fault: red, schema.Warning: yellow}
 	for _, f := range report.Findings {

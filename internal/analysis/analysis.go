@@ -38,6 +38,7 @@ type Finding struct {
 	SQL      string // statements that end it, with "; " between them; "" for none
 	Go       string // what to change in the program; "" for nothing
 	Site     string // file:line of what it is about in the program; "" where that is not known
+	Table    uint32 // that it is about; 0 for none
 	Plan     string // the shape of the plan that shows it
 	Before   string // the shape of the plan that was recorded
 }

@@ -53,7 +53,7 @@ func (a *Analysis) checkForeignKey(k *catalog.Reference) {
 		}
 	}
 	f := Finding{
-		ID: "C1", Object: object(s.Name, k.Quoted), SQL: createIndex(s, strings.Join(k.Quoted, ", ")),
+		ID: "C1", Table: k.Table, Object: object(s.Name, k.Quoted), SQL: createIndex(s, strings.Join(k.Quoted, ", ")),
 		Evidence: "the columns of the foreign key " + k.Name + " begin no index",
 		Follows:  "a DELETE in " + k.Target + " reads all of " + s.Name,
 	}
@@ -114,7 +114,7 @@ func (a *Analysis) checkCovered(x *catalog.Search) {
 			continue
 		}
 		f := Finding{
-			ID: "C3", Level: verify.Warning, Object: x.Name, SQL: "DROP INDEX CONCURRENTLY " + x.Name,
+			ID: "C3", Table: x.Table, Level: verify.Warning, Object: x.Name, SQL: "DROP INDEX CONCURRENTLY " + x.Name,
 			Evidence: "its keys are the first of " + y.Name,
 			Follows:  fmt.Sprintf("each write maintains both, and %s are used twice", bytes(x.Bytes)),
 		}
@@ -148,7 +148,7 @@ func (a *Analysis) checkValid(x *catalog.Search) {
 		return
 	}
 	f := Finding{
-		ID: "C4", Level: verify.Warning, Object: x.Name, SQL: "REINDEX INDEX CONCURRENTLY " + x.Name,
+		ID: "C4", Table: x.Table, Level: verify.Warning, Object: x.Name, SQL: "REINDEX INDEX CONCURRENTLY " + x.Name,
 		Evidence: "it is not complete, and nobody is building it", Follows: "no query uses it, and each write may maintain it",
 	}
 	if a.Store(x.Table).Kind == catalog.Partitioned {
@@ -170,7 +170,7 @@ func (a *Analysis) checkCounter(c *catalog.Counter) {
 	s := a.Store(c.Table)
 	if c.Serial && a.Identity && !c.Refers {
 		a.add(Finding{
-			ID: "C8", Level: verify.Note, Object: object(s.Name, []string{c.Column}),
+			ID: "C8", Table: c.Table, Level: verify.Note, Object: object(s.Name, []string{c.Column}),
 			Evidence: "it is a serial, and other columns are identities",
 			Follows:  "who inserts needs a privilege on the sequence " + c.Sequence + " too, and a copied table asks the same sequence",
 		})
@@ -186,7 +186,7 @@ func (a *Analysis) checkCounter(c *catalog.Counter) {
 		return
 	}
 	f := Finding{
-		ID: "C5", Level: verify.Warning, Object: object(s.Name, []string{c.Column}),
+		ID: "C5", Table: c.Table, Level: verify.Warning, Object: object(s.Name, []string{c.Column}),
 		Evidence: fmt.Sprintf("the last value of %s is %d, %d %% of the greatest that fits, %d", c.Sequence, *c.Last, int(used*100), c.Most),
 		Follows:  "after the greatest no row can be inserted",
 	}
@@ -203,7 +203,7 @@ func (a *Analysis) checkCounter(c *catalog.Counter) {
 // checkType says what is wrong with a type. Its statement writes the whole table anew;
 // the right zone and currency are the user's to know.
 func (a *Analysis) checkType(d *catalog.Dated) {
-	f := Finding{ID: "C8", Level: verify.Warning, Object: object(a.Store(d.Table).Name, []string{d.Column}), Evidence: "its type is " + d.Type}
+	f := Finding{ID: "C8", Table: d.Table, Level: verify.Warning, Object: object(a.Store(d.Table).Name, []string{d.Column}), Evidence: "its type is " + d.Type}
 	change := func(to string) {
 		f.SQL = "ALTER TABLE " + a.Store(d.Table).Name + " ALTER COLUMN " + d.Column + " TYPE " + to
 	}
@@ -232,7 +232,7 @@ func (a *Analysis) checkType(d *catalog.Dated) {
 func (a *Analysis) checkUnchecked(c *catalog.Unchecked) {
 	s := a.Store(c.Table)
 	f := Finding{
-		ID: "C10", Level: verify.Warning, Object: s.Name + " " + c.Name,
+		ID: "C10", Table: c.Table, Level: verify.Warning, Object: s.Name + " " + c.Name,
 		Evidence: c.SQL, Follows: "rows that were there before may break it, and the planner does not rely on it",
 		SQL: "ALTER TABLE " + s.Name + " VALIDATE CONSTRAINT " + c.Name,
 	}
@@ -290,7 +290,7 @@ func (a *Analysis) checkUnused(ctx context.Context) error {
 			continue
 		}
 		a.add(Finding{
-			ID: "C2", Level: verify.Warning, Object: x.Name, SQL: "DROP INDEX CONCURRENTLY " + x.Name,
+			ID: "C2", Table: x.Table, Level: verify.Warning, Object: x.Name, SQL: "DROP INDEX CONCURRENTLY " + x.Name,
 			Evidence: fmt.Sprintf("no query has used it for %s on %d servers", days(age), 1+len(a.Standbys)),
 			Follows:  fmt.Sprintf("each write maintains it, and %s are used; a job that runs once a month may need it", bytes(x.Bytes)),
 		})

@@ -154,6 +154,9 @@ func (s *statement) add(f Finding, about string) {
 	f.Object = s.Title()
 	if about != "" {
 		f.Object += ": " + about
+		if t := s.Named(about); t != nil {
+			f.Table = t.OID
+		}
 	}
 	f.Plan, f.Site = Shape(s.Plan), s.Site
 	said := func(g Finding) bool { // P7 says more of the same scan, and is found first

@@ -30,18 +30,18 @@ func (a *Analysis) checkStore(s *catalog.Store) {
 	switch {
 	case s.Rows < 0 && s.Pages > 0:
 		a.add(Finding{
-			ID: "C7", Level: level, Object: s.Name, SQL: "ANALYZE " + s.Name,
+			ID: "C7", Table: s.OID, Level: level, Object: s.Name, SQL: "ANALYZE " + s.Name,
 			Evidence: fmt.Sprintf("its %s were never analysed", bytes(s.Pages*8192)), Follows: "the planner guesses, and so would any advice",
 		})
 	case s.Rows >= 0 && stale(s):
 		a.add(Finding{
-			ID: "C7", Level: level, Object: s.Name, SQL: "ANALYZE " + s.Name,
+			ID: "C7", Table: s.OID, Level: level, Object: s.Name, SQL: "ANALYZE " + s.Name,
 			Evidence: fmt.Sprintf("%d of %d rows were changed since it was analysed", s.Modified, s.Live), Follows: "the planner knows what was there before",
 		})
 	}
 	if s.Dead > fewRows && float64(s.Dead) > deadPart*float64(s.Dead+s.Live) {
 		a.add(Finding{
-			ID: "C7", Level: level, Object: s.Name, SQL: "VACUUM (ANALYZE) " + s.Name,
+			ID: "C7", Table: s.OID, Level: level, Object: s.Name, SQL: "VACUUM (ANALYZE) " + s.Name,
 			Evidence: fmt.Sprintf("%d of %d rows are dead", s.Dead, s.Dead+s.Live), Follows: "scans read them too: look for what keeps autovacuum from its work",
 		})
 	}
