@@ -28,7 +28,7 @@ postgres:
 
 .PHONY: servers
 servers:
-	@sh tools/install-postgres.sh pgbouncer
+	@sh tools/install-postgres.sh pgbouncer chromium
 
 .PHONY: demo
 demo: postgres ## Start a private server, load a shop and walk through the library
@@ -60,6 +60,10 @@ test-pooler: servers ## Run the suites through PgBouncer in transaction mode, in
 .PHONY: test-soak
 test-soak: servers ## Break a server every ten seconds for five minutes; prints a table and draws soak.svg
 	SMRT_TEST_SOAK=5m SMRT_SOAK_SVG=$(CURDIR)/soak.svg $(GO) test -timeout 15m -run TestSoak -v ./readreplica
+
+.PHONY: pictures
+pictures: servers ## Draw the pictures of the live page in docs/guides
+	SMRT_PAGE_PICTURES=$(CURDIR)/docs/guides $(GO) test -count=1 -run TestPageInBrowser ./observe
 
 .PHONY: lint
 lint: ## Check style and the import table

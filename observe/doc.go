@@ -20,6 +20,32 @@
 // are given by smrt to what it sends, and by sqlc to its queries; SQL is not parsed
 // for them. See [Name] and docs/guides/monitoring.md.
 //
+// # A page
+//
+// [Handler] shows it all on a page for operators: the statements that matter most,
+// slow calls, findings, pools, nodes of routers, memory, and what runs on the server
+// under the same names:
+//
+//	page, err := observe.Handler(observer, observe.PageConfig{
+//		Handles: map[string]smrt.DB{"main": db},
+//		Server:  db,
+//	})
+//	http.Handle("/debug/database", page)
+//
+// It is HTML without scripts, or JSON for programs:
+//
+//	curl 'http://localhost:6060/debug/database?format=json&by=errors'
+//
+// Values are not on it. Names of tables and columns are, so it is not for everybody:
+// requests from other machines, by other names than localhost, or through a proxy that
+// says so are refused. PageConfig.Allow says who else may see it, and who may if there is
+// a proxy that says nothing:
+//
+//	Allow: func(r *http.Request) bool { return sessions.IsOperator(r) }
+//
+// A page takes some milliseconds of one request, and statements do not wait for it. The
+// server is asked at most once a second, on one connection, and for a second.
+//
 // # Attaching for loops only
 //
 // [Attach] adds no statistics, and serves scopes only; an Observer serves them too:

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"math"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
@@ -98,3 +99,24 @@ func Tokens(t testing.TB, c SlowLog) func(time.Time) (dropped int, ok bool) {
 	}
 	return l.take
 }
+
+// RecordSlow keeps a call as the slow log does.
+func RecordSlow(o *Observer, text string) { o.recent.add(&Event{SQL: text}) }
+
+// Slow returns the texts of the slow calls that are kept.
+func Slow(o *Observer) (texts []string) {
+	for _, c := range o.recent.copies() {
+		texts = append(texts, c.SQL)
+	}
+	return texts
+}
+
+// Hold lets nobody read or change what is known of a text, until it is released.
+func Hold(o *Observer, text string) (release func()) {
+	sh := o.shapes.byText[text]
+	sh.mu.Lock()
+	return sh.mu.Unlock
+}
+
+// Forget makes the next page anew.
+func Forget(h http.Handler) { h.(*handler).last = nil }

@@ -145,6 +145,61 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestMemory",
 		},
 		{
+			"the page asks who is there", "handler.go",
+			"	if !p.allowed(r) {", "	if false && !p.allowed(r) {",
+			"TestPageIsForThisMachine",
+		},
+		{
+			"the page is not for those behind a proxy", "handler.go",
+			"		if len(r.Header.Values(name)) > 0 {", "		if false && len(r.Header.Values(name)) > 0 {",
+			"TestPageIsForThisMachine",
+		},
+		{
+			"the page has a loopback name", "handler.go",
+			"isLoopback(from) && isLoopbackName(r.Host)", "isLoopback(from)",
+			"TestPageIsForThisMachine",
+		},
+		{
+			"the page only answers GET and HEAD", "handler.go",
+			"	if r.Method != http.MethodGet && r.Method != http.MethodHead {", "	if false {",
+			"TestPageOnlyReads",
+		},
+		{
+			"the page has no literals", "recent.go",
+			"return WithoutLiterals(clip(sql))", "return clip(sql)",
+			"TestPageShowsNoValues",
+		},
+		{
+			"what runs has no literals", "server.go",
+			"	r.SQL = redact(text)", "	r.SQL = text",
+			"TestPageShowsNoValues",
+		},
+		{
+			"one question at a time is asked of the server", "handler.go",
+			"turn: make(chan struct{}, 1)", "turn: make(chan struct{}, 30)",
+			"TestPageAsksOnce",
+		},
+		{
+			"a question to the server ends", "server.go",
+			"context.WithTimeout(handle.WithoutCounting(context.WithoutCancel(ctx)), v.timeout)", "context.WithTimeout(handle.WithoutCounting(context.WithoutCancel(ctx)), 10*time.Hour)",
+			"TestPageWithoutServer",
+		},
+		{
+			"a snapshot is copied outside of the lock", "snapshot.go",
+			"	list, snap := o.shapes.list()\n", "	list, snap := o.shapes.list()\n	o.shapes.mu.RLock()\n	defer o.shapes.mu.RUnlock()\n",
+			"TestSnapshotKeepsNobodyWaiting",
+		},
+		{
+			"slow calls that are kept have a limit", "recent.go",
+			"	if len(r.slow) < maxSlowCalls {", "	if true {",
+			"TestRecentIsBounded",
+		},
+		{
+			"loops of those who share are kept", "tracer.go",
+			"	if o := s.observedBy(); o != nil {", "	if o := t.observer; o != nil {",
+			"TestSharedFindingsAreKept",
+		},
+		{
 			"names of shapes are given", "../internal/plan/table.go",
 			"		p.name = traced.Keep(p.sql, traced.Name{Table: t.Name, Operation: r.operation()})\n", "		p.name = traced.Keep(p.sql+\" \", traced.Name{Table: t.Name, Operation: r.operation()})\n",
 			"TestNames",

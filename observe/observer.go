@@ -52,6 +52,7 @@ type Observer struct {
 	hooks  []*hook
 	slow   *slowLog
 	spots  *spots
+	recent recently
 }
 
 // New returns an Observer, or an *[smrt.OptionsError] if the configuration cannot

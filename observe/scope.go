@@ -93,6 +93,7 @@ type scope struct {
 
 	maxCalls int // 0: any number
 	usage    usage
+	observer atomic.Pointer[Observer] // the last one that has seen a call of it
 
 	mu         sync.Mutex
 	statements map[string]*statement
@@ -222,6 +223,25 @@ func (s *scope) report(ctx context.Context, c *loop) {
 			s.policy(ctx, f)
 		}
 	}
+}
+
+// seenBy notes which Observer sees the calls of the scope.
+func (s *scope) seenBy(o *Observer) {
+	if o != nil && s.observer.Load() != o {
+		s.observer.Store(o)
+	}
+}
+
+// observedBy returns the Observer that keeps what is found in the scope, nil if it has
+// none. A scope whose reads were all served by the statements of others has that of
+// the scope around it.
+func (s *scope) observedBy() *Observer {
+	for ; s != nil; s = s.parent {
+		if o := s.observer.Load(); o != nil {
+			return o
+		}
+	}
+	return nil
 }
 
 // claim notes a finding. It returns false if the same was noted before, or if

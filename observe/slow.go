@@ -90,11 +90,12 @@ func (l *slowLog) take(now time.Time) (dropped int, ok bool) {
 // logSlow logs a call that was slow.
 func (o *Observer) logSlow(ctx context.Context, f *flight) {
 	logger, e := o.logger(), &f.event
-	if !logger.Enabled(ctx, o.slow.Level.Level()) {
-		return
-	}
 	dropped, ok := o.slow.take(time.Now())
 	if !ok {
+		return
+	}
+	o.recent.add(e)
+	if !logger.Enabled(ctx, o.slow.Level.Level()) {
 		return
 	}
 	attrs := []slog.Attr{

@@ -45,19 +45,12 @@ type Snapshot struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Snapshot returns what was recorded so far.
+// Snapshot returns what was recorded so far. Statements go on meanwhile: what they may
+// wait for is the copy of one shape.
 func (o *Observer) Snapshot() Snapshot {
-	s := o.shapes
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	snap := Snapshot{Since: s.since, At: time.Now()}
-	for _, sh := range s.byText {
+	list, snap := o.shapes.list()
+	for _, sh := range list {
 		snap.Shapes = append(snap.Shapes, sh.snapshot())
-	}
-	for name, r := range s.others {
-		if r != nil {
-			snap.Others = append(snap.Others, r.snapshot(name))
-		}
 	}
 	slices.SortFunc(snap.Shapes, byTotal)
 	slices.SortFunc(snap.Others, byTotal)
@@ -65,11 +58,26 @@ func (o *Observer) Snapshot() Snapshot {
 	return snap
 }
 
+// list returns the shapes, and a snapshot of all else. Both are of one moment, so no
+// call is in both: what is known of a shape that is dropped later stays with it.
+func (s *shapes) list() (list []*shape, snap Snapshot) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	snap = Snapshot{Since: s.since, At: time.Now()}
+	for name, r := range s.others {
+		if r != nil {
+			snap.Others = append(snap.Others, r.snapshot(name))
+		}
+	}
+	return slices.Collect(maps.Values(s.byText)), snap
+}
+
 // Reset forgets what was recorded. Calls that are under way are recorded when they
 // end.
 func (o *Observer) Reset() {
 	o.shapes.reset()
 	o.spots.reset()
+	o.recent.forget()
 }
 
 // snapshot copies a shape. Batches have one, and no text.

@@ -14,10 +14,11 @@ import (
 )
 
 // A spot is where in the program something was seen that costs the database more than it
-// has to. Three are recognised while statements are sent:
+// has to. Four are recognised while statements are sent:
 //
 //	loop          the scope of a request has found it, and says so to its policy as well
 //	request       a scope makes its 101st call; those of scopes inside of it are theirs
+//	budget        a scope makes the first call above its Options.MaxCalls; the page shows it
 //	transaction   a connection was in a transaction, and no statement ran for most of it
 //
 // The stack is walked where one is seen and at no other time, so that calls which do
@@ -30,6 +31,7 @@ type spotKind uint8
 const (
 	loopSpot    spotKind = iota // a scope repeats a statement there
 	requestSpot                 // a scope, without those inside of it, makes its 101st call there
+	budgetSpot                  // a scope makes the first call above its limit there
 	idleSpot                    // a transaction ends there that did nothing for most of its time
 )
 
@@ -42,14 +44,16 @@ const (
 
 // spotID tells spots apart.
 type spotID struct {
-	kind spotKind
-	text string
-	at   callSite
+	kind  spotKind
+	text  string
+	at    callSite
+	calls int // that the scope had made then, where that is what is wrong
 }
 
 // spot is what is known of one.
 type spot struct {
 	times      uint64
+	last       time.Time
 	open, idle time.Duration
 }
 
@@ -81,29 +85,47 @@ func (s *spots) add(id spotID, open, idle time.Duration) {
 		s.seen[id] = at
 	}
 	at.times++
+	at.last = time.Now()
 	at.open += open
 	at.idle += idle
 }
 
-// all returns the findings of the spots, in an order that does not depend on chance.
+// all returns the findings of the spots, in an order that does not depend on chance. What
+// is above a budget is not among them: it is what the program says, and not what was seen.
 func (s *spots) all() (all []Finding) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, at := range s.seen {
-		f := Finding{Name: nameOf(id.text), SQL: id.text, Times: at.times, Open: at.open, Idle: at.idle}
-		f.locate(id.at)
-		switch id.kind {
-		case loopSpot:
-			f.Instead = instead(id.text)
-		case requestSpot:
-			f.Calls, f.Instead = manyCalls+1, insteadOfMany
-		case idleSpot:
-			f.Instead = "do what is slow before the transaction, or after it, as in txn.AfterCommit"
+	for id, at := range s.copies() {
+		if id.kind != budgetSpot {
+			all = append(all, id.finding(at))
 		}
-		all = append(all, f)
 	}
 	slices.SortFunc(all, bySite)
 	return all
+}
+
+// copies returns what is known of each spot.
+func (s *spots) copies() map[spotID]spot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[spotID]spot, len(s.seen))
+	for id, at := range s.seen {
+		out[id] = *at
+	}
+	return out
+}
+
+// finding describes a spot.
+func (id spotID) finding(at spot) Finding {
+	f := Finding{Name: nameOf(id.text), SQL: id.text, Times: at.times, Open: at.open, Idle: at.idle, Calls: id.calls}
+	f.locate(id.at)
+	switch id.kind {
+	case loopSpot:
+		f.Instead = instead(id.text)
+	case requestSpot, budgetSpot:
+		f.Instead = insteadOfMany
+	case idleSpot:
+		f.Instead = "do what is slow before the transaction, or after it, as in txn.AfterCommit"
+	}
+	return f
 }
 
 // bySite orders findings.
@@ -169,7 +191,7 @@ func (s *state) follow(conn *pgx.Conn, took, began, now time.Duration) {
 		tx.open = open
 		all := now - tx.began
 		if idle := all - tx.busy; !open && idle >= longIdle && idle > all/2 {
-			s.observer.spots.add(spotID{idleSpot, "", s.observer.end()}, all, idle)
+			s.observer.spots.add(spotID{idleSpot, "", s.observer.end(), 0}, all, idle)
 		}
 	}
 }

@@ -74,6 +74,7 @@ func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // count counts a statement in the scope of its context.
 func (t *tracer) count(ctx context.Context, s *scope, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	s.seenBy(t.observer)
 	text := textOf(conn, data.SQL)
 	c := &charge{scope: s}
 	if !readsCatalog(text) {
@@ -126,8 +127,8 @@ func (t *tracer) charge(ctx context.Context, s *scope, text string, sent bool) a
 
 // report reports a loop to its scope, and remembers where it is.
 func (t *tracer) report(ctx context.Context, s *scope, c *loop) {
-	if t.observer != nil {
-		t.observer.spots.add(spotID{loopSpot, c.statement.text, c.at}, 0, 0)
+	if o := s.observedBy(); o != nil {
+		o.spots.add(spotID{loopSpot, c.statement.text, c.at, 0}, 0, 0)
 	}
 	s.report(ctx, c)
 }
@@ -166,6 +167,7 @@ func (t *tracer) useBatch(ctx context.Context, text string, statements int) cont
 	if s == nil {
 		return ctx
 	}
+	s.seenBy(t.observer)
 	t.use(ctx, s, text, statements)
 	return context.WithValue(ctx, chargeKey{}, &charge{scope: s, used: true, began: traced.Now()})
 }

@@ -50,16 +50,20 @@ func (t *tracer) use(ctx context.Context, s *scope, text string, statements int)
 		s.usage.statements.Add(int64(statements))
 		n := s.usage.calls.Add(1)
 		if s == inner && n == manyCalls+1 && t.observer != nil {
-			t.observer.spots.add(spotID{requestSpot, text, t.site()}, 0, 0)
+			t.observer.spots.add(spotID{requestSpot, text, t.site(), manyCalls + 1}, 0, 0)
 		}
 		if s.maxCalls == 0 || n != int64(s.maxCalls)+1 || s.err != nil {
 			continue
 		}
 		f := Finding{Name: nameOf(text), SQL: text, Calls: s.maxCalls + 1, Instead: insteadOfMany}
-		f.locate(t.site())
+		at := t.site()
+		f.locate(at)
 		s.mu.Lock()
 		s.over = &f
 		s.mu.Unlock()
+		if t.observer != nil {
+			t.observer.spots.add(spotID{budgetSpot, text, at, f.Calls}, 0, 0)
+		}
 		s.policy(ctx, f)
 	}
 }

@@ -3,12 +3,12 @@
 # It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
 # server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. If
 # SMRT_PG_VERSION is set, to 14 or 18 for instance, only programs of that version will do, and the download is the only
-# way to them. With the argument "pgbouncer", and where apt-get may be used, it adds PgBouncer, without which the tests
-# that go by way of it are skipped.
+# way to them. With the arguments "pgbouncer" and "chromium", and where apt-get may be used, it adds PgBouncer and a
+# browser, without which the tests that go by way of them are skipped.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-extra=${1:-}
+extra=" $* "
 prefix=${SMRT_SEARCH_PREFIX:-} # goes before absolute paths; for the tests of this script
 
 version=${SMRT_PG_VERSION:-}
@@ -107,7 +107,6 @@ with_go() {
 
 # Nothing fails without PgBouncer, so nothing here does. internal/testdb/pgbouncer.go looks in the same places.
 add_pgbouncer() {
-	[ "$extra" = pgbouncer ] || return
 	[ -n "${SMRT_PGBOUNCER:-}" ] && return
 	command -v pgbouncer >/dev/null && return
 	[ -x "$prefix/usr/sbin/pgbouncer" ] && return
@@ -116,8 +115,20 @@ add_pgbouncer() {
 	apt_install pgbouncer || say "PgBouncer could not be installed: the tests that need it are skipped"
 }
 
+# The same for the browser, which observe/browser_test.go looks for.
+add_chromium() {
+	[ -n "${SMRT_CHROMIUM:-}" ] && return
+	for program in chromium chromium-browser google-chrome google-chrome-stable; do
+		command -v "$program" >/dev/null && return
+	done
+	can_apt || return
+	say "installing Chromium with apt-get"
+	apt_install chromium || say "Chromium could not be installed: the tests that need a browser are skipped"
+}
+
 finish() {
-	add_pgbouncer
+	case $extra in *" pgbouncer "*) add_pgbouncer ;; esac
+	case $extra in *" chromium "*) add_chromium ;; esac
 	exit 0
 }
 

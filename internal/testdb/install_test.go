@@ -325,3 +325,27 @@ func TestInstallAddsPgBouncerToANewServer(t *testing.T) {
 		t.Errorf("exit code %d, called %q, wrote %q", code, calls, output)
 	}
 }
+
+// The browser is added in the same way.
+func TestInstallAddsChromium(t *testing.T) {
+	check.LongOnly(t)
+	t.Parallel()
+	for name, c := range map[string]struct {
+		program, script, want string
+	}{
+		"missing":     {"apt-get", "exit 0", "apt-get update\napt-get install -y chromium\n"},
+		"fails":       {"apt-get", "exit 1", "apt-get update\napt-get install -y chromium\n"},
+		"on the path": {"google-chrome", "exit 0", ""},
+		"no apt-get":  {"chromium-browser", "exit 0", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInstallation(t)
+			in.server(t, debianBin)
+			in.program(t, c.program, c.script)
+			code, output, calls := in.run(t, "pgbouncer", "chromium")
+			if code != 0 || calls != c.want || strings.Contains(output, "are skipped") != (name == "fails") {
+				t.Errorf("exit code %d, called %q, wrote %q, want 0 and %q", code, calls, output, c.want)
+			}
+		})
+	}
+}
