@@ -45,7 +45,8 @@
 //
 // If the result depends on who asks, because the function looks at its context
 // or hooks of the pool bind a tenant to a connection, name what tells callers
-// apart, so that only calls of one of them meet:
+// apart, so that only calls of one of them meet. Tenants of smrt.WithTenant are told
+// apart by themselves:
 //
 //	loader.Options{Caller: func(ctx context.Context) any { return tenantOf(ctx) }}
 //

@@ -22,6 +22,7 @@ type Loader[K comparable, V any] struct {
 	err   error // what is wrong with the loader itself
 	gates gates
 	memo  *memo[K, V] // nil: nothing is remembered
+	of    smrt.Tenant // of the request, if there is one
 }
 
 // New returns a loader that remembers nothing and may live as long as the
@@ -42,6 +43,8 @@ func New[K comparable, V any](fn Func[K, V], options ...Options) *Loader[K, V] {
 //     before a call leaves, so that the resolvers of a list share the first
 //     call already.
 //   - The function sees the values of ctx, such as its trace and its user.
+//   - A Load under another tenant than that of ctx is smrt.ErrTenantMismatch: what
+//     is remembered is of one tenant.
 //   - One call is under way at a time, unless MaxInFlight says otherwise: a
 //     request is better served by few calls than by early ones.
 //
@@ -63,7 +66,7 @@ func newLoader[K comparable, V any](request context.Context, fn Func[K, V], opti
 	}
 	l.gates = l.opts.gates(request, run[K, V](fn))
 	if request != nil {
-		l.memo = &memo[K, V]{entries: map[K]*entry[K, V]{}}
+		l.memo, l.of = &memo[K, V]{entries: map[K]*entry[K, V]{}}, tenantOf(request)
 	}
 	return l
 }
@@ -133,6 +136,9 @@ func inOrder[K comparable, V any](keys []K, values map[K]V) (out []V, missing []
 func (l *Loader[K, V]) check(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
+	}
+	if t := tenantOf(ctx); l.of != (smrt.Tenant{}) && t != l.of && t != (smrt.Tenant{}) {
+		return smrt.ErrTenantMismatch
 	}
 	return l.err
 }

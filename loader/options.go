@@ -36,8 +36,9 @@ type Options struct {
 	// bind a connection to. Only Loads under contexts for which it returns
 	// equal values share a call, which then has the values of one of these
 	// contexts. A caller for whom it returns nil, or what == cannot compare,
-	// shares with nobody. Default: all callers are alike. Loaders of
-	// [NewPerRequest] do not take it: a request is one caller.
+	// shares with nobody. Default: all callers are alike. Callers of two tenants, see
+	// smrt.WithTenant, never share a call. Loaders of [NewPerRequest] do not take it: a
+	// request is one caller.
 	Caller func(ctx context.Context) any
 }
 
@@ -84,29 +85,47 @@ func (o *Options) gates(request context.Context, run func(context.Context, []*ba
 	if request != nil {
 		c.Gather, c.Values = true, context.WithoutCancel(request)
 	}
-	if o.Caller != nil {
-		return gates{caller: o.Caller, each: batch.NewGates(c)}
+	g := gates{caller: o.Caller}
+	if request != nil || o.Caller == nil {
+		g.all = batch.New(c)
 	}
-	return gates{all: batch.New(c)}
+	if request == nil {
+		c.OneCaller = true
+		g.each = batch.NewGates(c)
+	}
+	return g
 }
 
-// gates are where Loads meet: all of them, or those of each caller.
+// gates are where Loads meet: all of them, or those of each caller and tenant.
 type gates struct {
-	all    *batch.Gate
+	all    *batch.Gate // of those without a tenant, or of a request
 	caller func(context.Context) any
-	each   *batch.Gates
+	each   *batch.Gates // nil: of a request
 }
 
 // of returns the gate for a Load, nil if it is to meet nobody.
 func (g *gates) of(ctx context.Context) *batch.Gate {
-	if g.all != nil {
+	tenant := tenantOf(ctx)
+	if g.each == nil || g.caller == nil && tenant == (smrt.Tenant{}) {
 		return g.all
 	}
-	who := g.caller(ctx)
-	if who == nil || !reflect.ValueOf(who).Comparable() {
+	who := [2]any{1: tenant}
+	if g.caller != nil {
+		if who[0] = g.caller(ctx); who[0] == nil {
+			return nil
+		}
+	}
+	if !reflect.ValueOf(who).Comparable() {
 		return nil
 	}
 	return g.each.Of(who)
+}
+
+// tenantOf is what tells the tenants of callers apart.
+func tenantOf(ctx context.Context) smrt.Tenant {
+	t := smrt.TenantOf(ctx)
+	t.Reason = ""
+	return t
 }
 
 // missing returns the error for one key that has no value.

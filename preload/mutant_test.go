@@ -11,6 +11,21 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"a join table has rows of the tenant only", "../internal/load/form.go",
+			`text += " AND " + seen`, "_ = seen",
+			"TestRelationsKeepTenants",
+		},
+		{
+			"conditions on related rows and steps see rows of the tenant only", "../internal/plan/owner.go",
+			"t.deleted(qualifier, d), t.owned(qualifier))", "t.deleted(qualifier, d))",
+			"TestRelationsKeepTenants",
+		},
+		{
+			"a relation ties the tenants of both rows", "../internal/load/tenant.go",
+			"|| a.tenant() == b.tenant()", "|| true",
+			"TestRelationsTieTenants",
+		},
+		{
 			"keys are sent once", "../internal/load/key.go",
 			"	g, ok := x.ints[k]\n", "	g, ok := int32(0), false\n",
 			"TestKeysAreSentOnce",

@@ -55,6 +55,9 @@ func Declare(l *Link, parents *plan.Table, single bool) *Relation {
 	if len(l.Outer) == 0 || len(l.Inner) == 0 {
 		panic(fmt.Sprintf("smrt: relation %s: the table that is named by a foreign key must have a key: declare it with query.NewTable or query.NewCompositeTable", l))
 	}
+	if err := l.checkTenants(); err != nil {
+		panic(fmt.Sprintf("smrt: relation %s: %v", l, err))
+	}
 	relation.Declare(l, l.declaration())
 	return &Relation{Link: l, spec: (*plan.Spec)(nil).OrEmpty(), single: single}
 }
