@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // depth is how many frames of the user's code make a call site. The innermost
@@ -30,8 +32,7 @@ const (
 )
 
 // callSites finds call sites. It remembers the kinds of frames, because naming
-// one takes longer than walking the stack; it grows no larger than there are
-// calls in the program.
+// one takes longer than walking the stack.
 type callSites struct {
 	mu    sync.RWMutex
 	kinds map[uintptr]kind
@@ -101,11 +102,34 @@ func (s *callSites) kindOf(pc uintptr) kind {
 	k = classify(frame.Function, frame.File)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kinds == nil {
+	switch {
+	case s.kinds == nil:
 		s.kinds = map[uintptr]kind{}
+		kept.Add("call sites", s, (*callSites).report, (*callSites).shrink)
+	case len(s.kinds) >= maxFrames:
+		clear(s.kinds)
 	}
 	s.kinds[pc] = k
 	return k
+}
+
+const (
+	maxFrames  = 65_536 // that are remembered; few programs have as many calls
+	frameBytes = 24
+)
+
+func (s *callSites) report() kept.Report {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return kept.Report{Entries: len(s.kinds), Capacity: maxFrames, Bytes: int64(len(s.kinds) * frameBytes)}
+}
+
+func (s *callSites) shrink(to int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.kinds) > to {
+		clear(s.kinds)
+	}
 }
 
 const (

@@ -86,7 +86,7 @@ func TestHooksChangeNothing(t *testing.T) {
 	nothing := observe.HookFuncs{OnBefore: func(context.Context, *observe.Event) context.Context { return nil }}
 	o, j, p := observedPool(t, observe.Config{Hooks: []observe.Hook{observe.HookFuncs{}, vandal, nothing, vandal}}, 1)
 	var n int
-	check.NoError(t, p.QueryRow(incomparable{Context: t.Context()}, "SELECT 42").Scan(&n))
+	check.NoError(t, p.QueryRow(t.Context(), "SELECT 42").Scan(&n))
 	check.Same(t, "result", n, 42)
 	e := j.take()[0]
 	check.Same(t, "text", e.SQL, "SELECT 42")
@@ -98,6 +98,19 @@ func TestHooksChangeNothing(t *testing.T) {
 type incomparable struct {
 	context.Context
 	_ []int
+}
+
+// TestContextsOfAnyType are not compared.
+func TestContextsOfAnyType(t *testing.T) {
+	t.Parallel()
+	o := newObserver(t, observe.Config{Hooks: []observe.Hook{observe.HookFuncs{}}})
+	p := testdb.Pool(t, shop.Schema, testdb.Configure(o.Configure))
+	conn := check.Value(p.Acquire(t.Context()))(t)
+	defer conn.Release()
+	defer func() { check.Same(t, "panic", recover(), nil) }()
+	tracer := conn.Conn().Config().Tracer
+	ctx := tracer.TraceQueryStart(incomparable{Context: t.Context()}, conn.Conn(), pgx.TraceQueryStartData{SQL: "SELECT 1"})
+	tracer.TraceQueryEnd(ctx, conn.Conn(), pgx.TraceQueryEndData{})
 }
 
 // TestHooksThatPanic, in each phase, hurt no query, and are switched off after three.

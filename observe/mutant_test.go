@@ -52,7 +52,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		{
 			"contexts are not compared by ==", "hooks.go",
 			"	return *(*[2]uintptr)(unsafe.Pointer(&a)) == *(*[2]uintptr)(unsafe.Pointer(&b))", "	_ = unsafe.Pointer(nil)\n	return a == b",
-			"TestHooksChangeNothing",
+			"TestContextsOfAnyType",
 		},
 		{
 			"decoding one row is measured now and then", "flight.go",
@@ -198,6 +198,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"loops of those who share are kept", "tracer.go",
 			"	if o := s.observedBy(); o != nil {", "	if o := t.observer; o != nil {",
 			"TestSharedFindingsAreKept",
+		},
+		{
+			"foreign keys go with their tables", "../internal/flush/foreign.go",
+			"		a.tables = append(a.tables, t.ID)\n", "",
+			"TestEveryKindIsKeptAndGivenBack",
+		},
+		{
+			"gates can be made fewer", "../internal/crud/batchers.go",
+			"		at.batchers.Clear()\n", "",
+			"TestEveryKindIsKeptAndGivenBack",
 		},
 		{
 			"names of shapes are given", "../internal/plan/table.go",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/slot"
 )
@@ -240,10 +241,36 @@ func (t *filledTx) Begin(ctx context.Context) (pgx.Tx, error) {
 
 // texts has the statements that were seen, which are constants of the program. It is
 // emptied when a program that makes them at run time has filled it.
-var texts = struct {
+var texts = newTexts()
+
+type textsKept struct {
 	sync.RWMutex
 	of map[string]*slot.Text
-}{of: map[string]*slot.Text{}}
+}
+
+func newTexts() *textsKept {
+	t := &textsKept{of: map[string]*slot.Text{}}
+	kept.Add("texts", t, (*textsKept).report, (*textsKept).shrink)
+	return t
+}
+
+func (t *textsKept) report() kept.Report {
+	t.RLock()
+	defer t.RUnlock()
+	r := kept.Report{Entries: len(t.of), Capacity: maxTexts}
+	for sql := range t.of {
+		r.Bytes += int64(2 * len(sql)) // and its parts, which are as long
+	}
+	return r
+}
+
+func (t *textsKept) shrink(to int) {
+	t.Lock()
+	defer t.Unlock()
+	if len(t.of) > to {
+		clear(t.of)
+	}
+}
 
 const maxTexts = 4096
 

@@ -9,17 +9,52 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
 // places holds what is known of each handle, so that repositories that were
 // made apart, for single requests for example, are batched together.
-var places = handle.Kept[*place]{Gone: (*place).forget}
+var places = newPlaces()
+
+type placesKept struct{ handle.Kept[*place] }
+
+func newPlaces() *placesKept {
+	p := &placesKept{handle.Kept[*place]{Gone: (*place).forget}}
+	kept.Add("gates", p, (*placesKept).report, (*placesKept).shrink)
+	return p
+}
+
+// gateBytes is about what a batcher takes while nobody reads.
+const gateBytes = 512
+
+func (p *placesKept) report() (r kept.Report) {
+	for at := range p.All() {
+		at.batchers.Range(func(_, _ any) bool {
+			r.Entries++
+			return true
+		})
+	}
+	r.Bytes = int64(r.Entries * gateBytes)
+	return r
+}
+
+// shrink drops the batchers of each handle if they are more than so many. Calls that
+// have one end there, and the next ones meet at another.
+func (p *placesKept) shrink(to int) {
+	if p.report().Entries <= to {
+		return
+	}
+	for at := range p.All() {
+		at.forget()
+		at.batchers.Clear()
+	}
+}
 
 // place is a handle on which reads by key may meet.
 type place struct {
 	all      bool     // nothing on the handle looks at the contexts of callers
-	batchers sync.Map // batcherKey -> *kept
+	batchers sync.Map // batcherKey -> *remembered
 }
 
 // batcherKey says which reads meet on a handle: those of one table into one
@@ -31,8 +66,8 @@ type batcherKey struct {
 	caller   uintptr
 }
 
-// kept is a batcher that is forgotten when its projection is.
-type kept struct {
+// remembered is a batcher that is forgotten when its projection is.
+type remembered struct {
 	batcher *batcher
 	cleanup runtime.Cleanup
 }
@@ -51,7 +86,7 @@ func placeOf(db smrt.DB) *place {
 // forget lets the projections forget a place that is gone.
 func (p *place) forget() {
 	p.batchers.Range(func(_, v any) bool {
-		v.(*kept).cleanup.Stop()
+		v.(*remembered).cleanup.Stop()
 		return true
 	})
 }
@@ -73,13 +108,13 @@ func batcherOf(db smrt.DB, rows *table.Projection, s Batching, caller, callerHer
 	key := batcherKey{weak.Make(rows), s, codeOf(caller)}
 	known, ok := here.batchers.Load(key)
 	if !ok {
-		k := &kept{batcher: newBatcher(s, named)}
+		k := &remembered{batcher: newBatcher(s, named)}
 		k.cleanup = runtime.AddCleanup(rows, func(key batcherKey) { here.batchers.Delete(key) }, key)
 		if known, ok = here.batchers.LoadOrStore(key, k); ok {
 			k.cleanup.Stop()
 		}
 	}
-	return known.(*kept).batcher
+	return known.(*remembered).batcher
 }
 
 // codeOf tells functions apart that identify callers in different ways.

@@ -2,14 +2,15 @@ package flush
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/catalog"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
@@ -56,9 +57,99 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
 ORDER BY 3, 4, 1`
 
 // foreignKeys has what was looked up, by database and tables.
-var foreignKeys struct {
-	mu sync.Mutex
-	m  map[string][]ForeignKey
+var foreignKeys = newKnown()
+
+// known is what was looked up. It keeps no table alive: a table that is gone takes
+// what is known of it along.
+type known struct {
+	mu      sync.Mutex
+	m       map[string]*among
+	watched map[uint64]bool // tables by their IDs, until they are gone
+}
+
+// among is what was looked up of one set of tables: the foreign keys without their
+// tables, and at which places of the set those are.
+type among struct {
+	tables []uint64
+	keys   []ForeignKey
+	ends   [][2]int
+}
+
+func newKnown() *known {
+	k := &known{m: map[string]*among{}, watched: map[uint64]bool{}}
+	kept.Add("foreign keys", k, (*known).report, (*known).shrink)
+	return k
+}
+
+// foreignKeyBytes is about what is kept of a foreign key.
+const foreignKeyBytes = 256
+
+func (k *known) report() kept.Report {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := kept.Report{Entries: len(k.m), Capacity: maxTableSets}
+	for key, a := range k.m {
+		r.Bytes += int64(len(key) + len(a.keys)*foreignKeyBytes)
+	}
+	return r
+}
+
+func (k *known) shrink(to int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.m) > to {
+		clear(k.m)
+	}
+}
+
+// of returns the foreign keys of a set of tables.
+func (k *known) of(key string, tables []*table.Table) ([]ForeignKey, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := k.m[key]
+	if a == nil {
+		return nil, false
+	}
+	found := slices.Clone(a.keys)
+	for i, ends := range a.ends {
+		found[i].From, found[i].To = tables[ends[0]], tables[ends[1]]
+	}
+	return found, true
+}
+
+// keep keeps the foreign keys of a set of tables, as long as all of them are there.
+func (k *known) keep(key string, tables []*table.Table, found []ForeignKey) {
+	a := &among{keys: slices.Clone(found)}
+	for i := range a.keys {
+		f := &a.keys[i]
+		a.ends = append(a.ends, [2]int{slices.Index(tables, f.From), slices.Index(tables, f.To)})
+		f.From, f.To = nil, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range tables {
+		a.tables = append(a.tables, t.ID)
+		if !k.watched[t.ID] {
+			k.watched[t.ID] = true
+			runtime.AddCleanup(t, k.gone, t.ID)
+		}
+	}
+	if len(k.m) >= maxTableSets {
+		clear(k.m)
+	}
+	k.m[key] = a
+}
+
+// gone drops what is known of a table.
+func (k *known) gone(id uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.watched, id)
+	for key, a := range k.m {
+		if slices.Contains(a.tables, id) {
+			delete(k.m, key)
+		}
+	}
 }
 
 // maxTableSets bounds what is remembered. A program has a few sets of tables
@@ -70,21 +161,13 @@ const maxTableSets = 1024
 // has no name.
 func ForeignKeys(ctx context.Context, db smrt.DB, database string, tables []*table.Table) (found []ForeignKey, cached bool, err error) {
 	key := foreignKeysOf(database, tables)
-	foreignKeys.mu.Lock()
-	known, ok := foreignKeys.m[key]
-	foreignKeys.mu.Unlock()
-	if ok {
-		return known, true, nil
+	if found, ok := foreignKeys.of(key, tables); ok {
+		return found, true, nil
 	}
 	if found, err = lookUpForeignKeys(ctx, db, tables); err != nil || database == "" {
 		return found, false, err
 	}
-	foreignKeys.mu.Lock()
-	defer foreignKeys.mu.Unlock()
-	if foreignKeys.m == nil || len(foreignKeys.m) >= maxTableSets {
-		foreignKeys.m = map[string][]ForeignKey{}
-	}
-	foreignKeys.m[key] = found
+	foreignKeys.keep(key, tables, found)
 	return found, false, nil
 }
 
@@ -102,7 +185,7 @@ func foreignKeysOf(database string, tables []*table.Table) string {
 	b.WriteString(database)
 	for _, t := range tables {
 		b.WriteByte(0)
-		b.WriteString(strconv.FormatUint(uint64(uintptr(unsafe.Pointer(t))), 36)) // never freed
+		b.WriteString(strconv.FormatUint(t.ID, 36))
 	}
 	return b.String()
 }

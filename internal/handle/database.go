@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // Database names the database that db is of, and what an unqualified name means
@@ -36,9 +38,25 @@ func Database(db any) string {
 
 // databases has the names of pools, whose configuration is expensive to ask for,
 // and of handles that say nothing.
-var databases struct {
+var databases = newDatabases()
+
+type databaseNames struct {
 	Kept[string]
 	unnamed atomic.Uint64 // handles that say nothing
+}
+
+func newDatabases() *databaseNames {
+	d := &databaseNames{}
+	kept.Add("handles", d, (*databaseNames).report, kept.Never[*databaseNames])
+	return d
+}
+
+func (d *databaseNames) report() (r kept.Report) {
+	for name := range d.All() {
+		r.Entries++
+		r.Bytes += int64(len(name))
+	}
+	return r
 }
 
 // databaseKey is where a connection keeps the name of its database.

@@ -1,6 +1,7 @@
 package handle
 
 import (
+	"iter"
 	"reflect"
 	"runtime"
 	"sync"
@@ -45,6 +46,13 @@ func (k *Kept[V]) Of(db any, make func() V) (V, bool) {
 func (k *Kept[V]) drop(i identity) {
 	if v, ok := k.m.LoadAndDelete(i); ok && k.Gone != nil {
 		k.Gone(v.(V))
+	}
+}
+
+// All has the values of all handles.
+func (k *Kept[V]) All() iter.Seq[V] {
+	return func(yield func(V) bool) {
+		k.m.Range(func(_, v any) bool { return yield(v.(V)) })
 	}
 }
 

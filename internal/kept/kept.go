@@ -16,7 +16,7 @@ import (
 type Report struct {
 	Name     string // of the kind: plans of all tables have one
 	Entries  int
-	Capacity int   // the most entries there may be
+	Capacity int   // the most entries there may be; 0: as many as the program declares
 	Bytes    int64 // about, of the entries
 
 	Hits, Misses, Evictions uint64 // zero where they are not counted
@@ -60,6 +60,9 @@ func Add[T any](name string, owner *T, report func(*T) Report, shrink func(owner
 	})
 	runtime.AddCleanup(owner, remove, number)
 }
+
+// Never is for what cannot be made less, because it is what the program declares.
+func Never[T any](T, int) {}
 
 // live calls do with what w leads to, unless it is gone.
 func live[T any](w weak.Pointer[T], do func(*T)) {

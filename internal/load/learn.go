@@ -3,10 +3,13 @@ package load
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/table"
 )
@@ -33,7 +36,31 @@ func (l *Load) learn(ctx context.Context, db smrt.DB, g *groups) (*form, error) 
 	}
 	f := l.form(keys)
 	l.learnt.Store(f)
+	l.learnt.reported.Do(func() { kept.Add("loads", l.learnt, (*learnt).report, (*learnt).shrink) })
 	return f, nil
+}
+
+// learnt is a form that depends on what the database says.
+type learnt struct {
+	atomic.Pointer[form]
+	reported sync.Once
+}
+
+// formBytes is about what a form takes besides its text.
+const formBytes = 512
+
+func (l *learnt) report() kept.Report {
+	r := kept.Report{Capacity: 1}
+	if f := l.Load(); f != nil {
+		r.Entries, r.Bytes = 1, int64(formBytes+len(f.list)+len(f.before)+len(f.after))
+	}
+	return r
+}
+
+func (l *learnt) shrink(to int) {
+	if to < 1 {
+		l.Store(nil)
+	}
 }
 
 // tied returns the table whose rows have the keys of parents, and in which

@@ -29,11 +29,11 @@ type Load struct {
 	maxDepth      int
 
 	core   *table.Table
-	plain  *form                 // nil: it depends on types that only the database knows
-	learnt *atomic.Pointer[form] // the form with those types; the copies of a Load share it
-	wide   *form                 // plain, for keys that may not fit the column's type; nil: there is none
-	narrow *atomic.Bool          // some did not
-	cast   string                // of the keys of wide
+	plain  *form        // nil: it depends on types that only the database knows
+	learnt *learnt      // the form with those types; the copies of a Load share it
+	wide   *form        // plain, for keys that may not fit the column's type; nil: there is none
+	narrow *atomic.Bool // some did not
+	cast   string       // of the keys of wide
 }
 
 // Into is what kind of field a load sets.
@@ -96,7 +96,7 @@ func (l *Load) complete(row reflect.Type, nested []*Load) *Load {
 		l.Relation = l.anyRow()
 	}
 	l.Relation = l.checked()
-	l.shape, l.core, l.learnt = shapeOf(l.Link, row), table.Of(l.Child), &atomic.Pointer[form]{}
+	l.shape, l.core, l.learnt = shapeOf(l.Link, row), table.Of(l.Child), &learnt{}
 	l.narrow = &atomic.Bool{}
 	l.nested, l.height, l.maxDepth = nested, 1, DefaultMaxDepth
 	for i, n := range nested {

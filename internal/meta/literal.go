@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // Literals are for values that pgx cannot encode because it does not know the
@@ -142,7 +144,24 @@ func JSON(v any) (s string, null bool, err error) {
 
 // operandColumns describe the types of operands. They grow with the types that
 // a program compares.
-var operandColumns sync.Map // reflect.Type -> *Column
+var operandColumns = newOperands()
+
+type operandsKept struct{ sync.Map } // reflect.Type -> *Column
+
+func newOperands() *operandsKept {
+	o := &operandsKept{}
+	kept.Add("structs", o, (*operandsKept).report, kept.Never[*operandsKept])
+	return o
+}
+
+func (o *operandsKept) report() (r kept.Report) {
+	o.Range(func(_, _ any) bool {
+		r.Entries++
+		return true
+	})
+	r.Bytes = int64(r.Entries * columnBytes)
+	return r
+}
 
 // Operand returns a value outside an entity as an argument: the one that the
 // same value in an entity is, so that a row is found by what was written to it.

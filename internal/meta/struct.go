@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // Column is one field of a struct that is a column.
@@ -41,7 +43,27 @@ type fieldKey struct {
 
 // structs caches Of by type. It only grows with the number of struct types
 // that a program declares.
-var structs sync.Map // reflect.Type -> *Struct
+var structs = newStructs()
+
+type structsKept struct{ sync.Map } // reflect.Type -> *Struct
+
+func newStructs() *structsKept {
+	s := &structsKept{}
+	kept.Add("structs", s, (*structsKept).report, kept.Never[*structsKept])
+	return s
+}
+
+// columnBytes is about what is kept of a column.
+const columnBytes = 320
+
+func (s *structsKept) report() (r kept.Report) {
+	s.Range(func(_, v any) bool {
+		r.Entries++
+		r.Bytes += int64(len(v.(*Struct).Columns) * columnBytes)
+		return true
+	})
+	return r
+}
 
 // Of describes t, which must be a struct.
 func Of(t reflect.Type) (*Struct, error) {

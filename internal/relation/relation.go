@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/smrt-go/smrt/internal/kept"
 )
 
 // Relation describes a declared relation in a message. The statement that a
@@ -42,10 +44,28 @@ func (r Relation) String() string {
 // statement does not say whose relation it is for. Most are package variables,
 // declared once each. If one is declared again for every request, nothing is
 // added, and one that is dropped is given back.
-var declared struct {
+var declared = newDeclared()
+
+type relations struct {
 	sync.Mutex
 	known map[string]*entry
 	count uint64 // of entries made so far
+}
+
+func newDeclared() *relations {
+	r := &relations{}
+	kept.Add("relations", r, (*relations).report, kept.Never[*relations])
+	return r
+}
+
+func (r *relations) report() kept.Report {
+	r.Lock()
+	defer r.Unlock()
+	k := kept.Report{Entries: len(r.known)}
+	for id := range r.known {
+		k.Bytes += int64(2 * len(id)) // which has what the relation is made of
+	}
+	return k
 }
 
 // entry is a relation and how many declarations of it there are.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/meta"
 )
 
@@ -51,10 +52,18 @@ type arrayTypeKey struct {
 
 // arrayTypes grows with the columns that a program declares, and with the
 // databases and schemas in which they have types of their own.
-var arrayTypes struct {
+var arrayTypes = newArrayTypes()
+
+type arrayTypesKept struct {
 	sync.Map // arrayTypeKey -> ArrayType
 
 	known atomic.Int64 // about how many there are
+}
+
+func newArrayTypes() *arrayTypesKept {
+	a := &arrayTypesKept{}
+	kept.Add("array types", a, (*arrayTypesKept).report, (*arrayTypesKept).shrink)
+	return a
 }
 
 // maxArrayTypes bounds what is remembered: the next one drops all.

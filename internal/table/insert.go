@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/kept"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/traced"
 )
@@ -37,55 +36,6 @@ func (s *shapes) get(table string, shape []byte, make func() *Statement) *Statem
 	}
 	s.m[string(shape)] = st
 	return st
-}
-
-// reportShapes says what is kept of statements that are made once.
-func (t *Table) reportShapes() kept.Report {
-	s := &t.shapes
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r := kept.Report{Entries: len(s.m), Capacity: maxShapes}
-	for key, st := range s.m {
-		r.Bytes += int64(len(key) + len(st.SQL))
-	}
-	return r
-}
-
-// shrinkShapes drops all statements if they are more than so many: none is used less
-// than another.
-func (t *Table) shrinkShapes(to int) {
-	s := &t.shapes
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.m) > to {
-		s.m = nil
-	}
-}
-
-// reportCatalogs says what is kept of what databases say.
-func (t *Table) reportCatalogs() kept.Report {
-	k := &t.catalogs
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	r := kept.Report{Entries: len(k.m), Capacity: maxCatalogs}
-	for _, c := range k.m {
-		r.Bytes += int64(len(c.Columns) * columnBytes)
-	}
-	return r
-}
-
-// columnBytes is about what is kept of a column.
-const columnBytes = 256
-
-// shrinkCatalogs drops what all databases say if they are more than so many.
-func (t *Table) shrinkCatalogs(to int) {
-	k := &t.catalogs
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.m) > to {
-		k.m = nil
-		k.drops++
-	}
 }
 
 // Statement returns the statement of a shape, which make makes the first time.

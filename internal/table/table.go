@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
@@ -21,6 +22,7 @@ import (
 type Table struct {
 	*plan.Table
 	Self     *Projection    // the whole entity
+	ID       uint64         // which no other Table of the process has or had
 	KeyParts []*meta.Column // the key's columns, at their places in a key
 	Writable []*meta.Column // what an insert may write
 	Mutable  []*meta.Column // what an update of a whole row writes
@@ -65,8 +67,11 @@ func Of(declared *plan.Table) *Table {
 	return declared.Engines.Load().(*Table)
 }
 
+// tables is how many were made.
+var tables atomic.Uint64
+
 func newTable(declared *plan.Table) *Table {
-	t := &Table{Table: declared}
+	t := &Table{Table: declared, ID: tables.Add(1)}
 	computed := map[*meta.Column]bool{}
 	for _, col := range t.Computed {
 		computed[col] = true
@@ -92,6 +97,7 @@ func newTable(declared *plan.Table) *Table {
 	t.Self = t.Project(t.Struct.Type, meta.List(t.Struct.Columns), nil, t.Targets())
 	kept.Add("statements", t, (*Table).reportShapes, (*Table).shrinkShapes)
 	kept.Add("catalogs", t, (*Table).reportCatalogs, (*Table).shrinkCatalogs)
+	kept.Add("constraints", t, (*Table).reportConstraints, (*Table).shrinkConstraints)
 	t.copied = traced.KeepCopy(t.Name)
 	if len(t.KeyParts) == 1 {
 		t.byKeys = traced.Keep("SELECT "+t.Self.List+" FROM "+t.Quoted+" WHERE "+t.KeyIn()+t.AndSeen(t.OfOwner(Inputs{}, boundOwner, 1)), traced.Name{Table: t.Name, Operation: "get"})
