@@ -20,7 +20,7 @@ import (
 // kinds are those of what is kept; of each whether it can be made less.
 var kinds = map[string]bool{
 	"array types": true, "call sites": true, "catalogs": true, "constraints": true, "foreign keys": true, "gates": true, "handles": false,
-	"loads": true, "names": false, "plans": true, "relations": false, "shapes": true, "statements": true, "structs": false, "texts": true,
+	"loads": true, "names": false, "plans": true, "relations": false, "shapes": true, "spots": true, "statements": true, "structs": false, "texts": true,
 }
 
 type land struct{ Code, Name string }
