@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/traced"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -215,11 +218,18 @@ func TestPageShows(t *testing.T) {
 			t.Error("statements by calls are not in order")
 		}
 	}
-	if slow := s.Slow.Calls; !s.Slow.On || len(slow) == 0 || !strings.HasPrefix(slow[len(slow)-1].SQL, "SELECT pg_sleep(?)") {
+	slept := false
+	for _, c := range s.Slow.Calls { // others may be slow on a busy machine
+		slept = slept || strings.HasPrefix(c.SQL, "SELECT pg_sleep(?)")
+	}
+	if !s.Slow.On || !slept {
 		t.Errorf("the slow log is %+v", s.Slow)
 	}
 	kinds := map[string]int{}
 	for _, f := range s.Findings {
+		if f.Kind == "idle transaction" {
+			continue // the machine was busy
+		}
 		kinds[f.Kind] = f.Calls
 		if f.Times != 1 || !strings.Contains(f.Site, "page_test.go") {
 			t.Errorf("a finding is %+v", f)
@@ -303,6 +313,45 @@ func TestPageNamesByQueryID(t *testing.T) {
 		_, err = other.Exec(ctx, "ROLLBACK")
 		check.NoError(t, err)
 	}
+}
+
+// TestPageAsksForQueryIDs of texts that begin alike, which the server cuts off there. Where
+// it counts no statements, what runs may be each of them.
+func TestPageAsksForQueryIDs(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o, _, p := observedPool(t, observe.Config{Slow: observe.SlowLog{Threshold: -1}}, 3)
+	wide := "SELECT " + strings.Repeat("1 + ", 600) + "1 AS sum FROM categories WHERE "
+	texts := map[string]*traced.Text{}
+	for condition, operation := range map[string]string{"id = $1": "get", "id > $1": "find", "slug = $1 OR slug = $1": "exists"} {
+		texts[operation] = traced.Keep(wide+condition, traced.Name{Table: "categories", Operation: operation})
+		for range 2 {
+			rows := check.Value(p.Query(ctx, wide+condition, map[bool]any{true: "1", false: 1}[operation == "exists"]))(t)
+			rows.Close()
+			check.NoError(t, rows.Err())
+		}
+	}
+	runs := func(want string) {
+		t.Helper()
+		tx := check.Value(p.Begin(ctx))(t)
+		defer func() { _ = tx.Rollback(ctx) }()
+		rows := check.Value(tx.Query(ctx, wide+"id > $1", 1))(t)
+		rows.Close()
+		s := read(t, handler(t, o, observe.PageConfig{Server: p}), "/")
+		if len(s.Server.Running) != 1 {
+			t.Fatalf("what runs: %+v", s.Server)
+		}
+		got := strings.Split(s.Server.Running[0].Name, " or ")
+		slices.Sort(got)
+		check.Same(t, "what runs", strings.Join(got, " or "), want)
+	}
+	runs("categories.exists or categories.find or categories.get")
+	if _, err := p.Exec(ctx, "ALTER DATABASE "+pgx.Identifier{p.Config().ConnConfig.Database}.Sanitize()+" SET compute_query_id = on"); err != nil {
+		t.Skipf("the role may not have statements counted: %v", err)
+	}
+	p.Reset()
+	runs("categories.find")
+	runtime.KeepAlive(texts)
 }
 
 // TestPageWithoutServer: a page says that the server cannot be asked, and shows all

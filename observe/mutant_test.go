@@ -171,13 +171,18 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what runs has no literals", "server.go",
-			"	r.SQL = redact(text)", "	r.SQL = text",
+			"		r.SQL = redact(r.text)\n", "		r.SQL = r.text\n",
 			"TestPageShowsNoValues",
 		},
 		{
 			"one question at a time is asked of the server", "handler.go",
 			"turn: make(chan struct{}, 1)", "turn: make(chan struct{}, 30)",
 			"TestPageAsksOnce",
+		},
+		{
+			"ids are asked of texts that begin alike", "server.go",
+			"		v.ids.ask(ctx, db, asked)\n", "		_ = db\n",
+			"TestPageAsksForQueryIDs",
 		},
 		{
 			"a question to the server ends", "server.go",

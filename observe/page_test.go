@@ -131,6 +131,9 @@ func TestPageInBrowser(t *testing.T) {
 			var wide int
 			b.eval("document.documentElement.scrollWidth", &wide)
 			check.Same(t, fmt.Sprintf("the width of the page on a screen of %d", width), wide, width)
+			var faint []string
+			b.eval(faintTexts, &faint)
+			check.Equal(t, "texts with too little contrast, "+scheme, faint, []string{})
 			name := fmt.Sprintf("page-%s-%s", map[int]string{390: "phone", 1280: "desktop"}[width], scheme)
 			pictures[name] = b.shot(map[int]int{390: 900, 1280: 1500}[width])
 		}
@@ -223,6 +226,25 @@ func (b *browser) checkText(t *testing.T) {
 		t.Errorf("the style is not applied: ground %s, weight of names %s", ground, size)
 	}
 }
+
+// faintTexts returns the texts whose contrast to what is behind them is less than 4.5,
+// which is what WCAG 2 wants of small text at level AA.
+const faintTexts = `(() => {
+	const parse = text => (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
+	const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] !== 0) return c; } };
+	const faint = [];
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walk.nextNode()) {
+		const text = walk.currentNode.textContent.trim(), e = walk.currentNode.parentElement, style = getComputedStyle(e);
+		if (!text || e.closest("style, title")) continue;
+		const a = light(parse(e.closest("svg") ? style.fill : style.color)), b = light(behind(e.closest("svg") ? e.closest("figure, section") : e));
+		const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (contrast < 4.5) faint.push(text.slice(0, 30) + " " + contrast.toFixed(2));
+	}
+	return faint;
+})()`
 
 // replicatedShop is the page of a shop with a standby and a statement that waits for a
 // lock, which is drawn for the guide.

@@ -1,9 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,24 +24,21 @@ type serverView struct {
 	db      smrt.DB
 	timeout time.Duration
 	text    *traced.Text
-	byID    map[int64]Name // names of statements, by the ids that the server has for them
+	ids     queryIDs
 }
 
 // session is what the server said of one.
 type session struct {
 	page.Session
-	cut bool // the server had no room for the whole text
+
+	text string   // with its literals
+	cut  bool     // the server had no room for all of it
+	may  []*Shape // which it may be
 }
 
-const (
-	// mostSessions is how many are shown. There are seldom more that do something, and
-	// the oldest transactions are those that others wait for.
-	mostSessions = 50
-
-	// maxQueryIDs bounds the names that are remembered by ids. The next one drops all,
-	// and those that still run are learned again.
-	maxQueryIDs = 1000
-)
+// mostSessions is how many are shown. There are seldom more that do something, and the
+// oldest transactions are those that others wait for.
+const mostSessions = 50
 
 // sessionsText asks for sessions of this database that do something, the oldest first.
 // Who blocks whom is only asked of those that wait for a lock, as the answer takes all
@@ -62,7 +59,7 @@ ORDER BY coalesce(a.xact_start, a.state_change)`
 // the schema is named: it is in the statistics like all else.
 func newServerView(db smrt.DB, timeout time.Duration) *serverView {
 	return &serverView{
-		db: db, timeout: timeout, byID: map[int64]Name{},
+		db: db, timeout: timeout,
 		text: traced.Keep(sessionsText, traced.Name{Operation: "catalog"}),
 	}
 }
@@ -87,9 +84,11 @@ func (v *serverView) ask(ctx context.Context, shapes []Shape) *page.Server {
 	case err != nil:
 		s.Error = clip(err.Error())
 	}
-	s.Cut = len(sessions) > mostSessions
-	for _, r := range sessions[:min(len(sessions), mostSessions)] {
-		v.recognise(&r, shapes)
+	if s.Cut = len(sessions) > mostSessions; s.Cut {
+		sessions = sessions[:mostSessions]
+	}
+	v.recognise(ctx, sessions, shapes)
+	for _, r := range sessions {
 		s.Running = append(s.Running, r.Session)
 	}
 	return s
@@ -103,44 +102,40 @@ func scanSession(row pgx.CollectableRow) (r session, err error) {
 	return r, err
 }
 
-// recognise names a statement that runs: by its text, and where the server has no room
-// for that, by its query id, which statements have that were seen with their text. What
-// is left is a text of which only the beginning is known. It is named if all texts that
-// begin so have one name.
-func (v *serverView) recognise(r *session, shapes []Shape) {
-	text := trim(r.SQL)
-	r.SQL = redact(text)
-	if name := nameOf(text); name != (Name{}) {
-		r.Name = name.String()
-		v.learn(r.QueryID, name)
-		return
-	}
-	if name, ok := v.byID[r.QueryID]; ok {
-		r.Name = name.String()
-		return
-	}
-	var names []Name
-	for i := range shapes {
-		s := &shapes[i]
-		if s.SQL == text || r.cut && text != "" && strings.HasPrefix(s.SQL, text) {
-			if len(names) == 0 || names[0] != s.Name {
-				names = append(names, s.Name)
+// recognise names what runs: by its text, and where the server has no room for that by
+// its query id, if it is that of a text that was seen, or of one of those that begin so.
+// Where there are no ids, what begins like texts of several names has all of them.
+func (v *serverView) recognise(ctx context.Context, sessions []session, shapes []Shape) {
+	var asked []*Shape
+	for i := range sessions {
+		r := &sessions[i]
+		r.text = trim(r.SQL)
+		r.SQL = redact(r.text)
+		if r.Name = v.nameOf(r); r.Name == "" && r.text != "" {
+			r.may = like(r, shapes)
+			if r.QueryID != 0 && len(r.may) > 1 {
+				asked = append(asked, r.may...)
 			}
 		}
 	}
-	if len(names) == 1 {
-		r.Name = names[0].String()
+	if db, ok := v.db.(beginner); ok {
+		v.ids.ask(ctx, db, asked)
+	}
+	for i := range sessions {
+		if r := &sessions[i]; r.Name == "" {
+			r.Name = cmp.Or(v.nameOf(r), either(r.may))
+		}
 	}
 }
 
-// learn remembers the name of what the server has an id for. Texts that differ in
-// literals and comments only have one id, and get one name.
-func (v *serverView) learn(id int64, name Name) {
-	if id == 0 {
-		return
+// nameOf returns the name of the text of a session, or that which its id has.
+func (v *serverView) nameOf(r *session) string {
+	if name := nameOf(r.text); name != (Name{}) {
+		v.ids.learn(r.QueryID, name)
+		return name.String()
 	}
-	if len(v.byID) >= maxQueryIDs {
-		clear(v.byID)
+	if name, ok := v.ids.names[r.QueryID]; ok {
+		return name.String()
 	}
-	v.byID[id] = name
+	return ""
 }
