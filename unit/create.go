@@ -157,7 +157,7 @@ func (o *op) appendRefs(columns []*meta.Column) []*meta.Column {
 // filled returns the entity with the keys of other rows that are known, as far
 // as they matter to how it is written: a key that is given is not zero.
 func (o *op) filled() unsafe.Pointer {
-	if !slices.ContainsFunc(o.refs, reference.known) {
+	if !slices.ContainsFunc(o.refs, reference.known) && !o.owner.Bound() {
 		return o.entity
 	}
 	c := o.table.Copies(1)
@@ -165,8 +165,10 @@ func (o *op) filled() unsafe.Pointer {
 	return c.At(0)
 }
 
-// copyTo copies the entity, with the keys of other rows that are known.
+// copyTo copies the entity, with the keys of other rows that are known, and with the
+// tenant.
 func (o *op) copyTo(p unsafe.Pointer) {
+	defer o.table.Give(o.owner, p)
 	if o.entity == nil {
 		o.table.SetKey(p, o.key)
 		return
@@ -231,6 +233,9 @@ func (o *op) backfillRefs() (columns []*meta.Column) {
 func (r reference) assign(p unsafe.Pointer) {
 	from := r.origin()
 	field, value := fieldOf(r.column, p), fieldOf(from.part, from.to.entity)
+	if to := from.to; to.owner.Bound() && from.part == to.table.Tenant && value.IsZero() {
+		value = reflect.ValueOf(to.owner.ID) // the entity gets it in the end
+	}
 	switch {
 	case value.Type() == field.Type():
 		field.Set(value)

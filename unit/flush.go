@@ -341,6 +341,11 @@ func (u *work) settle(p *prepared) {
 		}
 	}
 	for _, o := range u.ops {
+		if o.entity != nil {
+			o.table.Give(o.owner, o.entity)
+		}
+	}
+	for _, o := range u.ops {
 		o.settled()
 	}
 	u.done()

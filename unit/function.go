@@ -65,6 +65,9 @@ func (u *work) flushSegments(ctx context.Context, db smrt.DB, options []txn.Opti
 	if err := u.check(); err != nil {
 		return Summary{}, err
 	}
+	if err := u.own(ctx); err != nil { // before a transaction is begun for it
+		return Summary{}, err
+	}
 	var last *before
 	sum, err := u.run(ctx, db, func(ctx context.Context, tx pgx.Tx) (sum Summary, err error) {
 		last = u.snapshot()

@@ -11,6 +11,16 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"rows of a unit are found by their tenant", "../internal/flush/step.go",
+			"columns = append(columns, owner)", "s.Any = true",
+			"TestEveryWriteOfAUnitKeepsTenants",
+		},
+		{
+			"a reference to a row of another tenant is refused", "tenant.go",
+			"t.CheckOwner(o.owner, s.Rows.At(i))", "t.CheckOwner(op{}.owner, s.Rows.At(i))",
+			"TestUnitFillsTenants",
+		},
+		{
 			"the server refuses to leave out rows", "../internal/flush/insert.go",
 			"func (s *Step) guards() bool { return s.Catalog.Guardable }", "func (s *Step) guards() bool { return false }",
 			"TestLeftOut",

@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/meta"
+	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -47,6 +48,9 @@ type planner struct {
 	*schema
 	steps []flush.Step
 	ops   [][]*op // of each step, at the places of its rows; nil if it only prepares others
+
+	acting  smrt.Tenant // whose rows the unit is about
+	foreign error       // of a row that is not
 
 	settings int      // names that were given
 	buffer   []byte   // for keys of maps
@@ -87,10 +91,8 @@ func (u *work) planFor(ctx context.Context, db smrt.DB) (*planner, error) {
 	if err := u.check(); err != nil {
 		return nil, err
 	}
-	for _, o := range u.ops {
-		if o.table != nil && o.table.Tenant != nil {
-			return nil, &smrt.QueryError{Reason: "units do not carry tenants: rows of " + o.table.Name + ", declared with query.Tenant, are written by its repository"}
-		}
+	if err := u.own(ctx); err != nil {
+		return nil, err
 	}
 	phases, err := u.phases()
 	if err != nil {
@@ -100,8 +102,9 @@ func (u *work) planFor(ctx context.Context, db smrt.DB) (*planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{schema: s}
-	return p, p.plan(phases)
+	p := &planner{schema: s, acting: plan.ActingOf(ctx)}
+	err = p.plan(phases)
+	return p, cmp.Or(err, p.foreign)
 }
 
 // plan makes the steps of all phases.
@@ -144,6 +147,7 @@ func (p *planner) writes(s flush.Step, ops []*op, refs []*meta.Column) {
 // describe completes a step with what is the same for all of its rows.
 func (p *planner) describe(s flush.Step, ops []*op, refs []*meta.Column) flush.Step {
 	s.Table, s.Catalog, s.Unordered = ops[0].table, p.catalogOf(ops[0].table), p.unordered
+	s.Acting, s.Any = p.acting, ops[0].owner.All
 	if len(refs) > 0 {
 		s.Refs = make([]flush.Ref, len(refs))
 	}
@@ -157,6 +161,7 @@ func (p *planner) describe(s flush.Step, ops []*op, refs []*meta.Column) flush.S
 // write adds a step for rows.
 func (p *planner) write(s flush.Step, ops []*op) {
 	s.Rows = copies(ops, &s)
+	p.foreign = cmp.Or(p.foreign, owned(ops, &s))
 	s.Refs = slices.Clone(s.Refs)
 	for i := range s.Refs {
 		r := &s.Refs[i]

@@ -69,6 +69,7 @@ type planned struct {
 	needed   bool           // another row gets the key
 	setting  string         // that holds the key, empty for none
 	at       int32          // its position there, from 1
+	owner    plan.Owner     // whose row it is
 }
 
 // work is what a Unit is, without types.

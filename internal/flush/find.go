@@ -2,7 +2,6 @@ package flush
 
 import (
 	"cmp"
-	"context"
 	"reflect"
 	"strconv"
 	"strings"
@@ -40,6 +39,7 @@ func (s *Step) find(arrays bool) (*finder, error) {
 		return nil, err
 	}
 	f := &finder{inputs: in, text: in.write(true), args: args}
+	f.text.Any = s.Any && s.Kind != Update // whose rows have their tenant
 	f.same = s.Table.WhereKey(f.text, s.live())
 	f.where = f.same
 	if s.versioned() {
@@ -139,7 +139,7 @@ func (s *Step) patchOne() (Statement, error) {
 		}
 		args[i] = v
 	}
-	st, err := t.Build(plan.Anybody(context.Background()), &plan.Request{Verb: plan.Update, Spec: t.KeySpec(args), Sets: t.WithOwn(s.Sets)})
+	st, err := t.Build(plan.Under(s.Acting), &plan.Request{Verb: plan.Update, Spec: t.KeySpec(args), Sets: t.WithOwn(s.Sets)})
 	if err != nil {
 		return Statement{}, t.Named(err)
 	}

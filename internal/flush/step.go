@@ -3,6 +3,7 @@ package flush
 import (
 	"slices"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -53,6 +54,8 @@ type Step struct {
 	InSets      bool           // the values of a patch are those in Sets, not those in Rows
 	Hard        bool           // of a delete: not softly
 	Checked     bool           // of a delete: the versions must match
+	Acting      smrt.Tenant    // whose rows the unit is about
+	Any         bool           // rows of all tenants are found; of a table with tenants
 	Count       int            // of ReserveKeys
 	Constraints []string       // qualified and quoted
 
@@ -127,23 +130,33 @@ func (s *Step) arguments() []*meta.Column {
 	case Update:
 		columns = t.UpdateColumns()
 	case Patch:
-		columns = t.KeyColumns()
+		columns = s.finds()
 		for i := range s.Sets {
 			if s.Sets[i].Op == plan.SetValue || s.Sets[i].Op == plan.SetAdd {
 				columns = append(columns, s.Sets[i].Column)
 			}
 		}
 	case Delete:
-		columns = t.KeyColumns()
+		columns = s.finds()
 		if s.versioned() {
 			columns = append(columns, t.Version)
 		}
 	case Backfill:
-		columns = append(t.KeyColumns(), s.Columns...)
+		columns = append(s.finds(), s.Columns...)
 	case Nullify:
-		columns = t.KeyColumns()
+		columns = s.finds()
 	}
 	return slices.DeleteFunc(columns, s.refers)
+}
+
+// finds returns the columns by which a row is found: its key, and its tenant unless
+// rows of all are meant.
+func (s *Step) finds() []*meta.Column {
+	columns := s.Table.KeyColumns()
+	if owner := s.Table.Tenant; owner != nil && !s.Any && !s.Table.IsKey(owner) {
+		columns = append(columns, owner)
+	}
+	return columns
 }
 
 // versioned reports whether rows are found by their version too.

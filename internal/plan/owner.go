@@ -112,6 +112,25 @@ func Anybody(ctx context.Context) context.Context {
 	return context.WithValue(ctx, anybody{}, true)
 }
 
+// ActingOf returns whose rows a call under ctx is about, for a call that is made
+// later, [Under] another context.
+func ActingOf(ctx context.Context) smrt.Tenant {
+	t := smrt.TenantOf(ctx)
+	t.All = t.All || t.ID == nil && ctx.Value(anybody{}) != nil
+	return t
+}
+
+// Under returns a context for the rows that t says.
+func Under(t smrt.Tenant) context.Context {
+	switch {
+	case t.All:
+		return Anybody(context.Background())
+	case t.ID == nil:
+		return context.Background()
+	}
+	return smrt.WithTenant(context.Background(), t.ID)
+}
+
 var (
 	int64Type  = reflect.TypeFor[int64]()
 	stringType = reflect.TypeFor[string]()

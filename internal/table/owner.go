@@ -95,6 +95,25 @@ func (t *Table) mismatch(what string, row int, one bool) error {
 	return &smrt.TenantError{Table: t.Name, Column: t.Tenant.Name, Row: row, What: what, Err: smrt.ErrTenantMismatch}
 }
 
+// Give gives the entity at p the tenant that o binds, if it has none.
+func (t *Table) Give(o plan.Owner, p unsafe.Pointer) {
+	if o.Bound() && t.Tenant.Zero(p) {
+		reflect.NewAt(t.Tenant.Type, unsafe.Add(p, t.Tenant.Offset)).Elem().Set(reflect.ValueOf(o.ID))
+	}
+}
+
+// CheckOwner refuses the entity at p if it is of another tenant than o binds, or of
+// none where all are meant. The error names no row.
+func (t *Table) CheckOwner(o plan.Owner, p unsafe.Pointer) error {
+	switch {
+	case o.All && t.Tenant.Zero(p):
+		return &smrt.TenantError{Table: t.Name, Column: t.Tenant.Name, Row: -1, What: "entity", Err: smrt.ErrNoTenant}
+	case o.Bound() && !o.Owns(t.Tenant, p):
+		return t.mismatch("entity", 0, true)
+	}
+	return nil
+}
+
 // Filled are the entities that got the tenant of a call.
 type Filled struct {
 	column *meta.Column
