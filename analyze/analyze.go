@@ -100,6 +100,28 @@ type Report struct {
 	Statements int         `json:"statements"` // of the workload, each text once
 	Unplanned  []Unplanned `json:"unplanned"`  // those of them that have no plan
 	Plans      Plans       `json:"plans"`      // of the others
+	Indexes    []Index     `json:"indexes"`    // that are advised, as the planner says with hypopg; in the order of their tables
+}
+
+// Index is one that is advised for a workload. Findings name it too.
+type Index struct {
+	SQL    string   `json:"sql"` // creates it while others write
+	Table  string   `json:"table"`
+	Bytes  int64    `json:"bytes"`  // about
+	Writes int64    `json:"writes"` // rows that the workload inserts and updates in the table, each of which the index is written for
+	Serves []Served `json:"serves"`
+
+	// Replaces are indexes, as SQL, that may be dropped when it is there, because it begins
+	// with their columns. None keeps values unique, or is that of a constraint or of
+	// replication.
+	Replaces []string `json:"replaces"`
+}
+
+// Served is a statement that an index helps.
+type Served struct {
+	Statement string  `json:"statement"` // its name
+	Before    float64 `json:"before"`    // the planner's cost without the index
+	After     float64 `json:"after"`     // and with it
 }
 
 // Unplanned is a statement that the server has no plan for.
@@ -155,7 +177,7 @@ type run struct {
 
 // report returns what was found, in order.
 func (r *run) report() *Report {
-	report := &Report{Database: r.Database, Server: r.Major, Findings: make(Findings, len(r.Found)), Unseen: append([]string{}, r.Unseen...), Statements: r.statements, Unplanned: []Unplanned{}}
+	report := &Report{Database: r.Database, Server: r.Major, Findings: make(Findings, len(r.Found)), Unseen: append([]string{}, r.Unseen...), Statements: r.statements, Unplanned: []Unplanned{}, Indexes: []Index{}}
 	for i, f := range r.Found {
 		report.Findings[i] = Finding{
 			ID: f.ID, Level: schema.Level(f.Level), Object: f.Object, Evidence: f.Evidence, Follows: f.Follows,
@@ -167,6 +189,13 @@ func (r *run) report() *Report {
 	report.Plans = Plans{Source: cmp.Or(r.options.Source, fmt.Sprintf("%s on PostgreSQL %d", r.Database, r.Major)), Plans: []PlanShape{}}
 	for _, p := range r.Plans {
 		report.Plans.Plans = append(report.Plans.Plans, PlanShape(p))
+	}
+	for _, x := range r.Advised {
+		one := Index{SQL: x.SQL, Table: x.Table, Bytes: x.Bytes, Writes: x.Writes, Serves: []Served{}, Replaces: append([]string{}, x.Replaces...)}
+		for _, s := range x.Serves {
+			one.Serves = append(one.Serves, Served(s))
+		}
+		report.Indexes = append(report.Indexes, one)
 	}
 	for _, u := range r.Unplanned {
 		report.Unplanned = append(report.Unplanned, Unplanned(u))

@@ -68,7 +68,9 @@
 //	R8   conflicts                    with other transactions, in a twentieth of the calls
 //
 // The indexes that findings advise are tried where the extension hypopg is in the
-// database, and are advised only if they pay.
+// database, and are advised only if they pay, for all statements of the workload together:
+// [Report.Indexes] has them, with what they serve. Where the conditions of a statement are
+// the same in each call, as that of soft deletion, an index may be partial.
 //
 // A table should have its rows, and be analysed: what the planner does with an empty one
 // says nothing. Of a table whose statistics are old no advice is given.

@@ -95,7 +95,7 @@ func TestAdvice(t *testing.T) {
 	exec(t, pool, "DROP INDEX orders_customer_id_idx")
 	options := analyze.Options{Workload: analyze.Workload{
 		{Name: "of", SQL: "SELECT note FROM orders WHERE customer_id = $1"},
-		{Name: "more", SQL: "SELECT note FROM orders WHERE customer_id = $1 AND total_cents = 0 AND version = 1 AND updated_at > now()"},
+		{Name: "more", SQL: "SELECT note FROM orders WHERE customer_id = $1 AND total_cents = 0 AND version = 1 AND updated_at > $2"},
 		{Name: "page", SQL: "SELECT note FROM orders ORDER BY updated_at DESC, id DESC LIMIT 20"},
 	}}
 	report := check.Value(analyze.Run(t.Context(), pool, options))(t)

@@ -66,13 +66,28 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"an index is advised with the columns that pay", "../internal/analysis/advice.go",
-			`if best.sql == "" || t.cost <= best.cost*nearlyAs {`, `if best.sql == "" {`,
+			`if len(best.keys) == 0 || t.cost <= best.cost*nearlyAs {`, `if len(best.keys) == 0 {`,
 			"TestAdvice",
 		},
 		{
 			"a hypothetical index is removed", "../internal/analysis/advice.go",
 			`"SELECT "+at+".hypopg_drop_index($1::int8::oid)"`, `"SELECT $1::int8::oid, '"+at+"'"`,
 			"TestAdvice",
+		},
+		{
+			"of two indexes one does", "../internal/analysis/choose.go",
+			"return less[j] > with[j]*nearlyAs", "return less[j] >= with[j]",
+			"TestAdviceForAll",
+		},
+		{
+			"writes of an index cost", "../internal/analysis/choose.go",
+			"saved, worth := -c.writes*rowWrite, false", "saved, worth := 0.0, false",
+			"TestAdviceForAll",
+		},
+		{
+			"a partial index must be much smaller", "../internal/analysis/advice.go",
+			"float64(part.size) <= smallPart*float64(all.size)", "true",
+			"TestAdviceForAll",
 		},
 		{
 			"an index that is not used any more is found", "plans.go",

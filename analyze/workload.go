@@ -65,7 +65,7 @@ func Queries(folder fs.FS) (Workload, error) {
 
 // statement returns what is looked at of it.
 func (s Statement) statement() analysis.Statement {
-	return analysis.Statement{Name: s.Name, SQL: s.SQL, Site: s.Site, MaxOffset: s.MaxOffset}
+	return analysis.Statement{Name: s.Name, SQL: s.SQL, Site: s.Site, MaxOffset: s.MaxOffset, Calls: s.Calls, Rows: s.Rows}
 }
 
 // statements returns the statements of a workload, each text once, in the order of their
@@ -81,6 +81,7 @@ func (w Workload) statements() (all []analysis.Statement) {
 			continue
 		}
 		one := &all[i]
+		one.Calls, one.Rows = max(one.Calls, s.Calls), max(one.Rows, s.Rows)
 		one.Name, one.Site, one.MaxOffset = cmp.Or(one.Name, s.Name), cmp.Or(one.Site, s.Site), max(one.MaxOffset, s.MaxOffset)
 	}
 	for _, s := range all {

@@ -320,6 +320,15 @@ func (c *analyzeCommand) print(r *report, report analyzeReport, level schema.Lev
 		}
 		r.printf("%s\n\n", text)
 	}
+	for _, x := range report.Indexes {
+		r.printf("index: %s\n", x.SQL)
+		for _, s := range x.Serves {
+			r.printf("    %s: the cost falls from %.0f to %.0f\n", s.Statement, s.Before, s.After)
+		}
+		for _, name := range x.Replaces {
+			r.printf("    replaces %s\n", name)
+		}
+	}
 	for _, u := range report.Unplanned {
 		r.printf("not planned: %s %s\n", u.Statement, u.Why)
 	}

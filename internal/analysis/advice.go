@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/explain"
 )
 
@@ -15,71 +14,100 @@ const (
 	savedPart = 0.5
 	savedCost = 100 // in the planner's units, of which a page read is one
 	nearlyAs  = 1.1 // a shorter index with a cost up to this is as good
+	smallPart = 0.5 // of the size of an index of all rows, from where on one of a part is better
 )
 
-// prove tries the indexes that findings of the statement advise, one by one, as hypothetical
+// pays reports whether a cost is worth an index.
+func pays(was, is float64) bool { return is <= was*savedPart && was-is >= savedCost }
+
+// prove tries the indexes that findings of the statement want, one by one, as hypothetical
 // ones, which the planner takes for real and nobody else sees. Of the columns of an
-// index it keeps as many as pay. One that does not is taken from the finding.
+// index it keeps as many as pay. One that does not is taken from the finding. Which are
+// advised in the end is decided when all statements are known.
 func (s *statement) prove(ctx context.Context, from int) error {
 	for i := range s.Found[from:] {
 		f := &s.Found[from+i]
-		if !strings.HasPrefix(f.SQL, "CREATE INDEX") {
+		if f.wanted.none() {
 			continue
 		}
 		if s.Hypothetical == "" {
 			s.unseen("whether the planner would use the indexes that are advised: CREATE EXTENSION hypopg in a copy of the database shows it")
-			return nil
+			if f.index = f.wanted.all; len(f.index.keys) == 0 {
+				f.index = f.wanted.part
+			}
+			f.SQL = f.index.String()
+			continue
 		}
-		best, err := s.best(ctx, f.SQL)
+		best, err := s.best(ctx, f.wanted)
 		if err != nil {
 			return err
 		}
-		if best.cost > s.Root.Cost*savedPart || s.Root.Cost-best.cost < savedCost {
-			f.Follows += fmt.Sprintf("; the index %q would not help: the cost is %.0f, and would be %.0f", f.SQL, s.Root.Cost, best.cost)
-			f.SQL = ""
+		if !pays(s.Root.Cost, best.cost) {
+			f.Follows += fmt.Sprintf("; the index %q would not help: the cost is %.0f, and would be %.0f", best, s.Root.Cost, best.cost)
 			continue
 		}
-		f.SQL = best.sql
-		f.Follows += fmt.Sprintf("; with the index, of about %s, the cost falls from %.0f to %.0f", bytes(best.size), s.Root.Cost, best.cost)
-		if t := s.ofIndex(best.sql); t != nil && t.Written > 0 {
-			f.Follows += fmt.Sprintf("; the table has %.2g rows written for each that is read", float64(t.Written)/float64(max(t.Read, 1)))
-		}
+		f.index, f.SQL = best.index, best.String()
 	}
 	return nil
 }
 
 // trial is an index that was tried.
 type trial struct {
-	sql  string
+	index
 	cost float64 // of the statement with it
 	size int64
 }
 
-// best tries an index, and then those with fewer columns.
-func (s *statement) best(ctx context.Context, sql string) (trial, error) {
-	head, keys, _ := strings.Cut(strings.TrimSuffix(sql, ")"), " (")
-	columns, best := split(keys, ", "), trial{}
-	for n := len(columns); n > 0; n-- {
-		t, err := s.try(ctx, head+" ("+strings.Join(columns[:n], ", ")+")")
-		if err != nil {
+// best tries the indexes that are wanted. One of a part of the rows is better if it is much
+// smaller: the other one serves more statements.
+func (s *statement) best(ctx context.Context, w wanted) (trial, error) {
+	all, err := s.shortest(ctx, w.all)
+	if err != nil || len(w.part.keys) == 0 {
+		return all, err
+	}
+	part, err := s.shortest(ctx, w.part)
+	if err == nil && (len(all.keys) == 0 || part.cost <= all.cost*nearlyAs && float64(part.size) <= smallPart*float64(all.size)) {
+		return part, nil
+	}
+	return all, err
+}
+
+// shortest tries an index, and then those with fewer keys.
+func (s *statement) shortest(ctx context.Context, x index) (best trial, err error) {
+	for n := len(x.keys); n > 0; n-- {
+		t := trial{index: x.first(n)}
+		if err := s.try(ctx, &t); err != nil {
 			return t, err
 		}
-		if best.sql == "" || t.cost <= best.cost*nearlyAs {
+		if len(best.keys) == 0 || t.cost <= best.cost*nearlyAs {
 			best = t
 		}
 	}
 	return best, nil
 }
 
-// try plans the statement with an index that there is not. The statement is prepared anew,
-// because a plan that is kept does not notice it. The index outlives a transaction, so it
-// is removed also where planning fails, outside of the savepoint that fails with it.
-func (s *statement) try(ctx context.Context, sql string) (t trial, err error) {
-	t.sql = sql
-	tx, at := s.planner.Tx(), s.Hypothetical
+// try plans the statement with an index that there is not.
+func (s *statement) try(ctx context.Context, t *trial) error {
+	size, err := s.with(ctx, s.planner, t.index, func(p explain.Planner) error {
+		plan, err := p.Generic(ctx, s.SQL, s.parameters)
+		if err == nil {
+			t.cost = plan.Root.Cost
+		}
+		return err
+	})
+	t.size = size
+	return err
+}
+
+// with calls f where there seems to be an index, and returns its size. Statements are prepared
+// anew there, because a plan that is kept does not notice it. The index outlives a
+// transaction, so it is removed also where planning fails, outside of the savepoint
+// that fails with it.
+func (a *Analysis) with(ctx context.Context, planner explain.Planner, x index, f func(explain.Planner) error) (size int64, err error) {
+	tx, at := planner.Tx(), a.Hypothetical
 	var oid int64
-	if err := tx.QueryRow(ctx, "SELECT indexrelid::int8 FROM "+at+".hypopg_create_index($1)", strings.Replace(sql, " CONCURRENTLY", "", 1)).Scan(&oid); err != nil {
-		return t, err
+	if err := tx.QueryRow(ctx, "SELECT indexrelid::int8 FROM "+at+".hypopg_create_index($1)", strings.Replace(x.String(), " CONCURRENTLY", "", 1)).Scan(&oid); err != nil {
+		return 0, err
 	}
 	defer func() {
 		_, dropped := tx.Exec(context.WithoutCancel(ctx), "SELECT "+at+".hypopg_drop_index($1::int8::oid)", oid)
@@ -87,25 +115,15 @@ func (s *statement) try(ctx context.Context, sql string) (t trial, err error) {
 	}()
 	inner, err := tx.Begin(ctx)
 	if err != nil {
-		return t, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, inner.Rollback(context.WithoutCancel(ctx))) }()
-	planner, err := explain.Start(ctx, inner)
-	if err != nil {
-		return t, err
+	p, err := explain.Start(ctx, inner)
+	if err == nil {
+		err = f(p)
 	}
-	plan, err := planner.Generic(ctx, s.SQL, s.parameters)
-	if err != nil {
-		return t, err
+	if err == nil {
+		err = inner.QueryRow(ctx, "SELECT "+at+".hypopg_relation_size($1::int8::oid)", oid).Scan(&size)
 	}
-	t.cost = plan.Root.Cost
-	err = inner.QueryRow(ctx, "SELECT "+at+".hypopg_relation_size($1::int8::oid)", oid).Scan(&t.size)
-	return t, err
-}
-
-// ofIndex returns the table that a statement creates an index on.
-func (s *statement) ofIndex(sql string) *catalog.Store {
-	_, on, _ := strings.Cut(sql, " ON ")
-	name, _, _ := strings.Cut(on, " (")
-	return s.Named(name)
+	return size, err
 }

@@ -41,6 +41,11 @@ type Finding struct {
 	Table    uint32 // that it is about; 0 for none
 	Plan     string // the shape of the plan that shows it
 	Before   string // the shape of the plan that was recorded
+
+	wanted  wanted   // the indexes that would help
+	index   index    // the one of them that is advised
+	asks    *asked   // the statement that it is about
+	columns []string // of the foreign key that it is about, as SQL
 }
 
 // Limits are from where on something is a finding. Package analyze has their defaults.
@@ -61,6 +66,8 @@ type Analysis struct {
 	Unseen    []string // what could not be looked at, and what would show it
 	Unplanned []Unplanned
 	Plans     []Planned // in the order of the statements
+	Asked     []*asked  // the same
+	Advised   []Advised // indexes, in the order of their tables
 
 	columns  map[columnKey]catalog.Statistics
 	followed map[string]bool // ends of relations, as endOf writes them

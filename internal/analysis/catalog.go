@@ -53,7 +53,7 @@ func (a *Analysis) checkForeignKey(k *catalog.Reference) {
 		}
 	}
 	f := Finding{
-		ID: "C1", Table: k.Table, Object: object(s.Name, k.Quoted), SQL: createIndex(s, strings.Join(k.Quoted, ", ")),
+		ID: "C1", Table: k.Table, Object: object(s.Name, k.Quoted), SQL: createIndex(s, strings.Join(k.Quoted, ", ")), columns: k.Quoted,
 		Evidence: "the columns of the foreign key " + k.Name + " begin no index",
 		Follows:  "a DELETE in " + k.Target + " reads all of " + s.Name,
 	}

@@ -76,9 +76,7 @@ func (s *statement) checkScan(n *explain.Node, t *catalog.Store, above []*explai
 		ID: "P1", Level: verify.Warning, Follows: "its time grows with the table",
 		Evidence: fmt.Sprintf("all %d pages of %s are read, and %.0f of %.0f rows are kept: %s", t.Pages, t.Name, kept, t.Rows, n.Filter),
 	}
-	if keys := indexFor(all); len(keys) > 0 {
-		f.SQL = createIndex(t, strings.Join(keys, ", "))
-	}
+	f.wanted = wantedFor(t, all, nil)
 	s.add(f, t.Name)
 }
 
@@ -135,12 +133,12 @@ func (s *statement) checkWrapped(all []condition, t *catalog.Store) bool {
 				Follows: fmt.Sprintf("all %d pages of %s are read", t.Pages, t.Name),
 			}
 			left := split(inner(c.text), " ")[0]
-			switch {
-			case c.within == "":
-				f.SQL, f.Go = "CREATE INDEX CONCURRENTLY ON "+t.Name+" ("+columnOf(column)+" text_pattern_ops)", "compare with a prefix, or search by words"
-			default:
-				f.SQL, f.Go = "CREATE INDEX CONCURRENTLY ON "+t.Name+" (("+strings.ReplaceAll(left, column, columnOf(column))+"))", "compare the column itself, with a value of its type"
+			key := "(" + strings.ReplaceAll(left, column, columnOf(column)) + ")"
+			f.Go = "compare the column itself, with a value of its type"
+			if c.within == "" {
+				key, f.Go = columnOf(column)+" text_pattern_ops", "compare with a prefix, or search by words"
 			}
+			f.wanted.all = index{table: t, keys: []string{key}}
 			s.add(f, t.Name)
 			return true
 		}
@@ -171,7 +169,7 @@ func (s *statement) checkSort(n *explain.Node, above []*explain.Node) {
 	if parent.Type != "Limit" || t == nil || scan.Rows*workers(scan, above) < sortedRows {
 		return
 	}
-	keys := names(conditions(scan.Filter+scan.IndexCond), "=")
+	var keys []string
 	for _, key := range n.SortKey {
 		column, order, _ := strings.Cut(key, " ")
 		if !columnText.MatchString(column) {
@@ -180,7 +178,7 @@ func (s *statement) checkSort(n *explain.Node, above []*explain.Node) {
 		keys = append(keys, strings.TrimSpace(columnOf(column)+" "+order))
 	}
 	s.add(Finding{
-		ID: "P2", Level: verify.Warning, SQL: createIndex(t, strings.Join(keys, ", ")),
+		ID: "P2", Level: verify.Warning, wanted: wantedFor(t, slices.Concat(conditions(scan.Filter), conditions(scan.IndexCond)), keys),
 		Evidence: fmt.Sprintf("%.0f rows of %s are sorted by %s for a few of them", scan.Rows*workers(scan, above), t.Name, strings.Join(n.SortKey, ", ")),
 		Follows:  "the first page takes as long as all",
 	}, t.Name)
@@ -208,9 +206,7 @@ func (s *statement) checkLoop(n *explain.Node) {
 				ID: "P7", Level: verify.Warning, Follows: "its time grows with the product of both",
 				Evidence: fmt.Sprintf("the %.0f rows of %s are read for each of %.0f rows: %.0e in all", t.Rows, t.Name, loops, loops*t.Rows),
 			}
-			if keys := indexFor(conditions(inner.Filter)); len(keys) > 0 {
-				f.SQL = createIndex(t, strings.Join(keys, ", "))
-			}
+			f.wanted = wantedFor(t, conditions(inner.Filter), nil)
 			s.add(f, t.Name)
 		})
 	}

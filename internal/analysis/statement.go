@@ -23,6 +23,8 @@ type Statement struct {
 	SQL       string // with $1 and so on for values
 	Site      string // file:line where it is; "" where that is not known
 	MaxOffset int64  // the greatest OFFSET that was seen
+
+	Calls, Rows int64 // as they were counted, 0 if they were not
 }
 
 // Title names the statement in findings.
@@ -74,7 +76,7 @@ func (a *Analysis) Statements(ctx context.Context, db Beginner, all []Statement,
 		}
 		done()
 	}
-	return nil
+	return a.choose(ctx, db)
 }
 
 // statement looks at the plan of a statement, and runs it if that is asked for and its
@@ -84,9 +86,13 @@ func (a *Analysis) statement(ctx context.Context, db Beginner, one Statement) er
 	err := a.within(ctx, db, one, func(s *statement) error {
 		planned = s
 		a.Plans = append(a.Plans, Planned{s.Title(), s.Digest(), s.Root.Cost, Shape(s.Plan)})
-		from := len(s.Found)
+		from, asks := len(s.Found), s.asked()
+		a.Asked = append(a.Asked, asks)
 		if err := s.check(ctx); err != nil {
 			return err
+		}
+		for i := range s.Found[from:] {
+			s.Found[from+i].asks = asks
 		}
 		return s.prove(ctx, from)
 	})
