@@ -1,6 +1,7 @@
 package smrt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -44,6 +45,21 @@ var errorTypes = map[string]struct {
 		&smrt.TenantError{Table: "tickets", Column: "tenant_id", Row: -1, What: "context", Err: smrt.ErrNoTenant},
 		[]error{smrt.ErrNoTenant},
 		`table "tickets", tenant column "tenant_id": there is no tenant in the context: set one with smrt.WithTenant where the request begins`,
+	},
+	"limit": {
+		&smrt.LimitError{Limit: "MaxLimit", Max: 10, Actual: 11, Way: "set a Limit", Err: smrt.ErrRowLimit},
+		[]error{smrt.ErrRowLimit, smrt.ErrLimit},
+		"the read has more rows than are allowed: MaxLimit is 10, this is 11: set a Limit",
+	},
+	"limit of time": {
+		&smrt.LimitError{Limit: "Timeout", Max: int64(time.Second), Actual: int64(1234567 * time.Microsecond), Way: "make it cheaper", Err: smrt.ErrTimeLimit},
+		[]error{smrt.ErrTimeLimit, smrt.ErrLimit, context.DeadlineExceeded},
+		"the call takes longer than is allowed: Timeout is 1s, this is 1.235s: make it cheaper",
+	},
+	"limit of writes": {
+		&smrt.LimitError{Limit: "BoundedWrites", Max: 1, Actual: 2, Way: "add a condition", Err: smrt.ErrUnboundedWrite},
+		[]error{smrt.ErrUnboundedWrite, smrt.ErrLimit},
+		"the predicate matches every row, which BoundedWrites forbids: add a condition",
 	},
 	"left out": {
 		&smrt.LeftOutError{Table: "letters", Sent: 3, Written: -1, Err: pgError},

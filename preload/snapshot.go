@@ -14,6 +14,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 )
 
 // Snapshot runs fn with a handle on which all reads see the database as it is at
@@ -39,10 +40,11 @@ func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) er
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	called := false
-	return handle.Read(ctx, pool, func(on smrt.DB, _ int) (final bool, err error) {
+	below, limits := limit.Below(pool)
+	return handle.Read(ctx, below, func(on smrt.DB, _ int) (final bool, err error) {
 		err = hold(ctx, on.(smrt.Pool), func(db smrt.DB) error {
 			called = true
-			return fn(db)
+			return fn(limit.On(db, limits))
 		})
 		return called, err
 	})

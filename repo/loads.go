@@ -34,7 +34,8 @@ type reading struct {
 // withLoads reads the rows, and loads relations into the parents among them.
 // Loads that cannot be are refused before anything is sent.
 func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
-	if err := r.loads.Check(); err != nil {
+	defer r.bound.Enter(&ctx, r.op).End(&err)
+	if err := r.loads.Check(ctx); err != nil {
 		return v, err
 	}
 	err = r.bound.Read(ctx, r.op, r.spec, func(on *crud.Bound) (err error) {
@@ -98,7 +99,7 @@ func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (un
 
 func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loads load.Loads) ([]unsafe.Pointer, error) {
 	if len(loads) == 0 || n == 0 {
-		if err := loads.Check(); err != nil {
+		if err := loads.Check(ctx); err != nil {
 			return nil, err
 		}
 		return b.GetMany(ctx, keys, n)
@@ -140,7 +141,7 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, 
 		b.Stream(ctx, s, yield)
 		return
 	}
-	b.Chunks(ctx, s, loads.Check(), func(on *crud.Bound, rows table.Rows) error {
+	b.Chunks(ctx, s, loads.Check, func(ctx context.Context, on *crud.Bound, rows table.Rows) error {
 		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

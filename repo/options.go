@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/internal/crud"
 )
 
@@ -33,6 +34,10 @@ type Options struct {
 	// A secret hides nothing: a cursor shows the values of the columns that the
 	// rows are ordered by to everybody who has it.
 	CursorSecrets [][]byte
+
+	// Limits bound what a call of the repository may ask for, on whatever handle
+	// it is. Those of the handle and of the context hold too: the strictest wins.
+	Limits guard.Limits
 }
 
 // Batching configures how Get and GetMany are batched. On a pool they are,
@@ -84,6 +89,9 @@ func check(options []Options) (Options, error) {
 		return o, bad("Batching.MaxInFlight", "must not be negative, is %d", o.Batching.MaxInFlight)
 	case o.Batching.MaxBatch < 0:
 		return o, bad("Batching.MaxBatch", "must not be negative, is %d", o.Batching.MaxBatch)
+	}
+	if err := o.Limits.Check(); err != nil {
+		return o, err
 	}
 	for i, secret := range o.CursorSecrets {
 		if len(secret) == 0 {

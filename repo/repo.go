@@ -39,6 +39,7 @@ func bind(db smrt.DB, t *plan.Table, options []Options) *crud.Bound {
 			b.Secrets = append(b.Secrets, slices.Clone(secret))
 		}
 		b.SetBatching(o.Batching.limits(), o.Caller)
+		b.SetLimits(o.Limits.Set())
 	}
 	return b
 }

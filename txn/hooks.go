@@ -200,7 +200,7 @@ func Adopt(ctx context.Context, db Beginner, tx pgx.Tx) (context.Context, *Adopt
 		return ctx, &Adopted{a: a, ctx: ctx}
 	}
 	return handle.WithScope(ctx, &handle.Scope{
-		Parent: handle.ScopeOf(ctx), Root: handle.Root(db), Also: tx, Tx: &a.outer,
+		Parent: handle.ScopeOf(ctx), Root: handle.Root(db), Also: handle.Root(tx), Tx: &a.outer,
 	}), &Adopted{a: a, ctx: ctx}
 }
 
@@ -208,7 +208,7 @@ func adopt(tx pgx.Tx) *attempt {
 	reason := ""
 	if isNil(tx) {
 		reason = "must not be nil: look at the error of whatever began it"
-	} else if _, ok := tx.(*managedTx); ok {
+	} else if _, ok := handle.Root(tx).(*managedTx); ok {
 		reason = "is one that Run began, which knows itself how it ends: use the context of its closure"
 	} else {
 		a := foreign(tx, &Options{})

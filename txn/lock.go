@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -102,7 +103,7 @@ func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int
 	// called row by row.
 	_, err := tx.Exec(ctx, "SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", keys)
 	named := pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err)
-	if h, ok := tx.(*managedTx); ok {
+	if h, ok := handle.Root(tx).(*managedTx); ok {
 		return h.a.withSentinel(named)
 	}
 	return withSentinel(named, err, false)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 )
 
 // Step is one of the things that a [Pipeline] does. It may use any code that
@@ -56,10 +57,11 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
+	db, limits := limit.Below(db)
 	lanes, within := make([]*lane, len(steps)), handle.UndoerOf(ctx, db)
 	for i, step := range steps {
 		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request), within: within}
-		go lanes[i].run(ctx, step)
+		go lanes[i].run(ctx, func(ctx context.Context, on smrt.DB) error { return step(ctx, limit.On(on, limits)) })
 	}
 	finish(ctx, db, lanes)
 	failed := &smrt.PipelineError{Errors: make([]error, len(lanes))}

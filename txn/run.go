@@ -13,6 +13,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/wal"
 )
@@ -89,6 +90,10 @@ func start(ctx context.Context, db Beginner, r *run, options []Options) error {
 		return &smrt.OptionsError{Option: "db", Reason: "wraps a handle that cannot begin transactions: pass one that can"}
 	}
 	r.db = inner
+	if limits := limit.SetOf(db); limits != nil {
+		fn := r.fn
+		r.fn = func(ctx context.Context, tx pgx.Tx) error { return fn(ctx, limit.OnTx(tx, limits)) }
+	}
 	return r.dispatch(ctx)
 }
 

@@ -13,7 +13,9 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -43,10 +45,17 @@ func root(db smrt.DB) smrt.DB {
 //
 // In all of them the unit is prepared first, so that what is wrong with a call
 // or with a value is found before anything is written.
-func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Summary, error) {
+func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (sum Summary, err error) {
 	if err := checkCall(ctx, db, options); err != nil {
 		return Summary{}, err
 	}
+	call := limit.Enter(&ctx, limit.SetOf(db), "flush", "unit")
+	defer call.End(&err)
+	defer func() {
+		if err == nil {
+			call.Wrote(int64(sum.Rows()))
+		}
+	}()
 	switch {
 	case u.busy:
 		return Summary{}, errBusy
@@ -54,6 +63,9 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (Su
 		return Summary{}, u.err
 	}
 	if err := u.checkRules(); err != nil {
+		return Summary{}, err
+	}
+	if err := call.Affected(u.rows()); err != nil {
 		return Summary{}, err
 	}
 	switch {
@@ -269,7 +281,11 @@ func (o *outcome) explain(ctx context.Context, db smrt.DB, lost *search) error {
 	if st.Table == nil { // a constraint that was deferred
 		return pgerr.Wrap("flush", "unit", o.err)
 	}
-	err := o.ringed(st, st.Explain(ctx, db, o.err))
+	failed := o.err
+	if st.Where != nil {
+		failed = table.LimitError(limit.Of(ctx), failed)
+	}
+	err := o.ringed(st, st.Explain(ctx, db, failed))
 	if len(ops) == 0 || !errors.As(o.err, &pg) {
 		return located(err, ops)
 	}

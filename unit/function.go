@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -107,7 +108,7 @@ func (u *work) segments(ctx context.Context, tx pgx.Tx, sum *Summary) error {
 			return err
 		}
 		first = i + 1
-		if err := o.run(ctx, tx); err != nil {
+		if err := o.run(limit.Outside(ctx), limit.OnTx(tx, limit.Of(ctx).Set())); err != nil {
 			return err
 		}
 		if err := u.after(ctx, tx); err != nil {

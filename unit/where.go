@@ -8,6 +8,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -77,8 +78,20 @@ func (o *op) build(ctx context.Context, db smrt.DB, c *table.Catalog) (err error
 	if o.where == nil || o.none() {
 		return nil
 	}
-	o.where.built, err = o.table.BuildBatched(ctx, db, c, o.where.request)
-	return err
+	if o.where.built, err = o.table.BuildBatched(ctx, db, c, o.where.request); err != nil {
+		return err
+	}
+	return o.table.Limit(limit.Of(ctx), o.where.request, &o.where.built)
+}
+
+// rows returns how many rows the unit writes whose entities or keys it has.
+func (u *work) rows() (n int64) {
+	for _, o := range u.ops {
+		if o.where == nil && o.run == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // setWrites plans the writes of sets of rows of a phase, which has one at most. As

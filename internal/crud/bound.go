@@ -7,6 +7,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -28,6 +29,9 @@ type Bound struct {
 	Secrets [][]byte // of cursors; the first makes them
 
 	rules *table.Rules // that writes check; nil: there are none, or they are switched off
+
+	limits *limit.Set // of calls, by those of the repository and of the handle; nil: none
+	own    *limit.Set // of the repository
 
 	batching   Batching
 	caller     func(context.Context) any // identifies a caller of the repository, nil if that is not named
@@ -51,15 +55,32 @@ func (b *Bound) wrap(ctx context.Context, op table.Op, err *error) { *err = b.fa
 // Bind returns a table on a handle, read as its own entities.
 func Bind(db smrt.DB, t *plan.Table) *Bound {
 	of := table.Of(t)
-	b := &Bound{DB: db, Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }, rules: of.Checks}
-	b.SetBatching(DefaultBatching, nil)
+	b := &Bound{Table: of, Rows: of.Self, Entity: func(p unsafe.Pointer) unsafe.Pointer { return p }, rules: of.Checks}
+	b.batching = DefaultBatching
+	b.bindTo(db)
 	return b
+}
+
+// SetLimits sets the limits of the repository, which hold on any handle.
+func (b *Bound) SetLimits(s *limit.Set) {
+	b.limits, b.own = b.limits.With(s), b.own.With(s)
+}
+
+// Enter begins an operation, of which ctx carries the limits. Each operation begins
+// with it, and ends the call that it returns:
+//
+//	defer b.Enter(&ctx, "find").End(&err)
+//
+// What an operation consists of finds the call in its context. It is nil if there are
+// no limits, and for an operation that is a part of another.
+func (b *Bound) Enter(ctx *context.Context, op table.Op) *limit.Call {
+	return limit.Enter(ctx, b.limits, op, b.Table.Name)
 }
 
 // SetBatching sets how reads by key are batched, and what identifies a caller.
 func (b *Bound) SetBatching(s Batching, caller func(context.Context) any) {
 	b.batching, b.caller = s, caller
-	b.bindTo(b.DB)
+	b.bindBelow(b.DB)
 }
 
 // With is b on another handle.
@@ -71,14 +92,22 @@ func (b *Bound) With(db smrt.DB) *Bound {
 
 // WithoutRules is b that checks no rules of values.
 func (b *Bound) WithoutRules() *Bound {
-	without := b.With(b.DB)
+	without := *b
 	without.rules = nil
-	return without
+	without.bindBelow(b.DB)
+	return &without
 }
 
 // bindTo binds b to a handle. Reads by key are batched on it, or on each of its
-// nodes if it routes.
+// nodes if it routes. What limits the handle is taken off it: operations see to it.
 func (b *Bound) bindTo(db smrt.DB) {
+	db, limits := limit.Below(db)
+	b.limits = b.own.With(limits)
+	b.bindBelow(db)
+}
+
+// bindBelow binds b to a handle without limits.
+func (b *Bound) bindBelow(db smrt.DB) {
 	if b.nodes = nodesOf(db); b.nodes == nil {
 		b.bindHere(db)
 	} else {
@@ -103,7 +132,7 @@ func (b *Bound) As(rows *table.Projection, entity meta.Accessor, forOne bool) *B
 	if forOne {
 		as.batching = Batching{}
 	}
-	as.bindTo(b.DB)
+	as.bindBelow(b.DB)
 	return &as
 }
 

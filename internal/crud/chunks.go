@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
@@ -28,12 +29,13 @@ const chunkSize = 500
 
 // Chunks reads the rows that match in chunks, lets fill complete each chunk on
 // the same connection, and hands its rows to yield. An error ends the stream;
-// it comes with a zero struct. If refused is an error, nothing is sent.
+// it comes with a zero struct. If check returns an error, nothing is sent.
 //
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
-func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, refused error, fill func(on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
-	err, left, seen := refused, false, false
+func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, check func(context.Context) error, fill func(ctx context.Context, on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
+	call := b.Enter(&ctx, "stream")
+	err, left, seen := check(ctx), false, false
 	if err == nil {
 		err = b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
 			err = on.chunks(ctx, s, fill, func(p unsafe.Pointer) bool {
@@ -44,17 +46,25 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, refused error, fill fu
 			return seen, err
 		})
 	}
-	if err != nil && !left { // a caller that left the loop has all it asked for
+	if call.End(&err); err != nil && !left { // a caller that left the loop has all it asked for
 		yield(b.Rows.One(), err)
 	}
 }
 
-func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, table.Rows) error, yield func(unsafe.Pointer) bool) (err error) {
+func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Context, *Bound, table.Rows) error, yield func(unsafe.Pointer) bool) (err error) {
 	fail := func(err error) error { return b.fail(ctx, "stream", err) }
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return fail(err)
 	}
-	st, err := b.Table.Build(ctx, b.request(s.OrEmpty()))
+	call := limit.Of(ctx)
+	r, err := limitRows(call, b.request(s.OrEmpty()), 0)
+	if err != nil {
+		return fail(err)
+	}
+	st, err := b.Table.Build(ctx, r)
+	if err == nil {
+		err = call.Operands(st.Args)
+	}
 	if err != nil || s.OrEmpty().Empty() {
 		return fail(b.Table.Named(err))
 	}
@@ -80,6 +90,8 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 	if _, err := tx.Exec(ctx, declare, append([]any{once}, st.Args...)...); err != nil {
 		return fail(b.Table.ExplainSpec(ctx, tx, err, s))
 	}
+	call.Streams()
+	seen := 0
 	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM "+name
 	for more := true; more; {
 		rows, err := tx.Query(ctx, fetch, once)
@@ -93,7 +105,11 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(*Bound, tabl
 		}
 		more = chunk.Len() == chunkSize
 		found := b.Rows.Rows(chunk.Slice)
-		if err := fill(on, found); err != nil {
+		seen += found.N
+		if err := call.Rows(seen); err != nil {
+			return fail(err)
+		}
+		if err := fill(ctx, on, found); err != nil {
 			return err
 		}
 		for i := range found.N {

@@ -22,6 +22,11 @@
 // error names the column and the row. So a call that succeeds needs no types,
 // except where arrays need them.
 //
+// What a call is limited to, see package limit, is known from its context. Lists and
+// texts are looked at in the arguments of its statement, rows as they come, and a
+// query without a limit gets one that shows whether it has too many. A call that has
+// no limits is not looked at.
+//
 // # Where things are
 //
 //	bound.go, route.go              a table on a handle, and on the nodes of a router

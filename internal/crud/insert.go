@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -30,6 +31,7 @@ type insertion struct {
 // server decided.
 func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err error) {
 	defer b.wrap(ctx, "create", &err)
+	defer b.Enter(&ctx, "create").End(&err)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}}
 	if err := w.insertOn(ctx, b); err != nil || len(w.missing) == 0 {
 		return err
@@ -41,6 +43,7 @@ func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err
 // UpsertMany creates or updates the rows of the n entities at base.
 func (b *Bound) UpsertMany(ctx context.Context, base unsafe.Pointer, n int, x *plan.Conflict) (outcomes []Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
+	defer b.Enter(&ctx, "upsert").End(&err)
 	outcomes = make([]Outcome, n)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}, conflict: (*table.Conflict)(x.OrEmpty())}
 	w.outcome = func(row int, inserted bool) { outcomes[row] = outcomeOf(inserted) }
@@ -68,6 +71,9 @@ func (w *insertion) insertOn(ctx context.Context, b *Bound) error {
 // first error is the one that is returned.
 func (w *insertion) run(ctx context.Context) (err error) {
 	if err := w.Table.NeedWritable(ctx, w.DB); err != nil || w.rows.N == 0 {
+		return err
+	}
+	if err := limit.Of(ctx).Affected(int64(w.rows.N)); err != nil {
 		return err
 	}
 	if w.conflict != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
@@ -22,6 +23,7 @@ import (
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Enter(&ctx, "update").End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.updateMany(ctx, base, n)
 		return err
@@ -32,6 +34,9 @@ func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 func (b *Bound) updateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	w := bulk{Bound: b, rows: b.Table.Entities(base, n)}
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || n == 0 {
+		return 0, err
+	}
+	if err := limit.Of(ctx).Affected(int64(n)); err != nil {
 		return 0, err
 	}
 	for i := range n {
@@ -105,6 +110,7 @@ func (w *bulk) updates() ([]part, error) {
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Enter(&ctx, "delete").End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.deleteMany(ctx, base, n)
 		return err
@@ -115,6 +121,9 @@ func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (cou
 func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int64, error) {
 	keys := b.Table.Keys(base, n)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil || keys.N == 0 {
+		return 0, err
+	}
+	if err := limit.Of(ctx).WrittenKeys(keys.N); err != nil {
 		return 0, err
 	}
 	of, err := b.Table.OwnKeys(ctx, keys, false)
@@ -130,24 +139,10 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 	return tag.RowsAffected(), err
 }
 
-// Delete deletes the row with the key at key.
-func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
-	defer b.wrap(ctx, "delete", &err)
-	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
-	if err != nil {
-		return err
-	}
-	shape := [3]byte{'k'}
-	if hard || b.Table.SoftDelete == nil {
-		shape[1] = 'h'
-	}
-	st := b.Table.Statement(of.AppendKey(shape[:2]), func() *table.Statement { return b.Table.DeleteStatement(of, shape[1] == 'h') })
-	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
-}
-
 // Restore undoes the soft delete of the row with the key at key.
 func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "restore", &err)
+	defer b.Enter(&ctx, "restore").End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
@@ -165,6 +160,7 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 // Patch assigns columns of the row with the key at key.
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
+	defer b.Enter(&ctx, "patch").End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
@@ -188,6 +184,7 @@ func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) 
 // UpdateWhere assigns columns of the rows that match.
 func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) (n int64, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Enter(&ctx, "update").End(&err)
 	return b.assign(ctx, s, sets)
 }
 
@@ -217,6 +214,7 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Enter(&ctx, "delete").End(&err)
 	return b.write(ctx, b.Table.DeleteWhere(s, hard))
 }
 
@@ -244,33 +242,29 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 	if r.Spec.Empty() {
 		return 0, nil
 	}
+	call := limit.Of(ctx)
+	if err := b.Table.Limit(call, r, &st); err != nil {
+		return 0, err
+	}
 	n, err := b.sendWrite(ctx, st.SQL, withMode(r.Spec, st.Args), read)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
+		_ = b.Table.Limit(call, r, literals)
 		n, err = b.sendWrite(ctx, literals.SQL, withMode(r.Spec, literals.Args), read)
 	}
 	if err != nil {
-		return 0, b.Table.ExplainRequest(ctx, b.DB, err, r)
+		return 0, b.Table.ExplainRequest(ctx, b.DB, table.LimitError(call, err), r)
 	}
-	return n, nil
-}
-
-func (b *Bound) sendWrite(ctx context.Context, sql string, args []any, read func(pgx.Rows) (int, error)) (int64, error) {
-	if read == nil {
-		tag, err := b.DB.Exec(ctx, sql, args...)
-		return tag.RowsAffected(), err
+	if r.Verb != plan.Select {
+		err = call.Affected(n)
 	}
-	rows, err := b.DB.Query(ctx, sql, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := read(rows)
-	return int64(n), err
+	return n, err
 }
 
 // UpdateReturning assigns columns of the rows that match, and returns the rows as
 // they are then.
 func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.Set) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Enter(&ctx, "update").End(&err)
 	r, err := b.assigning(ctx, s, sets)
 	if err != nil {
 		return table.Slice{}, err
@@ -282,6 +276,7 @@ func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.S
 // returns them.
 func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Enter(&ctx, "delete").End(&err)
 	return b.returning(ctx, b.Table.DeleteWhere(s, false))
 }
 
@@ -308,6 +303,7 @@ func (b *Bound) returning(ctx context.Context, r *plan.Request) (table.Slice, er
 // entity's version, and reads the row back.
 func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
+	defer b.Enter(&ctx, "patch").End(&err)
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
@@ -352,6 +348,7 @@ const maxObtains = 3
 // entity. If there is none, it creates the entity's. It reports whether it did.
 func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
 	defer b.wrap(ctx, "get or create", &err)
+	defer b.Enter(&ctx, "get or create").End(&err)
 	if conflict != nil && conflict.Shape != "" {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Set and UpdateIf, or use Upsert"}
 	}

@@ -2,7 +2,6 @@ package crud
 
 import (
 	"context"
-	"time"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -10,6 +9,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/keyset"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/traced"
@@ -138,12 +138,26 @@ func (b *Bound) request(s *plan.Spec) *plan.Request {
 
 // open runs a query. Rows and error are nil when no row can match.
 func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
+	return b.openBeyond(ctx, r, 0)
+}
+
+// openBeyond is open for a query that asks for so many more rows than its caller,
+// as that of a page does, which asks for one more.
+func (b *Bound) openBeyond(ctx context.Context, r *plan.Request, beyond int64) (pgx.Rows, error) {
 	if err := handle.Check(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	call := limit.Of(ctx)
+	r, err := limitRows(call, r, beyond)
+	if err != nil {
 		return nil, err
 	}
 	st, err := b.Table.Build(ctx, r)
 	if err != nil || r.Spec.Empty() && (r.Groups == nil || r.Groups.Keyed()) {
 		return nil, b.Table.Named(err)
+	}
+	if err := call.Operands(st.Args); err != nil {
+		return nil, err
 	}
 	rows, err := b.DB.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
@@ -152,7 +166,34 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 	if err != nil {
 		return nil, b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)
 	}
-	return rows, nil
+	return call.Result(rows, beyond), nil
+}
+
+// limitRows refuses a query that asks for too many rows. One that does not say how
+// many gets a limit that shows whether there are too many. The rows of an envelope
+// are those of the keys in it, which were counted before.
+func limitRows(call *limit.Call, r *plan.Request, beyond int64) (*plan.Request, error) {
+	if call == nil || r.Envelope != nil || r.Groups != nil && !r.Groups.Keyed() {
+		return r, nil
+	}
+	s := r.Spec.OrEmpty()
+	if r.Groups != nil {
+		s = r.Groups.Spec
+	}
+	asked := int64(0)
+	if s.HasLimit {
+		asked = max(s.Limit-beyond, 0)
+	}
+	most, err := call.Limit(asked)
+	if err != nil || s.HasLimit || most == 0 {
+		return r, err
+	}
+	limited, s := *r, s.WithLimit(int(most))
+	if limited.Spec = s; r.Groups != nil {
+		groups := *r.Groups
+		groups.Spec, limited.Groups, limited.Spec = s, &groups, r.Spec
+	}
+	return &limited, nil
 }
 
 // withMode puts the query's exec mode where pgx looks for it.
@@ -191,6 +232,9 @@ func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) erro
 	st, err := b.Table.Build(ctx, r)
 	if err != nil {
 		return b.Table.Named(err)
+	}
+	if err := limit.Of(ctx).Operands(st.Args); err != nil {
+		return err
 	}
 	err = b.DB.QueryRow(ctx, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
@@ -233,6 +277,7 @@ func (b *Bound) streamOnce(ctx context.Context, s *plan.Spec, next func() unsafe
 	for first := true; rows.Next(); first = false {
 		if first {
 			traced.OfRows(rows).Streams()
+			limit.Of(ctx).Streams()
 			d.Init(b.Table.Name, b.Rows.Targets, rows, false)
 		}
 		if err := d.Row(rows, next()); err != nil {
@@ -246,23 +291,10 @@ func (b *Bound) streamOnce(ctx context.Context, s *plan.Spec, next func() unsafe
 	return rows.Err()
 }
 
-const cancelTimeout = 2 * time.Second
-
-// stop ends a result before its end. Outside a transaction the server is asked
-// to stop sending: reading a million rows only to drop them takes longer than
-// the request. The request is complete before the connection is used again, so
-// it cannot hit a later statement. Inside a transaction, which it would abort,
-// the rest is read.
+// stop ends a result before its end, which is no error for those who observe.
 func stop(ctx context.Context, rows pgx.Rows) {
-	defer rows.Close()
 	traced.OfRows(rows).Stop()
-	conn := rows.Conn()
-	if conn == nil || conn.PgConn().TxStatus() != handle.StatusIdle {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
-	defer cancel()
-	_ = conn.PgConn().CancelRequest(ctx) // if it fails, the rest is read
+	handle.Stop(ctx, rows)
 }
 
 // ordered returns s with an order, so that "the first row" means something:
@@ -299,4 +331,18 @@ func (b *Bound) exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 	}
 	err = b.scalar(ctx, &plan.Request{Verb: plan.Exists, Spec: s}, &ok)
 	return ok, err
+}
+
+// sendWrite sends a write, whose rows go to read, which is nil if there are none.
+func (b *Bound) sendWrite(ctx context.Context, sql string, args []any, read func(pgx.Rows) (int, error)) (int64, error) {
+	if read == nil {
+		tag, err := b.DB.Exec(ctx, sql, args...)
+		return tag.RowsAffected(), err
+	}
+	rows, err := b.DB.Query(ctx, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := read(rows)
+	return int64(n), err
 }

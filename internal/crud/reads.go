@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/keyset"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -23,6 +24,7 @@ import (
 // Get reads the row with the key at key into a new struct, with joined columns
 // unless joined is nil.
 func (b *Bound) Get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (p unsafe.Pointer, err error) {
+	defer b.Enter(&ctx, "get").End(&err)
 	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
 		p, err = on.get(ctx, key, joined)
 		return on.fail(ctx, "get", err)
@@ -50,6 +52,7 @@ func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumn
 // GetMany reads the rows with the n keys at keys. It returns the address of
 // each key's struct, in the order of the keys.
 func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
+	defer b.Enter(&ctx, "get").End(&err)
 	read := func(on *Bound) (err error) {
 		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
 		return on.fail(ctx, "get", err)
@@ -63,6 +66,9 @@ func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found 
 }
 
 func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
+	if err := limit.Of(ctx).Keys(keys.N); err != nil {
+		return nil, err
+	}
 	if keys.N > 0 {
 		found, gate, err := b.readBatched(ctx, keys, b.viewed(), false)
 		if err != nil || found != nil {
@@ -74,13 +80,17 @@ func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer,
 }
 
 // LockMany is GetMany that locks the rows, in the order of their keys.
-func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) ([]unsafe.Pointer, error) {
-	found, err := b.lockMany(ctx, b.Table.Keys(keys, n))
+func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
+	defer b.Enter(&ctx, "lock").End(&err)
+	found, err = b.lockMany(ctx, b.Table.Keys(keys, n))
 	return found, b.fail(ctx, "lock", err)
 }
 
 func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
 	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	if err := limit.Of(ctx).Keys(keys.N); err != nil {
 		return nil, err
 	}
 	if err := handle.RefuseWrite(b.DB); err != nil {
@@ -94,6 +104,10 @@ func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer
 
 // Find reads the rows that match, with joined columns unless joined is nil.
 func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (vs table.Slice, err error) {
+	defer b.Enter(&ctx, "find").End(&err)
+	if n := limit.Of(ctx).Page(); n > 0 && !s.OrEmpty().HasLimit {
+		s = s.OrEmpty().WithLimit(int(n))
+	}
 	err = b.Read(ctx, "find", s, func(on *Bound) (err error) {
 		if joined != nil {
 			vs, err = on.readJoined(ctx, s, joined)
@@ -128,6 +142,7 @@ func (b *Bound) One(ctx context.Context, s *plan.Spec, joined JoinedColumns) (un
 }
 
 func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined JoinedColumns) (p unsafe.Pointer, err error) {
+	defer b.Enter(&ctx, op).End(&err)
 	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
 		if joined != nil {
 			p, err = on.onlyJoined(ctx, s, joined)
@@ -141,6 +156,7 @@ func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined Join
 
 // Count counts the rows that match.
 func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
+	defer b.Enter(&ctx, "count").End(&err)
 	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
 		n, err = on.count(ctx, s)
 		return on.fail(ctx, "count", err)
@@ -150,6 +166,7 @@ func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 
 // Exists reports whether a row matches.
 func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
+	defer b.Enter(&ctx, "exists").End(&err)
 	err = b.Read(ctx, "exists", s, func(on *Bound) (err error) {
 		ok, err = on.exists(ctx, s)
 		return on.fail(ctx, "exists", err)
@@ -160,6 +177,7 @@ func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 // Group selects values of groups of the rows that match, into structs that the
 // outputs say the fields of.
 func (b *Bound) Group(ctx context.Context, row reflect.Type, outputs []plan.Output, groups, s *plan.Spec) (vs table.Slice, err error) {
+	defer b.Enter(&ctx, "group").End(&err)
 	g := &plan.Groups{Spec: groups.OrEmpty()}
 	var targets []meta.Target
 	for _, o := range outputs {
@@ -224,6 +242,7 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 		return p
 	}
 	left, seen := false, false
+	call := b.Enter(&ctx, "stream")
 	err := b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
 		err = on.stream(ctx, s, next, func() bool {
 			seen = true
@@ -232,7 +251,7 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 		})
 		return seen, on.fail(ctx, "stream", err)
 	})
-	if err != nil && !left { // who left the loop has all that was asked for
+	if call.End(&err); err != nil && !left { // who left the loop has all that was asked for
 		yield(next(), err)
 	}
 }
@@ -245,6 +264,10 @@ type Page struct {
 
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
+	defer b.Enter(&ctx, "page").End(&err)
+	if size == 0 {
+		size = int(limit.Of(ctx).Page())
+	}
 	w, err := b.window(ctx, s, keyset.Request{Size: size, After: after, Before: before})
 	if err != nil {
 		return nil, b.fail(ctx, "page", err)
@@ -305,7 +328,7 @@ func (b *Bound) readPageOnce(ctx context.Context, w *keyset.Window) (items table
 	if r.Ranges = w.Ranges(); r.Ranges == nil {
 		r.AndThen = w.Following()
 	}
-	rows, err := b.open(ctx, r)
+	rows, err := b.openBeyond(ctx, r, 1)
 	if rows == nil {
 		return found.Slice, e, err
 	}
@@ -332,6 +355,7 @@ type OffsetPage struct {
 
 // PageNumber reads a numbered page and counts all rows.
 func (b *Bound) PageNumber(ctx context.Context, s *plan.Spec, number, size int) (page *OffsetPage, err error) {
+	defer b.Enter(&ctx, "page").End(&err)
 	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
 		page, err = on.pageNumber(ctx, s, number, size)
 		return on.fail(ctx, "page", err)
@@ -358,6 +382,9 @@ const maxPageNumber = 1_000_000
 func (b *Bound) numbered(ctx context.Context, s *plan.Spec, number, size int) (*plan.Spec, int64, error) {
 	s = s.OrEmpty()
 	if err := keyset.CheckPage(ctx, s, size); err != nil {
+		return nil, 0, err
+	}
+	if err := limit.Of(ctx).Rows(size); err != nil { // before the rows are counted
 		return nil, 0, err
 	}
 	if number < 1 || number > maxPageNumber {

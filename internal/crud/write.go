@@ -17,6 +17,7 @@ import (
 // decided.
 func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "create", &err)
+	defer b.Enter(&ctx, "create").End(&err)
 	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
 }
 
@@ -127,6 +128,7 @@ func outcomeOf(inserted bool) Outcome {
 // Upsert creates or updates the row of the entity at p.
 func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
+	defer b.Enter(&ctx, "upsert").End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		o, err = on.upsert(ctx, p, conflict)
 		return err
@@ -186,6 +188,7 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 // Update writes the whole row of the entity at p.
 func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Enter(&ctx, "update").End(&err)
 	return b.again(func(on *Bound) error { return on.update(ctx, p) })
 }
 
@@ -286,4 +289,20 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, of plan.Owner
 		return smrt.ErrNotFound
 	}
 	return err
+}
+
+// Delete deletes the row with the key at key.
+func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
+	defer b.wrap(ctx, "delete", &err)
+	defer b.Enter(&ctx, "delete").End(&err)
+	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
+	if err != nil {
+		return err
+	}
+	shape := [3]byte{'k'}
+	if hard || b.Table.SoftDelete == nil {
+		shape[1] = 'h'
+	}
+	st := b.Table.Statement(of.AppendKey(shape[:2]), func() *table.Statement { return b.Table.DeleteStatement(of, shape[1] == 'h') })
+	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
 }

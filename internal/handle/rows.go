@@ -1,6 +1,9 @@
 package handle
 
 import (
+	"context"
+	"time"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -65,3 +68,21 @@ func (noRows) Values() ([]any, error)                       { return nil, pgx.Er
 func (noRows) RawValues() [][]byte                          { return nil }
 func (noRows) Conn() *pgx.Conn                              { return nil }
 func (noRows) TypeMap() *pgtype.Map                         { return nil }
+
+const cancelTimeout = 2 * time.Second
+
+// Stop ends a result before its end. Outside a transaction the server is asked
+// to stop sending: reading a million rows only to drop them takes longer than
+// the request. The request is complete before the connection is used again, so
+// it cannot hit a later statement. Inside a transaction, which it would abort,
+// the rest is read.
+func Stop(ctx context.Context, rows pgx.Rows) {
+	defer rows.Close()
+	conn := rows.Conn()
+	if conn == nil || conn.PgConn().TxStatus() != StatusIdle {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer cancel()
+	_ = conn.PgConn().CancelRequest(ctx) // if it fails, the rest is read
+}

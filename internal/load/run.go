@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
@@ -46,8 +47,10 @@ func Pointers(pointers []unsafe.Pointer) Parents {
 type Loads []*Load
 
 // Fill loads into parents. All of it is read on one server.
-func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) error {
-	if err := loads.Check(); err != nil {
+func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) (err error) {
+	db, limits := limit.Below(db)
+	defer limit.Enter(&ctx, limits, "preload", "rows").End(&err)
+	if err := loads.Check(ctx); err != nil {
 		return err
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error { return Run(ctx, on, parents, loads, nil) })
@@ -55,8 +58,10 @@ func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) error {
 
 // FillAligned loads for parents into fields that are not their own. All of it is
 // read on one server.
-func FillAligned(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) error {
-	if err := (Loads{l}).Check(); err != nil {
+func FillAligned(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) (err error) {
+	db, limits := limit.Below(db)
+	defer limit.Enter(&ctx, limits, "preload", "rows").End(&err)
+	if err := (Loads{l}).Check(ctx); err != nil {
 		return err
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error {
@@ -111,7 +116,7 @@ func (ls Loads) Joined(db smrt.DB) *Joined {
 }
 
 // Check refuses loads that nest too deep, before anything is sent.
-func (ls Loads) Check() error {
+func (ls Loads) Check(ctx context.Context) error {
 	for i, l := range ls {
 		if l == nil {
 			return &smrt.QueryError{Reason: "the zero Load loads nothing: make it with preload.One or preload.Many"}
@@ -121,6 +126,9 @@ func (ls Loads) Check() error {
 		}
 		if o := ls[:i].at(l.offset); o != nil {
 			return &smrt.QueryError{Reason: fmt.Sprintf("two loads, of %s and of %s, go into the same field %s of %s", o.Link, l.Link, l.field(), l.holder)}
+		}
+		if err := limit.Of(ctx).Depth(l.height); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -247,7 +255,7 @@ func (w *work) run(ctx context.Context, db smrt.DB) error {
 	if err != nil {
 		return err
 	}
-	return w.read(rows)
+	return w.read(ctx, rows)
 }
 
 // mend forgets what an error shows to be wrong of what the load believes of the
@@ -339,7 +347,7 @@ func send(ctx context.Context, db smrt.DB, works []*work) (*Load, error) {
 		}
 		rows, err := results.Query()
 		if err == nil {
-			err = w.read(rows)
+			err = w.read(ctx, rows)
 		} else if rows != nil {
 			rows.Close()
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -79,7 +80,8 @@ var (
 )
 
 // read reads the rows of the statement.
-func (w *work) read(result pgx.Rows) error {
+func (w *work) read(ctx context.Context, result pgx.Rows) error {
+	result = limit.Of(ctx).Load(result)
 	defer result.Close()
 	if w.load.into >= IntoCount {
 		return w.readNumbers(result)

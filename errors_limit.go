@@ -1,0 +1,73 @@
+package smrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The limits that are declared with package guard. A call beyond one of them is
+// refused with a *[LimitError], which matches ErrLimit and the error of its kind.
+var (
+	// ErrLimit means that a call goes beyond a declared limit, whichever it is.
+	ErrLimit = errors.New("beyond a declared limit")
+
+	// ErrRowLimit means that a read asks for, or returns, too many rows. Nothing
+	// is cut off: there is no result. [ErrTooManyRows] is about One.
+	ErrRowLimit error = &wrapped{"the read has more rows than are allowed", ErrLimit}
+
+	// ErrLoadLimit means that a load brings in too many rows.
+	ErrLoadLimit error = &wrapped{"a load has more rows than are allowed", ErrLimit}
+
+	// ErrDepthLimit means that loads nest too deep.
+	ErrDepthLimit error = &wrapped{"loads nest deeper than is allowed", ErrLimit}
+
+	// ErrListLimit means that a list of values or keys is too long.
+	ErrListLimit error = &wrapped{"a list has more values than are allowed", ErrLimit}
+
+	// ErrTextLimit means that a text in a condition is too long.
+	ErrTextLimit error = &wrapped{"a text in a condition is longer than is allowed", ErrLimit}
+
+	// ErrWriteLimit means that a write affects too many rows. It was undone.
+	ErrWriteLimit error = &wrapped{"the write affects more rows than are allowed", ErrLimit}
+
+	// ErrTimeLimit means that a call took too long. Its *[LimitError] also
+	// satisfies errors.Is(err, context.DeadlineExceeded).
+	ErrTimeLimit error = &wrapped{"the call takes longer than is allowed", ErrLimit}
+)
+
+// LimitError reports a call that goes beyond a limit which was declared with
+// package guard. errors.Is(err, ErrLimit), and the error of its kind.
+type LimitError struct {
+	Limit string // the field of guard.Limits, such as "MaxLimit"
+
+	// Max is what is allowed, and Actual what was asked for or found: rows, levels,
+	// values, bytes, or for Timeout nanoseconds. Where a result was given up, it is
+	// the least that there is.
+	Max, Actual int64
+
+	Way string // what to do instead, and what to call if it is meant
+	Err error  // the error of its kind, such as ErrRowLimit
+}
+
+// Error says what the limit is, what was asked for and what to do instead.
+func (e *LimitError) Error() string {
+	most, actual := fmt.Sprint(e.Max), fmt.Sprint(e.Actual)
+	if errors.Is(e.Err, ErrTimeLimit) {
+		most, actual = time.Duration(e.Max).String(), time.Duration(e.Actual).Round(time.Millisecond).String()
+	}
+	if errors.Is(e.Err, ErrUnboundedWrite) {
+		return fmt.Sprintf("the predicate matches every row, which %s forbids: %s", e.Limit, e.Way)
+	}
+	return fmt.Sprintf("%v: %s is %s, this is %s: %s", e.Err, e.Limit, most, actual, e.Way)
+}
+
+// Unwrap gives ErrLimit and the error of its kind, and of a time that is over
+// context.DeadlineExceeded.
+func (e *LimitError) Unwrap() []error {
+	if errors.Is(e.Err, ErrTimeLimit) {
+		return []error{e.Err, context.DeadlineExceeded}
+	}
+	return []error{ErrLimit, e.Err}
+}

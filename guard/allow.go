@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"github.com/smrt-go/smrt/internal/limit"
+)
+
+// With returns a context under which l holds too, for all that is sent under it on
+// whatever handle: of a request, of a kind of client. It panics if l cannot be, see
+// [Limits.Check].
+func With(ctx context.Context, l Limits) context.Context {
+	if s := l.mustSet(); s != nil && ctx != nil {
+		return limit.WithSet(ctx, s)
+	}
+	return ctx
+}
+
+// Allowance is how far calls may go beyond a limit, see [Allow].
+type Allowance struct {
+	kind limit.Kind
+	most int64
+}
+
+// Unbounded allows writes of every row.
+var Unbounded = Allowance{limit.Unbounded, limit.Every}
+
+// Rows allows reads of n rows.
+func Rows(n int) Allowance { return Allowance{limit.Rows, int64(n)} }
+
+// Loaded allows loads of n rows.
+func Loaded(n int) Allowance { return Allowance{limit.Loaded, int64(n)} }
+
+// Depth allows loads of n levels.
+func Depth(n int) Allowance { return Allowance{limit.Depth, int64(n)} }
+
+// List allows lists of n values.
+func List(n int) Allowance { return Allowance{limit.List, int64(n)} }
+
+// Text allows texts of n bytes in conditions.
+func Text(n int) Allowance { return Allowance{limit.Text, int64(n)} }
+
+// Affected allows writes of n rows.
+func Affected(n int) Allowance { return Allowance{limit.Affected, int64(n)} }
+
+// Time allows calls that take d.
+func Time(d time.Duration) Allowance { return Allowance{limit.Time, int64(d)} }
+
+// Allow returns a context under which calls may go beyond a limit, as far as a says.
+// It is the only way to do so:
+//
+//	ctx = guard.Allow(ctx, guard.Rows(50_000), "nightly export")
+//
+// The reason is logged with each call that makes use of it. Without one, nothing is
+// allowed. What is not beyond a limit is not affected, and an allowance below a limit
+// does not lower it.
+func Allow(ctx context.Context, a Allowance, reason string) context.Context {
+	if ctx == nil || reason == "" {
+		return ctx
+	}
+	return limit.WithAllowance(ctx, limit.Allowance{Kind: a.kind, Most: a.most, Reason: reason})
+}

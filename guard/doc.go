@@ -1,0 +1,82 @@
+// Package guard bounds what one call may ask of the database: how many rows, how long,
+// how deep, how much is written. So a request that nobody thought of returns an error
+// instead of taking the service down.
+//
+// # Declaring limits
+//
+// Limits are declared once, where the pool is opened:
+//
+//	db := guard.On(pool, guard.Limits{
+//		MaxLimit:    1_000,           // rows of a read
+//		MaxLoaded:   20_000,          // rows of one load, for all parents
+//		MaxDepth:    3,               // levels of loads
+//		MaxList:     10_000,          // values of an IN list, keys of GetMany
+//		MaxText:     1_000,           // bytes of a text in a condition
+//		MaxAffected: 10_000,          // rows of a write
+//		Timeout:     2 * time.Second, // of a call
+//	})
+//
+//	products := repo.New(db, Products)
+//	queries := shopdb.New(db) // of sqlc
+//
+// A field that is zero bounds nothing, and without limits nothing is looked at. The
+// handle goes wherever the pool went: repositories, loads, units, package txn, sqlc.
+// [On] takes a router, a connection or the reader of a router as well, [OnTx] a
+// transaction. Limits of one repository are in repo.Options, those of one request or
+// one kind of client in the context, see [With]. Where several hold, the strictest of
+// each field wins.
+//
+// # What is refused
+//
+// A call beyond a limit returns a *[smrt.LimitError], and an error of its kind:
+//
+//	_, err := products.Find(ctx, query.All[Product]())
+//	errors.Is(err, smrt.ErrRowLimit) // and smrt.ErrLimit, of all limits
+//
+// It says what the limit is, what was asked for, and what to do:
+//
+//	find products: the read has more rows than are allowed: MaxLimit is 1000, this is 1001: set a Limit, read
+//	pages, or call guard.Allow(ctx, guard.Rows(n), reason)
+//
+// Nothing is cut off: there is the whole result or none. What can be known before is
+// refused before a connection is taken. The rows of a query without a limit cannot; it
+// is sent with a limit of one row more than it may have. A write by query is counted by
+// the server, which undoes it.
+//
+// # The way out
+//
+// There is one, so that a search for guard.Allow finds every place that goes beyond a
+// limit, with its reason:
+//
+//	ctx = guard.Allow(ctx, guard.Rows(50_000), "nightly export")
+//	err := export(ctx, products)
+//
+// It is not unlimited, and the log shows each call that makes use of it.
+//
+// # Trying limits
+//
+// With Mode: [Report] a call beyond a limit runs and is logged, or handed to OnEvent.
+// It is the same code that refuses, so that what is reported for a week is what would
+// have been refused.
+//
+// # What is bound by what
+//
+//	                    reads   loads   writes   sqlc and SQL by hand
+//	MaxLimit            yes     -       -        rows as they come
+//	MaxLoaded           -       yes     -        -
+//	MaxDepth            -       yes     -        -
+//	MaxList, MaxText    yes     -       yes      -
+//	MaxAffected         -       -       yes      -
+//	BoundedWrites       -       -       yes      -
+//	Timeout             yes     yes     yes      yes
+//
+// Loads that travel in the statement of their parents, as those of one related row do
+// by default, have no rows of their own.
+//
+// # What is not bound
+//
+// A connection that Acquire lends, and what is sent on the Conn of a transaction. A
+// statement is stopped by a request to cancel when its time is over; a server that
+// cannot be reached any more is not asked. So set statement_timeout for the pool too,
+// as a ceiling above all of your limits: postgres://...?statement_timeout=60000.
+package guard

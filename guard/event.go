@@ -1,0 +1,103 @@
+package guard
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
+)
+
+// Event is a call beyond a limit.
+type Event struct {
+	Outcome   Outcome
+	Operation string           // such as "find"; empty for SQL by hand
+	Table     string           // as declared; empty for SQL by hand
+	Reason    string           // that was given to [Allow], of a call that was allowed
+	Error     *smrt.LimitError // what a caller gets who is refused
+}
+
+// Outcome is what became of a call beyond a limit.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Refused  = Outcome(limit.Refused)
+	Reported = Outcome(limit.Reported)
+	Allowed  = Outcome(limit.Allowed)
+)
+
+// String returns the outcome's name.
+func (o Outcome) String() string { return [...]string{"refused", "reported", "allowed"}[o] }
+
+// reporter tells of events.
+type reporter struct {
+	logger  *slog.Logger
+	onEvent func(context.Context, Event)
+
+	mu      sync.Mutex
+	second  time.Time
+	logged  int
+	dropped int
+}
+
+func newReporter(l *Limits) *limit.Reporter {
+	r := &reporter{logger: l.Logger, onEvent: l.OnEvent}
+	return &limit.Reporter{Tell: r.tell}
+}
+
+func (r *reporter) tell(ctx context.Context, of limit.Event) {
+	e := Event{Outcome(of.Outcome), of.Operation, of.Table, of.Reason, of.Error}
+	r.log(ctx, e)
+	if r.onEvent != nil {
+		r.onEvent(ctx, e)
+	}
+}
+
+// perSecond is how many lines are logged in a second: limits that many calls go
+// beyond should not fill the log as well.
+const perSecond = 10
+
+// log writes a line, which has no value of the call.
+func (r *reporter) log(ctx context.Context, e Event) {
+	dropped, ok := r.mayLog(time.Now())
+	if !ok {
+		return
+	}
+	level := slog.LevelWarn
+	if e.Outcome == Allowed {
+		level = slog.LevelInfo
+	}
+	attrs := []slog.Attr{slog.String("limit", e.Error.Limit), slog.Int64("max", e.Error.Max), slog.Int64("actual", e.Error.Actual)}
+	for _, a := range []slog.Attr{slog.String("operation", e.Operation), slog.String("table", e.Table), slog.String("reason", e.Reason)} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	if dropped > 0 {
+		attrs = append(attrs, slog.Int("left_out", dropped))
+	}
+	logger := r.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.LogAttrs(ctx, level, "smrt: a call beyond a limit was "+e.Outcome.String(), attrs...)
+}
+
+// mayLog reports whether a line may be logged, and how many were not since the last.
+func (r *reporter) mayLog(now time.Time) (dropped int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.second) >= time.Second {
+		r.second, r.logged = now, 0
+	}
+	if r.logged == perSecond {
+		r.dropped++
+		return 0, false
+	}
+	r.logged++
+	dropped, r.dropped = r.dropped, 0
+	return dropped, true
+}

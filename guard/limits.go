@@ -1,0 +1,148 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
+)
+
+// Limits bound what one call may ask for. A field that is zero bounds nothing, so
+// the zero Limits are none. Limits are declared for a handle with [On], for a
+// repository with repo.Options, or for a request with [With]. Where several hold,
+// the strictest of each field wins.
+//
+// A call beyond a limit returns a *[smrt.LimitError]. What can be known of it before
+// is refused before a connection is taken: all but MaxLimit of a read without a limit,
+// MaxLoaded, MaxAffected of a write by query, and Timeout.
+type Limits struct {
+	// Mode says what becomes of a call beyond these limits. Default: [Enforce].
+	Mode Mode
+
+	// MaxLimit is how many rows a read may have: the limit of a query, the size of
+	// a page, keys of GetMany, rows of a stream, rows of SQL by hand. A query
+	// without a limit is sent with one of MaxLimit + 1, and returns
+	// smrt.ErrRowLimit if that many come: a result is never cut off.
+	MaxLimit int
+
+	// PageSize is the limit of a Find and the size of a Page that have none. It
+	// cuts off, so declare it only where callers expect that.
+	PageSize int
+
+	// MaxLoaded is how many rows one statement of a load may bring in, for all
+	// parents together: smrt.ErrLoadLimit.
+	MaxLoaded int
+
+	// MaxDepth is how many levels of loads a call may have: smrt.ErrDepthLimit.
+	// It holds beside that of package preload.
+	MaxDepth int
+
+	// MaxList is how many values a list of a condition may have, or keys a call
+	// by keys: smrt.ErrListLimit.
+	MaxList int
+
+	// MaxText is how many bytes a text in a condition may have: smrt.ErrTextLimit.
+	MaxText int
+
+	// MaxAffected is how many rows a write of a repository or a unit may create,
+	// change or delete: smrt.ErrWriteLimit. The server itself counts the rows of a
+	// write by query, and undoes it. In a transaction that is an error like any
+	// other, after which it must be rolled back.
+	MaxAffected int
+
+	// BoundedWrites refuses writes of every row though their query says Unbounded:
+	// smrt.ErrUnboundedWrite.
+	BoundedWrites bool
+
+	// Timeout is how long a call may take, waiting for a connection included:
+	// smrt.ErrTimeLimit. The server is asked to stop then. Of a stream it is the
+	// time until the first row. A context that ends sooner wins.
+	Timeout time.Duration
+
+	// Logger is told of what is refused, reported and allowed, ten times a second at
+	// most. Default: slog.Default().
+	Logger *slog.Logger
+
+	// OnEvent, unless it is nil, is called for each of these, on the goroutine of
+	// the call, which waits for it.
+	OnEvent func(ctx context.Context, e Event)
+}
+
+// Mode says what becomes of a call beyond a limit. All modes run the same code.
+type Mode uint8
+
+// The modes.
+const (
+	Enforce Mode = iota // it is refused
+	Report              // it is logged, and runs: to try limits before they bite
+	Off                 // nothing is looked at
+)
+
+// String returns the mode's name.
+func (m Mode) String() string {
+	if m > Off {
+		return fmt.Sprintf("Mode(%d)", uint8(m))
+	}
+	return [...]string{"enforce", "report", "off"}[m]
+}
+
+// Check returns a *[smrt.OptionsError] for limits that cannot be: a number below
+// zero, or a mode that is none. What takes limits checks them and panics, because
+// limits are a declaration.
+func (l *Limits) Check() error {
+	if l.Mode > Off {
+		return &smrt.OptionsError{Option: "Limits.Mode", Reason: fmt.Sprintf("must be Enforce, Report or Off, is %v", l.Mode)}
+	}
+	for _, f := range []struct {
+		name string
+		n    int64
+	}{
+		{"MaxLimit", int64(l.MaxLimit)},
+		{"PageSize", int64(l.PageSize)},
+		{"MaxLoaded", int64(l.MaxLoaded)},
+		{"MaxDepth", int64(l.MaxDepth)},
+		{"MaxList", int64(l.MaxList)},
+		{"MaxText", int64(l.MaxText)},
+		{"MaxAffected", int64(l.MaxAffected)},
+		{"Timeout", int64(l.Timeout)},
+	} {
+		if f.n < 0 {
+			return &smrt.OptionsError{Option: "Limits." + f.name, Reason: fmt.Sprintf("must not be negative, is %d", f.n)}
+		}
+	}
+	if l.MaxLimit > 0 && l.PageSize > l.MaxLimit {
+		return &smrt.OptionsError{Option: "Limits.PageSize", Reason: fmt.Sprintf("must be at most MaxLimit, which is %d, is %d", l.MaxLimit, l.PageSize)}
+	}
+	return nil
+}
+
+// Set is for the other packages of smrt. It returns nil if nothing is limited.
+func (l *Limits) Set() *limit.Set {
+	most := [limit.Kinds]int64{
+		limit.Rows: int64(l.MaxLimit), limit.Loaded: int64(l.MaxLoaded), limit.Depth: int64(l.MaxDepth),
+		limit.List: int64(l.MaxList), limit.Text: int64(l.MaxText), limit.Affected: int64(l.MaxAffected),
+		limit.Time: int64(l.Timeout),
+	}
+	if l.BoundedWrites {
+		most[limit.Unbounded] = limit.Every - 1
+	}
+	if l.Mode == Off || most == [limit.Kinds]int64{} && l.PageSize == 0 {
+		return nil
+	}
+	mode := limit.Enforce
+	if l.Mode == Report {
+		mode = limit.Report
+	}
+	return limit.New(mode, most, int64(l.PageSize), newReporter(l))
+}
+
+// mustSet is Set of limits that were declared.
+func (l *Limits) mustSet() *limit.Set {
+	if err := l.Check(); err != nil {
+		panic(err)
+	}
+	return l.Set()
+}

@@ -1,0 +1,239 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+type key struct{}
+
+// OfOneCall says that what callers share is held to the limits of none of them:
+// each is held to its own before and after.
+func (key) OfOneCall() {}
+
+// state is what a context says of limits.
+type state struct {
+	set   *Set
+	allow *Allowance
+	call  *Call // that is under way
+}
+
+func stateOf(ctx context.Context) *state {
+	s, _ := ctx.Value(key{}).(*state)
+	return s
+}
+
+// WithSet returns a context under which s holds too. A call that is under way is not
+// what comes under it.
+func WithSet(ctx context.Context, s *Set) context.Context {
+	to := state{set: s}
+	if in := stateOf(ctx); in != nil {
+		to.set, to.allow = in.set.With(s), in.allow
+	}
+	return context.WithValue(ctx, key{}, &to)
+}
+
+// WithAllowance returns a context under which a holds too.
+func WithAllowance(ctx context.Context, a Allowance) context.Context {
+	to := state{allow: &a}
+	if in := stateOf(ctx); in != nil {
+		to.set, a.Next = in.set, in.allow
+	}
+	return context.WithValue(ctx, key{}, &to)
+}
+
+// Call is an operation under way, and the context of what it does. A nil Call has no
+// limits.
+type Call struct {
+	context.Context
+	state
+	op       pgerr.Op
+	table    string
+	reported [Kinds]atomic.Bool
+
+	began  time.Time
+	timer  *time.Timer
+	cancel context.CancelFunc
+	late   atomic.Bool
+}
+
+// Value returns what the context has, and the call itself.
+func (c *Call) Value(of any) any {
+	if _, ok := of.(key); ok {
+		return &c.state
+	}
+	return c.Context.Value(of)
+}
+
+// Enter begins an operation on a table under the limits of s, which may be nil, and
+// of ctx. It lets ctx carry the call. It returns nil if there are no limits, and for
+// what is a part of another operation.
+func Enter(ctx *context.Context, s *Set, op pgerr.Op, table string) *Call {
+	if *ctx == nil {
+		return nil
+	}
+	in := stateOf(*ctx)
+	if in == nil && s == nil || in != nil && (in.call != nil || in.set == nil && s == nil) {
+		return nil
+	}
+	c := &Call{Context: *ctx, op: op, table: table}
+	if c.set = s; in != nil {
+		c.set, c.allow = in.set.With(s), in.allow
+	}
+	c.call = c
+	c.limitTime()
+	*ctx = c
+	return c
+}
+
+// Outside returns a context for code of the program that a call runs, whose operations
+// are not a part of it: the limits of the call hold for each by itself.
+func Outside(ctx context.Context) context.Context {
+	in := stateOf(ctx)
+	if in == nil || in.call == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, key{}, &state{set: in.set, allow: in.allow})
+}
+
+// Set returns the limits of the call.
+func (c *Call) Set() *Set {
+	if c == nil {
+		return nil
+	}
+	return c.set
+}
+
+// Of returns the call that ctx carries, or nil.
+func Of(ctx context.Context) *Call {
+	if ctx != nil {
+		if in := stateOf(ctx); in != nil {
+			return in.call
+		}
+	}
+	return nil
+}
+
+// End ends the operation, which ended with err.
+func (c *Call) End(err *error) {
+	if c == nil || c.began.IsZero() {
+		return
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+		c.cancel()
+	}
+	took := int64(time.Since(c.began))
+	if c.late.Load() && *err != nil && (errors.Is(*err, context.Canceled) || errors.Is(*err, smrt.ErrQueryCanceled)) {
+		most, _ := c.most(Time)
+		*err = c.wrap(c.refuse(Time, most, took))
+	} else if *err == nil {
+		_ = c.check(Time, took) // it is over
+	}
+}
+
+// limitTime sets the time of the call, and cancels it when that is over, unless the
+// context ends before.
+func (c *Call) limitTime() {
+	most, limited := c.most(Time)
+	if !limited && c.set.max[Report][Time] == 0 {
+		return
+	}
+	c.began = time.Now()
+	if !limited {
+		return
+	}
+	if end, ok := c.Context.Deadline(); ok && end.Before(c.began.Add(time.Duration(most))) {
+		return
+	}
+	c.Context, c.cancel = context.WithCancel(c.Context)
+	c.timer = time.AfterFunc(time.Duration(most), func() {
+		c.late.Store(true)
+		c.cancel()
+	})
+}
+
+// Streams says that the program works between the rows from now on, which is not the
+// time of the call.
+func (c *Call) Streams() {
+	if c != nil && c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// most returns what is refused beyond, and reports whether there is such a limit.
+func (c *Call) most(k Kind) (most int64, limited bool) {
+	most = c.set.max[Enforce][k]
+	if most == 0 {
+		return math.MaxInt64, false
+	}
+	if a := c.allow.of(k); a != nil {
+		most = max(most, a.Most)
+	}
+	return most, true
+}
+
+// next returns the least limit that n does not go beyond.
+func (c *Call) next(k Kind, n int64) int64 {
+	next, _ := c.most(k)
+	for _, most := range []int64{c.set.max[Enforce][k], c.set.max[Report][k]} {
+		if most >= n && most > 0 {
+			next = min(next, most)
+		}
+	}
+	return next
+}
+
+// check tells of what goes beyond a limit, and refuses it unless it is allowed.
+func (c *Call) check(k Kind, actual int64) error {
+	if c == nil {
+		return nil
+	}
+	if most, _ := c.most(k); actual > most {
+		return c.wrap(c.refuse(k, most, actual))
+	}
+	if most := c.set.max[Enforce][k]; most > 0 && actual > most {
+		c.tell(Allowed, k, most, actual)
+	} else if most := c.set.max[Report][k]; most > 0 && actual > most {
+		if a := c.allow.of(k); a != nil && actual <= a.Most {
+			c.tell(Allowed, k, most, actual)
+		} else {
+			c.tell(Reported, k, most, actual)
+		}
+	}
+	return nil
+}
+
+func (c *Call) refuse(k Kind, most, actual int64) error {
+	return c.tell(Refused, k, most, actual)
+}
+
+// tell tells of a call beyond a limit, of each kind once.
+func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
+	e := &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: kinds[k].way, Err: kinds[k].err}
+	if o != Refused && c.reported[k].Swap(true) {
+		return e
+	}
+	event := Event{Outcome: o, Operation: string(c.op), Table: c.table, Error: e}
+	if a := c.allow.of(k); o == Allowed {
+		event.Reason = a.Reason
+	}
+	for _, r := range c.set.reporters {
+		r.Tell(c.Context, event)
+	}
+	return e
+}
+
+// wrap says which operation was refused.
+func (c *Call) wrap(err error) error {
+	if c.op == "" {
+		return err
+	}
+	return pgerr.Wrap(c.op, c.table, err)
+}

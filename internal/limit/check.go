@@ -1,0 +1,190 @@
+package limit
+
+import (
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/handle"
+)
+
+// What operations ask before they send something. Each is refused with a
+// *smrt.LimitError that is complete.
+
+// Limit returns the LIMIT of a read that asks for so many rows: 0 if it says nothing.
+// One more row than is allowed shows that there are too many. It returns 0 for no
+// LIMIT.
+func (c *Call) Limit(asked int64) (int64, error) {
+	if c == nil {
+		return asked, nil
+	}
+	if asked > 0 {
+		return asked, c.check(Rows, asked)
+	}
+	if most, limited := c.most(Rows); limited {
+		return most + 1, nil
+	}
+	return 0, nil
+}
+
+// Page returns how many rows a read has that does not say how many, or 0.
+func (c *Call) Page() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.set.page
+}
+
+// Rows refuses a read of n rows.
+func (c *Call) Rows(n int) error { return c.check(Rows, int64(n)) }
+
+// Keys refuses a read of the rows with n keys.
+func (c *Call) Keys(n int) error {
+	if err := c.List(n); err != nil {
+		return err
+	}
+	return c.Rows(n)
+}
+
+// Operands refuses a statement with a list or a text among its arguments that is too
+// long.
+func (c *Call) Operands(args []any) error {
+	if c == nil || !c.limits(List) && !c.limits(Text) {
+		return nil
+	}
+	for _, arg := range args {
+		if err := c.operand(arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Call) operand(arg any) error {
+	list, ok := arg.(interface{ Len() int })
+	if !ok {
+		return c.text(arg)
+	}
+	if err := c.List(list.Len()); err != nil {
+		return err
+	}
+	if values, ok := arg.(interface{ Index(i int) any }); ok && c.limits(Text) {
+		for i := range list.Len() {
+			if err := c.text(values.Index(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// text refuses an argument that is a text, or bytes, and too long.
+func (c *Call) text(arg any) error {
+	v := reflect.Indirect(reflect.ValueOf(arg))
+	if v.Kind() == reflect.String || v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+		return c.Text(v.Len())
+	}
+	return nil
+}
+
+// Depth refuses loads of n levels.
+func (c *Call) Depth(n int) error { return c.check(Depth, int64(n)) }
+
+// List refuses a list of n values.
+func (c *Call) List(n int) error { return c.check(List, int64(n)) }
+
+// Text refuses a text of n bytes.
+func (c *Call) Text(n int) error { return c.check(Text, int64(n)) }
+
+// Affected refuses a write of n rows, or one that has affected them.
+func (c *Call) Affected(n int64) error { return c.check(Affected, n) }
+
+// Wrote tells of a write of n rows that was not refused.
+func (c *Call) Wrote(n int64) {
+	if c == nil {
+		return
+	}
+	if most, _ := c.most(Affected); n <= most {
+		_ = c.check(Affected, n)
+	}
+}
+
+// WrittenKeys refuses a write of the rows with n keys.
+func (c *Call) WrittenKeys(n int) error {
+	if err := c.List(n); err != nil {
+		return err
+	}
+	return c.Affected(int64(n))
+}
+
+// Unbounded refuses a write of every row.
+func (c *Call) Unbounded() error {
+	if c == nil || c.set.max[Enforce][Unbounded]+c.set.max[Report][Unbounded] == 0 {
+		return nil
+	}
+	return c.check(Unbounded, Every)
+}
+
+// Every is what a write of every row is checked as, and 1 what is declared.
+const Every = 2
+
+// MostAffected returns how many rows a write may affect, and reports whether that is
+// limited.
+func (c *Call) MostAffected() (int64, bool) {
+	if c == nil {
+		return 0, false
+	}
+	return c.most(Affected)
+}
+
+func (c *Call) limits(k Kind) bool { return c.set.max[Enforce][k]+c.set.max[Report][k] > 0 }
+
+// Result counts rows of a read as they come. Of a page, one more row comes than it
+// has, so that beyond is 1.
+func (c *Call) Result(r pgx.Rows, beyond int64) pgx.Rows { return c.counted(r, Rows, beyond) }
+
+// Load counts rows of a load as they come.
+func (c *Call) Load(r pgx.Rows) pgx.Rows { return c.counted(r, Loaded, 0) }
+
+func (c *Call) counted(r pgx.Rows, k Kind, beyond int64) pgx.Rows {
+	if c == nil || !c.limits(k) {
+		return r
+	}
+	return &rows{Rows: r, call: c, kind: k, n: -beyond, next: c.next(k, 0)}
+}
+
+// rows are counted as they come.
+type rows struct {
+	pgx.Rows
+	call    *Call
+	kind    Kind
+	n, next int64
+	err     error
+}
+
+// Next goes to the next row, unless that is one too many.
+func (r *rows) Next() bool {
+	if !r.Rows.Next() {
+		return false
+	}
+	r.n++
+	return r.n <= r.next || r.goesOn()
+}
+
+// goesOn reports whether the row may be read though it is beyond a limit.
+func (r *rows) goesOn() bool {
+	if r.err = r.call.check(r.kind, r.n); r.err == nil {
+		r.next = r.call.next(r.kind, r.n)
+		return true
+	}
+	handle.Stop(r.call.Context, r.Rows)
+	return false
+}
+
+// Err is why there are no more rows.
+func (r *rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Rows.Err()
+}

@@ -1,0 +1,139 @@
+package limit
+
+import (
+	"context"
+	"slices"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Kind is what is limited.
+type Kind uint8
+
+// What is limited, in this unit.
+const (
+	Rows      Kind = iota // of a read
+	Loaded                // rows of one statement of a load
+	Depth                 // of loads
+	List                  // values
+	Text                  // bytes
+	Affected              // rows of a write
+	Unbounded             // 1: a write of every row
+	Time                  // nanoseconds
+	Kinds
+)
+
+// kinds says how each is called, and what to do instead.
+var kinds = [Kinds]struct {
+	name string
+	err  error
+	way  string
+}{
+	Rows:      {"MaxLimit", smrt.ErrRowLimit, "set a Limit, read pages, or call guard.Allow(ctx, guard.Rows(n), reason)"},
+	Loaded:    {"MaxLoaded", smrt.ErrLoadLimit, "limit the relation or the parents, or call guard.Allow(ctx, guard.Loaded(n), reason)"},
+	Depth:     {"MaxDepth", smrt.ErrDepthLimit, "load less in one call, or call guard.Allow(ctx, guard.Depth(n), reason)"},
+	List:      {"MaxList", smrt.ErrListLimit, "split the list, or call guard.Allow(ctx, guard.List(n), reason)"},
+	Text:      {"MaxText", smrt.ErrTextLimit, "shorten the text, or call guard.Allow(ctx, guard.Text(n), reason)"},
+	Affected:  {"MaxAffected", smrt.ErrWriteLimit, "narrow the condition, write in parts, or call guard.Allow(ctx, guard.Affected(n), reason)"},
+	Unbounded: {"BoundedWrites", smrt.ErrUnboundedWrite, "add a condition, or call guard.Allow(ctx, guard.Unbounded, reason)"},
+	Time:      {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
+}
+
+// String returns the name of the field of guard.Limits.
+func (k Kind) String() string { return kinds[k].name }
+
+// Mode is what becomes of a call beyond a limit.
+type Mode uint8
+
+// The modes of a limit that is in a Set: one that is off is in none.
+const (
+	Enforce Mode = iota
+	Report
+	modes
+)
+
+// Outcome is what became of a call beyond a limit.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Refused Outcome = iota
+	Reported
+	Allowed
+)
+
+// Event is a call beyond a limit.
+type Event struct {
+	Outcome   Outcome
+	Operation string // such as "find"; empty: SQL by hand
+	Table     string // empty: SQL by hand
+	Reason    string // why it was allowed
+	Error     *smrt.LimitError
+}
+
+// Reporter is told of events. Two sets with the same one tell it once.
+type Reporter struct {
+	Tell func(context.Context, Event)
+}
+
+// Set is what was declared. It is not changed once it is made.
+type Set struct {
+	max       [modes][Kinds]int64 // 0: no limit
+	page      int64               // rows of a read that does not say how many; 0: all
+	reporters []*Reporter
+}
+
+// New returns a set, in which 0 is no limit.
+func New(m Mode, most [Kinds]int64, page int64, r *Reporter) *Set {
+	s := &Set{page: page, reporters: []*Reporter{r}}
+	s.max[m] = most
+	return s
+}
+
+// With returns what holds where s and o do. Either may be nil.
+func (s *Set) With(o *Set) *Set {
+	if s == nil || o == nil || s == o {
+		if s == nil {
+			return o
+		}
+		return s
+	}
+	both := &Set{page: least(s.page, o.page), reporters: slices.Clone(s.reporters)}
+	for m := range s.max {
+		for k := range s.max[m] {
+			both.max[m][k] = least(s.max[m][k], o.max[m][k])
+		}
+	}
+	for _, r := range o.reporters {
+		if !slices.Contains(both.reporters, r) {
+			both.reporters = append(both.reporters, r)
+		}
+	}
+	return both
+}
+
+// least returns the stricter of two limits.
+func least(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// Allowance lets calls under a context go beyond a limit.
+type Allowance struct {
+	Kind   Kind
+	Most   int64
+	Reason string
+	Next   *Allowance
+}
+
+// of returns the widest allowance of a kind, nil for none.
+func (a *Allowance) of(k Kind) (widest *Allowance) {
+	for ; a != nil; a = a.Next {
+		if a.Kind == k && (widest == nil || a.Most > widest.Most) {
+			widest = a
+		}
+	}
+	return widest
+}
