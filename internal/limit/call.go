@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
@@ -130,12 +132,17 @@ func (c *Call) End(err *error) {
 		c.cancel()
 	}
 	took := int64(time.Since(c.began))
-	if c.late.Load() && *err != nil && (errors.Is(*err, context.Canceled) || errors.Is(*err, smrt.ErrQueryCanceled)) {
+	if c.late.Load() && isStopped(*err) {
 		most, _ := c.most(Time)
 		*err = c.wrap(c.refuse(Time, most, took))
 	} else if *err == nil {
 		_ = c.check(Time, took) // it is over
 	}
+}
+
+// isStopped reports whether err can be that of a call whose context was ended.
+func isStopped(err error) bool {
+	return err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, smrt.ErrQueryCanceled) || pgerr.IsCanceled(err) || pgconn.Timeout(err))
 }
 
 // limitTime sets the time of the call, and cancels it when that is over, unless the
