@@ -1,12 +1,21 @@
 package migrate
 
 import (
+	"sync"
 	"testing/fstest"
 	"time"
 )
 
-// BeforeStatement has fn called before each statement of a runner, on whatever connection.
-func (r *Runner) BeforeStatement(fn func(pid uint32, sqlText string)) { r.watcher.before = fn }
+// BeforeStatement has fn called before each statement of a runner, on whatever connection,
+// one call at a time: the lease is renewed in the background.
+func (r *Runner) BeforeStatement(fn func(pid uint32, sqlText string)) {
+	var mu sync.Mutex
+	r.watcher.before = func(pid uint32, sqlText string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fn(pid, sqlText)
+	}
+}
 
 // PlanOf is the plan of a folder with these files.
 func PlanOf(files fstest.MapFS, applied []int64, target Target) (run, waiting []*File, err error) {
