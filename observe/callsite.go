@@ -58,6 +58,19 @@ func (s *callSites) locate(sent bool) (callSite, bool) {
 	return at, found > 0
 }
 
+// here returns the innermost frame of the program by which this goroutine got here, or
+// none.
+func (s *callSites) here() Frame {
+	var stack [256]uintptr
+	at, found := s.search(stack[:runtime.Callers(callersSkip, stack[:])], false)
+	if found == 0 {
+		return Frame{}
+	}
+	var f Finding
+	f.locate(at)
+	return f.Site
+}
+
 // search takes the user's frames from a stack and returns how many it found. With
 // below the stack begins below pgx's connection.
 func (s *callSites) search(stack []uintptr, below bool) (at callSite, found int) {

@@ -37,8 +37,9 @@ import (
 // flight is a call under way.
 type flight struct {
 	under  bool
-	scoped bool          // its context may have a charge
-	began  time.Duration // by traced.Now
+	scoped bool            // its context may have a charge
+	began  time.Duration   // by traced.Now
+	outer  context.Context // whose labels are those of the goroutine after the call; nil: they are so now
 	shape  *shape
 	lately *recent // with that shape, or nil
 	event  Event
@@ -147,6 +148,9 @@ func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any
 		s.surround(ctx, e)
 		ctx = o.before(ctx, f)
 	}
+	if o.config.Labels {
+		ctx = f.label(ctx)
+	}
 	f.began = traced.Now()
 	return ctx
 }
@@ -221,6 +225,7 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, 
 	e.Standby = s.standby
 	s.account(conn, f, rows, now)
 	s.observer.finish(ctx, s, f)
+	f.unlabel()
 	f.args, f.shape, f.lately, e.Args, e.Err = nil, nil, nil, nil, nil // not to keep what they refer to
 }
 

@@ -205,6 +205,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSharedFindingsAreKept",
 		},
 		{
+			"a label ends with its call", "flight.go",
+			"	f.unlabel()\n", "",
+			"TestLabels",
+		},
+		{
 			"foreign keys go with their tables", "../internal/flush/foreign.go",
 			"		a.tables = append(a.tables, t.ID)\n", "",
 			"TestEveryKindIsKeptAndGivenBack",
