@@ -43,7 +43,7 @@
 //
 //	Allow: func(r *http.Request) bool { return sessions.IsOperator(r) }
 //
-// A page takes some milliseconds of one request, and statements do not wait for it. The
+// A page of 1,000 texts takes some ten milliseconds, and statements do not wait for it. The
 // server is asked at most once a second, on one connection, and for a second.
 //
 // # Attaching for loops only

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/readreplica"
 )
 
 // What this package reads in the text of a statement.
@@ -120,3 +122,11 @@ func Hold(o *Observer, text string) (release func()) {
 
 // Forget makes the next page anew.
 func Forget(h http.Handler) { h.(*handler).last = nil }
+
+// StatesOf returns the roles and states that a page shows of nodes.
+func StatesOf(nodes ...readreplica.NodeStats) (out []string) {
+	for _, n := range stateOfRouter("", readreplica.Stats{Nodes: nodes}).Nodes {
+		out = append(out, n.Role+" "+n.State)
+	}
+	return out
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -23,6 +25,8 @@ import (
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/traced"
 	"github.com/smrt-go/smrt/observe"
+	"github.com/smrt-go/smrt/pool"
+	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/txn"
 )
 
@@ -174,6 +178,10 @@ type shown struct {
 		Name  string
 		Max   int32
 		InUse int32 `json:"in_use"`
+	}
+	Routers []struct {
+		Name  string
+		Nodes []struct{ Name, Role, State string }
 	}
 	Memory []struct {
 		Name     string
@@ -421,6 +429,38 @@ func TestPageAsksOnce(t *testing.T) {
 	}
 }
 
+// TestPageShowsNodes of routers, also of one that is closed, and says of each whether it
+// serves reads.
+func TestPageShowsNodes(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o, _, p := observedPool(t, observe.Config{}, 2)
+	router := check.Value(readreplica.Open(ctx, readreplica.Config{
+		Servers: []readreplica.Server{{Name: "first", URL: p.Config().ConnString()}}, Pool: pool.Config{Profile: pool.Test, MaxConns: 2},
+	}))(t)
+	defer router.Close()
+	h := handler(t, o, observe.PageConfig{Handles: map[string]smrt.DB{"replicated": router}, Server: router})
+	s := read(t, h, "/")
+	if len(s.Routers) != 1 || s.Routers[0].Name != "replicated" || len(s.Routers[0].Nodes) != 1 || s.Server.Error != "" || len(s.Pools) != 0 {
+		t.Fatalf("routers are %+v, the server %+v", s.Routers, s.Server)
+	}
+	if n := s.Routers[0].Nodes[0]; n.Name != "first" || n.Role != "primary" || n.State == "down" {
+		t.Errorf("the node is %+v", n)
+	}
+	router.Close()
+	observe.Forget(h)
+	if s = read(t, h, "/"); len(s.Routers) != 1 || s.Server.Error == "" {
+		t.Errorf("after it was closed: %+v, %+v", s.Routers, s.Server)
+	}
+	states := observe.StatesOf(
+		readreplica.NodeStats{Primary: true, Up: true, Reading: true}, readreplica.NodeStats{Primary: true, Up: true},
+		readreplica.NodeStats{Up: true, Reading: true}, readreplica.NodeStats{Up: true}, readreplica.NodeStats{Reading: true}, readreplica.NodeStats{Primary: true},
+	)
+	check.Equal(t, "states", states, []string{
+		"primary reading", "primary up", "standby reading", "standby up, no reads", "standby down", "primary down",
+	})
+}
+
 // TestPageConfig: what cannot be used is refused where the page is made.
 func TestPageConfig(t *testing.T) {
 	t.Parallel()
@@ -447,4 +487,23 @@ func TestPageConfig(t *testing.T) {
 		t.Errorf("the page of a new observer: %s", body)
 	}
 	var _ smrt.DB = (*pgxpool.Pool)(nil)
+}
+
+// BenchmarkPage is of 1,000 texts. Without a server it is what a page costs the program.
+func BenchmarkPage(b *testing.B) {
+	o := newObserver(b, observe.Config{})
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		for range 200 {
+			observe.Record(o, fmt.Sprintf("SELECT a, b, c FROM t%d WHERE id = $1 AND status = 'open'", i), time.Duration(r.ExpFloat64()*1e6))
+		}
+	}
+	h := handler(b, o, observe.PageConfig{})
+	var body int
+	b.ReportAllocs()
+	for b.Loop() {
+		observe.Forget(h)
+		body = get(h, local("/")).Body.Len()
+	}
+	b.ReportMetric(float64(body), "bytes/page")
 }

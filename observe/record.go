@@ -101,6 +101,13 @@ func (r *record) histogram() (h Histogram) {
 		}
 		return h
 	}
+	filled := 0
+	for b := range r.counts {
+		if r.calls(b) > 0 {
+			filled++
+		}
+	}
+	h.filled = make([]bucket, 0, filled)
 	for b := range r.counts {
 		if n := r.calls(b); n > 0 {
 			h.filled = append(h.filled, bucket{n, uint8(b)})

@@ -49,6 +49,7 @@ type Snapshot struct {
 // wait for is the copy of one shape.
 func (o *Observer) Snapshot() Snapshot {
 	list, snap := o.shapes.list()
+	snap.Shapes = make([]Shape, 0, len(list))
 	for _, sh := range list {
 		snap.Shapes = append(snap.Shapes, sh.snapshot())
 	}
@@ -99,7 +100,10 @@ func (r *record) snapshot(name Name) Shape {
 // byTotal puts what took the most time first, and what took the same in an order that
 // does not depend on chance.
 func byTotal(a, b Shape) int {
-	return cmp.Or(cmp.Compare(b.Total(), a.Total()), cmp.Compare(a.Name.String(), b.Name.String()), cmp.Compare(a.SQL, b.SQL))
+	if c := cmp.Compare(b.Total(), a.Total()); c != 0 {
+		return c // most: names are made for a comparison
+	}
+	return cmp.Or(cmp.Compare(a.Name.String(), b.Name.String()), cmp.Compare(a.SQL, b.SQL))
 }
 
 // Top returns the n shapes that took the most time.
