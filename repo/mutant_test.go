@@ -46,8 +46,8 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSharedReadsKeepTenants",
 		},
 		{
-			"a cursor is of a tenant", "../internal/crud/reads.go",
-			"of.All, of.ID)", "false, nil)",
+			"a cursor is of a tenant", "../internal/plan/owner.go",
+			"o.All, o.ID)", "false, nil)",
 			"TestCursorOfAnotherTenant",
 		},
 		{

@@ -73,7 +73,7 @@ func checkText(ctx context.Context, db txn.Beginner, text *slot.Text, tables []T
 	if err != nil {
 		return err
 	}
-	st, err := plans.Build(text.Template, fills, nil)
+	st, err := plans.Build(plan.Anybody(ctx), text.Template, fills, nil)
 	if err == nil {
 		_, err = prepare(ctx, db, st.SQL)
 	}
@@ -114,7 +114,7 @@ func checkPages(ctx context.Context, db txn.Beginner, text *slot.Text, fills []p
 		}
 		with[paged].Spec.Order, with[paged].Spec.Limit, with[paged].Spec.HasLimit = order, 1, true
 		with[paged].Page = &plan.Keyset{Order: order, After: &plan.Node{Op: plan.NotNull, Column: t.Key[0].Column}, Backwards: backwards}
-		st, err := plans.Build(text.Template, with, nil)
+		st, err := plans.Build(plan.Anybody(ctx), text.Template, with, nil)
 		if errors.Is(err, smrt.ErrBadQuery) {
 			return nil // it has none
 		}
@@ -151,7 +151,7 @@ func checkResult(ctx context.Context, db txn.Beginner, text *slot.Text, r *plan.
 	for _, c := range r.Struct.Columns {
 		spec.Where = append(spec.Where, plan.Node{Op: plan.NotNull, Column: c})
 	}
-	st, err := plans.Build(text.Template, []plan.Fill{{Table: r, Spec: spec, Outer: true}}, nil)
+	st, err := plans.Build(plan.Anybody(ctx), text.Template, []plan.Fill{{Table: r, Spec: spec, Outer: true}}, nil)
 	if err == nil {
 		_, err = prepare(ctx, db, st.SQL)
 	}

@@ -68,7 +68,7 @@ const shapes = 4096
 var plans = plan.NewSlots(shapes)
 
 // builder makes a statement of one of sqlc's.
-type builder func(t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error)
+type builder func(ctx context.Context, t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error)
 
 // statement returns what is sent in place of a statement of sqlc's.
 func (f *filled) statement(ctx context.Context, sql string, args []any, build builder) (string, []any, error) {
@@ -76,7 +76,7 @@ func (f *filled) statement(ctx context.Context, sql string, args []any, build bu
 		return "", nil, err
 	}
 	text := textOf(sql)
-	sql, args, err := f.fill(text, args, build)
+	sql, args, err := f.fill(ctx, text, args, build)
 	if err != nil {
 		return "", nil, &refusal{text.Name, err}
 	}
@@ -99,7 +99,7 @@ func (r *refusal) Error() string {
 
 func (r *refusal) Unwrap() error { return r.err }
 
-func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any, error) {
+func (f *filled) fill(ctx context.Context, text *slot.Text, args []any, build builder) (string, []any, error) {
 	if text.Err != nil {
 		return "", nil, &smrt.QueryError{Reason: text.Err.Error()}
 	}
@@ -115,7 +115,7 @@ func (f *filled) fill(text *slot.Text, args []any, build builder) (string, []any
 			return "", nil, errNoTable
 		}
 	}
-	st, err := build(text.Template, f.fills, args)
+	st, err := build(ctx, text.Template, f.fills, args)
 	if err != nil {
 		return "", nil, err
 	}

@@ -10,6 +10,16 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"slots have the condition of the tenant", "../internal/plan/slot.go",
+			`" AND " + f.Table.owned(alias+".") + ")"`, `" AND (true OR " + f.Table.owned(alias+".") + "))"`,
+			"TestSlotsKeepTenants",
+		},
+		{
+			"the condition of a tenant decides which rows there are", "../internal/plan/owner.go",
+			"f.Table.Tenant != nil && p.Beside", "false",
+			"TestSlotsKeepTenants",
+		},
+		{
 			"a part without a slot is refused", "../internal/plan/slot.go",
 			"part.needed && n == 0 {", "false && part.needed && n == 0 {",
 			"TestRefused",

@@ -104,13 +104,13 @@ func (f *filled) paged() (int, error) {
 }
 
 // build makes a statement that reads no page.
-func (f *filled) build(t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error) {
+func (f *filled) build(ctx context.Context, t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error) {
 	if at, err := f.paged(); err != nil {
 		return plan.Statement{}, err
 	} else if at >= 0 {
 		return plan.Statement{}, errNotMany
 	}
-	return plans.Build(t, fills, args)
+	return plans.Build(ctx, t, fills, args)
 }
 
 var errNotMany = &smrt.QueryError{Reason: "a page is read by a method for :many, and not by one for :one, :exec or a batch"}
@@ -125,7 +125,7 @@ func (f *filled) queryPage(ctx context.Context, sql string, args []any) (pgx.Row
 			p.set("", "") // a call that fails leaves no cursors of the one before
 		}
 	}
-	sql, args, err := f.statement(ctx, sql, args, func(t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error) {
+	sql, args, err := f.statement(ctx, sql, args, func(ctx context.Context, t *plan.Template, fills []plan.Fill, args []any) (plan.Statement, error) {
 		at, err := f.paged()
 		if err != nil {
 			return plan.Statement{}, err
@@ -138,7 +138,7 @@ func (f *filled) queryPage(ctx context.Context, sql string, args []any) (pgx.Row
 		with := append([]plan.Fill{}, fills...)
 		with[at].Spec = w.Spec
 		with[at].Page = &plan.Keyset{Order: w.Order, After: w.Following(), Backwards: w.Backwards}
-		return plans.Build(t, with, args)
+		return plans.Build(ctx, t, with, args)
 	})
 	if err != nil {
 		return handle.FailedRows(err), err
@@ -161,10 +161,15 @@ func (f *filled) window(ctx context.Context, t *plan.Template, at int, args []an
 	if t := f.fills[at].Table; f.fills[at].Outer && len(t.Key) == 0 {
 		return nil, fmt.Errorf("result %s: %w: a page needs one, as in slots.NewResult(ID)", t.Name, smrt.ErrNoKey)
 	}
+	owner, err := f.fills[at].Table.Owner(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p := &keyset.Pager{
 		Table: f.fills[at].Table.Table, Secrets: f.pages[at].secrets,
 		Within: func(w io.Writer) {
 			fmt.Fprintf(w, "%s\x00%s\x00", t.SQL, f.fills[at].Alias)
+			owner.Fingerprint(w)
 			plan.FingerprintArgs(w, own)
 			for i := range f.fills {
 				if i != at {

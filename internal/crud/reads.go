@@ -3,8 +3,6 @@ package crud
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -290,7 +288,7 @@ func (b *Bound) window(ctx context.Context, s *plan.Spec, r keyset.Request) (*ke
 		return nil, err
 	}
 	if of.All || of.Bound() { // a cursor of one tenant is none for another
-		p.Within = func(w io.Writer) { fmt.Fprintf(w, "tenant %t %v", of.All, of.ID) }
+		p.Within = of.Fingerprint
 	}
 	return p.Window(ctx, s, r)
 }

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strconv"
@@ -57,6 +59,14 @@ func (o Owner) AppendArg(args []any) []any {
 		return append(args, o.Arg)
 	}
 	return args
+}
+
+// Fingerprint tells the owner from others. It writes nothing for a table without
+// tenants.
+func (o Owner) Fingerprint(w io.Writer) {
+	if o.All || o.Bound() {
+		fmt.Fprintf(w, "tenant %t %v\x00", o.All, o.ID)
+	}
 }
 
 // Owner returns whose rows of t a call under ctx is about. It is the zero Owner
@@ -186,6 +196,18 @@ func (o Owner) Owns(col *meta.Column, p unsafe.Pointer) bool {
 	return reflect.NewAt(col.Type, unsafe.Add(p, col.Offset)).Elem().Equal(reflect.ValueOf(o.ID))
 }
 
+// checkTenant refuses a statement in which the condition of a tenant would not decide
+// which rows there are.
+func (f *Fill) checkTenant(t *Template, alias string) error {
+	for i := range t.Places {
+		p := &t.Places[i]
+		if f.Table.Tenant != nil && p.Beside && p.Kind == WherePlace && p.Table == f.Table.Quoted && p.Alias == alias {
+			return &smrt.QueryError{Reason: fmt.Sprintf("table %s has tenants, and its slot is beside an OR, in parentheses, or not in a WHERE, so that rows of others may pass: write WHERE true /* smrt:where %s %s */ AND (...)", p.Table, p.Table, alias)}
+		}
+	}
+	return nil
+}
+
 // ownerMark stands in front of the condition of a tenant, and behind it. In front
 // it is followed by the kind of the column. No text of a program has it: see
 // checkText and meta.CheckIdent.
@@ -241,8 +263,9 @@ func (b *builder) bind(ctx context.Context) {
 }
 
 // bindMarks writes what the marks in sql stand for. The arguments of the tenants,
-// if there are any, follow all others: it appends to order where they stand.
-func (b *builder) bindMarks(sql string, order []int, own int) (string, []int, error) {
+// if there are any, follow all others: it appends to order where they stand. own is
+// how many placeholders are another's, and args how many arguments are not.
+func (b *builder) bindMarks(sql string, order []int, own, args int) (string, []int, error) {
 	if !strings.Contains(sql, ownerMark) {
 		return sql, order, nil
 	}
@@ -263,7 +286,7 @@ func (b *builder) bindMarks(sql string, order []int, own int) (string, []int, er
 			out.WriteString("true")
 		default:
 			if places[i] == 0 {
-				order = append(order, len(b.args)-b.bound+i)
+				order = append(order, args-b.bound+i)
 				places[i] = own + len(order)
 			}
 			out.WriteString(column[1:] + " = $" + strconv.Itoa(places[i]))

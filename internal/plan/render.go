@@ -63,7 +63,7 @@ func render(t *Table, r *Request, b *builder) (*rendered, error) {
 		return nil, &smrt.QueryError{Reason: err.Error()}
 	}
 	sql, order := placed(sql, places)
-	if sql, order, err = b.bindMarks(sql, order, 0); err != nil {
+	if sql, order, err = b.bindMarks(sql, order, 0, len(b.args)); err != nil {
 		return nil, err
 	}
 	return &rendered{sql: strings.TrimSpace(sql), order: argumentOrder(order, len(b.args))}, nil

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -35,6 +36,7 @@ type Place struct {
 	Table    string // as SQL
 	Alias    string // of the table in the statement, as SQL
 	Most     int64  // of a limit
+	Beside   bool   // of conditions: others may let a row through for which they do not hold
 }
 
 // PlaceKind is what fills a place.
@@ -70,13 +72,15 @@ func NewSlots(capacity int) *Slots { return &Slots{newCache(capacity)} }
 
 // Build returns the statement with what fills its places, and its arguments: given,
 // which ends with those of the statement itself, and those of the fills.
-func (s *Slots) Build(t *Template, fills []Fill, given []any) (Statement, error) {
-	return s.build(t, fills, given, false)
+//
+// Of tables with tenants the places of conditions have that of ctx too.
+func (s *Slots) Build(ctx context.Context, t *Template, fills []Fill, given []any) (Statement, error) {
+	return s.build(ctx, t, fills, given, false)
 }
 
 // BuildCount returns the statement that counts the rows of the statement with its
 // places filled, whatever its slot for a limit says.
-func (s *Slots) BuildCount(t *Template, fills []Fill, given []any) (Statement, error) {
+func (s *Slots) BuildCount(ctx context.Context, t *Template, fills []Fill, given []any) (Statement, error) {
 	if t.Write || t.Locks {
 		return Statement{}, &smrt.QueryError{Reason: "a statement that writes or locks rows is not counted"}
 	}
@@ -86,10 +90,10 @@ func (s *Slots) BuildCount(t *Template, fills []Fill, given []any) (Statement, e
 		c.Order, c.Limit, c.HasLimit = nil, 0, false
 		counted[i] = Fill{Table: f.Table, Alias: f.Alias, Spec: c, Outer: f.Outer}
 	}
-	return s.build(t, counted, given, true)
+	return s.build(ctx, t, counted, given, true)
 }
 
-func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (Statement, error) {
+func (s *Slots) build(ctx context.Context, t *Template, fills []Fill, given []any, count bool) (Statement, error) {
 	space := keys.Get().(*keySpace)
 	defer keys.Put(space)
 	// All arguments are in one slice, which goes to pgx as it is.
@@ -102,11 +106,9 @@ func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (State
 		}
 		b.fill(&fills[i])
 	}
+	b.bind(ctx)
 	if t.Params+len(b.args)-len(given) > maxArgs {
 		b.fail(errTooManyArgs)
-	}
-	if len(b.owned) > 0 {
-		b.fail(errSlotTenant)
 	}
 	if b.err != nil {
 		return Statement{}, b.err
@@ -114,7 +116,7 @@ func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (State
 	p := s.cache.get(b.key)
 	if p == nil {
 		var err error
-		if p, err = t.render(fills, len(b.args)-len(given), count); err != nil {
+		if p, err = t.render(fills, &b, len(b.args)-len(given), count); err != nil {
 			return Statement{}, err
 		}
 		s.cache.put(b.key, p)
@@ -125,8 +127,6 @@ func (s *Slots) build(t *Template, fills []Fill, given []any, count bool) (State
 	return Statement{SQL: p.sql, Args: b.args}, nil
 }
 
-var errSlotTenant = &smrt.QueryError{Reason: "slots do not carry tenants: a table declared with query.Tenant is read by its repository"}
-
 // check refuses what no place takes, and what depends on values.
 func (f *Fill) check(t *Template) error {
 	s := f.Spec
@@ -134,8 +134,6 @@ func (f *Fill) check(t *Template) error {
 		return err
 	}
 	switch {
-	case f.Table.Tenant != nil:
-		return errSlotTenant
 	case s.Deleted != WithoutDeleted:
 		return &smrt.QueryError{Reason: "WithDeleted and OnlyDeleted have no slot: whether deleted rows are seen is for the statement to say"}
 	case s.HasOffset:
@@ -166,6 +164,7 @@ func (b *builder) fill(f *Fill) {
 	b.key = binary.AppendUvarint(b.key, f.Table.id)
 	b.text(f.Alias)
 	b.table = f.Table
+	b.owns(f.Table)
 	b.uvarint(len(f.Spec.Where))
 	for i := range f.Spec.Where {
 		b.node(&f.Spec.Where[i])
@@ -185,7 +184,7 @@ func (b *builder) fill(f *Fill) {
 
 // render writes the fills into their places. Each is rendered once, in the order of
 // the builder, and its text is written wherever the statement has a place for it.
-func (t *Template) render(fills []Fill, args int, count bool) (*rendered, error) {
+func (t *Template) render(fills []Fill, b *builder, args int, count bool) (*rendered, error) {
 	r := &filling{t: t, w: &renderer{qualified: true}, order: []int{}, count: count} // an order that is not nil: an argument may have no place
 	for i := range fills {
 		alias, err := t.aliasOf(fills, i)
@@ -203,10 +202,14 @@ func (t *Template) render(fills []Fill, args int, count bool) (*rendered, error)
 	if r.w.err != nil {
 		return nil, r.w.err
 	}
-	if r.w.next != args {
-		return nil, lostCount(args, r.w.next)
+	if r.w.next != args-b.bound {
+		return nil, lostCount(args-b.bound, r.w.next)
 	}
-	return &rendered{sql: r.sql(), order: argumentOrder(r.order, args)}, nil
+	sql, order, err := b.bindMarks(r.sql(), r.order, t.Params, args)
+	if err != nil {
+		return nil, err
+	}
+	return &rendered{sql: sql, order: argumentOrder(order, args)}, nil
 }
 
 // filling is a statement whose places are filled.
@@ -275,6 +278,9 @@ func (r *filling) fill(f *Fill, alias string) {
 		r.outer(f, p)
 		return
 	}
+	if f.Table.Tenant != nil {
+		p.where = "(" + p.where + " AND " + f.Table.owned(alias+".") + ")"
+	}
 	r.put(WherePlace, f.Table.Quoted, alias, p.where)
 	if p.order != "" {
 		r.put(OrderPlace, f.Table.Quoted, alias, p.order+",")
@@ -329,7 +335,7 @@ func (t *Template) aliasOf(fills []Fill, i int) (alias string, err error) {
 		kind   PlaceKind
 		needed bool
 	}{
-		{WherePlace, len(f.Spec.Where) > 0 || t.Write},
+		{WherePlace, len(f.Spec.Where) > 0 || t.Write || f.Table.Tenant != nil},
 		{OrderPlace, len(f.Spec.Order) > 0},
 		{LimitPlace, f.Spec.HasLimit},
 	} {
@@ -338,6 +344,9 @@ func (t *Template) aliasOf(fills []Fill, i int) (alias string, err error) {
 		} else if part.needed && n > 1 && part.kind == LimitPlace {
 			return "", &smrt.QueryError{Reason: "the statement has several slots for a limit, and a query one limit"}
 		}
+	}
+	if err := f.checkTenant(t, alias); err != nil {
+		return "", err
 	}
 	if err := cmp.Or(f.checkPlaces(t, alias), t.checkOrders(fills, i, alias)); err != nil {
 		return "", err

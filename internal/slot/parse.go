@@ -238,7 +238,7 @@ func (p *parser) where(m marker, place *plan.Place) error {
 		}
 		return fmt.Errorf("in a statement that %s, the word %s stands before the marker, and here it is %q", what, want, t.Text)
 	}
-	place.From = t.Pos
+	place.From, place.Beside = t.Pos, !p.decides(m.next-1)
 	return nil
 }
 
