@@ -149,16 +149,6 @@ func (f *Fill) check(t *Template) error {
 	return nil
 }
 
-// most returns the greatest limit that all slots of the statement allow, if it has one.
-func (t *Template) most() (most int64, ok bool) {
-	for i := range t.Places {
-		if p := &t.Places[i]; p.Kind == LimitPlace && (!ok || p.Most < most) {
-			most, ok = p.Most, true
-		}
-	}
-	return most, ok
-}
-
 func (b *builder) fill(f *Fill) {
 	b.byte('F')
 	b.key = binary.AppendUvarint(b.key, f.Table.id)

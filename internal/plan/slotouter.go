@@ -137,3 +137,13 @@ func checkAround(fills []Fill, i int) error {
 	}
 	return nil
 }
+
+// most returns the greatest limit that all slots of the statement allow, if it has one.
+func (t *Template) most() (most int64, ok bool) {
+	for i := range t.Places {
+		if p := &t.Places[i]; p.Kind == LimitPlace && (!ok || p.Most < most) {
+			most, ok = p.Most, true
+		}
+	}
+	return most, ok
+}
