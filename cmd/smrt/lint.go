@@ -24,7 +24,7 @@ type lintCommand struct {
 	Timeout  time.Duration `name:"lock-timeout" help:"The lock_timeout that they are run with in earnest, where they set none." placeholder:"DURATION"`
 	Scratch  string        `help:"Server on which a database is made to run them in, and removed. Default: a private server, which needs PostgreSQL's programs." placeholder:"URL"`
 	Queries  []string      `help:"Directories of packages that sqlc wrote, whose queries with slots are judged on the migrated database." placeholder:"DIR" type:"existingdir"`
-	Packages []string      `help:"Packages with the tables of their slots. Default: ./..." placeholder:"PACKAGE"`
+	Packages []string      `help:"Packages with declared tables, which must hold when all migrations are run, and are those of slots. Default for slots: ./..." placeholder:"PACKAGE"`
 }
 
 // Help explains the command where its flags are listed.
@@ -56,7 +56,7 @@ func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	var tables *program.Tables
-	if len(c.Queries) > 0 { // which takes no server
+	if len(c.Queries)+len(c.Packages) > 0 { // which takes no server
 		if tables, err = c.tables(ctx); err != nil {
 			return err
 		}
@@ -68,10 +68,13 @@ func (c *lintCommand) Run(ctx context.Context, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	if tables != nil {
-		found, err := c.slots(ctx, tables, dsn)
+	if tables != nil && result.Stopped == "" {
+		found, declared, err := c.inModule(ctx, tables, dsn)
 		if err != nil {
 			return err
+		}
+		if len(c.Packages) > 0 {
+			result.Declared(declared)
 		}
 		result.Findings = append(result.Findings, found...)
 	}
@@ -91,32 +94,33 @@ func (c *lintCommand) tables(ctx context.Context) (*program.Tables, error) {
 	return program.Find(ctx, ".", c.Packages)
 }
 
-// slots judges the queries with slots on the migrated database.
-func (c *lintCommand) slots(ctx context.Context, tables *program.Tables, dsn string) (findings []lint.Finding, err error) {
+// inModule judges the queries with slots, and the declared tables, on the migrated database.
+func (c *lintCommand) inModule(ctx context.Context, tables *program.Tables, dsn string) (findings []lint.Finding, declared []lint.DeclaredFinding, err error) {
 	args := []string{dsn}
 	for _, dir := range c.Queries {
 		dir, err := filepath.Abs(dir) // the program runs elsewhere
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		args = append(args, dir)
 	}
 	var linted struct {
-		Findings [][]lint.SlotFinding `json:"findings"` // of each directory
-		Error    string               `json:"error"`
+		Findings [][]lint.SlotFinding   `json:"findings"` // of each directory
+		Declared []lint.DeclaredFinding `json:"declared"`
+		Error    string                 `json:"error"`
 	}
 	if err := tables.Run(ctx, template.Must(template.New("lint").Parse(lintProgram)), &linted, args...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if linted.Error != "" {
-		return nil, errors.New(linted.Error)
+		return nil, nil, errors.New(linted.Error)
 	}
 	for i, found := range linted.Findings {
 		for _, f := range found {
 			findings = append(findings, f.In(c.Queries[i]))
 		}
 	}
-	return findings, nil
+	return findings, linted.Declared, nil
 }
 
 // print prints the report.
@@ -133,6 +137,9 @@ func (c *lintCommand) print(r *report, result *lint.Result) error {
 	}
 	for _, f := range result.Allowed {
 		r.printf("%s\n\n", strings.Replace(f.String(), f.Rule+" "+f.Name, r.paint(yellow, f.Rule+" "+f.Name), 1))
+	}
+	if result.Stopped != "" {
+		r.printf("%s: cannot be run as it is, so nothing behind it was run\n", result.Stopped)
 	}
 	r.printf("%d migrations, %d of them judged, %d findings, %d allowed\n", result.Migrations, result.Judged, len(result.Findings), len(result.Allowed))
 	if len(c.Contract) == 0 {

@@ -47,10 +47,8 @@ func (a *Analysis) Catalog(ctx context.Context) error {
 // deleted.
 func (a *Analysis) checkForeignKey(k *catalog.Reference) {
 	s := a.Store(k.Table)
-	for i := range a.Searches {
-		if x := &a.Searches[i]; x.Table == k.Table && finds(x, k.Columns) {
-			return
-		}
+	if k.Indexed {
+		return
 	}
 	f := Finding{
 		ID: "C1", Table: k.Table, Object: object(s.Name, k.Quoted), SQL: createIndex(s, strings.Join(k.Quoted, ", ")), columns: k.Quoted,
@@ -64,22 +62,6 @@ func (a *Analysis) checkForeignKey(k *catalog.Reference) {
 		f.Level, f.Follows = verify.Warning, f.Follows+" to find the rows that it deletes or changes there"
 	}
 	a.add(f)
-}
-
-// finds reports whether an index finds rows by the equality of columns. One that leaves
-// out only rows in which one of them is NULL does.
-func finds(x *catalog.Search, columns []string) bool {
-	if !x.Valid || len(x.Columns) < len(columns) || x.Method != "btree" && (x.Method != "hash" || len(x.Columns) > 1) {
-		return false
-	}
-	for _, c := range columns {
-		if !slices.Contains(x.Columns[:len(columns)], c) {
-			return false
-		}
-	}
-	return x.Predicate == "" || slices.ContainsFunc(columns, func(c string) bool {
-		return strings.ReplaceAll(x.Predicate, `"`, "") == "("+c+" IS NOT NULL)"
-	})
 }
 
 // createIndex returns a statement that creates an index while others write.

@@ -74,6 +74,7 @@ type Reference struct {
 	Name    string   `json:"name"`
 	Columns []string `json:"columns"`
 	Quoted  []string `json:"quoted"`  // the same as SQL
+	Indexed bool     `json:"indexed"` // an index finds the rows that refer
 	Target  string   `json:"target"`  // as SQL, with its schema
 	Follows bool     `json:"follows"` // deleting a row there deletes or changes rows here
 }

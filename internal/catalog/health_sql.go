@@ -80,9 +80,22 @@ const searchesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 		LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.att AND u.att <> 0
 		WHERE u.n <= i.indnkeyatts) k)`
 
+// IndexedSQL is whether an index finds the rows that refer by the foreign key k of
+// pg_constraint: its first keys are the columns, in whatever order, and it has all rows but
+// those in which one of the columns is NULL, which refer to none.
+const IndexedSQL = `EXISTS (
+		SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam
+		WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indisready AND i.indislive AND i.indnkeyatts >= pg_catalog.cardinality(k.conkey)
+			AND (m.amname = 'btree' OR m.amname = 'hash' AND i.indnkeyatts = 1)
+			AND (SELECT pg_catalog.array_agg(n ORDER BY n) FROM pg_catalog.unnest((i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(k.conkey) - 1]) n)
+				= (SELECT pg_catalog.array_agg(n ORDER BY n) FROM pg_catalog.unnest(k.conkey) n)
+			AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
+				SELECT '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)' FROM pg_catalog.pg_attribute a
+				WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))))`
+
 const referencesSQL = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
 		'table', c.oid::int8, 'name', pg_catalog.quote_ident(k.conname), 'target', pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname),
-		'columns', u.columns, 'quoted', u.quoted, 'follows', k.confdeltype IN ('c', 'n', 'd')
+		'columns', u.columns, 'quoted', u.quoted, 'indexed', ` + IndexedSQL + `, 'follows', k.confdeltype IN ('c', 'n', 'd')
 	) ORDER BY c.name, k.conname)
 	FROM stores c JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0
 	JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace

@@ -42,7 +42,7 @@ func allow(f *file, statements []*statement, findings []Finding, contracts bool)
 func malformed(a annotation.Annotation) string {
 	switch {
 	case len(a.Args) == 0 || names[a.Args[0]] == "" || a.Args[0] == Allowing:
-		return "smrt:allow names no rule: they are " + Rewrite + " to " + Unseen
+		return "smrt:allow names no rule: they are " + Rewrite + " to " + Together
 	case len(a.Args) == 1:
 		return "smrt:allow " + a.Args[0] + " gives no reason"
 	}

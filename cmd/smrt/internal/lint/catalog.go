@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/catalog"
 )
 
 // versions is goose's own table.
@@ -41,20 +43,13 @@ FROM columns c JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.conty
 WHERE c.base IN ('int2'::pg_catalog.regtype, 'int4'::pg_catalog.regtype)
 UNION ALL
 SELECT pg_catalog.format_type(c.base, NULL) || ' ' || c.oid || ' ' || c.attnum, c.name, c.attname, c.type FROM columns c
-WHERE c.base IN ('json'::pg_catalog.regtype, 'bpchar'::pg_catalog.regtype, 'timestamp'::pg_catalog.regtype)
+WHERE c.base IN ('json'::pg_catalog.regtype, 'bpchar'::pg_catalog.regtype, 'timestamp'::pg_catalog.regtype, 'timetz'::pg_catalog.regtype, 'money'::pg_catalog.regtype)
 UNION ALL
 SELECT 'foreign ' || k.oid, t.name, k.conname,
 	(SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY x.n) FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY x(num, n)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.num)
 FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0
-WHERE NOT EXISTS (
-	SELECT FROM pg_catalog.pg_index i
-	WHERE i.indrelid = k.conrelid AND i.indisvalid
-		AND (SELECT pg_catalog.array_agg(n ORDER BY n) FROM pg_catalog.unnest((i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(k.conkey) - 1]) n)
-			= (SELECT pg_catalog.array_agg(n ORDER BY n) FROM pg_catalog.unnest(k.conkey) n)
-		AND (i.indpred IS NULL OR pg_catalog.pg_get_expr(i.indpred, i.indrelid) IN (
-			SELECT '(' || pg_catalog.quote_ident(a.attname) || ' IS NOT NULL)' FROM pg_catalog.pg_attribute a
-			WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))))
+WHERE NOT ` + catalog.IndexedSQL + `
 UNION ALL
 SELECT 'label ' || l.oid, y.typname, l.enumlabel, l.enumlabel
 FROM pg_catalog.pg_enum l JOIN pg_catalog.pg_type y ON y.oid = l.enumtypid`
@@ -128,6 +123,10 @@ func (f fact) regret(kind string) (problem, safe string) {
 		return fmt.Sprintf("%s is %s: it has no equality, so DISTINCT, GROUP BY and UNION fail, and no index", column, f.current), "jsonb"
 	case "character":
 		return fmt.Sprintf("%s is %s: it is padded with spaces, which comparisons then ignore", column, f.current), "text, with a CHECK of its length"
+	case "money":
+		return fmt.Sprintf("%s is %s: its currency and its fraction are settings of whoever reads it", column, f.current), "numeric, and the currency beside it, or bigint of the smallest unit"
+	case "time":
+		return fmt.Sprintf("%s is %s: its zone is an offset without a date, so that nothing can be computed across a change of clocks", column, f.current), "time, and the name of the zone beside it, or timestamptz"
 	case "timestamp":
 		return fmt.Sprintf("%s is %s: what instant it is depends on the zone of whoever reads it", column, f.current), "timestamptz"
 	}

@@ -14,7 +14,8 @@
 //     catalog, repeat.go a migration without a transaction by running it again,
 //     contract.go what releases that still run would miss, replace.go names that mean
 //     something else than before, and whole.go, by what the planner says, the rows
-//     that a statement changes. unseen.go looks at the text of blocks for what hides
+//     that a statement changes. declared.go finds who took away what a declared table
+//     names. unseen.go looks at the text of blocks for what hides
 //     something from all of these.
 //  3. allow.go takes away what the file allows.
 //

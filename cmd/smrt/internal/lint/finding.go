@@ -21,6 +21,8 @@ const (
 	Whole    = "L10"   // one statement changes all rows of a table
 	Replaced = "L11"   // a name means another table or column
 	Unseen   = "L12"   // a block does what is not seen here
+	Together = "L13"   // a statement cannot be in a transaction, and is in one
+	Declared = "L14"   // a declared table names what is not there in the end
 	Allowing = "allow" // an annotation that allows nothing
 	Slot     = "S1"    // a slot of a query cannot be filled
 	Deleted  = "S2"    // a query with a slot shows deleted rows
@@ -31,7 +33,7 @@ const (
 var names = map[string]string{
 	Rewrite: "rewrite", Scan: "scan under a lock", Build: "index under a lock", Timeout: "no lock timeout", Tables: "several tables locked",
 	Rows: "rows under a lock", Contract: "needed by a release", Repeat: "not repeatable", Catalog: "catalog",
-	Whole: "all rows at once", Replaced: "replaced", Unseen: "not seen", Allowing: "allowance",
+	Whole: "all rows at once", Replaced: "replaced", Unseen: "not seen", Together: "in a transaction", Declared: "needed by a declared table", Allowing: "allowance",
 	Slot: "slot", Deleted: "deleted rows", Order: "order without key",
 }
 
@@ -45,6 +47,7 @@ type Finding struct {
 	Table     string `json:"table,omitempty"`
 	Lock      string `json:"lock,omitempty"`   // as PostgreSQL's manual calls it: ACCESS EXCLUSIVE
 	Blocks    string `json:"blocks,omitempty"` // writes, or reads and writes
+	Waits     string `json:"waits,omitempty"`  // for what the lock waits, while all it blocks wait behind it
 	Problem   string `json:"problem"`          // and why it lasts
 	Safe      string `json:"safe"`             // what to do in its place
 	Allowed   string `json:"allowed,omitempty"`
@@ -58,7 +61,7 @@ func (f Finding) String() string {
 		fmt.Fprintf(&b, "\n    %s", short(f.Statement))
 	}
 	if f.Lock != "" {
-		fmt.Fprintf(&b, "\n    %s is locked in mode %s, which blocks %s", f.Table, f.Lock, f.Blocks)
+		fmt.Fprintf(&b, "\n    %s is locked in mode %s, which blocks %s, and waits for %s", f.Table, f.Lock, f.Blocks, f.Waits)
 	}
 	if f.Allowed != "" {
 		fmt.Fprintf(&b, "\n    allowed: %s", f.Allowed)
@@ -117,6 +120,20 @@ func (m mode) String() string { return modes[m][1] }
 
 // strong reports whether writers wait for the lock.
 func (m mode) strong() bool { return m >= share }
+
+// waits says which transactions must end before a strong lock is there.
+func (m mode) waits() string {
+	const maintenance = "VACUUM, ANALYZE and indexes that are built concurrently"
+	switch m {
+	case share: // which others may have too
+		return "transactions that have written there, " + maintenance
+	case shareRowExclusive:
+		return "transactions that have written there, " + maintenance + " or not"
+	case exclusive:
+		return "transactions that have written or locked rows there, " + maintenance + " or not"
+	}
+	return "all transactions that have used it, also to read, such as reports and pg_dump"
+}
 
 // blocks says who waits for a strong lock.
 func (m mode) blocks() string {

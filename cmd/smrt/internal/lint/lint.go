@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -36,6 +37,9 @@ type Result struct {
 	Allowed    []Finding `json:"allowed"`    // those that annotations allow; never nil
 	Migrations int       `json:"migrations"` // that were run
 	Judged     int       `json:"judged"`     // of these
+	Stopped    string    `json:"stopped"`    // the file behind which none was run, "" if all were
+
+	gone map[[2]string]*statement // tables and columns that are not there in the end
 }
 
 // ErrNotEmpty is the error of a scratch database that has tables.
@@ -53,6 +57,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	}
 	r := &run{Options: o, ask: ask, fsys: os.DirFS(o.Dir), result: Result{Findings: []Finding{}, Allowed: []Finding{}}}
 	r.judge.first = make(map[uint32]*statement)
+	r.replaced.gone = make(map[[2]string]*statement)
 	r.releases = releases{all: o.Releases, by: make(map[need]*statement)}
 	r.watcher = &watcher{ask: ask, see: r.see, end: r.judge.finish}
 	if err := r.open(); err != nil {
@@ -131,7 +136,12 @@ func (r *run) all(ctx context.Context) error {
 		return &NoVersionError{r.From}
 	}
 	for _, source := range sources {
-		if err := r.one(ctx, source); err != nil {
+		err := r.one(ctx, source)
+		if errors.Is(err, errStop) {
+			r.result.Stopped = r.current.file.path
+			break
+		}
+		if err != nil {
 			return err
 		}
 		r.result.Migrations++
@@ -151,7 +161,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.result.Findings = append(r.result.Findings, r.releases.unfit()...)
 	r.result.Findings, r.result.Allowed = sorted(r.result.Findings), sorted(r.result.Allowed)
-	r.result.Judged = len(r.judged)
+	r.result.Judged, r.result.gone = len(r.judged), r.replaced.gone
 	return nil
 }
 
@@ -170,6 +180,9 @@ func (r *run) one(ctx context.Context, source *goose.Source) error {
 	if migrate.IsNoRole(err) {
 		err = fmt.Errorf("%w; %s", err, migrate.NoRoleHint)
 	}
+	if s := r.watcher.failed; s != nil && source.Version > r.From && cannotBeInside(err) {
+		return r.stop(s)
+	}
 	switch {
 	case r.watcher.failed == nil && migrate.IsNoTable(err) && r.setsPath(source) > 0:
 		return fmt.Errorf("%s:%d: %w; %s", filepath.Join(r.Dir, source.Path), r.setsPath(source), err, migrate.HiddenHint)
@@ -181,6 +194,30 @@ func (r *run) one(ctx context.Context, source *goose.Source) error {
 		return r.finish(ctx)
 	}
 	return nil
+}
+
+// errStop ends the run behind a migration that cannot be run as it is.
+var errStop = errors.New("stop")
+
+// cannotBeInside reports whether the server refuses a statement because it is in a
+// transaction.
+func cannotBeInside(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "25001" // active_sql_transaction
+}
+
+// stop judges what was run of a migration with such a statement. What comes behind it may
+// need what it makes, so nothing more is run.
+func (r *run) stop(s *statement) error {
+	m := r.current
+	m.statements = append(m.statements, s)
+	m.findings = append(m.findings, r.judge.findings...)
+	m.findings = append(m.findings, Finding{
+		Rule: Together, Name: names[Together], File: s.file.path, Line: s.first, Statement: s.text,
+		Problem: "the server refuses it in a transaction, and each migration is one, so that this one fails, and with it all behind it",
+		Safe:    "-- +goose NO TRANSACTION as the first line, and no other statement in the file",
+	})
+	return errStop
 }
 
 // setsPath returns the line in which a file names search_path, 0 for none.

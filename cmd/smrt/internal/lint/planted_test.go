@@ -220,6 +220,16 @@ var planted = []struct {
 		[]string{tx("ALTER TABLE users ADD seen timestamptz[];")},
 	},
 	{
+		"money", lint.Catalog, "users", 3, "currency",
+		[]string{tx("ALTER TABLE users ADD price money;")},
+		[]string{tx("ALTER TABLE users ADD price numeric(20,2);")},
+	},
+	{
+		"time with a zone", lint.Catalog, "users", 3, "without a date",
+		[]string{tx("ALTER TABLE users ADD opens timetz;")},
+		[]string{tx("ALTER TABLE users ADD opens time, ADD seen timestamptz;")},
+	},
+	{
 		"foreign key without an index", lint.Catalog, "users", 3, "(boss_id)",
 		[]string{tx("ALTER TABLE users ADD boss_id bigint REFERENCES users;")},
 		[]string{
@@ -293,6 +303,16 @@ var planted = []struct {
 		[]string{tx("SET LOCAL client_min_messages = error;\n-- +goose StatementBegin\nDO $$ BEGIN ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID; END $$;\n-- +goose StatementEnd")},
 	},
 	{
+		"CONCURRENTLY in a transaction", lint.Together, "", 3, "NO TRANSACTION",
+		[]string{tx("CREATE INDEX CONCURRENTLY users_email ON users (email);"), tx("DROP INDEX users_email;")},
+		[]string{noTx + "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_email ON users (email);", tx("DROP INDEX users_email;")},
+	},
+	{
+		"VACUUM in a transaction, behind what is judged too", lint.Together, "", 4, "NO TRANSACTION",
+		[]string{tx("ALTER TABLE users ADD note text;\nVACUUM users;")},
+		[]string{tx("ALTER TABLE users ADD note text;"), noTx + "VACUUM users;"},
+	},
+	{
 		"function that hides what the server does", lint.Unseen, "", 3, "is set among other statements",
 		[]string{up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS void LANGUAGE sql SET client_min_messages = error AS 'SELECT';\n-- +goose StatementEnd"},
 		[]string{up + "-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT';\n-- +goose StatementEnd"},
@@ -311,6 +331,7 @@ func TestLintCatalog(t *testing.T)   { plant(t, lint.Catalog) }
 func TestLintWhole(t *testing.T)     { plant(t, lint.Whole) }
 func TestLintReplaced(t *testing.T)  { plant(t, lint.Replaced) }
 func TestLintUnseen(t *testing.T)    { plant(t, lint.Unseen) }
+func TestLintTogether(t *testing.T)  { plant(t, lint.Together) }
 
 // plant runs what is planted for a rule, and the safe way.
 func plant(t *testing.T, rule string) {
@@ -330,7 +351,7 @@ func plant(t *testing.T, rule string) {
 			if len(found) != 1 || found[0].Table != p.table || found[0].Line != p.line || !strings.Contains(text(found), p.says) {
 				t.Errorf("want one finding in line %d, of table %q, that says %q:\n%s", p.line, p.table, p.says, text(found))
 			}
-			if strong := len(p.rule) == 2 && p.rule <= lint.Rows; strong != (found[0].Lock != "") || strong != (found[0].Blocks != "") {
+			if strong := len(p.rule) == 2 && p.rule <= lint.Rows; strong != (found[0].Lock != "") || strong != (found[0].Blocks != "") || strong != (found[0].Waits != "") {
 				t.Errorf("the lock is %q, which blocks %q", found[0].Lock, found[0].Blocks)
 			}
 			if found = run(t, o, p.safe...).Findings; len(found) > 0 {

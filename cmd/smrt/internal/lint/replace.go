@@ -2,6 +2,7 @@ package lint
 
 import (
 	"context"
+	"maps"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,12 +13,16 @@ import (
 type replaced struct {
 	before migrate.Identities
 	by     map[migrate.Replacement]*statement
+
+	last migrate.Identities       // behind the last statement
+	gone map[[2]string]*statement // names that mean nothing any more, and since when
 }
 
 // begin begins a migration.
 func (r *replaced) begin(ctx context.Context, conn *pgx.Conn) (err error) {
 	r.by = make(map[migrate.Replacement]*statement)
 	r.before, err = migrate.ReadIdentities(ctx, conn)
+	r.last = r.before
 	return err
 }
 
@@ -34,6 +39,13 @@ func (r *replaced) note(ctx context.Context, conn *pgx.Conn, s *statement) error
 		}
 	}
 	r.by = by
+	for name := range r.last {
+		if _, there := now[name]; !there {
+			r.gone[name] = s
+		}
+	}
+	maps.DeleteFunc(r.gone, func(name [2]string, _ *statement) bool { _, there := now[name]; return there })
+	r.last = now
 	return nil
 }
 

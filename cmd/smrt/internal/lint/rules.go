@@ -49,7 +49,7 @@ func (j *judge) add(rule string, s *statement, l lock, problem, safe string) {
 		Rule: rule, Name: names[rule], File: s.file.path, Line: s.first, Statement: s.text, Problem: problem, Safe: safe,
 	}
 	if l.table != 0 {
-		f.Table, f.Lock, f.Blocks = j.old[l.table].name, l.mode.String(), l.mode.blocks()
+		f.Table, f.Lock, f.Blocks, f.Waits = j.old[l.table].name, l.mode.String(), l.mode.blocks(), l.mode.waits()
 	}
 	j.findings = append(j.findings, f)
 }
