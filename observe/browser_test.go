@@ -98,6 +98,9 @@ func newBrowser(t testing.TB) *browser {
 			t.Logf("the browser wrote:\n%s", log.String())
 		}
 	})
+	if _, err := b.send("", "Browser.getVersion", nil); err != nil { // such as a program that only says how to install it
+		t.Skipf("the browser %s does not work here: %v", program, err)
+	}
 	b.openPage()
 	return b
 }

@@ -103,7 +103,7 @@ func Tokens(t testing.TB, c SlowLog) func(time.Time) (dropped int, ok bool) {
 }
 
 // RecordSlow keeps a call as the slow log does.
-func RecordSlow(o *Observer, text string) { o.recent.add(&Event{SQL: text}) }
+func RecordSlow(o *Observer, text string) { o.recent.add(&Event{SQL: text}, Frame{}) }
 
 // Slow returns the texts of the slow calls that are kept.
 func Slow(o *Observer) (texts []string) {

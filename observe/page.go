@@ -232,8 +232,13 @@ func addRecent(r *page.Report, o *Observer) {
 		r.Slow.On, r.Slow.Threshold = true, page.Seconds(o.slow.Threshold)
 	}
 	for _, c := range o.recent.copies() {
+		site := ""
+		if c.site.Function != "" {
+			site = c.site.String()
+		}
 		r.Slow.Calls = append(r.Slow.Calls, page.SlowCall{
-			At: c.at, Name: c.Name.String(), Kind: c.Kind.String(), SQL: c.SQL, Server: page.Seconds(c.Server), Waited: page.Seconds(c.Waited),
+			Site: site,
+			At:   c.at, Name: c.Name.String(), Kind: c.Kind.String(), SQL: c.SQL, Server: page.Seconds(c.Server), Waited: page.Seconds(c.Waited),
 			Decoded: page.Seconds(c.Decoded), Held: page.Seconds(c.Held), Rows: c.Rows, Outcome: c.Outcome.String(), SQLState: c.SQLState, Node: c.Node,
 		})
 	}

@@ -104,7 +104,7 @@ func trade(ctx context.Context, t testing.TB, db *pool.Pool, rounds int) {
 // tradedShop is the page of a shop that has been working.
 func tradedShop(t testing.TB, rounds int) (http.Handler, *observe.Observer, *pool.Pool) {
 	t.Helper()
-	o, _, p := observedPool(t, observe.Config{Slow: observe.SlowLog{Threshold: 25 * time.Millisecond}, Logger: quietly}, 3)
+	o, _, p := observedPool(t, observe.Config{Slow: observe.SlowLog{Threshold: 25 * time.Millisecond, Sites: true}, Logger: quietly}, 3)
 	trade(t.Context(), t, p, rounds)
 	return handler(t, o, observe.PageConfig{Title: "shop", Handles: map[string]smrt.DB{"main": p}, Server: p}), o, p
 }

@@ -12,7 +12,8 @@ const maxSlowCalls = 50
 // slowCall is a call that the slow log has. Its text has no literals, its event no
 // arguments and no error: both may hold values.
 type slowCall struct {
-	at time.Time
+	at   time.Time
+	site Frame // the zero Frame if the slow log has none
 	Event
 }
 
@@ -25,8 +26,8 @@ type recently struct {
 }
 
 // add keeps a slow call in place of the oldest.
-func (r *recently) add(e *Event) {
-	c := slowCall{at: time.Now(), Event: *e}
+func (r *recently) add(e *Event, site Frame) {
+	c := slowCall{at: time.Now(), site: site, Event: *e}
 	c.SQL, c.Args, c.Err = redact(e.SQL), nil, nil
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -100,7 +100,11 @@ func (o *Observer) logSlow(ctx context.Context, f *flight) {
 	if !ok {
 		return
 	}
-	o.recent.add(e)
+	var site Frame
+	if o.slow.Sites && e.Callers == 1 {
+		site = o.tracer.callSites.here()
+	}
+	o.recent.add(e, site)
 	if !logger.Enabled(ctx, o.slow.Level.Level()) {
 		return
 	}
@@ -120,11 +124,7 @@ func (o *Observer) logSlow(ctx context.Context, f *flight) {
 	if len(f.args) > 0 {
 		attrs = append(attrs, slog.Any("args", o.slow.describe(f.args)))
 	}
-	if o.slow.Sites && e.Callers == 1 {
-		if site := o.tracer.callSites.here(); site.Function != "" {
-			attrs = append(attrs, slog.String("site", site.String()))
-		}
-	}
+	attrs = appendIf(attrs, site.Function != "", slog.String("site", site.String()))
 	attrs = appendIf(attrs, dropped > 0, slog.Int("dropped", dropped))
 	logger.LogAttrs(ctx, o.slow.Level.Level(), "slow statement", attrs...)
 }

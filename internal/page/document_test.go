@@ -23,7 +23,7 @@ func report() *page.Report {
 	return &page.Report{
 		Title: attack, Since: time.Unix(0, 0), At: time.Unix(100, 0), Total: e, Texts: 2,
 		By:       map[string][]page.Entry{"time": {e}, "calls": {e}},
-		Slow:     page.SlowLog{On: true, Calls: []page.SlowCall{{Name: attack, SQL: attack, Outcome: attack, SQLState: attack, Node: attack, At: time.Unix(90, 0)}}},
+		Slow:     page.SlowLog{On: true, Calls: []page.SlowCall{{Name: attack, SQL: attack, Outcome: attack, SQLState: attack, Node: attack, Site: attack, At: time.Unix(90, 0)}}},
 		Findings: []page.Finding{{Kind: attack, SQL: attack, Site: attack, Callers: []string{attack}, Instead: attack}},
 		Pools:    []page.Pool{{Name: attack, Max: 4, InUse: 3, Idle: 3}},
 		Routers:  []page.Router{{Name: attack, Engine: attack, Nodes: []page.Node{{Name: attack, Role: attack, State: attack}}}},

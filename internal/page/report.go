@@ -89,6 +89,7 @@ type SlowCall struct {
 	Outcome  string    `json:"outcome"`
 	SQLState string    `json:"sqlstate,omitempty"`
 	Node     string    `json:"node"`
+	Site     string    `json:"site,omitempty"` // where the program made it
 }
 
 // Finding is a place in the program where something was found.
