@@ -130,3 +130,10 @@ func StatesOf(nodes ...readreplica.NodeStats) (out []string) {
 	}
 	return out
 }
+
+// Planner returns what limits plans.
+func Planner() *planner { return &planner{} }
+
+// Take and Give are take and give.
+func (p *planner) Take(shape uint64, now time.Time) bool { return p.take(shape, now) }
+func (p *planner) Give(began, now time.Time)             { p.give(began, now) }

@@ -205,6 +205,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSharedFindingsAreKept",
 		},
 		{
+			"plans are asked for now and then", "slowplan.go",
+			"p.busy || now.Before(p.free) ||", "p.busy ||",
+			"TestPlansAreLimited",
+		},
+		{
+			"a call does not pay for a plan that panics", "slowplan.go",
+			"		if p := recover(); p != nil {", "		if p := any(nil); p != nil {",
+			"TestPlansThatFail",
+		},
+		{
 			"a label ends with its call", "flight.go",
 			"	f.unlabel()\n", "",
 			"TestLabels",

@@ -47,7 +47,7 @@ const (
 // Observer sees all calls on the connections it is attached to: those of
 // repositories, preloads and units, sqlc's queries and SQL written by hand. It keeps
 // statistics, calls hooks, and logs what is slow. It is safe for concurrent use, and
-// has no goroutine and nothing to close.
+// has nothing to close, and no goroutine but for plans that SlowLog asks for.
 //
 // It never changes or stops a call, and costs one no allocation.
 type Observer struct {

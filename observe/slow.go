@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // SlowLog says which calls are logged.
@@ -35,6 +37,14 @@ type SlowLog struct {
 	// goroutine of its own, that is not known. It costs calls that are logged some
 	// 10 us.
 	Sites bool
+
+	// Plans opens a connection, to the same database and as the same user, and lets
+	// the plan of a slow statement be logged as well: that for whatever arguments,
+	// without running it. It is asked for on a goroutine of its own and not while
+	// the call waits, one at a time, of one text once a minute, and for at most a
+	// hundredth of the time; each is closed afterwards. Its context ends after 5 s.
+	// Default: no plans.
+	Plans func(context.Context) (*pgx.Conn, error)
 }
 
 const (
@@ -47,6 +57,7 @@ const (
 // slowLog is a SlowLog, and its bucket of tokens.
 type slowLog struct {
 	SlowLog
+	planner planner
 
 	mu      sync.Mutex
 	tokens  float64
@@ -127,6 +138,7 @@ func (o *Observer) logSlow(ctx context.Context, f *flight) {
 	attrs = appendIf(attrs, site.Function != "", slog.String("site", site.String()))
 	attrs = appendIf(attrs, dropped > 0, slog.Int("dropped", dropped))
 	logger.LogAttrs(ctx, o.slow.Level.Level(), "slow statement", attrs...)
+	o.planSlow(e)
 }
 
 // appendIf appends an attribute that is not always there.

@@ -36,6 +36,7 @@ var keepsIn = map[string]string{
 	"internal/traced.names.passed":       "kept: names",
 	"loader.memo.entries":                "of one request",
 	"observe.callSites.kinds":            "kept: call sites",
+	"observe.planner.planned":            "1,000 numbers of an observer",
 	"observe.scope.found":                "of one request",
 	"observe.scope.loops":                "of one request",
 	"observe.scope.statements":           "of one request",
