@@ -32,6 +32,12 @@ var (
 	// ErrWriteLimit means that a write affects too many rows. It was undone.
 	ErrWriteLimit error = &wrapped{"the write affects more rows than are allowed", ErrLimit}
 
+	// ErrByteLimit means that a result is too large.
+	ErrByteLimit error = &wrapped{"the result has more bytes than are allowed", ErrLimit}
+
+	// ErrStatementLimit means that a request sends too many statements.
+	ErrStatementLimit error = &wrapped{"the request sends more statements than are allowed", ErrLimit}
+
 	// ErrTimeLimit means that a call took too long. Its *[LimitError] also
 	// satisfies errors.Is(err, context.DeadlineExceeded).
 	ErrTimeLimit error = &wrapped{"the call takes longer than is allowed", ErrLimit}

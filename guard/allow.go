@@ -8,13 +8,15 @@ import (
 )
 
 // With returns a context under which l holds too, for all that is sent under it on
-// whatever handle: of a request, of a kind of client. It panics if l cannot be, see
-// [Limits.Check].
+// whatever handle: of a request, of a kind of client. The request begins here, so that
+// its statements are counted, unless ctx is of one already; l may be zero. With panics if
+// l cannot be, see [Limits.Check].
 func With(ctx context.Context, l Limits) context.Context {
-	if s := l.mustSet(); s != nil && ctx != nil {
-		return limit.WithSet(ctx, s)
+	s := l.mustSet()
+	if ctx == nil {
+		return ctx
 	}
-	return ctx
+	return limit.WithSet(ctx, s)
 }
 
 // Allowance is how far calls may go beyond a limit, see [Allow].
@@ -43,6 +45,12 @@ func Text(n int) Allowance { return Allowance{limit.Text, int64(n)} }
 
 // Affected allows writes of n rows.
 func Affected(n int) Allowance { return Allowance{limit.Affected, int64(n)} }
+
+// Bytes allows results of n bytes.
+func Bytes(n int) Allowance { return Allowance{limit.Bytes, int64(n)} }
+
+// Statements allows requests of n statements.
+func Statements(n int) Allowance { return Allowance{limit.Statements, int64(n)} }
 
 // Time allows calls that take d.
 func Time(d time.Duration) Allowance { return Allowance{limit.Time, int64(d)} }

@@ -66,6 +66,8 @@
 //	MaxLoaded           -       yes     -        -
 //	MaxDepth            -       yes     -        -
 //	MaxList, MaxText    yes     -       yes      -
+//	MaxBytes            yes     yes     -        rows as they come
+//	MaxStatements       yes     yes     yes      yes, of a request
 //	MaxAffected         -       -       yes      -
 //	BoundedWrites       -       -       yes      -
 //	Timeout             yes     yes     yes      yes

@@ -16,8 +16,8 @@ import (
 // transactions that are begun on a DB have its limits. It is as safe for concurrent
 // use as that handle is.
 //
-// Statements that are sent on it by hand, or by code of sqlc, are bound by Timeout and
-// MaxLimit. Their rows are counted as they come: what is read of a result before it is
+// Statements that are sent on it by hand, or by code of sqlc, are bound by Timeout,
+// MaxStatements, MaxLimit and MaxBytes. Their rows are counted as they come: what is read of a result before it is
 // given up is the caller's.
 type DB struct{ db *limit.DB }
 

@@ -17,7 +17,7 @@ import (
 //
 // A call beyond a limit returns a *[smrt.LimitError]. What can be known of it before
 // is refused before a connection is taken: all but MaxLimit of a read without a limit,
-// MaxLoaded, MaxAffected of a write by query, and Timeout.
+// MaxLoaded, MaxBytes, MaxAffected of a write by query, and Timeout.
 type Limits struct {
 	// Mode says what becomes of a call beyond these limits. Default: [Enforce].
 	Mode Mode
@@ -52,6 +52,16 @@ type Limits struct {
 	// write by query, and undoes it. In a transaction that is an error like any
 	// other, after which it must be rolled back.
 	MaxAffected int
+
+	// MaxBytes is how large a result may be, as it comes from the server:
+	// smrt.ErrByteLimit. It is counted row by row, before a row is decoded.
+	MaxBytes int
+
+	// MaxStatements is how many statements one request may send, which begins with
+	// [With]: smrt.ErrStatementLimit. A call of a repository is one, each load
+	// another, a unit one, and of a batch by hand each of its statements. Under a
+	// context without a request nothing is counted.
+	MaxStatements int
 
 	// BoundedWrites refuses writes of every row though their query says Unbounded:
 	// smrt.ErrUnboundedWrite.
@@ -107,6 +117,8 @@ func (l *Limits) Check() error {
 		{"MaxList", int64(l.MaxList)},
 		{"MaxText", int64(l.MaxText)},
 		{"MaxAffected", int64(l.MaxAffected)},
+		{"MaxBytes", int64(l.MaxBytes)},
+		{"MaxStatements", int64(l.MaxStatements)},
 		{"Timeout", int64(l.Timeout)},
 	} {
 		if f.n < 0 {
@@ -124,7 +136,7 @@ func (l *Limits) Set() *limit.Set {
 	most := [limit.Kinds]int64{
 		limit.Rows: int64(l.MaxLimit), limit.Loaded: int64(l.MaxLoaded), limit.Depth: int64(l.MaxDepth),
 		limit.List: int64(l.MaxList), limit.Text: int64(l.MaxText), limit.Affected: int64(l.MaxAffected),
-		limit.Time: int64(l.Timeout),
+		limit.Bytes: int64(l.MaxBytes), limit.Statements: int64(l.MaxStatements), limit.Time: int64(l.Timeout),
 	}
 	if l.BoundedWrites {
 		most[limit.Unbounded] = limit.Every - 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -73,7 +74,11 @@ func loadLimit(l *guard.Limits, n int)  { l.MaxLoaded = n }
 func depthLimit(l *guard.Limits, n int) { l.MaxDepth = n }
 func listLimit(l *guard.Limits, n int)  { l.MaxList = n }
 func textLimit(l *guard.Limits, n int)  { l.MaxText = n }
+func byteLimit(l *guard.Limits, n int)  { l.MaxBytes = n }
 func writeLimit(l *guard.Limits, n int) { l.MaxAffected = n }
+
+// widthOfNumber is how many bytes a number of one digit has.
+var widthOfNumber = map[bool]int{true: 1, false: 8}[os.Getenv("SMRT_TEST_EXEC_MODE") == "exec"]
 
 var keys = []int64{1, 2, 3, 4, 5}
 
@@ -123,6 +128,21 @@ func calls() []limited {
 		}),
 	}
 	cs[len(cs)-1].sent = 2 // begin and rollback
+	for name, call := range map[string]func(context.Context, service) error{
+		"bytes of Find": func(ctx context.Context, s service) error {
+			return found(repo.Select[struct{ ID int64 }](s.customers).Find(ctx, five))
+		},
+		"bytes of Stream": func(ctx context.Context, s service) error {
+			for _, err := range repo.Select[struct{ ID int64 }](s.customers).Stream(ctx, five) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		cs = append(cs, limited{name, 5 * widthOfNumber, byteLimit, guard.Bytes, smrt.ErrByteLimit, -1, false, call})
+	}
 	byHand := []limited{
 		read("Query", 40, -1, func(ctx context.Context, s service) error {
 			rows, err := s.db.Query(ctx, "SELECT id FROM customers")

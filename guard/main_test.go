@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/guard"
@@ -35,7 +38,13 @@ var filledShop = testdb.Schema{Name: "shop with rows", Apply: func(ctx context.C
 // newShop returns a filled shop whose statements are counted.
 func newShop(t testing.TB) (*pgxpool.Pool, *testdb.Counter) {
 	var sent *testdb.Counter
-	pool := testdb.Pool(t, filledShop, testdb.Configure(func(cfg *pgxpool.Config) { sent = testdb.CountStatements(cfg) }))
+	pool := testdb.Pool(t, filledShop, testdb.Configure(func(cfg *pgxpool.Config) {
+		sent = testdb.CountStatements(cfg)
+		// A connection whose statement is cancelled stays open, as on a pool of package pool.
+		cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Minute}
+		}
+	}))
 	return pool, sent
 }
 

@@ -15,9 +15,11 @@ import (
 	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/txn"
+	"github.com/smrt-go/smrt/unit"
 )
 
 var everyCustomer = query.All[shop.Customer]()
@@ -27,7 +29,7 @@ func TestStrictestWins(t *testing.T) {
 	pool, _ := newShop(t)
 	for _, c := range [][4]int{{5, 7, 9, 5}, {7, 5, 9, 5}, {9, 7, 5, 5}, {0, 7, 0, 7}, {0, 0, 9, 9}} {
 		ctx := guard.With(t.Context(), guard.Limits{MaxLimit: c[0], Logger: quiet})
-		db := guard.On(guard.On(pool, guard.Limits{MaxLimit: c[1], Logger: quiet}), guard.Limits{MaxDepth: 1})
+		db := guard.On(guard.On(pool, guard.Limits{MaxLimit: c[1], Logger: quiet}), guard.Limits{MaxDepth: 1, Logger: quiet})
 		customers := repo.New(db, shop.Customers, repo.Options{Limits: guard.Limits{MaxLimit: c[2], Logger: quiet}})
 		_, err := customers.Find(ctx, everyCustomer)
 		var e *smrt.LimitError
@@ -110,6 +112,65 @@ func TestBoundedWrites(t *testing.T) {
 	_, err = lines.DeleteWhere(allowed, every.Unbounded())
 	check.NoError(t, err)
 	check.Equal(t, "events", outcomes(events), []guard.Outcome{guard.Refused, guard.Allowed})
+}
+
+// TestStatements: a request sends so many statements and no more, whatever sends them,
+// and each request by itself.
+func TestStatements(t *testing.T) {
+	pool, sent := newShop(t)
+	db := guard.On(pool, guard.Limits{MaxStatements: 10, Logger: quiet})
+	s := newService(db, guard.Limits{})
+	for what, c := range map[string]struct {
+		n    int // statements of a call
+		call func(context.Context) error
+	}{
+		"Get":     {1, func(ctx context.Context) error { _, err := s.customers.Get(ctx, 1); return err }},
+		"Find":    {1, func(ctx context.Context) error { _, err := s.customers.Find(ctx, everyCustomer); return err }},
+		"Count":   {1, func(ctx context.Context) error { _, err := s.customers.Count(ctx, everyCustomer); return err }},
+		"Patch":   {1, func(ctx context.Context) error { return s.customers.Patch(ctx, 1, shop.CustomerName.Set("x")) }},
+		"GetMany": {1, func(ctx context.Context) error { _, err := s.customers.GetMany(ctx, keys); return err }},
+		"loads": {2, func(ctx context.Context) error {
+			_, err := s.orders.Find(ctx, query.Where(shop.OrderID.Le(3)), withLines)
+			return err
+		}},
+		"Fill": {1, func(ctx context.Context) error {
+			return preload.Fill(ctx, db, []orderView{{Order: shop.Order{ID: 1}}}, withLines)
+		}},
+		"Exec":     {1, func(ctx context.Context) error { _, err := db.Exec(ctx, "SELECT 1"); return err }},
+		"QueryRow": {1, func(ctx context.Context) error { return db.QueryRow(ctx, "SELECT 1").Scan(new(int)) }},
+		"Query": {1, func(ctx context.Context) error {
+			rows, err := db.Query(ctx, "SELECT 1")
+			rows.Close()
+			return err
+		}},
+		"SendBatch": {5, func(ctx context.Context) error {
+			var b pgx.Batch
+			for range 5 {
+				b.Queue("SELECT 1")
+			}
+			return db.SendBatch(ctx, &b).Close()
+		}},
+		"unit": {1, func(ctx context.Context) error {
+			u := unit.New()
+			unit.UpdateWhere(u, shop.Orders, query.Where(shop.OrderID.Eq(1)), shop.Total.Set(1))
+			_, err := u.Flush(ctx, db)
+			return err
+		}},
+	} {
+		for range 2 {
+			ctx := guard.With(t.Context(), guard.Limits{})
+			for range 10 / c.n {
+				check.NoError(t, c.call(guard.With(ctx, guard.Limits{MaxDepth: 3})))
+			}
+			sent.Reset()
+			check.Error(t, what, c.call(ctx), smrt.ErrStatementLimit)
+			if c.n == 1 { // the second of two is known when the first has found rows
+				check.Same(t, what+": statements", sent.Len(), 0)
+			}
+			check.NoError(t, c.call(guard.Allow(ctx, guard.Statements(30), "a test")))
+			check.NoError(t, c.call(t.Context())) // of no request
+		}
+	}
 }
 
 // TestTime: what takes too long is stopped, wherever the time goes.
@@ -271,7 +332,7 @@ func TestSharedReads(t *testing.T) {
 // TestDeclarations: limits that cannot be are refused where they are declared.
 func TestDeclarations(t *testing.T) {
 	for _, l := range []guard.Limits{
-		{Mode: 3}, {MaxLimit: -1}, {PageSize: -1}, {MaxLoaded: -1}, {MaxDepth: -1}, {MaxList: -1}, {MaxText: -1}, {MaxAffected: -1}, {Timeout: -1}, {MaxLimit: 5, PageSize: 6},
+		{Mode: 3}, {MaxLimit: -1}, {PageSize: -1}, {MaxLoaded: -1}, {MaxDepth: -1}, {MaxList: -1}, {MaxText: -1}, {MaxAffected: -1}, {MaxBytes: -1}, {MaxStatements: -1}, {Timeout: -1}, {MaxLimit: 5, PageSize: 6},
 	} {
 		check.Error(t, "Check", l.Check(), smrt.ErrBadOptions)
 		for _, declare := range []func(){

@@ -33,14 +33,14 @@ type reading struct {
 
 // withLoads reads the rows, and loads relations into the parents among them.
 // Loads that cannot be are refused before anything is sent.
-func withLoads[V any](ctx context.Context, r reading, rows func(*crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
+func withLoads[V any](ctx context.Context, r reading, rows func(context.Context, *crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
 	defer r.bound.Enter(&ctx, r.op).End(&err)
 	if err := r.loads.Check(ctx); err != nil {
 		return v, err
 	}
 	err = r.bound.Read(ctx, r.op, r.spec, func(on *crud.Bound) (err error) {
 		joined, columns := r.joined(on.DB)
-		if v, err = rows(on, columns); err == nil {
+		if v, err = rows(ctx, on, columns); err == nil {
 			err = load.Run(ctx, on.DB, parents(v), r.loads, joined)
 		}
 		return err
@@ -74,7 +74,7 @@ func get(ctx context.Context, b *crud.Bound, key unsafe.Pointer, loads load.Load
 	if len(loads) == 0 {
 		return b.Get(ctx, key, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "get", loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "get", loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.Get(ctx, key, joined)
 	}, onePlace)
 }
@@ -83,7 +83,7 @@ func first(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (
 	if len(loads) == 0 {
 		return b.First(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "first", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "first", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.First(ctx, s, joined)
 	}, onePlace)
 }
@@ -92,7 +92,7 @@ func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (un
 	if len(loads) == 0 {
 		return b.One(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "one", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "one", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.One(ctx, s, joined)
 	}, onePlace)
 }
@@ -104,7 +104,7 @@ func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loa
 		}
 		return b.GetMany(ctx, keys, n)
 	}
-	return withLoads(ctx, reading{bound: b, op: "get", loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) ([]unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "get", loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) ([]unsafe.Pointer, error) {
 		return on.GetMany(ctx, keys, n)
 	}, load.Pointers)
 }
@@ -113,7 +113,7 @@ func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (t
 	if len(loads) == 0 {
 		return b.Find(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "find", spec: s, loads: loads}, func(on *crud.Bound, joined crud.JoinedColumns) (table.Slice, error) {
+	return withLoads(ctx, reading{bound: b, op: "find", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (table.Slice, error) {
 		return on.Find(ctx, s, joined)
 	}, func(vs table.Slice) load.Parents { return slice(b, vs) })
 }
@@ -122,7 +122,7 @@ func page(ctx context.Context, b *crud.Bound, s *plan.Spec, p query.Page, loads 
 	if len(loads) == 0 {
 		return b.Page(ctx, s, p.Size, p.After, p.Before)
 	}
-	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) (*crud.Page, error) {
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.Page, error) {
 		return on.Page(ctx, s, p.Size, p.After, p.Before)
 	}, func(p *crud.Page) load.Parents { return slice(b, p.Items) })
 }
@@ -131,7 +131,7 @@ func offsetPage(ctx context.Context, b *crud.Bound, s *plan.Spec, p offset, load
 	if len(loads) == 0 {
 		return b.PageNumber(ctx, s, p.number, p.size)
 	}
-	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(on *crud.Bound, _ crud.JoinedColumns) (*crud.OffsetPage, error) {
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.OffsetPage, error) {
 		return on.PageNumber(ctx, s, p.number, p.size)
 	}, func(p *crud.OffsetPage) load.Parents { return slice(b, p.Items) })
 }

@@ -49,13 +49,9 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (su
 	if err := checkCall(ctx, db, options); err != nil {
 		return Summary{}, err
 	}
-	call := limit.Enter(&ctx, limit.SetOf(db), "flush", "unit")
+	call := limit.Enter(&ctx, limit.SetOf(db), "flush", "unit").Sends(1)
 	defer call.End(&err)
-	defer func() {
-		if err == nil {
-			call.Wrote(int64(sum.Rows()))
-		}
-	}()
+	defer func() { call.Wrote(int64(sum.Rows()), err) }()
 	switch {
 	case u.busy:
 		return Summary{}, errBusy
@@ -65,7 +61,7 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (su
 	if err := u.checkRules(); err != nil {
 		return Summary{}, err
 	}
-	if err := call.Affected(u.rows()); err != nil {
+	if err := cmp.Or(call.Refused(), call.Affected(u.rows())); err != nil {
 		return Summary{}, err
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/batch"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -105,6 +106,9 @@ func leave(g *batch.Gate) {
 // the caller has to read them by itself, and then leave the gate. The caller
 // does not change owned keys after it has returned; others are copied.
 func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, owned bool) (found []unsafe.Pointer, alone *batch.Gate, err error) {
+	if err := limit.Of(ctx).Refused(); err != nil {
+		return nil, nil, err
+	}
 	of, err := b.Table.OwnKeys(ctx, keys, owned)
 	if err != nil {
 		return nil, nil, err

@@ -30,7 +30,8 @@ type Bound struct {
 
 	rules *table.Rules // that writes check; nil: there are none, or they are switched off
 
-	limits *limit.Set // of calls, by those of the repository and of the handle; nil: none
+	// The limits of calls; nil: there are none.
+	limits *limit.Set // of the repository and of the handle
 	own    *limit.Set // of the repository
 
 	batching   Batching
@@ -61,7 +62,8 @@ func Bind(db smrt.DB, t *plan.Table) *Bound {
 	return b
 }
 
-// SetLimits sets the limits of the repository, which hold on any handle.
+// SetLimits sets the limits of the repository, which hold on any handle. Those of the
+// handle come beside them when b is bound, and those of a request with its context.
 func (b *Bound) SetLimits(s *limit.Set) {
 	b.limits, b.own = b.limits.With(s), b.own.With(s)
 }
@@ -74,7 +76,7 @@ func (b *Bound) SetLimits(s *limit.Set) {
 // What an operation consists of finds the call in its context. It is nil if there are
 // no limits, and for an operation that is a part of another.
 func (b *Bound) Enter(ctx *context.Context, op table.Op) *limit.Call {
-	return limit.Enter(ctx, b.limits, op, b.Table.Name)
+	return limit.Enter(ctx, b.limits, op, b.Table.Name).Sends(1)
 }
 
 // SetBatching sets how reads by key are batched, and what identifies a caller.

@@ -1,6 +1,7 @@
 package crud
 
 import (
+	"cmp"
 	"context"
 	"unsafe"
 
@@ -142,7 +143,9 @@ func (b *Bound) open(ctx context.Context, r *plan.Request) (pgx.Rows, error) {
 }
 
 // openBeyond is open for a query that asks for so many more rows than its caller,
-// as that of a page does, which asks for one more.
+// as that of a page does, which asks for one more. A limit of rows is that of the
+// caller. Whoever reads the result finds an error in its place at the row that is one
+// too many, and no row after it.
 func (b *Bound) openBeyond(ctx context.Context, r *plan.Request, beyond int64) (pgx.Rows, error) {
 	if err := handle.Check(ctx, b.DB); err != nil {
 		return nil, err
@@ -173,6 +176,9 @@ func (b *Bound) openBeyond(ctx context.Context, r *plan.Request, beyond int64) (
 // many gets a limit that shows whether there are too many. The rows of an envelope
 // are those of the keys in it, which were counted before.
 func limitRows(call *limit.Call, r *plan.Request, beyond int64) (*plan.Request, error) {
+	if err := call.Refused(); err != nil {
+		return r, err
+	}
 	if call == nil || r.Envelope != nil || r.Groups != nil && !r.Groups.Keyed() {
 		return r, nil
 	}
@@ -233,7 +239,8 @@ func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) erro
 	if err != nil {
 		return b.Table.Named(err)
 	}
-	if err := limit.Of(ctx).Operands(st.Args); err != nil {
+	call := limit.Of(ctx)
+	if err := cmp.Or(call.Refused(), call.Operands(st.Args)); err != nil {
 		return err
 	}
 	err = b.DB.QueryRow(ctx, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)

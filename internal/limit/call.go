@@ -23,7 +23,8 @@ func (key) OfOneCall() {}
 type state struct {
 	set   *Set
 	allow *Allowance
-	call  *Call // that is under way
+	sent  *atomic.Int64 // statements of the request; nil: it is not known where one begins
+	call  *Call         // that is under way
 }
 
 func stateOf(ctx context.Context) *state {
@@ -31,12 +32,16 @@ func stateOf(ctx context.Context) *state {
 	return s
 }
 
-// WithSet returns a context under which s holds too. A call that is under way is not
-// what comes under it.
+// WithSet returns a context under which s holds too, and with which a request begins
+// unless it has begun. A call that is under way is not what comes under it. Nil is no
+// limits.
 func WithSet(ctx context.Context, s *Set) context.Context {
 	to := state{set: s}
 	if in := stateOf(ctx); in != nil {
-		to.set, to.allow = in.set.With(s), in.allow
+		to.set, to.allow, to.sent = in.set.With(s), in.allow, in.sent
+	}
+	if to.sent == nil {
+		to.sent = &atomic.Int64{}
 	}
 	return context.WithValue(ctx, key{}, &to)
 }
@@ -45,7 +50,7 @@ func WithSet(ctx context.Context, s *Set) context.Context {
 func WithAllowance(ctx context.Context, a Allowance) context.Context {
 	to := state{allow: &a}
 	if in := stateOf(ctx); in != nil {
-		to.set, a.Next = in.set, in.allow
+		to.set, to.sent, a.Next = in.set, in.sent, in.allow
 	}
 	return context.WithValue(ctx, key{}, &to)
 }
@@ -58,6 +63,7 @@ type Call struct {
 	op       pgerr.Op
 	table    string
 	reported [Kinds]atomic.Bool
+	refused  error // before it began
 
 	began  time.Time
 	timer  *time.Timer
@@ -86,7 +92,7 @@ func Enter(ctx *context.Context, s *Set, op pgerr.Op, table string) *Call {
 	}
 	c := &Call{Context: *ctx, op: op, table: table}
 	if c.set = s; in != nil {
-		c.set, c.allow = in.set.With(s), in.allow
+		c.set, c.allow, c.sent = in.set.With(s), in.allow, in.sent
 	}
 	c.call = c
 	c.limitTime()
@@ -101,7 +107,7 @@ func Outside(ctx context.Context) context.Context {
 	if in == nil || in.call == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, key{}, &state{set: in.set, allow: in.allow})
+	return context.WithValue(ctx, key{}, &state{set: in.set, allow: in.allow, sent: in.sent})
 }
 
 // Set returns the limits of the call.

@@ -27,6 +27,30 @@ func (c *Call) Limit(asked int64) (int64, error) {
 	return 0, nil
 }
 
+// Refused returns why the operation must not begin, or nil.
+func (c *Call) Refused() error {
+	if c == nil {
+		return nil
+	}
+	return c.refused
+}
+
+// Sends begins an operation that sends n statements.
+func (c *Call) Sends(n int) *Call {
+	if c != nil {
+		c.refused = c.Send(n)
+	}
+	return c
+}
+
+// Send refuses n further statements of the request.
+func (c *Call) Send(n int) error {
+	if c == nil || c.sent == nil || !c.limits(Statements) {
+		return nil
+	}
+	return c.check(Statements, c.sent.Add(int64(n)))
+}
+
 // Page returns how many rows a read has that does not say how many, or 0.
 func (c *Call) Page() int64 {
 	if c == nil {
@@ -40,6 +64,9 @@ func (c *Call) Rows(n int) error { return c.check(Rows, int64(n)) }
 
 // Keys refuses a read of the rows with n keys.
 func (c *Call) Keys(n int) error {
+	if err := c.Refused(); err != nil {
+		return err
+	}
 	if err := c.List(n); err != nil {
 		return err
 	}
@@ -99,9 +126,9 @@ func (c *Call) Text(n int) error { return c.check(Text, int64(n)) }
 // Affected refuses a write of n rows, or one that has affected them.
 func (c *Call) Affected(n int64) error { return c.check(Affected, n) }
 
-// Wrote tells of a write of n rows that was not refused.
-func (c *Call) Wrote(n int64) {
-	if c == nil {
+// Wrote tells of a write of n rows, which ended with err.
+func (c *Call) Wrote(n int64, err error) {
+	if c == nil || err != nil {
 		return
 	}
 	if most, _ := c.most(Affected); n <= most {
@@ -147,10 +174,14 @@ func (c *Call) Result(r pgx.Rows, beyond int64) pgx.Rows { return c.counted(r, R
 func (c *Call) Load(r pgx.Rows) pgx.Rows { return c.counted(r, Loaded, 0) }
 
 func (c *Call) counted(r pgx.Rows, k Kind, beyond int64) pgx.Rows {
-	if c == nil || !c.limits(k) {
+	if c == nil || !c.limits(k) && !c.limits(Bytes) {
 		return r
 	}
-	return &rows{Rows: r, call: c, kind: k, n: -beyond, next: c.next(k, 0)}
+	counted := &rows{Rows: r, call: c, kind: k, n: -beyond, next: c.next(k, 0)}
+	if c.limits(Bytes) {
+		counted.nextBytes = c.next(Bytes, 0)
+	}
+	return counted
 }
 
 // rows are counted as they come.
@@ -160,6 +191,8 @@ type rows struct {
 	kind    Kind
 	n, next int64
 	err     error
+
+	bytes, nextBytes int64 // 0: they are not counted
 }
 
 // Next goes to the next row, unless that is one too many.
@@ -167,14 +200,22 @@ func (r *rows) Next() bool {
 	if !r.Rows.Next() {
 		return false
 	}
-	r.n++
-	return r.n <= r.next || r.goesOn()
+	if r.n++; r.n > r.next && !r.goesOn(r.kind, r.n, &r.next) {
+		return false
+	}
+	if r.nextBytes == 0 {
+		return true
+	}
+	for _, v := range r.RawValues() {
+		r.bytes += int64(len(v))
+	}
+	return r.bytes <= r.nextBytes || r.goesOn(Bytes, r.bytes, &r.nextBytes)
 }
 
 // goesOn reports whether the row may be read though it is beyond a limit.
-func (r *rows) goesOn() bool {
-	if r.err = r.call.check(r.kind, r.n); r.err == nil {
-		r.next = r.call.next(r.kind, r.n)
+func (r *rows) goesOn(k Kind, n int64, next *int64) bool {
+	if r.err = r.call.check(k, n); r.err == nil {
+		*next = r.call.next(k, n)
 		return true
 	}
 	handle.Stop(r.call.Context, r.Rows)

@@ -84,14 +84,21 @@ func (t traits) Limits() *Set    { return t.d.set }
 
 // Exec runs a statement.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	c := Enter(&ctx, d.set, "", "")
+	c := Enter(&ctx, d.set, "", "").Sends(1)
 	defer c.End(&err)
+	if err := c.Refused(); err != nil {
+		return tag, err
+	}
 	return d.db.Exec(ctx, sql, args...)
 }
 
 // Query runs a query, whose rows end the call.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	c := Enter(&ctx, d.set, "", "")
+	c := Enter(&ctx, d.set, "", "").Sends(1)
+	if err := c.Refused(); err != nil {
+		c.End(&err)
+		return handle.FailedRows(err), err
+	}
 	inner, err := d.db.Query(ctx, sql, args...)
 	if c == nil {
 		return inner, err
@@ -105,7 +112,11 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 
 // QueryRow runs a query whose first row is wanted.
 func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	c := Enter(&ctx, d.set, "", "")
+	c := Enter(&ctx, d.set, "", "").Sends(1)
+	if err := c.Refused(); err != nil {
+		c.End(&err)
+		return handle.FirstRow(nil, err)
+	}
 	row := d.db.QueryRow(ctx, sql, args...)
 	if c == nil {
 		return row
@@ -116,9 +127,13 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // SendBatch sends several statements, whose results end the call. Each of them is
 // limited by itself, their time is that of all.
 func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	c := Enter(&ctx, d.set, "", "")
+	c := Enter(&ctx, d.set, "", "").Sends(len(b.QueuedQueries))
 	if c == nil {
 		return d.db.SendBatch(ctx, b)
+	}
+	if err := c.Refused(); err != nil {
+		c.End(&err)
+		return pgx.FailedBatchResults(b, err)
 	}
 	own := &ownResults{call: c}
 	out := *b
@@ -136,8 +151,11 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 
 // CopyFrom loads rows with COPY.
 func (d *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
-	c := Enter(&ctx, d.set, "", "")
+	c := Enter(&ctx, d.set, "", "").Sends(1)
 	defer c.End(&err)
+	if err := c.Refused(); err != nil {
+		return 0, err
+	}
 	return d.db.CopyFrom(ctx, table, columns, src)
 }
 

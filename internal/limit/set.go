@@ -12,14 +12,16 @@ type Kind uint8
 
 // What is limited, in this unit.
 const (
-	Rows      Kind = iota // of a read
-	Loaded                // rows of one statement of a load
-	Depth                 // of loads
-	List                  // values
-	Text                  // bytes
-	Affected              // rows of a write
-	Unbounded             // 1: a write of every row
-	Time                  // nanoseconds
+	Rows       Kind = iota // of a read
+	Loaded                 // rows of one statement of a load
+	Depth                  // of loads
+	List                   // values
+	Text                   // bytes
+	Affected               // rows of a write
+	Unbounded              // 1: a write of every row
+	Time                   // nanoseconds
+	Bytes                  // of a result
+	Statements             // of a request
 	Kinds
 )
 
@@ -29,14 +31,16 @@ var kinds = [Kinds]struct {
 	err  error
 	way  string
 }{
-	Rows:      {"MaxLimit", smrt.ErrRowLimit, "set a Limit, read pages, or call guard.Allow(ctx, guard.Rows(n), reason)"},
-	Loaded:    {"MaxLoaded", smrt.ErrLoadLimit, "limit the relation or the parents, or call guard.Allow(ctx, guard.Loaded(n), reason)"},
-	Depth:     {"MaxDepth", smrt.ErrDepthLimit, "load less in one call, or call guard.Allow(ctx, guard.Depth(n), reason)"},
-	List:      {"MaxList", smrt.ErrListLimit, "split the list, or call guard.Allow(ctx, guard.List(n), reason)"},
-	Text:      {"MaxText", smrt.ErrTextLimit, "shorten the text, or call guard.Allow(ctx, guard.Text(n), reason)"},
-	Affected:  {"MaxAffected", smrt.ErrWriteLimit, "narrow the condition, write in parts, or call guard.Allow(ctx, guard.Affected(n), reason)"},
-	Unbounded: {"BoundedWrites", smrt.ErrUnboundedWrite, "add a condition, or call guard.Allow(ctx, guard.Unbounded, reason)"},
-	Time:      {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
+	Rows:       {"MaxLimit", smrt.ErrRowLimit, "set a Limit, read pages, or call guard.Allow(ctx, guard.Rows(n), reason)"},
+	Loaded:     {"MaxLoaded", smrt.ErrLoadLimit, "limit the relation or the parents, or call guard.Allow(ctx, guard.Loaded(n), reason)"},
+	Depth:      {"MaxDepth", smrt.ErrDepthLimit, "load less in one call, or call guard.Allow(ctx, guard.Depth(n), reason)"},
+	List:       {"MaxList", smrt.ErrListLimit, "split the list, or call guard.Allow(ctx, guard.List(n), reason)"},
+	Text:       {"MaxText", smrt.ErrTextLimit, "shorten the text, or call guard.Allow(ctx, guard.Text(n), reason)"},
+	Affected:   {"MaxAffected", smrt.ErrWriteLimit, "narrow the condition, write in parts, or call guard.Allow(ctx, guard.Affected(n), reason)"},
+	Unbounded:  {"BoundedWrites", smrt.ErrUnboundedWrite, "add a condition, or call guard.Allow(ctx, guard.Unbounded, reason)"},
+	Bytes:      {"MaxBytes", smrt.ErrByteLimit, "select fewer columns or rows, or call guard.Allow(ctx, guard.Bytes(n), reason)"},
+	Statements: {"MaxStatements", smrt.ErrStatementLimit, "load rows together, or call guard.Allow(ctx, guard.Statements(n), reason)"},
+	Time:       {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
 }
 
 // String returns the name of the field of guard.Limits.

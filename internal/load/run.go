@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func read(ctx context.Context, db smrt.DB, parents Parents, run func(on smrt.DB)
 // Run loads into rows that were read on db, as a part of the same read. What is
 // joined, which may be nil, has been read with them.
 func Run(ctx context.Context, db smrt.DB, parents Parents, loads Loads, joined *Joined) error {
-	if err := handle.Check(ctx, db); err != nil {
+	if err := cmp.Or(handle.Check(ctx, db), limit.Of(ctx).Refused()); err != nil {
 		return err
 	}
 	var jobs []job

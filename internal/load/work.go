@@ -58,7 +58,10 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	if w.groups.n == 0 || j.load.spec.Empty() && j.load.spec.Err == nil {
 		return w, nil
 	}
-	var err error
+	err := limit.Of(ctx).Send(1)
+	if err != nil {
+		return nil, err
+	}
 	if w.form, err = j.load.learn(ctx, db, &w.groups); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/kept"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/plan"
@@ -158,6 +159,9 @@ func (t *Table) NeedKey(ctx context.Context, db smrt.DB) error {
 	if err := handle.Check(ctx, db); err != nil {
 		return err
 	}
+	if err := limit.Of(ctx).Refused(); err != nil {
+		return err
+	}
 	if len(t.Key) == 0 {
 		return smrt.ErrNoKey
 	}
@@ -177,6 +181,9 @@ func (t *Table) NeedWritableKey(ctx context.Context, db smrt.DB) error {
 
 func (t *Table) needWritable(ctx context.Context, db smrt.DB, needKey bool) error {
 	if err := handle.Check(ctx, db); err != nil {
+		return err
+	}
+	if err := limit.Of(ctx).Refused(); err != nil {
 		return err
 	}
 	if err := t.CheckWrite(needKey); err != nil {

@@ -1,0 +1,58 @@
+package guard_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	check.Guarded(t, []check.Mutant{
+		{
+			"one row more than is allowed is asked for", "../internal/limit/check.go",
+			"return most + 1, nil", "return most, nil",
+			"TestLimits",
+		},
+		{
+			"the strictest wins", "../internal/limit/set.go",
+			"if a == 0 || b != 0 && b < a {", "if a == 0 || b != 0 && b > a {",
+			"TestStrictestWins",
+		},
+		{
+			"too many written rows fail in the server", "../internal/table/limited.go",
+			"THEN pg_catalog.width_bucket", "THEN 0 = 0 OR pg_catalog.width_bucket",
+			"TestWritesAreUndone",
+		},
+		{
+			"what is allowed has a reason", "allow.go",
+			`if ctx == nil || reason == "" {`, "if ctx == nil {",
+			"TestLimits",
+		},
+		{
+			"a handle keeps its limits in transactions", "../txn/run.go",
+			"return fn(ctx, limit.OnTx(tx, limits))", "return fn(ctx, tx)",
+			"TestLimitsInTransactions",
+		},
+		{
+			"functions of a unit are calls by themselves", "../unit/function.go",
+			"o.run(limit.Outside(ctx), ", "o.run(ctx, ",
+			"TestLimits",
+		},
+		{
+			"a call that is refused sends nothing", "../internal/crud/batching.go",
+			"if err := limit.Of(ctx).Refused(); err != nil {", "if err := limit.Of(ctx).Refused(); false && err != nil {",
+			"TestStatements",
+		},
+		{
+			"a call that takes too long is not cancelled by its caller", "../internal/limit/call.go",
+			"if c.late.Load() && isStopped(*err) {", "if false {",
+			"TestTime",
+		},
+		{
+			"a stream has the time until its first row", "../internal/crud/query.go",
+			"limit.Of(ctx).Streams()", "_ = limit.Of(ctx)",
+			"TestTimeOfStreams",
+		},
+	})
+}
