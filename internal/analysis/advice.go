@@ -31,7 +31,7 @@ func (s *statement) prove(ctx context.Context, from int) error {
 			continue
 		}
 		if s.Hypothetical == "" {
-			s.unseen("whether the planner would use the indexes that are advised: CREATE EXTENSION hypopg in a copy of the database shows it")
+			s.unseen("whether the planner would use the indexes that are advised: CREATE EXTENSION hypopg in a copy of the database, with USAGE on its schema for the role, shows it")
 			if f.index = f.wanted.all; len(f.index.keys) == 0 {
 				f.index = f.wanted.part
 			}

@@ -255,7 +255,7 @@ func (a *Analysis) checkUnused(ctx context.Context) error {
 		age, uses = min(age, since), append(uses, used)
 	}
 	if age < a.Limits.UnusedFor {
-		a.unseen(fmt.Sprintf("unused indexes: uses have been counted for %s, and %s are needed", days(age), days(a.Limits.UnusedFor)))
+		a.unseen(fmt.Sprintf("unused indexes: uses have been counted for too short a time, and %s are needed", days(a.Limits.UnusedFor)))
 		return nil
 	}
 	if a.Standby || a.Replicas > len(a.Standbys) {

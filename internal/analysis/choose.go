@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt/internal/catalog"
 	"github.com/smrt-go/smrt/internal/explain"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // An index that helps one statement costs all writes of its table, and may help other
@@ -89,7 +91,13 @@ func (a *Analysis) choose(ctx context.Context, db Beginner) error {
 		c := &choice{Analysis: a, table: t}
 		c.candidates()
 		if a.Hypothetical != "" {
-			if err := c.try(ctx, db); err != nil {
+			err := c.try(ctx, db)
+			var pg *pgconn.PgError
+			if errors.As(err, &pg) && pgerr.FaultOf(err) != pgerr.Lost { // such as a lock that is not given
+				a.unseen("what the indexes that are advised for " + t.Name + " do for all statements: " + pgerr.OfText(pg))
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			c.choose()

@@ -27,7 +27,7 @@ type Health struct {
 	Counters     []Counter     `json:"counters"`     // in the order of tables and columns
 	Dated        []Dated       `json:"dated"`        // in the order of tables and columns
 	Holders      []Holder      `json:"holders"`      // oldest first
-	Hypothetical string        `json:"hypothetical"` // schema of the extension hypopg as SQL, "" if it is not there
+	Hypothetical string        `json:"hypothetical"` // schema of the extension hypopg as SQL, "" if it is not there, or the role may not use it
 	Identity     bool          `json:"identities"`   // some column is GENERATED AS IDENTITY
 }
 

@@ -19,7 +19,7 @@ SELECT pg_catalog.json_build_object(
 	'standbys', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication),
 	'sees_all', pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'),
 	'hypothetical', coalesce((SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace
-		WHERE x.extname = 'hypopg'), ''),
+		WHERE x.extname = 'hypopg' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')), ''),
 	'identities', EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a JOIN stores c ON c.oid = a.attrelid WHERE a.attidentity <> '' AND NOT a.attisdropped),
 	'tables', ` + storesSQL + `,
 	'indexes', ` + searchesSQL + `,
