@@ -365,14 +365,16 @@ func TestTimeIsLinear(t *testing.T) {
 		return d
 	}
 	read(10000)
-	// The fastest of each counts: processors are shared, and their caches, too.
+	// The fastest of each counts: processors are shared, and their caches, too. On an idle machine the ratio is 10 to 12,
+	// beside fifteen busy programs it was 14; a quadratic step makes it 100.
+	const most = 30
 	few, many, ratio := time.Hour, time.Hour, 0.0
-	for attempt := 0; attempt < 9 || ratio > 14 && attempt < 100; attempt++ {
+	for attempt := 0; attempt < 9 || ratio > most && attempt < 100; attempt++ {
 		few, many = min(few, read(1000)), min(many, read(10000))
 		ratio = float64(many) / float64(few)
 	}
 	t.Logf("10,000 orders take %.1f times the processor time of 1,000, %v", ratio, few)
-	if ratio > 14 {
+	if ratio > most {
 		t.Errorf("10,000 orders take %v, %.1f times as long as 1,000", many, ratio)
 	}
 }
