@@ -131,9 +131,12 @@ func TestPageInBrowser(t *testing.T) {
 			var wide int
 			b.eval("document.documentElement.scrollWidth", &wide)
 			check.Same(t, fmt.Sprintf("the width of the page on a screen of %d", width), wide, width)
+			b.eval("document.querySelectorAll('details').forEach(d => { d.open = true }), document.documentElement.scrollWidth", &wide)
+			check.Same(t, fmt.Sprintf("the same with all entries open on a screen of %d", width), wide, width)
 			var faint []string
 			b.eval(faintTexts, &faint)
 			check.Equal(t, "texts with too little contrast, "+scheme, faint, []string{})
+			b.eval("document.querySelectorAll('details').forEach(d => { d.open = false }), 0", &wide)
 			name := fmt.Sprintf("page-%s-%s", map[int]string{390: "phone", 1280: "desktop"}[width], scheme)
 			pictures[name] = b.shot(map[int]int{390: 900, 1280: 1500}[width])
 		}

@@ -86,7 +86,7 @@ func columns(e Entry) (c chart) {
 	doublings := math.Log2(float64(first.To) / float64(max(first.From, 1))) // of a column
 	for d := time.Microsecond; d <= time.Hour; d *= 10 {
 		x := (math.Log2(float64(d)/float64(max(first.From, 1)))/doublings + margin) * width
-		if x > 0.02 && x < 0.95 {
+		if x > 0.05 && x < 0.95 {
 			c.Ticks = append(c.Ticks, piece{X: percent(x), Label: ShortDuration(d)})
 		}
 	}
