@@ -117,8 +117,9 @@ func (s *state) shapeOf(conn *pgx.Conn, sql string) (*shape, *recent) {
 		}
 	}
 	text := textOf(conn, sql)
-	sh := s.observer.shapes.of(text, func() Name { return nameOf(text) })
-	if sh == nil || len(text) != len(sql) || sh.state.Load() != settled { // a name may get another text
+	as := traced.As(text)
+	sh := s.observer.shapes.of(as, func() Name { return nameOf(text) })
+	if sh == nil || len(as) != len(sql) || sh.state.Load() != settled { // a name may get another text
 		return sh, nil
 	}
 	r := &s.recent[s.next]

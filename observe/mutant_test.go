@@ -205,6 +205,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSharedFindingsAreKept",
 		},
 		{
+			"cursors make no further texts", "flight.go",
+			"	as := traced.As(text)\n", "	as := text\n",
+			"TestStreamsHaveOneText",
+		},
+		{
 			"plans are asked for now and then", "slowplan.go",
 			"p.busy || now.Before(p.free) ||", "p.busy ||",
 			"TestPlansAreLimited",

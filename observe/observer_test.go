@@ -138,6 +138,18 @@ func TestNames(t *testing.T) {
 		{"preload by a foreign key", func() error {
 			return run(shelves.Find(ctx, query.Query[shop.Category]{}, preload.Many(shop.CategoryProducts, func(v *shelf) *[]shop.Product { return &v.Products })))
 		}, "categories.find, products.preload"},
+		{"stream with loads", func() error {
+			for _, err := range views.Stream(ctx, query.Query[shop.Product]{}, preload.One(shop.ProductCategory, func(v *view) **shop.Category { return &v.Category })) {
+				check.NoError(t, err)
+			}
+			return nil
+		}, "begin, products.stream, products.stream, queued categories.get, batch categories.batch, products.stream, commit"},
+		{"savepoint", func() error {
+			return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error { return pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { return nil }) })
+		}, "begin, savepoint, savepoint, commit"},
+		{"lock", func() error {
+			return txn.Run(ctx, p, func(ctx context.Context, tx pgx.Tx) error { return txn.NewLock[int64]("orders").Acquire(ctx, tx, 1) })
+		}, "begin, lock, commit"},
 		{"unit", func() error {
 			u := unit.New()
 			g := category("g")
@@ -168,6 +180,34 @@ func TestNames(t *testing.T) {
 		got := strings.Join(names(j.take()), ", ")
 		check.Same(t, step.what, got, step.want)
 	}
+}
+
+// TestStreamsHaveOneText: the number that the name of a cursor has makes no further
+// texts.
+func TestStreamsHaveOneText(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o, _, p := observedPool(t, observe.Config{}, 1)
+	products := repo.New(p, shop.Products)
+	type view struct {
+		shop.Product
+		Category *shop.Category
+	}
+	views := repo.View(products, func(v *view) *shop.Product { return &v.Product })
+	const streams = 5
+	for range streams {
+		for range views.Stream(ctx, query.Query[shop.Product]{}, preload.One(shop.ProductCategory, func(v *view) **shop.Category { return &v.Category })) {
+			t.Error("there is no row")
+		}
+	}
+	texts := 0
+	for _, s := range o.Snapshot().Shapes {
+		if s.Name.String() == "products.stream" {
+			texts++
+			check.Same(t, "calls of "+s.SQL, s.Calls, streams)
+		}
+	}
+	check.Same(t, "texts: DECLARE, FETCH and CLOSE", texts, 3)
 }
 
 // TestTransactionsAreSeen, also a COMMIT that goes past pgx's hooks because its

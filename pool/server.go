@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Server is what a pool found out about its server with the first connection. It is
@@ -104,11 +105,11 @@ func (q *probe) run(ctx context.Context) (*Server, error) {
 	defer func() { q.leave(ctx, conn) }()
 	s := &Server{Mode: q.pool.settings.Mode}
 	var pid uint32
-	if err := conn.QueryRow(ctx, serverSQL).Scan(&pid, &s.Version, &s.Standby); err != nil {
+	if err := conn.QueryRow(ctx, traced.Pass(serverSQL, "", "server")).Scan(&pid, &s.Version, &s.Standby); err != nil {
 		return nil, fmt.Errorf("ask the server for its version: %w", err)
 	}
 	var timeline int64
-	if err := conn.QueryRow(ctx, clusterSQL).Scan(&s.System, &timeline); err != nil && !isServers(err) {
+	if err := conn.QueryRow(ctx, traced.Pass(clusterSQL, "", "server")).Scan(&s.System, &timeline); err != nil && !isServers(err) {
 		return nil, fmt.Errorf("ask the server for its identity: %w", err)
 	}
 	s.Timeline = uint32(timeline)
@@ -165,7 +166,7 @@ func (q *probe) mode(ctx context.Context, first *pgx.Conn) (Mode, error) {
 	for range comparisons {
 		var a, b uint32
 		for range 2 { // where connections take turns, asking once each would always meet the same
-			if err := first.QueryRow(ctx, pidSQL).Scan(&a); err != nil {
+			if err := first.QueryRow(ctx, traced.Pass(pidSQL, "", "server")).Scan(&a); err != nil {
 				return "", fmt.Errorf("find out how the pooler works: %w", err)
 			}
 			firsts[a] = true

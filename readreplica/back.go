@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/internal/traced"
 	"github.com/smrt-go/smrt/internal/wal"
 )
 
@@ -40,7 +41,7 @@ const replayedSQL = "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text"
 // replaying.
 func askReplayed(ctx context.Context, conn *pgx.Conn) (lsn uint64, standby bool, err error) {
 	var text *string
-	err = conn.QueryRow(ctx, replayedSQL, pgx.QueryExecModeExec).Scan(&standby, &text)
+	err = conn.QueryRow(ctx, traced.Pass(replayedSQL, "", "probe"), pgx.QueryExecModeExec).Scan(&standby, &text)
 	if err != nil || !standby || text == nil {
 		return 0, false, err
 	}

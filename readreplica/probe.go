@@ -19,6 +19,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // prober asks one server how it is, on a connection of its own: in a pool that
@@ -218,7 +219,7 @@ func (n *Node) connect(ctx context.Context) error {
 // own.
 func detect(ctx context.Context, conn *pgx.Conn) (Engine, error) {
 	var engine int
-	if err := conn.QueryRow(ctx, engineSQL).Scan(&engine); err != nil {
+	if err := conn.QueryRow(ctx, traced.Pass(engineSQL, "", "probe")).Scan(&engine); err != nil {
 		return 0, fmt.Errorf("detect engine: %w", err)
 	}
 	if Engine(engine) != PostgreSQL {
@@ -268,10 +269,10 @@ func (s *status) read(ctx context.Context, conn smrt.DB, engine Engine) error {
 		_, err := conn.Exec(ctx, "SELECT 1")
 		return err
 	case !engine.positions():
-		return conn.QueryRow(ctx, roleSQL).Scan(&s.standby, &s.readOnly)
+		return conn.QueryRow(ctx, traced.Pass(roleSQL, "", "probe")).Scan(&s.standby, &s.readOnly)
 	}
 	var system, timeline, position string
-	err := conn.QueryRow(ctx, statusSQL).Scan(&s.standby, &s.readOnly, &system, &timeline, &position, &s.replaying, &s.streaming, &s.async)
+	err := conn.QueryRow(ctx, traced.Pass(statusSQL, "", "probe")).Scan(&s.standby, &s.readOnly, &system, &timeline, &position, &s.replaying, &s.streaming, &s.async)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // MarkersSQL creates the table that transactions with a key write to; put it
@@ -206,25 +207,25 @@ func (r *run) queue(b *pgx.Batch, a *attempt, applied *bool) {
 		for i, s := range settings {
 			names[i], values[i] = s.name, strconv.FormatInt(s.value.Milliseconds(), 10)
 		}
-		b.Queue("SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)", names, values)
+		b.Queue(traced.Pass("SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)", "", "settings"), names, values)
 	}
 	if o.TrackID {
-		b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&a.identity.xid) })
-		b.Queue(identifySQL).QueryRow(a.identity.scan)
+		b.Queue(traced.Pass("SELECT pg_current_xact_id()::text", "", "identity")).QueryRow(func(row pgx.Row) error { return row.Scan(&a.identity.xid) })
+		b.Queue(traced.Pass(identifySQL, "", "identity")).QueryRow(a.identity.scan)
 	}
 	if o.Key == "" {
 		return
 	}
 	if o.LockTimeout == 0 {
-		b.Queue("SELECT set_config('lock_timeout', $1, true) WHERE current_setting('lock_timeout') = '0'", markerWait)
+		b.Queue(traced.Pass("SELECT set_config('lock_timeout', $1, true) WHERE current_setting('lock_timeout') = '0'", "", "settings"), markerWait)
 	}
-	b.Queue("INSERT INTO "+o.Markers.Sanitize()+" (key, token) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", o.Key, r.token).
+	b.Queue(traced.Pass("INSERT INTO "+o.Markers.Sanitize()+" (key, token) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", "", "marker"), o.Key, r.token).
 		Exec(func(tag pgconn.CommandTag) error {
 			*applied = tag.RowsAffected() == 0
 			return nil
 		})
 	if o.LockTimeout == 0 {
-		b.Queue("SELECT set_config('lock_timeout', '0', true) WHERE current_setting('lock_timeout') = $1", markerWait)
+		b.Queue(traced.Pass("SELECT set_config('lock_timeout', '0', true) WHERE current_setting('lock_timeout') = $1", "", "settings"), markerWait)
 	}
 }
 
@@ -244,7 +245,7 @@ func (r *run) explainMarker(err error) error {
 // Run: then a doubted commit took place.
 func (r *run) ours(ctx context.Context, a *attempt) (bool, error) {
 	var token string
-	err := a.tx.QueryRow(ctx, "SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", r.options.Key).Scan(&token)
+	err := a.tx.QueryRow(ctx, traced.Pass("SELECT token FROM "+r.options.Markers.Sanitize()+" WHERE key = $1", "", "marker"), r.options.Key).Scan(&token)
 	return err == nil && token == r.token, err
 }
 

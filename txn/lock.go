@@ -13,6 +13,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // LockKey is the types of the keys that name a [Lock]; ~[16]byte is for UUIDs.
@@ -101,7 +102,7 @@ func acquire(ctx context.Context, tx pgx.Tx, function, family string, keys []int
 	}
 	// The rows of unnest come in the order of the array, and the function is
 	// called row by row.
-	_, err := tx.Exec(ctx, "SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", keys)
+	_, err := tx.Exec(ctx, traced.Pass("SELECT "+function+"(k) FROM unnest($1::bigint[]) AS k", "", "lock"), keys)
 	named := pgerr.Wrap("acquire", fmt.Sprintf("lock %q", family), err)
 	if h, ok := handle.Root(tx).(*managedTx); ok {
 		return h.a.withSentinel(named)
@@ -113,7 +114,7 @@ func try(ctx context.Context, tx pgx.Tx, function, family string, keys []int64) 
 	if err := checkLock(ctx, tx); err != nil {
 		return false, err
 	}
-	err = tx.QueryRow(ctx, "SELECT "+function+"($1)", keys[0]).Scan(&ok)
+	err = tx.QueryRow(ctx, traced.Pass("SELECT "+function+"($1)", "", "lock"), keys[0]).Scan(&ok)
 	return ok, pgerr.Wrap("try", fmt.Sprintf("lock %q", family), err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Outcome is what became of a transaction. The zero Outcome is Unknown.
@@ -71,7 +72,7 @@ func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 		return Unknown, err
 	}
 	var now identity
-	if err := now.scan(db.QueryRow(ctx, identifySQL)); err != nil {
+	if err := now.scan(db.QueryRow(ctx, traced.Pass(identifySQL, "", "identity"))); err != nil {
 		return Unknown, pgerr.Wrap("resolve", "transaction", err)
 	}
 	if now.system != doubt.System {
@@ -105,7 +106,7 @@ func Resolve(ctx context.Context, db smrt.DB, err error) (Outcome, error) {
 // does not know of it any more, or not yet.
 func statusOf(ctx context.Context, db smrt.DB, xid string) (string, error) {
 	var status *string
-	err := db.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", xid).Scan(&status)
+	err := db.QueryRow(ctx, traced.Pass("SELECT pg_xact_status($1::text::xid8)", "", "resolve"), xid).Scan(&status)
 	if pgerr.IsInvalidParameter(err) { // an id that was not given out yet
 		return "", nil
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Facts returns what the database has of the tables of these names, one fact a line:
@@ -45,7 +47,7 @@ func Unmet(ctx context.Context, db Querier, n Needs) ([]string, error) {
 }
 
 func texts(ctx context.Context, db Querier, sql string, args ...any) ([]string, error) {
-	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
+	rows, err := db.Query(ctx, traced.Pass(sql, "", "catalog"), append([]any{pgx.QueryExecModeExec}, args...)...)
 	if err != nil {
 		return nil, err
 	}

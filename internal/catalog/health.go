@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Health is what a database says of itself at run time: sizes, uses, ages. It has all
@@ -120,7 +122,7 @@ type Holder struct {
 
 // HealthOf asks a database. It is one round trip.
 func HealthOf(ctx context.Context, db Querier) (*Health, error) {
-	rows, err := db.Query(ctx, healthSQL, pgx.QueryExecModeExec)
+	rows, err := db.Query(ctx, traced.Pass(healthSQL, "", "catalog"), pgx.QueryExecModeExec)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Querier is what a catalog is read from.
@@ -51,7 +53,7 @@ func read(ctx context.Context, db Querier, asked string, names []string) ([]*Rel
 	sql := "WITH asked AS MATERIALIZED (" + asked + ") " + relationSQL
 	// Exec takes one round trip where others prepare the statement first, which is not
 	// worth keeping.
-	rows, err := db.Query(ctx, sql, pgx.QueryExecModeExec, names)
+	rows, err := db.Query(ctx, traced.Pass(sql, "", "catalog"), pgx.QueryExecModeExec, names)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Types returns the names of types, in the order of their oids: as in facts, of a domain
@@ -37,7 +39,7 @@ func NotNull(ctx context.Context, db Querier, columns []Origin) ([]bool, error) 
 	for i, c := range columns {
 		tables[i], numbers[i] = int64(c.Table), int32(c.Number)
 	}
-	rows, err := db.Query(ctx, notNullSQL, pgx.QueryExecModeExec, tables, numbers)
+	rows, err := db.Query(ctx, traced.Pass(notNullSQL, "", "catalog"), pgx.QueryExecModeExec, tables, numbers)
 	if err != nil {
 		return nil, err
 	}

@@ -86,13 +86,16 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Cont
 	// Statements with a name in them are not worth a place in pgx's cache, and
 	// what a FETCH returns depends on the cursor.
 	const once = pgx.QueryExecModeDescribeExec
-	declare := traced.Pass("DECLARE "+name+" NO SCROLL CURSOR FOR "+st.SQL, b.Table.Name, "stream")
+	named := func(before, after string) string { // the same text for observers, whatever the number
+		return traced.PassAs(before+name+after, before+"smrt"+after+" -- "+b.Table.Name, b.Table.Name, "stream")
+	}
+	declare := named("DECLARE ", " NO SCROLL CURSOR FOR "+st.SQL)
 	if _, err := tx.Exec(ctx, declare, append([]any{once}, st.Args...)...); err != nil {
 		return fail(b.Table.ExplainSpec(ctx, tx, err, s))
 	}
 	call.Streams()
 	seen := 0
-	on, fetch := b.With(tx), "FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM "+name
+	on, fetch := b.With(tx), named("FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM ", "")
 	for more := true; more; {
 		rows, err := tx.Query(ctx, fetch, once)
 		if err != nil {
@@ -119,7 +122,7 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Cont
 			}
 		}
 	}
-	if _, err := tx.Exec(ctx, "CLOSE "+name, once); err != nil {
+	if _, err := tx.Exec(ctx, named("CLOSE ", ""), once); err != nil {
 		return fail(err)
 	}
 	done = true

@@ -2,6 +2,7 @@ package traced
 
 import (
 	"runtime"
+	"strings"
 	"sync"
 	"weak"
 )
@@ -32,8 +33,14 @@ func (t *Text) Name() Name {
 var names = struct {
 	mu     sync.RWMutex
 	kept   map[string]weak.Pointer[Text]
-	passed map[string]Name // of texts that nobody keeps
-}{kept: map[string]weak.Pointer[Text]{}, passed: map[string]Name{}}
+	passed map[string]passed // of texts that nobody keeps
+}{kept: map[string]weak.Pointer[Text]{}, passed: map[string]passed{}}
+
+// passed is the name of a text that nobody keeps, and the text that stands for it.
+type passed struct {
+	Name
+	as string // "": itself
+}
 
 // Keep names a text that is made once and kept together with the result. Of two
 // names for one text the first stays: what two operations send alike is not told
@@ -68,11 +75,15 @@ const (
 
 // Pass names a text that is made for each call, and returns it. Where nobody
 // observes it does nothing.
-func Pass(sql, table, operation string) string {
+func Pass(sql, table, operation string) string { return PassAs(sql, "", table, operation) }
+
+// PassAs is Pass for a text that is another one each time, for example because the name
+// of a cursor is in it. Observers take it for as.
+func PassAs(sql, as, table, operation string) string {
 	if !observed.Load() || len(sql) > maxPassedText {
 		return sql
 	}
-	n := Name{table, operation}
+	n := passed{Name{table, operation}, as}
 	names.mu.RLock()
 	is, ok := names.passed[sql]
 	names.mu.RUnlock()
@@ -82,7 +93,7 @@ func Pass(sql, table, operation string) string {
 	names.mu.Lock()
 	defer names.mu.Unlock()
 	if len(names.passed) >= maxPassed {
-		names.passed = map[string]Name{}
+		names.passed = map[string]passed{}
 	}
 	names.passed[sql] = n
 	return sql
@@ -121,8 +132,32 @@ func NameOf(sql string) (Name, bool) {
 	if t := names.kept[sql].Value(); t != nil {
 		return t.name, true
 	}
-	n, ok := names.passed[sql]
-	return n, ok
+	if n, ok := names.passed[sql]; ok {
+		return n.Name, true
+	}
+	return ofTransactions(sql)
+}
+
+// As returns the text that stands for a text, which is itself for most.
+func As(sql string) string {
+	names.mu.RLock()
+	defer names.mu.RUnlock()
+	if n := names.passed[sql]; n.as != "" {
+		return n.as
+	}
+	return sql
+}
+
+// ofTransactions names what pgx and package txn send around statements, of which the
+// rest is the level or the kind of transaction.
+func ofTransactions(sql string) (Name, bool) {
+	switch {
+	case strings.HasPrefix(sql, "begin "):
+		return Name{Operation: "begin"}, true
+	case strings.HasPrefix(sql, "savepoint "), strings.HasPrefix(sql, "release savepoint "), strings.HasPrefix(sql, "rollback to savepoint "):
+		return Name{Operation: "savepoint"}, true
+	}
+	return Name{}, false
 }
 
 // Names returns how many texts have names.
