@@ -150,6 +150,15 @@ func TestStatements(t *testing.T) {
 			}
 			return db.SendBatch(ctx, &b).Close()
 		}},
+		"function of a unit": {2, func(ctx context.Context) error {
+			u := unit.New()
+			u.Do(func(ctx context.Context, tx pgx.Tx) error {
+				_, err := s.customers.With(tx).Get(ctx, 1)
+				return err
+			})
+			_, err := u.Flush(ctx, db)
+			return err
+		}},
 		"unit": {1, func(ctx context.Context) error {
 			u := unit.New()
 			unit.UpdateWhere(u, shop.Orders, query.Where(shop.OrderID.Eq(1)), shop.Total.Set(1))
@@ -240,8 +249,14 @@ func TestTime(t *testing.T) {
 func TestTimeOfStreams(t *testing.T) {
 	pool, _ := newShop(t)
 	customers := repo.New(guard.On(pool, guard.Limits{Timeout: testTime, Logger: quiet}), shop.Customers)
+	type wide struct {
+		shop.Customer
+		Text string
+	}
+	wider := repo.View(customers, func(w *wide) *shop.Customer { return &w.Customer }, // more than the client has got with the first row
+		query.Into(query.SQL[string]("repeat($1, 10000)", shop.CustomerName), func(w *wide) *string { return &w.Text }))
 	n := 0
-	for _, err := range customers.Stream(t.Context(), everyCustomer) {
+	for _, err := range wider.Stream(t.Context(), everyCustomer) {
 		check.NoError(t, err)
 		if n++; n == 1 {
 			time.Sleep(testTime + 50*time.Millisecond)
