@@ -46,6 +46,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSharedReadsKeepTenants",
 		},
 		{
+			"a transaction is of one tenant", "../internal/handle/scope.go",
+			"now.ID != s.tenant.ID", "false",
+			"TestTransactionOfATenant",
+		},
+		{
 			"a cursor is of a tenant", "../internal/plan/owner.go",
 			"o.All, o.ID)", "false, nil)",
 			"TestCursorOfAnotherTenant",

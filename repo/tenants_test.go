@@ -18,6 +18,8 @@ import (
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
+	"github.com/smrt-go/smrt/txn"
+	"github.com/smrt-go/smrt/unit"
 )
 
 // Memos have a key of their own beside the tenant, and folders one that begins with
@@ -413,6 +415,36 @@ func TestTenantInTheKey(t *testing.T) {
 	all := everybody(t)
 	check.Same(t, "found", *check.Value(folders.Get(all, other))(t), yours)
 	check.NoError(t, folders.Delete(all, other))
+}
+
+// TestTransactionOfATenant refuses to go on with a transaction under another tenant
+// than that which it was begun under.
+func TestTransactionOfATenant(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	err := txn.Run(o.mine, o.pool, func(ctx context.Context, tx pgx.Tx) error {
+		memos := o.memos.With(tx)
+		check.NoError(t, memos.Create(ctx, &memo{Slug: "new"}))
+		for what, other := range map[string]context.Context{"another tenant": smrt.WithTenant(ctx, int64(2)), "all tenants": smrt.AllTenants(ctx, "test")} {
+			_, err := memos.Find(other, anyOne)
+			check.Error(t, what, err, smrt.ErrTenantMismatch)
+			check.Error(t, what, memos.Create(other, &memo{Slug: "new"}), smrt.ErrTenantMismatch)
+			u := unit.New()
+			unit.Create(u, memoTable, &memo{Slug: "new"})
+			_, err = u.Flush(other, tx)
+			check.Error(t, what+", a unit", err, smrt.ErrTenantMismatch)
+			check.Error(t, what+", a nested transaction", txn.Run(other, tx, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := o.memos.With(tx).Count(ctx, anyOne)
+				return err
+			}, txn.Options{Nested: txn.Savepoint}), smrt.ErrTenantMismatch)
+		}
+		return nil
+	})
+	check.NoError(t, err)
+	check.NoError(t, txn.Run(t.Context(), o.pool, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := o.memos.With(tx).Find(smrt.WithTenant(ctx, int64(1)), anyOne)
+		return err
+	}))
 }
 
 // TestCursorOfAnotherTenant refuses it.

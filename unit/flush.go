@@ -352,11 +352,7 @@ func (u *work) settle(p *prepared) {
 			}
 		}
 	}
-	for _, o := range u.ops {
-		if o.entity != nil {
-			o.table.Give(o.owner, o.entity)
-		}
-	}
+	u.give()
 	for _, o := range u.ops {
 		o.settled()
 	}

@@ -1,11 +1,13 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/flush"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/table"
 )
 
@@ -25,6 +27,7 @@ func (u *work) own(ctx context.Context) error {
 			keys = o.table.Keys(o.key, 1)
 		}
 		owner, err := o.table.OwnKeys(ctx, keys, true)
+		err = cmp.Or(err, handle.CheckTenant(ctx))
 		if err == nil && o.entity != nil && owner.Bound() && !o.table.Tenant.Zero(o.entity) {
 			err = o.table.CheckOwner(owner, o.entity)
 		}
@@ -55,4 +58,13 @@ func owned(ops []*op, s *flush.Step) error {
 		}
 	}
 	return nil
+}
+
+// give gives the entities the tenant that their copies were written with.
+func (u *work) give() {
+	for _, o := range u.ops {
+		if o.entity != nil {
+			o.table.Give(o.owner, o.entity)
+		}
+	}
 }

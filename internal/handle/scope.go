@@ -17,6 +17,8 @@ type Scope struct {
 	Tx     any    // the transaction, for the package that began it
 
 	Attempt int // at the transaction, from 1; 0 if that is not known
+
+	tenant smrt.Tenant // that it was begun under, see WithScope
 }
 
 type scopeKey struct{}
@@ -25,8 +27,15 @@ type scopeKey struct{}
 func (scopeKey) OfOneCall() {}
 
 // WithScope returns a context inside s. A nil s takes the context out of all
-// transactions.
+// transactions. The tenant of ctx is that of the transaction, unless one around it has
+// another.
 func WithScope(ctx context.Context, s *Scope) context.Context {
+	if s != nil && s.tenant == (smrt.Tenant{}) { // of a nested one it is there already
+		s.tenant = smrt.TenantOf(ctx)
+		if s.Parent != nil && s.Parent.tenant != (smrt.Tenant{}) {
+			s.tenant = s.Parent.tenant
+		}
+	}
 	return context.WithValue(ctx, scopeKey{}, s)
 }
 
@@ -36,12 +45,24 @@ func ScopeOf(ctx context.Context) *Scope {
 	return s
 }
 
+// CheckTenant returns smrt.ErrTenantMismatch if ctx is of a transaction that was begun
+// under another tenant, or for all. One that was begun under none may have any.
+func CheckTenant(ctx context.Context) error {
+	if s := ScopeOf(ctx); s != nil && s.tenant != (smrt.Tenant{}) {
+		now := smrt.TenantOf(ctx)
+		if now.All != s.tenant.All || now.ID != s.tenant.ID {
+			return smrt.ErrTenantMismatch
+		}
+	}
+	return nil
+}
+
 // Check is called before db is used under ctx. It returns smrt.ErrTxBypass if a
 // transaction begun on db is open under ctx: what is sent on db itself would not
 // be part of it. A transaction is never beside itself: db may be the one that was
 // adopted. It returns smrt.ErrTxConcurrentUse if a result is open on the one
 // connection that db is or has: pgx would refuse in the words of its mode, and in
-// some break the result. A nil context is smrt.ErrNilContext, a nil handle
+// some break the result. On a transaction it does what [CheckTenant] does. A nil context is smrt.ErrNilContext, a nil handle
 // smrt.ErrBadOptions. Outside of transactions it costs one look into the context
 // and no memory.
 func Check(ctx context.Context, db smrt.DB) error {
@@ -54,6 +75,11 @@ func Check(ctx context.Context, db smrt.DB) error {
 	if s := ScopeOf(ctx); s != nil && s.Find(db) != nil {
 		if _, ok := Root(db).(pgx.Tx); !ok {
 			return smrt.ErrTxBypass
+		}
+	}
+	if _, ok := db.(pgx.Tx); ok {
+		if err := CheckTenant(ctx); err != nil {
+			return err
 		}
 	}
 	if isBusy(db) {
