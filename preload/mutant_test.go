@@ -114,7 +114,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"deleted rows end the way", "../internal/plan/recursive.go",
-			"t.deleted(\"\", r.Step.Deleted))", "\"\")",
+			"t.seen(\"\", r.Step.Deleted))", "t.owned(\"\"))",
 			"TestRecursive",
 		},
 		{
