@@ -123,6 +123,13 @@ func TestFindingsOfAnObserver(t *testing.T) {
 	o.Reset()
 	check.Equal(t, "after Reset", o.Snapshot().Findings, nil)
 
+	server, _ := watch(t, observe.Options{})
+	for n := range 200 { // a request each
+		_, err := db.Exec(observe.WithScope(server, observe.Options{Policy: observe.Ignore}), fmt.Sprintf("SELECT %d", n))
+		check.NoError(t, err)
+	}
+	check.Equal(t, "of a scope around requests", o.Snapshot().Findings, nil)
+
 	outer, _ := watch(t, observe.Options{})
 	inner, _ := watch(t, observe.Options{})
 	for n := range 101 {
