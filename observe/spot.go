@@ -17,7 +17,7 @@ import (
 // has to. Four are recognised while statements are sent:
 //
 //	loop          the scope of a request has found it, and says so to its policy as well
-//	request       a scope makes its 101st call; those of scopes inside of it are theirs
+//	request       a scope makes the 101st call itself; those of scopes inside of it count, and report nothing
 //	budget        a scope makes the first call above its Options.MaxCalls; the page shows it
 //	transaction   a connection was in a transaction, and no statement ran for most of it
 //
@@ -30,7 +30,7 @@ type spotKind uint8
 
 const (
 	loopSpot    spotKind = iota // a scope repeats a statement there
-	requestSpot                 // a scope, without those inside of it, makes its 101st call there
+	requestSpot                 // a scope makes the 101st call itself there
 	budgetSpot                  // a scope makes the first call above its limit there
 	idleSpot                    // a transaction ends there that did nothing for most of its time
 )

@@ -243,10 +243,10 @@ func (c *choice) choose() {
 	for _, i := range slices.Clone(c.chosen) {
 		without := slices.DeleteFunc(slices.Clone(c.chosen), func(j int) bool { return i == j })
 		with, less := c.costs(c.chosen), c.costs(without)
-		needed := slices.ContainsFunc(c.asks, func(q *asked) bool {
-			j := slices.Index(c.asks, q)
-			return less[j] > with[j]*nearlyAs
-		})
+		needed := false
+		for j := range c.asks {
+			needed = needed || less[j] > with[j]*nearlyAs
+		}
 		if !needed {
 			c.chosen = without
 		}
