@@ -66,9 +66,10 @@ type Call struct {
 	refused  error // before it began
 
 	began  time.Time
-	timer  *time.Timer
-	cancel context.CancelFunc
+	cancel context.CancelFunc // nil: nothing ends the call but its context
 	late   atomic.Bool
+	end    time.Time // see deadlines
+	place  int       // in them
 }
 
 // Value returns what the context has, and the call itself.
@@ -133,16 +134,15 @@ func (c *Call) End(err *error) {
 	if c == nil || c.began.IsZero() {
 		return
 	}
-	if c.timer != nil {
-		c.timer.Stop()
+	if c.cancel != nil {
+		c.set.running.remove(c)
 		c.cancel()
 	}
-	took := int64(time.Since(c.began))
 	if c.late.Load() && isStopped(*err) {
 		most, _ := c.most(Time)
-		*err = c.wrap(c.refuse(Time, most, took))
-	} else if *err == nil {
-		_ = c.check(Time, took) // it is over
+		*err = c.wrap(c.refuse(Time, most, int64(time.Since(c.began))))
+	} else if *err == nil && (c.allow != nil || c.set.max[Report][Time] > 0) {
+		_ = c.check(Time, int64(time.Since(c.began))) // it is over
 	}
 }
 
@@ -162,21 +162,19 @@ func (c *Call) limitTime() {
 	if !limited {
 		return
 	}
-	if end, ok := c.Context.Deadline(); ok && end.Before(c.began.Add(time.Duration(most))) {
+	over := c.began.Add(time.Duration(most))
+	if end, ok := c.Context.Deadline(); ok && end.Before(over) {
 		return
 	}
 	c.Context, c.cancel = context.WithCancel(c.Context)
-	c.timer = time.AfterFunc(time.Duration(most), func() {
-		c.late.Store(true)
-		c.cancel()
-	})
+	c.set.running.add(c, over)
 }
 
 // Streams says that the program works between the rows from now on, which is not the
 // time of the call.
 func (c *Call) Streams() {
-	if c != nil && c.timer != nil {
-		c.timer.Stop()
+	if c != nil && c.cancel != nil {
+		c.set.running.remove(c)
 	}
 }
 

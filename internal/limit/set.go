@@ -80,16 +80,17 @@ type Reporter struct {
 	Tell func(context.Context, Event)
 }
 
-// Set is what was declared. It is not changed once it is made.
+// Set is what was declared, which is not changed once it is made.
 type Set struct {
 	max       [modes][Kinds]int64 // 0: no limit
 	page      int64               // rows of a read that does not say how many; 0: all
 	reporters []*Reporter
+	running   *deadlines // of calls under this Set, and those made of it
 }
 
 // New returns a set, in which 0 is no limit.
 func New(m Mode, most [Kinds]int64, page int64, r *Reporter) *Set {
-	s := &Set{page: page, reporters: []*Reporter{r}}
+	s := &Set{page: page, reporters: []*Reporter{r}, running: &deadlines{}}
 	s.max[m] = most
 	return s
 }
@@ -102,7 +103,7 @@ func (s *Set) With(o *Set) *Set {
 		}
 		return s
 	}
-	both := &Set{page: least(s.page, o.page), reporters: slices.Clone(s.reporters)}
+	both := &Set{page: least(s.page, o.page), reporters: slices.Clone(s.reporters), running: s.running}
 	for m := range s.max {
 		for k := range s.max[m] {
 			both.max[m][k] = least(s.max[m][k], o.max[m][k])
