@@ -13,8 +13,8 @@ import (
 )
 
 // Pool gives t a database of its own with the schema, and a pool of four connections on it. When t ends, after the
-// cleanups that were registered later, the pool is closed and the database dropped, and t fails if it left something
-// behind: see the package's documentation. If there is no server, or the schema has an error, t fails at once.
+// cleanups that were registered later, the pool is closed, and t fails if it left something behind: see the package's
+// documentation. The database is dropped beside the next test. If there is no server, or the schema has an error, t fails at once.
 //
 // The time zone of the sessions is UTC.
 func Pool(t testing.TB, schema Schema, options ...Option) *pgxpool.Pool {

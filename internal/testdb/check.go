@@ -21,22 +21,19 @@ type checkKey struct{}
 // isCheck reports whether a connection is acquired by a check. Hooks of the pool do not run for it.
 func isCheck(ctx context.Context) bool { return ctx.Value(checkKey{}) != nil }
 
-// Close releases everything and returns what the test left behind, a sentence for each.
+// Close returns what the test left behind, a sentence for each, and releases everything. The database is dropped soon after.
 func (d *Database) Close() (problems []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	err := d.host.withAdmin(ctx, func(conn *pgx.Conn) error {
-		var err error
-		if problems, err = d.leaks(ctx, conn); err != nil {
-			problems = append(problems, fmt.Sprintf("check for leaks: %v", err))
-		}
-		problems = append(problems, d.closePool(ctx)...)
-		return dropDatabase(ctx, conn, d.name)
+	err := d.host.withAdmin(ctx, func(conn *pgx.Conn) (err error) {
+		problems, err = d.leaks(ctx, conn)
+		return err
 	})
 	if err != nil {
-		problems = append(problems, fmt.Sprintf("drop database %s: %v", d.name, err))
-		d.closePool(ctx)
+		problems = append(problems, fmt.Sprintf("check for leaks: %v", err))
 	}
+	problems = append(problems, d.closePool(ctx)...)
+	d.host.dropLater(d.name)
 	return problems
 }
 

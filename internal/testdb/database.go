@@ -1,6 +1,7 @@
 package testdb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -26,7 +27,7 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 			sqlText += " strategy file_copy"
 		}
 		if err == nil {
-			_, err = conn.Exec(ctx, sqlText)
+			_, err = conn.Exec(ctx, sqlText, pgx.QueryExecModeExec)
 		}
 		return err
 	})
@@ -45,11 +46,22 @@ func (s *Server) DropDatabase(ctx context.Context, name string) error {
 	return nil
 }
 
+// dropLater drops a database that no test uses any more beside the next one, which need not wait for it.
+func (h *host) dropLater(name string) {
+	h.dropping.Go(func() error {
+		err := h.DropDatabase(context.Background(), name)
+		if err != nil && h.lease != nil {
+			return nil // the lease tries again at the end
+		}
+		return err
+	})
+}
+
 func dropDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
 	if err := disconnect(ctx, conn, name); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, "drop database if exists "+quoteName(name)+" with (force)")
+	_, err := conn.Exec(ctx, "drop database if exists "+quoteName(name)+" with (force)", pgx.QueryExecModeExec)
 	return err
 }
 
@@ -85,21 +97,15 @@ func (s *Server) exec(ctx context.Context, sqlText string) error {
 	})
 }
 
-// withAdmin runs fn on a connection to the maintenance database. It is opened each time, 2 ms, because a kept one
-// would have to be mended after each stop and kill of the server.
+// withAdmin runs fn on a connection to the maintenance database.
 func (s *Server) withAdmin(ctx context.Context, fn func(*pgx.Conn) error) error {
 	ctx, cancel := withTimeout(ctx, 30*time.Second)
 	defer cancel()
-	dsn := s.external
-	if dsn == "" {
-		dsn = s.DSN("postgres")
-	}
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return fn(conn)
+	return s.admins.with(ctx, s.connectAdmin, fn)
+}
+
+func (s *Server) connectAdmin(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, cmp.Or(s.external, s.DSN("postgres")))
 }
 
 // replaceDatabase returns dsn, a URL or a list of key=value pairs, with another database.

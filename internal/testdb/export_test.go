@@ -4,6 +4,9 @@ package testdb
 
 import (
 	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // MemoryRoom is how much a file system in memory must have left.
@@ -45,4 +48,20 @@ func SparesOf(schema Schema) int {
 		<-s.done
 	}
 	return len(t.spares)
+}
+
+// KeepAdmins lets a server keep so many connections to its maintenance database.
+func KeepAdmins(s *Server, n int) { s.admins.most = n }
+
+// AdminPID returns the process of a connection to the maintenance database, whose use ends with err.
+func AdminPID(t *testing.T, s *Server, err error) (pid uint32) {
+	t.Helper()
+	got := s.withAdmin(t.Context(), func(conn *pgx.Conn) error {
+		pid = conn.PgConn().PID()
+		return err
+	})
+	if got != err {
+		t.Fatal(got)
+	}
+	return pid
 }

@@ -17,6 +17,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSpares",
 		},
 		{
+			"a connection that the server has ended is not used again", "admin.go",
+			"if conn.Ping(ctx) == nil {", "if true {",
+			"TestAdmins",
+		},
+		{
+			"a connection whose use has failed is not used again", "admin.go",
+			"keep := err == nil && ", "keep := ",
+			"TestAdmins",
+		},
+		{
+			"the database of a test that has ended is dropped", "check.go",
+			"d.host.dropLater(d.name)", "",
+			"TestPoolDropsItsDatabase",
+		},
+		{
 			"no copy is made for nobody", "template.go",
 			"min(t.asked, t.schema.Spares)", "min(t.asked+1, t.schema.Spares)",
 			"TestSpares",

@@ -96,8 +96,33 @@ func TestPoolDropsItsDatabase(t *testing.T) {
 		t.Error("the pool is still open")
 	}
 	other := testdb.Pool(t, testdb.Empty)
-	if n := queryOne[int](t, other, "select count(*) from pg_database where datname = $1", name); n != 0 {
-		t.Errorf("database %s is still there", name)
+	for deadline := time.Now().Add(testdb.Patience(time.Second)); ; time.Sleep(time.Millisecond) {
+		if queryOne[int](t, other, "select count(*) from pg_database where datname = $1", name) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("database %s is still there", name)
+		}
+	}
+}
+
+// TestAdmins takes connections for the server's databases as tests do: the next one takes that of the one before, unless
+// its use has failed or the server has ended it.
+func TestAdmins(t *testing.T) {
+	t.Parallel()
+	server := testdb.Primary(t, testdb.Config{})
+	testdb.KeepAdmins(server, 1)
+	first, second := testdb.AdminPID(t, server, nil), testdb.AdminPID(t, server, nil)
+	check.Same(t, "pid", second, first)
+	_ = testdb.AdminPID(t, server, errors.New("failed"))
+	third := testdb.AdminPID(t, server, nil)
+	if third == first {
+		t.Error("a connection was kept though its use had failed")
+	}
+	conn := connect(t, server, "postgres")
+	check.Same(t, "ended", queryOne[bool](t, conn, "select pg_terminate_backend($1, 10000)", third), true)
+	if fourth := testdb.AdminPID(t, server, nil); fourth == third {
+		t.Error("a connection was used that the server has ended")
 	}
 }
 

@@ -59,6 +59,7 @@ type Server struct {
 	first    bool    // the sandbox was made for it
 	upstream *Server // what a standby streams from, or streamed from; nil for a server that never was one
 	external string  // DSN of a server that was not started here; the fields above are then empty
+	admins   admins
 
 	mu   sync.Mutex
 	proc *process

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 )
 
 // Main runs a package's tests, stops the server if one was started, and, if the tests passed, fails when goroutines
@@ -46,7 +47,8 @@ type host struct {
 	lease  *lease     // nil: nobody else uses the server
 	pooler *PgBouncer // in front of all tests, if the environment wants one
 
-	copying sync.WaitGroup // copies that are made ahead
+	copying  sync.WaitGroup // copies that are made ahead
+	dropping errgroup.Group // databases of tests that have ended
 
 	mu        sync.Mutex
 	count     int
@@ -60,6 +62,10 @@ var shared struct {
 	host *host
 	err  error // a server that did not start once is not tried again by each test
 }
+
+// maxDropping is how many databases are dropped at a time. A test that ends while there are more waits, so that they
+// do not fill the server.
+const maxDropping = 4
 
 func sharedHost(ctx context.Context) (*host, error) {
 	shared.Lock()
@@ -77,6 +83,7 @@ func openHost(ctx context.Context) (*host, error) {
 		return nil, err
 	}
 	h := &host{run: newRun(), templates: map[string]*template{}}
+	h.dropping.SetLimit(maxDropping)
 	if dsn := os.Getenv("SMRT_TEST_DSN"); dsn != "" {
 		h.Server = &Server{name: "external", external: dsn}
 	} else if dir := os.Getenv(ServerVariable); dir != "" {
@@ -84,6 +91,7 @@ func openHost(ctx context.Context) (*host, error) {
 	} else if h.Server, err = Start(ctx, Config{MaxConnections: serverConnections()}); err != nil {
 		return nil, err
 	}
+	h.admins.most = maxDropping
 	if h.external != "" {
 		keep := os.Getenv("SMRT_TEST_DSN") == "" // the suite's server ends with it
 		if h.lease, err = openLease(ctx, h.Server, h.run, keep); err != nil {
@@ -119,9 +127,10 @@ func closeShared() error {
 		return nil
 	}
 	h.copying.Wait()
-	var err error
+	err := h.dropping.Wait()
+	h.admins.close()
 	if h.lease != nil {
-		err = h.lease.close(context.Background())
+		err = h.lease.close(context.Background()) // drops what could not be dropped then
 	}
 	return errors.Join(err, h.Close())
 }
