@@ -3,6 +3,7 @@
 package testdb
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -60,7 +61,7 @@ func AdminPID(t *testing.T, s *Server, err error) (pid uint32) {
 		pid = conn.PgConn().PID()
 		return err
 	})
-	if got != err {
+	if !errors.Is(got, err) {
 		t.Fatal(got)
 	}
 	return pid
