@@ -38,6 +38,10 @@ var (
 	// ErrStatementLimit means that a request sends too many statements.
 	ErrStatementLimit error = &wrapped{"the request sends more statements than are allowed", ErrLimit}
 
+	// ErrComplexityLimit means that a call asks for too much, by the formula of
+	// package guard.
+	ErrComplexityLimit error = &wrapped{"the call is more complex than is allowed", ErrLimit}
+
 	// ErrTimeLimit means that a call took too long. Its *[LimitError] also
 	// satisfies errors.Is(err, context.DeadlineExceeded).
 	ErrTimeLimit error = &wrapped{"the call takes longer than is allowed", ErrLimit}
@@ -49,7 +53,7 @@ type LimitError struct {
 	Limit string // the field of guard.Limits, such as "MaxLimit"
 
 	// Max is what is allowed, and Actual what was asked for or found: rows, levels,
-	// values, bytes, or for Timeout nanoseconds. Where a result was given up, it is
+	// values, bytes, points, or for Timeout nanoseconds. Where a result was given up, it is
 	// the least that there is.
 	Max, Actual int64
 

@@ -51,16 +51,17 @@ var sentinels = map[error]struct {
 	smrt.ErrPoolExhausted: {name: "ErrPoolExhausted"}, smrt.ErrConnectTimeout: {name: "ErrConnectTimeout"},
 	smrt.ErrPoolClosed: {name: "ErrPoolClosed"}, smrt.ErrPoolerMode: {name: "ErrPoolerMode"},
 
-	smrt.ErrLimit:          {name: "ErrLimit"},
-	smrt.ErrRowLimit:       {name: "ErrRowLimit", also: smrt.ErrLimit},
-	smrt.ErrLoadLimit:      {name: "ErrLoadLimit", also: smrt.ErrLimit},
-	smrt.ErrDepthLimit:     {name: "ErrDepthLimit", also: smrt.ErrLimit},
-	smrt.ErrListLimit:      {name: "ErrListLimit", also: smrt.ErrLimit},
-	smrt.ErrTextLimit:      {name: "ErrTextLimit", also: smrt.ErrLimit},
-	smrt.ErrWriteLimit:     {name: "ErrWriteLimit", also: smrt.ErrLimit},
-	smrt.ErrTimeLimit:      {name: "ErrTimeLimit", also: smrt.ErrLimit},
-	smrt.ErrByteLimit:      {name: "ErrByteLimit", also: smrt.ErrLimit},
-	smrt.ErrStatementLimit: {name: "ErrStatementLimit", also: smrt.ErrLimit},
+	smrt.ErrLimit:           {name: "ErrLimit"},
+	smrt.ErrRowLimit:        {name: "ErrRowLimit", also: smrt.ErrLimit},
+	smrt.ErrLoadLimit:       {name: "ErrLoadLimit", also: smrt.ErrLimit},
+	smrt.ErrDepthLimit:      {name: "ErrDepthLimit", also: smrt.ErrLimit},
+	smrt.ErrListLimit:       {name: "ErrListLimit", also: smrt.ErrLimit},
+	smrt.ErrTextLimit:       {name: "ErrTextLimit", also: smrt.ErrLimit},
+	smrt.ErrWriteLimit:      {name: "ErrWriteLimit", also: smrt.ErrLimit},
+	smrt.ErrTimeLimit:       {name: "ErrTimeLimit", also: smrt.ErrLimit},
+	smrt.ErrByteLimit:       {name: "ErrByteLimit", also: smrt.ErrLimit},
+	smrt.ErrStatementLimit:  {name: "ErrStatementLimit", also: smrt.ErrLimit},
+	smrt.ErrComplexityLimit: {name: "ErrComplexityLimit", also: smrt.ErrLimit},
 }
 
 // TestSentinelsAreDistinct proves that a sentinel answers to itself, to the one

@@ -52,6 +52,9 @@ func Bytes(n int) Allowance { return Allowance{limit.Bytes, int64(n)} }
 // Statements allows requests of n statements.
 func Statements(n int) Allowance { return Allowance{limit.Statements, int64(n)} }
 
+// Complexity allows calls of n points.
+func Complexity(n int) Allowance { return Allowance{limit.Complexity, int64(n)} }
+
 // Time allows calls that take d.
 func Time(d time.Duration) Allowance { return Allowance{limit.Time, int64(d)} }
 

@@ -68,12 +68,25 @@
 //	MaxList, MaxText    yes     -       yes      -
 //	MaxBytes            yes     yes     -        rows as they come
 //	MaxStatements       yes     yes     yes      yes, of a request
+//	MaxComplexity       yes     yes     yes      -
 //	MaxAffected         -       -       yes      -
 //	BoundedWrites       -       -       yes      -
 //	Timeout             yes     yes     yes      yes
 //
 // Loads that travel in the statement of their parents, as those of one related row do
 // by default, have no rows of their own.
+//
+// # Complexity
+//
+// MaxComplexity is about the product of what a call asks for. Before anything is sent
+// it has points:
+//
+//	statements + joins + values / 1600, rounded down in the end
+//
+// A load is a statement, a condition on related rows a join, and values are rows times
+// columns, as many as keys, limits or MaxLimit say, and 10,000 rows if nothing does. A
+// statement counts 10 times that no condition narrows which an index could serve, and
+// twice if it writes. docs/guides/limits-and-tenants.md has the details and examples.
 //
 // # What is not bound
 //

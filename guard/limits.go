@@ -63,6 +63,11 @@ type Limits struct {
 	// context without a request nothing is counted.
 	MaxStatements int
 
+	// MaxComplexity is how many points a call may have: smrt.ErrComplexityLimit. They
+	// are counted before anything is sent, by the formula that the documentation of
+	// the package has.
+	MaxComplexity int
+
 	// BoundedWrites refuses writes of every row though their query says Unbounded:
 	// smrt.ErrUnboundedWrite.
 	BoundedWrites bool
@@ -119,6 +124,7 @@ func (l *Limits) Check() error {
 		{"MaxAffected", int64(l.MaxAffected)},
 		{"MaxBytes", int64(l.MaxBytes)},
 		{"MaxStatements", int64(l.MaxStatements)},
+		{"MaxComplexity", int64(l.MaxComplexity)},
 		{"Timeout", int64(l.Timeout)},
 	} {
 		if f.n < 0 {
@@ -136,7 +142,7 @@ func (l *Limits) Set() *limit.Set {
 	most := [limit.Kinds]int64{
 		limit.Rows: int64(l.MaxLimit), limit.Loaded: int64(l.MaxLoaded), limit.Depth: int64(l.MaxDepth),
 		limit.List: int64(l.MaxList), limit.Text: int64(l.MaxText), limit.Affected: int64(l.MaxAffected),
-		limit.Bytes: int64(l.MaxBytes), limit.Statements: int64(l.MaxStatements), limit.Time: int64(l.Timeout),
+		limit.Bytes: int64(l.MaxBytes), limit.Statements: int64(l.MaxStatements), limit.Complexity: int64(l.MaxComplexity), limit.Time: int64(l.Timeout),
 	}
 	if l.BoundedWrites {
 		most[limit.Unbounded] = limit.Every - 1

@@ -75,6 +75,7 @@ func depthLimit(l *guard.Limits, n int) { l.MaxDepth = n }
 func listLimit(l *guard.Limits, n int)  { l.MaxList = n }
 func textLimit(l *guard.Limits, n int)  { l.MaxText = n }
 func byteLimit(l *guard.Limits, n int)  { l.MaxBytes = n }
+func scoreLimit(l *guard.Limits, n int) { l.MaxComplexity = n }
 func writeLimit(l *guard.Limits, n int) { l.MaxAffected = n }
 
 // widthOfNumber is how many bytes a number of one digit has.
@@ -143,6 +144,13 @@ func calls() []limited {
 	} {
 		cs = append(cs, limited{name, 5 * widthOfNumber, byteLimit, guard.Bytes, smrt.ErrByteLimit, -1, false, call})
 	}
+	score := func(name string, n int, call func(context.Context, service) error) limited {
+		return limited{name, n, scoreLimit, guard.Complexity, smrt.ErrComplexityLimit, 0, false, call}
+	}
+	cs = append(cs,
+		score("points of Find", 7, func(ctx context.Context, s service) error { return found(s.customers.Find(ctx, all.Limit(1_000))) }),
+		score("points of Get", 3, func(ctx context.Context, s service) error { return found(s.orders.Get(ctx, 1, withProducts)) }),
+	)
 	byHand := []limited{
 		read("Query", 40, -1, func(ctx context.Context, s service) error {
 			rows, err := s.db.Query(ctx, "SELECT id FROM customers")

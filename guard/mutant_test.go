@@ -45,6 +45,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTime",
 		},
 		{
+			"a search through the whole table counts more", "../internal/table/price.go",
+			"p = p.Times(limit.Scan)", "p = p.Times(1)",
+			"TestComplexity",
+		},
+		{
+			"rows of loads are those of each parent", "../internal/load/price.go",
+			"rows := call.RowsLoaded(parents * l.rowsOfParent())", "rows := call.RowsLoaded(l.rowsOfParent())",
+			"TestComplexity",
+		},
+		{
+			"loads count", "../repo/loads.go",
+			"call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work))))", "call.Ask(p)",
+			"TestComplexity",
+		},
+		{
 			"a stream has the time until its first row", "../internal/crud/query.go",
 			"limit.Of(ctx).Streams()", "_ = limit.Of(ctx)",
 			"TestTimeOfStreams",

@@ -7,6 +7,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/crud"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/load"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -27,6 +28,7 @@ type reading struct {
 	bound *crud.Bound
 	op    table.Op
 	spec  *plan.Spec // nil: by key
+	work  table.Work // without the loads
 	loads load.Loads
 	apart bool // no load may be part of the statement that reads the rows
 }
@@ -35,7 +37,7 @@ type reading struct {
 // Loads that cannot be are refused before anything is sent.
 func withLoads[V any](ctx context.Context, r reading, rows func(context.Context, *crud.Bound, crud.JoinedColumns) (V, error), parents func(V) load.Parents) (v V, err error) {
 	defer r.bound.Enter(&ctx, r.op).End(&err)
-	if err := r.loads.Check(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
 		return v, err
 	}
 	err = r.bound.Read(ctx, r.op, r.spec, func(on *crud.Bound) (err error) {
@@ -49,6 +51,19 @@ func withLoads[V any](ctx context.Context, r reading, rows func(context.Context,
 		v = *new(V)
 	}
 	return v, err
+}
+
+// check refuses loads that cannot be, and reads that ask for too much.
+func (r *reading) check(ctx context.Context) error {
+	if err := r.loads.Check(ctx); err != nil {
+		return err
+	}
+	call := limit.Of(ctx)
+	if call.Priced() {
+		p := r.bound.Price(ctx, call, r.work)
+		call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work))))
+	}
+	return call.Refused()
 }
 
 // joined returns the loads that are part of the statement that reads the rows.
@@ -74,7 +89,7 @@ func get(ctx context.Context, b *crud.Bound, key unsafe.Pointer, loads load.Load
 	if len(loads) == 0 {
 		return b.Get(ctx, key, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "get", loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "get", work: table.Work{Does: table.ReadsKeys, N: 1}, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.Get(ctx, key, joined)
 	}, onePlace)
 }
@@ -83,7 +98,7 @@ func first(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (
 	if len(loads) == 0 {
 		return b.First(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "first", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "first", spec: s, work: table.Work{Does: table.ReadsRows, N: 1, Spec: s}, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.First(ctx, s, joined)
 	}, onePlace)
 }
@@ -92,7 +107,7 @@ func one(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (un
 	if len(loads) == 0 {
 		return b.One(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "one", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "one", spec: s, work: table.Work{Does: table.ReadsRows, N: 2, Spec: s}, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (unsafe.Pointer, error) {
 		return on.One(ctx, s, joined)
 	}, onePlace)
 }
@@ -104,7 +119,7 @@ func getMany(ctx context.Context, b *crud.Bound, keys unsafe.Pointer, n int, loa
 		}
 		return b.GetMany(ctx, keys, n)
 	}
-	return withLoads(ctx, reading{bound: b, op: "get", loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) ([]unsafe.Pointer, error) {
+	return withLoads(ctx, reading{bound: b, op: "get", work: table.Work{Does: table.ReadsKeys, N: n}, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) ([]unsafe.Pointer, error) {
 		return on.GetMany(ctx, keys, n)
 	}, load.Pointers)
 }
@@ -113,7 +128,7 @@ func find(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads) (t
 	if len(loads) == 0 {
 		return b.Find(ctx, s, nil)
 	}
-	return withLoads(ctx, reading{bound: b, op: "find", spec: s, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (table.Slice, error) {
+	return withLoads(ctx, reading{bound: b, op: "find", spec: s, work: table.Work{Does: table.ReadsRows, Spec: s}, loads: loads}, func(ctx context.Context, on *crud.Bound, joined crud.JoinedColumns) (table.Slice, error) {
 		return on.Find(ctx, s, joined)
 	}, func(vs table.Slice) load.Parents { return slice(b, vs) })
 }
@@ -122,7 +137,7 @@ func page(ctx context.Context, b *crud.Bound, s *plan.Spec, p query.Page, loads 
 	if len(loads) == 0 {
 		return b.Page(ctx, s, p.Size, p.After, p.Before)
 	}
-	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.Page, error) {
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, work: table.Work{Does: table.ReadsRows, N: p.Size, Spec: s}, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.Page, error) {
 		return on.Page(ctx, s, p.Size, p.After, p.Before)
 	}, func(p *crud.Page) load.Parents { return slice(b, p.Items) })
 }
@@ -131,7 +146,7 @@ func offsetPage(ctx context.Context, b *crud.Bound, s *plan.Spec, p offset, load
 	if len(loads) == 0 {
 		return b.PageNumber(ctx, s, p.number, p.size)
 	}
-	return withLoads(ctx, reading{bound: b, op: "page", spec: s, loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.OffsetPage, error) {
+	return withLoads(ctx, reading{bound: b, op: "page", spec: s, work: crud.NumberedPage(s, p.number, p.size), loads: loads, apart: true}, func(ctx context.Context, on *crud.Bound, _ crud.JoinedColumns) (*crud.OffsetPage, error) {
 		return on.PageNumber(ctx, s, p.number, p.size)
 	}, func(p *crud.OffsetPage) load.Parents { return slice(b, p.Items) })
 }
@@ -141,7 +156,8 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, 
 		b.Stream(ctx, s, yield)
 		return
 	}
-	b.Chunks(ctx, s, loads.Check, func(ctx context.Context, on *crud.Bound, rows table.Rows) error {
+	r := reading{bound: b, work: table.Work{Does: table.ReadsRows, Spec: s}, loads: loads}
+	b.Chunks(ctx, s, r.check, func(ctx context.Context, on *crud.Bound, rows table.Rows) error {
 		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)
 }

@@ -61,6 +61,9 @@ func (u *work) flush(ctx context.Context, db smrt.DB, options []txn.Options) (su
 	if err := u.checkRules(); err != nil {
 		return Summary{}, err
 	}
+	if call.Priced() {
+		call.Ask(u.price(ctx, call))
+	}
 	if err := cmp.Or(call.Refused(), call.Affected(u.rows())); err != nil {
 		return Summary{}, err
 	}

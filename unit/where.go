@@ -94,6 +94,33 @@ func (u *work) rows() (n int64) {
 	return n
 }
 
+// price returns what the writes of the unit ask for. Those of one kind to one table
+// are one statement, as far as that is known before they are ordered. Functions are
+// calls by themselves.
+func (u *work) price(ctx context.Context, call *limit.Call) (p limit.Price) {
+	type statement struct {
+		kind
+		table *table.Table
+	}
+	seen := map[statement]bool{}
+	for _, o := range u.ops {
+		switch {
+		case o.run != nil:
+		case o.where != nil:
+			r := o.where.request
+			p = p.Plus(o.table.Price(ctx, call, table.Work{Does: table.WritesWhere, N: len(r.Sets), Spec: r.Spec}, 0))
+		default:
+			of := o.table.Price(ctx, call, table.Work{Does: table.WritesRows, N: 1}, len(o.table.Struct.Columns))
+			if seen[statement{o.kind, o.table}] {
+				of.Points = 0
+			}
+			seen[statement{o.kind, o.table}] = true
+			p = p.Plus(of)
+		}
+	}
+	return p
+}
+
 // setWrites plans the writes of sets of rows of a phase, which has one at most. As
 // in a repository, long lists are planned for, and so is a query with a mode of
 // pgx's, which the statements of a batch cannot have.

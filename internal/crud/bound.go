@@ -69,9 +69,9 @@ func (b *Bound) SetLimits(s *limit.Set) {
 }
 
 // Enter begins an operation, of which ctx carries the limits. Each operation begins
-// with it, and ends the call that it returns:
+// with it or with Begin, and ends the call that it returns:
 //
-//	defer b.Enter(&ctx, "find").End(&err)
+//	defer b.Begin(&ctx, "find", table.Work{Does: table.ReadsRows, Spec: s}).End(&err)
 //
 // What an operation consists of finds the call in its context. It is nil if there are
 // no limits, and for an operation that is a part of another.

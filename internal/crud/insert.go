@@ -31,7 +31,7 @@ type insertion struct {
 // server decided.
 func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err error) {
 	defer b.wrap(ctx, "create", &err)
-	defer b.Enter(&ctx, "create").End(&err)
+	defer b.Begin(&ctx, "create", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}}
 	if err := w.insertOn(ctx, b); err != nil || len(w.missing) == 0 {
 		return err
@@ -43,7 +43,7 @@ func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err
 // UpsertMany creates or updates the rows of the n entities at base.
 func (b *Bound) UpsertMany(ctx context.Context, base unsafe.Pointer, n int, x *plan.Conflict) (outcomes []Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
-	defer b.Enter(&ctx, "upsert").End(&err)
+	defer b.Begin(&ctx, "upsert", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	outcomes = make([]Outcome, n)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}, conflict: (*table.Conflict)(x.OrEmpty())}
 	w.outcome = func(row int, inserted bool) { outcomes[row] = outcomeOf(inserted) }

@@ -23,7 +23,7 @@ import (
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Enter(&ctx, "update").End(&err)
+	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.updateMany(ctx, base, n)
 		return err
@@ -110,7 +110,7 @@ func (w *bulk) updates() ([]part, error) {
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Enter(&ctx, "delete").End(&err)
+	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.deleteMany(ctx, base, n)
 		return err
@@ -142,7 +142,7 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 // Restore undoes the soft delete of the row with the key at key.
 func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "restore", &err)
-	defer b.Enter(&ctx, "restore").End(&err)
+	defer b.Begin(&ctx, "restore", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 // Patch assigns columns of the row with the key at key.
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
-	defer b.Enter(&ctx, "patch").End(&err)
+	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) 
 // UpdateWhere assigns columns of the rows that match.
 func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) (n int64, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Enter(&ctx, "update").End(&err)
+	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(sets), Spec: s}).End(&err)
 	return b.assign(ctx, s, sets)
 }
 
@@ -214,7 +214,7 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Enter(&ctx, "delete").End(&err)
+	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: 1, Spec: s}).End(&err)
 	return b.write(ctx, b.Table.DeleteWhere(s, hard))
 }
 
@@ -264,7 +264,7 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 // they are then.
 func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.Set) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Enter(&ctx, "update").End(&err)
+	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	r, err := b.assigning(ctx, s, sets)
 	if err != nil {
 		return table.Slice{}, err
@@ -276,7 +276,7 @@ func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.S
 // returns them.
 func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Enter(&ctx, "delete").End(&err)
+	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	return b.returning(ctx, b.Table.DeleteWhere(s, false))
 }
 
@@ -303,7 +303,7 @@ func (b *Bound) returning(ctx context.Context, r *plan.Request) (table.Slice, er
 // entity's version, and reads the row back.
 func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
-	defer b.Enter(&ctx, "patch").End(&err)
+	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ const maxObtains = 3
 // entity. If there is none, it creates the entity's. It reports whether it did.
 func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
 	defer b.wrap(ctx, "get or create", &err)
-	defer b.Enter(&ctx, "get or create").End(&err)
+	defer b.Begin(&ctx, "get or create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if conflict != nil && conflict.Shape != "" {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Set and UpdateIf, or use Upsert"}
 	}

@@ -22,7 +22,7 @@ import (
 // Get reads the row with the key at key into a new struct, with joined columns
 // unless joined is nil.
 func (b *Bound) Get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (p unsafe.Pointer, err error) {
-	defer b.Enter(&ctx, "get").End(&err)
+	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: 1}).End(&err)
 	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
 		p, err = on.get(ctx, key, joined)
 		return on.fail(ctx, "get", err)
@@ -50,7 +50,7 @@ func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumn
 // GetMany reads the rows with the n keys at keys. It returns the address of
 // each key's struct, in the order of the keys.
 func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
-	defer b.Enter(&ctx, "get").End(&err)
+	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
 	read := func(on *Bound) (err error) {
 		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
 		return on.fail(ctx, "get", err)
@@ -79,7 +79,7 @@ func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer,
 
 // LockMany is GetMany that locks the rows, in the order of their keys.
 func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
-	defer b.Enter(&ctx, "lock").End(&err)
+	defer b.Begin(&ctx, "lock", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
 	found, err = b.lockMany(ctx, b.Table.Keys(keys, n))
 	return found, b.fail(ctx, "lock", err)
 }
@@ -102,7 +102,7 @@ func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer
 
 // Find reads the rows that match, with joined columns unless joined is nil.
 func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (vs table.Slice, err error) {
-	defer b.Enter(&ctx, "find").End(&err)
+	defer b.Begin(&ctx, "find", table.Work{Does: table.ReadsRows, Spec: s}).End(&err)
 	if n := limit.Of(ctx).Page(); n > 0 && !s.OrEmpty().HasLimit {
 		s = s.OrEmpty().WithLimit(int(n))
 	}
@@ -140,7 +140,7 @@ func (b *Bound) One(ctx context.Context, s *plan.Spec, joined JoinedColumns) (un
 }
 
 func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined JoinedColumns) (p unsafe.Pointer, err error) {
-	defer b.Enter(&ctx, op).End(&err)
+	defer b.Begin(&ctx, op, table.Work{Does: table.ReadsRows, Spec: s}).End(&err)
 	err = b.Read(ctx, op, s, func(on *Bound) (err error) {
 		if joined != nil {
 			p, err = on.onlyJoined(ctx, s, joined)
@@ -154,7 +154,7 @@ func (b *Bound) only(ctx context.Context, op table.Op, s *plan.Spec, joined Join
 
 // Count counts the rows that match.
 func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
-	defer b.Enter(&ctx, "count").End(&err)
+	defer b.Begin(&ctx, "count", table.Work{Does: table.Computes, N: 1, Spec: s}).End(&err)
 	err = b.Read(ctx, "count", s, func(on *Bound) (err error) {
 		n, err = on.count(ctx, s)
 		return on.fail(ctx, "count", err)
@@ -164,7 +164,7 @@ func (b *Bound) Count(ctx context.Context, s *plan.Spec) (n int64, err error) {
 
 // Exists reports whether a row matches.
 func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
-	defer b.Enter(&ctx, "exists").End(&err)
+	defer b.Begin(&ctx, "exists", table.Work{Does: table.LooksFor, Spec: s}).End(&err)
 	err = b.Read(ctx, "exists", s, func(on *Bound) (err error) {
 		ok, err = on.exists(ctx, s)
 		return on.fail(ctx, "exists", err)
@@ -175,11 +175,15 @@ func (b *Bound) Exists(ctx context.Context, s *plan.Spec) (ok bool, err error) {
 // Group selects values of groups of the rows that match, into structs that the
 // outputs say the fields of.
 func (b *Bound) Group(ctx context.Context, row reflect.Type, outputs []plan.Output, groups, s *plan.Spec) (vs table.Slice, err error) {
-	defer b.Enter(&ctx, "group").End(&err)
+	call := b.Enter(&ctx, "group")
+	defer call.End(&err)
 	g := &plan.Groups{Spec: groups.OrEmpty()}
 	var targets []meta.Target
 	for _, o := range outputs {
 		g.Outputs, targets = append(g.Outputs, o.Column), append(targets, o.Target)
+	}
+	if call.Priced() {
+		call.Ask(b.priceOfGroups(ctx, call, g, s))
 	}
 	if err := plan.CheckOutputs(outputs); err != nil {
 		return vs, b.fail(ctx, "group", err)
@@ -240,7 +244,7 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 		return p
 	}
 	left, seen := false, false
-	call := b.Enter(&ctx, "stream")
+	call := b.Begin(&ctx, "stream", table.Work{Does: table.ReadsRows, Spec: s})
 	err := b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
 		err = on.stream(ctx, s, next, func() bool {
 			seen = true
@@ -262,7 +266,7 @@ type Page struct {
 
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
-	defer b.Enter(&ctx, "page").End(&err)
+	defer b.Begin(&ctx, "page", table.Work{Does: table.ReadsRows, N: size, Spec: s}).End(&err)
 	if size == 0 {
 		size = int(limit.Of(ctx).Page())
 	}
@@ -353,7 +357,7 @@ type OffsetPage struct {
 
 // PageNumber reads a numbered page and counts all rows.
 func (b *Bound) PageNumber(ctx context.Context, s *plan.Spec, number, size int) (page *OffsetPage, err error) {
-	defer b.Enter(&ctx, "page").End(&err)
+	defer b.Begin(&ctx, "page", NumberedPage(s, number, size)).End(&err)
 	err = b.Read(ctx, "page", s, func(on *Bound) (err error) {
 		page, err = on.pageNumber(ctx, s, number, size)
 		return on.fail(ctx, "page", err)

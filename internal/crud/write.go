@@ -17,7 +17,7 @@ import (
 // decided.
 func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "create", &err)
-	defer b.Enter(&ctx, "create").End(&err)
+	defer b.Begin(&ctx, "create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
 }
 
@@ -128,7 +128,7 @@ func outcomeOf(inserted bool) Outcome {
 // Upsert creates or updates the row of the entity at p.
 func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
-	defer b.Enter(&ctx, "upsert").End(&err)
+	defer b.Begin(&ctx, "upsert", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		o, err = on.upsert(ctx, p, conflict)
 		return err
@@ -188,7 +188,7 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 // Update writes the whole row of the entity at p.
 func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Enter(&ctx, "update").End(&err)
+	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.update(ctx, p) })
 }
 
@@ -294,7 +294,7 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, of plan.Owner
 // Delete deletes the row with the key at key.
 func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Enter(&ctx, "delete").End(&err)
+	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
 	if err != nil {
 		return err

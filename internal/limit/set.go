@@ -22,6 +22,7 @@ const (
 	Time                   // nanoseconds
 	Bytes                  // of a result
 	Statements             // of a request
+	Complexity             // points
 	Kinds
 )
 
@@ -40,6 +41,7 @@ var kinds = [Kinds]struct {
 	Unbounded:  {"BoundedWrites", smrt.ErrUnboundedWrite, "add a condition, or call guard.Allow(ctx, guard.Unbounded, reason)"},
 	Bytes:      {"MaxBytes", smrt.ErrByteLimit, "select fewer columns or rows, or call guard.Allow(ctx, guard.Bytes(n), reason)"},
 	Statements: {"MaxStatements", smrt.ErrStatementLimit, "load rows together, or call guard.Allow(ctx, guard.Statements(n), reason)"},
+	Complexity: {"MaxComplexity", smrt.ErrComplexityLimit, "set a Limit, load less, add a condition that an index serves, or call guard.Allow(ctx, guard.Complexity(n), reason)"},
 	Time:       {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
 }
 

@@ -50,9 +50,13 @@ type Loads []*Load
 // Fill loads into parents. All of it is read on one server.
 func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) (err error) {
 	db, limits := limit.Below(db)
-	defer limit.Enter(&ctx, limits, "preload", "rows").End(&err)
+	call := limit.Enter(&ctx, limits, "preload", "rows")
+	defer call.End(&err)
 	if err := loads.Check(ctx); err != nil {
 		return err
+	}
+	if call.Priced() {
+		call.Ask(loads.Price(call, int64(parents.rows.n)))
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error { return Run(ctx, on, parents, loads, nil) })
 }
@@ -61,12 +65,16 @@ func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) (err er
 // read on one server.
 func FillAligned(ctx context.Context, db smrt.DB, l *Load, parents, fields Parents) (err error) {
 	db, limits := limit.Below(db)
-	defer limit.Enter(&ctx, limits, "preload", "rows").End(&err)
+	call := limit.Enter(&ctx, limits, "preload", "rows")
+	defer call.End(&err)
 	if err := (Loads{l}).Check(ctx); err != nil {
 		return err
 	}
+	if call.Priced() {
+		call.Ask(l.price(call, int64(parents.rows.n)))
+	}
 	return read(ctx, db, parents, func(on smrt.DB) error {
-		if err := handle.Check(ctx, on); err != nil {
+		if err := cmp.Or(handle.Check(ctx, on), limit.Of(ctx).Refused()); err != nil {
 			return err
 		}
 		return execute(ctx, on, []job{{load: l, parents: parents.rows, fields: fields.rows}})

@@ -1,0 +1,69 @@
+package limit
+
+// Price is what something asks of the server: points for work, and values that come
+// back or are sent.
+type Price struct{ Points, Values int64 }
+
+// What a price is made of.
+const (
+	ValuesOfPoint = 1_600  // 100 rows of 16 columns
+	UnlimitedRows = 10_000 // that are asked for where nothing says how many
+	RowsOfParent  = 10     // that a load brings in where nothing says how many
+	Scan          = 10     // as much work is a statement that looks at all rows
+	Write         = 2      // as much work is a write
+
+	maxRows = 1 << 40 // keeps what is multiplied in range
+)
+
+// Total returns the price in points.
+func (p Price) Total() int64 { return p.Points + p.Values/ValuesOfPoint }
+
+// Plus returns the price of both.
+func (p Price) Plus(o Price) Price { return Price{p.Points + o.Points, p.Values + o.Values} }
+
+// Times returns n times the price.
+func (p Price) Times(n int64) Price { return Price{p.Points * n, p.Values * n} }
+
+// Priced reports whether somebody wants to know what the operation asks for.
+func (c *Call) Priced() bool {
+	return c != nil && c.refused == nil && c.limits(Complexity)
+}
+
+// Ask refuses the operation if it asks for too much.
+func (c *Call) Ask(p Price) { c.refused = c.check(Complexity, p.Total()) }
+
+// RowsAsked returns how many rows a read has at most which names as many keys, and has
+// the given limit; each is 0 if it does not say.
+func (c *Call) RowsAsked(limit, keys int64) int64 {
+	if limit == 0 {
+		limit = c.set.page
+	}
+	rows := least(least(limit, keys), c.capOf(Rows))
+	if rows == 0 {
+		rows = UnlimitedRows
+	}
+	return min(rows, maxRows)
+}
+
+// RowsLoaded returns how many rows a load of n rows may bring in.
+func (c *Call) RowsLoaded(n int64) int64 { return min(least(n, c.capOf(Loaded)), maxRows) }
+
+// RowsWritten returns how many rows a write by query writes at most, which names as
+// many keys.
+func (c *Call) RowsWritten(keys int64) int64 {
+	rows := least(keys, c.capOf(Affected))
+	if rows == 0 {
+		rows = UnlimitedRows
+	}
+	return min(rows, maxRows)
+}
+
+// capOf returns the limit of a kind, whatever becomes of what is beyond; 0: there is
+// none.
+func (c *Call) capOf(k Kind) int64 {
+	most := least(c.set.max[Enforce][k], c.set.max[Report][k])
+	if a := c.allow.of(k); a != nil && most > 0 {
+		most = max(most, a.Most)
+	}
+	return most
+}
