@@ -105,6 +105,7 @@ func (e *TokenError) Unwrap() error { return ErrBadToken }
 // PoolExhaustedError reports that all connections of a pool were in use for too
 // long. errors.Is(err, ErrPoolExhausted).
 type PoolExhaustedError struct {
+	Reason string        // "timeout": AcquireTimeout is over; "overload": see QueueTarget of pool.Config
 	Waited time.Duration // how long the call waited
 	InUse  int32         // connections lent or being opened
 	Max    int32         // most that there may be
@@ -112,8 +113,12 @@ type PoolExhaustedError struct {
 
 // Error gives the numbers.
 func (e *PoolExhaustedError) Error() string {
-	return fmt.Sprintf("%v: %d of %d connections in use, waited %v: hold connections for less time, or raise MaxConns",
-		ErrPoolExhausted, e.InUse, e.Max, e.Waited.Round(time.Millisecond))
+	why, hint := "", "hold connections for less time, or raise MaxConns"
+	if e.Reason == "overload" {
+		why, hint = ": the pool is overloaded", "do not try again at once, and send less, or raise MaxConns if the server has room"
+	}
+	return fmt.Sprintf("%v%s: %d of %d connections in use, waited %v: %s",
+		ErrPoolExhausted, why, e.InUse, e.Max, e.Waited.Round(time.Millisecond), hint)
 }
 
 // Unwrap gives ErrPoolExhausted.

@@ -231,6 +231,11 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrPoolExhausted},
 		"no connection became free in time: 4 of 4 connections in use, waited 2s: hold connections for less time, or raise MaxConns",
 	},
+	"pool, overload": {
+		&smrt.PoolExhaustedError{Reason: "overload", Waited: 10 * time.Millisecond, InUse: 4, Max: 4},
+		[]error{smrt.ErrPoolExhausted},
+		"no connection became free in time: the pool is overloaded: 4 of 4 connections in use, waited 10ms: do not try again at once, and send less, or raise MaxConns if the server has room",
+	},
 	"connect": {
 		&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 2, Err: errCause},
 		[]error{smrt.ErrConnectTimeout, errCause},

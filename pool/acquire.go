@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 // Acquire lends a connection, which is given back with its Release. It waits for
 // AcquireTimeout at most. Then it returns a *[smrt.PoolExhaustedError] if all
 // connections are in use, or a *[smrt.ConnectTimeoutError] if one is still being
-// opened. If the pool is closed or draining it returns [smrt.ErrPoolClosed].
+// opened. With QueueTarget, a call that waits while the pool is overloaded is refused
+// sooner. If the pool is closed or draining it returns [smrt.ErrPoolClosed].
 //
 // What is sent on a connection is not run again after a stray cancellation or a
 // stale plan; it may be a part of something larger.
@@ -30,7 +32,7 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 	w := p.patience(ctx)
 	conn, err := p.pool.Acquire(w)
-	waited, gaveUp := p.end(w)
+	waited, refused := p.end(w, err == nil)
 	if err == nil {
 		if waited > 0 {
 			tellWaited(conn.Conn(), waited)
@@ -40,8 +42,8 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	switch {
 	case p.closing.Load():
 		return nil, smrt.ErrPoolClosed
-	case gaveUp && ctx.Err() == nil:
-		return nil, p.tooLate(waited)
+	case refused != "" && ctx.Err() == nil:
+		return nil, p.tooLate(waited, refused)
 	case ctx.Err() != nil:
 		if cause := p.cause(waited); cause != nil {
 			return nil, fmt.Errorf("%w; meanwhile connecting failed: %w", err, cause)
@@ -61,18 +63,32 @@ func tellWaited(conn *pgx.Conn, waited time.Duration) {
 	}
 }
 
-// tooLate is the error of a call that has waited for AcquireTimeout. The pool is
+// The reasons of a *smrt.PoolExhaustedError.
+const (
+	timeout  = "timeout"  // AcquireTimeout is over
+	overload = "overload" // see queue
+)
+
+// errRefused ends the wait of a call that is refused.
+var errRefused = errors.New("the pool is overloaded")
+
+// tooLate is the error of a call that has waited for AcquireTimeout, or for as long as
+// it may while the pool is overloaded. The pool is
 // exhausted if all connections are lent, or if the server has not closed enough
 // of the old ones. Otherwise there was room, and the call waited for a
 // connection to be opened.
-func (p *Pool) tooLate(waited time.Duration) error {
+func (p *Pool) tooLate(waited time.Duration, reason string) error {
 	stat, failed := p.pool.Stat(), p.cause(waited)
 	if opening := stat.ConstructingConns(); opening > 0 && stat.AcquiredConns() < stat.MaxConns() && p.gate.waiting.Load() == 0 {
 		p.counts.connectTimeouts.Add(1)
 		return &smrt.ConnectTimeoutError{Waited: waited, Opening: opening, Err: failed}
 	}
 	p.counts.exhausted.Add(1)
+	if reason == overload {
+		p.counts.refused.Add(1)
+	}
 	err := &smrt.PoolExhaustedError{
+		Reason: reason,
 		Waited: waited,
 		InUse:  stat.AcquiredConns() + stat.ConstructingConns(),
 		Max:    stat.MaxConns(),
@@ -128,7 +144,8 @@ func (p *Pool) connectFailed(err error) {
 type patience struct {
 	context.Context
 	limit time.Duration
-	asked bool // for Done. It is set before any other goroutine sees the context
+	queue *queue // nil: the pool refuses nobody because of overload
+	asked bool   // for Done. It is set before any other goroutine sees the context
 
 	mu     sync.Mutex
 	done   chan struct{} // nil as long as nobody waits
@@ -136,13 +153,15 @@ type patience struct {
 	since  time.Time
 	timer  *time.Timer
 	unhook func() bool // from the caller's context
-	gaveUp bool
+	reason string      // why the pool has ended it, empty if it has not
+
+	place *list.Element // in the queue, whose lock it needs
 }
 
 // patience returns a context for one call of Acquire; end takes it back.
 func (p *Pool) patience(ctx context.Context) *patience {
 	w := p.patiences.Get().(*patience)
-	w.Context, w.limit = ctx, p.settings.AcquireTimeout
+	w.Context, w.limit, w.queue = ctx, p.settings.AcquireTimeout, p.queue
 	w.asked = p.hooked
 	if w.limit < 0 {
 		w.limit = mostTime
@@ -150,21 +169,25 @@ func (p *Pool) patience(ctx context.Context) *patience {
 	return w
 }
 
-// end returns how long w was waited for, and reports whether that was too long.
-func (p *Pool) end(w *patience) (waited time.Duration, gaveUp bool) {
+// end returns how long w was waited for, and why the pool has ended that, if it has.
+func (p *Pool) end(w *patience, served bool) (waited time.Duration, reason string) {
 	if w.done == nil && !p.hooked { // nobody else has seen it
 		w.Context, w.asked = nil, false
 		p.patiences.Put(w)
-		return 0, false
+		p.queue.served()
+		return 0, ""
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer == nil {
-		return 0, false
+		return 0, ""
 	}
 	w.timer.Stop()
 	w.unhook()
-	return time.Since(w.since), w.gaveUp
+	if w.queue != nil {
+		w.queue.leave(w, served)
+	}
+	return time.Since(w.since), w.reason
 }
 
 // Done is closed when the caller's context ends, or the time is over.
@@ -178,19 +201,22 @@ func (w *patience) Done() <-chan struct{} {
 	if w.done == nil {
 		w.done = make(chan struct{})
 		w.since = time.Now()
-		w.timer = time.AfterFunc(w.limit, func() { w.stop(context.DeadlineExceeded, true) })
+		w.timer = time.AfterFunc(w.limit, func() { w.stop(context.DeadlineExceeded, timeout) })
 		ctx := w.Context
-		w.unhook = context.AfterFunc(ctx, func() { w.stop(ctx.Err(), false) })
+		w.unhook = context.AfterFunc(ctx, func() { w.stop(ctx.Err(), "") })
+		if w.queue != nil {
+			w.queue.enter(w)
+		}
 	}
 	return w.done
 }
 
-// stop closes Done, once: the timer and the caller's context may both end.
-func (w *patience) stop(err error, gaveUp bool) {
+// stop closes Done, once: the timer, the queue and the caller's context may all end.
+func (w *patience) stop(err error, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
-		w.err, w.gaveUp = err, gaveUp
+		w.err, w.reason = err, reason
 		close(w.done)
 	}
 }

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -70,10 +71,16 @@ func twins(tb testing.TB) (*pool.Pool, *pgxpool.Pool) {
 		control(tb, dsn, func(c *pgxpool.Config) { c.MaxConns = 4 })
 }
 
-// Nothing is allocated that pgxpool does not allocate.
+// Nothing is allocated that pgxpool does not allocate, with a QueueTarget neither.
 func TestAllocations(t *testing.T) {
 	check.Plain(t) // the race detector allocates
 	ours, theirs := twins(t)
+	compareAllocations(t, ours, theirs)
+	compareAllocations(t, open(t, pool.Config{URL: url(t), MaxConns: 4, MinConns: -1, QueueTarget: time.Millisecond}), theirs)
+}
+
+func compareAllocations(t *testing.T, ours *pool.Pool, theirs *pgxpool.Pool) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for _, u := range uses {
@@ -98,6 +105,22 @@ func BenchmarkPool(b *testing.B) {
 			check.Compare(b,
 				func() error { return u.run(ctx, ours) },
 				check.Twin{Name: "pgxpool", Run: func() error { return u.run(ctx, theirs) }})
+		})
+	}
+}
+
+// What QueueTarget costs calls that need not wait.
+func BenchmarkQueueTarget(b *testing.B) {
+	for _, u := range uses {
+		b.Run(u.name, func(b *testing.B) {
+			dsn := url(b)
+			with := open(b, pool.Config{URL: dsn, MaxConns: 4, MinConns: -1, QueueTarget: 10 * time.Millisecond})
+			without := open(b, pool.Config{URL: dsn, MaxConns: 4, MinConns: -1})
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			check.Compare(b,
+				func() error { return u.run(ctx, with) },
+				check.Twin{Name: "without", Run: func() error { return u.run(ctx, without) }})
 		})
 	}
 }

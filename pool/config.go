@@ -34,6 +34,19 @@ type Config struct {
 	// Test and Serverless 10 s.
 	AcquireTimeout time.Duration
 
+	// QueueTarget makes the pool refuse calls while it is overloaded, which it is
+	// when for QueueInterval no call got a connection within QueueTarget. Calls
+	// that have waited for twice as long then return smrt.ErrPoolExhausted, with
+	// the reason overload, until one gets a connection in less. About as long as a
+	// call usually holds a connection is right: the calls that are served then take
+	// three times as long as without load. At most half of AcquireTimeout.
+	// Default: none, and calls wait for AcquireTimeout.
+	QueueTarget time.Duration
+
+	// QueueInterval is how long a burst may last. It is longer than QueueTarget,
+	// and than opening a connection takes. Default: 20 times QueueTarget.
+	QueueInterval time.Duration
+
 	// ConnectTimeout is how long opening a connection may take. Default: 3 s,
 	// in Test 5 s, in Serverless 10 s.
 	ConnectTimeout time.Duration

@@ -59,6 +59,8 @@
 //	MinConns         pool_min_conns             SMRT_POOL_MIN_CONNS
 //	-                pool_min_idle_conns        SMRT_POOL_MIN_IDLE_CONNS
 //	AcquireTimeout   pool_acquire_timeout       SMRT_POOL_ACQUIRE_TIMEOUT
+//	QueueTarget      pool_queue_target          SMRT_POOL_QUEUE_TARGET
+//	QueueInterval    pool_queue_interval        SMRT_POOL_QUEUE_INTERVAL
 //	ConnectTimeout   connect_timeout (seconds)  SMRT_POOL_CONNECT_TIMEOUT
 //	PingTimeout      pool_ping_timeout          SMRT_POOL_PING_TIMEOUT
 //	StartTimeout     pool_start_timeout         SMRT_POOL_START_TIMEOUT
@@ -69,6 +71,22 @@
 //	SSLMode          sslmode                    PGSSLMODE
 //	Mode             pool_mode                  SMRT_POOL_MODE
 //	Reset            pool_reset                 SMRT_POOL_RESET
+//
+// # Overload
+//
+// A server that gets more calls than it can answer answers each of them late, when
+// nobody waits for it any more. With QueueTarget the pool finds out by the time that
+// calls wait for a connection, and refuses at once what it cannot serve soon:
+//
+//	p, err := pool.Open(ctx, pool.Config{
+//		URL:         os.Getenv("DATABASE_URL"),
+//		QueueTarget: 10 * time.Millisecond, // about as long as a call holds a connection
+//	})
+//
+// While no call gets a connection within QueueTarget, for a whole QueueInterval, calls
+// that have waited for twice as long return a *[smrt.PoolExhaustedError] with the reason
+// overload. An HTTP server answers 503 for it. A second try at once only adds to the
+// load. What waits on [Pool.Pgx] is neither seen nor refused.
 //
 // # Poolers
 //

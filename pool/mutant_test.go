@@ -51,5 +51,25 @@ func TestRulesAreGuarded(t *testing.T) {
 			"who waits for a server that refuses learns why", "acquire.go",
 			"	if err := p.gate.refusals.last(); err != nil {", "	if err := p.gate.refusals.last(); false {", "TestCauseOfRefusedDials",
 		},
+		{
+			"an overloaded pool refuses calls", "queue.go",
+			"q.overloaded = q.overloaded || !q.above.IsZero()", "q.overloaded = false && !q.above.IsZero()", "TestOverload",
+		},
+		{
+			"a burst is no overload", "queue.go",
+			" && now.Sub(q.above) >= q.interval", "", "TestBurstsAreServed",
+		},
+		{
+			"a call that is served in time ends the overload", "queue.go",
+			"	case served && now.Sub(w.since) < q.target:\n		q.calm()\n", "", "TestOverloadBegins",
+		},
+		{
+			"so does one that need not wait", "queue.go",
+			"if q != nil && q.busy.Load() {", "if false {", "TestOverloadBegins",
+		},
+		{
+			"an overload that nobody has seen for an interval is over", "queue.go",
+			">= q.interval {\n		q.calm()", ">= q.interval {", "TestOverloadBegins",
+		},
 	})
 }

@@ -29,6 +29,7 @@ type Pool struct {
 	settings *settings
 	pool     *pgxpool.Pool
 	gate     *gate
+	queue    *queue // nil without QueueTarget
 	counts   counts
 
 	userBeforeConnect func(context.Context, *pgx.ConnConfig) error
@@ -63,8 +64,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{settings: s, closed: make(chan struct{})}
-	p.patiences.New = func() any { return &patience{} }
+	p := newPool(s)
 	if err := p.addHooks(); err != nil {
 		return nil, err
 	}
@@ -79,6 +79,15 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func newPool(s *settings) *Pool {
+	p := &Pool{settings: s, closed: make(chan struct{})}
+	p.patiences.New = func() any { return &patience{} }
+	if s.QueueTarget > 0 {
+		p.queue = &queue{target: s.QueueTarget, interval: s.QueueInterval}
+	}
+	return p
 }
 
 // addHooks puts the pool's protections around what the user configured.

@@ -46,7 +46,7 @@ const (
 )
 
 // own are the parameters of the URL that pgx does not know.
-var own = []string{"profile", "acquire_timeout", "start_timeout", "mode", "reset"}
+var own = []string{"profile", "acquire_timeout", "queue_target", "queue_interval", "start_timeout", "mode", "reset"}
 
 // known are those that it does know.
 var known = []string{
@@ -74,6 +74,7 @@ func resolve(cfg Config) (*settings, error) {
 	s.choose(r)
 	s.numbers(r)
 	s.durations(r, looked.ConnectTimeout)
+	s.shedding(r)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -125,6 +126,20 @@ func (s *settings) durations(r *resolver, connect time.Duration) {
 	s.MaxConnLifetime = r.duration("MaxConnLifetime", s.MaxConnLifetime, "max_conn_lifetime", s.lifetime)
 	s.MaxConnIdleTime = r.duration("MaxConnIdleTime", s.MaxConnIdleTime, "max_conn_idle_time", s.idle)
 	s.healthInterval = r.duration("HealthCheckPeriod", 0, "health_check_period", s.healthInterval)
+}
+
+// shedding resolves what the queue does.
+func (s *settings) shedding(r *resolver) {
+	s.QueueTarget = r.duration("QueueTarget", s.QueueTarget, "queue_target", 0)
+	s.QueueInterval = r.duration("QueueInterval", s.QueueInterval, "queue_interval", min(20*s.QueueTarget, mostTime))
+	switch {
+	case s.QueueTarget == 0 && s.QueueInterval > 0:
+		r.bad("QueueInterval", "needs QueueTarget, without which nothing is refused")
+	case s.AcquireTimeout != -1 && s.QueueTarget > s.AcquireTimeout/2:
+		r.bad("QueueTarget", fmt.Sprintf("must be at most half of AcquireTimeout, which is %v", s.AcquireTimeout))
+	case s.QueueInterval < s.QueueTarget:
+		r.bad("QueueInterval", fmt.Sprintf("must not be shorter than QueueTarget, which is %v", s.QueueTarget))
+	}
 }
 
 // jitter is the part of a connection's lifetime that is left to chance.

@@ -60,7 +60,7 @@ func TestParameters(t *testing.T) {
 		check.Same(t, x.name+" of the environment", x.get(from(pool.Config{URL: nowhere})), x.want)
 		t.Setenv("SMRT_"+strings.ToUpper(x.name), "")
 	}
-	own := []string{"pool_profile=test", "pool_acquire_timeout=1s", "pool_start_timeout=1s", "pool_mode=direct", "pool_reset=always"}
+	own := []string{"pool_profile=test", "pool_acquire_timeout=1s", "pool_queue_target=5ms", "pool_queue_interval=1s", "pool_start_timeout=1s", "pool_mode=direct", "pool_reset=always"}
 	for name := range sent(nowhere + "?" + strings.Join(append(own, all...), "&")) {
 		if strings.HasPrefix(name, "pool_") {
 			t.Errorf("%s would be sent to the server", name)

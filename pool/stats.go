@@ -9,7 +9,8 @@ import (
 
 // counts is what the pool counts in addition to pgx.
 type counts struct {
-	exhausted, connectTimeouts      atomic.Int64
+	exhausted, refused              atomic.Int64
+	connectTimeouts                 atomic.Int64
 	strays, stale, reset, destroyed atomic.Int64
 }
 
@@ -31,6 +32,8 @@ type Stats struct {
 	WaitTime    time.Duration // how long that took
 	Cancelled   int64         // calls whose context ended, or whose time was over, before they got one, so far
 	Exhausted   int64         // those of them that are smrt.ErrPoolExhausted
+	Refused     int64         // those of them that were refused because of overload, see Config.QueueTarget
+	Overloaded  bool          // whether calls are refused now
 
 	// ConnectTimeouts is how many of them are smrt.ErrConnectTimeout.
 	ConnectTimeouts int64
@@ -58,6 +61,7 @@ func (p *Pool) Stats() Stats {
 		Acquires: s.AcquireCount(), AcquireTime: s.AcquireDuration(),
 		Waits: s.EmptyAcquireCount(), WaitTime: s.EmptyAcquireWaitTime(),
 		Cancelled: s.CanceledAcquireCount(), Exhausted: p.counts.exhausted.Load(), ConnectTimeouts: p.counts.connectTimeouts.Load(),
+		Refused: p.counts.refused.Load(), Overloaded: p.queue.isOverloaded(),
 		Dials: p.gate.dials.Load(), DialsWaited: p.gate.waited.Load(), DialsRefused: p.gate.refused.Load(),
 		Strays: p.counts.strays.Load(), StalePlans: p.counts.stale.Load(),
 		Reset: p.counts.reset.Load(), Destroyed: p.counts.destroyed.Load(),

@@ -41,6 +41,8 @@ var poolMetrics = []poolMetric{
 		func(s *pool.Stats) float64 { return float64(s.Cancelled) }),
 	poolCounter("exhausted", "Those of them that found all connections lent for too long.",
 		func(s *pool.Stats) float64 { return float64(s.Exhausted) }),
+	poolCounter("refused", "Those of them that were refused because the pool was overloaded.",
+		func(s *pool.Stats) float64 { return float64(s.Refused) }),
 	poolCounter("connect_timeouts", "Those of them that waited too long for a new connection.",
 		func(s *pool.Stats) float64 { return float64(s.ConnectTimeouts) }),
 

@@ -43,6 +43,7 @@ var keepsIn = map[string]string{
 	"observe.shapes.byText":              "kept: shapes",
 	"observe.shapes.others":              "kept: shapes",
 	"observe.spots.seen":                 "kept: spots",
+	"pool.queue.waiting":                 "calls that wait",
 	"pool.refusals.at":                   "addresses of one server",
 	"readreplica.wires.set":              "connections that are open",
 	"schema.Expectation.met":             "what is declared",
