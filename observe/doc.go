@@ -18,7 +18,8 @@
 // It keeps statistics for each text ([Snapshot]), logs what is slow ([SlowLog]),
 // and calls hooks before and after each call ([Hook]). Names such as products.get
 // are given by smrt to what it sends, and by sqlc to its queries; SQL is not parsed
-// for them. See [Name] and docs/guides/monitoring.md.
+// for them. See [Name] and docs/guides/monitoring.md. Transactions are counted too, by
+// how they ended ([Transactions]), and are events for hooks.
 //
 // # A page
 //

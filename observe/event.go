@@ -72,15 +72,16 @@ type Kind uint8
 
 // The kinds of event.
 const (
-	Statement Kind = iota // a statement by itself
-	Batch                 // several statements in one round trip
-	Queued                // a statement of a batch, whose time is not known
-	Copy                  // COPY FROM
+	Statement   Kind = iota // a statement by itself
+	Batch                   // several statements in one round trip
+	Queued                  // a statement of a batch, whose time is not known
+	Copy                    // COPY FROM
+	Transaction             // from its beginning to its end, of which Before is not told; see Event
 )
 
 // String returns the name of the kind in lower case.
 func (k Kind) String() string {
-	return [...]string{"statement", "batch", "queued", "copy"}[min(k, Copy)]
+	return [...]string{"statement", "batch", "queued", "copy", "transaction"}[min(k, Transaction)]
 }
 
 // Outcome is how a call ended.
@@ -101,6 +102,11 @@ func (o Outcome) String() string {
 
 // Event is one call: a statement, a batch, or a COPY. A hook is given a pointer to
 // save the copy; what it points to is used again once the hook has returned.
+//
+// A transaction that has ended is an Event too, behind that of the call which ended it. Its
+// Operation is commit or rollback; a commit that is Failed or Cancelled is one whose answer
+// was lost, so it may have happened. Server is the time with calls, Held that without, and
+// SQLState that of the first error, if it was rolled back.
 type Event struct {
 	Kind  Kind
 	Name  Name
@@ -116,6 +122,7 @@ type Event struct {
 	Standby  bool   // the server was a standby, as it said in the last 100 ms or before the call; a pooler may not
 	InTx     bool   // a transaction was open already
 	Tries    int    // which attempt at its transaction it is in, from 1; 0 if that is not known
+	Cause    string // of a Transaction with Tries from 2: the SQLSTATE that the attempt before ended with, if that was the server's
 	Run      int    // 1; from 2 where the pool runs a statement again that had no effect
 
 	// After the call:

@@ -45,6 +45,8 @@ type flight struct {
 	event  Event
 	shown  Event // what a hook is shown
 	args   []any
+
+	commits bool // a batch with a COMMIT in it
 }
 
 // state is what an Observer knows of one connection. It belongs to whoever the
@@ -199,11 +201,11 @@ func (s *state) surround(ctx context.Context, e *Event) {
 
 // end ends a call. Its time is split by what the packages that send have said: what was
 // spent with decoding, and from when on a stream was the program's.
-func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, err error) {
+func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, tag pgconn.CommandTag, err error) {
 	if !f.under {
 		return
 	}
-	now, e := traced.Now(), &f.event
+	now, e, rows := traced.Now(), &f.event, tag.RowsAffected()
 	f.under = false
 	if s.Stopped && pgerr.IsCanceled(err) {
 		err = nil
@@ -224,14 +226,15 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, rows int64, 
 		s.ask(conn, now)
 	}
 	e.Standby = s.standby
-	s.account(conn, f, rows, now)
+	s.account(f, rows)
 	s.observer.finish(ctx, s, f)
 	f.unlabel()
+	s.follow(ctx, conn, f, tag, now)
 	f.args, f.shape, f.lately, e.Args, e.Err = nil, nil, nil, nil, nil // not to keep what they refer to
 }
 
 // account notes what a call that has ended did for nothing.
-func (s *state) account(conn *pgx.Conn, f *flight, rows int64, now time.Duration) {
+func (s *state) account(f *flight, rows int64) {
 	e := &f.event
 	if e.Left = s.Stopped; s.Took >= 0 && rows > s.Took {
 		e.Left, e.Unread = true, rows-s.Took
@@ -239,7 +242,6 @@ func (s *state) account(conn *pgx.Conn, f *flight, rows int64, now time.Duration
 	if f.shape != nil && s.Widths.Fields != nil {
 		f.shape.measure(&s.Widths)
 	}
-	s.follow(conn, now-f.began-e.Held, f.began, now)
 }
 
 // queryStart begins a statement, whose context may have a scope.
@@ -265,12 +267,9 @@ func (o *Observer) queryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQ
 		s.nested--
 		return true
 	}
-	s.end(ctx, conn, &s.query, rowsOf(data.CommandTag), data.Err)
+	s.end(ctx, conn, &s.query, data.CommandTag, data.Err)
 	return s.query.scoped
 }
-
-// rowsOf returns how many rows a statement returned or affected.
-func rowsOf(tag pgconn.CommandTag) int64 { return tag.RowsAffected() }
 
 // batchStart begins a batch. It has the name of a table if all of its statements that
 // are for one are for the same.
@@ -278,10 +277,16 @@ func (o *Observer) batchStart(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	s := o.stateOf(conn)
 	queue := data.Batch.QueuedQueries
 	e := Event{Kind: Batch, Size: len(queue), Name: Name{Operation: "batch"}}
-	tables := 0
-	for _, q := range queue {
+	tables, begins := 0, false
+	s.batch.commits = false
+	for i, q := range queue {
 		sh, _ := s.shapeOf(conn, q.SQL)
-		if sh == nil || sh.name.Table == "" {
+		if sh == nil {
+			continue
+		}
+		begins = begins || i == 0 && sh.name.is("begin")
+		s.batch.commits = s.batch.commits || sh.name.is("commit")
+		if sh.name.Table == "" {
 			continue
 		}
 		if e.Name.Table != sh.name.Table {
@@ -293,7 +298,11 @@ func (o *Observer) batchStart(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 		e.Name.Table = ""
 	}
 	s.batch.shape, s.batch.event = s.batchOf(e.Name), e
-	return s.start(ctx, conn, &s.batch, nil)
+	ctx = s.start(ctx, conn, &s.batch, nil)
+	if begins {
+		s.begin(s.batch.began)
+	}
+	return ctx
 }
 
 // unsent begins what has a shape and no text: no statement begins with it.
@@ -317,7 +326,7 @@ func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 	s := o.stateOf(conn)
 	f := &s.queued
 	f.shape, _ = s.shapeOf(conn, data.SQL)
-	f.event = Event{Kind: Queued, Node: s.node, Database: s.database, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: rowsOf(data.CommandTag)}
+	f.event = Event{Kind: Queued, Node: s.node, Database: s.database, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: data.CommandTag.RowsAffected()}
 	f.event.is(f.shape, data.SQL)
 	if o.config.Args {
 		f.event.Args = data.Args
@@ -330,12 +339,13 @@ func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 		o.after(ctx, f)
 	}
 	f.event, f.shape = Event{}, nil
+	s.followQueued(ctx, data)
 }
 
 // batchEnd ends a batch. How many rows it had is known of its statements.
 func (o *Observer) batchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
 	s := o.stateOf(conn)
-	s.end(ctx, conn, &s.batch, 0, data.Err)
+	s.end(ctx, conn, &s.batch, pgconn.CommandTag{}, data.Err)
 }
 
 // copyStart begins a COPY. Its text is that which pgx sends, but for its options.
@@ -354,7 +364,7 @@ func (o *Observer) copyStart(ctx context.Context, conn *pgx.Conn, data pgx.Trace
 // copyEnd ends a COPY.
 func (o *Observer) copyEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
 	s := o.stateOf(conn)
-	s.end(ctx, conn, &s.copy, rowsOf(data.CommandTag), data.Err)
+	s.end(ctx, conn, &s.copy, data.CommandTag, data.Err)
 }
 
 // finish records a call that has ended, and tells hooks and the slow log.

@@ -85,9 +85,19 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestFindingsOfAnObserver",
 		},
 		{
-			"a transaction that works is not idle", "spot.go",
-			"		tx.busy += took\n", "",
+			"a transaction that works is not idle", "transaction.go",
+			"	tx.busy += now - f.began - e.Held\n", "",
 			"TestFindingsOfAnObserver",
+		},
+		{
+			"a COMMIT whose answer was lost is in doubt", "transaction.go",
+			"e.Err != nil && commits && pgerr", "e.Err != nil && !commits && pgerr",
+			"TestTransactionsAreCounted",
+		},
+		{
+			"transactions of one round trip are counted", "transaction.go",
+			"	case tag == \"COMMIT\":\n		s.endedQueued(ctx, commit)\n", "",
+			"TestTransactionsAreCounted",
 		},
 		{
 			"what a statement was prepared for is forgotten", "flight.go",

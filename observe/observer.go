@@ -58,6 +58,7 @@ type Observer struct {
 	slow   *slowLog
 	spots  *spots
 	recent recently
+	txs    transactions
 }
 
 // New returns an Observer, or an *[smrt.OptionsError] if the configuration cannot

@@ -39,6 +39,8 @@ type Snapshot struct {
 	// Shapes and Others is that of all calls.
 	Others []Shape `json:"others"`
 
+	Transactions Transactions `json:"transactions"`
+
 	// Findings are places in the program that keep the database busy for nothing: loops and
 	// requests with many calls, which scopes see, and idle transactions. There are at most
 	// 256; later ones are not recorded.
@@ -55,6 +57,7 @@ func (o *Observer) Snapshot() Snapshot {
 	}
 	slices.SortFunc(snap.Shapes, byTotal)
 	slices.SortFunc(snap.Others, byTotal)
+	snap.Transactions = o.txs.snapshot()
 	snap.Findings = o.spots.all()
 	return snap
 }
@@ -78,6 +81,7 @@ func (s *shapes) list() (list []*shape, snap Snapshot) {
 func (o *Observer) Reset() {
 	o.shapes.reset()
 	o.spots.reset()
+	o.txs.reset()
 	o.recent.forget()
 }
 

@@ -7,9 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/kept"
 )
 
@@ -164,35 +161,6 @@ func (s *spots) shrink(to int) {
 			return
 		}
 		delete(s.seen, id)
-	}
-}
-
-// transaction is the one that is open on a connection.
-type transaction struct {
-	open  bool
-	began time.Duration // by traced.Now
-	busy  time.Duration // of that time, with calls
-}
-
-// Each call of a connection says when it began and ended, and the state of the protocol says
-// behind each of them whether a transaction is open. So BEGIN and COMMIT need not be known
-// by their texts, nor whose they are. A transaction that is begun and ended in one call,
-// as in a batch, was never open between calls.
-
-// follow follows a transaction over a call that has ended, which took so long of the time
-// of the connection. Rows that the program works between keep it waiting.
-func (s *state) follow(conn *pgx.Conn, took, began, now time.Duration) {
-	open := conn.PgConn().TxStatus() != handle.StatusIdle
-	switch tx := &s.tx; {
-	case open && !tx.open:
-		*tx = transaction{true, began, took}
-	case tx.open:
-		tx.busy += took
-		tx.open = open
-		all := now - tx.began
-		if idle := all - tx.busy; !open && idle >= longIdle && idle > all/2 {
-			s.observer.spots.add(spotID{idleSpot, "", s.observer.end(), 0}, all, idle)
-		}
 	}
 }
 

@@ -75,6 +75,7 @@ func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {
 	a.own(own)
 	if a.tx != nil {
 		a.conn = a.tx.Conn()
+		traced.Of(a.conn).Retries(r.retry.attempts+1, r.retry.cause)
 	}
 	if err == nil && r.stale && a.conn != nil {
 		// pgx forgets a statement that failed, but a pooler that keeps prepared statements by their texts does not.
@@ -114,7 +115,9 @@ type modal interface {
 func (r *run) beginPlain(ctx context.Context, on Beginner) (pgx.Tx, error) {
 	modes, settings := r.options.modes(), localSettings(r.options.settings())
 	if db := handle.StarterOf(on); db != nil {
-		return db.Start(ctx, handle.Begin{Modes: modes, Settings: settings, Limit: r.options.commitTimeout()})
+		return db.Start(ctx, handle.Begin{
+			Modes: modes, Settings: settings, Limit: r.options.commitTimeout(), Attempt: r.retry.attempts + 1, Cause: r.retry.cause,
+		})
 	}
 	if len(settings) > 0 {
 		modes.BeginQuery = beginText(modes, settings)

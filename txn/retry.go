@@ -37,6 +37,7 @@ type retry struct {
 	attempts int             // closures run
 	fails    int             // begins that failed since
 	took     []time.Duration // by attempts
+	cause    string          // the SQLSTATE that the last one ended with
 }
 
 func (t *retry) begin(o *Options) {
@@ -66,7 +67,7 @@ func (t *retry) givenUp(limit string, err error) error {
 func (t *retry) wait(ctx context.Context, f pgerr.Fault, err error, doubt bool) error {
 	begun := t.fails == 0 && t.attempts > 0
 	t.fails++
-	t.took = append(t.took, time.Since(t.last))
+	t.took, t.cause = append(t.took, time.Since(t.last)), pgerr.SQLState(err)
 	pause := t.pause(f, begun)
 	now := time.Now()
 	switch deadline, ok := ctx.Deadline(); {

@@ -213,6 +213,7 @@ func (t *oneTrip) send(ctx context.Context) error {
 	}
 	stop := t.watch()
 	defer stop()
+	traced.Of(t.conn).Retries(t.begins.Attempt, t.begins.Cause)
 	results := t.conn.SendBatch(ctx, &b)
 	err := t.receive(results, begins)
 	if closing := results.Close(); err == nil && !t.out.committed {

@@ -45,6 +45,11 @@
 //	smrt.callers               how many calls share the statement, if not one
 //	smrt.tx.attempt, smrt.run  from 2: of the transaction; of a statement that the pool ran again
 //
+// A transaction has a span of its own when it has ended, "transaction" of the kind internal,
+// from its beginning to its end, beside those of its statements. It has smrt.tx.outcome, which
+// is committed, rolled_back, or in_doubt if the answer to COMMIT was lost; smrt.held is the
+// time without a call, and smrt.tx.attempt is there from the second attempt on.
+//
 // Reads by key of several callers may share a statement. Its span has no parent, because
 // it belongs to none of them alone.
 //
@@ -60,10 +65,13 @@
 //	db.client.response.returned_rows  of reads by repositories
 //	smrt.client.errors                errors by db.response.status_code or error.type
 //	smrt.client.series.overflow       measurements that had no room of their own
+//	smrt.client.transaction.duration   seconds from the beginning to the end, by smrt.tx.outcome
+//	smrt.client.transaction.idle_time  seconds of that without a call
+//	smrt.client.transaction.retries    further attempts, by the db.response.status_code for which they were made
 //
-// Their labels are the system, the database, the server, and what names the call: its
-// table and operation, or its summary. The duration has besides error.type: failed,
-// cancelled or refused. So there are at most four series for each name and server. Each
+// Transactions have the labels of the server beside these. Those of calls are the system,
+// the database, the server, and what names the call: its table and operation, or its
+// summary. The duration has besides error.type: failed, cancelled or refused. So there are at most four series for each name and server. Each
 // metric has at most [MaxSeries]; what comes later is "other".
 //
 // The buckets that the metric recommends begin at 0.1 ms, because a read by key takes less than

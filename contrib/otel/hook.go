@@ -81,6 +81,10 @@ func (h *Hook) began(e *observe.Event, n name) []attribute.KeyValue {
 // After implements [observe.Hook]. It ends the span and records the call. A statement of
 // a batch has neither span nor time: what is known of it is kept for the batch.
 func (h *Hook) After(ctx context.Context, e *observe.Event) {
+	if e.Kind == observe.Transaction {
+		h.transaction(ctx, e)
+		return
+	}
 	c, _ := ctx.Value(callKey{h}).(*call)
 	if e.Kind == observe.Queued {
 		if c != nil && !c.ended {

@@ -23,6 +23,7 @@ type metrics struct {
 	returned dbconv.ClientResponseReturnedRows
 	errors   metric.Int64Counter
 	overflow metric.Int64Counter
+	tx       transactions
 
 	ofDuration, ofReturned, ofErrors series
 }
@@ -45,6 +46,9 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	all.errors, err = m.Int64Counter("smrt.client.errors", metric.WithUnit("{error}"),
 		metric.WithDescription("Calls that failed, by SQLSTATE or error.type."))
 	if err != nil {
+		return nil, err
+	}
+	if err := all.tx.make(m); err != nil {
 		return nil, err
 	}
 	all.overflow, err = m.Int64Counter("smrt.client.series.overflow", metric.WithUnit("{measurement}"),
@@ -89,6 +93,7 @@ type seriesKey struct {
 	name           name
 	node, database string
 	failed, state  string
+	outcome        string // of a transaction
 }
 
 // set returns the attributes.
@@ -100,6 +105,9 @@ func (k *seriesKey) set() attribute.Set {
 	}
 	if k.state != "" {
 		attrs = append(attrs, semconv.DBResponseStatusCode(k.state))
+	}
+	if k.outcome != "" {
+		attrs = append(attrs, attribute.String("smrt.tx.outcome", k.outcome))
 	}
 	return attribute.NewSet(attrs...)
 }

@@ -50,6 +50,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestSeriesHaveALimit",
 		},
 		{
+			"a transaction is not a call", "hook.go",
+			"	if e.Kind == observe.Transaction {\n		h.transaction(ctx, e)\n		return\n	}\n", "	if e.Kind == observe.Transaction {\n		h.transaction(ctx, e)\n	}\n",
+			"TestTransactionsAreMeasured",
+		},
+		{
 			"rows are those of reads", "name.go",
 			`case "get", "find",`, `case "create", "get", "find",`,
 			"TestMetrics",

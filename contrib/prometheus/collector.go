@@ -95,7 +95,7 @@ func New(c Config) (*Collector, error) {
 // Describe is part of [prometheus.Collector].
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	if len(c.config.Observers) > 0 {
-		for _, d := range statementDescs {
+		for _, d := range slices.Concat(statementDescs, txDescs) {
 			out <- d
 		}
 	}
@@ -128,6 +128,7 @@ func (c *Collector) statements() []prometheus.Metric {
 	var all []prometheus.Metric
 	for _, key := range slices.Sorted(maps.Keys(c.config.Observers)) {
 		snapshot := c.config.Observers[key].Snapshot()
+		all = append(all, c.transactions(key, &snapshot)...)
 		sums := map[labels]*sum{}
 		for _, shape := range snapshot.ByName() {
 			l := c.labelsOf(key, shape.Name)

@@ -59,6 +59,7 @@ func scraped(t *testing.T) map[string][]string {
 	work(t, p, 20, rand.New(rand.NewPCG(check.Seed(t), 1)))
 	_, err := p.Exec(t.Context(), "SELECT wrong")
 	check.Same(t, "fails", err != nil, true)
+	runTwice(t, p)
 	all := map[string][]string{}
 	for series := range samples(t, s.text(t)) {
 		name, rest, _ := strings.Cut(series, "{")

@@ -32,6 +32,18 @@
 // one; its statements are counted in smrt_statements_total. Those that were refused
 // have no time.
 //
+// # Metrics of transactions
+//
+// They have the label observer. Transactions that package txn did not begin are among them;
+// see [observe.Transactions].
+//
+//	smrt_tx_begun_total                   transactions that began
+//	smrt_tx_total               outcome   committed or rolled_back
+//	smrt_commit_unknown_total             COMMITs whose answer was lost
+//	smrt_tx_retries_total       sqlstate  further attempts, by what the one before ended with, or "none"
+//	smrt_tx_seconds             histogram how long they were open
+//	smrt_tx_idle_seconds_total            of that time, without a call
+//
 // # Metrics of pools
 //
 // They have the label pool, which is the key in Config.Pools. See [pool.Stats] for what

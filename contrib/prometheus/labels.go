@@ -69,15 +69,12 @@ func isLabel(s string) bool { return len(s) <= maxLength && utf8.ValidString(s) 
 // errorLabelsOf returns the labels of errors. Where there is no room left the SQLSTATE
 // is other.
 func (c *Collector) errorLabelsOf(l labels, state string) errorLabels {
-	if state == "" {
-		state = "none"
-	}
 	rest := errorLabels{l, other}
-	e := errorLabels{l, state}
+	e := errorLabels{l, stateLabel(state)}
 	if e == rest {
 		return rest
 	}
-	if !isLabel(state) || !c.errors.has(e, c.config.MaxSeries) {
+	if !c.errors.has(e, c.config.MaxSeries) {
 		c.overflow++
 		return rest
 	}

@@ -56,15 +56,36 @@ type sum struct {
 	reruns   uint64
 	parts    [4]time.Duration
 	errors   map[string]uint64
-
-	total   time.Duration // of the calls in the histograms
-	count   uint64
-	classic []uint64      // how many calls are in each of bounds, and not in one before it
-	native  map[int]int64 // by the index of a bucket
+	times    times
 }
 
 func newSum(since time.Time) *sum {
-	return &sum{since: since, errors: map[string]uint64{}, classic: make([]uint64, len(bounds)+1), native: map[int]int64{}}
+	return &sum{since: since, errors: map[string]uint64{}, times: newTimes()}
+}
+
+// times are the histograms of some times.
+type times struct {
+	total   time.Duration
+	count   uint64
+	classic []uint64      // how many are in each of bounds, and not in one before it
+	native  map[int]int64 // by the index of a bucket
+}
+
+func newTimes() times {
+	return times{classic: make([]uint64, len(bounds)+1), native: map[int]int64{}}
+}
+
+// add adds what an observer has counted, and the sum of it.
+func (t *times) add(h observe.Histogram, total time.Duration) {
+	t.total += total
+	for upper, n := range h.All() {
+		t.count += n
+		// A bucket of the observer is in that which has all of it. So a call that took up to an
+		// eighth less than a bound may be in the next bucket, and none in the one before its own.
+		i, _ := slices.BinarySearch(bounds, upper)
+		t.classic[i] += n
+		t.native[nativeBucket(upper)] += int64(n)
+	}
 }
 
 // add adds the calls of a name.
@@ -83,15 +104,7 @@ func (s *sum) add(shape *observe.Shape) {
 	for state, n := range shape.Errors {
 		s.errors[state] += n
 	}
-	s.total += st.Total()
-	for upper, n := range shape.Times.All() {
-		s.count += n
-		// A bucket of the observer is in that which has all of it. So a call that took up to an
-		// eighth less than a bound may be in the next bucket, and none in the one before its own.
-		i, _ := slices.BinarySearch(bounds, upper)
-		s.classic[i] += n
-		s.native[nativeBucket(upper)] += int64(n)
-	}
+	s.times.add(shape.Times, st.Total())
 }
 
 // nativeSchema makes eight buckets of each doubling, as an observer has, but at other bounds.
@@ -107,7 +120,7 @@ func (s *sum) metrics(l labels, native bool) []prometheus.Metric {
 	values := l.values()
 	with := func(value string) []string { return append(slices.Clone(values), value) }
 	all := []prometheus.Metric{
-		s.histogram(values, native),
+		s.times.histogram(secondsDesc, s.since, native, values),
 		counter(rowsDesc, s.since, float64(s.rows), values...),
 		counter(sharedDesc, s.since, float64(s.shared), values...),
 		counter(rerunsDesc, s.since, float64(s.reruns), values...),
@@ -122,20 +135,20 @@ func (s *sum) metrics(l labels, native bool) []prometheus.Metric {
 }
 
 // histogram returns the classic histogram, and the native one with it.
-func (s *sum) histogram(values []string, native bool) prometheus.Metric {
+func (t *times) histogram(d *prometheus.Desc, since time.Time, native bool, values []string) prometheus.Metric {
 	buckets, below := map[float64]uint64{}, uint64(0)
 	for i, bound := range bounds {
-		below += s.classic[i]
+		below += t.classic[i]
 		buckets[bound.Seconds()] = below
 	}
-	seconds := s.total.Seconds()
-	classic := prometheus.MustNewConstHistogramWithCreatedTimestamp(secondsDesc, s.count, seconds, buckets, s.since, values...)
+	seconds := t.total.Seconds()
+	classic := prometheus.MustNewConstHistogramWithCreatedTimestamp(d, t.count, seconds, buckets, since, values...)
 	if !native {
 		return classic
 	}
-	more, err := prometheus.NewConstNativeHistogram(secondsDesc, s.count, seconds, s.native, nil, 0, nativeSchema, 0, s.since, values...)
+	more, err := prometheus.NewConstNativeHistogram(d, t.count, seconds, t.native, nil, 0, nativeSchema, 0, since, values...)
 	if err != nil {
-		return prometheus.NewInvalidMetric(secondsDesc, err)
+		return prometheus.NewInvalidMetric(d, err)
 	}
 	return both{classic, more}
 }

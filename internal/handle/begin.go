@@ -18,6 +18,8 @@ type Begin struct {
 	Modes    pgx.TxOptions
 	Settings []string      // SET LOCAL statements, which follow BEGIN
 	Limit    time.Duration // of COMMIT and ROLLBACK
+	Attempt  int           // which it is, from 1
+	Cause    string        // the SQLSTATE that the attempt before ended with
 }
 
 // StarterOf returns the Starter that db is, or nil.

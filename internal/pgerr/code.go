@@ -21,6 +21,9 @@ func code(err error) string {
 	return ""
 }
 
+// SQLState is code for what tells it to others.
+func SQLState(err error) string { return code(err) }
+
 // class returns the first two characters of the SQLSTATE of err.
 func class(err error) string {
 	c := code(err)

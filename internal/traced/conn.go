@@ -23,6 +23,10 @@ type Conn struct {
 	Took     int64         // how many of its rows the program has read; -1: that is not known
 	Widths   Widths        // of its columns
 
+	// Of the transaction, if it is a further attempt. The observer clears them when it ends.
+	Attempt int    // from 2
+	Cause   string // the SQLSTATE that the attempt before ended with
+
 	// What the first row takes to decode: as the observer knows it, so that it need not
 	// be measured, or 0; and as it was measured, or 0.
 	FirstKnown, First time.Duration
@@ -85,6 +89,14 @@ func (c *Conn) Shares(callers int) {
 func (c *Conn) Rerun(times int) {
 	if c != nil {
 		c.Again = times
+	}
+}
+
+// Retries says which attempt the transaction is that has begun, or is about to, and the
+// SQLSTATE for which it is made.
+func (c *Conn) Retries(attempt int, cause string) {
+	if c != nil && attempt > 1 {
+		c.Attempt, c.Cause = attempt, cause
 	}
 }
 
