@@ -377,9 +377,6 @@ func (b *Bound) pageNumber(ctx context.Context, s *plan.Spec, number, size int) 
 	return &OffsetPage{Items: items, Number: number, Size: size, Total: total}, nil
 }
 
-// maxPageNumber is the last page that may be asked for by its number.
-const maxPageNumber = 1_000_000
-
 // numbered prepares a page that is known by its number, and counts all rows.
 func (b *Bound) numbered(ctx context.Context, s *plan.Spec, number, size int) (*plan.Spec, int64, error) {
 	s = s.OrEmpty()
