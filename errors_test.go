@@ -46,6 +46,21 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrNoTenant},
 		`table "tickets", tenant column "tenant_id": there is no tenant in the context: set one with smrt.WithTenant where the request begins`,
 	},
+	"row security": {
+		&smrt.RowSecurityError{Table: "tickets", Reason: "no such row", Err: pgError},
+		[]error{smrt.ErrRowSecurity, pgError},
+		`row security of table "tickets": no such row`,
+	},
+	"row security without a table": {
+		&smrt.RowSecurityError{Reason: "no such row"},
+		[]error{smrt.ErrRowSecurity},
+		`row security: no such row`,
+	},
+	"a role that is not held": {
+		&smrt.RowSecurityError{Role: "postgres", Reason: "it is a superuser"},
+		[]error{smrt.ErrRowSecurity},
+		`row security does not hold role "postgres": it is a superuser`,
+	},
 	"limit": {
 		&smrt.LimitError{Limit: "MaxLimit", Max: 10, Actual: 11, Way: "set a Limit", Err: smrt.ErrRowLimit},
 		[]error{smrt.ErrRowLimit, smrt.ErrLimit},

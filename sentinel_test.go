@@ -35,7 +35,8 @@ var sentinels = map[error]struct {
 	smrt.ErrTooManyRows: {name: "ErrTooManyRows", also: pgx.ErrTooManyRows},
 	smrt.ErrStale:       {name: "ErrStale"}, smrt.ErrUnboundedWrite: {name: "ErrUnboundedWrite"}, smrt.ErrReadOnly: {name: "ErrReadOnly"},
 	smrt.ErrNoTenant: {name: "ErrNoTenant"}, smrt.ErrTenantMismatch: {name: "ErrTenantMismatch"},
-	smrt.ErrNoKey: {name: "ErrNoKey"}, smrt.ErrNilContext: {name: "ErrNilContext"}, smrt.ErrDuplicateInBatch: {name: "ErrDuplicateInBatch"},
+	smrt.ErrRowSecurity: {name: "ErrRowSecurity"},
+	smrt.ErrNoKey:       {name: "ErrNoKey"}, smrt.ErrNilContext: {name: "ErrNilContext"}, smrt.ErrDuplicateInBatch: {name: "ErrDuplicateInBatch"},
 	smrt.ErrBadQuery: {name: "ErrBadQuery"}, smrt.ErrBadPage: {name: "ErrBadPage"}, smrt.ErrBadCursor: {name: "ErrBadCursor"},
 
 	smrt.ErrCommitUnknown: {name: "ErrCommitUnknown"}, smrt.ErrAlreadyApplied: {name: "ErrAlreadyApplied"},

@@ -42,7 +42,7 @@ func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) er
 	called := false
 	below, limits := limit.Below(pool)
 	return handle.Read(ctx, below, func(on smrt.DB, _ int) (final bool, err error) {
-		err = hold(ctx, on.(smrt.Pool), func(db smrt.DB) error {
+		err = hold(ctx, on, func(db smrt.DB) error {
 			called = true
 			return fn(limit.On(db, limits))
 		})
@@ -50,9 +50,20 @@ func Snapshot(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) er
 	})
 }
 
-// hold runs fn on a snapshot of the database that pool leads to.
-func hold(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err error) {
+// hold runs fn on a snapshot of the database that db leads to.
+func hold(ctx context.Context, db smrt.DB, fn func(db smrt.DB) error) (err error) {
+	on, opens, err := handle.Openly(ctx, db)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	pool, ok := on.(smrt.Pool)
+	if !ok {
+		return &smrt.OptionsError{Option: "pool", Reason: fmt.Sprintf("leads to a %T, which lends no connections", on)}
+	}
 	s := &snapshot{pool: pool, free: make(chan *pgxpool.Conn, MaxParallel), lost: make(chan struct{})}
+	if s.opens = opens; opens.SQL != "" {
+		s.tenant = smrt.TenantOf(ctx)
+	}
 	defer func() {
 		err = errors.Join(err, s.end(ctx))
 	}()
@@ -61,7 +72,7 @@ func hold(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err e
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.conns, s.live = append(s.conns, conn), 1
-	if s.id, err = export(ctx, conn); err != nil {
+	if s.id, err = s.export(ctx, conn); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.free <- conn
@@ -72,27 +83,31 @@ func hold(ctx context.Context, pool smrt.Pool, fn func(db smrt.DB) error) (err e
 const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 // export begins a transaction and exports its snapshot, in one round trip.
-func export(ctx context.Context, conn *pgxpool.Conn) (id string, err error) {
+func (s *snapshot) export(ctx context.Context, conn *pgxpool.Conn) (id string, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(begin)
+	s.opens.Queue(batch)
 	batch.Queue("SELECT pg_export_snapshot()").QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
 	return id, conn.SendBatch(ctx, batch).Close()
 }
 
 // join begins a transaction on an exported snapshot, in one round trip.
-func join(ctx context.Context, conn *pgxpool.Conn, id string) error {
+func (s *snapshot) join(ctx context.Context, conn *pgxpool.Conn) error {
 	batch := &pgx.Batch{}
 	batch.Queue(begin)
 	// The statement takes no parameter. The name is the server's own, of digits, letters and dashes.
-	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")
+	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(s.id, "'", "''") + "'")
+	s.opens.Queue(batch) // a snapshot must be set before anything is run
 	return conn.SendBatch(ctx, batch).Close()
 }
 
 // snapshot is the handle of [Snapshot].
 type snapshot struct {
-	pool smrt.Pool
-	id   string
-	free chan *pgxpool.Conn
+	pool   smrt.Pool
+	opens  handle.Opening
+	tenant smrt.Tenant // that opens tells the server of
+	id     string
+	free   chan *pgxpool.Conn
 
 	lost chan struct{} // closed when no connection is left
 
@@ -134,6 +149,9 @@ func patienceWith(pool smrt.Pool) time.Duration {
 func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
+	}
+	if s.opens.SQL != "" && smrt.TenantOf(ctx).ID != s.tenant.ID {
+		return nil, smrt.ErrTenantMismatch
 	}
 	select {
 	case conn := <-s.free:
@@ -184,7 +202,7 @@ func (s *snapshot) another(ctx context.Context) (*pgxpool.Conn, error) {
 	conn, err := s.pool.Acquire(brief)
 	cancel()
 	if err == nil {
-		if err = join(ctx, conn, s.id); err != nil {
+		if err = s.join(ctx, conn); err != nil {
 			conn.Release() // the pool drops it if it is in a transaction
 		}
 	}

@@ -65,7 +65,7 @@ func (t *owned) LargeObjects() pgx.LargeObjects {
 // wanted that is a connection, and own what is to stand for the transaction on
 // it; but a handle that lends none may begin transactions that tell by themselves.
 func (r *run) beginOn(ctx context.Context) (db Beginner, own *owned, err error) {
-	if !r.wantsPosition {
+	if !r.wantsPosition || handle.OpenerOf(r.db) != nil { // which lends no connection
 		return r.db, nil, nil
 	}
 	switch db := r.db.(type) {

@@ -164,7 +164,11 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 	}
 	db = root(db)
 	alone := handle.Check(ctx, db) == nil
-	switch h := db.(type) {
+	on, opens, err := handle.Openly(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	switch h := on.(type) {
 	case pgx.Tx:
 		alone = false
 	case smrt.Pool:
@@ -192,6 +196,9 @@ func (u *work) plan(ctx context.Context, db smrt.DB, options []txn.Options) ([]S
 			begin += " isolation level " + string(options[0].Isolation)
 		}
 		out = append(out, Statement{SQL: begin})
+		if opens.SQL != "" {
+			out = append(out, Statement{SQL: opens.SQL, Args: opens.Args})
+		}
 	}
 	if !part.idle() {
 		p, err := part.prepare(ctx, db)

@@ -85,8 +85,9 @@ type oneTrip struct {
 	ctx    context.Context // of the attempt
 
 	conn  *pgx.Conn
-	give  func() // returns conn to where it came from
-	begun bool   // with a key, BEGIN and the key are sent first
+	give  func()         // returns conn to where it came from
+	opens handle.Opening // follows BEGIN
+	begun bool           // with a key, BEGIN and the key are sent first
 	out   outcome
 
 	took  time.Duration // of the round trip that failed
@@ -110,8 +111,12 @@ func (t *oneTrip) take(ctx context.Context) error {
 	if t.conn != nil {
 		return nil
 	}
-	t.give = func() {}
-	switch db := t.db.(type) {
+	on, opens, err := handle.Openly(ctx, t.db)
+	if err != nil {
+		return err
+	}
+	t.opens, t.give = opens, func() {}
+	switch db := on.(type) {
 	case smrt.Pool:
 		c, err := db.Acquire(ctx)
 		if err != nil {
@@ -168,6 +173,7 @@ func (t *oneTrip) begin(b *pgx.Batch) (statements int) {
 	for _, sql := range t.begins.Settings {
 		b.Queue(sql)
 	}
+	t.opens.Queue(b)
 	return b.Len()
 }
 

@@ -32,6 +32,7 @@ func Beside(ctx context.Context, ask func(ctx context.Context, db smrt.DB)) bool
 
 // hasRoom reports whether p may have a connection to lend.
 func hasRoom(p any) bool {
+	p = kin(p)
 	if below, ok := p.(interface{ Pgx() *pgxpool.Pool }); ok {
 		p = below.Pgx()
 	}

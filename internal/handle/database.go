@@ -19,7 +19,7 @@ import (
 // The name is empty if db says nothing and cannot be recognised. Then nothing
 // that was learnt on it may be kept.
 func Database(db any) string {
-	switch db := Root(db).(type) {
+	switch db := kin(Root(db)).(type) {
 	case *pgx.Conn:
 		return databaseOf(db)
 	case interface{ Conn() *pgx.Conn }: // a transaction, or a connection of a pool

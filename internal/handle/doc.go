@@ -16,6 +16,7 @@
 //	Concurrent    goroutines may share it             preload's snapshot
 //	Unordered     rows of a write come back anyhow    an engine with several nodes
 //	Starter       it begins transactions its own way  unit's
+//	Opener        its transactions begin with a statement of its own rowsecurity
 //	Resetter      it can forget its connections       pgxpool.Pool, pool.Pool, unit's
 //	Traits        it says the above in another value  readreplica's router and reader
 //

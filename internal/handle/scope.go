@@ -69,7 +69,7 @@ func Check(ctx context.Context, db smrt.DB) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if v := reflect.ValueOf(db); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+	if IsNil(db) {
 		return errNilHandle
 	}
 	if s := ScopeOf(ctx); s != nil && s.Find(db) != nil {
@@ -86,6 +86,12 @@ func Check(ctx context.Context, db smrt.DB) error {
 		return smrt.ErrTxConcurrentUse
 	}
 	return nil
+}
+
+// IsNil reports whether db is nil, or a nil pointer in an interface.
+func IsNil(db any) bool {
+	v := reflect.ValueOf(db)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // errNilHandle refuses a nil handle, and a nil pointer in an interface, which is

@@ -135,18 +135,16 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		c.End(&err)
 		return pgx.FailedBatchResults(b, err)
 	}
-	own := &ownResults{call: c}
 	out := *b
 	out.QueuedQueries = make([]*pgx.QueuedQuery, len(b.QueuedQueries))
 	for i, q := range b.QueuedQueries {
 		counted := *q
 		if fn := q.Fn; fn != nil {
-			counted.Fn = func(pgx.BatchResults) error { return fn(own) }
+			counted.Fn = func(in pgx.BatchResults) error { return fn(&ownResults{in, c}) } // in, and not what is around it: that is being closed
 		}
 		out.QueuedQueries[i] = &counted
 	}
-	own.BatchResults = d.db.SendBatch(ctx, &out)
-	return own
+	return &ownResults{d.db.SendBatch(ctx, &out), c}
 }
 
 // CopyFrom loads rows with COPY.

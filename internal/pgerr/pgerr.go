@@ -211,6 +211,9 @@ func server(op Op, table string, err error, pg *pgconn.PgError) error {
 	if IsPooler(pg) {
 		return Pooler(pg)
 	}
+	if refused := policy(table, pg); refused != nil {
+		return refused
+	}
 	switch {
 	case raised(pg):
 		return &hidden{text: "a function or trigger of the database raised an error (SQLSTATE " + pg.Code + ")", err: pg}

@@ -1,0 +1,117 @@
+package rowsecurity
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/traced"
+)
+
+// Options say how the server is told the tenant.
+type Options struct {
+	// Setting is the parameter that the policies read, such as "app.tenant". It must
+	// have a dot: PostgreSQL keeps names without one for itself.
+	Setting string
+}
+
+var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
+
+// DB is a pool on which every statement runs with the tenant of its context as a
+// setting of its transaction. It goes wherever the pool goes. It is safe for concurrent
+// use.
+//
+// Under a context without a tenant its methods return smrt.ErrNoTenant, and under that
+// of smrt.AllTenants a *[smrt.RowSecurityError]; nothing is sent then.
+type DB struct {
+	pool    smrt.Pool
+	begin   beginner
+	set     string // the statement that makes the setting
+	checked atomic.Bool
+}
+
+var _ smrt.Pool = (*DB)(nil)
+
+// beginner is what a pool must be able to do besides. What it begins is wrapped, so that
+// each call in it is compared with the tenant.
+type beginner interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// Bind returns a handle on which the policies of PostgreSQL's row security know the
+// tenant of the context:
+//
+//	db, err := rowsecurity.Bind(pool, rowsecurity.Options{Setting: "app.tenant"})
+//
+// The handle is made of a pool, a *pgxpool.Pool or a *pool.Pool. Limits go around it:
+// guard.On(db, limits). The error, smrt.ErrBadOptions, is about the arguments; nothing
+// is sent. The role of the pool is looked at by [DB.Check].
+func Bind(pool smrt.Pool, o Options) (*DB, error) {
+	begin, _ := pool.(beginner)
+	switch {
+	case !settingName.MatchString(o.Setting):
+		return nil, &smrt.OptionsError{Option: "Setting", Reason: fmt.Sprintf(
+			"is %q: it must be a name with a dot, such as app.tenant, of ASCII letters, digits and underscores", o.Setting)}
+	case handle.IsNil(pool):
+		return nil, &smrt.OptionsError{Option: "pool", Reason: "must not be nil: look at the error of whatever opened it"}
+	case handle.Root(pool) != any(pool) || handle.OpenerOf(pool) != nil:
+		return nil, &smrt.OptionsError{Option: "pool", Reason: fmt.Sprintf(
+			"is a %T, which stands for another handle: bind the pool, and put other handles around what Bind returns", pool)}
+	case begin == nil || handle.RouterOf(pool) != nil:
+		return nil, &smrt.OptionsError{Option: "pool", Reason: fmt.Sprintf("is a %T: it must be a *pgxpool.Pool or a *pool.Pool", pool)}
+	}
+	return &DB{pool: pool, begin: begin, set: "SELECT pg_catalog.set_config('" + o.Setting + "', $1, true)"}, nil
+}
+
+// Acquire returns smrt.ErrBadOptions: what is sent on a connection would be without
+// the tenant. Begin a transaction instead.
+func (d *DB) Acquire(context.Context) (*pgxpool.Conn, error) {
+	return nil, &smrt.OptionsError{Option: "db", Reason: "is bound to row security, and lends no connections, " +
+		"on which the server would not know the tenant: begin a transaction, or use the pool that was bound"}
+}
+
+// Traits is for the other packages of smrt.
+func (d *DB) Traits() any { return traits{d} }
+
+// traits are what the handle says to engines. It stands for no other handle: they would
+// send on that.
+type traits struct{ d *DB }
+
+// Kin returns the pool: what is sent on it during a transaction goes past that.
+func (t traits) Kin() any { return t.d.pool }
+
+// Reset lets the pool forget its connections.
+func (t traits) Reset() { handle.Reset(t.d.pool) }
+
+// Sharing reports that statements are shared by callers of one tenant only.
+func (t traits) Sharing() (all bool, caller func(context.Context) any) {
+	return false, func(ctx context.Context) any { return smrt.TenantOf(ctx).ID }
+}
+
+// Opening returns the pool, and the setting.
+func (t traits) Opening(ctx context.Context) (smrt.Pool, handle.Opening, error) {
+	tenant, err := t.d.enter(ctx)
+	if err != nil {
+		return nil, handle.Opening{}, err
+	}
+	return t.d.pool, t.d.opening(tenant), nil
+}
+
+func (d *DB) opening(tenant string) handle.Opening {
+	return handle.Opening{SQL: traced.Pass(d.set, "", "settings"), Args: []any{tenant}}
+}
+
+// enter returns the tenant of ctx, as the setting has it. The first time it looks at
+// the role.
+func (d *DB) enter(ctx context.Context) (tenant string, err error) {
+	if tenant, err = tenantOf(ctx); err != nil || d.checked.Load() {
+		return tenant, err
+	}
+	return tenant, d.Check(ctx)
+}

@@ -1,0 +1,68 @@
+package rowsecurity_test
+
+import (
+	"testing"
+
+	"github.com/smrt-go/smrt/internal/check"
+)
+
+// TestRulesAreGuarded breaks rules on purpose, and expects a test to notice.
+func TestRulesAreGuarded(t *testing.T) {
+	check.Guarded(t, []check.Mutant{
+		{
+			"the setting ends with the transaction", "bind.go",
+			`"', $1, true)"`, `"', $1, false)"`,
+			"TestRandomCallsOfTwoTenantsByPolicy",
+		},
+		{
+			"a statement in a transaction is of its tenant", "tx.go",
+			"case tenant != t.tenant:", "case false && tenant != t.tenant:",
+			"TestTransactionsOfATenantOnABoundHandle",
+		},
+		{
+			"savepoints are of the tenant", "tx.go",
+			"return &tx{inner, t.db, t.tenant}, nil", "return inner, nil",
+			"TestTransactionsOfATenantOnABoundHandle",
+		},
+		{
+			"the transaction of a batch is of the tenant", "rows.go",
+			"return &tx{inner, r.db, r.tenant}", "return inner",
+			"TestTransactionsOfATenantOnABoundHandle",
+		},
+		{
+			"the setting follows BEGIN", "handle.go",
+			"at = 1", "at = 0",
+			"TestTransactionsOfATenantOnABoundHandle",
+		},
+		{
+			"the role is looked at", "bind.go",
+			"err != nil || d.checked.Load()", "err != nil || true || d.checked.Load()",
+			"TestRolesAreChecked",
+		},
+		{
+			"all tenants are not one", "tenant.go",
+			"case t.All:", "case false && t.All:",
+			"TestNoTenantOnABoundHandle",
+		},
+		{
+			"a snapshot tells the tenant", "../preload/snapshot.go",
+			"s.opens.Queue(batch)\n	batch.Queue(\"SELECT pg_export", "batch.Queue(\"SELECT pg_export",
+			"TestRandomCallsOfTwoTenantsByPolicy",
+		},
+		{
+			"a snapshot is of one tenant", "../preload/snapshot.go",
+			"smrt.TenantOf(ctx).ID != s.tenant.ID", "false",
+			"TestTransactionsOfATenantOnABoundHandle",
+		},
+		{
+			"a unit tells the tenant", "../unit/tx.go",
+			"	t.opens.Queue(b)\n", "",
+			"TestOneRoundTrip",
+		},
+		{
+			"a row that policies refuse has a type", "../internal/pgerr/rowsecurity.go",
+			`pg.Code == "42501" && pg.Routine == withCheck`, `pg.Code == "42501" && pg.Routine == "" && withCheck != ""`,
+			"TestPolicyErrors",
+		},
+	})
+}

@@ -1,0 +1,130 @@
+package rowsecurity
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// rows are the rows of a statement. Closing them ends what was sent around it: the
+// results of a batch, or a transaction. A reader may close them, read them to the end,
+// or meet an error in a row; each gives the connection back.
+type rows struct {
+	pgx.Rows
+	ctx context.Context   // of the statement, until it has ended
+	end func(error) error // nil: nothing was, or it has ended. It is given the error of the rows
+	err error             // of the end
+}
+
+// Next goes to the next row. At the end it closes the rows.
+func (r *rows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Close reads what is left, and gives the connection back.
+func (r *rows) Close() {
+	r.Rows.Close()
+	if end := r.end; end != nil {
+		r.end = nil
+		err := r.Rows.Err()
+		if r.err = end(err); err != nil {
+			r.err = err
+		}
+		r.err = pgerr.Canceled(r.ctx.Err(), r.err)
+		r.ctx = nil
+	}
+}
+
+// Err is the error that ended the rows.
+func (r *rows) Err() error {
+	if r.err != nil {
+		return pgerr.Policy(r.err)
+	}
+	return pgerr.Policy(r.Rows.Err())
+}
+
+// Scan reads the row. An error closes the rows.
+func (r *rows) Scan(dst ...any) error {
+	err := r.Rows.Scan(dst...)
+	if err != nil {
+		r.Close()
+	}
+	return err
+}
+
+// Values decodes the row. An error closes the rows.
+func (r *rows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		r.Close()
+	}
+	return values, err
+}
+
+// results are those of a batch, without that of the setting, which no caller has asked
+// for. Callbacks are called by pgx with results of its own; the setting has none.
+type results struct {
+	pgx.BatchResults
+	ctx    context.Context
+	db     *DB
+	tenant string
+	before int   // results before that of the setting; -1: it was read
+	failed error // the setting
+}
+
+// skip reads the result of the setting if it comes next.
+func (r *results) skip() error {
+	if r.before == 0 {
+		_, r.failed = r.BatchResults.Exec()
+	}
+	r.before--
+	return r.failed
+}
+
+// Exec reads the next result.
+func (r *results) Exec() (pgconn.CommandTag, error) {
+	if err := r.skip(); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	tag, err := r.BatchResults.Exec()
+	return tag, pgerr.Policy(err)
+}
+
+// Query reads the next result.
+func (r *results) Query() (pgx.Rows, error) {
+	if err := r.skip(); err != nil {
+		return r.BatchResults.Query() // which has the same error
+	}
+	inner, err := r.BatchResults.Query()
+	if err != nil {
+		return inner, err
+	}
+	return &rows{Rows: inner}, nil
+}
+
+// QueryRow reads the first row of the next result.
+func (r *results) QueryRow() pgx.Row {
+	_ = r.skip()
+	return r.BatchResults.QueryRow()
+}
+
+// Close reads what is left, and gives the connection back.
+func (r *results) Close() error {
+	return pgerr.Policy(pgerr.Canceled(r.ctx.Err(), r.BatchResults.Close()))
+}
+
+// Tx is the transaction that the batch began, or nil.
+func (r *results) Tx() pgx.Tx {
+	inner := r.BatchResults.Tx()
+	if inner == nil {
+		return nil
+	}
+	return &tx{inner, r.db, r.tenant}
+}

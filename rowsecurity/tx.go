@@ -1,0 +1,133 @@
+package rowsecurity
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
+)
+
+// tx is a transaction of one tenant. The setting was made behind BEGIN, before any
+// savepoint, so that no rollback to one takes it back.
+type tx struct {
+	pgx.Tx
+	db     *DB
+	tenant string
+}
+
+// check refuses the context of another tenant.
+func (t *tx) check(ctx context.Context) error {
+	switch tenant, err := tenantOf(ctx); {
+	case err != nil:
+		return err
+	case tenant != t.tenant:
+		return smrt.ErrTenantMismatch
+	}
+	return nil
+}
+
+// Exec runs a statement.
+func (t *tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if err := t.check(ctx); err != nil {
+		return tag, err
+	}
+	tag, err = t.Tx.Exec(ctx, sql, args...)
+	return tag, pgerr.Policy(err)
+}
+
+// Query runs a query.
+func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := t.check(ctx); err != nil {
+		return handle.FailedRows(err), err
+	}
+	inner, err := t.Tx.Query(ctx, sql, args...)
+	if err != nil {
+		err = pgerr.Policy(err)
+		return handle.FailedRows(err), err
+	}
+	return &rows{Rows: inner}, nil
+}
+
+// QueryRow runs a query whose first row is wanted.
+func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return handle.FirstRow(t.Query(ctx, sql, args...))
+}
+
+// SendBatch sends several statements.
+func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := t.check(ctx); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return t.Tx.SendBatch(ctx, b)
+}
+
+// CopyFrom loads rows with COPY.
+func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	if err := t.check(ctx); err != nil {
+		return 0, err
+	}
+	n, err := t.Tx.CopyFrom(ctx, table, columns, src)
+	return n, pgerr.Policy(err)
+}
+
+// Begin makes a savepoint.
+func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
+	if err := t.check(ctx); err != nil {
+		return nil, err
+	}
+	inner, err := t.Tx.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tx{inner, t.db, t.tenant}, nil
+}
+
+// endTimeout is how long ending a transaction may take when the call that it belongs to
+// was given up.
+const endTimeout = 5 * time.Second
+
+// abandon rolls back.
+func (t *tx) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	_ = t.Rollback(ctx) // if it fails the pool drops the connection
+}
+
+// inTx runs fn in a transaction of its own.
+func (d *DB) inTx(ctx context.Context, fn func(*tx) error) error {
+	t, err := d.beginTx(ctx, pgx.TxOptions{}, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(t); err != nil {
+		t.abandon(ctx)
+		return err
+	}
+	return t.Commit(ctx)
+}
+
+// queryInTx runs a query in a transaction of its own, which ends with its rows.
+func (d *DB) queryInTx(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	t, err := d.beginTx(ctx, pgx.TxOptions{}, nil)
+	if err != nil {
+		return handle.FailedRows(err), err
+	}
+	inner, err := t.Tx.Query(ctx, sql, args...)
+	if err != nil {
+		t.abandon(ctx)
+		err = pgerr.Policy(err)
+		return handle.FailedRows(err), err
+	}
+	return &rows{Rows: inner, ctx: ctx, end: func(err error) error {
+		if err != nil {
+			t.abandon(ctx)
+			return nil
+		}
+		return t.Commit(ctx)
+	}}, nil
+}
