@@ -105,7 +105,8 @@ func (e *TokenError) Unwrap() error { return ErrBadToken }
 // PoolExhaustedError reports that all connections of a pool were in use for too
 // long. errors.Is(err, ErrPoolExhausted).
 type PoolExhaustedError struct {
-	Reason string        // "timeout": AcquireTimeout is over; "overload": see QueueTarget of pool.Config
+	Reason string        // "timeout": AcquireTimeout is over; "overload": see QueueTarget of pool.Config; "class": see Classes there
+	Class  string        // whose connections InUse and Max are, of the reason class
 	Waited time.Duration // how long the call waited
 	InUse  int32         // connections lent or being opened
 	Max    int32         // most that there may be
@@ -116,6 +117,9 @@ func (e *PoolExhaustedError) Error() string {
 	why, hint := "", "hold connections for less time, or raise MaxConns"
 	if e.Reason == "overload" {
 		why, hint = ": the pool is overloaded", "do not try again at once, and send less, or raise MaxConns if the server has room"
+	}
+	if e.Reason == "class" {
+		why, hint = fmt.Sprintf(": class %q", e.Class), "run fewer of them at a time, or raise its number in Classes"
 	}
 	return fmt.Sprintf("%v%s: %d of %d connections in use, waited %v: %s",
 		ErrPoolExhausted, why, e.InUse, e.Max, e.Waited.Round(time.Millisecond), hint)

@@ -251,6 +251,11 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrPoolExhausted},
 		"no connection became free in time: the pool is overloaded: 4 of 4 connections in use, waited 10ms: do not try again at once, and send less, or raise MaxConns if the server has room",
 	},
+	"pool, class": {
+		&smrt.PoolExhaustedError{Reason: "class", Class: "report", Waited: time.Second, InUse: 2, Max: 2},
+		[]error{smrt.ErrPoolExhausted},
+		"no connection became free in time: class \"report\": 2 of 2 connections in use, waited 1s: run fewer of them at a time, or raise its number in Classes",
+	},
 	"connect": {
 		&smrt.ConnectTimeoutError{Waited: time.Second, Opening: 2, Err: errCause},
 		[]error{smrt.ErrConnectTimeout, errCause},

@@ -30,6 +30,26 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if p.closing.Load() {
 		return nil, smrt.ErrPoolClosed
 	}
+	if len(p.classes) == 0 {
+		return p.acquire(ctx)
+	}
+	place, err := p.place(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := p.acquire(ctx)
+	switch {
+	case place == nil:
+	case err != nil:
+		place.giveBack()
+	default:
+		place.hold(conn.Conn())
+	}
+	return conn, err
+}
+
+// acquire is Acquire without classes.
+func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	w := p.patience(ctx)
 	conn, err := p.pool.Acquire(w)
 	waited, refused := p.end(w, err == nil)

@@ -47,6 +47,13 @@ type Config struct {
 	// and than opening a connection takes. Default: 20 times QueueTarget.
 	QueueInterval time.Duration
 
+	// Classes bound how many connections calls of a kind have at the same time, so
+	// that reports, say, leave room for requests: {"report": 2}. [WithClass] says of
+	// which class a call is. A call waits until there is room in its class, for
+	// AcquireTimeout, before it waits for a connection. Each number is from 1 to
+	// MaxConns. Default: none.
+	Classes map[string]int
+
 	// ConnectTimeout is how long opening a connection may take. Default: 3 s,
 	// in Test 5 s, in Serverless 10 s.
 	ConnectTimeout time.Duration

@@ -111,6 +111,8 @@ func TestBadSettings(t *testing.T) {
 		{option: "QueueTarget", cfg: pool.Config{URL: nowhere, QueueTarget: 60 * time.Millisecond, AcquireTimeout: 100 * time.Millisecond}},
 		{option: "QueueInterval", cfg: pool.Config{URL: nowhere, QueueInterval: time.Second}},
 		{option: "QueueInterval", cfg: pool.Config{URL: nowhere, QueueTarget: 5 * time.Millisecond, QueueInterval: time.Millisecond}},
+		{option: "Classes", cfg: pool.Config{URL: nowhere, MaxConns: 3, Classes: map[string]int{"report": 4}}},
+		{option: "Classes", cfg: pool.Config{URL: nowhere, Classes: map[string]int{"report": 0}}},
 		{option: "PingTimeout", cfg: pool.Config{URL: nowhere, PingTimeout: time.Nanosecond}},
 		{option: "ConnectTimeout", cfg: pool.Config{URL: nowhere, ConnectTimeout: -1}},
 		{option: "Profile", cfg: pool.Config{URL: nowhere, Profile: "prod"}},

@@ -51,6 +51,7 @@ type connState struct {
 	hears bool // notifications
 	seen  map[string]verdict
 	told  *traced.Conn // of a time that the borrower waited; nil: none
+	place atomic.Pointer[classPlace]
 
 	request   atomic.Pointer[request] // the last one to cancel, unless its end was seen
 	cancelled atomic.Int64            // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
@@ -324,6 +325,9 @@ func (*tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndDa
 func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	conn := data.Conn
 	s := stateOf(conn.PgConn())
+	if s != nil {
+		defer s.leaveClass()
+	}
 	if s != nil && s.told != nil {
 		s.told.Waited, s.told = 0, nil
 	}

@@ -113,6 +113,7 @@ func (g *gate) leave() { <-g.slots }
 type wire struct {
 	net.Conn
 	gate *gate
+	of   atomic.Pointer[connState] // of one that was lent to a class
 	once sync.Once
 	err  error
 }
@@ -130,6 +131,9 @@ func (w *wire) Close() error {
 		}
 		w.err = w.Conn.Close()
 		w.gate.leave()
+		if s := w.of.Load(); s != nil {
+			s.leaveClass()
+		}
 	})
 	return w.err
 }

@@ -88,6 +88,24 @@
 // overload. An HTTP server answers 503 for it. A second try at once only adds to the
 // load. What waits on [Pool.Pgx] is neither seen nor refused.
 //
+// # Classes
+//
+// Ten reports that take a minute each take all connections of a small pool, and requests
+// that take a millisecond wait for them. With Classes they leave room:
+//
+//	p, err := pool.Open(ctx, pool.Config{
+//		URL:      os.Getenv("DATABASE_URL"),
+//		MaxConns: 10,
+//		Classes:  map[string]int{"report": 3},
+//	})
+//
+//	ctx = pool.WithClass(ctx, "report") // for each report
+//
+// All that is sent under such a context takes part, by repositories, sqlc and by hand; a
+// transaction or a stream has its place until it ends. Calls wait in order, for
+// AcquireTimeout at most. What is sent on [Pool.Pgx] is of no class, and each pool of a
+// router counts by itself.
+//
 // # Poolers
 //
 // With the first connection the pool detects what is between it and the server;
@@ -110,5 +128,5 @@
 //
 // [Pool.Warm] opens connections and lets them prepare statements before the
 // first request. [Pool.Drain] lends no more and waits for what is lent.
-// [Pool.Stats] is for monitoring.
+// [Pool.Stats] and [Pool.Classes] are for monitoring.
 package pool

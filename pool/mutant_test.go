@@ -53,7 +53,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"an overloaded pool refuses calls", "queue.go",
-			"q.overloaded = q.overloaded || !q.above.IsZero()", "q.overloaded = false && !q.above.IsZero()", "TestOverload",
+			"		w.stop(errRefused, overload)\n", "		_ = w\n", "TestOverload",
 		},
 		{
 			"a burst is no overload", "queue.go",
@@ -70,6 +70,26 @@ func TestRulesAreGuarded(t *testing.T) {
 		{
 			"an overload that nobody has seen for an interval is over", "queue.go",
 			">= q.interval {\n		q.calm()", ">= q.interval {", "TestOverloadBegins",
+		},
+		{
+			"a class has no more connections than it says", "class.go",
+			"return c.lent < c.most ||", "return true ||", "TestClassesLeaveRoom",
+		},
+		{
+			"a request does not wait for itself", "class.go",
+			" || c.held[m] > 0 && c.lent < 2*c.most", "", "TestClassesNest",
+		},
+		{
+			"a request has no more than twice as many", "class.go",
+			"c.held[m] > 0 && c.lent < 2*c.most", "c.held[m] > 0", "TestClassesNest",
+		},
+		{
+			"a connection gives its place back when it comes back", "connstate.go",
+			"		defer s.leaveClass()\n", "", "TestClassIsHeld",
+		},
+		{
+			"and when it is closed", "class.go",
+			"		w.of.Store(s)\n", "		_ = w\n", "TestClassIsHeld",
 		},
 	})
 }

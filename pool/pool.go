@@ -29,7 +29,8 @@ type Pool struct {
 	settings *settings
 	pool     *pgxpool.Pool
 	gate     *gate
-	queue    *queue // nil without QueueTarget
+	queue    *queue            // nil without QueueTarget
+	classes  map[string]*class // as configured
 	counts   counts
 
 	userBeforeConnect func(context.Context, *pgx.ConnConfig) error
@@ -83,6 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 
 func newPool(s *settings) *Pool {
 	p := &Pool{settings: s, closed: make(chan struct{})}
+	p.classes = classes(s.Classes)
 	p.patiences.New = func() any { return &patience{} }
 	if s.QueueTarget > 0 {
 		p.queue = &queue{target: s.QueueTarget, interval: s.QueueInterval}

@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -75,6 +76,12 @@ func resolve(cfg Config) (*settings, error) {
 	s.numbers(r)
 	s.durations(r, looked.ConnectTimeout)
 	s.shedding(r)
+	s.Classes = maps.Clone(s.Classes)
+	for name, n := range s.Classes {
+		if n < 1 || n > int(s.MaxConns) {
+			r.bad("Classes", fmt.Sprintf("must have numbers from 1 to MaxConns, which is %d; that of %q is %d", s.MaxConns, name, n))
+		}
+	}
 	if r.err != nil {
 		return nil, r.err
 	}
