@@ -139,8 +139,9 @@ type Event struct {
 	Rows     int64 // returned or affected
 	Err      error
 	Outcome  Outcome
-	SQLState string // five characters, if the server refused
-	Callers  int    // how many calls share the statement, 1 for most
+	SQLState string            // five characters, if the server refused
+	Callers  int               // how many calls share the statement, 1 for most
+	Sharers  []context.Context // those of these calls, if there are several: that of After is none of them
 
 	Prepared bool  // pgx had to prepare the statement, or to ask for its types, which is a round trip more
 	Left     bool  // the program has left rows before their end

@@ -95,7 +95,7 @@ func (o *Observer) stateOf(conn *pgx.Conn) *state {
 	}
 	c := conn.Config()
 	s := &state{observer: o, node: nodeOf(c), database: cmp.Or(c.Database, c.User)} // the server does the same
-	s.Tracer, s.Owner = &o.tracer, s
+	s.Tracer, s.Owner, s.Hooked = &o.tracer, s, len(o.hooks) > 0
 	traced.Bind(conn.PgConn(), &s.Conn)
 	return s
 }
@@ -137,7 +137,7 @@ func (s *state) start(ctx context.Context, conn *pgx.Conn, f *flight, args []any
 	e.Node, e.Database, e.InTx = s.node, s.database, conn.PgConn().TxStatus() != handle.StatusIdle
 	e.Waited, e.Run, e.Callers = s.Waited, s.Again+1, 1
 	s.Waited, s.Again = 0, 0
-	s.Decoded, s.Answered, s.Stopped, s.Callers, s.Took = 0, 0, false, 0, -1
+	s.Decoded, s.Answered, s.Stopped, s.Callers, s.Took, s.Sharers = 0, 0, false, 0, -1, nil
 	s.First, s.FirstKnown = 0, f.lately.known()
 	s.Widths.Clear()
 	f.under, f.args = true, args
@@ -211,7 +211,7 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, tag pgconn.C
 		err = nil
 	}
 	e.ended(ctx, err)
-	e.Rows, e.Callers = rows, max(s.Callers, 1)
+	e.Rows, e.Callers, e.Sharers = rows, max(s.Callers, 1), s.Sharers
 	e.Decoded, e.Held = s.Decoded, 0
 	e.Server = now - f.began - s.Decoded
 	if s.Answered > 0 {
@@ -231,6 +231,7 @@ func (s *state) end(ctx context.Context, conn *pgx.Conn, f *flight, tag pgconn.C
 	f.unlabel()
 	s.follow(ctx, conn, f, tag, now)
 	f.args, f.shape, f.lately, e.Args, e.Err = nil, nil, nil, nil, nil // not to keep what they refer to
+	s.Sharers, e.Sharers = nil, nil
 }
 
 // account notes what a call that has ended did for nothing.

@@ -93,7 +93,7 @@ func (o *Observer) after(ctx context.Context, f *flight) {
 			o.callAfter(ctx, h, &f.shown)
 		}
 	}
-	f.shown.Args, f.shown.Err = nil, nil // not to keep what they refer to
+	f.shown.Args, f.shown.Err, f.shown.Sharers = nil, nil, nil // not to keep what they refer to
 }
 
 // callAfter calls one hook.

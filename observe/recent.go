@@ -28,7 +28,7 @@ type recently struct {
 // add keeps a slow call in place of the oldest.
 func (r *recently) add(e *Event, site Frame) {
 	c := slowCall{at: time.Now(), site: site, Event: *e}
-	c.SQL, c.Args, c.Err = redact(e.SQL), nil, nil
+	c.SQL, c.Args, c.Err, c.Sharers = redact(e.SQL), nil, nil, nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.slow) < maxSlowCalls {

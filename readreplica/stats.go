@@ -46,6 +46,7 @@ type NodeStats struct {
 	Primary  bool          // writes go there
 	Up       bool          // it answers
 	Reading  bool          // it gets reads that demand nothing
+	Breaker  string        // closed: it works; open: it has failed and is left alone; half-open: it answers again, and only probes go there
 	Position smrt.Position // how far it was when it was last asked
 	Age      time.Duration // how long ago that was
 	Behind   uint64        // bytes of log that it lacks of what was last seen of the primary
@@ -73,7 +74,7 @@ func (r *Router) Stats() Stats {
 	}
 	for _, n := range r.nodes {
 		ns := NodeStats{
-			Name: n.Name, Primary: n == t.primary, Reading: reading[n], Latency: n.Latency(),
+			Name: n.Name, Primary: n == t.primary, Reading: reading[n], Breaker: n.breaker.State().String(), Latency: n.Latency(),
 			Probe: time.Duration(n.slow.Load()), InFlight: n.InFlight(), Reads: n.served.Load(),
 		}
 		if st := n.status.Load(); st != nil {

@@ -12,7 +12,7 @@
 //	db, err := pool.Open(ctx, pool.Config{URL: url, Configure: observer.Configure})
 //
 // The providers are those of the process unless [Config] names others. The metrics of
-// a pool itself are made by [Pool].
+// a pool itself are made by [Pool], and those of a router by [Router].
 //
 // # Names
 //
@@ -51,7 +51,8 @@
 // time without a call, and smrt.tx.attempt is there from the second attempt on.
 //
 // Reads by key of several callers may share a statement. Its span has no parent, because
-// it belongs to none of them alone.
+// it belongs to none of them alone. Each caller whose context has a span gets one of its own
+// below that, of the kind internal and with smrt.shared; the two are linked with each other.
 //
 // # What does not get out
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/attribute"
@@ -126,6 +127,9 @@ func (h *Hook) rename(c *call, e *observe.Event) name {
 // end ends the span of a call.
 func (h *Hook) end(ctx context.Context, c *call, e *observe.Event) {
 	c.ended = true
+	if len(e.Sharers) > 0 {
+		h.link(c, e)
+	}
 	if c.span.IsRecording() {
 		c.span.SetAttributes(h.ended(ctx, e)...)
 		if e.Outcome != observe.OK {
@@ -133,6 +137,26 @@ func (h *Hook) end(ctx context.Context, c *call, e *observe.Event) {
 		}
 	}
 	c.span.End()
+}
+
+// link gives each call that shared a statement a span of its own, which has the parent that
+// its statement would have had, and links the two.
+func (h *Hook) link(c *call, e *observe.Event) {
+	n, now := nameOf(e), time.Now()
+	began := now.Add(-e.Total() - e.Held)
+	attrs := append(n.append([]attribute.KeyValue{semconv.DBSystemNamePostgreSQL}), attribute.Bool("smrt.shared", true))
+	for _, ctx := range e.Sharers {
+		if !trace.SpanContextFromContext(ctx).IsValid() {
+			continue
+		}
+		_, span := h.tracer.Start(ctx, n.span(), trace.WithTimestamp(began), trace.WithAttributes(attrs...),
+			trace.WithLinks(trace.Link{SpanContext: c.span.SpanContext()}))
+		if e.Outcome != observe.OK {
+			span.SetStatus(codes.Error, errorType(ctx, e))
+		}
+		c.span.AddLink(trace.Link{SpanContext: span.SpanContext()})
+		span.End(trace.WithTimestamp(now))
+	}
 }
 
 // ended returns the attributes that are known after the call.

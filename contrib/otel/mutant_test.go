@@ -55,6 +55,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTransactionsAreMeasured",
 		},
 		{
+			"callers of shared reads are linked", "hook.go",
+			"		c.span.AddLink(trace.Link{SpanContext: span.SpanContext()})\n", "",
+			"TestSharedReadsAreLinked",
+		},
+		{
 			"rows are those of reads", "name.go",
 			`case "get", "find",`, `case "create", "get", "find",`,
 			"TestMetrics",

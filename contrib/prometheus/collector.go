@@ -12,9 +12,10 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/pool"
+	"github.com/smrt-go/smrt/readreplica"
 )
 
-// Config says what a [Collector] collects. It needs an observer or a pool.
+// Config says what a [Collector] collects. It needs an observer, a pool or a router.
 type Config struct {
 	// Observers are those whose calls are counted, by the value of the label
 	// observer. That of an observer which sees only one server may be its name.
@@ -22,6 +23,9 @@ type Config struct {
 
 	// Pools are those whose state is told, by the value of the label pool.
 	Pools map[string]*pool.Pool
+
+	// Routers are those whose nodes are told, by the value of the label router.
+	Routers map[string]*readreplica.Router
 
 	// MaxSeries is how many sets of labels a metric of statements may have, over all
 	// observers; four times as many with the label outcome or part. What is beyond
@@ -43,8 +47,8 @@ const (
 
 // check returns what is wrong with c.
 func (c *Config) check() error {
-	if len(c.Observers)+len(c.Pools) == 0 {
-		return bad("Observers", "must have an observer, or Pools a pool: there is nothing to collect")
+	if len(c.Observers)+len(c.Pools)+len(c.Routers) == 0 {
+		return bad("Observers", "must have an observer, Pools a pool or Routers a router: there is nothing to collect")
 	}
 	if c.MaxSeries < 1 || c.MaxSeries > maxMaxSeries {
 		return bad("MaxSeries", "must be a number from 1 to %d, is %d", maxMaxSeries, c.MaxSeries)
@@ -59,6 +63,11 @@ func (c *Config) check() error {
 			return bad("Pools", "must have no nil, and keys in UTF-8; see the one at %q", key)
 		}
 	}
+	for key, r := range c.Routers {
+		if r == nil || !utf8.ValidString(key) {
+			return bad("Routers", "must have no nil, and keys in UTF-8; see the one at %q", key)
+		}
+	}
 	return nil
 }
 
@@ -66,7 +75,7 @@ func bad(option, format string, args ...any) error {
 	return &smrt.OptionsError{Option: option, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Collector collects the metrics of observers and pools when it is scraped. It is safe
+// Collector collects the metrics of observers, pools and routers when it is scraped. It is safe
 // for concurrent use, and has nothing to close.
 type Collector struct {
 	config Config
@@ -88,7 +97,7 @@ func New(c Config) (*Collector, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	c.Observers, c.Pools = maps.Clone(c.Observers), maps.Clone(c.Pools)
+	c.Observers, c.Pools, c.Routers = maps.Clone(c.Observers), maps.Clone(c.Pools), maps.Clone(c.Routers)
 	return &Collector{config: c, names: room[labels]{}, errors: room[errorLabels]{}}, nil
 }
 
@@ -104,6 +113,9 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 			out <- d
 		}
 	}
+	if len(c.config.Routers) > 0 {
+		describeRouters(out)
+	}
 }
 
 // Collect is part of [prometheus.Collector].
@@ -118,6 +130,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		for i := range poolMetrics {
 			out <- poolMetrics[i].metric(key, &stats)
 		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.config.Routers)) {
+		collectRouter(out, key, c.config.Routers[key].Stats())
 	}
 }
 

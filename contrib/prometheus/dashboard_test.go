@@ -13,8 +13,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	smrtprom "github.com/smrt-go/smrt/contrib/prometheus"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/observe"
+	"github.com/smrt-go/smrt/readreplica"
 )
 
 // rules are what Prometheus reads. Whatever else the file has is a mistake.
@@ -60,8 +62,11 @@ func scraped(t *testing.T) map[string][]string {
 	_, err := p.Exec(t.Context(), "SELECT wrong")
 	check.Same(t, "fails", err != nil, true)
 	runTwice(t, p)
+	router := check.Value(readreplica.Open(t.Context(), readreplica.Config{Servers: []readreplica.Server{{URL: p.Config().ConnString()}}}))(t)
+	t.Cleanup(router.Close)
+	replicas := serve(t, smrtprom.Config{Routers: map[string]*readreplica.Router{"main": router}})
 	all := map[string][]string{}
-	for series := range samples(t, s.text(t)) {
+	for series := range samples(t, s.text(t)+replicas.text(t)) {
 		name, rest, _ := strings.Cut(series, "{")
 		all[name] = []string{"job", "instance"} // which Prometheus adds
 		for _, m := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(rest, -1) {

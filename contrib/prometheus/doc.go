@@ -1,5 +1,5 @@
-// Package smrtprom gives Prometheus what observers of package observe and pools of
-// package pool count. It is a module of its own, so that what it needs never reaches
+// Package smrtprom gives Prometheus what observers of package observe, pools of
+// package pool and routers of package readreplica count. It is a module of its own, so that what it needs never reaches
 // the go.sum of a program that does without. Its name is not that of its directory,
 // because package prometheus of the client is imported beside it.
 //
@@ -9,7 +9,7 @@
 //	})
 //	registry.MustRegister(collector)
 //
-// A program has one Collector, for all its observers and pools. It reads them when it
+// A program has one Collector, for all its observers, pools and routers. It reads them when it
 // is scraped; nothing runs in between, and a call of the program costs no more than it
 // does with the observer alone.
 //
@@ -49,6 +49,18 @@
 // They have the label pool, which is the key in Config.Pools. See [pool.Stats] for what
 // each counts: smrt_pool_connections has the label state, and the others begin with
 // smrt_pool_, too.
+//
+// # Metrics of routers
+//
+// They begin with smrt_replica_ and have the label router, which is the key in
+// Config.Routers, and those of its nodes have the label node, too. See
+// [readreplica.Stats] for what each counts.
+//
+//	smrt_replica_up, _primary, _reading       1 or 0 for each node
+//	smrt_replica_breaker_state                of each node: 0 closed, 1 half-open, 2 open
+//	smrt_replica_behind_bytes, _reads_total   and _asked_seconds, _latency_seconds, _in_flight of each node
+//	smrt_replica_fallbacks_total, _waits_total, _wait_seconds_total, _refused_total, _in_fallback
+//	smrt_replica_conflicts_total, _reruns_total, _redirects_total, _positions_total, _timelines_total, _bad_tokens_total
 //
 // # How many series
 //

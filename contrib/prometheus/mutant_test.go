@@ -41,6 +41,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLabelsOfAnySQL",
 		},
 		{
+			"a node that is down is told", "routers.go",
+			"return yes(n.Up)", "return yes(n.Up || true)",
+			"TestRoutersAreScraped",
+		},
+		{
 			"no call is in a bucket that it is longer than", "statements.go",
 			"t.classic[i] += n", "t.classic[max(i-1, 0)] += n",
 			"TestBuckets",

@@ -92,6 +92,9 @@ type Call struct {
 	at  int // place in its group
 }
 
+// Context returns the context that the caller has joined with.
+func (c *Call) Context() context.Context { return c.ctx }
+
 // group is calls that travel together.
 type group struct {
 	calls  []*Call

@@ -57,6 +57,9 @@ func exact(t *table.Table) bool {
 // db is the handle: all reads of a batch have the same.
 func (w *combined) db() smrt.DB { return w.reads[0].db }
 
+// contextOf returns that of a caller.
+func (w *combined) contextOf(caller int) context.Context { return w.reads[caller].Context() }
+
 // of is whose rows are read: all reads of a batch have the same.
 func (w *combined) of() plan.Owner { return w.reads[0].of }
 
@@ -124,7 +127,7 @@ func (w *combined) byNumber(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
-	traced.OfRows(rows).Shares(len(w.reads))
+	traced.OfRows(rows).Shares(len(w.reads), w.contextOf)
 	key := t.Key[0].Column
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
@@ -174,7 +177,7 @@ func (w *combined) byPosition(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
-	traced.OfRows(rows).Shares(len(w.reads))
+	traced.OfRows(rows).Shares(len(w.reads), w.contextOf)
 	var d meta.Decoder
 	for first := true; rows.Next(); first = false {
 		if first {

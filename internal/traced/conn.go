@@ -16,12 +16,13 @@ type Conn struct {
 	Again  int           // how often the call was run before, on this connection
 
 	// Of the statement under way. The observer clears them when it begins.
-	Decoded  time.Duration // what of the time so far was spent with decoding
-	Answered time.Duration // by Now, when the first row of a stream was there; 0: it is no stream
-	Stopped  bool          // the program has left a stream before its end
-	Callers  int           // how many calls share the statement; 0 and 1: one
-	Took     int64         // how many of its rows the program has read; -1: that is not known
-	Widths   Widths        // of its columns
+	Decoded  time.Duration     // what of the time so far was spent with decoding
+	Answered time.Duration     // by Now, when the first row of a stream was there; 0: it is no stream
+	Stopped  bool              // the program has left a stream before its end
+	Callers  int               // how many calls share the statement; 0 and 1: one
+	Sharers  []context.Context // of these calls, if Hooked
+	Took     int64             // how many of its rows the program has read; -1: that is not known
+	Widths   Widths            // of its columns
 
 	// Of the transaction, if it is a further attempt. The observer clears them when it ends.
 	Attempt int    // from 2
@@ -31,6 +32,7 @@ type Conn struct {
 	// be measured, or 0; and as it was measured, or 0.
 	FirstKnown, First time.Duration
 
+	Hooked bool            // somebody is told of each call
 	Tracer pgx.QueryTracer // of the observer, for what is sent past pgx's hooks
 	Owner  any             // what the observer knows of the connection
 }
@@ -78,10 +80,19 @@ func (c *Conn) Streams() {
 	}
 }
 
-// Shares says how many calls share the statement under way.
-func (c *Conn) Shares(callers int) {
-	if c != nil {
-		c.Callers = callers
+// Shares says how many calls share the statement under way, and what the context of each
+// is, which is looked up only if somebody is told.
+func (c *Conn) Shares(callers int, of func(i int) context.Context) {
+	if c == nil {
+		return
+	}
+	c.Callers = callers
+	if !c.Hooked {
+		return
+	}
+	c.Sharers = make([]context.Context, callers) // hooks may keep it
+	for i := range callers {
+		c.Sharers[i] = of(i)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestPassedNamesAreBounded(t *testing.T) {
 func TestWithoutObserver(t *testing.T) {
 	var c *traced.Conn
 	c.Streams()
-	c.Shares(2)
+	c.Shares(2, nil)
 	c.Stop()
 	c.Rerun(1)
 	check.Same(t, "context", c.Begin(t.Context(), nil, "commit"), t.Context())
