@@ -42,6 +42,10 @@ var (
 	// package guard.
 	ErrComplexityLimit error = &wrapped{"the call is more complex than is allowed", ErrLimit}
 
+	// ErrRateLimit means that a key has asked for more than its rate gives back. It
+	// is a matter of time: *[RateError] says of how much.
+	ErrRateLimit error = &wrapped{"the rate is used up", ErrLimit}
+
 	// ErrTimeLimit means that a call took too long. Its *[LimitError] also
 	// satisfies errors.Is(err, context.DeadlineExceeded).
 	ErrTimeLimit error = &wrapped{"the call takes longer than is allowed", ErrLimit}
@@ -58,7 +62,7 @@ type LimitError struct {
 	Max, Actual int64
 
 	Way string // what to do instead, and what to call if it is meant
-	Err error  // the error of its kind, such as ErrRowLimit
+	Err error  // the error of its kind, such as ErrRowLimit; of a rate a *RateError
 }
 
 // Error says what the limit is, what was asked for and what to do instead.
@@ -66,6 +70,9 @@ func (e *LimitError) Error() string {
 	most, actual := fmt.Sprint(e.Max), fmt.Sprint(e.Actual)
 	if errors.Is(e.Err, ErrTimeLimit) {
 		most, actual = time.Duration(e.Max).String(), time.Duration(e.Actual).Round(time.Millisecond).String()
+	}
+	if errors.Is(e.Err, ErrRateLimit) {
+		return fmt.Sprintf("%v, %s", e.Err, e.Way)
 	}
 	if errors.Is(e.Err, ErrUnboundedWrite) {
 		return fmt.Sprintf("the predicate matches every row, which %s forbids: %s", e.Limit, e.Way)
@@ -81,3 +88,32 @@ func (e *LimitError) Unwrap() []error {
 	}
 	return []error{ErrLimit, e.Err}
 }
+
+// RateError says how much of a rate there is, and when there is enough. It is in the
+// *[LimitError] of a call that was refused. errors.Is(err, ErrRateLimit).
+type RateError struct {
+	Rate      string // as declared
+	Cost      int64  // points that the call asked for
+	Available int64  // points that its key has; below zero, it owes them
+	Burst     int64  // points that a key has at most
+
+	// Points come back in each Per.
+	Points int64
+	Per    time.Duration
+
+	// RetryAfter is when there will be enough, if nobody else takes them: more than
+	// zero. It is 0 if there never will, as Cost is more than Burst.
+	RetryAfter time.Duration
+}
+
+// Error says what the call costs, what there is, and when to try again.
+func (e *RateError) Error() string {
+	if e.RetryAfter == 0 {
+		return fmt.Sprintf("%v: rate %s holds %d points at most, this costs %d: ask for less", ErrRateLimit, e.Rate, e.Burst, e.Cost)
+	}
+	return fmt.Sprintf("%v: rate %s has %d points left and gives back %d in %v, this costs %d: try again in %v, ask for less",
+		ErrRateLimit, e.Rate, e.Available, e.Points, e.Per, e.Cost, e.RetryAfter.Round(time.Millisecond))
+}
+
+// Unwrap gives ErrRateLimit.
+func (e *RateError) Unwrap() error { return ErrRateLimit }

@@ -62,6 +62,7 @@ var sentinels = map[error]struct {
 	smrt.ErrTimeLimit:       {name: "ErrTimeLimit", also: smrt.ErrLimit},
 	smrt.ErrByteLimit:       {name: "ErrByteLimit", also: smrt.ErrLimit},
 	smrt.ErrStatementLimit:  {name: "ErrStatementLimit", also: smrt.ErrLimit},
+	smrt.ErrRateLimit:       {name: "ErrRateLimit", also: smrt.ErrLimit},
 	smrt.ErrComplexityLimit: {name: "ErrComplexityLimit", also: smrt.ErrLimit},
 }
 

@@ -69,6 +69,7 @@
 //	MaxBytes            yes     yes     -        rows as they come
 //	MaxStatements       yes     yes     yes      yes, of a request
 //	MaxComplexity       yes     yes     yes      -
+//	Rate                yes     yes     yes      statements, and rows as they come
 //	MaxAffected         -       -       yes      -
 //	BoundedWrites       -       -       yes      -
 //	Timeout             yes     yes     yes      yes
@@ -87,6 +88,22 @@
 // columns, as many as keys, limits or MaxLimit say, and 10,000 rows if nothing does. A
 // statement counts 10 times that no condition narrows which an index could serve, and
 // twice if it writes. docs/guides/limits-and-tenants.md has the details and examples.
+//
+// # Rates
+//
+// A rate is about many calls, of one user or one client of an API for instance:
+//
+//	perUser := guard.NewRate(guard.RateConfig{
+//		Points: 100, // come back each second
+//		Burst:  500, // are there at most
+//		Key:    func(ctx context.Context) string { return UserOf(ctx) },
+//	})
+//	db := guard.On(pool, guard.Limits{MaxLimit: 1_000, Rate: perUser})
+//
+// A call takes the points that it asks for before it is sent. When it ends, what it
+// did not cost is given back: rows that did not come, loads without parents. If its key
+// has too few of them it is refused with smrt.ErrRateLimit, and a *[smrt.RateError] says
+// when there will be enough. A [Store] can share the buckets between processes.
 //
 // # What is not bound
 //

@@ -96,6 +96,37 @@ func ExampleWith() {
 	// Output: MaxLimit 3 4
 }
 
+// What the calls of a user cost in some time can be bounded.
+func ExampleNewRate() {
+	type user struct{}
+	ctx := context.WithValue(context.Background(), user{}, "ann")
+	pool := openShop(ctx)
+	defer pool.Close()
+
+	perUser := guard.NewRate(guard.RateConfig{
+		Name: "api", Points: 3, Per: time.Hour,
+		Key: func(ctx context.Context) string { return ctx.Value(user{}).(string) },
+	})
+	categories := repo.New(guard.On(pool, guard.Limits{Rate: perUser, Logger: logger}), Categories)
+	for range 3 {
+		_, err := categories.Get(ctx, 1)
+		fmt.Println(err)
+	}
+	_, err := categories.Get(ctx, 1)
+	var rate *smrt.RateError
+	if errors.As(err, &rate) {
+		fmt.Println(rate.Rate, rate.Cost, rate.Available, rate.RetryAfter.Round(time.Minute))
+	}
+	_, err = categories.Get(context.WithValue(ctx, user{}, "ben"), 1)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+	// api 1 0 20m0s
+	// <nil>
+}
+
 // Limits can be tried before they bite.
 func ExampleLimits_report() {
 	ctx := context.Background()

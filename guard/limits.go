@@ -68,6 +68,12 @@ type Limits struct {
 	// the package has.
 	MaxComplexity int
 
+	// Rate is how many points the calls of a key may cost in some time, nil for any:
+	// smrt.ErrRateLimit. What a call asks for is taken before anything is sent, and
+	// what it did not cost is given back when it ends. Where several hold, a call
+	// takes from each.
+	Rate *Rate
+
 	// BoundedWrites refuses writes of every row though their query says Unbounded:
 	// smrt.ErrUnboundedWrite.
 	BoundedWrites bool
@@ -147,14 +153,18 @@ func (l *Limits) Set() *limit.Set {
 	if l.BoundedWrites {
 		most[limit.Unbounded] = limit.Every - 1
 	}
-	if l.Mode == Off || most == [limit.Kinds]int64{} && l.PageSize == 0 {
+	if l.Mode == Off || most == [limit.Kinds]int64{} && l.PageSize == 0 && l.Rate == nil {
 		return nil
 	}
 	mode := limit.Enforce
 	if l.Mode == Report {
 		mode = limit.Report
 	}
-	return limit.New(mode, most, int64(l.PageSize), newReporter(l))
+	s := limit.New(mode, most, int64(l.PageSize), newReporter(l))
+	if l.Rate != nil {
+		s = s.Rated(mode, &l.Rate.limit)
+	}
+	return s
 }
 
 // mustSet is Set of limits that were declared.

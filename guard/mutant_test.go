@@ -55,8 +55,38 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestComplexity",
 		},
 		{
+			"what is not there is not taken", "buckets.go",
+			"if after < 0 {", "if false {",
+			"TestRate",
+		},
+		{
+			"a bucket holds no more than its burst", "buckets.go",
+			"owed := max(full-now, 0)\n	room", "owed := full - now\n	room",
+			"TestBucketsFill",
+		},
+		{
+			"what was not used is given back", "../internal/limit/bill.go",
+			"if used == b.asked {", "if used <= b.asked {",
+			"TestActualCost",
+		},
+		{
+			"a call takes from all rates or from none", "../internal/limit/bill.go",
+			"		b.spared.Store(true)\n		c.bill = b", "		c.bill = nil",
+			"TestRateOfParts",
+		},
+		{
+			"statements by hand are charged", "../internal/limit/handle.go",
+			"Sends(1).Charge(1)\n	defer c.End(&err)", "Sends(1)\n	defer c.End(&err)",
+			"TestRate",
+		},
+		{
+			"buckets are bounded", "buckets.go",
+			"if len(s.full) >= b.most {", "if false {",
+			"TestBucketsAreBounded",
+		},
+		{
 			"loads count", "../repo/loads.go",
-			"call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work))))", "call.Ask(p)",
+			"call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work), at)))", "_ = at; call.Ask(p)",
 			"TestComplexity",
 		},
 		{

@@ -61,7 +61,11 @@ func (r *reading) check(ctx context.Context) error {
 	call := limit.Of(ctx)
 	if call.Priced() {
 		p := r.bound.Price(ctx, call, r.work)
-		call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work))))
+		at := load.Within
+		if r.apart {
+			at = load.Apart
+		}
+		call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work), at)))
 	}
 	return call.Refused()
 }
@@ -156,7 +160,7 @@ func stream(ctx context.Context, b *crud.Bound, s *plan.Spec, loads load.Loads, 
 		b.Stream(ctx, s, yield)
 		return
 	}
-	r := reading{bound: b, work: table.Work{Does: table.ReadsRows, Spec: s}, loads: loads}
+	r := reading{bound: b, work: table.Work{Does: table.ReadsRows, Spec: s}, loads: loads, apart: true}
 	b.Chunks(ctx, s, r.check, func(ctx context.Context, on *crud.Bound, rows table.Rows) error {
 		return load.Run(handle.WithoutCounting(ctx), on.DB, load.Rows(rows.Base, rows.Size, rows.N), loads, nil)
 	}, yield)

@@ -109,7 +109,9 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Cont
 		more = chunk.Len() == chunkSize
 		found := b.Rows.Rows(chunk.Slice)
 		seen += found.N
+		call.Came(int64(found.N), int64(len(b.Rows.Targets)))
 		if err := call.Rows(seen); err != nil {
+			call.Sent()
 			return fail(err)
 		}
 		if err := fill(ctx, on, found); err != nil {

@@ -255,7 +255,8 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 		return 0, b.Table.ExplainRequest(ctx, b.DB, table.LimitError(call, err), r)
 	}
 	if r.Verb != plan.Select {
-		err = call.Affected(n)
+		call.Came(n, int64(max(len(r.Sets), 1)))
+		err = call.Undone(n)
 	}
 	return n, err
 }

@@ -43,7 +43,7 @@ var over = map[string]int{
 // so that they can be moved.
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive Relation.By Relation.ByParts Relation.keyTable shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
-		Ref.Get Pool.Warm parallel.run MustResolve mustColumn mustResult bind View Select Limits.mustSet finish bindAll bindFields`,
+		Ref.Get Pool.Warm parallel.run MustResolve mustColumn mustResult bind View Select Limits.mustSet NewBuckets NewRate finish bindAll bindFields`,
 	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed keepers`,
 	"functions called init": ``,
 }

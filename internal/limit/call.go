@@ -64,6 +64,7 @@ type Call struct {
 	table    string
 	reported [Kinds]atomic.Bool
 	refused  error // before it began
+	bill     *bill // nil: no rate holds
 
 	began  time.Time
 	cancel context.CancelFunc // nil: nothing ends the call but its context
@@ -131,7 +132,10 @@ func Of(ctx context.Context) *Call {
 
 // End ends the operation, which ended with err.
 func (c *Call) End(err *error) {
-	if c == nil || c.began.IsZero() {
+	if c == nil {
+		return
+	}
+	if c.settle(); c.began.IsZero() {
 		return
 	}
 	if c.cancel != nil {
@@ -207,6 +211,7 @@ func (c *Call) check(k Kind, actual int64) error {
 		return nil
 	}
 	if most, _ := c.most(k); actual > most {
+		c.spare(true)
 		return c.wrap(c.refuse(k, most, actual))
 	}
 	if most := c.set.max[Enforce][k]; most > 0 && actual > most {
@@ -227,9 +232,20 @@ func (c *Call) refuse(k Kind, most, actual int64) error {
 
 // tell tells of a call beyond a limit, of each kind once.
 func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
-	e := &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: kinds[k].way, Err: kinds[k].err}
+	e := c.beyond(k, most, actual)
+	c.event(o, k, e)
+	return e
+}
+
+// beyond is the error of a call beyond a limit.
+func (c *Call) beyond(k Kind, most, actual int64) *smrt.LimitError {
+	return &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: kinds[k].way, Err: kinds[k].err}
+}
+
+// event tells those who want to know, of each kind once.
+func (c *Call) event(o Outcome, k Kind, e *smrt.LimitError) {
 	if o != Refused && c.reported[k].Swap(true) {
-		return e
+		return
 	}
 	event := Event{Outcome: o, Operation: string(c.op), Table: c.table, Error: e}
 	if a := c.allow.of(k); o == Allowed {
@@ -238,7 +254,6 @@ func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
 	for _, r := range c.set.reporters {
 		r.Tell(c.Context, event)
 	}
-	return e
 }
 
 // wrap says which operation was refused.

@@ -126,6 +126,13 @@ func (c *Call) Text(n int) error { return c.check(Text, int64(n)) }
 // Affected refuses a write of n rows, or one that has affected them.
 func (c *Call) Affected(n int64) error { return c.check(Affected, n) }
 
+// Undone refuses a write that the server has undone.
+func (c *Call) Undone(n int64) error {
+	err := c.Affected(n)
+	c.Sent()
+	return err
+}
+
 // Wrote tells of a write of n rows, which ended with err.
 func (c *Call) Wrote(n int64, err error) {
 	if c == nil || err != nil {
@@ -174,10 +181,10 @@ func (c *Call) Result(r pgx.Rows, beyond int64) pgx.Rows { return c.counted(r, R
 func (c *Call) Load(r pgx.Rows) pgx.Rows { return c.counted(r, Loaded, 0) }
 
 func (c *Call) counted(r pgx.Rows, k Kind, beyond int64) pgx.Rows {
-	if c == nil || !c.limits(k) && !c.limits(Bytes) {
+	if c == nil || !c.limits(k) && !c.limits(Bytes) && c.bill == nil {
 		return r
 	}
-	counted := &rows{Rows: r, call: c, kind: k, n: -beyond, next: c.next(k, 0)}
+	counted := &rows{Rows: r, call: c, kind: k, n: -beyond, next: c.next(k, 0), told: c.bill == nil}
 	if c.limits(Bytes) {
 		counted.nextBytes = c.next(Bytes, 0)
 	}
@@ -193,12 +200,18 @@ type rows struct {
 	err     error
 
 	bytes, nextBytes int64 // 0: they are not counted
+	columns          int64
+	told             bool // what came is on the bill, or there is none
 }
 
 // Next goes to the next row, unless that is one too many.
 func (r *rows) Next() bool {
 	if !r.Rows.Next() {
+		r.tell()
 		return false
+	}
+	if !r.told && r.columns == 0 {
+		r.columns = int64(len(r.FieldDescriptions()))
 	}
 	if r.n++; r.n > r.next && !r.goesOn(r.kind, r.n, &r.next) {
 		return false
@@ -212,12 +225,33 @@ func (r *rows) Next() bool {
 	return r.bytes <= r.nextBytes || r.goesOn(Bytes, r.bytes, &r.nextBytes)
 }
 
+// Close ends the result.
+func (r *rows) Close() {
+	r.Rows.Close()
+	r.tell()
+}
+
+// tell puts what came on the bill.
+func (r *rows) tell() {
+	if r.told {
+		return
+	}
+	r.told = true
+	if n := max(r.n, 0); r.kind == Loaded {
+		r.call.Loaded(n, r.columns)
+	} else {
+		r.call.Came(n, r.columns)
+	}
+}
+
 // goesOn reports whether the row may be read though it is beyond a limit.
 func (r *rows) goesOn(k Kind, n int64, next *int64) bool {
 	if r.err = r.call.check(k, n); r.err == nil {
 		*next = r.call.next(k, n)
 		return true
 	}
+	r.call.Sent()
+	r.tell()
 	handle.Stop(r.call.Context, r.Rows)
 	return false
 }

@@ -84,7 +84,7 @@ func (t traits) Limits() *Set    { return t.d.set }
 
 // Exec runs a statement.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	c := Enter(&ctx, d.set, "", "").Sends(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
 	defer c.End(&err)
 	if err := c.Refused(); err != nil {
 		return tag, err
@@ -94,7 +94,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 
 // Query runs a query, whose rows end the call.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	c := Enter(&ctx, d.set, "", "").Sends(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
 	if err := c.Refused(); err != nil {
 		c.End(&err)
 		return handle.FailedRows(err), err
@@ -112,7 +112,7 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 
 // QueryRow runs a query whose first row is wanted.
 func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	c := Enter(&ctx, d.set, "", "").Sends(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
 	if err := c.Refused(); err != nil {
 		c.End(&err)
 		return handle.FirstRow(nil, err)
@@ -127,7 +127,7 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // SendBatch sends several statements, whose results end the call. Each of them is
 // limited by itself, their time is that of all.
 func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	c := Enter(&ctx, d.set, "", "").Sends(len(b.QueuedQueries))
+	c := Enter(&ctx, d.set, "", "").Sends(len(b.QueuedQueries)).Charge(len(b.QueuedQueries))
 	if c == nil {
 		return d.db.SendBatch(ctx, b)
 	}
@@ -149,12 +149,14 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 
 // CopyFrom loads rows with COPY.
 func (d *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
-	c := Enter(&ctx, d.set, "", "").Sends(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(Write)
 	defer c.End(&err)
 	if err := c.Refused(); err != nil {
 		return 0, err
 	}
-	return d.db.CopyFrom(ctx, table, columns, src)
+	n, err = d.db.CopyFrom(ctx, table, columns, src)
+	c.Came(n*Write, int64(len(columns)))
+	return n, err
 }
 
 // Begin begins a transaction with the same limits.

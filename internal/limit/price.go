@@ -2,7 +2,13 @@ package limit
 
 // Price is what something asks of the server: points for work, and values that come
 // back or are sent.
-type Price struct{ Points, Values int64 }
+type Price struct {
+	Points, Values int64
+
+	Later  int64 // of the points: of what is sent only if rows come, see Call.Spend
+	Fixed  int64 // of the values: those that are not counted as they come
+	Factor int64 // of values that come as results, but for those of loads
+}
 
 // What a price is made of.
 const (
@@ -18,19 +24,15 @@ const (
 // Total returns the price in points.
 func (p Price) Total() int64 { return p.Points + p.Values/ValuesOfPoint }
 
-// Plus returns the price of both.
-func (p Price) Plus(o Price) Price { return Price{p.Points + o.Points, p.Values + o.Values} }
-
-// Times returns n times the price.
-func (p Price) Times(n int64) Price { return Price{p.Points * n, p.Values * n} }
-
-// Priced reports whether somebody wants to know what the operation asks for.
-func (c *Call) Priced() bool {
-	return c != nil && c.refused == nil && c.limits(Complexity)
+// Plus returns the price of both, with the factor of p.
+func (p Price) Plus(o Price) Price {
+	return Price{p.Points + o.Points, p.Values + o.Values, p.Later + o.Later, p.Fixed + o.Fixed, p.Factor}
 }
 
-// Ask refuses the operation if it asks for too much.
-func (c *Call) Ask(p Price) { c.refused = c.check(Complexity, p.Total()) }
+// Times returns n times the price.
+func (p Price) Times(n int64) Price {
+	return Price{p.Points * n, p.Values * n, p.Later * n, p.Fixed * n, p.Factor * n}
+}
 
 // RowsAsked returns how many rows a read has at most which names as many keys, and has
 // the given limit; each is 0 if it does not say.

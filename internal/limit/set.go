@@ -23,6 +23,7 @@ const (
 	Bytes                  // of a result
 	Statements             // of a request
 	Complexity             // points
+	Debt                   // points of a rate
 	Kinds
 )
 
@@ -42,6 +43,7 @@ var kinds = [Kinds]struct {
 	Bytes:      {"MaxBytes", smrt.ErrByteLimit, "select fewer columns or rows, or call guard.Allow(ctx, guard.Bytes(n), reason)"},
 	Statements: {"MaxStatements", smrt.ErrStatementLimit, "load rows together, or call guard.Allow(ctx, guard.Statements(n), reason)"},
 	Complexity: {"MaxComplexity", smrt.ErrComplexityLimit, "set a Limit, load less, add a condition that an index serves, or call guard.Allow(ctx, guard.Complexity(n), reason)"},
+	Debt:       {"Rate", smrt.ErrRateLimit, "or call guard.Allow(ctx, guard.Debt(n), reason)"},
 	Time:       {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
 }
 
@@ -86,6 +88,7 @@ type Reporter struct {
 type Set struct {
 	max       [modes][Kinds]int64 // 0: no limit
 	page      int64               // rows of a read that does not say how many; 0: all
+	rates     []rated
 	reporters []*Reporter
 	running   *deadlines // of calls under this Set, and those made of it
 }
@@ -97,6 +100,12 @@ func New(m Mode, most [Kinds]int64, page int64, r *Reporter) *Set {
 	return s
 }
 
+// Rated adds a rate to a set that was just made with mode m.
+func (s *Set) Rated(m Mode, r *Rate) *Set {
+	s.rates = append(s.rates, rated{r, m})
+	return s
+}
+
 // With returns what holds where s and o do. Either may be nil.
 func (s *Set) With(o *Set) *Set {
 	if s == nil || o == nil || s == o {
@@ -105,7 +114,7 @@ func (s *Set) With(o *Set) *Set {
 		}
 		return s
 	}
-	both := &Set{page: least(s.page, o.page), reporters: slices.Clone(s.reporters), running: s.running}
+	both := &Set{rates: bothRates(s.rates, o.rates), page: least(s.page, o.page), reporters: slices.Clone(s.reporters), running: s.running}
 	for m := range s.max {
 		for k := range s.max[m] {
 			both.max[m][k] = least(s.max[m][k], o.max[m][k])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -223,6 +224,7 @@ func (r *Joined) finish(ctx context.Context, db smrt.DB, parents rows) ([]job, e
 			}
 			continue
 		}
+		limit.Of(ctx).Loaded(int64(w.found.Len()), int64(len(w.load.shape.targets)))
 		w.parents, w.fields, w.offset = parents, parents, w.load.offset
 		w.groups = groups{index: &index{n: r.n}, of: make([]int32, r.n)}
 		for i := range w.groups.of {

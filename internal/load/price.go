@@ -4,18 +4,29 @@ import (
 	"github.com/smrt-go/smrt/internal/limit"
 )
 
+// place is where loads are made.
+type place uint8
+
+const (
+	Within place = iota // with their parents, as far as they are declared so
+	Apart               // each in a statement of its own
+)
+
 // Price returns what loads into so many parents ask for.
-func (ls Loads) Price(call *limit.Call, parents int64) (p limit.Price) {
+func (ls Loads) Price(call *limit.Call, parents int64, at place) (p limit.Price) {
 	for _, l := range ls {
-		p = p.Plus(l.price(call, parents))
+		p = p.Plus(l.price(call, parents, at))
 	}
 	return p
 }
 
-func (l *Load) price(call *limit.Call, parents int64) limit.Price {
-	p := limit.Price{Points: 1 + l.spec.Joins()} // a statement, or a part of that of the parents
+func (l *Load) price(call *limit.Call, parents int64, at place) limit.Price {
 	if parents == 0 || l.spec.Empty() {
 		return limit.Price{}
+	}
+	p := limit.Price{Points: 1 + l.spec.Joins()} // a statement, or a part of that of the parents
+	if at == Apart || !l.inside {
+		p.Later = p.Points
 	}
 	if l.into >= IntoCount {
 		p.Values = parents
@@ -23,7 +34,20 @@ func (l *Load) price(call *limit.Call, parents int64) limit.Price {
 	}
 	rows := call.RowsLoaded(parents * l.rowsOfParent())
 	p.Values = rows * int64(len(l.shape.targets))
-	return p.Plus(Loads(l.nested).Price(call, rows))
+	nested := Loads(l.nested).Price(call, rows, Within)
+	if p.Later > 0 {
+		nested.Later = nested.Points
+	}
+	return p.Plus(nested)
+}
+
+// points returns what the statement of l costs, with the loads that travel in it.
+func (l *Load) points() int64 {
+	n := 1 + l.spec.Joins()
+	for _, in := range l.joined {
+		n += in.points()
+	}
+	return n
 }
 
 // rowsOfParent returns how many rows are asked for with each parent.

@@ -56,7 +56,7 @@ func Fill(ctx context.Context, db smrt.DB, parents Parents, loads Loads) (err er
 		return err
 	}
 	if call.Priced() {
-		call.Ask(loads.Price(call, int64(parents.rows.n)))
+		call.Ask(loads.Price(call, int64(parents.rows.n), Apart))
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error { return Run(ctx, on, parents, loads, nil) })
 }
@@ -71,7 +71,7 @@ func FillAligned(ctx context.Context, db smrt.DB, l *Load, parents, fields Paren
 		return err
 	}
 	if call.Priced() {
-		call.Ask(l.price(call, int64(parents.rows.n)))
+		call.Ask(l.price(call, int64(parents.rows.n), Apart))
 	}
 	return read(ctx, db, parents, func(on smrt.DB) error {
 		if err := cmp.Or(handle.Check(ctx, on), limit.Of(ctx).Refused()); err != nil {

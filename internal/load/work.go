@@ -58,10 +58,13 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	if w.groups.n == 0 || j.load.spec.Empty() && j.load.spec.Err == nil {
 		return w, nil
 	}
-	err := limit.Of(ctx).Send(1)
+	call := limit.Of(ctx)
+	err := call.Send(1)
 	if err != nil {
+		call.Sent() // the parents were read
 		return nil, err
 	}
+	call.Spend(j.load.points())
 	if w.form, err = j.load.learn(ctx, db, &w.groups); err != nil {
 		return nil, err
 	}

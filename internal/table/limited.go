@@ -70,7 +70,7 @@ func atMost(write string, returns bool, last int) string {
 // refused because it affects too many rows.
 func LimitError(call *limit.Call, err error) error {
 	if most, limited := call.MostAffected(); limited && pgerr.IsGuard(err) {
-		return call.Affected(most + 1)
+		return call.Undone(most + 1)
 	}
 	return err
 }

@@ -52,8 +52,10 @@ func (t *Table) Price(ctx context.Context, call *limit.Call, w Work, columns int
 	case w.Does == ReadsKeys && n > 0:
 		p.Points += plan.JoinsOf(w.Exprs...)
 		p.Values = n * int64(columns)
+		p.Fixed = p.Values
 	case w.Does == WritesRows && n > 0:
 		p.Values = n * int64(columns)
+		p.Fixed = p.Values
 		p = p.Times(limit.Write)
 	case w.Does == ReadsKeys || w.Does == WritesRows || s.Empty():
 		return limit.Price{} // nothing is sent
@@ -66,16 +68,16 @@ func (t *Table) Price(ctx context.Context, call *limit.Call, w Work, columns int
 // priceOfQuery is Price of what finds its rows by a query.
 func (t *Table) priceOfQuery(ctx context.Context, call *limit.Call, w Work, columns int) limit.Price {
 	s := w.Spec.OrEmpty()
-	p := limit.Price{Points: 1 + s.Joins() + plan.JoinsOf(w.Exprs...)}
+	p := limit.Price{Points: 1 + s.Joins() + plan.JoinsOf(w.Exprs...), Fixed: max(s.Offset, 0), Factor: 1}
 	n, scans := int64(w.N), !s.Vacuous()
 	switch w.Does {
 	case ReadsRows:
-		p.Values = t.Rows(call, w)*int64(columns) + max(s.Offset, 0)
+		p.Values = t.Rows(call, w)*int64(columns) + p.Fixed
 	case ReadsNumbered:
 		p.Points *= 2
-		p.Values, scans = t.Rows(call, w)*int64(columns)+max(s.Offset, 0), true
+		p.Values, scans = t.Rows(call, w)*int64(columns)+p.Fixed, true
 	case Computes:
-		p.Values, scans = n, true
+		p.Values, p.Fixed, scans = n, 0, true
 	case WritesWhere:
 		keys, _ := s.Keys(t.Table.Table)
 		p.Values, scans = call.RowsWritten(keys)*max(n, 1), true

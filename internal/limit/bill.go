@@ -1,0 +1,177 @@
+package limit
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"github.com/smrt-go/smrt"
+)
+
+// Rate is what the calls of a key may cost in some time, see guard.Rate.
+type Rate struct {
+	// Take takes points out of the bucket of the key of ctx, which may so owe debt
+	// points. What it returns has an error if they are not there.
+	Take func(ctx context.Context, points, debt int64) Taken
+
+	// Give puts points back, or takes more if they are negative. It does not fail.
+	Give func(ctx context.Context, key string, points int64)
+}
+
+// Taken is what became of points that were to be taken.
+type Taken struct {
+	Key   string
+	Owing bool // there were less, and they were taken all the same
+	Err   *smrt.RateError
+}
+
+// rated is a rate with the mode of the limits that it is declared in.
+type rated struct {
+	*Rate
+	mode Mode
+}
+
+// bill is what a call has taken from rates, and what it has cost so far.
+type bill struct {
+	asked  int64
+	factor int64 // of values that come
+	points atomic.Int64
+	values atomic.Int64
+	spared atomic.Bool // it was refused before anything was sent
+	paid   []payment
+	first  [1]payment // of most calls the only one
+}
+
+type payment struct {
+	rate *Rate
+	key  string
+}
+
+// Priced reports whether somebody wants to know what the operation asks for.
+func (c *Call) Priced() bool {
+	return c != nil && c.refused == nil && (len(c.set.rates) > 0 || c.limits(Complexity))
+}
+
+// Ask refuses the operation if it asks for too much, by itself or with others.
+func (c *Call) Ask(p Price) {
+	if c.refused = c.check(Complexity, p.Total()); c.refused == nil {
+		c.charge(p)
+	}
+}
+
+// Charge is Ask for n statements by hand, of which nothing else is known.
+func (c *Call) Charge(n int) *Call {
+	if c != nil && c.refused == nil {
+		c.charge(Price{Points: int64(n), Factor: 1})
+	}
+	return c
+}
+
+// charge takes what the operation asks for from all rates that hold, or from none.
+func (c *Call) charge(p Price) {
+	asked := p.Total()
+	if len(c.set.rates) == 0 || asked == 0 {
+		return
+	}
+	b := &bill{asked: asked, factor: p.Factor}
+	b.points.Store(p.Points - p.Later)
+	b.values.Store(p.Fixed)
+	b.paid = b.first[:0]
+	debt := int64(0)
+	if a := c.allow.of(Debt); a != nil {
+		debt = a.Most
+	}
+	for _, r := range c.set.rates {
+		taken := r.Take(c.Context, asked, debt)
+		if taken.Err == nil {
+			b.paid = append(b.paid, payment{r.Rate, taken.Key})
+			if taken.Owing {
+				c.event(Allowed, Debt, c.beyond(Debt, 0, asked))
+			}
+			continue
+		}
+		e := c.beyond(Debt, taken.Err.Available, asked)
+		e.Err = taken.Err
+		if r.mode == Report {
+			c.event(Reported, Debt, e)
+			continue
+		}
+		b.spared.Store(true)
+		c.bill = b
+		c.settle()
+		c.event(Refused, Debt, e)
+		c.refused = c.wrap(e)
+		return
+	}
+	c.bill = b
+}
+
+// Spend counts points that a part of the operation costs, which is sent now.
+func (c *Call) Spend(points int64) {
+	if c != nil && c.bill != nil {
+		c.bill.points.Add(points)
+	}
+}
+
+// Came counts values of rows that are not read by way of Result or Load.
+func (c *Call) Came(rows, columns int64) {
+	if c != nil && c.bill != nil {
+		c.bill.values.Add(rows * columns * c.bill.factor)
+	}
+}
+
+// Loaded counts values of loads that came with their parents.
+func (c *Call) Loaded(rows, columns int64) {
+	if c != nil && c.bill != nil {
+		c.bill.values.Add(rows * columns)
+	}
+}
+
+// Sent says that something was sent before the operation was refused.
+func (c *Call) Sent() {
+	if c != nil {
+		c.spare(false)
+	}
+}
+
+// spare says whether the operation was refused before anything was sent.
+func (c *Call) spare(is bool) {
+	if c.bill != nil {
+		c.bill.spared.Store(is)
+	}
+}
+
+// settle gives back what was taken and not used, or takes what was used beyond it.
+func (c *Call) settle() {
+	b := c.bill
+	if b == nil {
+		return
+	}
+	c.bill = nil
+	used := int64(0)
+	if !b.spared.Load() {
+		used = b.points.Load() + b.values.Load()/ValuesOfPoint
+	}
+	if used == b.asked {
+		return
+	}
+	for _, p := range b.paid {
+		p.rate.Give(c.Context, p.key, b.asked-used)
+	}
+}
+
+// bothRates returns the rates of both, each once.
+func bothRates(a, b []rated) []rated {
+	if len(b) == 0 {
+		return a
+	}
+	both := slices.Clone(a)
+	for _, r := range b {
+		if i := slices.IndexFunc(both, func(o rated) bool { return o.Rate == r.Rate }); i < 0 {
+			both = append(both, r)
+		} else {
+			both[i].mode = min(both[i].mode, r.mode)
+		}
+	}
+	return both
+}
