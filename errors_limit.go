@@ -69,7 +69,11 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	most, actual := fmt.Sprint(e.Max), fmt.Sprint(e.Actual)
 	if errors.Is(e.Err, ErrTimeLimit) {
-		most, actual = time.Duration(e.Max).String(), time.Duration(e.Actual).Round(time.Millisecond).String()
+		took, unit := time.Duration(e.Actual), time.Microsecond
+		if took >= time.Second {
+			unit = time.Millisecond
+		}
+		most, actual = time.Duration(e.Max).String(), took.Round(unit).String()
 	}
 	if errors.Is(e.Err, ErrRateLimit) {
 		return fmt.Sprintf("%v, %s", e.Err, e.Way)

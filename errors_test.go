@@ -41,6 +41,11 @@ var errorTypes = map[string]struct {
 		[]error{smrt.ErrTenantMismatch},
 		`entity 3 of table "tickets", tenant column "tenant_id": of another tenant than that of the context`,
 	},
+	"a transaction of another tenant": {
+		&smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch},
+		[]error{smrt.ErrTenantMismatch},
+		"the transaction is of another tenant than that of the context",
+	},
 	"no tenant": {
 		&smrt.TenantError{Table: "tickets", Column: "tenant_id", Row: -1, What: "context", Err: smrt.ErrNoTenant},
 		[]error{smrt.ErrNoTenant},
@@ -65,6 +70,11 @@ var errorTypes = map[string]struct {
 		&smrt.LimitError{Limit: "MaxLimit", Max: 10, Actual: 11, Way: "set a Limit", Err: smrt.ErrRowLimit},
 		[]error{smrt.ErrRowLimit, smrt.ErrLimit},
 		"the read has more rows than are allowed: MaxLimit is 10, this is 11: set a Limit",
+	},
+	"limit of little time": {
+		&smrt.LimitError{Limit: "Timeout", Max: int64(time.Millisecond), Actual: int64(1234567), Way: "make it cheaper", Err: smrt.ErrTimeLimit},
+		[]error{smrt.ErrTimeLimit},
+		"the call takes longer than is allowed: Timeout is 1ms, this is 1.235ms: make it cheaper",
 	},
 	"limit of time": {
 		&smrt.LimitError{Limit: "Timeout", Max: int64(time.Second), Actual: int64(1234567 * time.Microsecond), Way: "make it cheaper", Err: smrt.ErrTimeLimit},

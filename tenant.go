@@ -22,10 +22,10 @@ var (
 // TenantError reports what is not of the tenant of the context. It has no value
 // of the row. errors.Is(err, ErrTenantMismatch), or ErrNoTenant.
 type TenantError struct {
-	Table  string // as declared
+	Table  string // as declared; empty if it is about no row
 	Column string // that says whose row it is
 	Row    int    // index in the slice that was given, -1 elsewhere
-	What   string // "entity", "key", "assignment", "transaction" or "context"
+	What   string // "entity", "key", "assignment" or "context"; "transaction", "snapshot" or "loader" that was begun under another tenant
 	Err    error  // ErrTenantMismatch or ErrNoTenant
 }
 
@@ -33,6 +33,8 @@ type TenantError struct {
 func (e *TenantError) Error() string {
 	what := e.What + " "
 	switch {
+	case e.Table == "":
+		return fmt.Sprintf("the %s is %v", e.What, e.Err)
 	case e.What == "context":
 		what = ""
 	case e.Row >= 0:

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -71,6 +72,9 @@ func (r *reporter) log(ctx context.Context, e Event) {
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{slog.String("limit", e.Error.Limit), slog.Int64("max", e.Error.Max), slog.Int64("actual", e.Error.Actual)}
+	if errors.Is(e.Error, smrt.ErrTimeLimit) {
+		attrs[1], attrs[2] = slog.Duration("max", time.Duration(e.Error.Max)), slog.Duration("actual", time.Duration(e.Error.Actual))
+	}
 	for _, a := range []slog.Attr{slog.String("operation", e.Operation), slog.String("table", e.Table), slog.String("reason", e.Reason)} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

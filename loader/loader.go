@@ -138,7 +138,7 @@ func (l *Loader[K, V]) check(ctx context.Context) error {
 		return smrt.ErrNilContext
 	}
 	if t := tenantOf(ctx); l.of != (smrt.Tenant{}) && t != l.of && t != (smrt.Tenant{}) {
-		return smrt.ErrTenantMismatch
+		return &smrt.TenantError{Row: -1, What: "loader", Err: smrt.ErrTenantMismatch}
 	}
 	return l.err
 }

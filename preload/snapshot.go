@@ -151,7 +151,7 @@ func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, err
 	}
 	if s.opens.SQL != "" && smrt.TenantOf(ctx).ID != s.tenant.ID {
-		return nil, smrt.ErrTenantMismatch
+		return nil, &smrt.TenantError{Row: -1, What: "snapshot", Err: smrt.ErrTenantMismatch}
 	}
 	select {
 	case conn := <-s.free:

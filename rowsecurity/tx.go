@@ -26,7 +26,7 @@ func (t *tx) check(ctx context.Context) error {
 	case err != nil:
 		return err
 	case tenant != t.tenant:
-		return smrt.ErrTenantMismatch
+		return &smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch}
 	}
 	return nil
 }

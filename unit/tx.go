@@ -40,11 +40,10 @@ import (
 // insert of the key come first ([oneTrip.SendBatch]), because if the key is
 // there already the rest must not be sent.
 //
-// The methods of the transaction are called by txn only, in this order: Start,
-// SendBatch with a key, ready (the closure), Commit or CommitPosition, and
-// Rollback if one of them has failed. The connection is taken as late as
-// possible and returned as soon as the outcome is known, so that a unit holds
-// none while txn waits before it tries again.
+// The methods of the transaction are called by txn only, in this order: Start, SendBatch
+// with a key, ready (the closure), Commit or CommitPosition, and Rollback if one of them
+// has failed. The connection is taken late and returned as soon as the outcome is known,
+// so that a unit holds none while txn waits before it tries again.
 
 // runner begins transactions that send nothing at first.
 type runner struct {

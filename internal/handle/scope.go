@@ -45,13 +45,13 @@ func ScopeOf(ctx context.Context) *Scope {
 	return s
 }
 
-// CheckTenant returns smrt.ErrTenantMismatch if ctx is of a transaction that was begun
+// CheckTenant returns a *smrt.TenantError if ctx is of a transaction that was begun
 // under another tenant, or for all. One that was begun under none may have any.
 func CheckTenant(ctx context.Context) error {
 	if s := ScopeOf(ctx); s != nil && s.tenant != (smrt.Tenant{}) {
 		now := smrt.TenantOf(ctx)
 		if now.All != s.tenant.All || now.ID != s.tenant.ID {
-			return smrt.ErrTenantMismatch
+			return &smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch}
 		}
 	}
 	return nil
