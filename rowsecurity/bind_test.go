@@ -191,6 +191,7 @@ func TestTransactionsOfATenantOnABoundHandle(t *testing.T) {
 		"plain": {}, "serializable": {IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly}, "own BEGIN": {BeginQuery: "begin; set local work_mem = '1MB'"},
 	} {
 		tx := check.Value(db.BeginTx(of(t, 1), options))(t)
+		t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }) // of a test that has failed
 		refuses(name, tx)
 		inner := check.Value(tx.Begin(of(t, 1)))(t)
 		refuses(name+", savepoint", inner)
@@ -201,6 +202,7 @@ func TestTransactionsOfATenantOnABoundHandle(t *testing.T) {
 	b.BeginTx(pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	b.Queue("SELECT count(*) FROM books")
 	results := db.SendBatch(of(t, 1), b)
+	t.Cleanup(func() { _ = results.Tx().Rollback(context.WithoutCancel(t.Context())) })
 	check.Value(results.Exec())(t)
 	var n int
 	check.NoError(t, results.QueryRow().Scan(&n))
