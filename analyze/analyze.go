@@ -157,6 +157,9 @@ func Run(ctx context.Context, db DB, options Options) (*Report, error) {
 		err = r.Catalog(ctx)
 	}
 	if err == nil {
+		err = r.checkSecurity(ctx, db)
+	}
+	if err == nil {
 		r.checkObserved()
 		err = r.checkWorkload(ctx, db)
 	}
@@ -173,6 +176,7 @@ type run struct {
 	statements int
 	titles     map[string]string // of statements, by their texts
 	sites      map[uint32]string // of declarations, by their tables
+	tenants    map[uint32]string // columns that say whose a row is, by declared tables
 }
 
 // report returns what was found, in order.

@@ -61,6 +61,15 @@ var problems = []planted{
 	{sql: `CREATE DOMAIN moment AS timestamp; ALTER TABLE tags ADD at moment`, id: "C8", object: "public.tags (at)", says: "names no instant", level: schema.Warning},
 	{sql: `CREATE TABLE old (id bigserial PRIMARY KEY)`, id: "C8", object: "public.old (id)", says: "is a serial", level: schema.Note, still: true},
 
+	{sql: policied + `ALTER TABLE tags ADD tenant_id bigint`, id: "C9", object: "public.tags", says: "no policy, as public.carts", level: schema.Warning},
+	{sql: policied + `CREATE POLICY own ON tags USING (true)`, id: "C9", object: "public.tags", says: "not enabled", level: schema.Warning},
+	{sql: policied + `ALTER TABLE carts NO FORCE ROW LEVEL SECURITY`, id: "C9", object: "public.carts", says: "not forced", level: schema.Warning},
+	{sql: policied + `CREATE VIEW "All carts" AS SELECT id FROM carts`, id: "C9", object: `public."All carts"`, says: "with the rights of", level: schema.Warning, still: true},
+	{sql: policied + `CREATE MATERIALIZED VIEW old_carts AS SELECT id FROM carts`, id: "C9", object: "public.old_carts", says: "every tenant", level: schema.Warning, still: true},
+	{sql: policied + `ALTER TABLE carts ADD code text UNIQUE`, id: "C9", object: "public.carts_code_key", says: "without tenant_id", level: schema.Warning, still: true},
+	{sql: policied + `ALTER TABLE carts ADD former bigint REFERENCES orders; ALTER TABLE orders ADD tenant_id bigint, ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY own ON orders USING (tenant_id = 1); CREATE INDEX ON carts (former)`, id: "C9", object: "public.carts carts_former_fkey", says: "(tenant_id, former)", level: schema.Note, still: true},
+	{sql: policied, id: "C9", object: "role " + testdb.Superuser, says: "is a superuser", level: schema.Note, still: true},
+
 	{sql: `ALTER TABLE reviews ADD CONSTRAINT short CHECK (length(body) < 9) NOT VALID`, id: "C10", object: "public.reviews short", says: "length(body)", level: schema.Warning},
 	{sql: `ALTER TABLE reviews DROP CONSTRAINT reviews_customer_id_fkey, ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers NOT VALID`, id: "C10", object: "public.reviews fk", says: "FOREIGN KEY", level: schema.Warning},
 }

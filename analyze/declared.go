@@ -33,9 +33,12 @@ func (r *run) checkDeclarations(ctx context.Context, db DB) error {
 	if err != nil {
 		return err
 	}
-	r.sites = map[uint32]string{}
+	r.sites, r.tenants = map[uint32]string{}, map[uint32]string{}
 	for _, t := range tables {
 		r.sites[names[t.Quoted]] = t.Site
+		if t.Tenant != nil {
+			r.tenants[names[t.Quoted]] = t.Tenant.Name
+		}
 		for _, rel := range verify.Relations(t) {
 			for _, ends := range verify.ForeignKeys(rel) {
 				if s := r.Store(names[ends[0].Table]); s != nil {
@@ -90,4 +93,13 @@ func (r *run) checkSoftDelete(t *plan.Table, names map[string]uint32, found sche
 		evidence, follows, _ := strings.Cut(f.Problem, ": ")
 		r.Found = append(r.Found, analysis.Finding{ID: "C6", Table: s.OID, Level: verify.Level(f.Level), Object: object, Evidence: evidence, Follows: follows, SQL: f.SQL, Go: f.Go})
 	}
+}
+
+// checkSecurity looks for holes in row security.
+func (r *run) checkSecurity(ctx context.Context, db DB) error {
+	security, err := catalog.SecurityOf(ctx, db)
+	if err == nil {
+		r.Security(security, r.tenants)
+	}
+	return err
 }

@@ -48,6 +48,8 @@ func nameOf(id string) string {
 		return "table in bad condition"
 	case "C8":
 		return "doubtful type"
+	case "C9":
+		return "hole in row security"
 	case "C10":
 		return "constraint not validated"
 	case "B1":

@@ -22,7 +22,7 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
 // forced. The first statement on the handle does the same; a service that calls Check
 // when it starts learns it there. After the first success nothing is asked any more.
 //
-// It says nothing of tables without policies: smrt analyze does.
+// It says nothing of tables without policies, and of views: smrt analyze does.
 func (d *DB) Check(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
