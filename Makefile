@@ -28,7 +28,7 @@ postgres:
 
 .PHONY: servers
 servers:
-	@sh tools/install-postgres.sh pgbouncer chromium
+	@sh tools/install-postgres.sh pgbouncer chromium redis
 
 .PHONY: demo
 demo: postgres ## Start a private server, load a shop and walk through the library

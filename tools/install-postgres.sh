@@ -3,8 +3,8 @@
 # It does nothing if they are there (internal/testdb/find.go looks in the same places), or if SMRT_TEST_DSN names a
 # server to use. Otherwise it installs them with apt-get, with brew, or by a download into the user's cache. If
 # SMRT_PG_VERSION is set, to 14 or 18 for instance, only programs of that version will do, and the download is the only
-# way to them. With the arguments "pgbouncer" and "chromium", and where apt-get may be used, it adds PgBouncer and a
-# browser, without which the tests that go by way of them are skipped.
+# way to them. With the arguments "pgbouncer", "chromium" and "redis", and where apt-get may be used, it adds PgBouncer, a
+# browser and Redis, without which the tests that go by way of them are skipped.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -126,9 +126,21 @@ add_chromium() {
 	apt_install chromium || say "Chromium could not be installed: the tests that need a browser are skipped"
 }
 
+# And for Redis, which contrib/redis/server_test.go looks for.
+add_redis() {
+	[ -n "${SMRT_REDIS:-}" ] && return
+	for program in redis-server valkey-server; do
+		command -v "$program" >/dev/null && return
+	done
+	can_apt || return
+	say "installing Redis with apt-get"
+	apt_install redis-server || say "Redis could not be installed: the tests that need it are skipped"
+}
+
 finish() {
 	case $extra in *" pgbouncer "*) add_pgbouncer ;; esac
 	case $extra in *" chromium "*) add_chromium ;; esac
+	case $extra in *" redis "*) add_redis ;; esac
 	exit 0
 }
 

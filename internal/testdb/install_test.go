@@ -326,24 +326,28 @@ func TestInstallAddsPgBouncerToANewServer(t *testing.T) {
 	}
 }
 
-// The browser is added in the same way.
-func TestInstallAddsChromium(t *testing.T) {
+// The browser and Redis are added in the same way.
+func TestInstallAddsOthers(t *testing.T) {
 	check.LongOnly(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
-		program, script, want string
+		argument, program, script, want string
 	}{
-		"missing":     {"apt-get", "exit 0", "apt-get update\napt-get install -y chromium\n"},
-		"fails":       {"apt-get", "exit 1", "apt-get update\napt-get install -y chromium\n"},
-		"on the path": {"google-chrome", "exit 0", ""},
-		"no apt-get":  {"chromium-browser", "exit 0", ""},
+		"missing":              {"chromium", "apt-get", "exit 0", "apt-get update\napt-get install -y chromium\n"},
+		"fails":                {"chromium", "apt-get", "exit 1", "apt-get update\napt-get install -y chromium\n"},
+		"on the path":          {"chromium", "google-chrome", "exit 0", ""},
+		"no apt-get":           {"chromium", "chromium-browser", "exit 0", ""},
+		"no Redis":             {"redis", "apt-get", "exit 0", "apt-get update\napt-get install -y redis-server\n"},
+		"no Redis that fails":  {"redis", "apt-get", "exit 1", "apt-get update\napt-get install -y redis-server\n"},
+		"a Valkey on the path": {"redis", "valkey-server", "exit 0", ""},
+		"no Redis, no apt-get": {"redis", "redis-server", "exit 0", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := newInstallation(t)
 			in.server(t, debianBin)
 			in.program(t, c.program, c.script)
-			code, output, calls := in.run(t, "pgbouncer", "chromium")
-			if code != 0 || calls != c.want || strings.Contains(output, "are skipped") != (name == "fails") {
+			code, output, calls := in.run(t, "pgbouncer", c.argument)
+			if code != 0 || calls != c.want || strings.Contains(output, "are skipped") != (c.script == "exit 1") {
 				t.Errorf("exit code %d, called %q, wrote %q, want 0 and %q", code, calls, output, c.want)
 			}
 		})
