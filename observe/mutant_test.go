@@ -80,9 +80,14 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWithoutValues",
 		},
 		{
-			"a request is counted without those around it", "usage.go",
-			"if s == inner && n ==", "if inner != nil && n ==",
-			"TestFindingsOfAnObserver",
+			"what is around requests is none", "usage.go",
+			" && s.usage.own.Load()", "",
+			"TestManyCallsOfARequest",
+		},
+		{
+			"calls of scopes inside of a request are its calls", "usage.go",
+			"	for ; s != nil; s = s.parent {\n		s.usage.statements", "	for ; s != nil; s = nil {\n		s.usage.statements",
+			"TestManyCallsOfARequest",
 		},
 		{
 			"a transaction that works is not idle", "transaction.go",
@@ -146,7 +151,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"calls are counted in the scopes around", "usage.go",
-			"	for inner := s; s != nil; s = s.parent {\n", "	for inner := s; s != nil; s = nil {\n",
+			"	for ; s != nil; s = s.parent {\n		s.usage.statements", "	for ; s != nil; s = nil {\n		s.usage.statements",
 			"TestUsed",
 		},
 		{

@@ -108,6 +108,58 @@ func only(t *testing.T, o *observe.Observer, says string) observe.Finding {
 	return found[0]
 }
 
+// TestManyCallsOfARequest: a scope is found at its 101st call, whether it makes that itself or
+// one inside of it does, once, and not before. What only holds other scopes is no request.
+func TestManyCallsOfARequest(t *testing.T) {
+	t.Parallel()
+	o, _, db := observedPool(t, observe.Config{}, 1)
+	for _, c := range []struct {
+		what  string
+		calls string // o: under the outer scope, i: under one inside of it, I: under one inside of that
+		found int
+	}{
+		{"its own", strings.Repeat("o", 101), 1},
+		{"not above", strings.Repeat("o", 100), 0},
+		{"of scopes inside, after one of its own", "o" + strings.Repeat("i", 100), 1},
+		{"of scopes two levels inside", "o" + strings.Repeat("iI", 50), 1},
+		{"the last is its own", strings.Repeat("i", 100) + "o", 1},
+		{"just not above with those inside", "o" + strings.Repeat("i", 99), 0},
+		{"a test around requests", strings.Repeat("i", 200), 0},
+		{"more than one too many", "o" + strings.Repeat("i", 300), 1},
+	} {
+		o.Reset()
+		outer := observe.WithScope(t.Context(), observe.Options{Policy: observe.Ignore})
+		for n, where := range c.calls {
+			ctx := outer
+			for range strings.Index("oiI", string(where)) {
+				ctx = observe.WithScope(ctx, observe.Options{Policy: observe.Ignore})
+			}
+			_, err := db.Exec(ctx, fmt.Sprintf("SELECT %d", n+1))
+			check.NoError(t, err)
+		}
+		check.Same(t, c.what, len(o.Snapshot().Findings), c.found)
+		if c.found > 0 {
+			s := only(t, o, "too many calls: 101")
+			check.Same(t, c.what+": the call", s.SQL, "SELECT 101")
+			check.Same(t, c.what+": times", s.Times, 1)
+		}
+	}
+
+	// Of a request in a request each is found.
+	o.Reset()
+	outer := observe.WithScope(t.Context(), observe.Options{Policy: observe.Ignore})
+	inner := observe.WithScope(outer, observe.Options{Policy: observe.Ignore})
+	for n := range 102 {
+		ctx := inner
+		if n == 100 { // makes outer a request, and is its 101st call
+			ctx = outer
+		}
+		_, err := db.Exec(ctx, fmt.Sprintf("SELECT %d", n+1))
+		check.NoError(t, err)
+	}
+	check.Same(t, "of two scopes", len(o.Snapshot().Findings), 2)
+}
+
 // TestFindingsOfAnObserver: loops, requests with many calls, and transactions that do nothing
 // are remembered with their places, each as often as it was seen.
 func TestFindingsOfAnObserver(t *testing.T) {
@@ -122,37 +174,6 @@ func TestFindingsOfAnObserver(t *testing.T) {
 	check.Same(t, "loops", only(t, o, "in a loop").Times, 2)
 	o.Reset()
 	check.Equal(t, "after Reset", o.Snapshot().Findings, nil)
-
-	server, _ := watch(t, observe.Options{})
-	for n := range 200 { // a request each
-		_, err := db.Exec(observe.WithScope(server, observe.Options{Policy: observe.Ignore}), fmt.Sprintf("SELECT %d", n))
-		check.NoError(t, err)
-	}
-	check.Equal(t, "of a scope around requests", o.Snapshot().Findings, nil)
-
-	outer, _ := watch(t, observe.Options{})
-	inner, _ := watch(t, observe.Options{})
-	for n := range 101 {
-		ctx := outer
-		if n < 100 {
-			ctx = observe.WithScope(outer, observe.Options{Policy: observe.Ignore})
-		}
-		_, err := db.Exec(ctx, fmt.Sprintf("SELECT %d", n))
-		check.NoError(t, err)
-	}
-	for n := range 100 {
-		_, err := db.Exec(inner, fmt.Sprintf("SELECT %d", n))
-		check.NoError(t, err)
-	}
-	if found := o.Snapshot().Findings; len(found) != 1 || found[0].Times != 1 { // outer itself made the call that was one too many
-		t.Errorf("requests: %+v", found)
-	}
-	o.Reset()
-	_, err := db.Exec(inner, "SELECT 'one more'")
-	check.NoError(t, err)
-	if s := only(t, o, "too many calls: 101"); s.SQL != "SELECT 'one more'" {
-		t.Errorf("the request is %+v", s)
-	}
 
 	sleeping := func(where string) {
 		check.NoError(t, txn.Run(t.Context(), db, func(ctx context.Context, tx pgx.Tx) error {

@@ -14,7 +14,7 @@ import (
 // has to. Four are recognised while statements are sent:
 //
 //	loop          the scope of a request has found it, and says so to its policy as well
-//	request       a scope makes the 101st call itself; those of scopes inside of it count, and report nothing
+//	request       the 101st call of a scope, which scopes inside of it may make. A scope that has made none itself, such as one of a test around requests, is no request
 //	budget        a scope makes the first call above its Options.MaxCalls; the page shows it
 //	transaction   a connection was in a transaction, and no statement ran for most of it
 //
@@ -27,7 +27,7 @@ type spotKind uint8
 
 const (
 	loopSpot    spotKind = iota // a scope repeats a statement there
-	requestSpot                 // a scope makes the 101st call itself there
+	requestSpot                 // the 101st call of a scope is made there
 	budgetSpot                  // a scope makes the first call above its limit there
 	idleSpot                    // a transaction ends there that did nothing for most of its time
 )

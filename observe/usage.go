@@ -33,7 +33,10 @@ func Used(ctx context.Context) Usage {
 }
 
 // usage is a Usage that goroutines add to.
-type usage struct{ calls, statements, failed, shared, time atomic.Int64 }
+type usage struct {
+	calls, statements, failed, shared, time atomic.Int64
+	own                                     atomic.Bool // one of the calls was made under no scope inside of it
+}
 
 // charge is a call under way, in a scope.
 type charge struct {
@@ -46,10 +49,13 @@ type charge struct {
 // use counts a call in a scope and those around it, and reports those that have made
 // more than they may.
 func (t *tracer) use(ctx context.Context, s *scope, text string, statements int) {
-	for inner := s; s != nil; s = s.parent {
+	if !s.usage.own.Load() {
+		s.usage.own.Store(true)
+	}
+	for ; s != nil; s = s.parent {
 		s.usage.statements.Add(int64(statements))
 		n := s.usage.calls.Add(1)
-		if s == inner && n == manyCalls+1 && t.observer != nil {
+		if n == manyCalls+1 && t.observer != nil && s.usage.own.Load() {
 			t.observer.spots.add(spotID{requestSpot, text, t.site(), manyCalls + 1}, 0, 0)
 		}
 		if s.maxCalls == 0 || n != int64(s.maxCalls)+1 || s.err != nil {
