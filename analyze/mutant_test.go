@@ -100,6 +100,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestAdviceForAll",
 		},
 		{
+			"an index that a later one makes needless is dropped", "../internal/analysis/choose.go",
+			"			c.chosen = without\n", "			_ = without\n",
+			"TestAdviceForAll",
+		},
+		{
+			"a wide column that not all read is a warning", "observed.go",
+			"			f.Level = verify.Warning\n", "",
+			"TestObserved",
+		},
+		{
 			"an index that is not used any more is found", "plans.go",
 			"case len(lost) > 0 && len(now.indexes()) < len(p.indexes()):", "case false:",
 			"TestPlansAsText",

@@ -117,6 +117,14 @@ var observedProblems = []observedProblem{
 		},
 	},
 	{
+		id: "R4", object: "products.find 3741e1ee: description", says: "and other statements read the table without it", level: schema.Warning,
+		run: func(t *testing.T, w *watched) {
+			check.Value(w.products.Find(t.Context(), query.All[shop.Product]()))(t)
+			listed(t, w)
+		},
+		free: listed,
+	},
+	{
 		id: "R5", object: "analyze_test.(*watched).slowly", says: "3 transactions that", level: schema.Warning,
 		run: func(t *testing.T, w *watched) { w.slowly(t, true) }, free: func(t *testing.T, w *watched) { w.slowly(t, false) },
 	},
@@ -142,6 +150,19 @@ var observedProblems = []observedProblem{
 		id: "R8", object: "raw", says: "calls failed because of another transaction: 20 could not be serialized", level: schema.Warning,
 		run: func(t *testing.T, w *watched) { w.conflict(t, 20) }, free: func(t *testing.T, w *watched) { w.conflict(t, 1) },
 	},
+}
+
+// offer is a product without what is long.
+type offer struct {
+	ID         int64
+	SKU        string
+	PriceCents int64
+}
+
+// listed reads offers.
+func listed(t *testing.T, w *watched) {
+	t.Helper()
+	check.Value(repo.Select[offer](w.products).Find(t.Context(), query.All[shop.Product]()))(t)
 }
 
 var quiet = observe.Options{Policy: observe.Ignore}

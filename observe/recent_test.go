@@ -2,6 +2,8 @@ package observe_test
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,15 +56,17 @@ func TestSnapshotKeepsNobodyWaiting(t *testing.T) {
 		observe.Record(o, "SELECT 1", time.Millisecond)
 	}
 	release := observe.Hold(o, "SELECT 1")
-	copied := make(chan observe.Snapshot)
-	go func() { copied <- o.Snapshot() }()
+	copied := make(chan observe.Snapshot, 1)
+	go snapshotOfHeld(o, copied)
+	for end := time.Now().Add(testdb.Patience(10 * time.Second)); !isWaiting("snapshotOfHeld"); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("the snapshot does not wait for the shape that cannot be read")
+		}
+	}
 	went := make(chan bool)
 	go func() {
 		for i := range 2000 {
 			observe.Record(o, fmt.Sprint("SELECT other", i%100), time.Millisecond)
-			if i%100 == 0 {
-				time.Sleep(time.Millisecond) // until the copy has begun, on most machines
-			}
 		}
 		close(went)
 	}()
@@ -71,9 +75,26 @@ func TestSnapshotKeepsNobodyWaiting(t *testing.T) {
 	case <-time.After(testdb.Patience(2 * time.Second)):
 		t.Error("statements wait for a snapshot")
 	}
+	check.Same(t, "snapshots that were ready before the last statement", len(copied), 0)
 	release()
 	if n := (<-copied).Total().Calls; n == 0 {
 		t.Error("the snapshot has no calls")
 	}
 	<-went
+}
+
+// snapshotOfHeld has a name by which its goroutine is found.
+func snapshotOfHeld(o *observe.Observer, to chan<- observe.Snapshot) { to <- o.Snapshot() }
+
+// isWaiting reports whether a goroutine that was begun with a function waits for a lock.
+func isWaiting(function string) bool {
+	all := make([]byte, 1<<20)
+	all = all[:runtime.Stack(all, true)]
+	for text := range strings.SplitSeq(string(all), "\n\n") {
+		state, _, _ := strings.Cut(text, "\n")
+		if strings.Contains(state, "[sync.Mutex.Lock") && strings.Contains(text, function+"(") {
+			return true
+		}
+	}
+	return false
 }

@@ -216,8 +216,7 @@ func (t *oneTrip) send(ctx context.Context) error {
 	if t.asks {
 		b.Queue(traced.Pass(wal.EndSQL, "", "position"))
 	}
-	stop := t.watch()
-	defer stop()
+	defer t.watch()()
 	traced.Of(t.conn).Retries(t.begins.Attempt, t.begins.Cause)
 	results := t.conn.SendBatch(ctx, &b)
 	err := t.receive(results, begins)

@@ -41,6 +41,19 @@ CREATE INDEX ON lines (note_id);
 	if !strings.Contains(out, "2_step.sql:4: L14 needed by a declared table: the table declared at tables/tables.go:") {
 		t.Errorf("the report is\n%s", out)
 	}
+	out = lint(0, "-- smrt:allow L14 the next release does without\nALTER TABLE notes DROP text;\n")
+	if !strings.Contains(out, "L14 needed by a declared table") || !strings.Contains(out, "allowed: the next release does without") {
+		t.Errorf("the report is\n%s", out)
+	}
+	for problem, annotated := range map[string]string{
+		"smrt:allow L14 gives no reason":          "-- smrt:allow L14\nALTER TABLE notes DROP text;\n",
+		"the next statement does not break L14":   "-- smrt:allow L14 not here\nSELECT 1;\nALTER TABLE notes DROP text;\n",
+		"does not break L14, so there is nothing": "-- smrt:allow L14 in vain\nSELECT 1;\n",
+	} {
+		if out = lint(1, annotated); !strings.Contains(out, problem) {
+			t.Errorf("%q is not in the report\n%s", problem, out)
+		}
+	}
 	lint(0, "ALTER TABLE notes RENAME text TO words;\n", "ALTER TABLE notes RENAME words TO text;\n")
 	out = lint(1, "DROP TABLE lines;\n", "SELECT 1;\n")
 	if !strings.Contains(out, "2_step.sql:3: L14 needed by a declared table") {

@@ -8,18 +8,19 @@ import (
 )
 
 // allow takes what a file allows out of findings, all of that file. An annotation
-// counts for the first statement that ends below it.
-func allow(f *file, statements []*statement, findings []Finding, contracts bool) (left, allowed []Finding) {
+// counts for the first statement that ends below it. Those of rules that are not looked
+// for, or not now, are left alone.
+func allow(m *migration, findings []Finding, now func(rule string) bool) (left, allowed []Finding) {
 	left = findings
-	for _, a := range f.annotations {
-		if a.Name != annotation.Allow || len(a.Args) > 0 && a.Args[0] == Contract && !contracts {
+	for _, a := range m.file.annotations {
+		if a.Name != annotation.Allow || !now(ruleOf(a)) {
 			continue
 		}
 		if problem := malformed(a); problem != "" {
 			left = append(left, wrong(a.File, a.Line, problem, "-- smrt:allow L3 and the reason, above the statement"))
 			continue
 		}
-		line := following(statements, a.Line)
+		line := following(m.statements, a.Line)
 		rule, reason := a.Args[0], strings.TrimSpace(strings.TrimPrefix(a.Text, a.Args[0]))
 		var rest []Finding
 		for _, finding := range left {
@@ -38,11 +39,19 @@ func allow(f *file, statements []*statement, findings []Finding, contracts bool)
 	return left, allowed
 }
 
+// ruleOf returns the rule that an annotation names, or "".
+func ruleOf(a annotation.Annotation) string {
+	if len(a.Args) == 0 {
+		return ""
+	}
+	return a.Args[0]
+}
+
 // malformed says what is wrong with an annotation.
 func malformed(a annotation.Annotation) string {
 	switch {
 	case len(a.Args) == 0 || names[a.Args[0]] == "" || a.Args[0] == Allowing:
-		return "smrt:allow names no rule: they are " + Rewrite + " to " + Together
+		return "smrt:allow names no rule: they are " + Rewrite + " to " + Declared
 	case len(a.Args) == 1:
 		return "smrt:allow " + a.Args[0] + " gives no reason"
 	}

@@ -12,8 +12,10 @@ type DeclaredFinding struct {
 }
 
 // Declared adds what declared tables name that is not there in the end. It is at the statement
-// that took it away, or at the declaration, if no migration that is judged did.
+// that took it away, or at the declaration, if no migration that is judged did. What a
+// migration allows is allowed.
 func (r *Result) Declared(found []DeclaredFinding) {
+	byFile := map[string][]Finding{}
 	for _, d := range found {
 		f := Finding{Rule: Declared, Name: names[Declared], Table: d.Table, Problem: "the table declared at " + d.Site + ": " + d.Problem, Safe: d.Go}
 		s := r.gone[[2]string{d.Table, d.Column}]
@@ -28,7 +30,15 @@ func (r *Result) Declared(found []DeclaredFinding) {
 			f.File = d.Site[:max(at, 0)]
 			f.Line, _ = strconv.Atoi(d.Site[at+1:])
 		}
-		r.Findings = append(r.Findings, f)
+		if s != nil {
+			byFile[f.File] = append(byFile[f.File], f)
+		} else {
+			r.Findings = append(r.Findings, f)
+		}
 	}
-	r.Findings = sorted(r.Findings)
+	for _, m := range r.judged {
+		left, allowed := allow(m, byFile[m.file.path], func(rule string) bool { return rule == Declared })
+		r.Findings, r.Allowed = append(r.Findings, left...), append(r.Allowed, allowed...)
+	}
+	r.Findings, r.Allowed = sorted(r.Findings), sorted(r.Allowed)
 }

@@ -39,7 +39,8 @@ type Result struct {
 	Judged     int       `json:"judged"`     // of these
 	Stopped    string    `json:"stopped"`    // the file behind which none was run, "" if all were
 
-	gone map[[2]string]*statement // tables and columns that are not there in the end
+	gone   map[[2]string]*statement // tables and columns that are not there in the end
+	judged []*migration
 }
 
 // ErrNotEmpty is the error of a scratch database that has tables.
@@ -156,12 +157,14 @@ func (r *run) all(ctx context.Context) error {
 				m.findings = append(m.findings, f)
 			}
 		}
-		left, allowed := allow(m.file, m.statements, sorted(m.findings), len(r.Releases) > 0)
+		left, allowed := allow(m, sorted(m.findings), func(rule string) bool {
+			return rule != Declared && (rule != Contract || len(r.Releases) > 0)
+		})
 		r.result.Findings, r.result.Allowed = append(r.result.Findings, left...), append(r.result.Allowed, allowed...)
 	}
 	r.result.Findings = append(r.result.Findings, r.releases.unfit()...)
 	r.result.Findings, r.result.Allowed = sorted(r.result.Findings), sorted(r.result.Allowed)
-	r.result.Judged, r.result.gone = len(r.judged), r.replaced.gone
+	r.result.Judged, r.result.gone, r.result.judged = len(r.judged), r.replaced.gone, r.judged
 	return nil
 }
 
