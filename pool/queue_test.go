@@ -17,6 +17,9 @@ import (
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
+	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/repo"
+	"github.com/smrt-go/smrt/txn"
 )
 
 // load is what comes to a pool: requests at random times, whose users go away.
@@ -235,6 +238,71 @@ func TestQueueForgets(t *testing.T) {
 	check.Same(t, "waiting", p.Waiting(), 0)
 	_, err := p.Exec(t.Context(), "SELECT 1")
 	check.NoError(t, err)
+}
+
+// TestNobodyWaitsForItself: four transactions hold the four connections of a pool, and
+// each asks the pool for another.
+func TestNobodyWaitsForItself(t *testing.T) {
+	t.Parallel()
+	dsn := url(t)
+	each := func(call func() error) {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { check.NoError(t, call()) })
+		}
+		all.Wait()
+	}
+	var lent sync.WaitGroup
+	hold := func() { // until all four are lent
+		lent.Done()
+		lent.Wait()
+	}
+
+	p := open(t, pool.Config{URL: dsn, MaxConns: 4, MinConns: 4, AcquireTimeout: time.Hour})
+	names := repo.New(p, query.NewTable("items", func(i *item) *int32 { return &i.ID }))
+	lent.Add(4)
+	each(func() error {
+		return txn.Run(t.Context(), p, func(ctx context.Context, _ pgx.Tx) error {
+			hold()
+			_, err := names.Get(ctx, 1)
+			check.Error(t, "a repository in txn.Run", err, smrt.ErrTxBypass)
+			return nil
+		})
+	})
+
+	byHand := func(what string, p beginner, ctx context.Context, want error) {
+		var txs [4]pgx.Tx
+		for i := range txs {
+			txs[i] = check.Value(p.Begin(t.Context()))(t)
+		}
+		each(func() error {
+			_, err := p.Exec(ctx, "SELECT 1")
+			check.Error(t, what, err, want)
+			return nil
+		})
+		for _, tx := range txs {
+			check.NoError(t, tx.Rollback(t.Context()))
+		}
+	}
+	warm := func(cfg pool.Config) *pool.Pool { // else Begin may wait
+		cfg.URL, cfg.MaxConns, cfg.MinConns = dsn, 4, 4
+		p := open(t, cfg)
+		check.NoError(t, p.Warm(t.Context()))
+		return p
+	}
+	byHand("by hand", warm(pool.Config{AcquireTimeout: 100 * time.Millisecond}), t.Context(), smrt.ErrPoolExhausted)
+	byHand("by hand, with a target", warm(pool.Config{
+		AcquireTimeout: time.Hour, QueueTarget: 5 * time.Millisecond, QueueInterval: 50 * time.Millisecond,
+	}), t.Context(), smrt.ErrPoolExhausted)
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	byHand("control: pgxpool", control(t, dsn, func(c *pgxpool.Config) { c.MaxConns = 4 }), brief, context.DeadlineExceeded)
+}
+
+// item is a row of the table of the tests.
+type item struct {
+	ID   int32
+	Name string
 }
 
 // TestOverloadOfAServer is TestOverload with a server, for as long as that takes.

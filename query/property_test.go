@@ -324,7 +324,11 @@ func TestVacuousWrites(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	sent.Reset()
 	seen := map[bool]int{}
-	for range 500 {
+	n := 500
+	if check.Long() {
+		n = 100_000
+	}
+	for range n {
 		p, holds := vacuous(r, 4)
 		seen[holds]++
 		q := query.Where(p).Comment("vacuous")

@@ -2,6 +2,7 @@ package repo_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,22 +176,49 @@ func TestTwoHundredThousand(t *testing.T) {
 			t.Fatalf("row %d has id %d, the first has %d", i, rows[i].ID, rows[0].ID)
 		}
 	}
+	texts := map[string]bool{}
+	sent := func(what string) {
+		t.Helper()
+		if s.sent.Len() > 3 {
+			t.Errorf("%s sent %d statements", what, s.sent.Len())
+		}
+		for _, text := range s.sent.Statements() {
+			texts[text] = true
+		}
+		s.sent.Reset()
+	}
+	s.sent.Reset()
 	many, err := rs.GetMany(ctx, ids)
 	check.NoError(t, err)
+	sent("GetMany")
 	for i, r := range many {
 		if r == nil || r.Count != int64(i) {
 			t.Fatalf("row %d is %v", i, r)
 		}
+	}
+	for _, fewer := range []int{n / 2, 1000, 3} {
+		_, err = rs.GetMany(ctx, ids[:fewer])
+		check.NoError(t, err)
+		sent("GetMany of fewer")
 	}
 	for i := range rows {
 		rows[i].Count++
 	}
 	updated, err := rs.UpdateMany(ctx, rows)
 	check.NoError(t, err)
-	found, err := rs.Count(ctx, query.Where(query.Col(func(r *ratio) *int64 { return &r.ID }).In(ids...), ratioCount.Gt(0)))
+	s.sent.Reset()
+	id := query.Col(func(r *ratio) *int64 { return &r.ID })
+	_, err = rs.Count(ctx, query.Where(id.In(ids[:5]...), ratioCount.Gt(0)))
 	check.NoError(t, err)
+	found, err := rs.Count(ctx, query.Where(id.In(ids...), ratioCount.Gt(0)))
+	check.NoError(t, err)
+	sent("Count")
 	deleted, err := rs.DeleteMany(ctx, ids)
 	check.NoError(t, err)
+	sent("DeleteMany")
+	if len(texts) > 5 { // that a connection keeps prepared
+		t.Errorf("%d texts, whatever the number of keys: %q", len(texts), slices.Collect(maps.Keys(texts)))
+	}
 	if int(updated) != n || int(found) != n || int(deleted) != n {
 		t.Errorf("%d updated, %d found, %d deleted, want %d", updated, found, deleted, n)
 	}

@@ -2,6 +2,9 @@ package repo_test
 
 import (
 	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,6 +126,60 @@ func TestStale(t *testing.T) {
 		t.Errorf("update of many with a stale one: %d, %v", n, err)
 	}
 	check.Error(t, "a row that is gone", a.documents.Update(ctx, &document{ID: 404, Version: 1}), smrt.ErrNotFound)
+}
+
+// TestStaleOrGone updates rows while others update or delete them. Each update is the
+// first, or is told what the other one has done, and never the other thing.
+func TestStaleOrGone(t *testing.T) {
+	n := 100
+	if check.Long() {
+		n = 1000
+	}
+	a := newArchive(t)
+	slugs := make([]string, n)
+	for i := range slugs {
+		slugs[i] = strconv.Itoa(i)
+	}
+	ds := a.add(t, slugs...)
+	var told [2]atomic.Int64
+	var work sync.WaitGroup
+	for w := range 4 {
+		work.Go(func() {
+			for i := w; i < n; i += 4 {
+				want := []error{smrt.ErrStale, smrt.ErrNotFound}
+				kind := i / 4 % 2
+				var other sync.WaitGroup
+				change := func() {
+					if theirs := ds[i]; kind == 0 {
+						_, err := a.documents.UpdateWhere(t.Context(), query.Where(docID.Eq(theirs.ID)), docRank.Set(1))
+						check.NoError(t, err)
+					} else {
+						check.NoError(t, a.documents.Delete(t.Context(), theirs.ID))
+					}
+				}
+				late := i%3 == 0 // at the same time; else before
+				if mine := ds[i]; late {
+					other.Go(change)
+					err := a.documents.Update(t.Context(), &mine)
+					if err != nil && (!errors.Is(err, want[kind]) || errors.Is(err, want[1-kind])) {
+						t.Errorf("row %d, at the same time: got %v, want %v or nothing", i, err, want[kind])
+					}
+				} else {
+					change()
+					err := a.documents.Update(t.Context(), &mine)
+					if !errors.Is(err, want[kind]) || errors.Is(err, want[1-kind]) {
+						t.Errorf("row %d: got %v, want %v", i, err, want[kind])
+					}
+					told[kind].Add(1)
+				}
+				other.Wait()
+			}
+		})
+	}
+	work.Wait()
+	if told[0].Load() < int64(n)/4 || told[1].Load() < int64(n)/4 {
+		t.Errorf("only %d and %d rows were changed before", told[0].Load(), told[1].Load())
+	}
 }
 
 // TestVersionCounts proves which writes move the version.

@@ -37,6 +37,12 @@ var chapters = []chapter{
 		{"An update of a stale row", "Two people read an order; the second to write is told.", staleUpdate},
 		{"A violated constraint", "Only the server knows the stock. The error is typed: it names the constraint and its columns, and no values.", constraint},
 	}},
+	{"Limits", []step{
+		{"A read of too many rows", "A limit is declared once, for a handle. Nothing is cut off; the way out has a reason, which is logged.", readTooMuch},
+		{"A write of too many rows", "The server counts them itself, and undoes the write.", writeTooMuch},
+		{"Reports leave room for requests", "Each class of work has connections of its own number, until its transactions end.", classes},
+		{"An overloaded pool refuses", "Where calls have waited for too long, for too long, waiting is of no use to anybody.", overload},
+	}},
 	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
