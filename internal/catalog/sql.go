@@ -20,6 +20,11 @@ const relationSQL = `SELECT CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_bui
 		WHERE pg_catalog.has_table_privilege(c.oid, p.name)),
 	'writable', (SELECT pg_catalog.json_agg(w.name) FROM (VALUES ('INSERT', 8), ('UPDATE', 4), ('DELETE', 16)) AS w(name, bit)
 		WHERE pg_catalog.pg_relation_is_updatable(c.oid::regclass, true) & w.bit > 0),
+	'policed', (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attname) FROM pg_catalog.pg_attribute a
+		WHERE a.attrelid = c.oid AND a.attnum > 0 AND EXISTS (SELECT 1 FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive)
+		AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND NOT EXISTS (
+			SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_policy'::regclass AND d.objid = p.oid
+			AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))),
 	'secured', pg_catalog.row_security_active(c.oid),
 	'exempt', c.relrowsecurity AND NOT pg_catalog.row_security_active(c.oid)
 )::text END

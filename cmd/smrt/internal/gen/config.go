@@ -34,6 +34,7 @@ type RoleNames struct {
 	CreatedAt  []string `yaml:"created_at"`
 	UpdatedAt  []string `yaml:"updated_at"`
 	Version    []string `yaml:"version"`
+	Tenant     []string `yaml:"tenant"` // default: none, and a note where a column may be one
 }
 
 // toggle is on unless it is said to be off.
@@ -61,6 +62,7 @@ type TableConfig struct {
 	CreatedAt  string                    `yaml:"created_at"`
 	UpdatedAt  string                    `yaml:"updated_at"`
 	Version    string                    `yaml:"version"`
+	Tenant     string                    `yaml:"tenant"`
 	Default    []string                  `yaml:"default"`
 	Rules      toggle                    `yaml:"rules"`
 	ReadBack   []string                  `yaml:"read_back"`

@@ -178,6 +178,7 @@ func (r *run) declare(models, out string) error {
 			p.add(rel, r.names[rel], s)
 		}
 	}
+	p.noteTenant()
 	p.planReferences()
 	p.planRelations()
 	p.checkScope()

@@ -19,6 +19,7 @@ type role struct {
 	names  []string // of columns that have it in any table
 	fits   func(c *catalog.Column, f *field) bool
 	needs  string
+	ofKey  bool // it may be a part of the key
 }
 
 func (p *planner) roles(t *table) []role {
@@ -34,12 +35,15 @@ func (p *planner) roles(t *table) []role {
 		{"SoftDelete", "soft_delete", config.SoftDelete, or(names.SoftDelete, "deleted_at"), func(c *catalog.Column, f *field) bool {
 			value := pointed(f.typ)
 			return !c.NotNull && isTime(c) && (value != nil && isNamed(value, "time", "Time") || value == nil && isTimeField(f.typ) && !isNamed(f.typ, "time", "Time"))
-		}, "timestamptz that can be NULL"},
-		{"CreatedAt", "created_at", config.CreatedAt, or(names.CreatedAt, "created_at"), at, "timestamptz NOT NULL"},
-		{"UpdatedAt", "updated_at", config.UpdatedAt, or(names.UpdatedAt, "updated_at"), at, "timestamptz NOT NULL"},
+		}, "timestamptz that can be NULL", false},
+		{"CreatedAt", "created_at", config.CreatedAt, or(names.CreatedAt, "created_at"), at, "timestamptz NOT NULL", false},
+		{"UpdatedAt", "updated_at", config.UpdatedAt, or(names.UpdatedAt, "updated_at"), at, "timestamptz NOT NULL", false},
 		{"Version", "version", config.Version, or(names.Version, "version"), func(c *catalog.Column, f *field) bool {
 			return c.NotNull && isInteger(f.typ) && slices.Contains([]uint32{pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID}, c.Base) && len(t.key) > 0
-		}, "an integer NOT NULL in a table with a key"},
+		}, "an integer NOT NULL in a table with a key", false},
+		{"Tenant", "tenant", config.Tenant, names.Tenant, func(c *catalog.Column, f *field) bool {
+			return c.NotNull && isTenantField(c, f.typ)
+		}, "an integer, a text or a UUID, NOT NULL and in a field that cannot be NULL", true},
 	}
 }
 
@@ -98,7 +102,7 @@ func (p *planner) planRole(t *table, r role, taken map[*field]bool) {
 			continue
 		}
 		c := t.rel.Column(name)
-		if c.Generated != "" || taken[f] || !r.fits(c, f) {
+		if c.Generated != "" || taken[f] && !(r.ofKey && slices.Contains(t.key, f)) || !r.fits(c, f) {
 			p.found.note("role", t.name, fmt.Sprintf("column %q, a %s in the field %s of type %s, is not declared %s, which takes %s",
 				name, c.Type, f.path, types.TypeString(f.typ, (*types.Package).Name), r.option, r.needs), lines(`"-"`, "tables", t.name, r.key))
 			continue

@@ -83,7 +83,7 @@ func (p *planner) add(r *catalog.Relation, name string, s *structure) *table {
 func (p *planner) checkNames(t *table) {
 	config := p.config.Tables[t.name]
 	names := slices.Concat(config.Key, config.Default, config.ReadBack)
-	for _, role := range []string{config.SoftDelete, config.CreatedAt, config.UpdatedAt, config.Version} {
+	for _, role := range []string{config.SoftDelete, config.CreatedAt, config.UpdatedAt, config.Version, config.Tenant} {
 		if role != "" && role != "-" {
 			names = append(names, role)
 		}
