@@ -55,7 +55,7 @@ type Relation struct {
 	Writable   []string `json:"writable"`   // INSERT, UPDATE, DELETE that the relation takes, as a view may
 	Secured    bool     `json:"secured"`    // policies decide which rows the role that asks sees
 	Exempt     bool     `json:"exempt"`     // there is row security, and the role that asks is exempt
-	Policed    []string `json:"policed"` // columns that each of its policies reads, in the order of their names
+	Policed    []string `json:"policed"`    // columns that each of its policies reads, in the order of their names
 	Partition  bool     `json:"partition"`
 	Role       string   `json:"role"`          // that asks, as SQL
 	Usable     bool     `json:"usable"`        // the role that asks has USAGE on the schema
