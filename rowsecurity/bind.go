@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/traced"
 )
 
@@ -33,6 +34,7 @@ type DB struct {
 	pool    smrt.Pool
 	begin   beginner
 	set     string // the statement that makes the setting
+	both    string // and the one that also says how long the server may work
 	checked atomic.Bool
 }
 
@@ -66,7 +68,8 @@ func Bind(pool smrt.Pool, o Options) (*DB, error) {
 	case begin == nil || handle.RouterOf(pool) != nil:
 		return nil, &smrt.OptionsError{Option: "pool", Reason: fmt.Sprintf("is a %T: it must be a *pgxpool.Pool or a *pool.Pool", pool)}
 	}
-	return &DB{pool: pool, begin: begin, set: "SELECT pg_catalog.set_config('" + o.Setting + "', $1, true)"}, nil
+	set := "SELECT pg_catalog.set_config('" + o.Setting + "', $1, true)"
+	return &DB{pool: pool, begin: begin, set: set, both: set + serverTime}, nil
 }
 
 // Acquire returns smrt.ErrBadOptions: what is sent on a connection would be without
@@ -101,6 +104,22 @@ func (t traits) Opening(ctx context.Context) (smrt.Pool, handle.Opening, error) 
 		return nil, handle.Opening{}, err
 	}
 	return t.d.pool, t.d.opening(tenant), nil
+}
+
+// serverTime sets statement_timeout to so many milliseconds, unless the session has a
+// stricter one.
+const serverTime = `, pg_catalog.set_config('statement_timeout', CASE
+	WHEN pg_catalog.current_setting('statement_timeout')::interval BETWEEN interval '1 ms' AND $2::bigint * interval '1 ms'
+	THEN pg_catalog.current_setting('statement_timeout') ELSE $2::bigint::text END, true)`
+
+// front is what travels in front of a statement outside of a transaction. A limit of
+// time costs nothing there, as one statement makes both settings.
+func (d *DB) front(ctx context.Context, tenant string) handle.Opening {
+	most := limit.Of(ctx).OnServer().Milliseconds()
+	if most == 0 {
+		return d.opening(tenant)
+	}
+	return handle.Opening{SQL: traced.Pass(d.both, "", "settings"), Args: []any{tenant, most}}
 }
 
 func (d *DB) opening(tenant string) handle.Opening {

@@ -31,6 +31,10 @@
 // is sent. COPY, statements with options of pgx, and several statements in one text run
 // in a transaction of their own.
 //
+// A limit of time, Timeout of guard.Limits, travels with the setting outside of
+// transactions, as statement_timeout a second longer: a server whose client has died in
+// the middle of a statement stops by itself. A stricter one of the session stays.
+//
 // The declaration query.Tenant is of use beside it: its condition is the one that
 // indexes are chosen by, it fills the tenant into what is created, and its errors come
 // before anything is sent. The policy is the net below.

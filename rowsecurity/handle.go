@@ -71,7 +71,7 @@ func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults
 		return nil, err
 	}
 	var b pgx.Batch
-	d.opening(tenant).Queue(&b)
+	d.front(ctx, tenant).Queue(&b)
 	b.Queue(sql, args...)
 	results := d.pool.SendBatch(ctx, &b)
 	if _, err := results.Exec(); err != nil {
@@ -104,10 +104,12 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return d.pool.SendBatch(ctx, b)
 	}
 	var first pgx.Batch
-	d.opening(tenant).Queue(&first)
 	at := 0
 	if begins(b.QueuedQueries[0].SQL) {
 		at = 1
+		d.opening(tenant).Queue(&first)
+	} else {
+		d.front(ctx, tenant).Queue(&first)
 	}
 	out := *b // with the options of a transaction
 	out.QueuedQueries = append(append(append([]*pgx.QueuedQuery(nil), b.QueuedQueries[:at]...), first.QueuedQueries...), b.QueuedQueries[at:]...)

@@ -15,6 +15,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestRandomCallsOfTwoTenantsByPolicy",
 		},
 		{
+			"a server whose client is gone stops by itself", "bind.go",
+			"if most == 0 {", "if true || most == 0 {",
+			"TestServerStopsByItself",
+		},
+		{
+			"a stricter time of the session stays", "bind.go",
+			"BETWEEN interval '1 ms' AND", "> interval '1 hour' +",
+			"TestServerStopsByItself",
+		},
+		{
+			"a stream takes as long as it likes", "../internal/limit/check.go",
+			`if c == nil || c.op == "stream" {`, "if c == nil {",
+			"TestServerStopsByItself",
+		},
+		{
 			"a statement in a transaction is of its tenant", "tx.go",
 			"case tenant != t.tenant:", "case false && tenant != t.tenant:",
 			"TestTransactionsOfATenantOnABoundHandle",

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -263,3 +264,25 @@ func (r *rows) Err() error {
 	}
 	return r.Rows.Err()
 }
+
+// OnServer returns how long the server may work on what is sent now, 0 for as long as it
+// likes. It is for when nobody can ask the server to stop any more, so it is longer than
+// the call has: whoever can, knows which limit it was. Between the rows of a
+// stream it is the program that takes time.
+func (c *Call) OnServer() time.Duration {
+	if c == nil || c.op == "stream" {
+		return 0
+	}
+	most, limited := c.most(Time)
+	if !limited {
+		return 0
+	}
+	left := time.Until(c.began.Add(time.Duration(most)))
+	if end, ok := c.Context.Deadline(); ok {
+		left = min(left, time.Until(end))
+	}
+	return max(left, 0) + serverSpare
+}
+
+// serverSpare is how much longer the server has. It is never 0 for it, which is no limit.
+const serverSpare = time.Second
