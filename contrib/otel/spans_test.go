@@ -2,6 +2,7 @@ package otelsmrt_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,21 @@ func steps(ctx context.Context, p *pool.Pool) []step {
 			return run(p.CopyFrom(ctx, pgx.Identifier{"categories"}, []string{"slug", "name"}, rows))
 		}, repositoryLine("copy", "COPY")},
 		{"sqlc", func() error { return run(p.Exec(ctx, "-- name: TouchAll :exec\nSELECT 1")) }, "TouchAll: query.summary=TouchAll query.text=--"},
+		{"transaction that is given up", func() error {
+			if err := txn.Run(ctx, p, func(context.Context, pgx.Tx) error { return errStop }); !errors.Is(err, errStop) {
+				return err
+			}
+			return nil
+		}, "begin: operation.name=begin query.summary=begin query.text=begin\nrollback: operation.name=rollback query.summary=rollback query.text=rollback\ntransaction: smrt.tx.outcome=rolled_back"},
+		{"savepoint", func() error {
+			return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error { return pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { return nil }) })
+		}, "begin: operation.name=begin query.summary=begin query.text=begin\n" +
+			"savepoint: operation.name=savepoint query.summary=savepoint query.text=savepoint\nsavepoint: operation.name=savepoint query.summary=savepoint query.text=release\n" +
+			"commit: operation.name=commit query.summary=commit query.text=commit\ntransaction: smrt.tx.outcome=committed"},
+		{"update by query", func() error {
+			return run(categories.UpdateWhere(ctx, query.Where(shop.CategorySlug.Eq("none")), shop.CategorySlug.Set("some")))
+		}, repositoryLine("update", "UPDATE")},
+		{"delete by query", func() error { return run(categories.DeleteWhere(ctx, query.Where(shop.CategorySlug.Eq("none")))) }, repositoryLine("delete", "DELETE")},
 		{"raw", func() error { return run(p.Exec(ctx, "SELECT 3")) }, "raw: query.text=SELECT"},
 	}, failing(ctx, p)...)
 }
@@ -153,7 +169,9 @@ func TestSpans(t *testing.T) {
 	server := p.Config().ConnConfig
 	ctx, parent := b.tracer.Tracer("test").Start(t.Context(), "request")
 	defer parent.End()
-	for _, s := range steps(ctx, p) {
+	all := steps(ctx, p)
+	check.Same(t, "there are thirty kinds", len(all) >= 30, true)
+	for _, s := range all {
 		b.take()
 		if err := s.do(); err != nil {
 			t.Errorf("%s: %v", s.what, err)
