@@ -149,7 +149,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"all statements of a snapshot see the exported one", "snapshot.go",
-			`	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(id, "'", "''") + "'")`, "	_ = strings.ReplaceAll",
+			`	batch.Queue("SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(s.id, "'", "''") + "'")`, "	_ = strings.ReplaceAll",
 			"TestSnapshotIsOneInstant",
 		},
 		{
