@@ -84,13 +84,13 @@ var _ Store = (*Buckets)(nil)
 
 // Take implements [Store].
 func (b *Buckets) Take(_ context.Context, of Bucket, points, debt int64) State {
-	s, key := b.shardOf(of)
+	s, key := b.shardOf(&of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Since(b.began)
 	full, known := s.full[key]
 	owed := max(full-now, 0)
-	room := time.Duration(of.Burst)*of.Interval - owed
+	room := times(of.Burst, of.Interval) - owed
 	state := State{Available: floor(room, of.Interval)}
 	if points > of.Burst+debt {
 		return state
@@ -100,7 +100,9 @@ func (b *Buckets) Take(_ context.Context, of Bucket, points, debt int64) State {
 		state.RetryAfter = -after
 		return state
 	}
-	state.Taken = true
+	if state.Taken = true; points == 0 {
+		return state
+	}
 	if !known {
 		s.makeRoom(now, b)
 		key = bucketKey{key.rate, strings.Clone(key.key)}
@@ -111,7 +113,7 @@ func (b *Buckets) Take(_ context.Context, of Bucket, points, debt int64) State {
 
 // Give implements [Store].
 func (b *Buckets) Give(_ context.Context, of Bucket, points int64) {
-	s, key := b.shardOf(of)
+	s, key := b.shardOf(&of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Since(b.began)
@@ -128,21 +130,10 @@ func (b *Buckets) Give(_ context.Context, of Bucket, points int64) {
 	}
 }
 
-// Available returns how many points a bucket has; below zero, it owes them.
-func (b *Buckets) Available(of Bucket) int64 {
-	s, key := b.shardOf(of)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	owed := max(s.full[key]-time.Since(b.began), 0)
-	return floor(time.Duration(of.Burst)*of.Interval-owed, of.Interval)
-}
-
-func (b *Buckets) shardOf(of Bucket) (*shard, bucketKey) {
-	var h maphash.Hash
-	h.SetSeed(b.seed)
-	_, _ = h.WriteString(of.Rate)
-	_, _ = h.WriteString(of.Key)
-	return &b.shards[h.Sum64()%shards], bucketKey{of.Rate, of.Key}
+// shardOf returns where a bucket is, whose interval it makes one that can be divided by.
+func (b *Buckets) shardOf(of *Bucket) (*shard, bucketKey) {
+	of.Interval = max(of.Interval, 1)
+	return &b.shards[maphash.String(b.seed, of.Key)%shards], bucketKey{of.Rate, of.Key}
 }
 
 // looks is how many buckets a new one looks at. That forgets those that are full as

@@ -69,7 +69,7 @@ func TestBucketsFill(t *testing.T) {
 		t.Errorf("%d points were taken of %d", taken, most)
 	}
 	time.Sleep(20 * time.Millisecond)
-	check.Same(t, "available", buckets.Available(b), 10)
+	check.Same(t, "available", buckets.Take(t.Context(), b, 0, 0).Available, 10)
 	never := buckets.Take(t.Context(), b, 11, 0)
 	check.Equal(t, "more than there is room for", never, guard.State{Available: 10})
 }
@@ -103,8 +103,16 @@ func TestBucketsAreBounded(t *testing.T) {
 	b := guard.Bucket{Rate: "a", Key: "b", Interval: slow, Burst: 2}
 	buckets.Take(t.Context(), b, 2, 0)
 	kept.Shrink(0)
-	check.Same(t, "a bucket that is not full", buckets.Available(b), 0)
+	check.Same(t, "a bucket that is not full", buckets.Take(t.Context(), b, 0, 0).Available, 0)
 	runtime.KeepAlive(buckets)
+
+	asked := guard.NewBuckets(most)
+	was := entries()
+	for i := range 20 * most {
+		asked.Take(t.Context(), guard.Bucket{Key: fmt.Sprint(i)}, 0, 0)
+	}
+	check.Same(t, "buckets that were looked at", entries(), was)
+	runtime.KeepAlive(asked)
 }
 
 // TestRateDeclarations: rates that cannot be are refused where they are declared.

@@ -55,6 +55,28 @@ func BenchmarkGet(b *testing.B) {
 		check.Twin{Name: "bare", Run: func() error { _, err := bare.Get(b.Context(), 1); return err }})
 }
 
+// unused is a rate that no benchmark uses up.
+var unused = guard.RateConfig{Points: 1_000_000, Burst: 1_000_000_000, Key: user}
+
+// BenchmarkGetWithRate reads a row with a rate and without.
+func BenchmarkGetWithRate(b *testing.B) {
+	pool := testdb.Pool(b, filledShop)
+	rated, bare := repo.New(guard.On(pool, guard.Limits{Rate: guard.NewRate(unused), Logger: quiet}), shop.Customers), repo.New(pool, shop.Customers)
+	ctx := as(b.Context(), "ann")
+	check.Compare(b, func() error { _, err := rated.Get(ctx, 1); return err },
+		check.Twin{Name: "bare", Run: func() error { _, err := bare.Get(ctx, 1); return err }})
+}
+
+// BenchmarkFind1000WithRate reads 1,000 rows with a rate and without.
+func BenchmarkFind1000WithRate(b *testing.B) {
+	pool := testdb.Pool(b, filledShop)
+	limits := guard.Limits{MaxLimit: 10_000, Rate: guard.NewRate(unused), Logger: quiet}
+	rated, bare := repo.New(guard.On(pool, limits), shop.OrderItems), repo.New(pool, shop.OrderItems)
+	q := query.All[shop.OrderItem]().Limit(1000)
+	check.Compare(b, func() error { _, err := rated.Find(b.Context(), q); return err },
+		check.Twin{Name: "bare", Run: func() error { _, err := bare.Find(b.Context(), q); return err }})
+}
+
 // BenchmarkFind1000 reads 1,000 rows with all limits on, and without.
 func BenchmarkFind1000(b *testing.B) {
 	pool := testdb.Pool(b, filledShop)

@@ -12,13 +12,15 @@ import (
 const (
 	statusUnprocessable = 422
 	statusTooMany       = 429
+	statusUnavailable   = 503
 	statusTimeout       = 504
 )
 
-// HTTPStatus returns the status of an answer to a call that a limit refused, and 0 for
-// any other error:
+// HTTPStatus returns the status of an answer to a call that a limit or a pool refused,
+// and 0 for any other error:
 //
 //	429  of a rate: header gets Retry-After, in seconds, rounded up
+//	503  of a pool without a free connection: header gets a Retry-After of a second
 //	504  of Timeout
 //	422  of other limits, and of a rate that will never have as many points: another
 //	     try is of no use
@@ -32,6 +34,9 @@ const (
 func HTTPStatus(header interface{ Set(key, value string) }, err error) int {
 	var rate *smrt.RateError
 	switch {
+	case errors.Is(err, smrt.ErrPoolExhausted):
+		header.Set("Retry-After", "1")
+		return statusUnavailable
 	case !errors.Is(err, smrt.ErrLimit):
 		return 0
 	case errors.Is(err, smrt.ErrTimeLimit):

@@ -103,6 +103,16 @@ func (r *Rate) bucket(key string) Bucket {
 	return Bucket{Rate: r.config.Name, Key: key, Interval: r.interval, Burst: r.config.Burst}
 }
 
+// Available returns how many points the key of ctx has now, for a header of an answer
+// for instance. Below zero, it owes them.
+func (r *Rate) Available(ctx context.Context) int64 {
+	key := ""
+	if r.config.Key != nil {
+		key = r.config.Key(ctx)
+	}
+	return r.config.Store.Take(ctx, r.bucket(key), 0, 0).Available
+}
+
 func (r *Rate) take(ctx context.Context, points, debt int64) limit.Taken {
 	t := limit.Taken{}
 	if r.config.Key != nil {

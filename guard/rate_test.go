@@ -63,7 +63,7 @@ func (w *watched) Give(ctx context.Context, b guard.Bucket, points int64) {
 // used returns how many points were taken from the last bucket.
 func (w *watched) used() int64 {
 	b := *w.last.Load()
-	return b.Burst - w.Available(b)
+	return b.Burst - w.Buckets.Take(context.Background(), b, 0, 0).Available
 }
 
 // TestRate: a user has so many points, whatever takes them, and each user by themselves.
@@ -112,6 +112,9 @@ func TestRate(t *testing.T) {
 			t.Error(err)
 		}
 		check.NoError(t, run(as(t.Context(), "b"), s))
+		check.Same(t, "left of a", rate.Available(as(t.Context(), "a")), 0)
+		check.Same(t, "left of b", rate.Available(as(t.Context(), "b")), 2)
+		check.Same(t, "left of c", rate.Available(as(t.Context(), "c")), 3)
 	}
 }
 
@@ -311,6 +314,7 @@ func TestHTTPStatus(t *testing.T) {
 		{refusal(&smrt.RateError{RetryAfter: time.Second}), http.StatusTooManyRequests, "1"},
 		{refusal(&smrt.RateError{RetryAfter: time.Second + 1}), http.StatusTooManyRequests, "2"},
 		{refusal(&smrt.RateError{}), http.StatusUnprocessableEntity, ""},
+		{fmt.Errorf("find orders: %w", smrt.ErrPoolExhausted), http.StatusServiceUnavailable, "1"},
 		{&smrt.LimitError{Err: smrt.ErrTimeLimit}, http.StatusGatewayTimeout, ""},
 		{&smrt.LimitError{Err: smrt.ErrRowLimit}, http.StatusUnprocessableEntity, ""},
 	} {

@@ -176,9 +176,9 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 	defer cancel()
 	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
-	interval := float64(b.Interval) / float64(time.Microsecond)
-	answer, err := script.Exec(ctx, s.config.Client, []string{s.config.Prefix + b.Rate + ":" + b.Key},
-		[]string{what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt)}).AsStrSlice()
+	interval := float64(max(b.Interval, 1)) / float64(time.Microsecond)
+	answer, err := s.run(ctx, s.config.Prefix+b.Rate+":"+b.Key,
+		what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt))
 	var room, wait float64
 	if err == nil {
 		room, wait, err = numbers(answer)
@@ -194,6 +194,20 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 		state.RetryAfter = time.Duration(wait*float64(time.Microsecond)) + 1
 	}
 	return state, true
+}
+
+// tries is how often a question is sent: a client has several connections to a store,
+// and after a restart of that each of them may fail once.
+const tries = 5
+
+func (s *Store) run(ctx context.Context, key string, args ...string) (answer []string, err error) {
+	for range tries {
+		answer, err = script.Exec(ctx, s.config.Client, []string{key}, args).AsStrSlice()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return answer, err
 }
 
 // numbers reads what the script returns.

@@ -4,23 +4,24 @@ import (
 	"github.com/smrt-go/smrt/internal/limit"
 )
 
-// place is where loads are made.
-type place uint8
+// Place is where loads are made.
+type Place uint8
 
+// The places of loads.
 const (
-	Within place = iota // with their parents, as far as they are declared so
+	Within Place = iota // with their parents, as far as they are declared so
 	Apart               // each in a statement of its own
 )
 
 // Price returns what loads into so many parents ask for.
-func (ls Loads) Price(call *limit.Call, parents int64, at place) (p limit.Price) {
+func (ls Loads) Price(call *limit.Call, parents int64, at Place) (p limit.Price) {
 	for _, l := range ls {
 		p = p.Plus(l.price(call, parents, at))
 	}
 	return p
 }
 
-func (l *Load) price(call *limit.Call, parents int64, at place) limit.Price {
+func (l *Load) price(call *limit.Call, parents int64, at Place) limit.Price {
 	if parents == 0 || l.spec.Empty() {
 		return limit.Price{}
 	}
