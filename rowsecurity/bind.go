@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -109,17 +110,18 @@ func (t traits) Opening(ctx context.Context) (smrt.Pool, handle.Opening, error) 
 // serverTime sets statement_timeout to so many milliseconds, unless the session has a
 // stricter one.
 const serverTime = `, pg_catalog.set_config('statement_timeout', CASE
-	WHEN pg_catalog.current_setting('statement_timeout')::interval BETWEEN interval '1 ms' AND $2::bigint * interval '1 ms'
-	THEN pg_catalog.current_setting('statement_timeout') ELSE $2::bigint::text END, true)`
+	WHEN pg_catalog.current_setting('statement_timeout') = '0' THEN $2::text
+	WHEN pg_catalog.current_setting('statement_timeout')::interval <= ($2::text || ' ms')::interval THEN pg_catalog.current_setting('statement_timeout')
+	ELSE $2::text END, true)`
 
-// front is what travels in front of a statement outside of a transaction. A limit of
-// time costs nothing there, as one statement makes both settings.
+// front is what travels in front of a statement outside of a transaction: one statement,
+// with a limit of time too.
 func (d *DB) front(ctx context.Context, tenant string) handle.Opening {
 	most := limit.Of(ctx).OnServer().Milliseconds()
 	if most == 0 {
 		return d.opening(tenant)
 	}
-	return handle.Opening{SQL: traced.Pass(d.both, "", "settings"), Args: []any{tenant, most}}
+	return handle.Opening{SQL: traced.Pass(d.both, "", "settings"), Args: []any{tenant, strconv.FormatInt(most, 10)}}
 }
 
 func (d *DB) opening(tenant string) handle.Opening {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -386,6 +387,18 @@ func TestBehindPgBouncer(t *testing.T) {
 	l.app = check.Value(pgxpool.NewWithConfig(t.Context(), cfg))(t)
 	defer l.app.Close()
 	check.Same(t, "rows of another tenant", l.foreign(t, 400), 0)
+
+	// Nor is the time of a call that of another.
+	limited := guard.On(l.bound(t), guard.Limits{Timeout: time.Hour})
+	timeout := func(db smrt.DB) (s string) {
+		check.NoError(t, db.QueryRow(of(t, 1), "SELECT current_setting('statement_timeout')").Scan(&s))
+		return s
+	}
+	before := timeout(l.app)
+	for range 6 { // on both sessions of the pooler
+		check.Same(t, "with a limit", timeout(limited) != before, true)
+		check.Same(t, "without", timeout(l.app), before)
+	}
 }
 
 type name string

@@ -2,9 +2,11 @@ package rowsecurity_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -16,7 +18,9 @@ func BenchmarkGet(b *testing.B) {
 	l := newLibrary(b)
 	ctx := of(b, 1)
 	bound, bare := repo.New(l.bound(b), books), repo.New(l.admin, books)
+	limited := repo.New(guard.On(l.bound(b), guard.Limits{Timeout: time.Minute}), books)
 	check.Compare(b, func() error { _, err := bound.Get(ctx, 2); return err },
+		check.Twin{Name: "with-a-time", Run: func() error { _, err := limited.Get(ctx, 2); return err }},
 		check.Twin{Name: "bare", Run: func() error { _, err := bare.Get(ctx, 2); return err }},
 		check.Twin{Name: "by-hand", Run: func() error {
 			return pgx.BeginFunc(ctx, l.app, func(tx pgx.Tx) error {
