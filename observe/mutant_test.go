@@ -105,6 +105,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTransactionsAreCounted",
 		},
 		{
+			"a further attempt of a transaction says so", "../txn/begin.go",
+			"		traced.Of(a.conn).Retries(r.retry.attempts+1, r.retry.cause)\n", "",
+			"TestTransactionsAreCounted",
+		},
+		{
+			"a further attempt of a unit says so", "../unit/tx.go",
+			"	traced.Of(t.conn).Retries(t.begins.Attempt, t.begins.Cause)\n", "",
+			"TestTransactionsAreCounted",
+		},
+		{
 			"what a statement was prepared for is forgotten", "flight.go",
 			"	e.Prepared, e.Left, e.Unread = false, false, 0\n", "	e.Left, e.Unread = false, 0\n",
 			"TestPrepared",
