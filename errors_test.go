@@ -226,6 +226,16 @@ var errorTypes = map[string]struct {
 		"no replica is fresh enough: none has replayed 2:16/28: none is less than 1s behind, after 100ms; there is no primary: the cause",
 	},
 	"freshness of nothing": {&smrt.FreshnessError{}, []error{smrt.ErrNoFreshReplica}, "no replica is fresh enough"},
+	"rate": {
+		&smrt.RateError{Rate: "api", Cost: 5, Available: 2, Burst: 10, Points: 1, Per: time.Second, RetryAfter: 3 * time.Second},
+		[]error{smrt.ErrRateLimit, smrt.ErrLimit},
+		smrt.ErrRateLimit.Error() + ": rate api has 2 points left and gives back 1 in 1s, this costs 5: try again in 3s, ask for less",
+	},
+	"rate, never": {
+		&smrt.RateError{Rate: "api", Cost: 50, Burst: 10},
+		[]error{smrt.ErrRateLimit},
+		smrt.ErrRateLimit.Error() + ": rate api holds 10 points at most, this costs 50: ask for less",
+	},
 	"token, malformed": {
 		&smrt.TokenError{Reason: "malformed"},
 		[]error{smrt.ErrBadToken},
