@@ -31,28 +31,31 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, smrt.ErrPoolClosed
 	}
 	if len(p.classes) == 0 {
-		return p.acquire(ctx)
+		return p.acquire(ctx, 0)
 	}
-	place, err := p.place(ctx)
-	if err != nil {
+	place, waited, err := p.place(ctx)
+	switch {
+	case p.closing.Load(): // meanwhile
+		place.giveBack()
+		return nil, smrt.ErrPoolClosed
+	case err != nil:
 		return nil, err
 	}
-	conn, err := p.acquire(ctx)
-	switch {
-	case place == nil:
-	case err != nil:
+	conn, err := p.acquire(ctx, waited)
+	if err != nil {
 		place.giveBack()
-	default:
-		place.hold(conn.Conn())
+		return nil, err
 	}
-	return conn, err
+	place.hold(conn.Conn())
+	return conn, nil
 }
 
-// acquire is Acquire without classes.
-func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	w := p.patience(ctx)
+// acquire is Acquire without classes, of a call that has waited before.
+func (p *Pool) acquire(ctx context.Context, before time.Duration) (*pgxpool.Conn, error) {
+	w := p.patience(ctx, before)
 	conn, err := p.pool.Acquire(w)
 	waited, refused := p.end(w, err == nil)
+	waited += before
 	if err == nil {
 		if waited > 0 {
 			tellWaited(conn.Conn(), waited)
@@ -178,15 +181,21 @@ type patience struct {
 	place *list.Element // in the queue, whose lock it needs
 }
 
-// patience returns a context for one call of Acquire; end takes it back.
-func (p *Pool) patience(ctx context.Context) *patience {
+// patience returns a context for one call of Acquire, which has waited before; end takes
+// it back.
+func (p *Pool) patience(ctx context.Context, before time.Duration) *patience {
 	w := p.patiences.Get().(*patience)
-	w.Context, w.limit, w.queue = ctx, p.settings.AcquireTimeout, p.queue
+	w.Context, w.limit, w.queue = ctx, max(p.acquireTimeout()-before, 0), p.queue
 	w.asked = p.hooked
-	if w.limit < 0 {
-		w.limit = mostTime
-	}
 	return w
+}
+
+// acquireTimeout returns how long a call may wait.
+func (p *Pool) acquireTimeout() time.Duration {
+	if p.settings.AcquireTimeout < 0 {
+		return mostTime
+	}
+	return p.settings.AcquireTimeout
 }
 
 // end returns how long w was waited for, and why the pool has ended that, if it has.

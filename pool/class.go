@@ -75,7 +75,12 @@ type classPlace struct {
 	of    *member
 }
 
-func (p *classPlace) giveBack() { p.class.leave(p.of) }
+// giveBack does nothing if p is nil.
+func (p *classPlace) giveBack() {
+	if p != nil {
+		p.class.leave(p.of)
+	}
+}
 
 // classes makes them of what was configured.
 func classes(most map[string]int) map[string]*class {
@@ -86,37 +91,35 @@ func classes(most map[string]int) map[string]*class {
 	return all
 }
 
-// place waits for the class of ctx. It returns nil if there is none.
-func (p *Pool) place(ctx context.Context) (*classPlace, error) {
+// place waits for the class of ctx, and returns how long. It returns nil if there is
+// none.
+func (p *Pool) place(ctx context.Context) (place *classPlace, waited time.Duration, err error) {
 	m, ok := ctx.Value(classKey{}).(*member)
 	if !ok {
-		return nil, nil
+		return nil, 0, nil
 	}
 	c := p.classes[m.class]
 	if c == nil {
-		return nil, bad("WithClass", fmt.Sprintf("names %q, which must be in Classes of the pool: %s",
+		return nil, 0, bad("WithClass", fmt.Sprintf("names %q, which must be in Classes of the pool: %s",
 			m.class, strings.Join(slices.Sorted(maps.Keys(p.classes)), ", ")))
 	}
-	limit := p.settings.AcquireTimeout
-	if limit < 0 {
-		limit = mostTime
-	}
-	if err := c.enter(ctx, m, limit); err != nil {
+	if waited, err = c.enter(ctx, m, p.acquireTimeout()); err != nil {
 		if ctx.Err() == nil {
 			p.counts.exhausted.Add(1)
 		}
-		return nil, err
+		return nil, waited, err
 	}
-	return &classPlace{c, m}, nil
+	return &classPlace{c, m}, waited, nil
 }
 
-// enter waits until m may have one more connection, or ctx or limit is over.
-func (c *class) enter(ctx context.Context, m *member, limit time.Duration) error {
+// enter waits until m may have one more connection, or ctx or limit is over. It returns
+// how long that took.
+func (c *class) enter(ctx context.Context, m *member, limit time.Duration) (waited time.Duration, err error) {
 	c.mu.Lock()
 	if c.may(m) { // nobody waits who may, too: leave sees to that
 		c.take(m)
 		c.mu.Unlock()
-		return nil
+		return 0, nil
 	}
 	w := &classWaiter{m, make(chan struct{})}
 	place := c.waiting.PushBack(w)
@@ -128,7 +131,7 @@ func (c *class) enter(ctx context.Context, m *member, limit time.Duration) error
 	defer timer.Stop()
 	select {
 	case <-w.ready:
-		return nil
+		return time.Since(began), nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -136,15 +139,16 @@ func (c *class) enter(ctx context.Context, m *member, limit time.Duration) error
 	defer c.mu.Unlock()
 	select {
 	case <-w.ready: // meanwhile
-		return nil
+		return time.Since(began), nil
 	default:
 	}
 	c.waiting.Remove(place)
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("wait for a connection of class %q: %w", c.name, err)
+		return 0, fmt.Errorf("wait for a connection of class %q: %w", c.name, err)
 	}
 	c.refused++
-	return &smrt.PoolExhaustedError{Reason: "class", Class: c.name, Waited: time.Since(began), InUse: int32(c.lent), Max: int32(c.most)}
+	waited = time.Since(began)
+	return waited, &smrt.PoolExhaustedError{Reason: "class", Class: c.name, Waited: waited, InUse: int32(c.lent), Max: int32(c.most)}
 }
 
 // may reports whether m may have one more connection.
@@ -178,6 +182,9 @@ func (c *class) leave(m *member) {
 
 // hold lets a connection give the place back when it comes back itself, or is closed.
 func (p *classPlace) hold(conn *pgx.Conn) {
+	if p == nil {
+		return
+	}
 	s := stateOf(conn.PgConn())
 	if s == nil {
 		p.giveBack()

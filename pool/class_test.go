@@ -154,6 +154,48 @@ func TestClassIsFull(t *testing.T) {
 	check.NoError(t, exec(pool.WithClass(t.Context(), "report"), reports(t, 0, time.Second), "SELECT 1"))
 }
 
+// A call waits for its class and for a connection AcquireTimeout in all, and says how
+// long. One that waits for its class when the pool is closed is told that.
+func TestClassesShareTheTimeout(t *testing.T) {
+	t.Parallel()
+	const timeout = 3 * time.Second
+	p := reports(t, 1, timeout)
+	var held []func()
+	for range 4 { // all connections
+		held = append(held, check.Value(p.Acquire(t.Context()))(t).Release)
+	}
+	report := func() error { return exec(pool.WithClass(t.Context(), "report"), p, "SELECT 1") }
+	first := make(chan error, 1)
+	go func() { first <- report() }()
+	until(t, p, "the first report waits for a connection", func(s pool.ClassStats) bool { return s.InUse == 1 })
+	time.Sleep(timeout / 2)
+	second, began := make(chan error, 1), time.Now()
+	go func() { second <- report() }()
+	check.Error(t, "the first", <-first, smrt.ErrPoolExhausted)
+	err := <-second
+	check.Error(t, "the second", err, smrt.ErrPoolExhausted)
+	var e *smrt.PoolExhaustedError
+	if took := time.Since(began); !errors.As(err, &e) || took-e.Waited > timeout/2-timeout/10 {
+		t.Errorf("got %#v after %v: it waited half of AcquireTimeout for its class, and half for a connection", e, took)
+	}
+	for _, release := range held {
+		release()
+	}
+
+	report1 := check.Value(p.Acquire(pool.WithClass(t.Context(), "report")))(t)
+	third := make(chan error, 1)
+	go func() { third <- report() }()
+	until(t, p, "the third report waits for its class", func(s pool.ClassStats) bool { return s.Waiting == 1 })
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.Close()
+	}()
+	check.Error(t, "the third", <-third, smrt.ErrPoolClosed)
+	report1.Release()
+	<-closed
+}
+
 // A request that calls the pool while it holds a connection does not wait for itself,
 // and others do not get past.
 func TestClassesNest(t *testing.T) {

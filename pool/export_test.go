@@ -37,7 +37,7 @@ func Simulate(cfg Config) *Simulated {
 
 // Acquire waits for a token. The reason says why the pool has ended that.
 func (s *Simulated) Acquire(ctx context.Context) (reason string, err error) {
-	w := s.p.patience(ctx)
+	w := s.p.patience(ctx, 0)
 	select {
 	case <-w.Done():
 		err = w.Err()

@@ -11,6 +11,16 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"who has waited for a class has less time for a connection", "acquire.go",
+			"conn, err := p.acquire(ctx, waited)", "conn, err := p.acquire(ctx, 0*waited)",
+			"TestClassesShareTheTimeout",
+		},
+		{
+			"a pool is not overloaded when nobody has waited for long", "queue.go",
+			"return q.overloaded && !q.isForgotten(time.Now())", "return q.overloaded",
+			"TestOverloadBegins",
+		},
+		{
 			"a connection is lent again after its request to cancel has ended", "connstate.go",
 			"!s.awaitRequest()", "false", "TestLateRequestsMeetNobody",
 		},
@@ -69,7 +79,8 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"an overload that nobody has seen for an interval is over", "queue.go",
-			">= q.interval {\n		q.calm()", ">= q.interval {", "TestOverloadBegins",
+			"if q.isForgotten(w.since) {", "if false {",
+			"TestOverloadBegins",
 		},
 		{
 			"a class has no more connections than it says", "class.go",

@@ -38,7 +38,7 @@ type queue struct {
 func (q *queue) enter(w *patience) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting.Len() == 0 && w.since.Sub(q.left) >= q.interval {
+	if q.isForgotten(w.since) {
 		q.calm()
 	}
 	w.place = q.waiting.PushBack(w)
@@ -145,5 +145,11 @@ func (q *queue) isOverloaded() bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.overloaded
+	return q.overloaded && !q.isForgotten(time.Now())
+}
+
+// isForgotten reports whether nobody has waited for so long that a call which waits now
+// is the first of another burst.
+func (q *queue) isForgotten(now time.Time) bool {
+	return q.waiting.Len() == 0 && now.Sub(q.left) >= q.interval
 }
