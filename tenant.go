@@ -25,7 +25,7 @@ type TenantError struct {
 	Table  string // as declared; empty if it is about no row
 	Column string // that says whose row it is
 	Row    int    // index in the slice that was given, -1 elsewhere
-	What   string // "entity", "key", "assignment" or "context"; "transaction", "snapshot" or "loader" that was begun under another tenant
+	What   string // "entity", "key", "assignment" or "context"; "transaction", "snapshot", "pipeline" or "loader" that was begun under another tenant
 	Err    error  // ErrTenantMismatch or ErrNoTenant
 }
 

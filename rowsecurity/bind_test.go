@@ -90,6 +90,9 @@ func ways(db *rowsecurity.DB) map[string]func(ctx context.Context) error {
 		"BeginFunc":        func(ctx context.Context) error { return pgx.BeginFunc(ctx, db, func(pgx.Tx) error { return nil }) },
 		"txn.Run":          func(ctx context.Context) error { return txn.Run(ctx, db, one) },
 		"txn.Run, tracked": func(ctx context.Context) error { return txn.Run(ctx, db, one, txn.Options{TrackPosition: true}) },
+		"Pipeline": func(ctx context.Context) error {
+			return txn.Pipeline(ctx, db, func(ctx context.Context, db smrt.DB) error { _, err := db.Exec(ctx, "SELECT 1"); return err })
+		},
 		"unit": func(ctx context.Context) error {
 			u := unit.New()
 			unit.Patch(u, books, 2, bookMark.Set(1))

@@ -50,6 +50,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTransactionsOfATenantOnABoundHandle",
 		},
 		{
+			"a step's statement is of the tenant of the pipeline", "../txn/lane.go",
+			`return handle.CheckOwn(ctx, "pipeline", l.tenant)`, "return nil",
+			"TestPipelinesKeepTheTenant",
+		},
+		{
+			"a step's statement is of the tenant of the transaction", "../txn/lane.go",
+			"	if l.inTx {", "	if false {",
+			"TestPipelinesKeepTheTenant",
+		},
+		{
 			"the role is looked at", "bind.go",
 			"err != nil || d.checked.Load()", "err != nil || true || d.checked.Load()",
 			"TestRolesAreChecked",

@@ -200,6 +200,25 @@ func (c *caller) calls(ctx context.Context) map[string]func() ([]row, error) {
 		})
 		return seen, err
 	}
+	all["Pipeline"] = func() (seen []row, err error) {
+		other := smrt.WithTenant(ctx, 3-c.tenant)
+		step := func(ctx context.Context, db smrt.DB) error {
+			name := []string{"Find", "Query", "Query in a mode", "Update by hand"}[c.rnd.IntN(4)]
+			own, err := c.reads(ctx, db)[name]()
+			seen = append(seen, own...)
+			return err
+		}
+		strays := func(_ context.Context, db smrt.DB) error {
+			_, err := collect(db.Query(other, "SELECT tenant_id FROM books"))
+			if errors.Is(err, smrt.ErrTenantMismatch) {
+				return nil
+			}
+			seen = append(seen, row{}) // of somebody else, whoever that is
+			return err
+		}
+		err = txn.Pipeline(ctx, c.db, step, strays, step)
+		return seen, err
+	}
 	all["loader"] = func() ([]row, error) { tenant, err := c.pages.Load(ctx, id()); return []row{{tenant}}, err }
 	return all
 }
@@ -253,7 +272,7 @@ func (l *library) foreign(t *testing.T, calls int) (rows int) {
 		})
 	}
 	wg.Wait()
-	for _, name := range []string{"Find", "Stream", "Query", "SendBatch", "txn.Run", "snapshot"} {
+	for _, name := range []string{"Find", "Stream", "Query", "SendBatch", "txn.Run", "Pipeline", "snapshot"} {
 		if saw[name] == 0 {
 			t.Errorf("%s has seen no row: the test proves nothing", name)
 		}

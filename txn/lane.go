@@ -27,6 +27,9 @@ func (l *laneDB) do(ctx context.Context, r *request) answer {
 	if err := ctx.Err(); err != nil {
 		return answer{err: err}
 	}
+	if err := l.own(ctx); err != nil {
+		return answer{err: err}
+	}
 	if !l.busy.TryLock() {
 		return answer{err: smrt.ErrTxConcurrentUse}
 	}
@@ -37,6 +40,17 @@ func (l *laneDB) do(ctx context.Context, r *request) answer {
 	r.dropModes()
 	l.ask <- r
 	return <-l.turn
+}
+
+// own refuses the context of another tenant than that of Pipeline, under whose context
+// everything is sent: the statement would see and change rows of that one.
+func (l *laneDB) own(ctx context.Context) error {
+	if l.inTx {
+		if err := handle.CheckTenant(ctx); err != nil {
+			return err
+		}
+	}
+	return handle.CheckOwn(ctx, "pipeline", l.tenant)
 }
 
 // dropModes drops what a batch does not take: how a statement is to be sent. It

@@ -40,7 +40,9 @@ type Step = func(ctx context.Context, db smrt.DB) error
 //
 // A handle given to a step takes no COPY and no batches (smrt.ErrBadQuery), is used
 // by one goroutine at a time (smrt.ErrTxConcurrentUse), and only until the step
-// returns (smrt.ErrTxDone). If a step panics, Pipeline panics with the same value
+// returns (smrt.ErrTxDone). Everything is sent under ctx: if that has a tenant, a
+// statement under the context of another is smrt.ErrTenantMismatch, and under one
+// without it is smrt.ErrNoTenant. If a step panics, Pipeline panics with the same value
 // after the other steps have ended.
 func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 	if ctx == nil {
@@ -58,9 +60,10 @@ func Pipeline(ctx context.Context, db smrt.DB, steps ...Step) error {
 		return err
 	}
 	db, limits := limit.Below(db)
+	_, inTx := db.(pgx.Tx)
 	lanes, within := make([]*lane, len(steps)), handle.UndoerOf(ctx, db)
 	for i, step := range steps {
-		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request), within: within}
+		lanes[i] = &lane{turn: make(chan answer), ask: make(chan *request), within: within, tenant: smrt.TenantOf(ctx), inTx: inTx}
 		go lanes[i].run(ctx, func(ctx context.Context, on smrt.DB) error { return step(ctx, limit.On(on, limits)) })
 	}
 	finish(ctx, db, lanes)
@@ -108,8 +111,10 @@ type answer struct {
 //	sends b2
 //	resume(B, result) -------------------->  returns
 type lane struct {
-	turn chan answer
-	ask  chan *request // nil at the end
+	turn   chan answer
+	ask    chan *request // nil at the end
+	tenant smrt.Tenant   // that everything is sent under
+	inTx   bool          // the pipeline is on a transaction
 
 	busy     sync.Mutex // a statement is under way
 	over     bool       // the step has returned; guarded by busy

@@ -48,11 +48,9 @@ func ScopeOf(ctx context.Context) *Scope {
 // CheckTenant returns a *smrt.TenantError if ctx is of a transaction that was begun
 // under another tenant, or for all. One that was begun under none may have any.
 func CheckTenant(ctx context.Context) error {
-	if s := ScopeOf(ctx); s != nil && s.tenant != (smrt.Tenant{}) {
-		now := smrt.TenantOf(ctx)
-		if now.All != s.tenant.All || now.ID != s.tenant.ID {
-			return &smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch}
-		}
+	s := ScopeOf(ctx)
+	if s != nil && s.tenant != (smrt.Tenant{}) && !SameTenant(smrt.TenantOf(ctx), s.tenant) {
+		return &smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch}
 	}
 	return nil
 }
