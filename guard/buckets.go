@@ -33,7 +33,8 @@ type State struct {
 // Store keeps buckets: [Buckets] in the process, contrib/redis for several of them. It
 // is safe for concurrent use.
 type Store interface {
-	// Take takes points out of a bucket, if it then owes not more than debt points.
+	// Take takes points out of a bucket, if it then owes not more than debt points. What
+	// is below zero counts as zero.
 	// It takes all of them or none. There is always an answer: a store that cannot be
 	// reached decides by what it knows itself, and does not let everything pass.
 	Take(ctx context.Context, b Bucket, points, debt int64) State
@@ -92,7 +93,8 @@ func (b *Buckets) Take(_ context.Context, of Bucket, points, debt int64) State {
 	owed := max(full-now, 0)
 	room := times(of.Burst, of.Interval) - owed
 	state := State{Available: floor(room, of.Interval)}
-	if points > of.Burst+debt {
+	points, debt = max(points, 0), max(debt, 0)
+	if points-debt > of.Burst {
 		return state
 	}
 	after := room + times(debt, of.Interval) - times(points, of.Interval)
@@ -107,7 +109,7 @@ func (b *Buckets) Take(_ context.Context, of Bucket, points, debt int64) State {
 		s.makeRoom(now, b)
 		key = bucketKey{key.rate, strings.Clone(key.key)}
 	}
-	s.full[key] = now + owed + times(points, of.Interval)
+	s.full[key] = now + min(owed+times(points, of.Interval), maxFull)
 	return state
 }
 
@@ -118,7 +120,7 @@ func (b *Buckets) Give(_ context.Context, of Bucket, points int64) {
 	defer s.mu.Unlock()
 	now := time.Since(b.began)
 	full, known := s.full[key]
-	full = max(full, now) - times(points, of.Interval)
+	full = min(max(full, now)-times(points, of.Interval), now+maxFull)
 	switch {
 	case full <= now:
 		delete(s.full, key)
@@ -132,7 +134,7 @@ func (b *Buckets) Give(_ context.Context, of Bucket, points int64) {
 
 // shardOf returns where a bucket is, whose interval it makes one that can be divided by.
 func (b *Buckets) shardOf(of *Bucket) (*shard, bucketKey) {
-	of.Interval = max(of.Interval, 1)
+	of.Interval = min(max(of.Interval, 1), maxOwed)
 	return &b.shards[maphash.String(b.seed, of.Key)%shards], bucketKey{of.Rate, of.Key}
 }
 
@@ -160,8 +162,10 @@ func (s *shard) makeRoom(now time.Duration, b *Buckets) {
 	}
 }
 
-// maxOwed is how long it takes at most until a bucket is full again.
-const maxOwed = 1 << 60 // nanoseconds, 36 years
+const (
+	maxOwed = 1 << 60 // nanoseconds until what one call takes is back at most: 36 years
+	maxFull = 1 << 62 // until a bucket is full again, whatever was taken
+)
 
 // times returns n times d, within what can be added to a time.
 func times(n int64, d time.Duration) time.Duration {

@@ -51,7 +51,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"rows of loads are those of each parent", "../internal/load/price.go",
-			"rows := call.RowsLoaded(parents * l.rowsOfParent())", "rows := call.RowsLoaded(l.rowsOfParent())",
+			"call.RowsLoaded(limit.Product(parents, l.rowsOfParent()))", "call.RowsLoaded(l.rowsOfParent())",
 			"TestComplexity",
 		},
 		{
@@ -83,6 +83,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"buckets are bounded", "buckets.go",
 			"if len(s.full) >= b.most {", "if false {",
 			"TestBucketsAreBounded",
+		},
+		{
+			"prices stay in range", "../internal/limit/price.go",
+			"if a, b = inPrice(a), inPrice(b); b > 0 && a > maxPrice/b {", "if false {",
+			"TestPricesGrow",
+		},
+		{
+			"nobody gets points by taking them", "buckets.go",
+			"points, debt = max(points, 0), max(debt, 0)", "points, debt = points*1, debt",
+			"TestBucketsAtTheirEnds",
+		},
+		{
+			"as many rows as anybody likes are not fewer than none", "../internal/limit/check.go",
+			"limited && most < math.MaxInt64 {", "limited {",
+			"TestLimitsAtTheirEnds",
 		},
 		{
 			"loads count", "../repo/loads.go",

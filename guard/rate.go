@@ -122,7 +122,7 @@ func (r *Rate) take(ctx context.Context, points, debt int64) limit.Taken {
 	if t.Owing = s.Taken && s.Available < points; !s.Taken {
 		t.Err = &smrt.RateError{
 			Rate: r.config.Name, Cost: points, Available: s.Available, Burst: r.config.Burst,
-			Points: r.config.Points, Per: r.config.Per, RetryAfter: s.RetryAfter,
+			Points: r.config.Points, Per: r.config.Per, RetryAfter: max(s.RetryAfter, 0),
 		}
 	}
 	return t

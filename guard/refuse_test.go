@@ -7,20 +7,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 )
 
 // TestLimits makes each call with a limit that it goes beyond by one, and with the one
 // that it reaches, declared in each of the three places.
 func TestLimits(t *testing.T) {
-	pool, sent := newShop(t)
-	const lines = "DELETE FROM order_items WHERE order_id <= 5; INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price_cents) " +
-		"SELECT 1 + i / 2, 1 + i % 2, 1 + i, 1, 1 FROM generate_series(0, 5) i; "
-	if _, err := pool.Exec(t.Context(), lines); err != nil {
-		t.Fatal(err)
-	}
+	pool, sent := newShopOfLines(t)
 	for _, c := range calls() {
 		for _, place := range []string{"handle", "repository", "context"} {
 			if place == "repository" && c.byHand {
@@ -68,6 +66,18 @@ func TestLimits(t *testing.T) {
 			})
 		}
 	}
+}
+
+// newShopOfLines returns a shop whose first orders have as many lines as the calls of
+// tests expect.
+func newShopOfLines(t *testing.T) (*pgxpool.Pool, *testdb.Counter) {
+	pool, sent := newShop(t)
+	const lines = "DELETE FROM order_items WHERE order_id <= 5; INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price_cents) " +
+		"SELECT 1 + i / 2, 1 + i % 2, 1 + i, 1, 1 FROM generate_series(0, 5) i; "
+	if _, err := pool.Exec(t.Context(), lines); err != nil {
+		t.Fatal(err)
+	}
+	return pool, sent
 }
 
 func outcomes(events log) (out []guard.Outcome) {

@@ -112,8 +112,9 @@ func (s *Store) Stats() Stats {
 
 // Take implements [guard.Store].
 func (s *Store) Take(ctx context.Context, b guard.Bucket, points, debt int64) guard.State {
-	if points > b.Burst+debt {
-		return guard.State{Available: b.Burst} // which there never will be
+	points, debt = max(points, 0), max(debt, 0)
+	if points-debt > b.Burst {
+		return guard.State{Available: s.Take(ctx, b, 0, 0).Available} // as many there never will be
 	}
 	if answer, ok := s.ask(ctx, b, "take", points, debt); ok {
 		return answer
@@ -129,7 +130,7 @@ func (s *Store) Take(ctx context.Context, b guard.Bucket, points, debt int64) gu
 
 // Give implements [guard.Store].
 func (s *Store) Give(ctx context.Context, b guard.Bucket, points int64) {
-	if _, ok := s.ask(ctx, b, "give", -points, 0); ok {
+	if _, ok := s.ask(ctx, b, "give", -max(points, -math.MaxInt64), 0); ok {
 		return
 	}
 	s.locally.Add(1)
@@ -139,10 +140,13 @@ func (s *Store) Give(ctx context.Context, b guard.Bucket, points int64) {
 // part is what this process has of a bucket by itself.
 func (s *Store) part(b guard.Bucket) guard.Bucket {
 	n := s.config.Processes
-	b.Interval *= time.Duration(n)
+	b.Interval = min(b.Interval, maxOwed/time.Duration(n)) * time.Duration(n)
 	b.Burst = max(b.Burst/int64(n), 1)
 	return b
 }
+
+// maxOwed is how long it takes at most until a bucket is full again, whatever was taken.
+const maxOwed = time.Duration(1 << 60) // 36 years
 
 // script moves the moment at which a bucket is full, in microseconds since 2026, which
 // are exact in Lua's numbers. Points below zero are given back.
@@ -151,13 +155,14 @@ local interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
 local points, debt = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = (tonumber(time[1]) - 1767225600) * 1000000 + tonumber(time[2])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local latest = now + tonumber(ARGV[6])
+local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), latest)
 local room = burst * interval - (full - now)
 local after = room + (debt - points) * interval
 if ARGV[1] == 'take' and after < 0 then
   return {'0', string.format('%.3f', room), string.format('%.3f', -after)}
 end
-full = full + points * interval
+full = math.min(full + points * interval, latest)
 if full <= now then
   redis.call('DEL', KEYS[1])
 else
@@ -178,7 +183,7 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
 	interval := float64(max(b.Interval, 1)) / float64(time.Microsecond)
 	answer, err := s.run(ctx, s.config.Prefix+b.Rate+":"+b.Key,
-		what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt))
+		what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt), decimal(maxOwed.Microseconds()))
 	var room, wait float64
 	if err == nil {
 		room, wait, err = numbers(answer)
@@ -191,7 +196,7 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 	s.back(ctx)
 	state := guard.State{Taken: answer[0] == "1", Available: floor(room / interval)}
 	if !state.Taken {
-		state.RetryAfter = time.Duration(wait*float64(time.Microsecond)) + 1
+		state.RetryAfter = time.Duration(min(wait*float64(time.Microsecond), float64(maxOwed))) + 1
 	}
 	return state, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,31 @@ func TestStore(t *testing.T) {
 	never := stores[0].Take(t.Context(), guard.Bucket{Rate: "a", Key: "new", Interval: slow, Burst: burst}, burst+1, 0)
 	if never != (guard.State{Available: burst}) {
 		t.Errorf("more than there is room for: %+v", never)
+	}
+}
+
+// TestStoreAtItsEnds: whatever numbers a store is called with, nobody gets points by taking
+// them, waits are never below zero, and keys expire.
+func TestStoreAtItsEnds(t *testing.T) {
+	client := startServer(t).client()
+	store := newStore(t, smrtredis.Config{Client: client, Processes: math.MaxInt})
+	ends := []int64{math.MinInt64, -1, 0, 1, 101, math.MaxInt64}
+	for i, points := range ends {
+		for _, debt := range ends {
+			for _, first := range ends {
+				b := guard.Bucket{Rate: "a", Key: fmt.Sprint(i, debt, first), Interval: slow, Burst: 100}
+				store.Give(t.Context(), b, first)
+				had := store.Take(t.Context(), b, 0, math.MaxInt64).Available
+				s := store.Take(t.Context(), b, points, debt)
+				left := store.Take(t.Context(), b, 0, math.MaxInt64).Available
+				if s.RetryAfter < 0 || s.Available != had || left > had || debt == math.MaxInt64 && first >= 0 && !s.Taken || points > 0 && s.Taken && had >= 0 && left >= had {
+					t.Errorf("of %d points %d were taken with a debt of %d: %+v, %d left", had, points, debt, s, left)
+				}
+			}
+		}
+	}
+	if stats := store.Stats(); stats.Failed > 0 || stats.Locally > 0 {
+		t.Errorf("%+v", stats)
 	}
 }
 

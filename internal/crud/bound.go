@@ -2,6 +2,7 @@ package crud
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -109,7 +110,7 @@ func (b *Bound) priceOfGroups(ctx context.Context, call *limit.Call, g *plan.Gro
 	if g.Keyed() {
 		n = call.RowsAsked(g.Spec.Limit, 0)
 	}
-	return b.Table.Price(ctx, call, table.Work{Does: table.Computes, N: int(n) * len(g.Outputs), Spec: s, Exprs: g.Outputs}, 0)
+	return b.Table.Price(ctx, call, table.Work{Does: table.Computes, N: int(min(limit.Product(n, int64(len(g.Outputs))), math.MaxInt)), Spec: s, Exprs: g.Outputs}, 0)
 }
 
 // NumberedPage is the work of a page that is known by its number: all rows are counted.

@@ -3,6 +3,7 @@ package crud
 import (
 	"cmp"
 	"context"
+	"math"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -194,7 +195,7 @@ func limitRows(call *limit.Call, r *plan.Request, beyond int64) (*plan.Request, 
 	if err != nil || s.HasLimit || most == 0 {
 		return r, err
 	}
-	limited, s := *r, s.WithLimit(int(most))
+	limited, s := *r, s.WithLimit(int(min(most, math.MaxInt)))
 	if limited.Spec = s; r.Groups != nil {
 		groups := *r.Groups
 		groups.Spec, limited.Groups, limited.Spec = s, &groups, r.Spec

@@ -79,7 +79,7 @@ func (c *Call) charge(p Price) {
 	b.paid = b.first[:0]
 	debt := int64(0)
 	if a := c.allow.of(Debt); a != nil {
-		debt = a.Most
+		debt = max(a.Most, 0)
 	}
 	for _, r := range c.set.rates {
 		taken := r.Take(c.Context, asked, debt)
@@ -116,14 +116,14 @@ func (c *Call) Spend(points int64) {
 // Came counts values of rows that are not read by way of Result or Load.
 func (c *Call) Came(rows, columns int64) {
 	if c != nil && c.bill != nil {
-		c.bill.values.Add(rows * columns * c.bill.factor)
+		c.bill.values.Add(Product(Product(rows, columns), c.bill.factor))
 	}
 }
 
 // Loaded counts values of loads that came with their parents.
 func (c *Call) Loaded(rows, columns int64) {
 	if c != nil && c.bill != nil {
-		c.bill.values.Add(rows * columns)
+		c.bill.values.Add(Product(rows, columns))
 	}
 }
 
@@ -150,7 +150,7 @@ func (c *Call) settle() {
 	c.bill = nil
 	used := int64(0)
 	if !b.spared.Load() {
-		used = b.points.Load() + b.values.Load()/ValuesOfPoint
+		used = Sum(b.points.Load(), b.values.Load()/ValuesOfPoint)
 	}
 	if used == b.asked {
 		return

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"math"
 	"reflect"
 	"time"
 
@@ -22,7 +23,7 @@ func (c *Call) Limit(asked int64) (int64, error) {
 	if asked > 0 {
 		return asked, c.check(Rows, asked)
 	}
-	if most, limited := c.most(Rows); limited {
+	if most, limited := c.most(Rows); limited && most < math.MaxInt64 {
 		return most + 1, nil
 	}
 	return 0, nil
@@ -281,8 +282,11 @@ func (c *Call) OnServer() time.Duration {
 	if end, ok := c.Context.Deadline(); ok {
 		left = min(left, time.Until(end))
 	}
-	return max(left, 0) + serverSpare
+	return min(max(left, 0), mostOnServer) + serverSpare
 }
 
 // serverSpare is how much longer the server has. It is never 0 for it, which is no limit.
 const serverSpare = time.Second
+
+// mostOnServer is what a setting of the server can say, in milliseconds of 31 bits.
+const mostOnServer = 24 * 24 * time.Hour

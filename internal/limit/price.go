@@ -18,21 +18,35 @@ const (
 	Scan          = 10     // as much work is a statement that looks at all rows
 	Write         = 2      // as much work is a write
 
-	maxRows = 1 << 40 // keeps what is multiplied in range
+	maxRows  = 1 << 40 // that are counted
+	maxPrice = 1 << 52 // points, and values: what costs more costs as much
 )
 
 // Total returns the price in points.
-func (p Price) Total() int64 { return p.Points + p.Values/ValuesOfPoint }
+func (p Price) Total() int64 { return Sum(p.Points, p.Values/ValuesOfPoint) }
 
 // Plus returns the price of both, with the factor of p.
 func (p Price) Plus(o Price) Price {
-	return Price{p.Points + o.Points, p.Values + o.Values, p.Later + o.Later, p.Fixed + o.Fixed, p.Factor}
+	return Price{Sum(p.Points, o.Points), Sum(p.Values, o.Values), Sum(p.Later, o.Later), Sum(p.Fixed, o.Fixed), p.Factor}
 }
 
 // Times returns n times the price.
 func (p Price) Times(n int64) Price {
-	return Price{p.Points * n, p.Values * n, p.Later * n, p.Fixed * n, p.Factor * n}
+	return Price{Product(p.Points, n), Product(p.Values, n), Product(p.Later, n), Product(p.Fixed, n), Product(p.Factor, n)}
 }
+
+// Sum returns a + b, at most the highest price. What is below zero counts as zero.
+func Sum(a, b int64) int64 { return inPrice(a) + min(inPrice(b), maxPrice-inPrice(a)) }
+
+// Product returns a * b, at most the highest price. What is below zero counts as zero.
+func Product(a, b int64) int64 {
+	if a, b = inPrice(a), inPrice(b); b > 0 && a > maxPrice/b {
+		return maxPrice
+	}
+	return a * b
+}
+
+func inPrice(n int64) int64 { return min(max(n, 0), maxPrice) }
 
 // RowsAsked returns how many rows a read has at most which names as many keys, and has
 // the given limit; each is 0 if it does not say.
@@ -44,7 +58,7 @@ func (c *Call) RowsAsked(limit, keys int64) int64 {
 	if rows == 0 {
 		rows = UnlimitedRows
 	}
-	return min(rows, maxRows)
+	return min(max(rows, 0), maxRows)
 }
 
 // RowsLoaded returns how many rows a load of n rows may bring in.

@@ -33,8 +33,8 @@ func (l *Load) price(call *limit.Call, parents int64, at Place) limit.Price {
 		p.Values = parents
 		return p
 	}
-	rows := call.RowsLoaded(parents * l.rowsOfParent())
-	p.Values = rows * int64(len(l.shape.targets))
+	rows := call.RowsLoaded(limit.Product(parents, l.rowsOfParent()))
+	p.Values = limit.Product(rows, int64(len(l.shape.targets)))
 	nested := Loads(l.nested).Price(call, rows, Within)
 	if p.Later > 0 {
 		nested.Later = nested.Points

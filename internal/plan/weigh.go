@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"strings"
 
 	"github.com/smrt-go/smrt/internal/meta"
@@ -107,7 +108,7 @@ func (s *Spec) Keys(t *meta.Table) (n int64, ok bool) {
 		if of < 0 {
 			return 0, false
 		}
-		n *= of
+		n = min(n*of, math.MaxInt32) // of each, so that the product is in range
 	}
 	return n, true
 }

@@ -51,10 +51,10 @@ func (t *Table) Price(ctx context.Context, call *limit.Call, w Work, columns int
 	switch s := w.Spec.OrEmpty(); {
 	case w.Does == ReadsKeys && n > 0:
 		p.Points += plan.JoinsOf(w.Exprs...)
-		p.Values = n * int64(columns)
+		p.Values = limit.Product(n, int64(columns))
 		p.Fixed = p.Values
 	case w.Does == WritesRows && n > 0:
-		p.Values = n * int64(columns)
+		p.Values = limit.Product(n, int64(columns))
 		p.Fixed = p.Values
 		p = p.Times(limit.Write)
 	case w.Does == ReadsKeys || w.Does == WritesRows || s.Empty():
@@ -68,19 +68,19 @@ func (t *Table) Price(ctx context.Context, call *limit.Call, w Work, columns int
 // priceOfQuery is Price of what finds its rows by a query.
 func (t *Table) priceOfQuery(ctx context.Context, call *limit.Call, w Work, columns int) limit.Price {
 	s := w.Spec.OrEmpty()
-	p := limit.Price{Points: 1 + s.Joins() + plan.JoinsOf(w.Exprs...), Fixed: max(s.Offset, 0), Factor: 1}
+	p := limit.Price{Points: 1 + s.Joins() + plan.JoinsOf(w.Exprs...), Fixed: limit.Sum(s.Offset, 0), Factor: 1}
 	n, scans := int64(w.N), !s.Vacuous()
 	switch w.Does {
 	case ReadsRows:
-		p.Values = t.Rows(call, w)*int64(columns) + p.Fixed
+		p.Values = limit.Sum(limit.Product(t.Rows(call, w), int64(columns)), p.Fixed)
 	case ReadsNumbered:
 		p.Points *= 2
-		p.Values, scans = t.Rows(call, w)*int64(columns)+p.Fixed, true
+		p.Values, scans = limit.Sum(limit.Product(t.Rows(call, w), int64(columns)), p.Fixed), true
 	case Computes:
 		p.Values, p.Fixed, scans = n, 0, true
 	case WritesWhere:
 		keys, _ := s.Keys(t.Table.Table)
-		p.Values, scans = call.RowsWritten(keys)*max(n, 1), true
+		p.Values, scans = limit.Product(call.RowsWritten(keys), max(n, 1)), true
 		p = p.Times(limit.Write)
 	}
 	if scans && !s.Narrowed() && !t.oneTenant(ctx) {
