@@ -53,8 +53,11 @@ type Limits struct {
 	// other, after which it must be rolled back.
 	MaxAffected int
 
-	// MaxBytes is how large a result may be, as it comes from the server:
-	// smrt.ErrByteLimit. It is counted row by row, before a row is decoded.
+	// MaxBytes is how large the result of a read, a load or SQL by hand may be, as it
+	// comes from the server: smrt.ErrByteLimit. It is counted row by row, before a row
+	// is decoded; of reads by key that share a statement, for each by itself. Rows
+	// that a write of a repository returns are not counted, because it would be too
+	// late: MaxAffected bounds them.
 	MaxBytes int
 
 	// MaxStatements is how many statements one request may send, which begins with

@@ -105,6 +105,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestComplexity",
 		},
 		{
+			"the size of rows by key counts", "../internal/crud/query.go",
+			"return b.readOne(limit.Of(ctx).Sized(nil, rows))", "return b.readOne(rows)",
+			"TestEveryReadCountsBytes",
+		},
+		{
+			"chunks of a stream have one size", "../internal/crud/chunks.go",
+			"rows = call.Sized(rows, next)", "rows = next",
+			"TestEveryReadCountsBytes",
+		},
+		{
+			"the size of shared reads is that of each", "../internal/crud/batching.go",
+			"r.err = limit.Of(ctx).Bytes(r.bytes)", "_ = r.bytes",
+			"TestBytesOfSharedReads",
+		},
+		{
 			"a stream has the time until its first row", "../internal/crud/query.go",
 			"limit.Of(ctx).Streams()", "_ = limit.Of(ctx)",
 			"TestTimeOfStreams",

@@ -130,7 +130,7 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, o
 		keys = copyKeys(b.Table, keys)
 	}
 	r := &read{db: b.DB, table: b.Table, rows: b.Rows, view: view, keys: keys, of: of}
-	r.Size, r.Payload = keys.N, r
+	r.Size, r.Payload, r.most = keys.N, r, limit.Of(ctx).MostBytes()
 	turn, err = gate.Join(ctx, &r.Call)
 	switch {
 	case err != nil:
@@ -142,6 +142,9 @@ func (b *Bound) readBatched(ctx context.Context, keys table.Rows, view byRows, o
 	}
 	if keys.N == 1 { // what would have been sent alone is that of Get
 		traced.Shared(ctx, b.Rows.Get)
+	}
+	if r.err == nil && r.most > 0 {
+		r.err = limit.Of(ctx).Bytes(r.bytes)
 	}
 	return r.found, nil, r.err
 }
@@ -160,6 +163,17 @@ type read struct {
 	of    plan.Owner       // whose rows: all reads of a batch have the same
 	found []unsafe.Pointer // a struct for each key, nil where there is no row
 	err   error
+
+	bytes, most int64 // of the rows, if most is not 0; whoever sends the batch lets the call of another alone
+}
+
+// fits reports whether the caller may have a row, whose size counts unless the caller
+// has it already under another key.
+func (r *read) fits(row pgx.Rows, counts bool) bool {
+	if counts && r.most > 0 {
+		r.bytes += limit.SizeOf(row)
+	}
+	return r.bytes <= r.most
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -97,7 +98,7 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.each(rows, b.Table.Self.Targets, found.Next); err != nil {
+	if _, err := b.each(limit.Of(ctx).Sized(nil, rows), b.Table.Self.Targets, found.Next); err != nil {
 		return nil, err
 	}
 	return b.match(keys, found.All), nil

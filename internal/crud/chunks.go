@@ -96,11 +96,13 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Cont
 	call.Streams()
 	seen := 0
 	on, fetch := b.With(tx), named("FETCH FORWARD "+strconv.Itoa(chunkSize)+" FROM ", "")
+	var rows pgx.Rows
 	for more := true; more; {
-		rows, err := tx.Query(ctx, fetch, once)
+		next, err := tx.Query(ctx, fetch, once)
 		if err != nil {
 			return fail(err)
 		}
+		rows = call.Sized(rows, next)
 		chunk := table.List{Of: &b.Rows.Structs}
 		chunk.Start(chunkSize)
 		if _, err := b.each(rows, b.Rows.Targets, chunk.Next); err != nil {

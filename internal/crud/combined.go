@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -198,12 +199,16 @@ func (w *combined) byPosition(ctx context.Context) error {
 // its own; the first gets p, if the row is there already. Of several rows with
 // one key, which a view may have, the first counts, as it does alone.
 func (w *combined) deliver(d *meta.Decoder, rows pgx.Rows, k int32, p unsafe.Pointer) error {
-	last := int32(-1)
+	last, sized := int32(-1), int32(-1)
 	for n := w.first[k]; n >= 0; n = w.wants[n].next {
 		to := &w.wants[n]
 		r := w.reads[to.read]
 		if r.found[to.at] != nil {
 			return nil
+		}
+		fits := r.fits(rows, to.read != sized)
+		if sized = to.read; !fits {
+			continue
 		}
 		if to.read != last && last >= 0 || p == nil {
 			if w.rows != nil {
@@ -246,7 +251,11 @@ func (w *combined) open(ctx context.Context, types []table.ArrayType, keys []any
 	if view := w.reads[0].view; view != nil {
 		return view(ctx, types, keys)
 	}
-	return w.db().Query(ctx, positionedSQL(w.table, types, w.of(), w.suffix), w.of().AppendArg(keys)...)
+	rows, err := w.db().Query(ctx, positionedSQL(w.table, types, w.of(), w.suffix), w.of().AppendArg(keys)...)
+	if err != nil {
+		return nil, err
+	}
+	return limit.Of(ctx).Sized(nil, rows), nil
 }
 
 // positionedSQL is the statement that reads by rows of keys. The position has a

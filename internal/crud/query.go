@@ -47,7 +47,7 @@ func (b *Bound) getOnce(ctx context.Context, key unsafe.Pointer) (unsafe.Pointer
 	if err != nil {
 		return nil, b.Table.Explain(ctx, b.DB, err, args, b.Table.KeyParts)
 	}
-	return b.readOne(rows)
+	return b.readOne(limit.Of(ctx).Sized(nil, rows))
 }
 
 // readOne reads the only row of a result. It closes the rows also if a Scan of
@@ -244,9 +244,9 @@ func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) erro
 	if err := cmp.Or(call.Refused(), call.Operands(st.Args)); err != nil {
 		return err
 	}
-	err = b.DB.QueryRow(ctx, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)
+	err = call.First(ctx, b.DB, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
-		err = b.DB.QueryRow(ctx, literals.SQL, withMode(r.Spec, literals.Args)...).Scan(dst...)
+		err = call.First(ctx, b.DB, literals.SQL, withMode(r.Spec, literals.Args)...).Scan(dst...)
 	}
 	if err != nil {
 		return b.Table.ExplainSpec(ctx, b.DB, err, r.Spec)

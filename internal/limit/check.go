@@ -1,12 +1,14 @@
 package limit
 
 import (
+	"context"
 	"math"
 	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 )
 
@@ -193,6 +195,53 @@ func (c *Call) counted(r pgx.Rows, k Kind, beyond int64) pgx.Rows {
 	return counted
 }
 
+// Sized counts the size of a result whose rows were counted before, as those of keys.
+// If before is such a result, r is a further part of it.
+func (c *Call) Sized(before, r pgx.Rows) pgx.Rows {
+	if c == nil || !c.limits(Bytes) {
+		return r
+	}
+	if counted, ok := before.(*rows); ok {
+		counted.Rows = r
+		return counted
+	}
+	return &rows{Rows: r, call: c, next: math.MaxInt64, nextBytes: c.next(Bytes, 0), told: true}
+}
+
+// First runs a query whose first row is wanted, and counts its size.
+func (c *Call) First(ctx context.Context, db smrt.DB, sql string, args ...any) pgx.Row {
+	if c == nil || !c.limits(Bytes) {
+		return db.QueryRow(ctx, sql, args...)
+	}
+	rows, err := db.Query(ctx, sql, args...)
+	return handle.FirstRow(c.Sized(nil, rows), err)
+}
+
+// MostBytes returns how large a result may be, 0 if that is not of interest. It is for
+// those that count them without the call, which may end meanwhile, for [Call.Bytes].
+func (c *Call) MostBytes() int64 {
+	if c == nil || !c.limits(Bytes) {
+		return 0
+	}
+	most, _ := c.most(Bytes)
+	return most
+}
+
+// Bytes refuses a result of n bytes, which has come.
+func (c *Call) Bytes(n int64) error {
+	err := c.check(Bytes, n)
+	c.Sent()
+	return err
+}
+
+// SizeOf returns how many bytes a row has as it came.
+func SizeOf(row pgx.Rows) (n int64) {
+	for _, v := range row.RawValues() {
+		n += int64(len(v))
+	}
+	return n
+}
+
 // rows are counted as they come.
 type rows struct {
 	pgx.Rows
@@ -221,9 +270,7 @@ func (r *rows) Next() bool {
 	if r.nextBytes == 0 {
 		return true
 	}
-	for _, v := range r.RawValues() {
-		r.bytes += int64(len(v))
-	}
+	r.bytes += SizeOf(r.Rows)
 	return r.bytes <= r.nextBytes || r.goesOn(Bytes, r.bytes, &r.nextBytes)
 }
 

@@ -117,7 +117,7 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 		c.End(&err)
 		return handle.FirstRow(nil, err)
 	}
-	row := d.db.QueryRow(ctx, sql, args...)
+	row := c.First(ctx, d.db, sql, args...)
 	if c == nil {
 		return row
 	}

@@ -2,6 +2,8 @@ package limit
 
 import (
 	"github.com/jackc/pgx/v5"
+
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // ownRows are the rows of a query by hand. They end its call.
@@ -70,6 +72,14 @@ func (r *ownResults) Query() (pgx.Rows, error) {
 		return rows, err
 	}
 	return r.call.Result(rows, 0), nil
+}
+
+func (r *ownResults) QueryRow() pgx.Row {
+	if !r.call.limits(Bytes) {
+		return r.BatchResults.QueryRow()
+	}
+	rows, err := r.BatchResults.Query()
+	return handle.FirstRow(r.call.Sized(nil, rows), err)
 }
 
 func (r *ownResults) Close() (err error) {
