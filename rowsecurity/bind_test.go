@@ -254,7 +254,7 @@ func TestOneRoundTrip(t *testing.T) {
 	check.Equal(t, "its plan", planned[0].SQL+"; "+planned[1].SQL, "begin; "+set)
 }
 
-// TestPolicyErrors gives what row security refuses a type, on any handle.
+// TestPolicyErrors gives what row security refuses a type.
 func TestPolicyErrors(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)

@@ -52,8 +52,8 @@
 // # What is refused
 //
 // A row of another tenant that is written, and one that ON CONFLICT meets, is
-// [smrt.ErrRowSecurity] from the server, on any handle; so is COPY into a table with
-// policies, in place of which CreateMany inserts.
+// [smrt.ErrRowSecurity] from the server, on a bound handle, and by repositories and units
+// on any; so is COPY into a table with policies, in place of which CreateMany inserts.
 //
 // # What is not held
 //

@@ -3,6 +3,7 @@ package rowsecurity
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,14 +18,15 @@ import (
 //
 //	a statement, a batch        the setting and it, as one implicit transaction (1)
 //	a statement with an option  BEGIN and the setting, it, COMMIT (3): a batch has no options
-//	  of pgx, several in one text
+//	  of pgx, several in one
+//	  text, a text with none
 //	COPY                        the same (3): no batch has it
 
 // Exec runs a statement and reports what it affected.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	if !fits(sql, args) {
 		err = d.inTx(ctx, func(t *tx) error {
-			tag, err = t.Exec(ctx, sql, args...)
+			tag, err = t.Exec(ctx, sql, alone(sql, args)...)
 			return err
 		})
 		return tag, err
@@ -83,6 +85,9 @@ func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults
 
 // fits reports whether a statement can be a part of a batch.
 func fits(sql string, args []any) bool {
+	if isBlank(sql) {
+		return false
+	}
 	if len(args) == 0 {
 		return !strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") // perhaps several
 	}
@@ -97,6 +102,9 @@ func fits(sql string, args []any) bool {
 // connection back, unless the batch begins a transaction: then its end does.
 func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	tenant, err := d.enter(ctx)
+	if err == nil {
+		err = refuseBlank(b)
+	}
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
@@ -111,16 +119,9 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	} else {
 		d.front(ctx, tenant).Queue(&first)
 	}
-	out := *b // with the options of a transaction
-	out.QueuedQueries = append(append(append([]*pgx.QueuedQuery(nil), b.QueuedQueries[:at]...), first.QueuedQueries...), b.QueuedQueries[at:]...)
-	return &results{BatchResults: d.pool.SendBatch(ctx, &out), ctx: ctx, db: d, tenant: tenant, before: at}
-}
-
-// begins reports whether a statement begins a transaction. A transaction's modes
-// cannot be chosen any more once something was run in it.
-func begins(sql string) bool {
-	word, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
-	return strings.EqualFold(strings.TrimRight(word, ";"), "begin") || strings.EqualFold(word, "start")
+	out := typed(ctx, b)
+	out.QueuedQueries = slices.Insert(out.QueuedQueries, at, first.QueuedQueries...)
+	return &results{BatchResults: d.pool.SendBatch(ctx, out), ctx: ctx, db: d, tenant: tenant, before: at}
 }
 
 // CopyFrom loads rows with COPY, which PostgreSQL does not do for a table whose

@@ -60,6 +60,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestPipelinesKeepTheTenant",
 		},
 		{
+			"a text without a statement is in no batch", "handle.go",
+			"	if isBlank(sql) {", "	if false {",
+			"TestTextsWithoutAStatement",
+		},
+		{
+			"callbacks see the type of what policies refuse", "rows.go",
+			"if fn := q.Fn; fn != nil {", "if fn := q.Fn; false {",
+			"TestPolicyErrorsInBatches",
+		},
+		{
 			"the role is looked at", "bind.go",
 			"err != nil || d.checked.Load()", "err != nil || true || d.checked.Load()",
 			"TestRolesAreChecked",

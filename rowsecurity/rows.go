@@ -2,10 +2,12 @@ package rowsecurity
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
@@ -69,13 +71,14 @@ func (r *rows) Values() ([]any, error) {
 }
 
 // results are those of a batch, without that of the setting, which no caller has asked
-// for. Callbacks are called by pgx with results of its own; the setting has none.
+// for. Callbacks are called by pgx with results of its own (see typed); the setting has
+// none.
 type results struct {
 	pgx.BatchResults
 	ctx    context.Context
 	db     *DB
 	tenant string
-	before int   // results before that of the setting; -1: it was read
+	before int   // results before that of the setting; less than 0: it was read, or there is none
 	failed error // the setting
 }
 
@@ -104,16 +107,14 @@ func (r *results) Query() (pgx.Rows, error) {
 	}
 	inner, err := r.BatchResults.Query()
 	if err != nil {
-		return inner, err
+		err = pgerr.Policy(err)
+		return handle.FailedRows(err), err
 	}
 	return &rows{Rows: inner}, nil
 }
 
 // QueryRow reads the first row of the next result.
-func (r *results) QueryRow() pgx.Row {
-	_ = r.skip()
-	return r.BatchResults.QueryRow()
-}
+func (r *results) QueryRow() pgx.Row { return handle.FirstRow(r.Query()) }
 
 // Close reads what is left, and gives the connection back.
 func (r *results) Close() error {
@@ -127,4 +128,19 @@ func (r *results) Tx() pgx.Tx {
 		return nil
 	}
 	return &tx{inner, r.db, r.tenant}
+}
+
+// typed returns a copy of b whose callbacks see the errors of row security as everybody
+// else does. It keeps the options of a transaction.
+func typed(ctx context.Context, b *pgx.Batch) *pgx.Batch {
+	out := *b
+	out.QueuedQueries = slices.Clone(b.QueuedQueries)
+	for i, q := range b.QueuedQueries {
+		if fn := q.Fn; fn != nil {
+			own := *q
+			own.Fn = func(in pgx.BatchResults) error { return fn(&results{BatchResults: in, ctx: ctx, before: -1}) }
+			out.QueuedQueries[i] = &own
+		}
+	}
+	return &out
 }

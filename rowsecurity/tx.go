@@ -60,10 +60,14 @@ func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // SendBatch sends several statements.
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if err := t.check(ctx); err != nil {
+	err := t.check(ctx)
+	if err == nil {
+		err = refuseBlank(b)
+	}
+	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	return t.Tx.SendBatch(ctx, b)
+	return &results{BatchResults: t.Tx.SendBatch(ctx, typed(ctx, b)), ctx: ctx, db: t.db, tenant: t.tenant, before: -1}
 }
 
 // CopyFrom loads rows with COPY.
@@ -117,7 +121,7 @@ func (d *DB) queryInTx(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err != nil {
 		return handle.FailedRows(err), err
 	}
-	inner, err := t.Tx.Query(ctx, sql, args...)
+	inner, err := t.Tx.Query(ctx, sql, alone(sql, args)...)
 	if err != nil {
 		t.abandon(ctx)
 		err = pgerr.Policy(err)
