@@ -91,7 +91,7 @@ type Limits struct {
 	Logger *slog.Logger
 
 	// OnEvent, unless it is nil, is called for each of these, on the goroutine of
-	// the call, which waits for it.
+	// the call, which waits for it, with a context under which nothing is limited.
 	OnEvent func(ctx context.Context, e Event)
 }
 

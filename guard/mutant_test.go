@@ -71,7 +71,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a call takes from all rates or from none", "../internal/limit/bill.go",
-			"		b.spared.Store(true)\n		c.bill = b", "		c.bill = nil",
+			"		c.settle()\n		c.event(Refused", "		c.bill = nil\n		c.event(Refused",
 			"TestRateOfParts",
 		},
 		{
@@ -96,8 +96,18 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"as many rows as anybody likes are not fewer than none", "../internal/limit/check.go",
-			"limited && most < math.MaxInt64 {", "limited {",
+			"limited && most < math.MaxInt64 {", "limited && most <= math.MaxInt64 {",
 			"TestLimitsAtTheirEnds",
+		},
+		{
+			"a loop that panics ends its call", "../internal/crud/chunks.go",
+			`defer b.Enter(&ctx, "stream").End(&err)`, `b.Enter(&ctx, "stream")`,
+			"TestStreamsThatAreLeft",
+		},
+		{
+			"what limits ask is not limited", "../internal/limit/call.go",
+			"in.call != nil || in.free ||", "in.call != nil ||",
+			"TestLimitsThatAsk",
 		},
 		{
 			"loads count", "../repo/loads.go",

@@ -28,7 +28,8 @@ type RateConfig struct {
 
 	// Key says whose points a call takes: of a user, a tenant, a client of an API.
 	// Calls for which it returns the same, also if that is empty, share them. It is
-	// called on the goroutine of each call. Default: all calls share them.
+	// called on the goroutine of each call, with a context under which nothing is limited.
+	// Default: all calls share them.
 	Key func(ctx context.Context) string
 
 	// Store keeps the buckets. Default: [NewBuckets] with room for 100,000.

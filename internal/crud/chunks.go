@@ -34,10 +34,13 @@ const chunkSize = 500
 // A plain result cannot be left waiting on a connection while others are read
 // on it. A cursor can, and needs a transaction.
 func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, check func(context.Context) error, fill func(ctx context.Context, on *Bound, rows table.Rows) error, yield func(unsafe.Pointer, error) bool) {
-	call := b.Enter(&ctx, "stream")
-	err, left, seen := check(ctx), false, false
-	if err == nil {
-		err = b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
+	left, seen := false, false
+	err := func() (err error) {
+		defer b.Enter(&ctx, "stream").End(&err) // also if the loop panics
+		if err := check(ctx); err != nil {
+			return err
+		}
+		return b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
 			err = on.chunks(ctx, s, fill, func(p unsafe.Pointer) bool {
 				seen = true
 				left = !yield(p, nil)
@@ -45,8 +48,8 @@ func (b *Bound) Chunks(ctx context.Context, s *plan.Spec, check func(context.Con
 			})
 			return seen, err
 		})
-	}
-	if call.End(&err); err != nil && !left { // a caller that left the loop has all it asked for
+	}()
+	if err != nil && !left { // a caller that left the loop has all it asked for
 		yield(b.Rows.One(), err)
 	}
 }

@@ -244,16 +244,18 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 		return p
 	}
 	left, seen := false, false
-	call := b.Begin(&ctx, "stream", table.Work{Does: table.ReadsRows, Spec: s})
-	err := b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
-		err = on.stream(ctx, s, next, func() bool {
-			seen = true
-			left = !yield(p, nil)
-			return !left
+	err := func() (err error) {
+		defer b.Begin(&ctx, "stream", table.Work{Does: table.ReadsRows, Spec: s}).End(&err) // also if the loop panics
+		return b.route(ctx, "stream", s, func(on *Bound) (final bool, err error) {
+			err = on.stream(ctx, s, next, func() bool {
+				seen = true
+				left = !yield(p, nil)
+				return !left
+			})
+			return seen, on.fail(ctx, "stream", err)
 		})
-		return seen, on.fail(ctx, "stream", err)
-	})
-	if call.End(&err); err != nil && !left { // who left the loop has all that was asked for
+	}()
+	if err != nil && !left { // who left the loop has all that was asked for
 		yield(next(), err)
 	}
 }

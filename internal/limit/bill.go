@@ -39,6 +39,7 @@ type bill struct {
 	values atomic.Int64
 	spared atomic.Bool // it was refused before anything was sent
 	paid   []payment
+	under  unlimited  // what rates are asked under
 	first  [1]payment // of most calls the only one
 }
 
@@ -73,16 +74,19 @@ func (c *Call) charge(p Price) {
 	if len(c.set.rates) == 0 || asked == 0 {
 		return
 	}
-	b := &bill{asked: asked, factor: p.Factor}
+	b := &bill{asked: asked, factor: p.Factor, under: unlimited{c.Context}}
 	b.points.Store(p.Points - p.Later)
 	b.values.Store(p.Fixed)
 	b.paid = b.first[:0]
+	b.spared.Store(true) // as long as it may be refused
+	c.bill = b
 	debt := int64(0)
 	if a := c.allow.of(Debt); a != nil {
 		debt = max(a.Most, 0)
 	}
 	for _, r := range c.set.rates {
-		taken := r.Take(c.Context, asked, debt)
+		var taken Taken
+		c.calls(func() { taken = r.Take(&b.under, asked, debt) })
 		if taken.Err == nil {
 			b.paid = append(b.paid, payment{r.Rate, taken.Key})
 			if taken.Owing {
@@ -96,14 +100,12 @@ func (c *Call) charge(p Price) {
 			c.event(Reported, Debt, e)
 			continue
 		}
-		b.spared.Store(true)
-		c.bill = b
 		c.settle()
 		c.event(Refused, Debt, e)
 		c.refused = c.wrap(e)
 		return
 	}
-	c.bill = b
+	b.spared.Store(false)
 }
 
 // Spend counts points that a part of the operation costs, which is sent now.
@@ -156,7 +158,7 @@ func (c *Call) settle() {
 		return
 	}
 	for _, p := range b.paid {
-		p.rate.Give(c.Context, p.key, b.asked-used)
+		p.rate.Give(&b.under, p.key, b.asked-used)
 	}
 }
 

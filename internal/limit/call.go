@@ -25,6 +25,7 @@ type state struct {
 	allow *Allowance
 	sent  *atomic.Int64 // statements of the request; nil: it is not known where one begins
 	call  *Call         // that is under way
+	free  bool          // nothing is limited: what a limit itself asks for
 }
 
 func stateOf(ctx context.Context) *state {
@@ -38,7 +39,7 @@ func stateOf(ctx context.Context) *state {
 func WithSet(ctx context.Context, s *Set) context.Context {
 	to := state{set: s}
 	if in := stateOf(ctx); in != nil {
-		to.set, to.allow, to.sent = in.set.With(s), in.allow, in.sent
+		to.set, to.allow, to.sent, to.free = in.set.With(s), in.allow, in.sent, in.free
 	}
 	if to.sent == nil {
 		to.sent = &atomic.Int64{}
@@ -50,7 +51,7 @@ func WithSet(ctx context.Context, s *Set) context.Context {
 func WithAllowance(ctx context.Context, a Allowance) context.Context {
 	to := state{allow: &a}
 	if in := stateOf(ctx); in != nil {
-		to.set, to.sent, a.Next = in.set, in.sent, in.allow
+		to.set, to.sent, to.free, a.Next = in.set, in.sent, in.free, in.allow
 	}
 	return context.WithValue(ctx, key{}, &to)
 }
@@ -89,7 +90,7 @@ func Enter(ctx *context.Context, s *Set, op pgerr.Op, table string) *Call {
 		return nil
 	}
 	in := stateOf(*ctx)
-	if in == nil && s == nil || in != nil && (in.call != nil || in.set == nil && s == nil) {
+	if in == nil && s == nil || in != nil && (in.call != nil || in.free || in.set == nil && s == nil) {
 		return nil
 	}
 	c := &Call{Context: *ctx, op: op, table: table}
@@ -110,6 +111,20 @@ func Outside(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, key{}, &state{set: in.set, allow: in.allow, sent: in.sent})
+}
+
+// unlimited is a context under which nothing is limited. It is for code of the program
+// that limits call, which would otherwise call itself without end if it sent something on
+// a handle with the same limits.
+type unlimited struct{ context.Context }
+
+var free = &state{free: true}
+
+func (u *unlimited) Value(of any) any {
+	if _, ok := of.(key); ok {
+		return free
+	}
+	return u.Context.Value(of)
 }
 
 // Set returns the limits of the call.
@@ -135,12 +150,8 @@ func (c *Call) End(err *error) {
 	if c == nil {
 		return
 	}
-	if c.settle(); c.began.IsZero() {
+	if c.release(); c.began.IsZero() {
 		return
-	}
-	if c.cancel != nil {
-		c.set.running.remove(c)
-		c.cancel()
 	}
 	if c.late.Load() && isStopped(*err) {
 		most, _ := c.most(Time)
@@ -148,6 +159,44 @@ func (c *Call) End(err *error) {
 	} else if *err == nil && (c.allow != nil || c.set.max[Report][Time] > 0) {
 		_ = c.check(Time, int64(time.Since(c.began))) // it is over
 	}
+}
+
+// release lets go of what the call holds.
+func (c *Call) release() {
+	c.settle()
+	if c.cancel != nil {
+		c.set.running.remove(c)
+		c.cancel()
+	}
+}
+
+// calls runs code of the program. If that does not return, as it panics, nobody may have
+// been there yet who would end the call.
+func (c *Call) calls(code func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.release()
+		}
+	}()
+	code()
+	returned = true
+}
+
+// opens runs what begins a result, whose end ends the call. If there is none, because it
+// is refused, fails or does not return, the call ends at once.
+func (c *Call) opens(result func() error) (err error) {
+	opened := false
+	defer func() {
+		if !opened {
+			c.End(&err)
+		}
+	}()
+	if err = c.Refused(); err == nil {
+		err = result()
+	}
+	opened = err == nil
+	return err
 }
 
 // isStopped reports whether err can be that of a call whose context was ended.
@@ -251,9 +300,11 @@ func (c *Call) event(o Outcome, k Kind, e *smrt.LimitError) {
 	if a := c.allow.of(k); o == Allowed {
 		event.Reason = a.Reason
 	}
-	for _, r := range c.set.reporters {
-		r.Tell(c.Context, event)
-	}
+	c.calls(func() {
+		for _, r := range c.set.reporters {
+			r.Tell(&unlimited{c.Context}, event)
+		}
+	})
 }
 
 // wrap says which operation was refused.

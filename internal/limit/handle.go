@@ -95,16 +95,15 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 // Query runs a query, whose rows end the call.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
-	if err := c.Refused(); err != nil {
-		c.End(&err)
-		return handle.FailedRows(err), err
-	}
-	inner, err := d.db.Query(ctx, sql, args...)
 	if c == nil {
-		return inner, err
+		return d.db.Query(ctx, sql, args...)
 	}
+	var inner pgx.Rows
+	err := c.opens(func() (err error) {
+		inner, err = d.db.Query(ctx, sql, args...)
+		return err
+	})
 	if err != nil {
-		c.End(&err)
 		return handle.FailedRows(err), err
 	}
 	return &ownRows{Rows: c.Result(inner, 0), call: c}, nil
@@ -113,13 +112,12 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 // QueryRow runs a query whose first row is wanted.
 func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
-	if err := c.Refused(); err != nil {
-		c.End(&err)
-		return handle.FirstRow(nil, err)
-	}
-	row := c.First(ctx, d.db, sql, args...)
 	if c == nil {
-		return row
+		return d.db.QueryRow(ctx, sql, args...)
+	}
+	var row pgx.Row
+	if err := c.opens(func() error { row = c.First(ctx, d.db, sql, args...); return nil }); err != nil {
+		return handle.FirstRow(nil, err)
 	}
 	return &ownRow{row, c}
 }
@@ -131,10 +129,6 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if c == nil {
 		return d.db.SendBatch(ctx, b)
 	}
-	if err := c.Refused(); err != nil {
-		c.End(&err)
-		return pgx.FailedBatchResults(b, err)
-	}
 	out := *b
 	out.QueuedQueries = make([]*pgx.QueuedQuery, len(b.QueuedQueries))
 	for i, q := range b.QueuedQueries {
@@ -144,7 +138,11 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		}
 		out.QueuedQueries[i] = &counted
 	}
-	return &ownResults{d.db.SendBatch(ctx, &out), c}
+	var results pgx.BatchResults
+	if err := c.opens(func() error { results = d.db.SendBatch(ctx, &out); return nil }); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return &ownResults{results, c}
 }
 
 // CopyFrom loads rows with COPY.

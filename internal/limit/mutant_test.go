@@ -20,6 +20,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestDeadlines",
 		},
 		{
+			"code of the program that panics ends the call", "call.go",
+			"		if !returned {\n", "		if !returned && c == nil {\n",
+			"TestCallsThatAreLeft",
+		},
+		{
+			"a statement that panics ends the call", "call.go",
+			"		if !opened {\n", "		if !opened && err != nil {\n",
+			"TestCallsThatAreLeft",
+		},
+		{
 			"a call that has ended is let go", "deadline.go",
 			"if c.place > 0 {", "if c.place > 1 {",
 			"TestDeadlinesOfMany",
