@@ -58,7 +58,7 @@ type LimitError struct {
 
 	// Max is what is allowed, and Actual what was asked for or found: rows, levels,
 	// values, bytes, points, or for Timeout nanoseconds. Where a result was given up, it is
-	// the least that there is.
+	// the least that there is. Of a rate, Max is the points that are left, or zero.
 	Max, Actual int64
 
 	Way string // what to do instead, and what to call if it is meant
@@ -112,7 +112,10 @@ type RateError struct {
 
 // Error says what the call costs, what there is, and when to try again.
 func (e *RateError) Error() string {
-	if e.RetryAfter == 0 {
+	switch {
+	case e.RetryAfter == 0 && e.Cost <= e.Burst: // it was allowed
+		return fmt.Sprintf("%v: rate %s has %d points left, this costs %d", ErrRateLimit, e.Rate, e.Available, e.Cost)
+	case e.RetryAfter == 0:
 		return fmt.Sprintf("%v: rate %s holds %d points at most, this costs %d: ask for less", ErrRateLimit, e.Rate, e.Burst, e.Cost)
 	}
 	return fmt.Sprintf("%v: rate %s has %d points left and gives back %d in %v, this costs %d: try again in %v, ask for less",

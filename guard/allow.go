@@ -7,12 +7,15 @@ import (
 	"github.com/smrt-go/smrt/internal/limit"
 )
 
+// ofRequests counts what is logged of limits of requests, each of which declares its own.
+var ofRequests throttle
+
 // With returns a context under which l holds too, for all that is sent under it on
 // whatever handle: of a request, of a kind of client. The request begins here, so that
 // its statements are counted, unless ctx is of one already; l may be zero. With panics if
 // l cannot be, see [Limits.Check].
 func With(ctx context.Context, l Limits) context.Context {
-	s := l.mustSet()
+	s := l.mustSet(&ofRequests)
 	if ctx == nil {
 		return ctx
 	}

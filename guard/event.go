@@ -37,15 +37,19 @@ func (o Outcome) String() string { return [...]string{"refused", "reported", "al
 type reporter struct {
 	logger  *slog.Logger
 	onEvent func(context.Context, Event)
+	lines   *throttle
+}
 
+// throttle counts lines of a log.
+type throttle struct {
 	mu      sync.Mutex
 	second  time.Time
 	logged  int
 	dropped int
 }
 
-func newReporter(l *Limits) *limit.Reporter {
-	r := &reporter{logger: l.Logger, onEvent: l.OnEvent}
+func newReporter(l *Limits, lines *throttle) *limit.Reporter {
+	r := &reporter{logger: l.Logger, onEvent: l.OnEvent, lines: lines}
 	return &limit.Reporter{Tell: r.tell}
 }
 
@@ -63,7 +67,7 @@ const perSecond = 10
 
 // log writes a line, which has no value of the call.
 func (r *reporter) log(ctx context.Context, e Event) {
-	dropped, ok := r.mayLog(time.Now())
+	dropped, ok := r.lines.mayLog(time.Now())
 	if !ok {
 		return
 	}
@@ -74,6 +78,9 @@ func (r *reporter) log(ctx context.Context, e Event) {
 	attrs := []slog.Attr{slog.String("limit", e.Error.Limit), slog.Int64("max", e.Error.Max), slog.Int64("actual", e.Error.Actual)}
 	if errors.Is(e.Error, smrt.ErrTimeLimit) {
 		attrs[1], attrs[2] = slog.Duration("max", time.Duration(e.Error.Max)), slog.Duration("actual", time.Duration(e.Error.Actual))
+	}
+	if rate := (*smrt.RateError)(nil); errors.As(e.Error, &rate) { // whose key is left out: it is who calls
+		attrs = []slog.Attr{attrs[0], slog.String("rate", rate.Rate), slog.Int64("available", rate.Available), slog.Int64("cost", rate.Cost)}
 	}
 	for _, a := range []slog.Attr{slog.String("operation", e.Operation), slog.String("table", e.Table), slog.String("reason", e.Reason)} {
 		if a.Value.String() != "" {
@@ -91,17 +98,17 @@ func (r *reporter) log(ctx context.Context, e Event) {
 }
 
 // mayLog reports whether a line may be logged, and how many were not since the last.
-func (r *reporter) mayLog(now time.Time) (dropped int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.second) >= time.Second {
-		r.second, r.logged = now, 0
+func (t *throttle) mayLog(now time.Time) (dropped int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Sub(t.second) >= time.Second {
+		t.second, t.logged = now, 0
 	}
-	if r.logged == perSecond {
-		r.dropped++
+	if t.logged == perSecond {
+		t.dropped++
 		return 0, false
 	}
-	r.logged++
-	dropped, r.dropped = r.dropped, 0
+	t.logged++
+	dropped, t.dropped = t.dropped, 0
 	return dropped, true
 }

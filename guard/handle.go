@@ -29,11 +29,11 @@ var _ smrt.Pool = (*DB)(nil)
 //
 // Limits that db has already hold too. For a transaction there is [OnTx]. On panics if
 // l cannot be, see [Limits.Check].
-func On(db smrt.DB, l Limits) *DB { return &DB{limit.NewDB(db, l.mustSet())} }
+func On(db smrt.DB, l Limits) *DB { return &DB{limit.NewDB(db, l.mustSet(&throttle{}))} }
 
 // OnTx is [On] for a transaction, and returns one. What its Begin returns has the
 // limits too.
-func OnTx(tx pgx.Tx, l Limits) pgx.Tx { return limit.OnTx(tx, l.mustSet()) }
+func OnTx(tx pgx.Tx, l Limits) pgx.Tx { return limit.OnTx(tx, l.mustSet(&throttle{})) }
 
 // Traits is for the other packages of smrt.
 func (d *DB) Traits() any { return d.db.Traits() }

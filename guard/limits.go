@@ -86,8 +86,9 @@ type Limits struct {
 	// time until the first row. A context that ends sooner wins.
 	Timeout time.Duration
 
-	// Logger is told of what is refused, reported and allowed, ten times a second at
-	// most. Default: slog.Default().
+	// Logger is told of what is beyond one of these limits, and refused, reported or
+	// allowed: ten times a second at most, of all requests with limits of their own
+	// together. Default: slog.Default().
 	Logger *slog.Logger
 
 	// OnEvent, unless it is nil, is called for each of these, on the goroutine of
@@ -147,7 +148,9 @@ func (l *Limits) Check() error {
 }
 
 // Set is for the other packages of smrt. It returns nil if nothing is limited.
-func (l *Limits) Set() *limit.Set {
+func (l *Limits) Set() *limit.Set { return l.set(&throttle{}) }
+
+func (l *Limits) set(lines *throttle) *limit.Set {
 	most := [limit.Kinds]int64{
 		limit.Rows: int64(l.MaxLimit), limit.Loaded: int64(l.MaxLoaded), limit.Depth: int64(l.MaxDepth),
 		limit.List: int64(l.MaxList), limit.Text: int64(l.MaxText), limit.Affected: int64(l.MaxAffected),
@@ -163,7 +166,7 @@ func (l *Limits) Set() *limit.Set {
 	if l.Mode == Report {
 		mode = limit.Report
 	}
-	s := limit.New(mode, most, int64(l.PageSize), newReporter(l))
+	s := limit.New(mode, most, int64(l.PageSize), newReporter(l, lines))
 	if l.Rate != nil {
 		s = s.Rated(mode, &l.Rate.limit)
 	}
@@ -171,9 +174,9 @@ func (l *Limits) Set() *limit.Set {
 }
 
 // mustSet is Set of limits that were declared.
-func (l *Limits) mustSet() *limit.Set {
+func (l *Limits) mustSet(lines *throttle) *limit.Set {
 	if err := l.Check(); err != nil {
 		panic(err)
 	}
-	return l.Set()
+	return l.set(lines)
 }

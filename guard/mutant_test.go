@@ -110,6 +110,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLimitsThatAsk",
 		},
 		{
+			"those are told whose limit it was", "../internal/limit/call.go",
+			"if concerns(r) {", "if concerns(r) || true {",
+			"TestEvents",
+		},
+		{
 			"loads count", "../repo/loads.go",
 			"call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work), at)))", "_ = at; call.Ask(p)",
 			"TestComplexity",

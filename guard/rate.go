@@ -120,7 +120,7 @@ func (r *Rate) take(ctx context.Context, points, debt int64) limit.Taken {
 		t.Key = r.config.Key(ctx)
 	}
 	s := r.config.Store.Take(ctx, r.bucket(t.Key), points, debt)
-	if t.Owing = s.Taken && s.Available < points; !s.Taken {
+	if t.Owing = s.Taken && s.Available < points; t.Owing || !s.Taken {
 		t.Err = &smrt.RateError{
 			Rate: r.config.Name, Cost: points, Available: s.Available, Burst: r.config.Burst,
 			Points: r.config.Points, Per: r.config.Per, RetryAfter: max(s.RetryAfter, 0),

@@ -11,7 +11,7 @@ import (
 // Rate is what the calls of a key may cost in some time, see guard.Rate.
 type Rate struct {
 	// Take takes points out of the bucket of the key of ctx, which may so owe debt
-	// points. What it returns has an error if they are not there.
+	// points. What it returns has an error if there are less.
 	Take func(ctx context.Context, points, debt int64) Taken
 
 	// Give puts points back, or takes more if they are negative. It does not fail.
@@ -21,8 +21,8 @@ type Rate struct {
 // Taken is what became of points that were to be taken.
 type Taken struct {
 	Key   string
-	Owing bool // there were less, and they were taken all the same
-	Err   *smrt.RateError
+	Owing bool            // there were less, and they were taken all the same
+	Err   *smrt.RateError // what there was, if that was less
 }
 
 // rated is a rate with the mode of the limits that it is declared in.
@@ -87,21 +87,25 @@ func (c *Call) charge(p Price) {
 	for _, r := range c.set.rates {
 		var taken Taken
 		c.calls(func() { taken = r.Take(&b.under, asked, debt) })
-		if taken.Err == nil {
+		if taken.Err == nil || taken.Owing {
 			b.paid = append(b.paid, payment{r.Rate, taken.Key})
-			if taken.Owing {
-				c.event(Allowed, Debt, c.beyond(Debt, 0, asked))
-			}
+		}
+		if taken.Err == nil {
 			continue
 		}
-		e := c.beyond(Debt, taken.Err.Available, asked)
+		e := c.beyond(Debt, max(taken.Err.Available, 0), asked)
 		e.Err = taken.Err
+		ofRate := func(to *Reporter) bool { return to.rate == r.Rate }
+		if taken.Owing {
+			c.event(Allowed, Debt, e, ofRate)
+			continue
+		}
 		if r.mode == Report {
-			c.event(Reported, Debt, e)
+			c.event(Reported, Debt, e, ofRate)
 			continue
 		}
 		c.settle()
-		c.event(Refused, Debt, e)
+		c.event(Refused, Debt, e, ofRate)
 		c.refused = c.wrap(e)
 		return
 	}

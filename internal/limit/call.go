@@ -155,7 +155,7 @@ func (c *Call) End(err *error) {
 	}
 	if c.late.Load() && isStopped(*err) {
 		most, _ := c.most(Time)
-		*err = c.wrap(c.refuse(Time, most, int64(time.Since(c.began))))
+		*err = c.wrap(c.refuse(Time, most, max(int64(time.Since(c.began)), most+1)))
 	} else if *err == nil && (c.allow != nil || c.set.max[Report][Time] > 0) {
 		_ = c.check(Time, int64(time.Since(c.began))) // it is over
 	}
@@ -282,7 +282,7 @@ func (c *Call) refuse(k Kind, most, actual int64) error {
 // tell tells of a call beyond a limit, of each kind once.
 func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
 	e := c.beyond(k, most, actual)
-	c.event(o, k, e)
+	c.event(o, k, e, func(r *Reporter) bool { return r.concerns(k, actual) })
 	return e
 }
 
@@ -291,8 +291,8 @@ func (c *Call) beyond(k Kind, most, actual int64) *smrt.LimitError {
 	return &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: kinds[k].way, Err: kinds[k].err}
 }
 
-// event tells those who want to know, of each kind once.
-func (c *Call) event(o Outcome, k Kind, e *smrt.LimitError) {
+// event tells those whose limit it was, of each kind once.
+func (c *Call) event(o Outcome, k Kind, e *smrt.LimitError, concerns func(*Reporter) bool) {
 	if o != Refused && c.reported[k].Swap(true) {
 		return
 	}
@@ -302,7 +302,9 @@ func (c *Call) event(o Outcome, k Kind, e *smrt.LimitError) {
 	}
 	c.calls(func() {
 		for _, r := range c.set.reporters {
-			r.Tell(&unlimited{c.Context}, event)
+			if concerns(r) {
+				r.Tell(&unlimited{c.Context}, event)
+			}
 		}
 	})
 }

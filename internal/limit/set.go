@@ -82,7 +82,13 @@ type Event struct {
 // Reporter is told of events. Two sets with the same one tell it once.
 type Reporter struct {
 	Tell func(context.Context, Event)
+
+	most [Kinds]int64 // of the set that it was made for
+	rate *Rate
 }
+
+// concerns reports whether a call that asks for actual is beyond what the set of r says.
+func (r *Reporter) concerns(k Kind, actual int64) bool { return r.most[k] > 0 && actual > r.most[k] }
 
 // Set is what was declared, which is not changed once it is made.
 type Set struct {
@@ -96,13 +102,16 @@ type Set struct {
 // New returns a set, in which 0 is no limit.
 func New(m Mode, most [Kinds]int64, page int64, r *Reporter) *Set {
 	s := &Set{page: page, reporters: []*Reporter{r}, running: &deadlines{}}
-	s.max[m] = most
+	if s.max[m] = most; r != nil {
+		r.most = most
+	}
 	return s
 }
 
 // Rated adds a rate to a set that was just made with mode m.
 func (s *Set) Rated(m Mode, r *Rate) *Set {
 	s.rates = append(s.rates, rated{r, m})
+	s.reporters[0].rate = r
 	return s
 }
 
