@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Func returns the values of many keys at once, with an entry for each key that
@@ -137,7 +138,7 @@ func (l *Loader[K, V]) check(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
 	}
-	if t := tenantOf(ctx); l.of != (smrt.Tenant{}) && t != l.of && t != (smrt.Tenant{}) {
+	if t := tenantOf(ctx); l.of != (smrt.Tenant{}) && t != (smrt.Tenant{}) && !handle.SameTenant(t, l.of) {
 		return &smrt.TenantError{Row: -1, What: "loader", Err: smrt.ErrTenantMismatch}
 	}
 	return l.err

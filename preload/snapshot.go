@@ -150,8 +150,8 @@ func (s *snapshot) take(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	if s.opens.SQL != "" && smrt.TenantOf(ctx).ID != s.tenant.ID {
-		return nil, &smrt.TenantError{Row: -1, What: "snapshot", Err: smrt.ErrTenantMismatch}
+	if err := handle.CheckOwn(ctx, "snapshot", s.tenant); err != nil { // none where nobody is told
+		return nil, err
 	}
 	select {
 	case conn := <-s.free:

@@ -437,6 +437,9 @@ func TestTransactionOfATenant(t *testing.T) {
 				_, err := o.memos.With(tx).Count(ctx, anyOne)
 				return err
 			}, txn.Options{Nested: txn.Savepoint}), smrt.ErrTenantMismatch)
+			ran := false
+			check.Error(t, what+", a nested Run", txn.Run(other, o.pool, func(context.Context, pgx.Tx) error { ran = true; return nil }), smrt.ErrTenantMismatch)
+			check.Same(t, what+", its closure ran", ran, false)
 		}
 		return nil
 	})

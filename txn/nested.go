@@ -37,6 +37,9 @@ func nested(ctx context.Context, h *managedTx, around *handle.Scope, r *run) err
 	if o.Nested == Independent {
 		return independent(ctx, around, r)
 	}
+	if err := handle.CheckTenant(ctx); err != nil {
+		return err
+	}
 	if err := o.inside(); err != nil {
 		return err
 	}
