@@ -136,6 +136,15 @@
 //		err := accounts.Delete(observe.WithoutCounting(ctx), id)
 //	}
 //
+// # Row security
+//
+// A handle of package rowsecurity sends a setting in front of each statement, in a batch.
+// All that is here takes the statement for the call that it is to the program: its name,
+// its text, its arguments, rows, times and errors are the same as on the pool, and a loop
+// of them is found. The setting is no call, no statement of a batch and in no figure; what
+// the server takes for it is in the time of the statement. That a statement had to be
+// prepared is not known there, so Prepared stays 0.
+//
 // # What it does not see
 //
 // It does not see loops that send a batch or a COPY each time, loops that put

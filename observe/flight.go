@@ -29,6 +29,7 @@ import (
 //	TraceBatchStart    begins a flight in batch, whose name is found from its statements
 //	TraceBatchQuery    records a statement of the batch, without a time
 //	TraceBatchEnd      ends the batch: when its results are closed
+//	                   of a statement behind a setting, these do what those of a query do
 //	TraceCopyFrom...   the same in copy
 //	wal.Commit         calls the hooks of a query itself, as pgx does not see its COMMIT
 //
@@ -47,6 +48,9 @@ type flight struct {
 	args   []any
 
 	commits bool // a batch with a COMMIT in it
+
+	behind bool              // a setting, or before one, in a batch
+	tag    pgconn.CommandTag // then, of its statement
 }
 
 // state is what an Observer knows of one connection. It belongs to whoever the
@@ -253,7 +257,7 @@ func (o *Observer) queryStart(ctx context.Context, conn *pgx.Conn, data pgx.Trac
 		return ctx
 	}
 	f := &s.query
-	f.scoped = scoped
+	f.scoped, f.behind, f.tag = scoped, false, pgconn.CommandTag{}
 	f.shape, f.lately = s.shapeOf(conn, data.SQL)
 	f.event.is(f.shape, data.SQL)
 	f.shape.sawOffset(data.Args)
@@ -270,83 +274,6 @@ func (o *Observer) queryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQ
 	}
 	s.end(ctx, conn, &s.query, data.CommandTag, data.Err)
 	return s.query.scoped
-}
-
-// batchStart begins a batch. It has the name of a table if all of its statements that
-// are for one are for the same.
-func (o *Observer) batchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	s := o.stateOf(conn)
-	queue := data.Batch.QueuedQueries
-	e := Event{Kind: Batch, Size: len(queue), Name: Name{Operation: "batch"}}
-	tables, begins := 0, false
-	s.batch.commits = false
-	for i, q := range queue {
-		sh, _ := s.shapeOf(conn, q.SQL)
-		if sh == nil {
-			continue
-		}
-		begins = begins || i == 0 && sh.name.is("begin")
-		s.batch.commits = s.batch.commits || sh.name.is("commit")
-		if sh.name.Table == "" {
-			continue
-		}
-		if e.Name.Table != sh.name.Table {
-			e.Name.Table = sh.name.Table
-			tables++
-		}
-	}
-	if tables > 1 {
-		e.Name.Table = ""
-	}
-	s.batch.shape, s.batch.event = s.batchOf(e.Name), e
-	ctx = s.start(ctx, conn, &s.batch, nil)
-	if begins {
-		s.begin(s.batch.began)
-	}
-	return ctx
-}
-
-// unsent begins what has a shape and no text: no statement begins with it.
-const unsent = "\x00"
-
-// batchOf returns the shape of batches for a table.
-func (s *state) batchOf(n Name) *shape {
-	if sh := s.batches[n.Table]; sh != nil && sh.state.Load() == settled {
-		return sh
-	}
-	sh := s.observer.shapes.of(unsent+"batch "+n.Table, func() Name { return n })
-	if s.batches == nil || len(s.batches) >= len(s.recent) {
-		s.batches = map[string]*shape{}
-	}
-	s.batches[n.Table] = sh
-	return sh
-}
-
-// batchQuery records a statement of a batch, which has no time of its own.
-func (o *Observer) batchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
-	s := o.stateOf(conn)
-	f := &s.queued
-	f.shape, _ = s.shapeOf(conn, data.SQL)
-	f.event = Event{Kind: Queued, Node: s.node, Database: s.database, InTx: s.batch.event.InTx, Run: 1, Callers: 1, Rows: data.CommandTag.RowsAffected()}
-	f.event.is(f.shape, data.SQL)
-	if o.config.Args {
-		f.event.Args = data.Args
-	}
-	f.event.ended(ctx, data.Err)
-	f.shape.sawOffset(data.Args)
-	o.shapes.add(f.shape, &f.event)
-	if len(o.hooks) > 0 {
-		s.surround(ctx, &f.event)
-		o.after(ctx, f)
-	}
-	f.event, f.shape = Event{}, nil
-	s.followQueued(ctx, data)
-}
-
-// batchEnd ends a batch. How many rows it had is known of its statements.
-func (o *Observer) batchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
-	s := o.stateOf(conn)
-	s.end(ctx, conn, &s.batch, pgconn.CommandTag{}, data.Err)
 }
 
 // copyStart begins a COPY. Its text is that which pgx sends, but for its options.

@@ -149,9 +149,10 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 // its scope.
 func endCharge(ctx context.Context, err error) {
 	c, _ := ctx.Value(chargeKey{}).(*charge)
-	if c == nil {
+	if c == nil || c.ended {
 		return
 	}
+	c.ended = true
 	if c.used {
 		c.scope.used(traced.Now()-c.began, err)
 	}
@@ -172,9 +173,19 @@ func (t *tracer) useBatch(ctx context.Context, text string, statements int) cont
 	return context.WithValue(ctx, chargeKey{}, &charge{scope: s, used: true, began: traced.Now()})
 }
 
-// TraceBatchStart counts nothing: the statements of a batch share a round trip.
+// TraceBatchStart counts nothing: the statements of a batch share a round trip. What is
+// one statement to its caller, beside a setting, is one here.
 func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	ctx = t.useBatch(ctx, "a batch", len(data.Batch.QueuedQueries))
+	if q := traced.OfBehind(ctx, data.Batch); q != nil {
+		ctx = t.TraceQueryStart(ctx, conn, pgx.TraceQueryStartData{SQL: q.SQL, Args: q.Arguments})
+		if t.observer != nil && conn != nil {
+			t.observer.behind(conn)
+		}
+		return ctx
+	}
+	if scopeOf(ctx) != nil {
+		ctx = t.useBatch(ctx, "a batch", traced.Asked(data.Batch))
+	}
 	if t.observer == nil || conn == nil {
 		return ctx
 	}

@@ -44,6 +44,7 @@ type charge struct {
 	to    any  // what it was charged to: *statement, *loop or nil
 	used  bool // it is in the usage of the scope
 	began time.Duration
+	ended bool // pgx says so twice of a batch that it could not send
 }
 
 // use counts a call in a scope and those around it, and reports those that have made

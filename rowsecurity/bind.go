@@ -36,6 +36,7 @@ type DB struct {
 	begin   beginner
 	set     string // the statement that makes the setting
 	both    string // and the one that also says how long the server may work
+	names   [2]*traced.Text
 	checked atomic.Bool
 }
 
@@ -69,8 +70,9 @@ func Bind(pool smrt.Pool, o Options) (*DB, error) {
 	case begin == nil || handle.RouterOf(pool) != nil:
 		return nil, &smrt.OptionsError{Option: "pool", Reason: fmt.Sprintf("is a %T: it must be a *pgxpool.Pool or a *pool.Pool", pool)}
 	}
-	set := "SELECT pg_catalog.set_config('" + o.Setting + "', $1, true)"
-	return &DB{pool: pool, begin: begin, set: set, both: set + serverTime}, nil
+	set := traced.TenantText + o.Setting + "', $1, true)"
+	both := set + serverTime
+	return &DB{pool: pool, begin: begin, set: set, both: both, names: [2]*traced.Text{traced.KeepTenant(set), traced.KeepTenant(both)}}, nil
 }
 
 // Acquire returns smrt.ErrBadOptions: what is sent on a connection would be without
@@ -121,11 +123,11 @@ func (d *DB) front(ctx context.Context, tenant string) handle.Opening {
 	if most == 0 {
 		return d.opening(tenant)
 	}
-	return handle.Opening{SQL: traced.Pass(d.both, "", "settings"), Args: []any{tenant, strconv.FormatInt(most, 10)}}
+	return handle.Opening{SQL: d.both, Args: []any{tenant, strconv.FormatInt(most, 10)}}
 }
 
 func (d *DB) opening(tenant string) handle.Opening {
-	return handle.Opening{SQL: traced.Pass(d.set, "", "settings"), Args: []any{tenant}}
+	return handle.Opening{SQL: d.set, Args: []any{tenant}}
 }
 
 // enter returns the tenant of ctx, as the setting has it. The first time it looks at

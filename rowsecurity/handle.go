@@ -11,6 +11,7 @@ import (
 
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // What is sent outside of a transaction, and in how many round trips once the texts
@@ -74,8 +75,8 @@ func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults
 	}
 	var b pgx.Batch
 	d.front(ctx, tenant).Queue(&b)
-	b.Queue(sql, args...)
-	results := d.pool.SendBatch(ctx, &b)
+	asked := b.Queue(sql, args...)
+	results := d.pool.SendBatch(traced.Behind(ctx, &b, asked), &b)
 	if _, err := results.Exec(); err != nil {
 		_ = results.Close() // it has the same error
 		return nil, pgerr.Canceled(ctx.Err(), err)
@@ -181,7 +182,7 @@ func (d *DB) beginTx(ctx context.Context, options pgx.TxOptions, settings []stri
 		b.Queue(s)
 	}
 	d.opening(tenant).Queue(&b)
-	results := d.pool.SendBatch(ctx, &b)
+	results := d.pool.SendBatch(traced.Behind(ctx, &b, b.QueuedQueries[0]), &b)
 	begun := &tx{results.Tx(), d, tenant}
 	if err := results.Close(); err != nil {
 		if begun.Tx != nil {

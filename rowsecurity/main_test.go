@@ -82,6 +82,7 @@ func newLibrary(t testing.TB, options ...testdb.Option) *library {
 	cfg := l.admin.Config()
 	cfg.ConnConfig.RuntimeParams["role"] = l.role
 	l.sent = testdb.CountStatements(cfg)
+	l.sent.Settings()
 	l.app = check.Value(pgxpool.NewWithConfig(t.Context(), cfg))(t)
 	t.Cleanup(l.app.Close)
 	return l

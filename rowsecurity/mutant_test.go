@@ -30,6 +30,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestServerStopsByItself",
 		},
 		{
+			"observers take what is sent behind the setting for the call", "../observe/tracer.go",
+			"q := traced.OfBehind(ctx, data.Batch); q != nil {", "q := traced.OfBehind(ctx, data.Batch); q != nil && false {",
+			"TestObservedOnABoundHandle",
+		},
+		{
+			"the rows of the setting are not those of the call", "../observe/batch.go",
+			"case traced.TellsTenant(data.SQL):", "case false && traced.TellsTenant(data.SQL):",
+			"TestObservedOnABoundHandle",
+		},
+		{
+			"the setting is not counted with a batch", "../internal/traced/setting.go",
+			"if !TellsTenant(q.SQL) {", "if true || !TellsTenant(q.SQL) {",
+			"TestObservedOnABoundHandle",
+		},
+		{
+			"counters of tests leave out the setting", "../internal/testdb/count.go",
+			"if !traced.TellsTenant(queued.SQL) ||", "if true || traced.TellsTenant(queued.SQL) ||",
+			"TestObservedOnABoundHandle",
+		},
+		{
 			"a statement in a transaction is of its tenant", "tx.go",
 			"case tenant != t.tenant:", "case false && tenant != t.tenant:",
 			"TestTransactionsOfATenantOnABoundHandle",

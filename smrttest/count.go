@@ -23,7 +23,7 @@ func Count(c *Counter) Option { return Configure(c.Attach) }
 func (c *Counter) Attach(cfg *pgxpool.Config) { c.engine.Attach(cfg) }
 
 // Statements returns the SQL texts in the order they were sent, begin and commit included. A COPY is "copy " and the
-// table. What pgx prepares is not a statement of its own.
+// table. What pgx prepares is not a statement of its own, and what tells row security the tenant is none of the program's.
 func (c *Counter) Statements() []string { return c.engine.Statements() }
 
 // Len returns the number of statements.

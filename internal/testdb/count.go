@@ -5,10 +5,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Counter records what connections of one pool sent. It is safe for concurrent use.
@@ -16,7 +19,11 @@ type Counter struct {
 	mu         sync.Mutex
 	statements []string
 	sends      int
+	settings   atomic.Bool
 }
+
+// Settings lets the counter record the settings of row security too, which belong to no statement of the program.
+func (c *Counter) Settings() { c.settings.Store(true) }
 
 // CountStatements lets the pool's connections report to the counter, beside a tracer that cfg may have already:
 //
@@ -96,7 +103,9 @@ func (*countTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndD
 func (t *countTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	var statements []string
 	for _, queued := range data.Batch.QueuedQueries {
-		statements = append(statements, queued.SQL)
+		if !traced.TellsTenant(queued.SQL) || t.counter.settings.Load() {
+			statements = append(statements, queued.SQL)
+		}
 	}
 	t.counter.record(statements...)
 	return ctx
