@@ -31,6 +31,10 @@ const (
 //		http.Error(w, http.StatusText(status), status)
 //		return
 //	}
+//	if err != nil { // another error
+//		http.Error(w, http.StatusText(500), 500)
+//		return
+//	}
 func HTTPStatus(header interface{ Set(key, value string) }, err error) int {
 	var rate *smrt.RateError
 	switch {

@@ -14,7 +14,8 @@ import (
 // RateConfig declares a [Rate].
 type RateConfig struct {
 	// Name is what errors call the rate. Rates with one name and one Store share
-	// their buckets. Default: "calls".
+	// their buckets, also if they are declared otherwise: give each rate of a Store a
+	// name of its own. Default: "calls".
 	Name string
 
 	// Points come back in each Per, evenly. Both must be above zero, and a point at

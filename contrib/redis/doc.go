@@ -22,9 +22,13 @@
 // Nothing fails, and nothing is unlimited. Each process goes on with buckets of its own,
 // which hold and get back its part of the points: the rate divided by Processes. They
 // begin full, and so do those of a store that has lost its memory, so that a key may get
-// up to twice its points while the store goes and comes back. Once a second one call
+// up to twice its points while the store goes and comes back. A part is one point at least,
+// so that it may be as many more points as there are processes. Once a second one call
 // asks the store again. What happens is logged when it begins and when it ends, and
 // counted, see [Store.Stats].
+//
+// rueidis.NewClient returns an error while the store is away: a program that has to start
+// then has to call it again.
 //
 // A call that asks for more than the part of one process is told to try again when the
 // store is asked the next time.

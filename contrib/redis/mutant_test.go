@@ -20,6 +20,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestStore",
 		},
 		{
+			"rates that read alike are not one", "store.go",
+			`fmt.Sprintf("%s%d:%s:%s", c.Prefix, len(b.Rate), b.Rate, b.Key)`, `fmt.Sprintf("%s%s:%s", c.Prefix, b.Rate, b.Key)`,
+			"TestOneBucketEach",
+		},
+		{
 			"a bucket holds no more than its burst", "store.go",
 			"if full <= now then", "if false then",
 			"TestKeys",

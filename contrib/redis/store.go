@@ -137,6 +137,11 @@ func (s *Store) Give(ctx context.Context, b guard.Bucket, points int64) {
 	s.local.Give(ctx, s.part(b), points)
 }
 
+// key returns the key of a bucket, which no other rate and key have together.
+func (c *Config) key(b guard.Bucket) string {
+	return fmt.Sprintf("%s%d:%s:%s", c.Prefix, len(b.Rate), b.Rate, b.Key)
+}
+
 // part is what this process has of a bucket by itself.
 func (s *Store) part(b guard.Bucket) guard.Bucket {
 	n := s.config.Processes
@@ -156,7 +161,11 @@ local points, debt = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = (tonumber(time[1]) - 1767225600) * 1000000 + tonumber(time[2])
 local latest = now + tonumber(ARGV[6])
-local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), latest)
+local kept = redis.pcall('GET', KEYS[1])
+if type(kept) ~= 'string' then
+  kept = now -- there is none, or it is something else
+end
+local full = math.min(math.max(tonumber(kept) or now, now), latest)
 local room = burst * interval - (full - now)
 local after = room + (debt - points) * interval
 if ARGV[1] == 'take' and after < 0 then
@@ -182,7 +191,7 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 	defer cancel()
 	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
 	interval := float64(max(b.Interval, 1)) / float64(time.Microsecond)
-	answer, err := s.run(ctx, s.config.Prefix+b.Rate+":"+b.Key,
+	answer, err := s.run(ctx, s.config.key(b),
 		what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt), decimal(maxOwed.Microseconds()))
 	var room, wait float64
 	if err == nil {

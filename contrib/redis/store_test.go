@@ -114,16 +114,49 @@ func TestKeys(t *testing.T) {
 	}
 	b := guard.Bucket{Rate: "api", Key: "ann", Interval: time.Hour, Burst: 10}
 	store.Take(t.Context(), b, 5, 0)
-	if got := fmt.Sprint(keys()); got != "[shop:api:ann]" {
+	if got := fmt.Sprint(keys()); got != "[shop:3:api:ann]" {
 		t.Errorf("keys %s", got)
 	}
-	left, err := client.Do(t.Context(), client.B().Pttl().Key("shop:api:ann").Build()).AsInt64()
+	left, err := client.Do(t.Context(), client.B().Pttl().Key("shop:3:api:ann").Build()).AsInt64()
 	if most := (5 * time.Hour).Milliseconds(); err != nil || left > most || left < most-time.Hour.Milliseconds() {
 		t.Errorf("the key is there for %d ms, %v", left, err)
 	}
 	store.Give(t.Context(), b, 5)
 	if got := keys(); len(got) > 0 {
 		t.Errorf("a full bucket is kept: %q", got)
+	}
+}
+
+// TestOneBucketEach: rates and keys that read alike are not one bucket, and what somebody
+// else has put under a key is neither an error nor of effect on other keys.
+func TestOneBucketEach(t *testing.T) {
+	client := startServer(t).client()
+	store := newStore(t, smrtredis.Config{Client: client, Processes: 1})
+	for _, of := range [][2]string{{"a", "b:c"}, {"a:b", "c"}, {"a:b:c", ""}, {"", "a:b:c"}} {
+		b := guard.Bucket{Rate: of[0], Key: of[1], Interval: slow, Burst: 10}
+		if s := store.Take(t.Context(), b, 10, 0); !s.Taken {
+			t.Errorf("%q: %+v", of, s)
+		}
+	}
+	if err := client.Do(t.Context(), client.B().Set().Key("smrt:rate:1:a:text").Value("no number").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Do(t.Context(), client.B().Rpush().Key("smrt:rate:1:a:list").Element("1").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"text", "list"} {
+		b := guard.Bucket{Rate: "a", Key: key, Interval: slow, Burst: 10}
+		first, second := store.Take(t.Context(), b, 10, 0), store.Take(t.Context(), b, 10, 0)
+		if !first.Taken || second.Taken {
+			t.Errorf("a key that is a %s: %+v, %+v", key, first, second)
+		}
+	}
+	beyond := store.Take(t.Context(), guard.Bucket{Rate: "a", Key: "list", Interval: slow, Burst: 10}, 11, 0)
+	if beyond != (guard.State{}) {
+		t.Errorf("more than there is room for, of an empty bucket: %+v", beyond)
+	}
+	if stats := store.Stats(); stats.Failed > 0 || stats.Locally > 0 {
+		t.Errorf("%+v", stats)
 	}
 }
 
