@@ -23,7 +23,8 @@ type DB struct{ db *limit.DB }
 
 var _ smrt.Pool = (*DB)(nil)
 
-// On limits the use of a pool, a router, a connection or any other handle:
+// On limits the use of a pool, a router, a connection or any other handle; limits of a
+// handle that db is made of hold too, by hand if db does not show them:
 //
 //	db := guard.On(pool, guard.Limits{MaxLimit: 1_000, Timeout: 2 * time.Second})
 //

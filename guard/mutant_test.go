@@ -106,7 +106,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what limits ask is not limited", "../internal/limit/call.go",
-			"in.call != nil || in.free ||", "in.call != nil ||",
+			"if in.free {", "if false {",
 			"TestLimitsThatAsk",
 		},
 		{
@@ -118,6 +118,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"loads count", "../repo/loads.go",
 			"call.Ask(p.Plus(r.loads.Price(call, r.bound.RowsOf(call, r.work), at)))", "_ = at; call.Ask(p)",
 			"TestComplexity",
+		},
+		{
+			"limits inside of a handle hold", "../internal/limit/call.go",
+			"s = s.beyond(w.set)", "s = nil",
+			"TestLimitsInsideOfHandles",
 		},
 		{
 			"the size of rows by key counts", "../internal/crud/query.go",

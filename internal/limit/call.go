@@ -39,7 +39,7 @@ func stateOf(ctx context.Context) *state {
 func WithSet(ctx context.Context, s *Set) context.Context {
 	to := state{set: s}
 	if in := stateOf(ctx); in != nil {
-		to.set, to.allow, to.sent, to.free = in.set.With(s), in.allow, in.sent, in.free
+		to.set, to.allow, to.sent, to.free = in.all().With(s), in.allow, in.sent, in.free
 	}
 	if to.sent == nil {
 		to.sent = &atomic.Int64{}
@@ -51,9 +51,17 @@ func WithSet(ctx context.Context, s *Set) context.Context {
 func WithAllowance(ctx context.Context, a Allowance) context.Context {
 	to := state{allow: &a}
 	if in := stateOf(ctx); in != nil {
-		to.set, to.sent, to.free, a.Next = in.set, in.sent, in.free, in.allow
+		to.set, to.sent, to.free, a.Next = in.all(), in.sent, in.free, in.allow
 	}
 	return context.WithValue(ctx, key{}, &to)
+}
+
+// all returns the limits that hold.
+func (s *state) all() *Set {
+	if s.call != nil {
+		return s.call.Set()
+	}
+	return s.set
 }
 
 // Call is an operation under way, and the context of what it does. A nil Call has no
@@ -61,6 +69,7 @@ func WithAllowance(ctx context.Context, a Allowance) context.Context {
 type Call struct {
 	context.Context
 	state
+	within   *Call // which holds other limits, see Enter
 	op       pgerr.Op
 	table    string
 	reported [Kinds]atomic.Bool
@@ -84,18 +93,33 @@ func (c *Call) Value(of any) any {
 
 // Enter begins an operation on a table under the limits of s, which may be nil, and
 // of ctx. It lets ctx carry the call. It returns nil if there are no limits, and for
-// what is a part of another operation.
+// what is a part of another operation, unless s has limits that it is not held to: a
+// handle with limits may be inside of another one that does not show them. Then the
+// call has those.
 func Enter(ctx *context.Context, s *Set, op pgerr.Op, table string) *Call {
 	if *ctx == nil {
 		return nil
 	}
 	in := stateOf(*ctx)
-	if in == nil && s == nil || in != nil && (in.call != nil || in.free || in.set == nil && s == nil) {
+	var within *Call
+	if in != nil {
+		if in.free {
+			return nil
+		}
+		within = in.call
+	}
+	for w := within; w != nil; w = w.within {
+		s = s.beyond(w.set)
+	}
+	if s == nil && (in == nil || in.set == nil || within != nil) {
 		return nil
 	}
-	c := &Call{Context: *ctx, op: op, table: table}
+	c := &Call{Context: *ctx, within: within, op: op, table: table}
 	if c.set = s; in != nil {
-		c.set, c.allow, c.sent = in.set.With(s), in.allow, in.sent
+		c.allow, c.sent = in.allow, in.sent
+		if within == nil {
+			c.set = in.set.With(s)
+		}
 	}
 	c.call = c
 	c.limitTime()
@@ -110,7 +134,7 @@ func Outside(ctx context.Context) context.Context {
 	if in == nil || in.call == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, key{}, &state{set: in.set, allow: in.allow, sent: in.sent})
+	return context.WithValue(ctx, key{}, &state{set: in.all(), allow: in.allow, sent: in.sent})
 }
 
 // unlimited is a context under which nothing is limited. It is for code of the program
@@ -127,12 +151,12 @@ func (u *unlimited) Value(of any) any {
 	return u.Context.Value(of)
 }
 
-// Set returns the limits of the call.
-func (c *Call) Set() *Set {
-	if c == nil {
-		return nil
+// Set returns the limits that the call is held to.
+func (c *Call) Set() (s *Set) {
+	for ; c != nil; c = c.within {
+		s = c.set.With(s)
 	}
-	return c.set
+	return s
 }
 
 // Of returns the call that ctx carries, or nil.

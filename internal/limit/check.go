@@ -52,6 +52,11 @@ func (c *Call) Send(n int) error {
 	if c == nil || c.sent == nil || !c.limits(Statements) {
 		return nil
 	}
+	for w := c.within; w != nil; w = w.within {
+		if w.limits(Statements) {
+			n = 0 // it has counted them
+		}
+	}
 	return c.check(Statements, c.sent.Add(int64(n)))
 }
 
@@ -321,15 +326,20 @@ func (c *Call) OnServer() time.Duration {
 	if c == nil || c.op == "stream" {
 		return 0
 	}
+	around := c.within.OnServer()
 	most, limited := c.most(Time)
 	if !limited {
-		return 0
+		return around
 	}
 	left := time.Until(c.began.Add(time.Duration(most)))
 	if end, ok := c.Context.Deadline(); ok {
 		left = min(left, time.Until(end))
 	}
-	return min(max(left, 0), mostOnServer) + serverSpare
+	left = min(max(left, 0), mostOnServer) + serverSpare
+	if around > 0 {
+		left = min(left, around)
+	}
+	return left
 }
 
 // serverSpare is how much longer the server has. It is never 0 for it, which is no limit.

@@ -137,6 +137,30 @@ func (s *Set) With(o *Set) *Set {
 	return both
 }
 
+// beyond returns those limits of s that o does not hold too, or nil.
+func (s *Set) beyond(o *Set) *Set {
+	if s == nil || s == o {
+		return nil
+	}
+	rest, some := Set{reporters: s.reporters, running: s.running}, false
+	for m := range s.max {
+		for k, most := range s.max[m] {
+			if most > 0 && least(most, o.max[m][k]) != o.max[m][k] {
+				rest.max[m][k], some = most, true
+			}
+		}
+	}
+	for _, r := range s.rates {
+		if !slices.ContainsFunc(o.rates, func(h rated) bool { return h.Rate == r.Rate && h.mode <= r.mode }) {
+			rest.rates, some = append(rest.rates, r), true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return &rest
+}
+
 // least returns the stricter of two limits.
 func least(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {
