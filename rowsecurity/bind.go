@@ -34,6 +34,7 @@ var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z
 type DB struct {
 	pool    smrt.Pool
 	begin   beginner
+	setting string
 	set     string // the statement that makes the setting
 	both    string // and the one that also says how long the server may work
 	names   [2]*traced.Text
@@ -72,7 +73,7 @@ func Bind(pool smrt.Pool, o Options) (*DB, error) {
 	}
 	set := traced.TenantText + o.Setting + "', $1, true)"
 	both := set + serverTime
-	return &DB{pool: pool, begin: begin, set: set, both: both, names: [2]*traced.Text{traced.KeepTenant(set), traced.KeepTenant(both)}}, nil
+	return &DB{pool: pool, begin: begin, setting: o.Setting, set: set, both: both, names: [2]*traced.Text{traced.KeepTenant(set), traced.KeepTenant(both)}}, nil
 }
 
 // Acquire returns smrt.ErrBadOptions: what is sent on a connection would be without

@@ -55,14 +55,21 @@
 // [smrt.ErrRowSecurity] from the server, on a bound handle, and by repositories and units
 // on any; so is COPY into a table with policies, in place of which CreateMany inserts.
 //
+// A text that ends the transaction, COMMIT or ROLLBACK AND CHAIN for instance, is
+// smrt.ErrBadQuery unless it is the last of a batch, because the server forgets the tenant
+// with it. So is one that changes the parameter with SET, RESET or DISCARD ALL.
+//
 // # What is not held
 //
 // TRUNCATE, which the server does not check: grant it to nobody. Views run as their
 // owner unless they have security_invoker, materialized views always. Unique indexes
-// and foreign keys see all rows: let them include the tenant. A statement that sets the
-// parameter itself, SET ROLE, and what is sent on the connection of a transaction after
-// its end.
+// and foreign keys see all rows: let them include the tenant. A SECURITY DEFINER function
+// runs as its owner. A partition that is named directly has policies of its own only. A
+// temporary table, and a cursor WITH HOLD, stay on the connection for the next tenant. A
+// statement that calls set_config with the parameter, SET ROLE, and what is sent on the
+// connection of a transaction, tx.Conn().
 //
 // A statement that cannot run in a transaction, such as VACUUM, cannot run on a bound
-// handle. A router is not bound: its reads choose a server for each statement.
+// handle. A router is not bound, so replicas cannot be used with it: a router's reads
+// choose a server for each statement. Bind a pool of each replica, and read on that.
 package rowsecurity

@@ -25,6 +25,9 @@ import (
 
 // Exec runs a statement and reports what it affected.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if err := d.refuseText(sql, false); err != nil {
+		return tag, err
+	}
 	if !fits(sql, args) {
 		err = d.inTx(ctx, func(t *tx) error {
 			tag, err = t.Exec(ctx, sql, alone(sql, args)...)
@@ -45,6 +48,9 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 
 // Query runs a statement and returns its rows, which must be closed or read to the end.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := d.refuseText(sql, false); err != nil {
+		return handle.FailedRows(err), err
+	}
 	if !fits(sql, args) {
 		return d.queryInTx(ctx, sql, args)
 	}
@@ -104,7 +110,7 @@ func fits(sql string, args []any) bool {
 func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	tenant, err := d.enter(ctx)
 	if err == nil {
-		err = refuseBlank(b)
+		err = d.refuseBatch(b, false)
 	}
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)

@@ -138,3 +138,49 @@ func undone(t *testing.T, ctx context.Context, on smrt.DB, fn func(smrt.DB)) {
 	fn(inner)
 	check.NoError(t, inner.Rollback(ctx))
 }
+
+// TestTextsThatLoseTheTenant are refused before they are sent: those that end the
+// transaction in which the server was told, and those that tell it another one.
+func TestTextsThatLoseTheTenant(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, testdb.MaxConns(1))
+	db, ctx := l.bound(t), of(t, 1)
+	check.NoError(t, db.Check(ctx))
+	const sees = "SELECT count(*) FROM books WHERE tenant_id = 2"
+	check.Value(l.app.Exec(ctx, "SET app.tenant = '2'"))(t) // what would be seen behind the end
+	for _, text := range []string{
+		"commit; " + sees, "-- name: End\nCOMMIT", "end", "ROLLBACK AND CHAIN", "rollback work and chain", "ABORT; " + sees, sees + "; commit",
+		"PREPARE TRANSACTION 'x'", "SET app.tenant = '2'", "set session App.Tenant to 2", "SET LOCAL app.\"tenant\" = '2'; " + sees,
+		"RESET app.tenant", "RESET ALL", "DISCARD ALL", "SELECT 1; /* a */ set app.tenant to default",
+	} {
+		for what, on := range map[string]func(func(smrt.DB) error) error{
+			"bound": func(fn func(smrt.DB) error) error { return fn(db) },
+			"in a transaction": func(fn func(smrt.DB) error) error {
+				return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return fn(tx) })
+			},
+		} {
+			l.sent.Reset()
+			check.NoError(t, on(func(on smrt.DB) error {
+				_, err := on.Exec(ctx, text)
+				check.Error(t, what+", Exec: "+text, err, smrt.ErrBadQuery)
+				_, err = collect(on.Query(ctx, text))
+				check.Error(t, what+", Query: "+text, err, smrt.ErrBadQuery)
+				b := &pgx.Batch{}
+				b.Queue(text)
+				b.Queue(sees)
+				check.Error(t, what+", SendBatch: "+text, on.SendBatch(ctx, b).Close(), smrt.ErrBadQuery)
+				return nil
+			}))
+			check.Same(t, what+": statements for "+text, len(l.sent.Statements()), map[string]int{"bound": 0, "in a transaction": 3}[what])
+		}
+	}
+	check.NoError(t, pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { // those of others go on
+		for _, text := range []string{
+			"SAVEPOINT a", "ROLLBACK TO a", "rollback work to savepoint a", "SET LOCAL work_mem = '1MB'; SELECT 1", "RESET work_mem", "SET app.tenants = 'x'",
+			"PREPARE a AS SELECT 1", "SELECT 'commit; set app.tenant = 2'", "DO $$BEGIN PERFORM 1; END$$", "DEALLOCATE a",
+		} {
+			check.Value(tx.Exec(ctx, text))(t)
+		}
+		return nil
+	}))
+}

@@ -1,6 +1,7 @@
 package rowsecurity
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -33,7 +34,7 @@ func (t *tx) check(ctx context.Context) error {
 
 // Exec runs a statement.
 func (t *tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	if err := t.check(ctx); err != nil {
+	if err := cmp.Or(t.check(ctx), t.db.refuseText(sql, false)); err != nil {
 		return tag, err
 	}
 	tag, err = t.Tx.Exec(ctx, sql, args...)
@@ -42,7 +43,7 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 
 // Query runs a query.
 func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := t.check(ctx); err != nil {
+	if err := cmp.Or(t.check(ctx), t.db.refuseText(sql, false)); err != nil {
 		return handle.FailedRows(err), err
 	}
 	inner, err := t.Tx.Query(ctx, sql, args...)
@@ -62,7 +63,7 @@ func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	err := t.check(ctx)
 	if err == nil {
-		err = refuseBlank(b)
+		err = t.db.refuseBatch(b, true)
 	}
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
