@@ -100,6 +100,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTransactionsAreCounted",
 		},
 		{
+			"a COMMIT by hand whose answer was lost is in doubt", "transaction.go",
+			" || commitsByHand(e.SQL))", ")",
+			"TestTransactionsAreCounted",
+		},
+		{
 			"transactions of one round trip are counted", "transaction.go",
 			"	case tag == \"COMMIT\":\n		s.endedQueued(ctx, commit)\n", "",
 			"TestTransactionsAreCounted",

@@ -140,7 +140,7 @@ func (s *state) follow(ctx context.Context, conn *pgx.Conn, f *flight, tag pgcon
 	if open {
 		return
 	}
-	commits := e.Name.is(commit) || f == &s.batch && f.commits
+	commits := e.Err != nil && (e.Name.is(commit) || f == &s.batch && f.commits || commitsByHand(e.SQL))
 	how := rollback
 	switch {
 	case errors.Is(e.Err, pgx.ErrTxCommitRollback):
@@ -149,6 +149,20 @@ func (s *state) follow(ctx context.Context, conn *pgx.Conn, f *flight, tag pgcon
 		how = commit
 	}
 	s.ended(ctx, how, e.Err, now)
+}
+
+// commitsByHand reports whether a text, which may have several statements, has a COMMIT as
+// somebody has written it: END is another word for it. It is read when an answer was lost.
+func commitsByHand(sql string) bool {
+	tokens := sqltext.Append(nil, sql)
+	for i := range tokens {
+		first := i == 0 || tokens[i-1].IsMark(";")
+		prepared := i+1 < len(tokens) && tokens[i+1].Is("prepared") // of another transaction
+		if first && !prepared && (tokens[i].Is("commit") || tokens[i].Is("end")) {
+			return true
+		}
+	}
+	return false
 }
 
 // followQueued is follow for a statement of a batch.

@@ -118,6 +118,21 @@ var endings = []ending{
 			return statement("SELECT 1")(ctx, tx)
 		}))
 	}, []string{"in doubt"}, "failed"},
+	{"by hand in doubt", func(ctx context.Context, p *pool.Pool, l *testdb.Link) error {
+		for _, text := range []string{"COMMIT", "commit;", "-- done\nEND", "SELECT 1; COMMIT WORK"} {
+			tx, err := p.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			l.Arm(testdb.Fault{Sent: -1, Received: -1, Statement: text})
+			_, err = tx.Exec(ctx, text)
+			_ = tx.Rollback(ctx)
+			if err := wantSome(err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, []string{"in doubt", "in doubt", "in doubt", "in doubt"}, "failed"},
 	{"of a unit in doubt", func(ctx context.Context, p *pool.Pool, _ *testdb.Link) error {
 		return want(smrt.ErrCommitUnknown, flushed(ctx, p, "last"))
 	}, []string{"in doubt"}, "failed 57P01"},
