@@ -428,6 +428,10 @@ func TestTenantsAsText(t *testing.T) {
 	var got string
 	check.NoError(t, db.QueryRow(smrt.WithTenant(t.Context(), pgtype.UUID{Bytes: uuid, Valid: true}), "SELECT current_setting($1)", setting).Scan(&got))
 	check.Equal(t, "tenant", got, "ab000000-0000-0000-0000-000000000001")
-	_, err := db.Exec(smrt.WithTenant(t.Context(), struct{ n int }{1}), "SELECT 1")
-	check.Error(t, "a struct", err, smrt.ErrBadOptions)
+	check.NoError(t, db.QueryRow(smrt.WithTenant(t.Context(), other(uuid)), "SELECT current_setting($1)", setting).Scan(&got))
+	check.Equal(t, "a type of the program", got, "ab000000-0000-0000-0000-000000000001")
+	for _, ctx := range []context.Context{smrt.WithTenant(t.Context(), struct{ n int }{1}), smrt.WithTenant(t.Context(), 1.5)} {
+		_, err := db.Exec(ctx, "SELECT 1")
+		check.Error(t, "a struct, or a float", err, smrt.ErrBadOptions)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // tenantOf returns the tenant of ctx as text.
@@ -47,8 +48,9 @@ func textOf(id any) (string, error) {
 			return textOf(v)
 		}
 		return "", smrt.ErrNoTenant
-	case [16]byte:
-		return uuid(id), nil
+	}
+	if bytes, ok := handle.AsUUID(id); ok {
+		return uuid(bytes), nil
 	}
 	switch v := reflect.ValueOf(id); {
 	case v.CanInt():
@@ -59,7 +61,7 @@ func textOf(id any) (string, error) {
 		return v.String(), nil
 	}
 	return "", &smrt.OptionsError{Option: "tenant", Reason: fmt.Sprintf(
-		"is a %T, which has no text: it must be a number, a string, a [16]byte, or have MarshalText or Value", id)}
+		"is a %T, which has no text: it must be an integer, a string, a [16]byte, or have MarshalText or Value", id)}
 }
 
 // uuid writes the bytes of a UUID.
