@@ -41,7 +41,7 @@ func TestDeadlines(t *testing.T) {
 	defer end(long)
 	over, overCtx := calls.begin(t.Context(), time.Millisecond) // before the one that is waited for
 	defer end(over)
-	later, laterCtx := calls.begin(t.Context(), 2*time.Millisecond)
+	later, laterCtx := calls.begin(t.Context(), 300*time.Millisecond) // not with the one before
 	defer end(later)
 	for _, ctx := range []context.Context{overCtx, laterCtx} {
 		select {
