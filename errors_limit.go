@@ -14,7 +14,8 @@ var (
 	ErrLimit = errors.New("beyond a declared limit")
 
 	// ErrRowLimit means that a read asks for, or returns, too many rows. Nothing
-	// is cut off: there is no result. [ErrTooManyRows] is about One.
+	// is cut off: there is no result. SQL by hand that writes may have written,
+	// which only its transaction undoes. [ErrTooManyRows] is about One.
 	ErrRowLimit error = &wrapped{"the read has more rows than are allowed", ErrLimit}
 
 	// ErrLoadLimit means that a load brings in too many rows.

@@ -38,7 +38,8 @@
 //	find products: the read has more rows than are allowed: MaxLimit is 1000, this is 1001: set a Limit, read
 //	pages, or call guard.Allow(ctx, guard.Rows(n), reason)
 //
-// Nothing is cut off: there is the whole result or none. What can be known before is
+// Nothing is cut off: there is the whole result or none. A write of a repository that is
+// refused has written nothing; SQL by hand may have, see [DB]. What can be known before is
 // refused before a connection is taken. The rows of a query without a limit cannot; it
 // is sent with a limit of one row more than it may have. A write by query is counted by
 // the server, which undoes it.

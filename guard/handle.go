@@ -17,8 +17,10 @@ import (
 // use as that handle is.
 //
 // Statements that are sent on it by hand, or by code of sqlc, are bound by Timeout,
-// MaxStatements, MaxLimit and MaxBytes. Their rows are counted as they come: what is read of a result before it is
-// given up is the caller's.
+// MaxStatements, MaxLimit and MaxBytes. Their rows are counted as they come: what is
+// read of a result before it is given up is the caller's. By then the server has run the
+// statement, so that one that writes, such as UPDATE ... RETURNING, may have written
+// though it is refused: run it in a transaction, which the error rolls back.
 type DB struct{ db *limit.DB }
 
 var _ smrt.Pool = (*DB)(nil)
@@ -45,7 +47,8 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 }
 
 // Query runs a statement and returns its rows, which must be closed or read to the
-// end. If there are more of them than MaxLimit, they end with smrt.ErrRowLimit.
+// end. If there are more of them than MaxLimit, they end with smrt.ErrRowLimit; a
+// statement that writes may have written then.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return d.db.Query(ctx, sql, args...)
 }
@@ -66,7 +69,8 @@ func (d *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 	return d.db.CopyFrom(ctx, table, columns, src)
 }
 
-// Begin begins a transaction by hand, with the same limits.
+// Begin begins a transaction by hand, with the same limits. Timeout holds for Begin
+// itself, and for each call in the transaction.
 func (d *DB) Begin(ctx context.Context) (pgx.Tx, error) { return d.db.Begin(ctx) }
 
 // BeginTx begins a transaction by hand with options. On a handle that cannot begin

@@ -23,13 +23,15 @@ type Limits struct {
 	Mode Mode
 
 	// MaxLimit is how many rows a read may have: the limit of a query, the size of
-	// a page, keys of GetMany, rows of a stream, rows of SQL by hand. A query
+	// a page, keys of GetMany, rows of a stream, rows of SQL by hand, which are
+	// counted when the server has run it: see [DB]. A query
 	// without a limit is sent with one of MaxLimit + 1, and returns
 	// smrt.ErrRowLimit if that many come: a result is never cut off.
 	MaxLimit int
 
 	// PageSize is the limit of a Find and the size of a Page that have none. It
-	// cuts off, so declare it only where callers expect that.
+	// cuts off, so declare it only where callers expect that. In mode [Report], and
+	// where Allow(ctx, Rows(n), reason) holds, it is the size of pages only.
 	PageSize int
 
 	// MaxLoaded is how many rows one statement of a load may bring in, for all
@@ -83,7 +85,10 @@ type Limits struct {
 
 	// Timeout is how long a call may take, waiting for a connection included:
 	// smrt.ErrTimeLimit. The server is asked to stop then. Of a stream it is the
-	// time until the first row. A context that ends sooner wins.
+	// time until the first row, of rows by hand until they are read or closed, what
+	// the program does between them included. BEGIN is a call, by hand and of
+	// txn.Run; a transaction is none, and COMMIT takes what it takes. A context
+	// that ends sooner wins.
 	Timeout time.Duration
 
 	// Logger is told of what is beyond one of these limits, and refused, reported or

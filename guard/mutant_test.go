@@ -125,6 +125,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLimitsInsideOfHandles",
 		},
 		{
+			"BEGIN has the time of a call", "../txn/begin.go",
+			"call := limit.Enter(&ctx, r.limits, \"\", \"\")", "var call *limit.Call",
+			"TestTimeOfBegin",
+		},
+		{
+			"nothing is cut off where nothing is refused", "../internal/limit/set.go",
+			"if m == Enforce {\n\t\ts.cut", "if true {\n\t\ts.cut",
+			"TestReportCutsNothing",
+		},
+		{
+			"the time of a stream that is reported ends with its first row", "../internal/limit/call.go",
+			"took := c.first", "took := 0 * c.first",
+			"TestTimeOfReportedStreams",
+		},
+		{
 			"the size of rows by key counts", "../internal/crud/query.go",
 			"return b.readOne(limit.Of(ctx).Sized(nil, rows))", "return b.readOne(rows)",
 			"TestEveryReadCountsBytes",

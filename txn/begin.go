@@ -13,6 +13,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/traced"
 )
@@ -58,6 +59,13 @@ const identifySQL = `SELECT pg_control_system.system_identifier::text, pg_contro
 //
 // The marker waits for that of another attempt with the same key, so it gets a
 // lock_timeout of its own, which is taken back after it.
+
+// beginInTime is begin in the time that a call has by the limits of the handle.
+func (r *run) beginInTime(ctx context.Context) (a *attempt, applied bool, err error) {
+	call := limit.Enter(&ctx, r.limits, "", "")
+	defer call.End(&err)
+	return r.begin(ctx)
+}
 
 // begin starts an attempt. applied means that the marker was there already.
 func (r *run) begin(ctx context.Context) (a *attempt, applied bool, err error) {

@@ -90,7 +90,8 @@ func start(ctx context.Context, db Beginner, r *run, options []Options) error {
 		return &smrt.OptionsError{Option: "db", Reason: "wraps a handle that cannot begin transactions: pass one that can"}
 	}
 	r.db = inner
-	if limits := limit.SetOf(db); limits != nil {
+	r.limits = limit.SetOf(db)
+	if limits := r.limits; limits != nil {
 		fn := r.fn
 		r.fn = func(ctx context.Context, tx pgx.Tx) error { return fn(ctx, limit.OnTx(tx, limits)) }
 	}
@@ -142,6 +143,7 @@ type run struct {
 	db      Beginner
 	fn      Func
 	options Options
+	limits  *limit.Set
 	result  *Result // nil if the caller does not want it
 	token   string  // tells its markers from those of others
 
@@ -211,7 +213,7 @@ func (r *run) try(ctx context.Context) (pgerr.Fault, error) {
 	if err := ctx.Err(); err != nil {
 		return pgerr.Permanent, err
 	}
-	a, applied, err := r.begin(ctx)
+	a, applied, err := r.beginInTime(ctx)
 	if err != nil {
 		return r.beginFault(err)
 	}

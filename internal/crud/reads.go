@@ -103,7 +103,7 @@ func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer
 // Find reads the rows that match, with joined columns unless joined is nil.
 func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (vs table.Slice, err error) {
 	defer b.Begin(&ctx, "find", table.Work{Does: table.ReadsRows, Spec: s}).End(&err)
-	if n := limit.Of(ctx).Page(); n > 0 && !s.OrEmpty().HasLimit {
+	if n := limit.Of(ctx).Cut(); n > 0 && !s.OrEmpty().HasLimit {
 		s = s.OrEmpty().WithLimit(int(n))
 	}
 	err = b.Read(ctx, "find", s, func(on *Bound) (err error) {
@@ -268,9 +268,13 @@ type Page struct {
 
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
-	defer b.Begin(&ctx, "page", table.Work{Does: table.ReadsRows, N: size, Spec: s}).End(&err)
+	call := b.Enter(&ctx, "page")
+	defer call.End(&err)
 	if size == 0 {
-		size = int(limit.Of(ctx).Page())
+		size = int(call.PageSize())
+	}
+	if call.Priced() {
+		call.Ask(b.Price(ctx, call, table.Work{Does: table.ReadsRows, N: size, Spec: s}))
 	}
 	w, err := b.window(ctx, s, keyset.Request{Size: size, After: after, Before: before})
 	if err != nil {

@@ -79,8 +79,9 @@ type Call struct {
 	began  time.Time
 	cancel context.CancelFunc // nil: nothing ends the call but its context
 	late   atomic.Bool
-	end    time.Time // see deadlines
-	place  int       // in them
+	first  time.Duration // until the first row of a stream; 0: it is none
+	end    time.Time     // see deadlines
+	place  int           // in them
 }
 
 // Value returns what the context has, and the call itself.
@@ -181,7 +182,11 @@ func (c *Call) End(err *error) {
 		most, _ := c.most(Time)
 		*err = c.wrap(c.refuse(Time, most, max(int64(time.Since(c.began)), most+1)))
 	} else if *err == nil && (c.allow != nil || c.set.max[Report][Time] > 0) {
-		_ = c.check(Time, int64(time.Since(c.began))) // it is over
+		took := c.first
+		if took == 0 {
+			took = time.Since(c.began)
+		}
+		_ = c.check(Time, int64(took)) // it is over
 	}
 }
 
@@ -250,7 +255,11 @@ func (c *Call) limitTime() {
 // Streams says that the program works between the rows from now on, which is not the
 // time of the call.
 func (c *Call) Streams() {
-	if c != nil && c.cancel != nil {
+	if c == nil || c.began.IsZero() || c.first > 0 {
+		return
+	}
+	c.first = max(time.Since(c.began), 1)
+	if c.cancel != nil {
 		c.set.running.remove(c)
 	}
 }
@@ -312,7 +321,11 @@ func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
 
 // beyond is the error of a call beyond a limit.
 func (c *Call) beyond(k Kind, most, actual int64) *smrt.LimitError {
-	return &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: kinds[k].way, Err: kinds[k].err}
+	way := kinds[k].way
+	if c.op == "" && (k == Rows || k == Bytes) { // which are known when it was sent
+		way += "; a statement that writes may have written, unless its transaction is rolled back"
+	}
+	return &smrt.LimitError{Limit: kinds[k].name, Max: most, Actual: actual, Way: way, Err: kinds[k].err}
 }
 
 // event tells those whose limit it was, of each kind once.

@@ -60,8 +60,17 @@ func (c *Call) Send(n int) error {
 	return c.check(Statements, c.sent.Add(int64(n)))
 }
 
-// Page returns how many rows a read has that does not say how many, or 0.
-func (c *Call) Page() int64 {
+// Cut returns how many rows a list has that does not say how many, or 0. Where more
+// are allowed, or nothing is refused, nothing is cut off.
+func (c *Call) Cut() int64 {
+	if c == nil || c.allow.of(Rows) != nil {
+		return 0
+	}
+	return c.set.cut
+}
+
+// PageSize returns the size of a page that does not say it, or 0.
+func (c *Call) PageSize() int64 {
 	if c == nil {
 		return 0
 	}

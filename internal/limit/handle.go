@@ -160,8 +160,11 @@ func (d *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 // Begin begins a transaction with the same limits.
 func (d *DB) Begin(ctx context.Context) (pgx.Tx, error) { return d.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx begins a transaction with options.
+// BeginTx begins a transaction with options. It has the time of a call, and the
+// transaction itself as long as it likes.
 func (d *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (tx pgx.Tx, err error) {
+	c := Enter(&ctx, d.set, "", "")
+	defer c.End(&err)
 	switch db := d.db.(type) {
 	case interface {
 		BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
@@ -240,8 +243,10 @@ func (t *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 }
 
 // Begin makes a savepoint with the same limits.
-func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
-	tx, err := t.Tx.Begin(ctx)
+func (t *Tx) Begin(ctx context.Context) (tx pgx.Tx, err error) {
+	c := Enter(&ctx, t.db.set, "", "")
+	defer c.End(&err)
+	tx, err = t.Tx.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func inPrice(n int64) int64 { return min(max(n, 0), maxPrice) }
 // the given limit; each is 0 if it does not say.
 func (c *Call) RowsAsked(limit, keys int64) int64 {
 	if limit == 0 {
-		limit = c.set.page
+		limit = c.Cut()
 	}
 	rows := least(least(limit, keys), c.capOf(Rows))
 	if rows == 0 {

@@ -93,7 +93,8 @@ func (r *Reporter) concerns(k Kind, actual int64) bool { return r.most[k] > 0 &&
 // Set is what was declared, which is not changed once it is made.
 type Set struct {
 	max       [modes][Kinds]int64 // 0: no limit
-	page      int64               // rows of a read that does not say how many; 0: all
+	page      int64               // rows of a page that does not say how many; 0: it must
+	cut       int64               // rows of a list that does not say how many; 0: all
 	rates     []rated
 	reporters []*Reporter
 	running   *deadlines // of calls under this Set, and those made of it
@@ -104,6 +105,9 @@ func New(m Mode, most [Kinds]int64, page int64, r *Reporter) *Set {
 	s := &Set{page: page, reporters: []*Reporter{r}, running: &deadlines{}}
 	if s.max[m] = most; r != nil {
 		r.most = most
+	}
+	if m == Enforce {
+		s.cut = page
 	}
 	return s
 }
@@ -123,7 +127,7 @@ func (s *Set) With(o *Set) *Set {
 		}
 		return s
 	}
-	both := &Set{rates: bothRates(s.rates, o.rates), page: least(s.page, o.page), reporters: slices.Clone(s.reporters), running: s.running}
+	both := &Set{rates: bothRates(s.rates, o.rates), page: least(s.page, o.page), cut: least(s.cut, o.cut), reporters: slices.Clone(s.reporters), running: s.running}
 	for m := range s.max {
 		for k := range s.max[m] {
 			both.max[m][k] = least(s.max[m][k], o.max[m][k])
