@@ -31,7 +31,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a handle keeps its limits in transactions", "../txn/run.go",
-			"return fn(ctx, limit.OnTx(tx, limits))", "return fn(ctx, tx)",
+			"return fn(ctx, limit.OnTx(tx, r.limits))", "return fn(ctx, tx)",
 			"TestLimitsInTransactions",
 		},
 		{

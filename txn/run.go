@@ -90,10 +90,9 @@ func start(ctx context.Context, db Beginner, r *run, options []Options) error {
 		return &smrt.OptionsError{Option: "db", Reason: "wraps a handle that cannot begin transactions: pass one that can"}
 	}
 	r.db = inner
-	r.limits = limit.SetOf(db)
-	if limits := r.limits; limits != nil {
+	if r.limits = limit.SetOf(db); r.limits != nil {
 		fn := r.fn
-		r.fn = func(ctx context.Context, tx pgx.Tx) error { return fn(ctx, limit.OnTx(tx, limits)) }
+		r.fn = func(ctx context.Context, tx pgx.Tx) error { return fn(ctx, limit.OnTx(tx, r.limits)) }
 	}
 	return r.dispatch(ctx)
 }
@@ -153,9 +152,8 @@ type run struct {
 	outdated      error // it was run again because of this
 	raced         *pgconn.PgError
 
-	around *handle.Scope // of the transactions that it is to be part of
-	root   any
-	also   any
+	around     *handle.Scope // of the transactions that it is to be part of
+	root, also any
 
 	retry retry
 	doubt *attempt // an attempt whose commit may have happened

@@ -46,6 +46,12 @@ type Bound struct {
 	failed error // that made it run again
 }
 
+// Page is one page of rows. A repo.Page is the same memory with a type.
+type Page struct {
+	Items      table.Slice
+	Next, Prev string
+}
+
 // fail gives an error its type and the name of the operation. It returns nil for
 // nil.
 func (b *Bound) fail(ctx context.Context, op table.Op, err error) error {
@@ -84,10 +90,15 @@ func (b *Bound) Enter(ctx *context.Context, op table.Op) *limit.Call {
 // Begin is Enter of an operation that does work and nothing beside it.
 func (b *Bound) Begin(ctx *context.Context, op table.Op, w table.Work) *limit.Call {
 	c := b.Enter(ctx, op)
-	if c.Priced() {
-		c.Ask(b.Price(*ctx, c, w))
-	}
+	b.ask(*ctx, c, w)
 	return c
+}
+
+// ask charges a call for work.
+func (b *Bound) ask(ctx context.Context, c *limit.Call, w table.Work) {
+	if c.Priced() {
+		c.Ask(b.Price(ctx, c, w))
+	}
 }
 
 // RowsOf returns how many rows work reads at most.

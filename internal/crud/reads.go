@@ -260,12 +260,6 @@ func (b *Bound) Stream(ctx context.Context, s *plan.Spec, yield func(unsafe.Poin
 	}
 }
 
-// Page is one page of rows. A repo.Page is the same memory with a type.
-type Page struct {
-	Items      table.Slice
-	Next, Prev string
-}
-
 // Page reads a page.
 func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before string) (page *Page, err error) {
 	call := b.Enter(&ctx, "page")
@@ -273,9 +267,7 @@ func (b *Bound) Page(ctx context.Context, s *plan.Spec, size int, after, before 
 	if size == 0 {
 		size = int(call.PageSize())
 	}
-	if call.Priced() {
-		call.Ask(b.Price(ctx, call, table.Work{Does: table.ReadsRows, N: size, Spec: s}))
-	}
+	b.ask(ctx, call, table.Work{Does: table.ReadsRows, N: size, Spec: s})
 	w, err := b.window(ctx, s, keyset.Request{Size: size, After: after, Before: before})
 	if err != nil {
 		return nil, b.fail(ctx, "page", err)
