@@ -47,7 +47,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a transaction is of one tenant", "../internal/handle/scope.go",
-			"now.ID != s.tenant.ID", "false",
+			"!SameTenant(smrt.TenantOf(ctx), s.tenant)", "false",
 			"TestTransactionOfATenant",
 		},
 		{

@@ -30,7 +30,14 @@ func TestTenantsOfOneKind(t *testing.T) {
 		{1, int8(1), int64(1), uint16(1), named(1), uint64(1)},
 		{"1", name("1")},
 		{uuid{1}, other{1}, [16]byte{1}},
-		{uint64(1) << 63}, {2}, {"2"}, {uuid{2}}, {true}, {1.0}, {nil}, {-1 << 63},
+		{uint64(1) << 63},
+		{2},
+		{"2"},
+		{uuid{2}},
+		{true},
+		{1.0},
+		{nil},
+		{int64(-1) << 63},
 	}
 	for i, kind := range kinds {
 		for _, a := range kind {
