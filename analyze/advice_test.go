@@ -45,7 +45,8 @@ var workloads = []struct {
 	{
 		// The index of one column is smaller, so it is the first to be chosen; beside the other one nobody needs it.
 		name: "an index that a later one makes needless is not advised",
-		sql:  "UPDATE documents SET title = repeat('t', 200) || id / 1000; ANALYZE documents",
+		// An UPDATE would leave dead rows, of which the server may hear at any time, and which are a finding of their own.
+		sql: "ALTER TABLE documents ALTER title TYPE text USING repeat('t', 200) || id / 1000; ANALYZE documents",
 		workload: analyze.Workload{
 			{Name: "of", SQL: "SELECT state FROM documents WHERE owner = $1", Calls: 10_000},
 			{Name: "titled", SQL: "SELECT state FROM documents WHERE owner = $1 AND title = $2", Calls: 10},
