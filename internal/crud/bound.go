@@ -265,8 +265,8 @@ func better(first, second error) error {
 		return &pgerr.OutdatedError{Err: first}
 	case pgerr.IsTxAborted(second):
 		return first
-	case pgerr.IsOfServer(second) && !pgerr.IsOutdated(second) && !pgerr.IsAboutRow(second):
-		return first // the transaction has failed, or a pooler kept the second from running
+	case pgerr.FaultOf(second) == pgerr.Permanent && pgerr.IsOfServer(second) && !pgerr.IsOutdated(second) && !pgerr.IsAboutRow(second):
+		return first // a pooler kept the second from running; a deadlock and its like are news
 	}
 	return second
 }
