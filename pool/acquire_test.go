@@ -140,7 +140,7 @@ func TestSlowConnect(t *testing.T) {
 func TestExhaustedWithHooks(t *testing.T) {
 	t.Parallel()
 	var seen hooks
-	p := open(t, pool.Config{URL: url(t), MaxConns: 1, MinConns: -1, AcquireTimeout: 50 * time.Millisecond, Configure: seen.set})
+	p := openWarm(t, pool.Config{MaxConns: 1, AcquireTimeout: 50 * time.Millisecond, Configure: seen.set})
 	held := check.Value(p.Acquire(t.Context()))(t)
 	_, err := p.Acquire(t.Context())
 	check.Error(t, "with a tracer", err, smrt.ErrPoolExhausted)

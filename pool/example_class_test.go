@@ -14,7 +14,7 @@ import (
 func ExampleWithClass() {
 	ctx := context.Background()
 	p, err := pool.Open(ctx, pool.Config{
-		URL: dsn(), MaxConns: 2, AcquireTimeout: 50 * time.Millisecond,
+		URL: dsn(), MaxConns: 2, AcquireTimeout: time.Second,
 		Classes: map[string]int{"report": 1},
 	})
 	if err != nil {

@@ -2,11 +2,13 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
@@ -20,6 +22,23 @@ var schema = testdb.SQL("pool", `CREATE TABLE items (id int PRIMARY KEY, name te
 func url(t testing.TB) string {
 	t.Helper()
 	return testdb.Pool(t, schema, testdb.Direct()).Config().ConnString()
+}
+
+// openWarm opens a pool with all of its connections, so that calls wait for
+// connections that others have, and for none that is being opened.
+func openWarm(t testing.TB, cfg pool.Config) *pool.Pool {
+	t.Helper()
+	if cfg.URL == "" {
+		cfg.URL = url(t)
+	}
+	cfg.MinConns = cfg.MaxConns
+	p := open(t, cfg)
+	err := p.Warm(t.Context())
+	for errors.Is(err, smrt.ErrConnectTimeout) { // a connection that came too late is there for the next
+		err = p.Warm(t.Context())
+	}
+	check.NoError(t, err)
+	return p
 }
 
 // open opens a pool that is closed with t.

@@ -285,15 +285,9 @@ func TestNobodyWaitsForItself(t *testing.T) {
 			check.NoError(t, tx.Rollback(t.Context()))
 		}
 	}
-	warm := func(cfg pool.Config) *pool.Pool { // else Begin may wait
-		cfg.URL, cfg.MaxConns, cfg.MinConns = dsn, 4, 4
-		p := open(t, cfg)
-		check.NoError(t, p.Warm(t.Context()))
-		return p
-	}
-	byHand("by hand", warm(pool.Config{AcquireTimeout: 100 * time.Millisecond}), t.Context(), smrt.ErrPoolExhausted)
-	byHand("by hand, with a target", warm(pool.Config{
-		AcquireTimeout: time.Hour, QueueTarget: 5 * time.Millisecond, QueueInterval: 50 * time.Millisecond,
+	byHand("by hand", openWarm(t, pool.Config{URL: dsn, MaxConns: 4, AcquireTimeout: 100 * time.Millisecond}), t.Context(), smrt.ErrPoolExhausted)
+	byHand("by hand, with a target", openWarm(t, pool.Config{
+		URL: dsn, MaxConns: 4, AcquireTimeout: time.Hour, QueueTarget: 5 * time.Millisecond, QueueInterval: 50 * time.Millisecond,
 	}), t.Context(), smrt.ErrPoolExhausted)
 	brief, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
