@@ -2,16 +2,13 @@ package preload_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
@@ -224,34 +221,16 @@ func storeCalls(ctx context.Context, db smrt.DB, rnd *rand.Rand, tenant int64) m
 // transactions, and counts rows of another tenant that were seen, or have its mark.
 func foreignInStore(t *testing.T, calls int, contextOf func(tenant int64) context.Context) (foreign int) {
 	t.Helper()
-	pool, rnd := testdb.Pool(t, storeSchema), check.Random(t)
-	var mu sync.Mutex
-	saw := map[string]int{}
-	var wg sync.WaitGroup
-	for i := range 6 {
-		own, tenant := rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64())), int64(i%2)+1
-		wg.Go(func() {
-			for range calls / 6 {
-				name, seen, err := storeCall(contextOf(tenant), pool, own, tenant)
-				if err != nil && !slices.ContainsFunc(expectedInStore, func(e error) bool { return errors.Is(err, e) }) && !isDeadlock(err) {
-					t.Errorf("%s: %v", name, err)
-				}
-				mu.Lock()
-				for _, owner := range seen {
-					if saw[name]++; err == nil && owner != tenant {
-						foreign++
-					}
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	for _, name := range []string{"Find with a load", "Fill", "Find of keys that begin with the tenant", "Get by a key", "slots"} {
-		if saw[name] == 0 {
-			t.Errorf("%s has seen no row: the test proves nothing", name)
-		}
-	}
+	pool := testdb.Pool(t, storeSchema)
+	foreign = check.TenantCalls{
+		Goroutines: 6, Calls: calls,
+		Call: func(rnd *rand.Rand, tenant int64) (string, []int64, error) {
+			return storeCall(contextOf(tenant), pool, rnd, tenant)
+		},
+		Expected: []error{smrt.ErrNotFound, smrt.ErrTenantMismatch, smrt.ErrNoTenant, smrt.ErrConflict, smrt.ErrRetriesExhausted},
+		Codes:    []string{"40P01"}, // a deadlock
+		See:      []string{"Find with a load", "Fill", "Find of keys that begin with the tenant", "Get by a key", "slots"},
+	}.Foreign(t)
 	marked := 0
 	check.NoError(t, pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM crates WHERE mark NOT IN (0, tenant_id)) + (SELECT count(*) FROM racks WHERE mark NOT IN (0, tenant_id))`).Scan(&marked))
 	return foreign + marked
@@ -274,14 +253,6 @@ func storeCall(ctx context.Context, pool *pgxpool.Pool, rnd *rand.Rand, tenant i
 		return err
 	})
 	return name, seen, err
-}
-
-// expectedInStore are the errors of calls that did not find their rows, or met others.
-var expectedInStore = []error{smrt.ErrNotFound, smrt.ErrTenantMismatch, smrt.ErrNoTenant, smrt.ErrConflict, smrt.ErrRetriesExhausted}
-
-func isDeadlock(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "40P01"
 }
 
 // TestRandomLoadsOfTwoTenants makes random calls of two tenants at the same time: loads,

@@ -7,10 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/check"
@@ -24,9 +21,7 @@ import (
 // of its number times 1,000, and less than 1,000 more.
 type bystander struct {
 	office *office
-	mu     sync.Mutex
-	seen   map[string]int // rows that each kind of call returned
-	others []int64        // keys of both tenants
+	others []int64 // keys of both tenants
 }
 
 // try calls a random method as a tenant, about random rows of both tenants, and
@@ -128,58 +123,39 @@ func (b *bystander) try(ctx context.Context, rnd *rand.Rand, tenant int64) (name
 	}
 	names := slices.Sorted(maps.Keys(calls))
 	name = names[rnd.IntN(len(names))]
-	return name, seen, calls[name]()
+	err = calls[name]()
+	return name, seen, err
 }
 
 // foreign runs random calls of two tenants at the same time, and counts rows of
 // another tenant that were seen, or have its mark.
 func foreign(t *testing.T, calls int, contextOf func(tenant int64) context.Context) (rows int) {
 	t.Helper()
-	b := &bystander{office: newOffice(t, testdb.MaxConns(4)), seen: map[string]int{}}
+	b := &bystander{office: newOffice(t, testdb.MaxConns(4))}
 	for _, m := range check.Value(b.office.memos.Find(everybody(t), query.All[memo]().WithDeleted()))(t) {
 		b.others = append(b.others, m.ID)
 	}
-	rnd := check.Random(t)
-	var wg sync.WaitGroup
-	for i := range 8 {
-		own, tenant := rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64())), int64(i%2)+1
-		wg.Go(func() {
-			for range calls / 8 {
-				name, seen, err := b.try(contextOf(tenant), own, tenant)
-				if errors.Is(err, smrt.ErrNoTenant) && smrt.TenantOf(contextOf(tenant)).ID != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-				if err != nil && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) }) && !isDeadlock(err) {
-					t.Errorf("%s: %v", name, err)
-				}
-				b.mu.Lock()
-				for _, m := range seen {
-					b.seen[name]++
-					if err == nil && m.TenantID != tenant {
-						rows++
-					}
-				}
-				b.mu.Unlock()
+	rows = check.TenantCalls{
+		Goroutines: 8, Calls: calls,
+		Call: func(rnd *rand.Rand, tenant int64) (string, []int64, error) {
+			ctx := contextOf(tenant)
+			name, seen, err := b.try(ctx, rnd, tenant)
+			if errors.Is(err, smrt.ErrNoTenant) && smrt.TenantOf(ctx).ID != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-		})
-	}
-	wg.Wait()
+			owners := make([]int64, len(seen))
+			for i, m := range seen {
+				owners[i] = m.TenantID
+			}
+			return name, owners, err
+		},
+		Expected: []error{smrt.ErrNotFound, smrt.ErrStale, smrt.ErrTenantMismatch, smrt.ErrNoTenant, smrt.ErrConflict, smrt.ErrBadCursor},
+		Codes:    []string{"40P01"}, // a deadlock
+		See:      []string{"Get", "GetMany", "Find", "Stream", "Page", "CountBy", "UpdateReturning"},
+	}.Foreign(t)
 	var marked int
 	check.NoError(t, b.office.pool.QueryRow(t.Context(), "SELECT count(*) FROM memos WHERE rank >= 1000 AND rank / 1000 <> tenant_id").Scan(&marked))
-	for _, name := range []string{"Get", "GetMany", "Find", "Stream", "Page", "CountBy", "UpdateReturning"} {
-		if b.seen[name] == 0 {
-			t.Errorf("%s has seen no row: the test proves nothing", name)
-		}
-	}
 	return rows + marked
-}
-
-// expected are the errors of calls that did not find their rows, or met others.
-var expected = []error{smrt.ErrNotFound, smrt.ErrStale, smrt.ErrTenantMismatch, smrt.ErrNoTenant, smrt.ErrConflict, smrt.ErrBadCursor}
-
-func isDeadlock(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "40P01"
 }
 
 // TestRandomCallsOfTwoTenants makes random calls of two tenants at the same time, with

@@ -7,11 +7,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
@@ -244,50 +242,25 @@ func (l *library) foreign(t *testing.T, calls int) (rows int) {
 		_, err = pgx.ForEachRow(rows, []any{&id, &tenant}, func() error { found[id] = tenant; return nil })
 		return found, err
 	})
-	rnd := check.Random(t)
-	var mu sync.Mutex
-	saw := map[string]int{}
-	var wg sync.WaitGroup
-	for i := range 8 {
-		c := &caller{db: db, rnd: rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64())), tenant: int64(i%2) + 1, pages: ofBooks}
-		wg.Go(func() {
-			ctx := of(t, c.tenant)
-			for range calls / 8 {
-				name, call := pick(c.rnd, c.calls(ctx))
-				seen, err := call()
-				if err != nil && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) }) && !isConflict(err) {
-					t.Errorf("%s: %v", name, err)
-				}
-				mu.Lock()
-				for _, r := range seen {
-					if err == nil {
-						saw[name]++
-						if r.TenantID != c.tenant {
-							rows++
-						}
-					}
-				}
-				mu.Unlock()
+	rows = check.TenantCalls{
+		Goroutines: 8, Calls: calls,
+		Call: func(rnd *rand.Rand, tenant int64) (string, []int64, error) {
+			c := &caller{db: db, rnd: rnd, tenant: tenant, pages: ofBooks}
+			name, call := pick(rnd, c.calls(of(t, tenant)))
+			seen, err := call()
+			owners := make([]int64, len(seen))
+			for i, r := range seen {
+				owners[i] = r.TenantID
 			}
-		})
-	}
-	wg.Wait()
-	for _, name := range []string{"Find", "Stream", "Query", "SendBatch", "txn.Run", "Pipeline", "snapshot"} {
-		if saw[name] == 0 {
-			t.Errorf("%s has seen no row: the test proves nothing", name)
-		}
-	}
+			return name, owners, err
+		},
+		Expected: []error{smrt.ErrNotFound, smrt.ErrRowSecurity, smrt.ErrRetriesExhausted, pgx.ErrNoRows},
+		Codes:    []string{"40P01", "40001"},
+		See:      []string{"Find", "Stream", "Query", "SendBatch", "txn.Run", "Pipeline", "snapshot"},
+	}.Foreign(t)
 	var marked int
 	check.NoError(t, l.admin.QueryRow(t.Context(), "SELECT count(*) FROM books WHERE mark NOT IN (0, tenant_id)").Scan(&marked))
 	return rows + marked
-}
-
-// expected are the errors of calls that did not find their rows, and of COPY.
-var expected = []error{smrt.ErrNotFound, smrt.ErrRowSecurity, smrt.ErrRetriesExhausted, pgx.ErrNoRows}
-
-func isConflict(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 }
 
 // TestRandomCallsOfTwoTenantsByPolicy makes random calls of two tenants at the same
