@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,12 +24,13 @@ import (
 
 // Exec runs a statement and reports what it affected.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	if err := d.refuseText(sql, false); err != nil {
+	text := newText(sql)
+	if err := d.refuse(&text, false); err != nil {
 		return tag, err
 	}
-	if !fits(sql, args) {
+	if !text.fits(args) {
 		err = d.inTx(ctx, func(t *tx) error {
-			tag, err = t.Exec(ctx, sql, alone(sql, args)...)
+			tag, err = t.exec(ctx, sql, text.alone(args))
 			return err
 		})
 		return tag, err
@@ -48,11 +48,12 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 
 // Query runs a statement and returns its rows, which must be closed or read to the end.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := d.refuseText(sql, false); err != nil {
+	text := newText(sql)
+	if err := d.refuse(&text, false); err != nil {
 		return handle.FailedRows(err), err
 	}
-	if !fits(sql, args) {
-		return d.queryInTx(ctx, sql, args)
+	if !text.fits(args) {
+		return d.queryInTx(ctx, sql, text.alone(args))
 	}
 	results, err := d.send(ctx, sql, args)
 	if err != nil {
@@ -88,21 +89,6 @@ func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults
 		return nil, pgerr.Canceled(ctx.Err(), err)
 	}
 	return results, nil
-}
-
-// fits reports whether a statement can be a part of a batch.
-func fits(sql string, args []any) bool {
-	if isBlank(sql) {
-		return false
-	}
-	if len(args) == 0 {
-		return !strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") // perhaps several
-	}
-	switch args[0].(type) {
-	case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-		return false
-	}
-	return true
 }
 
 // SendBatch sends several statements in one round trip. Closing the results gives the

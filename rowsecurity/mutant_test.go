@@ -80,8 +80,8 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestPipelinesKeepTheTenant",
 		},
 		{
-			"a text without a statement is in no batch", "handle.go",
-			"	if isBlank(sql) {", "	if sql == \"\" {", // an empty one makes pgx panic
+			"a text without a statement is in no batch", "text.go",
+			"	if t.isBlank() {\n\t\treturn false", "	if t.sql == \"\" {\n\t\treturn false", // an empty one makes pgx panic
 			"TestTextsWithoutAStatement",
 		},
 		{

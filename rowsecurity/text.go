@@ -35,8 +35,34 @@ func firstWord(sql string) sqltext.Token {
 	}
 }
 
-// isBlank reports whether a text has no statement.
-func isBlank(sql string) bool { return firstWord(sql).Kind == sqltext.End }
+// text is SQL that is about to be sent, and what it is looked at for, once.
+type text struct {
+	sql     string
+	word    sqltext.Token // the first one
+	several bool          // there may be several statements
+}
+
+func newText(sql string) text {
+	return text{sql, firstWord(sql), strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";")}
+}
+
+// isBlank reports whether the text has no statement.
+func (t *text) isBlank() bool { return t.word.Kind == sqltext.End }
+
+// fits reports whether the text can be a part of a batch.
+func (t *text) fits(args []any) bool {
+	if t.isBlank() {
+		return false
+	}
+	if len(args) == 0 {
+		return !t.several
+	}
+	switch args[0].(type) {
+	case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+		return false
+	}
+	return true
+}
 
 // begins reports whether a statement begins a transaction. A transaction's modes
 // cannot be chosen any more once something was run in it.
@@ -93,14 +119,13 @@ func (d *DB) tells(tokens []sqltext.Token) bool {
 	return false
 }
 
-// refuseText refuses a text after which the server would not know the tenant, or know
-// another one. In the last place of a batch it may end the transaction.
-func (d *DB) refuseText(sql string, last bool) error {
-	word := firstWord(sql)
-	if !strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") && !mayLose(&word) {
+// refuse refuses a text after which the server would not know the tenant, or know another
+// one. In the last place of a batch it may end the transaction.
+func (d *DB) refuse(t *text, last bool) error {
+	if !t.several && !mayLose(&t.word) {
 		return nil
 	}
-	for first, rest := sqltext.Cut(sqltext.Append(nil, sql)); len(first) > 0 || len(rest) > 0; first, rest = sqltext.Cut(rest) {
+	for first, rest := sqltext.Cut(sqltext.Append(nil, t.sql)); len(first) > 0 || len(rest) > 0; first, rest = sqltext.Cut(rest) {
 		switch {
 		case d.tells(first):
 			return &smrt.QueryError{Reason: "the statement changes " + d.setting + ", which the handle does: use smrt.WithTenant"}
@@ -113,7 +138,7 @@ func (d *DB) refuseText(sql string, last bool) error {
 }
 
 // mayLose reports whether a statement that begins with the word may be one that
-// [DB.refuseText] refuses.
+// [DB.refuse] refuses.
 func mayLose(word *sqltext.Token) bool {
 	for _, first := range [...]string{"set", "reset", "discard", "commit", "end", "abort", "rollback", "prepare"} {
 		if word.Is(first) {
@@ -125,14 +150,15 @@ func mayLose(word *sqltext.Token) bool {
 
 // refuseBatch refuses a batch with a text that has no statement: pgx panics on one that
 // is empty, and gets no result for a comment by the simple protocol. It also refuses one
-// with a text that refuseText refuses. Outside of a transaction the last text may end one:
+// with a text that refuse refuses. Outside of a transaction the last text may end one:
 // that of a batch which begins with BEGIN.
 func (d *DB) refuseBatch(b *pgx.Batch, inTx bool) error {
 	for i, q := range b.QueuedQueries {
-		if err := d.refuseText(q.SQL, !inTx && i == b.Len()-1); err != nil {
+		t := newText(q.SQL)
+		if err := d.refuse(&t, !inTx && i == b.Len()-1); err != nil {
 			return err
 		}
-		if isBlank(q.SQL) {
+		if t.isBlank() {
 			return &smrt.QueryError{Reason: fmt.Sprintf("text %d of the batch has no statement: leave it out, or send it by itself", i)}
 		}
 	}
@@ -141,8 +167,8 @@ func (d *DB) refuseBatch(b *pgx.Batch, inTx bool) error {
 
 // alone returns the arguments of a statement that is sent by itself. One that is blank
 // is prepared by nobody: pgx panics if it keeps an empty text.
-func alone(sql string, args []any) []any {
-	if len(args) > 0 && isBlank(sql) {
+func (t *text) alone(args []any) []any {
+	if len(args) > 0 && t.isBlank() {
 		return append([]any{pgx.QueryExecModeExec}, args...)
 	}
 	return args

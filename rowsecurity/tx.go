@@ -1,7 +1,6 @@
 package rowsecurity
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -34,16 +33,31 @@ func (t *tx) check(ctx context.Context) error {
 
 // Exec runs a statement.
 func (t *tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	if err := cmp.Or(t.check(ctx), t.db.refuseText(sql, false)); err != nil {
+	if err := t.refuse(ctx, sql); err != nil {
 		return tag, err
 	}
-	tag, err = t.Tx.Exec(ctx, sql, args...)
+	return t.exec(ctx, sql, args)
+}
+
+// exec is Exec of a text that was looked at.
+func (t *tx) exec(ctx context.Context, sql string, args []any) (pgconn.CommandTag, error) {
+	tag, err := t.Tx.Exec(ctx, sql, args...)
 	return tag, pgerr.Policy(err)
+}
+
+// refuse refuses the context of another tenant, and a text after which the server would
+// not know the tenant.
+func (t *tx) refuse(ctx context.Context, sql string) error {
+	if err := t.check(ctx); err != nil {
+		return err
+	}
+	text := newText(sql)
+	return t.db.refuse(&text, false)
 }
 
 // Query runs a query.
 func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := cmp.Or(t.check(ctx), t.db.refuseText(sql, false)); err != nil {
+	if err := t.refuse(ctx, sql); err != nil {
 		return handle.FailedRows(err), err
 	}
 	inner, err := t.Tx.Query(ctx, sql, args...)
@@ -122,7 +136,7 @@ func (d *DB) queryInTx(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err != nil {
 		return handle.FailedRows(err), err
 	}
-	inner, err := t.Tx.Query(ctx, sql, alone(sql, args)...)
+	inner, err := t.Tx.Query(ctx, sql, args...)
 	if err != nil {
 		t.abandon(ctx)
 		err = pgerr.Policy(err)
