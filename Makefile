@@ -2,7 +2,7 @@ GO ?= go
 # go.work ties the library to the modules that build on it; the tools are modules outside of it.
 GOLANGCI = GOWORK=off $(GO) tool -modfile=tools/lint/go.mod
 SUITE = $(GO) run ./internal/suite
-MODULES = cmd/smrt $(wildcard contrib/*)
+MODULES = bench cmd/smrt $(wildcard contrib/*)
 NESTED = $(MODULES:%=./%/...)
 # The longest packages first, so that none is left alone at the end.
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(NESTED)
@@ -71,7 +71,11 @@ lint: ## Check style and the import table
 	lint=$$($(GOLANGCI) -n golangci-lint) && for module in $(MODULES); do (cd $$module && $$lint run) || exit 1; done
 
 .PHONY: bench
-bench: servers ## Run the benchmarks, each beside its hand-written twin
+bench: servers ## Compare with hand-written pgx and other libraries: a table, bench/RESULTS.md, a plot. ONLY=get COUNT=10 for a part
+	cd bench && $(GO) run . $(if $(ONLY),-only '$(ONLY)',-out .) $(if $(COUNT),-count '$(COUNT)')
+
+.PHONY: bench-twins
+bench-twins: servers ## Run the benchmarks of packages, each beside its hand-written twin
 	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit ./readreplica ./pool
 
 .PHONY: generate

@@ -6,10 +6,10 @@ set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for module in cmd/smrt contrib/*; do
+for module in bench cmd/smrt contrib/*; do
 	(
 		cd "$module"
-		replace='replace github.com/smrt-go/smrt => ../..'
+		replace="replace github.com/smrt-go/smrt => $(echo "$module" | sed 's|[^/][^/]*|..|g')"
 		cp go.sum "$work/go.sum"
 		{ cat go.mod; echo; echo "$replace"; } >"$work/go.mod"
 		GOFLAGS= GOWORK=off go mod tidy -modfile="$work/go.mod" "$@"

@@ -1,0 +1,51 @@
+// Package measure runs what contestants do: each task on all of them in turn, on databases with the same rows, and counts
+// what goes over the wire.
+package measure
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// Database is what a contestant connects to: in a pool of pgx, or in database/sql with pgx as its driver. Both have the
+// same size and never close a connection that is idle.
+type Database struct {
+	dsn   string
+	conns int
+	wire  *Wire // nil: nothing is counted
+}
+
+// Pool opens a pool of pgx.
+func (d Database) Pool(ctx context.Context) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(d.dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = int32(d.conns)
+	d.count(config.ConnConfig)
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// SQL opens a pool of database/sql.
+func (d Database) SQL() (*sql.DB, error) {
+	config, err := pgx.ParseConfig(d.dsn)
+	if err != nil {
+		return nil, err
+	}
+	d.count(config)
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(d.conns)
+	db.SetMaxIdleConns(d.conns)
+	return db, nil
+}
+
+func (d Database) count(config *pgx.ConnConfig) {
+	config.RuntimeParams["timezone"] = "UTC"
+	if d.wire != nil {
+		config.DialFunc = d.wire.dial(config.DialFunc)
+	}
+}

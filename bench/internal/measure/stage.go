@@ -1,0 +1,135 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/smrt-go/smrt/bench/internal/task"
+	"github.com/smrt-go/smrt/internal/shop"
+	"github.com/smrt-go/smrt/internal/shop/seed"
+	"github.com/smrt-go/smrt/internal/testdb"
+)
+
+// Contestant is a way to do the tasks.
+type Contestant struct {
+	Name    string
+	Module  string // path of its module
+	Version string // of the module, if this program is not built with it
+	Open    func(context.Context, Database) (*task.Ops, error)
+}
+
+// Stage is a server with a database for each contestant.
+type Stage struct {
+	server      *testdb.Server
+	contestants []Contestant
+	made        int
+}
+
+// template is the database that the others are copies of.
+const template = "bench_template"
+
+// NewStage fills a template on the server.
+func NewStage(ctx context.Context, server *testdb.Server, size task.Size, contestants []Contestant) (*Stage, error) {
+	if err := server.CreateDatabase(ctx, template, ""); err != nil {
+		return nil, err
+	}
+	if err := shop.Migrate(ctx, server.DSN(template)); err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.New(ctx, server.DSN(template))
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	_, err = seed.Load(ctx, pool, seed.Size{Products: size.Products, Customers: size.Customers, Orders: size.Orders})
+	return &Stage{server: server, contestants: contestants}, err
+}
+
+// side is a contestant on its database.
+type side struct {
+	name  string
+	dsn   string
+	admin *pgx.Conn // for what is not measured
+	ops   *task.Ops
+	op    task.Op // of the task that is measured, nil if it cannot
+	calls int     // made so far
+}
+
+// sides opens all contestants, each on a copy of the template.
+func (s *Stage) sides(ctx context.Context) ([]*side, error) {
+	s.made++
+	sides := make([]*side, 0, len(s.contestants))
+	for _, c := range s.contestants {
+		name := fmt.Sprintf("bench_%s_%d", strings.NewReplacer("+", "_", ".", "_").Replace(c.Name), s.made)
+		if err := s.server.CreateDatabase(ctx, name, template); err != nil {
+			return sides, err
+		}
+		side := &side{name: c.Name, dsn: s.server.DSN(name)}
+		sides = append(sides, side)
+		var err error
+		if side.admin, err = pgx.Connect(ctx, side.dsn); err != nil {
+			return sides, err
+		}
+	}
+	return sides, nil
+}
+
+// open lets the contestants connect, with pools of the task's size.
+func (s *Stage) open(ctx context.Context, sides []*side, t task.Task, wires []*Wire) error {
+	for i, c := range s.contestants {
+		db := Database{dsn: sides[i].dsn, conns: t.Conns}
+		if wires != nil {
+			db.wire = wires[i]
+		}
+		ops, err := c.Open(ctx, db)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		sides[i].ops, sides[i].op = ops, t.Op(ops)
+	}
+	return nil
+}
+
+// shut lets the contestants disconnect.
+func shut(sides []*side) {
+	for _, s := range sides {
+		if s.ops != nil {
+			s.ops.Close()
+			s.ops, s.op = nil, nil
+		}
+	}
+}
+
+// drop ends what sides began.
+func (s *Stage) drop(ctx context.Context, sides []*side) error {
+	shut(sides)
+	var errs []error
+	for _, side := range sides {
+		if side.admin != nil {
+			name := side.admin.Config().Database
+			errs = append(errs, side.admin.Close(ctx), s.server.DropDatabase(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// call makes the next call of a side, after what the task resets.
+func (s *side) call(ctx context.Context, t task.Task) (task.Call, error) {
+	s.calls++
+	if t.Reset != "" {
+		if _, err := s.admin.Exec(ctx, t.Reset, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return nil, fmt.Errorf("reset: %w", err)
+		}
+	}
+	return s.op(s.calls), nil
+}
+
+// Settings are those of the server: what is measured is not stopped by what the server does in the background.
+func Settings() map[string]string {
+	return map[string]string{"shared_buffers": "512MB", "autovacuum": "off", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0"}
+}
