@@ -43,6 +43,9 @@ var (
 	// package guard.
 	ErrComplexityLimit error = &wrapped{"the call is more complex than is allowed", ErrLimit}
 
+	// ErrPlanLimit means that the server estimates a statement to cost too much.
+	ErrPlanLimit error = &wrapped{"the server's plan costs more than is allowed", ErrLimit}
+
 	// ErrRateLimit means that a key has asked for more than its rate gives back. It
 	// is a matter of time: *[RateError] says of how much.
 	ErrRateLimit error = &wrapped{"the rate is used up", ErrLimit}
@@ -57,8 +60,12 @@ var (
 type LimitError struct {
 	Limit string // the field of guard.Limits, such as "MaxLimit"
 
+	// Statement is the name that sqlc gave the statement whose plan costs too much. It
+	// is empty for all others.
+	Statement string
+
 	// Max is what is allowed, and Actual what was asked for or found: rows, levels,
-	// values, bytes, points, or for Timeout nanoseconds. Where a result was given up, it is
+	// values, bytes, points, costs, or for Timeout nanoseconds. Where a result was given up, it is
 	// the least that there is. Of a rate, Max is the points that are left, or zero.
 	Max, Actual int64
 
@@ -82,7 +89,11 @@ func (e *LimitError) Error() string {
 	if errors.Is(e.Err, ErrUnboundedWrite) {
 		return fmt.Sprintf("the predicate matches every row, which %s forbids: %s", e.Limit, e.Way)
 	}
-	return fmt.Sprintf("%v: %s is %s, this is %s: %s", e.Err, e.Limit, most, actual, e.Way)
+	text := fmt.Sprintf("%v: %s is %s, this is %s: %s", e.Err, e.Limit, most, actual, e.Way)
+	if e.Statement != "" {
+		text = e.Statement + ": " + text
+	}
+	return text
 }
 
 // Unwrap gives ErrLimit and the error of its kind, and of a time that is over

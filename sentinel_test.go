@@ -63,6 +63,7 @@ var sentinels = map[error]struct {
 	smrt.ErrByteLimit:       {name: "ErrByteLimit", also: smrt.ErrLimit},
 	smrt.ErrStatementLimit:  {name: "ErrStatementLimit", also: smrt.ErrLimit},
 	smrt.ErrRateLimit:       {name: "ErrRateLimit", also: smrt.ErrLimit},
+	smrt.ErrPlanLimit:       {name: "ErrPlanLimit", also: smrt.ErrLimit},
 	smrt.ErrComplexityLimit: {name: "ErrComplexityLimit", also: smrt.ErrLimit},
 }
 

@@ -58,6 +58,9 @@ func Statements(n int) Allowance { return Allowance{limit.Statements, int64(n)} 
 // Complexity allows calls of n points.
 func Complexity(n int) Allowance { return Allowance{limit.Complexity, int64(n)} }
 
+// PlanCost allows statements whose plans cost n.
+func PlanCost(n int) Allowance { return Allowance{limit.PlanCost, int64(n)} }
+
 // Debt allows calls that take n points more from a rate than their key has. It has to
 // wait until they have come back before it has points again.
 func Debt(n int) Allowance { return Allowance{limit.Debt, int64(n)} }

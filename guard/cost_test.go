@@ -14,7 +14,7 @@ import (
 
 // everything is limits that no call of the benchmarks goes beyond.
 var everything = guard.Limits{
-	MaxLimit: 10_000, MaxLoaded: 10_000, MaxDepth: 3, MaxList: 1000, MaxText: 1000, MaxAffected: 1000, MaxBytes: 10 << 20, MaxStatements: 100, MaxComplexity: 1000, BoundedWrites: true, Timeout: time.Minute, Logger: quiet,
+	MaxLimit: 10_000, MaxLoaded: 10_000, MaxDepth: 3, MaxList: 1000, MaxText: 1000, MaxAffected: 1000, MaxBytes: 10 << 20, MaxStatements: 100, MaxComplexity: 1000, MaxPlanCost: 1_000_000, BoundedWrites: true, Timeout: time.Minute, Logger: quiet,
 }
 
 // TestOff: limits that are off, or that nobody declared, allocate nothing.

@@ -70,6 +70,7 @@
 //	MaxBytes            yes     yes     -        rows as they come
 //	MaxStatements       yes     yes     yes      yes, of a request
 //	MaxComplexity       yes     yes     yes      -
+//	MaxPlanCost         queries yes     -        yes
 //	Rate                yes     yes     yes      statements, and rows as they come
 //	MaxAffected         -       -       yes      -
 //	BoundedWrites       -       -       yes      -

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/explain"
 	"github.com/smrt-go/smrt/internal/limit"
 )
 
@@ -72,6 +73,16 @@ type Limits struct {
 	// are counted before anything is sent, by the formula that the documentation of
 	// the package has.
 	MaxComplexity int
+
+	// MaxPlanCost is what the server may estimate a statement of a read, a load or SQL by
+	// hand to cost, as EXPLAIN says it: smrt.ErrPlanLimit. It is asked once for each text
+	// and database, in a transaction of its own before the call takes its connection, or
+	// below a savepoint of that which the call is in, and again after ten minutes. The
+	// estimate is for whatever arguments: they may make the statement cheaper or dearer.
+	// A LIMIT that is an argument counts as a tenth of the rows. What the server does not
+	// say in a second, or cannot, as of statements that have no plan, is not refused;
+	// neither are reads by key, and what is sent on handles that begin no transactions.
+	MaxPlanCost int
 
 	// Rate is how many points the calls of a key may cost in some time, nil for any:
 	// smrt.ErrRateLimit. What a call asks for is taken before anything is sent, and
@@ -140,6 +151,7 @@ func (l *Limits) Check() error {
 		{"MaxBytes", int64(l.MaxBytes)},
 		{"MaxStatements", int64(l.MaxStatements)},
 		{"MaxComplexity", int64(l.MaxComplexity)},
+		{"MaxPlanCost", int64(l.MaxPlanCost)},
 		{"Timeout", int64(l.Timeout)},
 	} {
 		if f.n < 0 {
@@ -159,7 +171,7 @@ func (l *Limits) set(lines *throttle) *limit.Set {
 	most := [limit.Kinds]int64{
 		limit.Rows: int64(l.MaxLimit), limit.Loaded: int64(l.MaxLoaded), limit.Depth: int64(l.MaxDepth),
 		limit.List: int64(l.MaxList), limit.Text: int64(l.MaxText), limit.Affected: int64(l.MaxAffected),
-		limit.Bytes: int64(l.MaxBytes), limit.Statements: int64(l.MaxStatements), limit.Complexity: int64(l.MaxComplexity), limit.Time: int64(l.Timeout),
+		limit.Bytes: int64(l.MaxBytes), limit.Statements: int64(l.MaxStatements), limit.Complexity: int64(l.MaxComplexity), limit.PlanCost: int64(l.MaxPlanCost), limit.Time: int64(l.Timeout),
 	}
 	if l.BoundedWrites {
 		most[limit.Unbounded] = limit.Every - 1
@@ -171,7 +183,7 @@ func (l *Limits) set(lines *throttle) *limit.Set {
 	if l.Mode == Report {
 		mode = limit.Report
 	}
-	s := limit.New(mode, most, int64(l.PageSize), newReporter(l, lines))
+	s := limit.New(mode, most, int64(l.PageSize), newReporter(l, lines)).Estimated(explain.Cost)
 	if l.Rate != nil {
 		s = s.Rated(mode, &l.Rate.limit)
 	}

@@ -76,7 +76,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"statements by hand are charged", "../internal/limit/handle.go",
-			"Sends(1).Charge(1)\n	defer c.End(&err)", "Sends(1)\n	defer c.End(&err)",
+			"Sends(1).Charge(1).Plans(d.db, sql)\n	defer c.End(&err)", "Sends(1).Plans(d.db, sql)\n	defer c.End(&err)",
 			"TestRate",
 		},
 		{
@@ -158,6 +158,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"a stream has the time until its first row", "../internal/crud/query.go",
 			"limit.Of(ctx).Streams()", "_ = limit.Of(ctx)",
 			"TestTimeOfStreams",
+		},
+		{
+			"the server is asked once for a text", "../internal/limit/planned.go",
+			"return time.Now().Before(c.until)", "return false",
+			"TestPlanCost",
+		},
+		{
+			"who has a connection does not wait for one who may want it", "../internal/limit/planned.go",
+			"if !handle.IsPool(db) || handle.ScopeOf(ctx) != nil {", "if false {",
+			"TestPlanCostIsAskedOnce",
+		},
+		{
+			"of those who ask at the same time one does", "../internal/limit/planned.go",
+			"	default:\n		return true", "	default:\n		return false",
+			"TestPlanCostIsAskedOnce",
+		},
+		{
+			"loads are asked about", "../internal/load/work.go",
+			"if err := call.Planned(db, st.SQL); err != nil {", "if err := call.Planned(nil, \"\"); err != nil {",
+			"TestPlanCost",
 		},
 	})
 }

@@ -347,7 +347,7 @@ func TestSharedReads(t *testing.T) {
 // TestDeclarations: limits that cannot be are refused where they are declared.
 func TestDeclarations(t *testing.T) {
 	for _, l := range []guard.Limits{
-		{Mode: 3}, {MaxLimit: -1}, {PageSize: -1}, {MaxLoaded: -1}, {MaxDepth: -1}, {MaxList: -1}, {MaxText: -1}, {MaxAffected: -1}, {MaxBytes: -1}, {MaxStatements: -1}, {MaxComplexity: -1}, {Timeout: -1}, {MaxLimit: 5, PageSize: 6},
+		{Mode: 3}, {MaxLimit: -1}, {PageSize: -1}, {MaxLoaded: -1}, {MaxDepth: -1}, {MaxList: -1}, {MaxText: -1}, {MaxAffected: -1}, {MaxBytes: -1}, {MaxStatements: -1}, {MaxComplexity: -1}, {MaxPlanCost: -1}, {Timeout: -1}, {MaxLimit: 5, PageSize: 6},
 	} {
 		check.Error(t, "Check", l.Check(), smrt.ErrBadOptions)
 		for _, declare := range []func(){

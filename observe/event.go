@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -49,22 +48,7 @@ func nameOf(text string) Name {
 	if n, ok := traced.NameOf(text); ok {
 		return Name{Table: n.Table, Operation: n.Operation}
 	}
-	return Name{Query: sqlcName(text)}
-}
-
-// sqlcName returns the name in the comment that sqlc puts in front of a query,
-// "-- name: ListOrders :many", or nothing.
-func sqlcName(text string) string {
-	rest, ok := strings.CutPrefix(text, "-- name: ")
-	if !ok {
-		return ""
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	name, kind, _ := strings.Cut(strings.TrimSpace(line), " ")
-	if !strings.HasPrefix(kind, ":") {
-		return ""
-	}
-	return name
+	return Name{Query: traced.QueryName(text)}
 }
 
 // Kind is how an [Event] travelled.

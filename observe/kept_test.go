@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/observe"
 	"github.com/smrt-go/smrt/preload"
@@ -20,7 +21,7 @@ import (
 // kinds are those of what is kept; of each whether it can be made less.
 var kinds = map[string]bool{
 	"array types": true, "call sites": true, "catalogs": true, "constraints": true, "foreign keys": true, "gates": true, "handles": false,
-	"loads": true, "names": false, "plans": true, "relations": false, "shapes": true, "spots": true, "statements": true, "structs": false, "texts": true,
+	"loads": true, "names": false, "plan costs": true, "plans": true, "relations": false, "shapes": true, "spots": true, "statements": true, "structs": false, "texts": true,
 }
 
 type land struct{ Code, Name string }
@@ -48,6 +49,7 @@ func everything(t *testing.T, p *pgxpool.Pool) {
 	all := repo.New(p, towns)
 	found := check.Value(all.Find(ctx, query.Where(townLand.Ne("")), preload.One(in, func(c *town) **land { return &c.In })))(t)
 	check.Same(t, "towns", len(found), 2)
+	check.Value(repo.New(guard.On(p, guard.Limits{MaxPlanCost: 1_000_000}), towns).Count(ctx, query.All[town]()))(t)
 	check.Value(all.Get(ctx, found[0].ID))(t)
 	check.NoError(t, all.CreateMany(ctx, []town{{Land: "at"}, {Land: "be"}}))
 	if err := repo.New(p, lands).Create(ctx, &land{Code: "at"}); err == nil {

@@ -18,6 +18,7 @@ type Kept struct {
 	//	handles       the names of databases
 	//	loads         statements of loads that depend on types in the database
 	//	names         of texts
+	//	plan costs    what servers estimate statements to cost, see package guard
 	//	plans         rendered queries of all tables, and of slots
 	//	relations     that are declared
 	//	shapes        the statistics of observers

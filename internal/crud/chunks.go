@@ -68,6 +68,9 @@ func (b *Bound) chunks(ctx context.Context, s *plan.Spec, fill func(context.Cont
 	if err == nil {
 		err = call.Operands(st.Args)
 	}
+	if err == nil && !s.OrEmpty().Empty() {
+		err = call.Planned(b.DB, st.SQL)
+	}
 	if err != nil || s.OrEmpty().Empty() {
 		return fail(b.Table.Named(err))
 	}

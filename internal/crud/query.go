@@ -163,6 +163,9 @@ func (b *Bound) openBeyond(ctx context.Context, r *plan.Request, beyond int64) (
 	if err := call.Operands(st.Args); err != nil {
 		return nil, err
 	}
+	if err := call.Planned(b.DB, st.SQL); err != nil {
+		return nil, err
+	}
 	rows, err := b.DB.Query(ctx, st.SQL, withMode(r.Spec, st.Args)...)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
 		rows, err = b.DB.Query(ctx, literals.SQL, withMode(r.Spec, literals.Args)...)
@@ -242,6 +245,9 @@ func (b *Bound) scalarOnce(ctx context.Context, r *plan.Request, dst []any) erro
 	}
 	call := limit.Of(ctx)
 	if err := cmp.Or(call.Refused(), call.Operands(st.Args)); err != nil {
+		return err
+	}
+	if err := call.Planned(b.DB, st.SQL); err != nil {
 		return err
 	}
 	err = call.First(ctx, b.DB, st.SQL, withMode(r.Spec, st.Args)...).Scan(dst...)

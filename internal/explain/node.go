@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Plan is a plan as a tree.
@@ -73,6 +77,28 @@ func (n *Node) Conditions() (all []string) {
 		}
 	}
 	return all
+}
+
+// Cost returns what the server estimates a statement to cost whatever its arguments are, in
+// the unit of its settings: 1 is a page that is read in sequence. It is asked in tx, which
+// must be rolled back then, and fails if that takes longer than most.
+func Cost(ctx context.Context, tx pgx.Tx, sql string, most time.Duration) (float64, error) {
+	p, err := Start(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+strconv.FormatInt(most.Milliseconds(), 10)); err != nil {
+		return 0, err
+	}
+	described, err := tx.Prepare(ctx, "", sql) // which says that it is a single one
+	if err != nil {
+		return 0, err
+	}
+	plan, err := p.Generic(ctx, sql, described.ParamOIDs)
+	if err != nil {
+		return 0, err
+	}
+	return plan.Root.Cost, nil
 }
 
 const verbose = "VERBOSE, FORMAT JSON"

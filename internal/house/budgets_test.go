@@ -44,7 +44,7 @@ var over = map[string]int{
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive Relation.By Relation.ByParts Relation.keyTable shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
 		Ref.Get Pool.Warm parallel.run MustResolve mustColumn mustResult bind View Select Limits.mustSet NewBuckets NewRate finish bindAll bindFields`,
-	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed keepers ofRequests`,
+	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed keepers ofRequests planCosts`,
 	"functions called init": ``,
 }
 

@@ -24,6 +24,7 @@ var keepsIn = map[string]string{
 	"internal/handle.Kept.m":             "handles that are there, of whoever has one",
 	"internal/handle.databaseNames.Kept": "kept: handles",
 	"internal/kept.keepers.all":          "the register itself",
+	"internal/limit.costs.of":            "kept: plan costs",
 	"internal/meta.operandsKept.Map":     "kept: structs",
 	"internal/meta.structsKept.Map":      "kept: structs",
 	"internal/plan.cache.byKey":          "kept: plans",

@@ -288,33 +288,41 @@ func (c *Call) next(k Kind, n int64) int64 {
 }
 
 // check tells of what goes beyond a limit, and refuses it unless it is allowed.
-func (c *Call) check(k Kind, actual int64) error {
+func (c *Call) check(k Kind, actual int64) error { return c.checkOf("", k, actual) }
+
+// checkOf is check for a statement that has a name of its own.
+func (c *Call) checkOf(statement string, k Kind, actual int64) error {
 	if c == nil {
 		return nil
 	}
+	tell := func(o Outcome, most int64) *smrt.LimitError {
+		e := c.beyond(k, most, actual)
+		e.Statement = statement
+		return c.tell(o, k, e)
+	}
 	if most, _ := c.most(k); actual > most {
 		c.spare(true)
-		return c.wrap(c.refuse(k, most, actual))
+		return c.wrap(tell(Refused, most))
 	}
 	if most := c.set.max[Enforce][k]; most > 0 && actual > most {
-		c.tell(Allowed, k, most, actual)
+		tell(Allowed, most)
 	} else if most := c.set.max[Report][k]; most > 0 && actual > most {
 		if a := c.allow.of(k); a != nil && actual <= a.Most {
-			c.tell(Allowed, k, most, actual)
+			tell(Allowed, most)
 		} else {
-			c.tell(Reported, k, most, actual)
+			tell(Reported, most)
 		}
 	}
 	return nil
 }
 
 func (c *Call) refuse(k Kind, most, actual int64) error {
-	return c.tell(Refused, k, most, actual)
+	return c.tell(Refused, k, c.beyond(k, most, actual))
 }
 
 // tell tells of a call beyond a limit, of each kind once.
-func (c *Call) tell(o Outcome, k Kind, most, actual int64) *smrt.LimitError {
-	e := c.beyond(k, most, actual)
+func (c *Call) tell(o Outcome, k Kind, e *smrt.LimitError) *smrt.LimitError {
+	actual := e.Actual
 	c.event(o, k, e, func(r *Reporter) bool { return r.concerns(k, actual) })
 	return e
 }

@@ -84,7 +84,7 @@ func (t traits) Limits() *Set    { return t.d.set }
 
 // Exec runs a statement.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1).Plans(d.db, sql)
 	defer c.End(&err)
 	if err := c.Refused(); err != nil {
 		return tag, err
@@ -94,7 +94,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 
 // Query runs a query, whose rows end the call.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1).Plans(d.db, sql)
 	if c == nil {
 		return d.db.Query(ctx, sql, args...)
 	}
@@ -111,7 +111,7 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 
 // QueryRow runs a query whose first row is wanted.
 func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1)
+	c := Enter(&ctx, d.set, "", "").Sends(1).Charge(1).Plans(d.db, sql)
 	if c == nil {
 		return d.db.QueryRow(ctx, sql, args...)
 	}
@@ -128,6 +128,9 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	c := Enter(&ctx, d.set, "", "").Sends(len(b.QueuedQueries)).Charge(len(b.QueuedQueries))
 	if c == nil {
 		return d.db.SendBatch(ctx, b)
+	}
+	for _, q := range b.QueuedQueries {
+		c.Plans(d.db, q.SQL)
 	}
 	out := *b
 	out.QueuedQueries = make([]*pgx.QueuedQuery, len(b.QueuedQueries))

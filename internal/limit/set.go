@@ -24,6 +24,7 @@ const (
 	Statements             // of a request
 	Complexity             // points
 	Debt                   // points of a rate
+	PlanCost               // in the server's unit
 	Kinds
 )
 
@@ -43,6 +44,7 @@ var kinds = [Kinds]struct {
 	Bytes:      {"MaxBytes", smrt.ErrByteLimit, "select fewer columns or rows, or call guard.Allow(ctx, guard.Bytes(n), reason)"},
 	Statements: {"MaxStatements", smrt.ErrStatementLimit, "load rows together, or call guard.Allow(ctx, guard.Statements(n), reason)"},
 	Complexity: {"MaxComplexity", smrt.ErrComplexityLimit, "set a Limit, load less, add a condition that an index serves, or call guard.Allow(ctx, guard.Complexity(n), reason)"},
+	PlanCost:   {"MaxPlanCost", smrt.ErrPlanLimit, "add a condition that an index serves, or an index, see its plan by smrt explain, or call guard.Allow(ctx, guard.PlanCost(n), reason); it is an estimate for whatever arguments"},
 	Debt:       {"Rate", smrt.ErrRateLimit, "or call guard.Allow(ctx, guard.Debt(n), reason)"},
 	Time:       {"Timeout", smrt.ErrTimeLimit, "make it cheaper, or call guard.Allow(ctx, guard.Time(d), reason)"},
 }
@@ -97,6 +99,7 @@ type Set struct {
 	cut       int64               // rows of a list that does not say how many; 0: all
 	rates     []rated
 	reporters []*Reporter
+	estimate  Estimate   // of what statements cost; nil: there is none
 	running   *deadlines // of calls under this Set, and those made of it
 }
 
@@ -119,6 +122,12 @@ func (s *Set) Rated(m Mode, r *Rate) *Set {
 	return s
 }
 
+// Estimated says what estimates costs for a set that was just made.
+func (s *Set) Estimated(by Estimate) *Set {
+	s.estimate = by
+	return s
+}
+
 // With returns what holds where s and o do. Either may be nil.
 func (s *Set) With(o *Set) *Set {
 	if s == nil || o == nil || s == o {
@@ -128,6 +137,9 @@ func (s *Set) With(o *Set) *Set {
 		return s
 	}
 	both := &Set{rates: bothRates(s.rates, o.rates), page: least(s.page, o.page), cut: least(s.cut, o.cut), reporters: slices.Clone(s.reporters), running: s.running}
+	if both.estimate = s.estimate; both.estimate == nil {
+		both.estimate = o.estimate
+	}
 	for m := range s.max {
 		for k := range s.max[m] {
 			both.max[m][k] = least(s.max[m][k], o.max[m][k])
@@ -146,7 +158,7 @@ func (s *Set) beyond(o *Set) *Set {
 	if s == nil || s == o {
 		return nil
 	}
-	rest, some := Set{reporters: s.reporters, running: s.running}, false
+	rest, some := Set{reporters: s.reporters, estimate: s.estimate, running: s.running}, false
 	for m := range s.max {
 		for k, most := range s.max[m] {
 			if most > 0 && least(most, o.max[m][k]) != o.max[m][k] {

@@ -76,6 +76,10 @@ func (j *job) prepare(ctx context.Context, db smrt.DB) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := call.Planned(db, st.SQL); err != nil {
+		call.Sent() // the parents were read
+		return nil, err
+	}
 	w.sql, w.args, w.request = st.SQL, st.Args, r
 	return w, nil
 }

@@ -160,6 +160,21 @@ func ofTransactions(sql string) (Name, bool) {
 	return Name{}, false
 }
 
+// QueryName returns the name in the comment that sqlc puts in front of a query,
+// "-- name: ListOrders :many", or nothing.
+func QueryName(text string) string {
+	rest, ok := strings.CutPrefix(text, "-- name: ")
+	if !ok {
+		return ""
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	name, kind, _ := strings.Cut(strings.TrimSpace(line), " ")
+	if !strings.HasPrefix(kind, ":") {
+		return ""
+	}
+	return name
+}
+
 // Names returns how many texts have names.
 func Names() int {
 	names.mu.RLock()
