@@ -34,6 +34,9 @@ func (s *source) public() bool {
 	return !s.internal() && s.name != "main" && s.path != "queries"
 }
 
+// suite reports whether what the package exports are tests, for others to run.
+func (s *source) suite() bool { return s.path == "cache/storetest" }
+
 // production reports whether the package is for programs and not only for tests.
 func (s *source) production() bool {
 	for _, prefix := range []string{
