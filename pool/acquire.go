@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,7 @@ func (p *Pool) acquire(ctx context.Context, before time.Duration) (*pgxpool.Conn
 		if waited > 0 {
 			tellWaited(conn.Conn(), waited)
 		}
+		p.lent(conn.Conn(), waited)
 		return conn, nil
 	}
 	switch {
@@ -170,6 +172,8 @@ type patience struct {
 	queue *queue // nil: the pool refuses nobody because of overload
 	asked bool   // for Done. It is set before any other goroutine sees the context
 
+	waiting *atomic.Int64 // calls that wait
+
 	mu     sync.Mutex
 	done   chan struct{} // nil as long as nobody waits
 	err    error
@@ -211,6 +215,7 @@ func (p *Pool) end(w *patience, served bool) (waited time.Duration, reason strin
 	if w.timer == nil {
 		return 0, ""
 	}
+	w.waiting.Add(-1)
 	w.timer.Stop()
 	w.unhook()
 	if w.queue != nil {
@@ -228,6 +233,7 @@ func (w *patience) Done() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.done == nil {
+		w.waiting.Add(1)
 		w.done = make(chan struct{})
 		w.since = time.Now()
 		w.timer = time.AfterFunc(w.limit, func() { w.stop(context.DeadlineExceeded, timeout) })

@@ -52,6 +52,7 @@ type connState struct {
 	seen  map[string]verdict
 	told  *traced.Conn // of a time that the borrower waited; nil: none
 	place atomic.Pointer[classPlace]
+	lent  time.Duration // when it was, by traced.Now; 0: nobody watches
 
 	request   atomic.Pointer[request] // the last one to cancel, unless its end was seen
 	cancelled atomic.Int64            // when cancelling was asked for, in nanoseconds, 0 if its effect was seen
@@ -248,10 +249,13 @@ func (*tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartDat
 	return markDial(ctx)
 }
 
-func (t *tracer) TraceConnectEnd(_ context.Context, data pgx.TraceConnectEndData) {
+func (t *tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	if data.Err != nil {
 		t.pool.connectFailed(data.Err)
+		return
 	}
+	began, _ := ctx.Value(dialKey{}).(time.Duration)
+	t.pool.opened(traced.Now() - began)
 }
 
 func (*tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
@@ -326,6 +330,7 @@ func (t *tracer) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	conn := data.Conn
 	s := stateOf(conn.PgConn())
 	if s != nil {
+		s.back()
 		defer s.leaveClass()
 	}
 	if s != nil && s.told != nil {

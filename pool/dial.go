@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt/internal/traced"
 )
 
 // Unsent data and silent peers are noticed after these times.
@@ -49,10 +51,12 @@ func newGate(maxConns int32) *gate {
 
 type dialKey struct{}
 
-// markDial marks a context under which a connection of the pool is dialled. A
-// request to cancel a statement is dialled by the same function and must not
+// markDial marks a context under which a connection of the pool is dialled, with the
+// time. A request to cancel a statement is dialled by the same function and must not
 // wait: what it cancels may hold the place that it would wait for.
-func markDial(ctx context.Context) context.Context { return context.WithValue(ctx, dialKey{}, true) }
+func markDial(ctx context.Context) context.Context {
+	return context.WithValue(ctx, dialKey{}, traced.Now())
+}
 
 // guard makes dial take a place.
 func (g *gate) guard(dial pgconn.DialFunc) pgconn.DialFunc {

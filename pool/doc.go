@@ -128,5 +128,5 @@
 //
 // [Pool.Warm] opens connections and lets them prepare statements before the
 // first request. [Pool.Drain] lends no more and waits for what is lent.
-// [Pool.Stats] and [Pool.Classes] are for monitoring.
+// [Pool.Stats] and [Pool.Classes] are for monitoring, and [Pool.Watch] for histograms.
 package pool

@@ -16,6 +16,14 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestClassesShareTheTimeout",
 		},
 		{
+			"a call that waits no more is not counted", "acquire.go",
+			"	w.waiting.Add(-1)\n", "", "TestWaitingIsCounted",
+		},
+		{
+			"a connection that is given back is lent no more", "watch.go",
+			"		s.lent = 0\n", "", "TestWatch",
+		},
+		{
 			"a pool is not overloaded when nobody has waited for long", "queue.go",
 			"return q.overloaded && !q.isForgotten(time.Now())", "return q.overloaded",
 			"TestOverloadBegins",

@@ -40,6 +40,7 @@ type Pool struct {
 
 	patiences sync.Pool
 	failure   atomic.Pointer[failure]
+	watchers  atomic.Pointer[[]*Times] // nil for none
 
 	detecting sync.Mutex
 	server    atomic.Pointer[Server]
@@ -85,7 +86,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 func newPool(s *settings) *Pool {
 	p := &Pool{settings: s, closed: make(chan struct{})}
 	p.classes = classes(s.Classes)
-	p.patiences.New = func() any { return &patience{} }
+	p.patiences.New = func() any { return &patience{waiting: &p.counts.waiting} }
 	if s.QueueTarget > 0 {
 		p.queue = &queue{target: s.QueueTarget, interval: s.QueueInterval}
 	}

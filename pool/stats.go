@@ -12,15 +12,19 @@ type counts struct {
 	exhausted, refused              atomic.Int64
 	connectTimeouts                 atomic.Int64
 	strays, stale, reset, destroyed atomic.Int64
+	waiting                         atomic.Int64
+	opened, openTime                atomic.Int64
 }
 
 // Stats is the state of a pool at one moment. Counts "so far" begin at 0 when the
 // pool is opened, and only grow.
 type Stats struct {
 	Max     int32 // most connections, as configured
+	MinIdle int32 // those that are kept ready besides the ones in use, as configured
 	InUse   int32 // lent
 	Idle    int32 // ready to be lent
 	Opening int32 // being opened
+	Waiting int64 // calls that wait for one, but for those that wait for their class
 
 	// OnServer is how many connections the server has of the pool, those
 	// included that it is still closing; MaxOnServer is how many it may have.
@@ -38,7 +42,10 @@ type Stats struct {
 	// ConnectTimeouts is how many of them are smrt.ErrConnectTimeout.
 	ConnectTimeouts int64
 
-	Dials        int64 // connections dialled so far
+	Opened   int64         // connections opened so far
+	OpenTime time.Duration // how long that took, from the dial until the server was ready
+
+	Dials        int64 // connections dialled so far, whether or not they could be opened
 	DialsWaited  int64 // dials that waited for the server to close others, so far
 	DialsRefused int64 // those of them that waited too long
 
@@ -56,7 +63,8 @@ type Stats struct {
 func (p *Pool) Stats() Stats {
 	s := p.pool.Stat()
 	return Stats{
-		Max: s.MaxConns(), InUse: s.AcquiredConns(), Idle: s.IdleConns(), Opening: s.ConstructingConns(),
+		Max: s.MaxConns(), MinIdle: p.settings.pgx.MinIdleConns, InUse: s.AcquiredConns(), Idle: s.IdleConns(), Opening: s.ConstructingConns(),
+		Waiting: p.counts.waiting.Load(), Opened: p.counts.opened.Load(), OpenTime: time.Duration(p.counts.openTime.Load()),
 		OnServer: len(p.gate.slots), MaxOnServer: cap(p.gate.slots),
 		Acquires: s.AcquireCount(), AcquireTime: s.AcquireDuration(),
 		Waits: s.EmptyAcquireCount(), WaitTime: s.EmptyAcquireWaitTime(),

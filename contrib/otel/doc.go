@@ -70,6 +70,12 @@
 //	smrt.client.transaction.idle_time  seconds of that without a call
 //	smrt.client.transaction.retries    further attempts, by the db.response.status_code for which they were made
 //
+// A pool that is given to [Pool] has besides these, with db.client.connection.pool.name:
+//
+//	db.client.connection.count, .max, .idle.min, .pending_requests, .timeouts
+//	db.client.connection.wait_time, .use_time, .create_time   seconds, of each connection
+//	smrt.pool.class.connections, .max, .pending_requests, .waits, .refused   by smrt.pool.class
+//
 // Transactions have the labels of the server beside these. Those of calls are the system,
 // the database, the server, and what names the call: its table and operation, or its
 // summary. The duration has besides error.type: failed, cancelled or refused. So there are at most four series for each name and server. Each

@@ -31,9 +31,7 @@ type metrics struct {
 func newMetrics(m metric.Meter) (*metrics, error) {
 	var all metrics
 	var err error
-	all.duration, err = dbconv.NewClientOperationDuration(m, metric.WithExplicitBucketBoundaries(
-		0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-	))
+	all.duration, err = dbconv.NewClientOperationDuration(m, metric.WithExplicitBucketBoundaries(durations...))
 	if err != nil {
 		return nil, err
 	}

@@ -159,25 +159,3 @@ func TestSeriesHaveALimit(t *testing.T) {
 	check.Same(t, "calls of others", others, calls-otelsmrt.MaxSeries+1)
 	check.Same(t, "overflow", b.metric(t, "smrt.client.series.overflow").(metricdata.Sum[int64]).DataPoints[0].Value, int64(others))
 }
-
-// TestPool reads the gauges of a pool whose connections are in use.
-func TestPool(t *testing.T) {
-	t.Parallel()
-	ctx := t.Context()
-	b := newBackend()
-	p := open(t, observe.Config{}, 1)
-	registration := check.Value(otelsmrt.Pool(b.meter, "shop", p))(t)
-	conn := check.Value(p.Acquire(ctx))(t)
-	states := map[string]int64{}
-	for _, point := range b.metric(t, "db.client.connection.count").(metricdata.Sum[int64]).DataPoints {
-		check.Same(t, "pool", valueOf(point.Attributes.ToSlice(), "db.client.connection.pool.name"), "shop")
-		states[valueOf(point.Attributes.ToSlice(), "db.client.connection.state")] = point.Value
-	}
-	check.Equal(t, "connections", states, map[string]int64{"used": 1, "idle": 0})
-	check.Same(t, "most", b.metric(t, "db.client.connection.max").(metricdata.Sum[int64]).DataPoints[0].Value, 1)
-	conn.Release()
-	check.NoError(t, registration.Unregister())
-	if data := b.metric(t, "db.client.connection.count"); data != nil {
-		t.Errorf("after Unregister: %v", data)
-	}
-}

@@ -45,6 +45,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestLabelsAreBounded",
 		},
 		{
+			"calls that wait for their class wait for a connection", "pool.go",
+			"		pending += int64(c.Waiting)\n", "",
+			"TestPool",
+		},
+		{
+			"a pool that is unregistered is watched no more", "pool.go",
+			"	r.stop()\n", "",
+			"TestConnectionTimes",
+		},
+		{
 			"series have a limit", "metrics.go",
 			"if len(s.sets) >= MaxSeries-1 {", "if false {",
 			"TestSeriesHaveALimit",

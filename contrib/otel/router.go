@@ -15,7 +15,7 @@ import (
 //
 // Call Unregister of what it returns when the router is closed.
 func Router(provider metric.MeterProvider, name string, r *readreplica.Router) (metric.Registration, error) {
-	m := routerMeter{meter: meterOf(provider)}
+	m := instruments{meter: meterOf(provider)}
 	label := attribute.String("smrt.router", name)
 	var (
 		up        = m.gauge("smrt.replica.up", "1", "1 if a node answers.")
@@ -47,31 +47,6 @@ func Router(provider metric.MeterProvider, name string, r *readreplica.Router) (
 		}
 		return nil
 	}, m.all...)
-}
-
-// routerMeter makes instruments, and keeps the first error.
-type routerMeter struct {
-	meter metric.Meter
-	all   []metric.Observable
-	err   error
-}
-
-func (m *routerMeter) gauge(name, unit, what string) metric.Int64ObservableGauge {
-	g, err := m.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(what))
-	m.keep(g, err)
-	return g
-}
-
-func (m *routerMeter) counter(name, unit, what string) metric.Int64ObservableCounter {
-	c, err := m.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(what))
-	m.keep(c, err)
-	return c
-}
-
-func (m *routerMeter) keep(o metric.Observable, err error) {
-	if m.all = append(m.all, o); m.err == nil {
-		m.err = err
-	}
 }
 
 func one(is bool) int64 {

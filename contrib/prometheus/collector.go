@@ -38,6 +38,11 @@ type Config struct {
 	// read that, so such a server needs always_scrape_classic_histograms.
 	// Default: classic alone.
 	Native bool
+
+	// PoolTimes adds histograms of how long connections of Pools were waited for, lent,
+	// and being opened. A call of such a pool reads the clock twice for them, and the
+	// pools know the Collector as long as they live. Default: sums alone.
+	PoolTimes bool
 }
 
 const (
@@ -62,6 +67,11 @@ func (c *Config) check() error {
 		if p == nil || !utf8.ValidString(key) {
 			return bad("Pools", "must have no nil, and keys in UTF-8; see the one at %q", key)
 		}
+		for _, class := range p.Classes() {
+			if !utf8.ValidString(class.Name) {
+				return bad("Pools", "must have classes with names in UTF-8; that at %q has %q", key, class.Name)
+			}
+		}
 	}
 	for key, r := range c.Routers {
 		if r == nil || !utf8.ValidString(key) {
@@ -79,6 +89,7 @@ func bad(option, format string, args ...any) error {
 // for concurrent use, and has nothing to close.
 type Collector struct {
 	config Config
+	times  *poolTimes // nil without PoolTimes
 
 	mu       sync.Mutex // a scrape at a time
 	names    room[labels]
@@ -98,7 +109,11 @@ func New(c Config) (*Collector, error) {
 		return nil, err
 	}
 	c.Observers, c.Pools, c.Routers = maps.Clone(c.Observers), maps.Clone(c.Pools), maps.Clone(c.Routers)
-	return &Collector{config: c, names: room[labels]{}, errors: room[errorLabels]{}}, nil
+	made := &Collector{config: c, names: room[labels]{}, errors: room[errorLabels]{}}
+	if c.PoolTimes {
+		made.times = watch(c.Pools, c.Native)
+	}
+	return made, nil
 }
 
 // Describe is part of [prometheus.Collector].
@@ -111,6 +126,9 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	if len(c.config.Pools) > 0 {
 		for _, d := range poolDescs() {
 			out <- d
+		}
+		for _, h := range c.times.all() {
+			h.Describe(out)
 		}
 	}
 	if len(c.config.Routers) > 0 {
@@ -126,10 +144,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.config.Pools)) {
-		stats := c.config.Pools[key].Stats()
-		for i := range poolMetrics {
-			out <- poolMetrics[i].metric(key, &stats)
-		}
+		collectPool(out, key, c.config.Pools[key])
+	}
+	for _, h := range c.times.all() {
+		h.Collect(out)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.config.Routers)) {
 		collectRouter(out, key, c.config.Routers[key].Stats())

@@ -11,7 +11,7 @@
 //
 // A program has one Collector, for all its observers, pools and routers. It reads them when it
 // is scraped; nothing runs in between, and a call of the program costs no more than it
-// does with the observer alone.
+// does with the observer alone, unless Config.PoolTimes asks for more.
 //
 // # Metrics of statements
 //
@@ -49,6 +49,14 @@
 // They have the label pool, which is the key in Config.Pools. See [pool.Stats] for what
 // each counts: smrt_pool_connections has the label state, and the others begin with
 // smrt_pool_, too.
+//
+// Those of its classes, if pool.Config.Classes names some, have the label class besides:
+// smrt_pool_class_connections, _max_connections, _pending_requests, _waits_total and
+// _refused_total. They are as many as the configuration says. Calls that wait for their class
+// are there, and not in smrt_pool_pending_requests.
+//
+// With Config.PoolTimes, smrt_pool_connection_wait_seconds, _use_seconds and _create_seconds are
+// histograms of how long connections were waited for, lent, and being opened.
 //
 // # Metrics of routers
 //

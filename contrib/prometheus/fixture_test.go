@@ -59,6 +59,7 @@ func open(t *testing.T, c observe.Config) (*observe.Observer, *pool.Pool) {
 	mode := below.Config().ConnConfig.DefaultQueryExecMode
 	p := check.Value(pool.Open(t.Context(), pool.Config{
 		URL: below.Config().ConnString(), Profile: pool.Test, MaxConns: below.Config().MaxConns,
+		Classes: map[string]int{"report": 1},
 		Configure: func(c *pgxpool.Config) {
 			c.ConnConfig.DefaultQueryExecMode = mode
 			o.Configure(c)
@@ -120,7 +121,7 @@ func main1(t *testing.T, c observe.Config) (*site, *pool.Pool) {
 	t.Helper()
 	o, p := open(t, c)
 	return serve(t, smrtprom.Config{
-		Observers: map[string]*observe.Observer{"main": o}, Pools: map[string]*pool.Pool{"main": p},
+		Observers: map[string]*observe.Observer{"main": o}, Pools: map[string]*pool.Pool{"main": p}, PoolTimes: true,
 	}), p
 }
 
