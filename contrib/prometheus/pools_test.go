@@ -11,15 +11,14 @@ import (
 	"github.com/smrt-go/smrt"
 	smrtprom "github.com/smrt-go/smrt/contrib/prometheus"
 	"github.com/smrt-go/smrt/internal/check"
-	"github.com/smrt-go/smrt/internal/shop"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/pool"
+	"github.com/smrt-go/smrt/smrttest"
 )
 
 // classed opens a pool with one connection, and a class that may have it.
 func classed(t *testing.T, class string, wait time.Duration) *pool.Pool {
 	t.Helper()
-	below := testdb.Pool(t, shop.Schema)
+	below := smrttest.Pool(t, schema)
 	p := check.Value(pool.Open(t.Context(), pool.Config{
 		URL: below.Config().ConnString(), Profile: pool.Test, MaxConns: 1, AcquireTimeout: wait, Classes: map[string]int{class: 1},
 		Configure: func(c *pgxpool.Config) { c.MinIdleConns = 1 },
@@ -58,15 +57,19 @@ func TestClassesAreScraped(t *testing.T) {
 func TestPoolTimes(t *testing.T) {
 	t.Parallel()
 	const pause = 30 * time.Millisecond
-	p := classed(t, "report", testdb.Patience(10*time.Second))
+	p := classed(t, "report", 10*time.Second)
 	s := serve(t, smrtprom.Config{Pools: map[string]*pool.Pool{"main": p}, PoolTimes: true, Native: true})
 	held := check.Value(p.Acquire(t.Context()))(t)
+	defer held.Release() // if the test fails: Close waits for it
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.Exec(t.Context(), "SELECT 1")
 		done <- err
 	}()
 	for samples(t, s.text(t))[`smrt_pool_pending_requests{pool="main"}`] == 0 {
+		if len(done) > 0 {
+			t.Fatalf("nobody waited: %v", <-done)
+		}
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(pause)
