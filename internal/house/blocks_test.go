@@ -110,7 +110,7 @@ func TestMistakesInDocuments(t *testing.T) {
 		}
 		changed++
 		at := name.FindStringSubmatchIndex(b.text)[4]
-		b.text = b.text[:at] + "Q" + b.text[at+1:]
+		b.text = b.text[:at] + "Zz" + b.text[at+1:]
 		if c.check(b) == nil {
 			t.Errorf("%s:%d: a mistake was not found:\n%s", b.file, b.line, b.text)
 		}

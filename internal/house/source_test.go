@@ -29,9 +29,9 @@ type source struct {
 
 func (s *source) internal() bool { return strings.HasPrefix(s.path, "internal/") }
 
-// public reports whether users import the package.
+// public reports whether users import the package. Those below examples are copied.
 func (s *source) public() bool {
-	return !s.internal() && s.name != "main" && s.path != "queries"
+	return !s.internal() && s.name != "main" && s.path != "queries" && !strings.HasPrefix(s.path, "examples")
 }
 
 // suite reports whether what the package exports are tests, for others to run.
@@ -40,7 +40,7 @@ func (s *source) suite() bool { return s.path == "cache/storetest" }
 // production reports whether the package is for programs and not only for tests.
 func (s *source) production() bool {
 	for _, prefix := range []string{
-		"internal/testdb", "internal/shop", "internal/pagila", "internal/check", "internal/house", "internal/suite", "cmd", "queries",
+		"internal/testdb", "internal/shop", "internal/pagila", "internal/check", "internal/house", "internal/suite", "cmd", "queries", "examples",
 	} {
 		if strings.HasPrefix(s.path, prefix) {
 			return false
