@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/smrt-go/smrt/bench/internal/measure"
+	"github.com/smrt-go/smrt/bench/internal/model"
 	"github.com/smrt-go/smrt/bench/internal/report"
 	"github.com/smrt-go/smrt/bench/internal/task"
 	"github.com/smrt-go/smrt/internal/testdb"
@@ -39,7 +40,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, choose(task.All(full()), *only), measure.Turns{Count: max(1, *count), Least: *least}, *out); err != nil {
+	if err := run(ctx, *only, measure.Turns{Count: max(1, *count), Least: *least}, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -52,8 +53,8 @@ func choose(tasks []task.Task, prefixes string) []task.Task {
 	})
 }
 
-func run(ctx context.Context, tasks []task.Task, turns measure.Turns, out string) (err error) {
-	if len(tasks) == 0 {
+func run(ctx context.Context, only string, turns measure.Turns, out string) (err error) {
+	if len(choose(task.All(full(), model.Position{}), only)) == 0 {
 		return errors.New("there is no such task")
 	}
 	server, err := testdb.Start(ctx, testdb.Config{Settings: measure.Settings()})
@@ -70,7 +71,7 @@ func run(ctx context.Context, tasks []task.Task, turns measure.Turns, out string
 		return err
 	}
 	var results []measure.Result
-	for _, t := range tasks {
+	for _, t := range choose(stage.Tasks(), only) {
 		fmt.Fprintln(os.Stderr, "measuring", t.Name)
 		r, err := stage.Measure(ctx, t, turns)
 		if err != nil {

@@ -30,5 +30,6 @@ func (s shop) find(ctx context.Context, f model.Filter) (any, error) {
 		where("marketing_opt_in", *f.OptIn)
 	}
 	sql = append(sql, " ORDER BY created_at DESC, id DESC LIMIT 20"...)
-	return s.customers(ctx, model.FindLimit, string(sql), args...)
+	rows, err := s.pool.Query(ctx, string(sql), args...)
+	return collect(rows, err, model.PageSize, targets)
 }

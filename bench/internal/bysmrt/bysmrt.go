@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/smrt-go/smrt/bench/internal/measure"
 	"github.com/smrt-go/smrt/bench/internal/model"
 	"github.com/smrt-go/smrt/bench/internal/task"
@@ -12,18 +14,13 @@ import (
 	"github.com/smrt-go/smrt/repo"
 )
 
-var (
-	customers = query.NewTable("customers", func(c *model.Customer) *int64 { return &c.ID })
-
-	customerID      = query.Col(func(c *model.Customer) *int64 { return &c.ID })
-	customerCountry = query.TextCol(func(c *model.Customer) *string { return &c.Country })
-	customerTier    = query.TextCol(func(c *model.Customer) *string { return &c.Tier })
-	customerOptIn   = query.Col(func(c *model.Customer) *bool { return &c.MarketingOptIn })
-	customerCreated = query.Col(func(c *model.Customer) *time.Time { return &c.CreatedAt })
-)
-
 type shop struct {
+	pool      *pgxpool.Pool
 	customers *repo.Repository[model.Customer, int64]
+	orders    *repo.Repository[model.Order, int64]
+	items     *repo.Repository[model.OrderItem, itemKey]
+
+	cursors map[model.Position]string // of pages, each from the page before
 }
 
 // Open returns how it is done on a database.
@@ -32,16 +29,21 @@ func Open(ctx context.Context, db measure.Database) (*task.Ops, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := shop{customers: repo.New(pool, customers)}
+	s := &shop{
+		pool: pool, customers: repo.New(pool, customers), orders: repo.New(pool, orders), items: repo.New(pool, items),
+		cursors: map[model.Position]string{},
+	}
 	return &task.Ops{
-		Get: s.get, Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, Close: pool.Close,
+		Get: s.get, Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, UpsertMany: s.upsertMany,
+		Patch: s.patch, UpdateMany: s.updateMany, DeleteMany: s.deleteMany, WithCustomer: s.withCustomer, Graph: s.graph,
+		Place: s.place, Page: s.page, Offset: s.offset, Stream: s.stream, Report: s.report, Close: pool.Close,
 	}, nil
 }
 
-func (s shop) get(ctx context.Context, id int64) (any, error) { return s.customers.Get(ctx, id) }
+func (s *shop) get(ctx context.Context, id int64) (any, error) { return s.customers.Get(ctx, id) }
 
-func (s shop) find(ctx context.Context, f model.Filter) (any, error) {
-	q := query.All[model.Customer]().OrderBy(customerCreated.Desc(), customerID.Desc()).Limit(model.FindLimit)
+func (s *shop) find(ctx context.Context, f model.Filter) (any, error) {
+	q := query.All[model.Customer]().OrderBy(customerCreated.Desc(), customerID.Desc()).Limit(model.PageSize)
 	if f.Country != nil {
 		q = q.Where(customerCountry.Eq(*f.Country))
 	}
@@ -54,15 +56,44 @@ func (s shop) find(ctx context.Context, f model.Filter) (any, error) {
 	return s.customers.Find(ctx, q)
 }
 
-func (s shop) read(ctx context.Context, n int) (any, error) {
+func (s *shop) read(ctx context.Context, n int) (any, error) {
 	return s.customers.Find(ctx, query.All[model.Customer]().OrderBy(customerID.Asc()).Limit(n))
 }
 
-func (s shop) create(ctx context.Context, c model.Customer) (int64, error) {
+func (s *shop) create(ctx context.Context, c model.Customer) (int64, error) {
 	err := s.customers.Create(ctx, &c)
 	return c.ID, err
 }
 
-func (s shop) createMany(ctx context.Context, cs []model.Customer) (any, error) {
+func (s *shop) createMany(ctx context.Context, cs []model.Customer) (any, error) {
 	return cs, s.customers.CreateMany(ctx, cs)
+}
+
+func (s *shop) upsertMany(ctx context.Context, cs []model.Customer) (any, error) {
+	_, err := s.customers.UpsertMany(ctx, cs, query.OnConflict[model.Customer](customerEmail))
+	return cs, err
+}
+
+func (s *shop) patch(ctx context.Context, id int64, name string) error {
+	return s.customers.Patch(ctx, id, customerName.Set(name))
+}
+
+func (s *shop) updateMany(ctx context.Context, cs []model.Customer) error {
+	_, err := s.customers.UpdateMany(ctx, cs)
+	return err
+}
+
+func (s *shop) deleteMany(ctx context.Context, ids []int64) error {
+	_, err := s.customers.DeleteMany(ctx, ids)
+	return err
+}
+
+func (s *shop) report(ctx context.Context) (any, error) {
+	country, tier := query.By(customerCountry), query.By(customerTier)
+	return repo.GroupBy(ctx, s.customers, query.All[model.Customer](),
+		query.All[query.Groups[model.Customer]]().OrderBy(country.Asc(), tier.Asc()),
+		query.Into(country, func(g *model.Group) *string { return &g.Country }),
+		query.Into(tier, func(g *model.Group) *string { return &g.Tier }),
+		query.Into(query.Count[model.Customer](), func(g *model.Group) *int64 { return &g.Number }),
+		query.Into(query.Max(customerCreated), func(g *model.Group) *time.Time { return &g.Newest }))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // columnsOf returns the arrays that unnest is given. sqlc has no array whose elements can be NULL, so a phone that is
-// missing is sent as "".
+// missing is sent as "", and days of birth, of which the rows have none, are left out.
 func columnsOf(cs []model.Customer) db.UpdateCustomersParams {
 	n := len(cs)
 	p := db.UpdateCustomersParams{
@@ -34,8 +34,25 @@ func (s shop) createMany(ctx context.Context, cs []model.Customer) (any, error) 
 		Emails: p.Emails, Names: p.Names, Phones: p.Phones, Countries: p.Countries, Tiers: p.Tiers, OptIns: p.OptIns,
 		Created: p.Created, Updated: p.Updated,
 	})
+	return setKeys(cs, ids), err
+}
+
+func (s shop) upsertMany(ctx context.Context, cs []model.Customer) (any, error) {
+	p := columnsOf(cs)
+	ids, err := s.q.UpsertCustomers(ctx, db.UpsertCustomersParams{
+		Emails: p.Emails, Names: p.Names, Phones: p.Phones, Countries: p.Countries, Tiers: p.Tiers, OptIns: p.OptIns,
+		Created: p.Created, Updated: p.Updated,
+	})
+	return setKeys(cs, ids), err
+}
+
+func setKeys(cs []model.Customer, ids []int64) []model.Customer {
 	for i, id := range ids {
 		cs[i].ID = id
 	}
-	return cs, err
+	return cs
+}
+
+func (s shop) updateMany(ctx context.Context, cs []model.Customer) error {
+	return s.q.UpdateCustomers(ctx, columnsOf(cs))
 }

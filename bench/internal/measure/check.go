@@ -35,13 +35,25 @@ func check(ctx context.Context, sides []*side, t task.Task, times int) error {
 		}
 		for n := range min(len(want), len(got)) {
 			if got[n] != want[n] {
-				errs = append(errs, fmt.Errorf("%s: %s: answer %d is\n%.2000s\n%s has\n%.2000s",
-					t.Name, s.name, n+1, got[n], sides[0].name, want[n]))
+				mine, other := differences(got[n], want[n])
+				errs = append(errs, fmt.Errorf("%s: %s: answer %d has\n\t%s\nwhere %s has\n\t%s",
+					t.Name, s.name, n+1, mine, sides[0].name, other))
 				break
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// differences returns what is in two texts from a little before they differ.
+func differences(a, b string) (string, string) {
+	const before, after = 60, 200
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	from := max(0, i-before)
+	return a[from:min(len(a), i+after)], b[from:min(len(b), i+after)]
 }
 
 // answers returns the answers of some calls, and after them the state of the database.

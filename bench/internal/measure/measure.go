@@ -182,15 +182,17 @@ func (s *Stage) count(ctx context.Context, sides []*side, t task.Task) ([]Count,
 		if side.op == nil {
 			continue
 		}
-		call, err := side.call(ctx, t)
-		if err != nil {
-			return nil, err
+		for range 2 { // behind the first of which no pool asks whether the connection, idle since, is still there
+			call, err := side.call(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			wires[i].Take()
+			if _, err := call(ctx); err != nil {
+				return nil, err
+			}
+			counts[i] = wires[i].Take()
 		}
-		wires[i].Take()
-		if _, err := call(ctx); err != nil {
-			return nil, err
-		}
-		counts[i] = wires[i].Take()
 	}
 	return counts, nil
 }

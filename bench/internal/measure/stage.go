@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smrt-go/smrt/bench/internal/model"
 	"github.com/smrt-go/smrt/bench/internal/task"
 	"github.com/smrt-go/smrt/internal/shop"
 	"github.com/smrt-go/smrt/internal/shop/seed"
@@ -27,7 +28,10 @@ type Contestant struct {
 type Stage struct {
 	server      *testdb.Server
 	contestants []Contestant
-	made        int
+	size        task.Size
+	deep        model.Position
+	made        int // sets of databases
+	opened      int // sets of contestants
 }
 
 // template is the database that the others are copies of.
@@ -46,9 +50,17 @@ func NewStage(ctx context.Context, server *testdb.Server, size task.Size, contes
 		return nil, err
 	}
 	defer pool.Close()
-	_, err = seed.Load(ctx, pool, seed.Size{Products: size.Products, Customers: size.Customers, Orders: size.Orders})
-	return &Stage{server: server, contestants: contestants}, err
+	if _, err := seed.Load(ctx, pool, seed.Size{Products: size.Products, Customers: size.Customers, Orders: size.Orders}); err != nil {
+		return nil, err
+	}
+	s := &Stage{server: server, contestants: contestants, size: size}
+	err = pool.QueryRow(ctx, "SELECT placed_at, id FROM orders ORDER BY placed_at DESC, id DESC LIMIT 1 OFFSET $1", size.Deep()-1).
+		Scan(&s.deep.PlacedAt, &s.deep.ID)
+	return s, err
 }
+
+// Tasks returns what can be measured.
+func (s *Stage) Tasks() []task.Task { return task.All(s.size, s.deep) }
 
 // side is a contestant on its database.
 type side struct {
@@ -57,7 +69,7 @@ type side struct {
 	admin *pgx.Conn // for what is not measured
 	ops   *task.Ops
 	op    task.Op // of the task that is measured, nil if it cannot
-	calls int     // made so far
+	calls int     // number of the last one
 }
 
 // sides opens all contestants, each on a copy of the template.
@@ -81,19 +93,26 @@ func (s *Stage) sides(ctx context.Context) ([]*side, error) {
 
 // open lets the contestants connect, with pools of the task's size.
 func (s *Stage) open(ctx context.Context, sides []*side, t task.Task, wires []*Wire) error {
+	s.opened++
 	for i, c := range s.contestants {
 		db := Database{dsn: sides[i].dsn, conns: t.Conns}
 		if wires != nil {
 			db.wire = wires[i]
 		}
+		if _, err := sides[i].admin.Exec(ctx, t.Setup, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("set up %s: %w", t.Name, err)
+		}
 		ops, err := c.Open(ctx, db)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		sides[i].ops, sides[i].op = ops, t.Op(ops)
+		sides[i].ops, sides[i].op, sides[i].calls = ops, t.Op(ops), s.opened*maxOpened
 	}
 	return nil
 }
+
+// maxOpened is more than the calls that are made by one set of contestants, whose numbers are those of no other set.
+const maxOpened = 1_000_000
 
 // shut lets the contestants disconnect.
 func shut(sides []*side) {

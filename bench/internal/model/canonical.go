@@ -23,6 +23,10 @@ func write(b *strings.Builder, v reflect.Value) {
 	case reflect.Pointer, reflect.Interface:
 		write(b, v.Elem())
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			b.Write(v.Bytes())
+			return
+		}
 		b.WriteByte('[')
 		for i := range v.Len() {
 			write(b, v.Index(i))
@@ -53,8 +57,8 @@ type field struct {
 	value reflect.Value
 }
 
-// inside are fields that hold others which belong to the struct around them: ent's and bob's relations.
-var inside = map[string]bool{"Edges": true, "R": true}
+// inside are fields that hold others which belong to the struct around them: relations of ent and bob, what sqlc embeds.
+var inside = map[string]bool{"Edges": true, "R": true, "Order": true}
 
 func fieldsOf(v reflect.Value) (fields []field) {
 	for i := range v.NumField() {

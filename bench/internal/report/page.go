@@ -21,6 +21,9 @@ type Machine struct {
 
 // Write writes RESULTS.md and the plot that it shows to a directory.
 func Write(dir string, m Machine, results []measure.Result) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(dir, "times.svg"), []byte(Plot(results)), 0o644); err != nil {
 		return err
 	}
@@ -32,11 +35,13 @@ func Page(m Machine, results []measure.Result) string {
 	var b strings.Builder
 	b.WriteString("# Results\n\n`make bench` wrote this page. Ratios are to hand-written pgx in the same round: below 1 is faster. " +
 		"A figure is a median, the quartiles follow in parentheses.\n\n![times](times.svg)\n\n")
-	b.WriteString("| task | ours | pgx | ours / pgx | client's CPU | best peer | peer / pgx | target |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| task | ours | pgx | ours / pgx | target | best peer | peer / pgx | client's CPU, ours / pgx | target |\n" +
+		"|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		if s := summaryOf(linesOf(r)); s.Hand != nil && s.Ours != nil {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Task.Title, duration(s.Ours.Time.Median),
-				duration(s.Hand.Time.Median), spread(s.Ours.Ratio), spread(s.Ours.CPURatio), peer(s.Best), peerRatio(s.Best), target(r, s))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Task.Title, duration(s.Ours.Time.Median),
+				duration(s.Hand.Time.Median), spread(s.Ours.Ratio), verdict(s.Ours.Ratio.Median, r.Task.Time), peer(s.Best),
+				peerRatio(s.Best), spread(s.Ours.CPURatio), verdict(s.Ours.CPURatio.Median, r.Task.CPU))
 		}
 	}
 	for _, r := range results {

@@ -2,10 +2,12 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
 	"github.com/smrt-go/smrt/bench/internal/measure"
+	"github.com/smrt-go/smrt/bench/internal/task"
 )
 
 // Figure is a median with the quartiles around it.
@@ -73,16 +75,16 @@ func summaryOf(lines []Line) (s Summary) {
 	return s
 }
 
-// verdict says whether the target is met.
-func verdict(r measure.Result, s Summary) string {
+// verdict says what a ratio should be, and whether it is.
+func verdict(ratio float64, t task.Target) string {
 	switch {
-	case r.Task.Target == 0 || s.Ours == nil:
+	case t == task.Target{}:
 		return "-"
-	case s.Ours.Ratio.Median <= r.Task.Goal:
-		return "goal"
-	case s.Ours.Ratio.Median <= r.Task.Target:
-		return "met"
+	case ratio <= t.Goal:
+		return fmt.Sprintf("%.2f: goal", t.Most)
+	case ratio <= t.Most:
+		return fmt.Sprintf("%.2f: met", t.Most)
 	default:
-		return "NOT MET"
+		return fmt.Sprintf("%.2f: NOT MET", t.Most)
 	}
 }

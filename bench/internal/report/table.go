@@ -12,17 +12,19 @@ import (
 // Table prints the results: times, and below them what was allocated.
 func Table(w io.Writer, results []measure.Result) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "task\tours\tpgx\tours/pgx\tclient's CPU\tbest peer\tpeer/pgx\ttarget\t")
+	fmt.Fprintln(t, "task\tours\tpgx\tours/pgx\ttarget\tbest peer\tpeer/pgx\tclient's CPU, ours/pgx\ttarget\t")
 	for _, r := range results {
 		s := summaryOf(linesOf(r))
 		if s.Hand == nil || s.Ours == nil {
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%s\n", r.Task.Title, duration(s.Ours.Time.Median), duration(s.Hand.Time.Median),
-			spread(s.Ours.Ratio), s.Ours.CPURatio.Median, peer(s.Best), peerRatio(s.Best), target(r, s))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Task.Title, duration(s.Ours.Time.Median),
+			duration(s.Hand.Time.Median), spread(s.Ours.Ratio), verdict(s.Ours.Ratio.Median, r.Task.Time), peer(s.Best),
+			peerRatio(s.Best), spread(s.Ours.CPURatio), verdict(s.Ours.CPURatio.Median, r.Task.CPU))
 	}
-	fmt.Fprintln(t, "\t\t\t\t\t\t\t\t")
-	fmt.Fprintln(t, "allocations of a call\tours\tpgx\tbest peer\tours, bytes\tpgx, bytes\tours, round trips\tpgx, round trips\t")
+	_ = t.Flush()
+	fmt.Fprintln(w)
+	fmt.Fprintln(t, "allocations of a call\tours\tpgx\ttarget\tbest peer\tbytes, ours\tpgx\tround trips, ours\tpgx\t")
 	for _, r := range results {
 		s := summaryOf(linesOf(r))
 		if s.Hand == nil || s.Ours == nil {
@@ -32,8 +34,9 @@ func Table(w io.Writer, results []measure.Result) {
 		if s.Best != nil {
 			best = fmt.Sprintf("%.0f", s.Best.Allocs)
 		}
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%d\t%d\n", r.Task.Title, s.Ours.Allocs, s.Hand.Allocs, best,
-			s.Ours.Mem, s.Hand.Mem, s.Ours.Wire.RoundTrips, s.Hand.Wire.RoundTrips)
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\t%s\t%.0f\t%.0f\t%d\t%d\t\n", r.Task.Title, s.Ours.Allocs, s.Hand.Allocs,
+			verdict(s.Ours.Allocs/max(1, s.Hand.Allocs), r.Task.Allocs), best, s.Ours.Mem, s.Hand.Mem, s.Ours.Wire.RoundTrips,
+			s.Hand.Wire.RoundTrips)
 	}
 	_ = t.Flush()
 }
@@ -64,11 +67,4 @@ func peerRatio(l *Line) string {
 		return "-"
 	}
 	return spread(l.Ratio)
-}
-
-func target(r measure.Result, s Summary) string {
-	if r.Task.Target == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f, goal %.2f: %s", r.Task.Target, r.Task.Goal, verdict(r, s))
 }

@@ -15,18 +15,53 @@ type Ops struct {
 	// Get returns a customer by key.
 	Get func(ctx context.Context, id int64) (any, error)
 
-	// Find returns the [model.FindLimit] newest customers that match, in the order of created_at and id.
+	// Find returns the [model.PageSize] newest customers that match, in the order of created_at and id.
 	Find func(ctx context.Context, f model.Filter) (any, error)
 
 	// Read returns the n customers with the smallest keys, in their order.
 	Read func(ctx context.Context, n int) (any, error)
 
-	// Create inserts a customer and returns it, or its key.
+	// Create inserts a customer and returns its key.
 	Create func(ctx context.Context, c model.Customer) (int64, error)
 
 	// CreateMany inserts customers and returns what has their keys in a field ID, in the order of cs, which it may
 	// write to.
 	CreateMany func(ctx context.Context, cs []model.Customer) (any, error)
+
+	// UpsertMany inserts customers, or updates those with the same email. It returns what CreateMany does.
+	UpsertMany func(ctx context.Context, cs []model.Customer) (any, error)
+
+	// Patch sets the name of a customer.
+	Patch func(ctx context.Context, id int64, name string) error
+
+	// UpdateMany writes all columns of customers by their keys.
+	UpdateMany func(ctx context.Context, cs []model.Customer) error
+
+	// DeleteMany deletes customers.
+	DeleteMany func(ctx context.Context, ids []int64) error
+
+	// WithCustomer returns the n orders with the smallest keys, each with its customer.
+	WithCustomer func(ctx context.Context, n int) (any, error)
+
+	// Graph returns the n orders with the smallest keys, with their items in the order of lines, and with the items'
+	// products.
+	Graph func(ctx context.Context, n int) (any, error)
+
+	// Place inserts an order with its items in one transaction and returns its key.
+	Place func(ctx context.Context, o model.Order) (int64, error)
+
+	// Page returns the [model.PageSize] orders after a position, in the order of placed_at and id, the latest first.
+	Page func(ctx context.Context, after model.Position) (any, error)
+
+	// Offset returns as many after leaving out n.
+	Offset func(ctx context.Context, n int) (any, error)
+
+	// Stream returns the sum of the quantities of all items. It reads all columns of a row into a struct, and has not
+	// all rows in memory at a time.
+	Stream func(ctx context.Context) (int64, error)
+
+	// Report returns groups of customers in the order of country and tier.
+	Report func(ctx context.Context) (any, error)
 
 	// Close gives back what was opened.
 	Close func()
@@ -40,6 +75,9 @@ type Size struct {
 	Rows                        int
 }
 
+// Deep is how many orders are before a page that lies deep.
+func (s Size) Deep() int { return s.Orders * 2 / 5 }
+
 // Op makes a call of a task. Calls are numbered, so that each may ask for something else; what it asks with is made
 // before it is measured.
 type Op func(n int) Call
@@ -52,14 +90,14 @@ type Task struct {
 	Name  string
 	Title string
 
-	// Writes is set if the database is another one afterwards.
-	Writes bool
-
 	// Conns is the size of the pool.
 	Conns int
 
 	// Op returns how a contestant does it, nil if it cannot.
 	Op func(o *Ops) Op
+
+	// Setup are statements that make what all calls need, if it is not there.
+	Setup string
 
 	// Reset are statements that make what a call needs. They are not measured, and each call is measured by itself.
 	Reset string
@@ -67,6 +105,9 @@ type Task struct {
 	// State is a statement that returns one text. It has to be the same in all databases afterwards.
 	State string
 
-	// Target is the largest ratio to pgx that is met, and Goal the one that is aimed at; zero says that there is none.
-	Target, Goal float64
+	// Time, CPU and Allocs are what the ratios to pgx should be.
+	Time, CPU, Allocs Target
 }
+
+// Target is a ratio to hand-written pgx. The zero Target says that there is none.
+type Target struct{ Most, Goal float64 }

@@ -10,46 +10,9 @@ import (
 	"time"
 )
 
-const countByTier = `-- name: CountByTier :many
-SELECT country, tier, count(*) AS number, max(created_at)::timestamptz AS newest FROM customers
-GROUP BY country, tier ORDER BY country, tier
-`
-
-type CountByTierRow struct {
-	Country string
-	Tier    CustomerTier
-	Number  int64
-	Newest  time.Time
-}
-
-func (q *Queries) CountByTier(ctx context.Context) ([]CountByTierRow, error) {
-	rows, err := q.db.Query(ctx, countByTier)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CountByTierRow
-	for rows.Next() {
-		var i CountByTierRow
-		if err := rows.Scan(
-			&i.Country,
-			&i.Tier,
-			&i.Number,
-			&i.Newest,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const createCustomer = `-- name: CreateCustomer :one
-INSERT INTO customers (email, name, phone, country, tier, marketing_opt_in, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
+INSERT INTO customers (email, name, phone, country, tier, born_on, marketing_opt_in, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id
 `
 
 type CreateCustomerParams struct {
@@ -58,6 +21,7 @@ type CreateCustomerParams struct {
 	Phone          *string
 	Country        string
 	Tier           CustomerTier
+	BornOn         *time.Time
 	MarketingOptIn bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -70,6 +34,7 @@ func (q *Queries) CreateCustomer(ctx context.Context, arg CreateCustomerParams) 
 		arg.Phone,
 		arg.Country,
 		arg.Tier,
+		arg.BornOn,
 		arg.MarketingOptIn,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -129,20 +94,17 @@ func (q *Queries) CreateCustomers(ctx context.Context, arg CreateCustomersParams
 	return items, nil
 }
 
-const deleteCustomers = `-- name: DeleteCustomers :execrows
+const deleteCustomers = `-- name: DeleteCustomers :exec
 DELETE FROM customers WHERE id = ANY($1::bigint[])
 `
 
-func (q *Queries) DeleteCustomers(ctx context.Context, ids []int64) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteCustomers, ids)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) DeleteCustomers(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, deleteCustomers, ids)
+	return err
 }
 
 const findCustomers = `-- name: FindCustomers :many
-SELECT id, email, name, phone, country, tier, marketing_opt_in, created_at, updated_at FROM customers
+SELECT id, email, name, phone, country, tier, born_on, marketing_opt_in, created_at, updated_at FROM customers
 WHERE (country = $1 OR $1 IS NULL)
   AND (tier = $2 OR $2 IS NULL)
   AND (marketing_opt_in = $3 OR $3 IS NULL)
@@ -157,19 +119,7 @@ type FindCustomersParams struct {
 	Most    int64
 }
 
-type FindCustomersRow struct {
-	ID             int64
-	Email          string
-	Name           string
-	Phone          *string
-	Country        string
-	Tier           CustomerTier
-	MarketingOptIn bool
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-func (q *Queries) FindCustomers(ctx context.Context, arg FindCustomersParams) ([]FindCustomersRow, error) {
+func (q *Queries) FindCustomers(ctx context.Context, arg FindCustomersParams) ([]Customer, error) {
 	rows, err := q.db.Query(ctx, findCustomers,
 		arg.Country,
 		arg.Tier,
@@ -180,9 +130,9 @@ func (q *Queries) FindCustomers(ctx context.Context, arg FindCustomersParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	var items []FindCustomersRow
+	var items []Customer
 	for rows.Next() {
-		var i FindCustomersRow
+		var i Customer
 		if err := rows.Scan(
 			&i.ID,
 			&i.Email,
@@ -190,6 +140,7 @@ func (q *Queries) FindCustomers(ctx context.Context, arg FindCustomersParams) ([
 			&i.Phone,
 			&i.Country,
 			&i.Tier,
+			&i.BornOn,
 			&i.MarketingOptIn,
 			&i.CreatedAt,
 			&i.UpdatedAt,
@@ -205,24 +156,12 @@ func (q *Queries) FindCustomers(ctx context.Context, arg FindCustomersParams) ([
 }
 
 const getCustomer = `-- name: GetCustomer :one
-SELECT id, email, name, phone, country, tier, marketing_opt_in, created_at, updated_at FROM customers WHERE id = $1
+SELECT id, email, name, phone, country, tier, born_on, marketing_opt_in, created_at, updated_at FROM customers WHERE id = $1
 `
 
-type GetCustomerRow struct {
-	ID             int64
-	Email          string
-	Name           string
-	Phone          *string
-	Country        string
-	Tier           CustomerTier
-	MarketingOptIn bool
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-func (q *Queries) GetCustomer(ctx context.Context, id int64) (GetCustomerRow, error) {
+func (q *Queries) GetCustomer(ctx context.Context, id int64) (Customer, error) {
 	row := q.db.QueryRow(ctx, getCustomer, id)
-	var i GetCustomerRow
+	var i Customer
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -230,6 +169,7 @@ func (q *Queries) GetCustomer(ctx context.Context, id int64) (GetCustomerRow, er
 		&i.Phone,
 		&i.Country,
 		&i.Tier,
+		&i.BornOn,
 		&i.MarketingOptIn,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -238,31 +178,18 @@ func (q *Queries) GetCustomer(ctx context.Context, id int64) (GetCustomerRow, er
 }
 
 const readCustomers = `-- name: ReadCustomers :many
-SELECT id, email, name, phone, country, tier, marketing_opt_in, created_at, updated_at FROM customers
-ORDER BY id LIMIT $1
+SELECT id, email, name, phone, country, tier, born_on, marketing_opt_in, created_at, updated_at FROM customers ORDER BY id LIMIT $1
 `
 
-type ReadCustomersRow struct {
-	ID             int64
-	Email          string
-	Name           string
-	Phone          *string
-	Country        string
-	Tier           CustomerTier
-	MarketingOptIn bool
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-func (q *Queries) ReadCustomers(ctx context.Context, most int64) ([]ReadCustomersRow, error) {
+func (q *Queries) ReadCustomers(ctx context.Context, most int64) ([]Customer, error) {
 	rows, err := q.db.Query(ctx, readCustomers, most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ReadCustomersRow
+	var items []Customer
 	for rows.Next() {
-		var i ReadCustomersRow
+		var i Customer
 		if err := rows.Scan(
 			&i.ID,
 			&i.Email,
@@ -270,6 +197,7 @@ func (q *Queries) ReadCustomers(ctx context.Context, most int64) ([]ReadCustomer
 			&i.Phone,
 			&i.Country,
 			&i.Tier,
+			&i.BornOn,
 			&i.MarketingOptIn,
 			&i.CreatedAt,
 			&i.UpdatedAt,
@@ -298,10 +226,47 @@ func (q *Queries) RenameCustomer(ctx context.Context, arg RenameCustomerParams) 
 	return err
 }
 
-const updateCustomers = `-- name: UpdateCustomers :execrows
+const report = `-- name: Report :many
+SELECT country, tier, count(*) AS number, max(created_at)::timestamptz AS newest FROM customers
+GROUP BY country, tier ORDER BY country, tier
+`
+
+type ReportRow struct {
+	Country string
+	Tier    CustomerTier
+	Number  int64
+	Newest  time.Time
+}
+
+func (q *Queries) Report(ctx context.Context) ([]ReportRow, error) {
+	rows, err := q.db.Query(ctx, report)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReportRow
+	for rows.Next() {
+		var i ReportRow
+		if err := rows.Scan(
+			&i.Country,
+			&i.Tier,
+			&i.Number,
+			&i.Newest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateCustomers = `-- name: UpdateCustomers :exec
 UPDATE customers AS c
 SET email = u.email, name = u.name, phone = nullif(u.phone, ''), country = u.country, tier = u.tier::customer_tier,
-    marketing_opt_in = u.marketing_opt_in, created_at = u.created_at, updated_at = u.updated_at
+    born_on = NULL, marketing_opt_in = u.marketing_opt_in, created_at = u.created_at, updated_at = u.updated_at
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[],
     $5::text[], $6::text[], $7::boolean[],
     $8::timestamptz[], $9::timestamptz[])
@@ -321,8 +286,8 @@ type UpdateCustomersParams struct {
 	Updated   []time.Time
 }
 
-func (q *Queries) UpdateCustomers(ctx context.Context, arg UpdateCustomersParams) (int64, error) {
-	result, err := q.db.Exec(ctx, updateCustomers,
+func (q *Queries) UpdateCustomers(ctx context.Context, arg UpdateCustomersParams) error {
+	_, err := q.db.Exec(ctx, updateCustomers,
 		arg.Ids,
 		arg.Emails,
 		arg.Names,
@@ -333,13 +298,10 @@ func (q *Queries) UpdateCustomers(ctx context.Context, arg UpdateCustomersParams
 		arg.Created,
 		arg.Updated,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
-const upsertCustomers = `-- name: UpsertCustomers :execrows
+const upsertCustomers = `-- name: UpsertCustomers :many
 INSERT INTO customers (email, name, phone, country, tier, marketing_opt_in, created_at, updated_at)
 SELECT email, name, nullif(phone, ''), country, tier::customer_tier, marketing_opt_in, created_at, updated_at
 FROM unnest($1::text[], $2::text[], $3::text[],
@@ -347,8 +309,9 @@ FROM unnest($1::text[], $2::text[], $3::text[],
     $7::timestamptz[], $8::timestamptz[])
     AS u(email, name, phone, country, tier, marketing_opt_in, created_at, updated_at)
 ON CONFLICT (email) DO UPDATE SET name = excluded.name, phone = excluded.phone, country = excluded.country,
-    tier = excluded.tier, marketing_opt_in = excluded.marketing_opt_in, created_at = excluded.created_at,
-    updated_at = excluded.updated_at
+    tier = excluded.tier, born_on = excluded.born_on, marketing_opt_in = excluded.marketing_opt_in,
+    created_at = excluded.created_at, updated_at = excluded.updated_at
+RETURNING id
 `
 
 type UpsertCustomersParams struct {
@@ -362,8 +325,8 @@ type UpsertCustomersParams struct {
 	Updated   []time.Time
 }
 
-func (q *Queries) UpsertCustomers(ctx context.Context, arg UpsertCustomersParams) (int64, error) {
-	result, err := q.db.Exec(ctx, upsertCustomers,
+func (q *Queries) UpsertCustomers(ctx context.Context, arg UpsertCustomersParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, upsertCustomers,
 		arg.Emails,
 		arg.Names,
 		arg.Phones,
@@ -374,7 +337,19 @@ func (q *Queries) UpsertCustomers(ctx context.Context, arg UpsertCustomersParams
 		arg.Updated,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -6,7 +6,9 @@ package db
 
 import (
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // CustomerTier is how a customer is treated: better, the more they bought.
@@ -51,4 +53,89 @@ func (ns NullCustomerTier) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.CustomerTier), nil
+}
+
+// OrderStatus is how far an order has come.
+type OrderStatus string
+
+const (
+	OrderStatusPending   OrderStatus = "pending"
+	OrderStatusPaid      OrderStatus = "paid"
+	OrderStatusShipped   OrderStatus = "shipped"
+	OrderStatusDelivered OrderStatus = "delivered"
+	OrderStatusCancelled OrderStatus = "cancelled"
+)
+
+func (e *OrderStatus) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = OrderStatus(s)
+	case string:
+		*e = OrderStatus(s)
+	default:
+		return fmt.Errorf("unsupported scan type for OrderStatus: %T", src)
+	}
+	return nil
+}
+
+type NullOrderStatus struct {
+	OrderStatus OrderStatus
+	Valid       bool // Valid is true if OrderStatus is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullOrderStatus) Scan(value interface{}) error {
+	if value == nil {
+		ns.OrderStatus, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.OrderStatus.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullOrderStatus) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.OrderStatus), nil
+}
+
+// Customer is a person who buys.
+type Customer struct {
+	ID             int64
+	Email          string
+	Name           string
+	Phone          *string
+	Country        string
+	Tier           CustomerTier
+	BornOn         *time.Time
+	MarketingOptIn bool
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// Order is what a customer ordered at one time; updates are guarded by its version.
+type Order struct {
+	ID              int64
+	CustomerID      int64
+	Status          OrderStatus
+	Version         int64
+	TotalCents      int64
+	Note            *string
+	ShippingAddress json.RawMessage
+	PlacedAt        time.Time
+	PaidAt          *time.Time
+	ShippedAt       *time.Time
+	UpdatedAt       time.Time
+}
+
+// OrderItem is one line of an order.
+type OrderItem struct {
+	OrderID        int64
+	LineNo         int32
+	ProductID      int64
+	Quantity       int32
+	UnitPriceCents int64
+	DiscountCents  int64
 }
