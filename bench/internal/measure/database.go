@@ -31,11 +31,18 @@ func (d Database) Pool(ctx context.Context) (*pgxpool.Pool, error) {
 }
 
 // SQL opens a pool of database/sql.
-func (d Database) SQL() (*sql.DB, error) {
+func (d Database) SQL() (*sql.DB, error) { return d.sql(pgx.QueryExecModeCacheStatement) }
+
+// SimpleSQL opens a pool of database/sql for a library that puts arguments into texts, which are sent by the simple
+// protocol.
+func (d Database) SimpleSQL() (*sql.DB, error) { return d.sql(pgx.QueryExecModeSimpleProtocol) }
+
+func (d Database) sql(mode pgx.QueryExecMode) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(d.dsn)
 	if err != nil {
 		return nil, err
 	}
+	config.DefaultQueryExecMode = mode
 	d.count(config)
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(d.conns)

@@ -70,10 +70,9 @@ func fieldsOf(v reflect.Value) (fields []field) {
 			}
 		}
 		switch {
-		case !f.IsExported():
 		case f.Anonymous && value.Kind() == reflect.Struct || inside[f.Name]:
 			fields = append(fields, fieldsOf(value)...)
-		default:
+		case f.IsExported():
 			fields = append(fields, field{f.Name, value})
 		}
 	}

@@ -4,7 +4,10 @@
 // structs have their own, with fields of the same names.
 package model
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Customer is a row of customers.
 type Customer struct {
@@ -22,17 +25,17 @@ type Customer struct {
 
 // Order is a row of orders, with what belongs to it where a task asks for that.
 type Order struct {
-	ID              int64      `db:"id" gorm:"primaryKey" bun:"id,pk,autoincrement"`
-	CustomerID      int64      `db:"customer_id"`
-	Status          string     `db:"status"`
-	Version         int64      `db:"version"`
-	TotalCents      int64      `db:"total_cents"`
-	Note            *string    `db:"note"`
-	ShippingAddress []byte     `db:"shipping_address" gorm:"type:jsonb" bun:"type:jsonb"`
-	PlacedAt        time.Time  `db:"placed_at"`
-	PaidAt          *time.Time `db:"paid_at"`
-	ShippedAt       *time.Time `db:"shipped_at"`
-	UpdatedAt       time.Time  `db:"updated_at" gorm:"autoUpdateTime:false"`
+	ID              int64           `db:"id" gorm:"primaryKey" bun:"id,pk,autoincrement"`
+	CustomerID      int64           `db:"customer_id"`
+	Status          string          `db:"status"`
+	Version         int64           `db:"version"`
+	TotalCents      int64           `db:"total_cents"`
+	Note            *string         `db:"note"`
+	ShippingAddress json.RawMessage `db:"shipping_address" gorm:"type:jsonb" bun:"type:jsonb"`
+	PlacedAt        time.Time       `db:"placed_at"`
+	PaidAt          *time.Time      `db:"paid_at"`
+	ShippedAt       *time.Time      `db:"shipped_at"`
+	UpdatedAt       time.Time       `db:"updated_at" gorm:"autoUpdateTime:false"`
 
 	Customer *Customer   `db:"-" bun:"rel:belongs-to,join:customer_id=id"`
 	Items    []OrderItem `db:"-" bun:"rel:has-many,join:id=order_id"`
