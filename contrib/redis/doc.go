@@ -1,5 +1,8 @@
-// Package smrtredis shares the rates of package guard between processes, by way of
-// Redis 6 or later, or Valkey:
+// Package smrtredis shares rates of package guard and entries of package cache between
+// processes, by way of Redis or Valkey. [Store] is for rates and needs Redis 6 or later,
+// [CacheStore] is for caches and needs 7.
+//
+// # Rates
 //
 //	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"redis:6379"}, DisableCache: true})
 //	store, err := smrtredis.New(smrtredis.Config{Client: client, Processes: 12})
@@ -32,4 +35,23 @@
 //
 // A call that asks for more than the part of one process is told to try again when the
 // store is asked the next time.
+//
+// # Caches
+//
+// A store of a cache is made from a client too:
+//
+//	store, err := smrtredis.NewCacheStore(ctx, smrtredis.CacheConfig{Client: client})
+//
+// Each method is one script, and a round trip. Entries, leases and floors have the
+// run_id of the server in them, so that nothing of what a restart or a failover brings
+// back is used. Values of more than 1 KiB are compressed.
+//
+// Entries and leases expire. Floors and generations, one of each for a table and a
+// tenant, do not, and blocks are there until somebody asks for their entry after their
+// time: a server with a limit of memory should have the maxmemory-policy volatile-lru or
+// volatile-ttl, which removes none of them. What another policy may do is logged at the
+// start.
+//
+// In a cluster all keys of a cache are on one node. The copies of a server are never
+// asked: a client that sends reads to them sends no scripts there.
 package smrtredis

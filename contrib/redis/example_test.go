@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/smrt-go/smrt/cache"
 	smrtredis "github.com/smrt-go/smrt/contrib/redis"
 	"github.com/smrt-go/smrt/guard"
 )
@@ -52,4 +53,23 @@ func ExampleStore_Take() {
 	if s := store.Take(context.Background(), mails, 1, 0); !s.Taken {
 		log.Println("try again in", s.RetryAfter)
 	}
+}
+
+// Entries of a cache are kept for all processes that have the prefix.
+func ExampleNewCacheStore() {
+	ctx := context.Background()
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"redis:6379"}, DisableCache: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	store, err := smrtredis.NewCacheStore(ctx, smrtredis.CacheConfig{Client: client, Prefix: "{shop}:"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := store.Get(ctx, cache.Ask{Keys: []string{"products 7"}, Tables: []string{"products"}, Lease: 10 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.Entries[0].State)
 }

@@ -3,6 +3,7 @@ module github.com/smrt-go/smrt/contrib/redis
 go 1.26.0
 
 require (
+	github.com/klauspost/compress v1.20.4
 	github.com/redis/rueidis v1.0.79
 	github.com/smrt-go/smrt v0.0.0
 )

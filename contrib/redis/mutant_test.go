@@ -39,5 +39,50 @@ func TestRulesAreGuarded(t *testing.T) {
 			"return now >= until && s.away.CompareAndSwap(until, now+int64(s.config.Retry))", "return now >= 0",
 			"TestStoreIsNotAsked",
 		},
+		{
+			"entries of another run are not there", "cache_scripts.go",
+			"string.sub(e, 1, #header) == header then", "string.sub(e, #run + 2, #header) == string.sub(header, #run + 2) then",
+			"TestCacheStore",
+		},
+		{
+			"leases of another run do not stand", "cache_scripts.go",
+			"redis.call('GET', key) == 'L' .. run .. token", "string.sub(redis.call('GET', key), -16) == token",
+			"TestCacheStore",
+		},
+		{
+			"floors of another run are not known", "cache_scripts.go",
+			"if f and string.sub(f, 1, #run) == run then", "if f then",
+			"TestCacheStore",
+		},
+		{
+			"a floor that is not there is not known", "cache_scripts.go",
+			"return id, '0', f and", "return id, '1', f and",
+			"TestCacheStore",
+		},
+		{
+			"a generation that is not there is a random one", "cache_scripts.go",
+			"g = 'V' .. ARGV[4 + i]", "g = 'V1'",
+			"TestCacheStore",
+		},
+		{
+			"blocks of entries are lifted by name", "cache_scripts.go",
+			"local left = blocksOf(KEYS[i], lift)", "local left = false",
+			"TestCacheStore",
+		},
+		{
+			"blocks of generations are lifted by name", "cache_scripts.go",
+			"blocksOf(KEYS[i], lift) or 'V'", "false or 'V'",
+			"TestCacheStore",
+		},
+		{
+			"numbers of another run are another stream", "cache_scripts.go",
+			"if v and string.sub(v, 1, #run) == run then\n    return string", "if v then\n    return string",
+			"TestCacheStore",
+		},
+		{
+			"a value is not larger than it may be", "cache_codec.go",
+			"err == nil && n <= limit {", "err == nil && n > 0 {",
+			"TestCacheValues",
+		},
 	})
 }
