@@ -258,7 +258,8 @@ func TestCacheConfig(t *testing.T) {
 	for _, c := range []struct{ memory, policy, says string }{
 		{"0", "allkeys-lru", ""},
 		{"100mb", "volatile-lru", ""},
-		{"100mb", "allkeys-lfu", "floors and blocks may be removed"}, {"100mb", "noeviction", "nothing is stored nor invalidated"},
+		{"100mb", "allkeys-lfu", "floors and blocks may be removed"},
+		{"100mb", "noeviction", "nothing is stored nor invalidated"},
 	} {
 		set("maxmemory", c.memory)
 		set("maxmemory-policy", c.policy)
