@@ -119,23 +119,24 @@ const serverTime = `, pg_catalog.set_config('statement_timeout', CASE
 
 // front is what travels in front of a statement outside of a transaction: one statement,
 // with a limit of time too.
-func (d *DB) front(ctx context.Context, tenant string) handle.Opening {
+func (d *DB) front(ctx context.Context, tenant tenant) handle.Opening {
 	most := limit.Of(ctx).OnServer().Milliseconds()
 	if most == 0 {
 		return d.opening(tenant)
 	}
-	return handle.Opening{SQL: d.both, Args: []any{tenant, strconv.FormatInt(most, 10)}}
+	return handle.Opening{SQL: d.both, Args: []any{tenant.text, strconv.FormatInt(most, 10)}}
 }
 
-func (d *DB) opening(tenant string) handle.Opening {
-	return handle.Opening{SQL: d.set, Args: []any{tenant}}
+func (d *DB) opening(tenant tenant) handle.Opening {
+	return handle.Opening{SQL: d.set, Args: []any{tenant.text}}
 }
 
-// enter returns the tenant of ctx, as the setting has it. The first time it looks at
+// enter returns the tenant of ctx. The first time it looks at
 // the role.
-func (d *DB) enter(ctx context.Context) (tenant string, err error) {
-	if tenant, err = tenantOf(ctx); err != nil || d.checked.Load() {
-		return tenant, err
+func (d *DB) enter(ctx context.Context) (tenant, error) {
+	t, err := tenantOf(ctx)
+	if err != nil || d.checked.Load() {
+		return t, err
 	}
-	return tenant, d.Check(ctx)
+	return t, d.Check(ctx)
 }

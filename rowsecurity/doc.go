@@ -43,7 +43,8 @@
 //
 // Policies hold no superuser, no role with BYPASSRLS and no owner of a table whose row
 // security is not forced. The first statement, or [DB.Check] when the service starts,
-// looks at the role and returns a *[smrt.RowSecurityError] that says what to do.
+// looks at the role and returns a *[smrt.RowSecurityError] that says what to do. So it
+// does if there are policies and none of them reads the setting.
 //
 // To act for all tenants, open a pool of its own as a role with BYPASSRLS, and hand
 // that to the reports and repairs that need it. smrt.AllTenants is refused on a bound
@@ -58,6 +59,9 @@
 // A text that ends the transaction, COMMIT or ROLLBACK AND CHAIN for instance, is
 // smrt.ErrBadQuery unless it is the last of a batch, because the server forgets the tenant
 // with it. So is one that changes the parameter with SET, RESET or DISCARD ALL.
+//
+// A tenant that the policies cannot cast, a name where the column is a bigint for
+// instance, is smrt.ErrBadOptions. The error has the type of the tenant, not its value.
 //
 // # What is not held
 //

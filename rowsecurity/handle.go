@@ -35,7 +35,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 		})
 		return tag, err
 	}
-	results, err := d.send(ctx, sql, args)
+	results, tenant, err := d.send(ctx, sql, args)
 	if err != nil {
 		return tag, err
 	}
@@ -43,7 +43,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 	if closing := results.Close(); err == nil {
 		err = closing
 	}
-	return tag, pgerr.Policy(pgerr.Canceled(ctx.Err(), err))
+	return tag, tenant.typed(pgerr.Canceled(ctx.Err(), err))
 }
 
 // Query runs a statement and returns its rows, which must be closed or read to the end.
@@ -55,17 +55,17 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if !text.fits(args) {
 		return d.queryInTx(ctx, sql, text.alone(args))
 	}
-	results, err := d.send(ctx, sql, args)
+	results, tenant, err := d.send(ctx, sql, args)
 	if err != nil {
 		return handle.FailedRows(err), err
 	}
 	inner, err := results.Query()
 	if err != nil {
 		_ = results.Close() // it has the same error
-		err = pgerr.Policy(pgerr.Canceled(ctx.Err(), err))
+		err = tenant.typed(pgerr.Canceled(ctx.Err(), err))
 		return handle.FailedRows(err), err
 	}
-	return &rows{Rows: inner, ctx: ctx, end: func(error) error { return results.Close() }}, nil
+	return &rows{Rows: inner, tenant: tenant, ctx: ctx, end: func(error) error { return results.Close() }}, nil
 }
 
 // QueryRow runs a statement whose first row is wanted. Its Scan must be called.
@@ -75,10 +75,10 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // send sends a statement behind the setting, which has been answered when it returns. An
 // error of the setting ends the transaction, so that nothing runs without it.
-func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
+func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, tenant, error) {
 	tenant, err := d.enter(ctx)
 	if err != nil {
-		return nil, err
+		return nil, tenant, err
 	}
 	var b pgx.Batch
 	d.front(ctx, tenant).Queue(&b)
@@ -86,9 +86,9 @@ func (d *DB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults
 	results := d.pool.SendBatch(traced.Behind(ctx, &b, asked), &b)
 	if _, err := results.Exec(); err != nil {
 		_ = results.Close() // it has the same error
-		return nil, pgerr.Canceled(ctx.Err(), err)
+		return nil, tenant, pgerr.Canceled(ctx.Err(), err)
 	}
-	return results, nil
+	return results, tenant, nil
 }
 
 // SendBatch sends several statements in one round trip. Closing the results gives the
@@ -112,7 +112,7 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	} else {
 		d.front(ctx, tenant).Queue(&first)
 	}
-	out := typed(ctx, b)
+	out := typed(ctx, tenant, b)
 	out.QueuedQueries = slices.Insert(out.QueuedQueries, at, first.QueuedQueries...)
 	return &results{BatchResults: d.pool.SendBatch(ctx, out), ctx: ctx, db: d, tenant: tenant, before: at}
 }

@@ -51,7 +51,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a statement in a transaction is of its tenant", "tx.go",
-			"case tenant != t.tenant:", "case false && tenant != t.tenant:",
+			"case tenant.text != t.tenant.text:", "case false && tenant.text != t.tenant.text:",
 			"TestTransactionsOfATenantOnABoundHandle",
 		},
 		{
@@ -138,6 +138,26 @@ func TestRulesAreGuarded(t *testing.T) {
 			"a row that policies refuse has a type", "../internal/pgerr/rowsecurity.go",
 			`pg.Code == "42501" && pg.Routine == withCheck`, `pg.Code == "42501" && pg.Routine == "" && withCheck != ""`,
 			"TestPolicyErrors",
+		},
+		{
+			"a setting that no policy reads is refused", "check.go",
+			"err = d.checkSetting(ctx)", "err = nil",
+			"TestSettingsAreChecked",
+		},
+		{
+			"a policy that cannot be looked into may read the setting", "check.go",
+			"if policies == 0 || !known ||", "if policies == 0 ||",
+			"TestSettingsAreChecked",
+		},
+		{
+			"the error of a tenant does not have its value", "tenant.go",
+			`if code := pgerr.RefusedValue(err, t.text); code != "" {`, `if code := ""; code != "" {`,
+			"TestTenantsOfAnotherType",
+		},
+		{
+			"a part of what a message quotes is not the tenant", "../internal/pgerr/value.go",
+			"if unicode.IsPunct(before) &&", "if true || unicode.IsPunct(before) &&",
+			"TestTenantsOfAnotherType",
 		},
 	})
 }

@@ -16,9 +16,10 @@ import (
 // or meet an error in a row; each gives the connection back.
 type rows struct {
 	pgx.Rows
-	ctx context.Context   // of the statement, until it has ended
-	end func(error) error // nil: nothing was, or it has ended. It is given the error of the rows
-	err error             // of the end
+	tenant tenant
+	ctx    context.Context   // of the statement, until it has ended
+	end    func(error) error // nil: nothing was, or it has ended. It is given the error of the rows
+	err    error             // of the end
 }
 
 // Next goes to the next row. At the end it closes the rows.
@@ -47,9 +48,9 @@ func (r *rows) Close() {
 // Err is the error that ended the rows.
 func (r *rows) Err() error {
 	if r.err != nil {
-		return pgerr.Policy(r.err)
+		return r.tenant.typed(r.err)
 	}
-	return pgerr.Policy(r.Rows.Err())
+	return r.tenant.typed(r.Rows.Err())
 }
 
 // Scan reads the row. An error closes the rows.
@@ -77,7 +78,7 @@ type results struct {
 	pgx.BatchResults
 	ctx    context.Context
 	db     *DB
-	tenant string
+	tenant tenant
 	before int   // results before that of the setting; less than 0: it was read, or there is none
 	failed error // the setting
 }
@@ -97,7 +98,7 @@ func (r *results) Exec() (pgconn.CommandTag, error) {
 		return pgconn.CommandTag{}, err
 	}
 	tag, err := r.BatchResults.Exec()
-	return tag, pgerr.Policy(err)
+	return tag, r.tenant.typed(err)
 }
 
 // Query reads the next result.
@@ -107,10 +108,10 @@ func (r *results) Query() (pgx.Rows, error) {
 	}
 	inner, err := r.BatchResults.Query()
 	if err != nil {
-		err = pgerr.Policy(err)
+		err = r.tenant.typed(err)
 		return handle.FailedRows(err), err
 	}
-	return &rows{Rows: inner}, nil
+	return &rows{Rows: inner, tenant: r.tenant}, nil
 }
 
 // QueryRow reads the first row of the next result.
@@ -118,7 +119,7 @@ func (r *results) QueryRow() pgx.Row { return handle.FirstRow(r.Query()) }
 
 // Close reads what is left, and gives the connection back.
 func (r *results) Close() error {
-	return pgerr.Policy(pgerr.Canceled(r.ctx.Err(), r.BatchResults.Close()))
+	return r.tenant.typed(pgerr.Canceled(r.ctx.Err(), r.BatchResults.Close()))
 }
 
 // Tx is the transaction that the batch began, or nil.
@@ -132,13 +133,15 @@ func (r *results) Tx() pgx.Tx {
 
 // typed returns a copy of b whose callbacks see the errors of row security as everybody
 // else does. It keeps the options of a transaction.
-func typed(ctx context.Context, b *pgx.Batch) *pgx.Batch {
+func typed(ctx context.Context, t tenant, b *pgx.Batch) *pgx.Batch {
 	out := *b
 	out.QueuedQueries = slices.Clone(b.QueuedQueries)
 	for i, q := range b.QueuedQueries {
 		if fn := q.Fn; fn != nil {
 			own := *q
-			own.Fn = func(in pgx.BatchResults) error { return fn(&results{BatchResults: in, ctx: ctx, before: -1}) }
+			own.Fn = func(in pgx.BatchResults) error {
+				return fn(&results{BatchResults: in, ctx: ctx, tenant: t, before: -1})
+			}
 			out.QueuedQueries[i] = &own
 		}
 	}

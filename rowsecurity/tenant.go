@@ -8,25 +8,48 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// tenantOf returns the tenant of ctx as text.
-func tenantOf(ctx context.Context) (string, error) {
+// tenant is whom the server is told.
+type tenant struct {
+	text string
+	of   reflect.Type // in the program
+}
+
+// tenantOf returns the tenant of ctx.
+func tenantOf(ctx context.Context) (tenant, error) {
 	if ctx == nil {
-		return "", smrt.ErrNilContext
+		return tenant{}, smrt.ErrNilContext
 	}
-	switch t := smrt.TenantOf(ctx); {
+	t := smrt.TenantOf(ctx)
+	switch {
 	case t.All:
-		return "", &smrt.RowSecurityError{Reason: "the handle is bound to one tenant at a time, and smrt.AllTenants is about all: " +
+		return tenant{}, &smrt.RowSecurityError{Reason: "the handle is bound to one tenant at a time, and smrt.AllTenants is about all: " +
 			"act for all on a pool of its own, whose role has BYPASSRLS"}
 	case t.ID == nil || reflect.ValueOf(t.ID).IsZero():
-		return "", smrt.ErrNoTenant
-	default:
-		return textOf(t.ID)
+		return tenant{}, smrt.ErrNoTenant
 	}
+	text, err := textOf(t.ID)
+	if err == nil && (strings.ContainsRune(text, 0) || !utf8.ValidString(text)) {
+		err = &smrt.OptionsError{Option: "tenant", Reason: fmt.Sprintf("is a %T that PostgreSQL has no text for: it must be UTF-8, without NUL", t.ID)}
+	}
+	return tenant{text, reflect.TypeOf(t.ID)}, err
+}
+
+// typed gives an error of the server its type if it is about policies, or about the tenant,
+// whose value it does not show.
+func (t tenant) typed(err error) error {
+	if code := pgerr.RefusedValue(err, t.text); code != "" {
+		return &smrt.OptionsError{Option: "tenant", Reason: fmt.Sprintf("is a %v, whose text the server does not take for the type that policies cast it to (SQLSTATE %s): "+
+			"give smrt.WithTenant a value of the type of the column", t.of, code)}
+	}
+	return pgerr.Policy(err)
 }
 
 // textOf returns what PostgreSQL reads as the id. A setting is a text, which a policy

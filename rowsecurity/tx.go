@@ -9,7 +9,6 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
-	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // tx is a transaction of one tenant. The setting was made behind BEGIN, before any
@@ -17,7 +16,7 @@ import (
 type tx struct {
 	pgx.Tx
 	db     *DB
-	tenant string
+	tenant tenant
 }
 
 // check refuses the context of another tenant.
@@ -25,7 +24,7 @@ func (t *tx) check(ctx context.Context) error {
 	switch tenant, err := tenantOf(ctx); {
 	case err != nil:
 		return err
-	case tenant != t.tenant:
+	case tenant.text != t.tenant.text:
 		return &smrt.TenantError{Row: -1, What: "transaction", Err: smrt.ErrTenantMismatch}
 	}
 	return nil
@@ -42,7 +41,7 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 // exec is Exec of a text that was looked at.
 func (t *tx) exec(ctx context.Context, sql string, args []any) (pgconn.CommandTag, error) {
 	tag, err := t.Tx.Exec(ctx, sql, args...)
-	return tag, pgerr.Policy(err)
+	return tag, t.tenant.typed(err)
 }
 
 // refuse refuses the context of another tenant, and a text after which the server would
@@ -62,10 +61,10 @@ func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	}
 	inner, err := t.Tx.Query(ctx, sql, args...)
 	if err != nil {
-		err = pgerr.Policy(err)
+		err = t.tenant.typed(err)
 		return handle.FailedRows(err), err
 	}
-	return &rows{Rows: inner}, nil
+	return &rows{Rows: inner, tenant: t.tenant}, nil
 }
 
 // QueryRow runs a query whose first row is wanted.
@@ -82,7 +81,7 @@ func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	return &results{BatchResults: t.Tx.SendBatch(ctx, typed(ctx, b)), ctx: ctx, db: t.db, tenant: t.tenant, before: -1}
+	return &results{BatchResults: t.Tx.SendBatch(ctx, typed(ctx, t.tenant, b)), ctx: ctx, db: t.db, tenant: t.tenant, before: -1}
 }
 
 // CopyFrom loads rows with COPY.
@@ -91,7 +90,7 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 		return 0, err
 	}
 	n, err := t.Tx.CopyFrom(ctx, table, columns, src)
-	return n, pgerr.Policy(err)
+	return n, t.tenant.typed(err)
 }
 
 // Begin makes a savepoint.
@@ -139,10 +138,10 @@ func (d *DB) queryInTx(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	inner, err := t.Tx.Query(ctx, sql, args...)
 	if err != nil {
 		t.abandon(ctx)
-		err = pgerr.Policy(err)
+		err = t.tenant.typed(err)
 		return handle.FailedRows(err), err
 	}
-	return &rows{Rows: inner, ctx: ctx, end: func(err error) error {
+	return &rows{Rows: inner, tenant: t.tenant, ctx: ctx, end: func(err error) error {
 		if err != nil {
 			t.abandon(ctx)
 			return nil
