@@ -32,7 +32,7 @@
 //	C6   unique among deleted rows    beside soft deletion, which must be declared
 //	C7   table in bad condition       never analysed, changed since, dead rows, or something holds them back
 //	C8   doubtful type                timestamp, timetz, money, char(n), json, serial beside identity
-//	C9   hole in row security         where policies hold some tables: others, owners, roles, views, keys without the tenant
+//	C9   hole in row security         where policies hold some tables: others, owners, roles, views, functions, partitions, keys
 //	C10  constraint not validated     old rows may break it
 //
 // # Checks of statements

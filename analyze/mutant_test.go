@@ -35,6 +35,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestNoHoles",
 		},
 		{
+			"a partition that nobody may name is no hole", "../internal/catalog/security.go",
+			"AND NOT c.relrowsecurity AND x.grantee <> c.relowner", "AND x.grantee <> c.relowner",
+			"TestNoHoles",
+		},
+		{
+			"a function whose owner is held is no hole", "../internal/catalog/security.go",
+			"AND (o.rolsuper OR o.rolbypassrls OR EXISTS (", "AND (true OR EXISTS (",
+			"TestNoHoles",
+		},
+		{
+			"a function that sees the rows of all is a hole", "../internal/analysis/security.go",
+			"		a.checkFunctions(s)\n", "		_ = a.checkFunctions\n",
+			"TestProblems",
+		},
+		{
 			"a table whose neighbours have policies needs one", "../internal/analysis/security.go",
 			"a.checkPolicy(s, store, t, column, uses)", "_ = uses",
 			"TestProblems",

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -44,6 +45,8 @@ func (a *Analysis) Security(s *catalog.Security, declared map[uint32]string) {
 		a.checkRole(s)
 		a.checkViews(s)
 		a.checkKeys(s, owners)
+		a.checkPartitions(s)
+		a.checkFunctions(s)
 	}
 }
 
@@ -94,6 +97,43 @@ func (a *Analysis) checkViews(s *catalog.Security) {
 			if f.SQL = "ALTER VIEW " + v.Name + " OWNER TO ..."; a.Major >= 15 {
 				f.SQL = "ALTER VIEW " + v.Name + " SET (security_invoker = true)"
 			}
+		}
+		a.add(f)
+	}
+}
+
+// checkPartitions is about partitions that roles may name: the policies of a table hold
+// those who name the table.
+func (a *Analysis) checkPartitions(s *catalog.Security) {
+	for _, p := range s.Partitions {
+		names, roles := strings.Join(p.Names, ", "), strings.Join(p.Roles, ", ")
+		a.add(Finding{
+			ID: "C9", Level: verify.Warning, Table: p.Table, Object: p.Names[0], SQL: "REVOKE ALL ON " + names + " FROM " + roles,
+			Evidence: fmt.Sprintf("it is a partition of %s, without row security of its own, and granted to %s%s", a.Store(p.Table).Name, roles, more(len(p.Names)-1)),
+			Follows:  "policies of the table do not hold whoever names the partition: grant the table alone",
+		})
+	}
+}
+
+// more says that what was found is so of n others, too.
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; so are %d more", n)
+}
+
+// checkFunctions is about functions that see the rows of all for whoever may call them.
+// What one reads is not known; that it names a table is a sign.
+func (a *Analysis) checkFunctions(s *catalog.Security) {
+	for _, d := range s.Functions {
+		f := Finding{
+			ID: "C9", Level: verify.Note, Object: d.Name, Evidence: "it is SECURITY DEFINER, with the rights of " + d.Owner + ", whom policies do not hold",
+			Follows: "what it reads and writes is of all tenants: let it be owned by a role that policies hold, or grant it to no tenant", SQL: "ALTER ROUTINE " + d.Name + " SECURITY INVOKER",
+		}
+		if d.Table != "" {
+			f.Level = verify.Warning
+			f.Evidence += ", and names " + d.Table
 		}
 		a.add(f)
 	}

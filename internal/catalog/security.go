@@ -19,6 +19,9 @@ type Security struct {
 	Tables  []Secured     `json:"tables"` // in the order of their names
 	Views   []Seen        `json:"views"`  // in the order of their names
 	Parents []SecuredEnds `json:"parents"`
+
+	Partitions []Granted `json:"partitions"` // by the names of their tables
+	Functions  []Definer `json:"functions"`  // in the order of their names
 }
 
 // Secured is a table as row security has it.
@@ -46,6 +49,22 @@ type Seen struct {
 	Owner        string `json:"owner"` // whose rights it has
 	Materialized bool   `json:"materialized"`
 	Table        string `json:"table"` // one of those that it reads, as SQL
+}
+
+// Granted are partitions of a table with row security, which have none of their own, and
+// which roles may name that policies hold.
+type Granted struct {
+	Table uint32   `json:"table"` // the root
+	Names []string `json:"names"` // as SQL, with their schemas, in their order
+	Roles []string `json:"roles"` // as SQL, in the order of their names
+}
+
+// Definer is a function that others may call, with the rights of an owner whom policies do
+// not hold.
+type Definer struct {
+	Name  string `json:"name"` // as SQL, with its schema and arguments
+	Owner string `json:"owner"`
+	Table string `json:"table"` // one with row security that its body names, as SQL; "" for none
 }
 
 // SecurityOf asks a database. It is one round trip.
@@ -86,8 +105,8 @@ func (s *Security) Like(column string) *Secured {
 	return nil
 }
 
-// securitySQL selects what Security holds, as JSON. Partitions are left out: rows are
-// reached through their parent. A view is held if it has the rights of who asks, or if
+// securitySQL selects what Security holds, as JSON. Partitions are no tables of their own,
+// because rows are reached through their parent, unless a role may name them. A view is held if it has the rights of who asks, or if
 // its owner is held; the path to a table goes on through views of the former kind.
 const securitySQL = `WITH RECURSIVE tables AS MATERIALIZED (
 	SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity, c.relowner, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
@@ -133,5 +152,24 @@ SELECT pg_catalog.json_build_object(
 		FROM (SELECT v.name, o.rolname, v.relkind, min(t.name) AS table FROM views v JOIN reach h ON h.oid = v.oid
 			JOIN tables t ON t.oid = h.refobjid AND t.relrowsecurity JOIN pg_catalog.pg_roles o ON o.oid = v.relowner
 			WHERE v.relkind = 'm' OR NOT v.asks AND (o.rolsuper OR o.rolbypassrls OR NOT t.relforcerowsecurity AND pg_catalog.pg_has_role(v.relowner, t.relowner, 'USAGE'))
-			GROUP BY v.name, o.rolname, v.relkind) s)
+			GROUP BY v.name, o.rolname, v.relkind) s),
+	'partitions', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('table', s.oid::int8, 'names', s.names, 'roles', s.roles) ORDER BY s.name)
+		FROM (SELECT t.oid, t.name, pg_catalog.array_agg(DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)) AS names,
+				pg_catalog.array_agg(DISTINCT coalesce(pg_catalog.quote_ident(g.rolname), 'PUBLIC')) AS roles
+			FROM pg_catalog.pg_class c JOIN tables t ON t.oid = pg_catalog.pg_partition_root(c.oid) AND t.relrowsecurity
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_catalog.aclexplode(c.relacl) x LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee
+			WHERE c.relispartition AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND x.grantee <> c.relowner
+				AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND NOT coalesce(g.rolsuper OR g.rolbypassrls, false) GROUP BY t.oid, t.name) s),
+	'functions', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', s.name, 'owner', s.rolname, 'table', coalesce(s.table, '')) ORDER BY s.name)
+		FROM (SELECT f.oid::pg_catalog.regprocedure::text AS name, o.rolname,
+				(SELECT pg_catalog.min(t.name) FROM tables t JOIN pg_catalog.pg_class c ON c.oid = t.oid WHERE t.relrowsecurity
+					AND pg_catalog.strpos(pg_catalog.pg_get_functiondef(f.oid), c.relname::text) > 0) AS table
+			FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_roles o ON o.oid = f.proowner JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+			WHERE f.prosecdef AND f.prokind IN ('f', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+				AND f.prorettype NOT IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+				AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = f.oid AND d.deptype = 'e')
+				AND (o.rolsuper OR o.rolbypassrls OR EXISTS (SELECT FROM tables t WHERE t.relrowsecurity AND NOT t.relforcerowsecurity
+					AND pg_catalog.pg_has_role(f.proowner, t.relowner, 'USAGE')))
+				AND EXISTS (SELECT FROM pg_catalog.aclexplode(coalesce(f.proacl, pg_catalog.acldefault('f', f.proowner))) x
+					LEFT JOIN pg_catalog.pg_roles g ON g.oid = x.grantee WHERE x.grantee <> f.proowner AND NOT coalesce(g.rolsuper OR g.rolbypassrls, false))) s)
 )::text FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
