@@ -46,8 +46,8 @@ const (
 	maxServerTimeout     = time.Minute
 )
 
-// Handler returns the page of what o has seen: statements, slow calls, findings, and
-// what the configuration says. It is a single document, readable without scripts, at
+// Handler returns the page of what o has seen: statements, transactions, slow calls,
+// findings, and what the configuration says. It is a single document, readable without scripts, at
 // whatever path it is served, and JSON for those who accept that or ask for
 // ?format=json. Values never appear: literals in texts are left out, and arguments are
 // not there. It changes nothing.

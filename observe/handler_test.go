@@ -169,6 +169,19 @@ type shown struct {
 		On    bool
 		Calls []struct{ Name, SQL, Outcome, SQLState, Site string }
 	}
+	Transactions struct {
+		Begun, Open, Committed uint64
+		RolledBack             uint64 `json:"rolled_back"`
+		InDoubt                uint64 `json:"in_doubt"`
+		Retried                map[string]uint64
+		P99                    float64
+		TimeOpen               float64 `json:"time_open"`
+		Recent                 []struct {
+			Ending, Outcome, SQLState, Cause string
+			Attempt                          int
+			TimeOpen                         float64 `json:"time_open"`
+		}
+	}
 	Findings []struct {
 		Kind, SQL, Site string
 		Times           uint64

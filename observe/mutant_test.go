@@ -10,6 +10,11 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"the page has transactions that failed or were tried again", "transaction.go",
+			"	if o.isRemarkable(&f.event) {", "	if false {",
+			"TestTransactionsAreCounted",
+		},
+		{
 			"quantiles are within 6.25 %", "histogram.go",
 			"int(d>>(top-3))&(perOctave-1)", "int(d>>(top-3))&(perOctave-2)",
 			"TestQuantiles",

@@ -59,6 +59,7 @@ type Observer struct {
 	spots  *spots
 	recent recently
 	txs    transactions
+	lately recently // transactions
 }
 
 // New returns an Observer, or an *[smrt.OptionsError] if the configuration cannot

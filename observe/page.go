@@ -20,6 +20,7 @@ import (
 //	ServeHTTP       refuses who may not see it, and what is no reading
 //	report          waits for its turn, and makes a report unless the last one is new
 //	  addStatements copies what is known of each text, and ranks it
+//	  addTransactions  copies their sums, and those of which an operator wants to know
 //	  addRecent     copies the slow calls and the findings
 //	  pools, ...    ask the handles for their counters, which takes their locks for a moment
 //	  server.ask    sends the one statement of a page, if a server is to be asked
@@ -122,7 +123,7 @@ func (p *handler) addHandles(handles map[string]smrt.DB) error {
 // stateOfPool returns what is shown of a pool of package pool.
 func stateOfPool(name string, s pool.Stats) page.Pool {
 	return page.Pool{
-		Name: name, Max: s.Max, InUse: s.InUse, Idle: s.Idle, Opening: s.Opening, Acquires: s.Acquires, Waits: s.Waits, WaitTime: page.Seconds(s.WaitTime),
+		Name: name, Max: s.Max, InUse: s.InUse, Idle: s.Idle, Opening: s.Opening, Waiting: s.Waiting, Acquires: s.Acquires, Waits: s.Waits, WaitTime: page.Seconds(s.WaitTime),
 		Cancelled: s.Cancelled, Exhausted: s.Exhausted, Opened: s.Dials, Closed: s.Destroyed + s.Recycled + s.Expired,
 	}
 }
@@ -178,6 +179,7 @@ func (p *handler) report(ctx context.Context) (*page.Report, error) {
 	snap := p.observer.Snapshot()
 	r := &page.Report{Title: p.config.Title, Since: snap.Since, At: snap.At}
 	addStatements(r, snap)
+	addTransactions(r, &snap.Transactions, p.observer.lately.copies())
 	addRecent(r, p.observer)
 	for _, k := range Memory() {
 		r.Memory = append(r.Memory, page.Kept(k))
@@ -223,6 +225,23 @@ func addStatements(r *page.Report, snap Snapshot) {
 			}
 			r.By[name] = append(r.By[name], entries[s.Shape])
 		}
+	}
+}
+
+// addTransactions adds what is known of all transactions, and those that were remarkable.
+func addTransactions(r *page.Report, sums *Transactions, lately []slowCall) {
+	t := &r.Transactions
+	*t = page.Transactions{
+		Begun: sums.Begun, Committed: sums.Committed, RolledBack: sums.RolledBack, InDoubt: sums.InDoubt, Retried: sums.Retried,
+		Open: page.Seconds(sums.Open), Idle: page.Seconds(sums.Idle), P50: page.Seconds(sums.Times.Quantile(0.5)),
+		P95: page.Seconds(sums.Times.Quantile(0.95)), P99: page.Seconds(sums.Times.Quantile(0.99)),
+	}
+	t.Pending = sums.Begun - sums.Committed - sums.RolledBack - sums.InDoubt
+	for _, c := range lately {
+		t.Recent = append(t.Recent, page.Transaction{
+			At: c.at, Ending: c.ending(), Outcome: c.Outcome.String(), SQLState: c.SQLState, Attempt: max(c.Tries, 1), Cause: c.Cause,
+			Open: page.Seconds(c.Server + c.Held), Idle: page.Seconds(c.Held), Node: c.Node,
+		})
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxSlowCalls is how many slow calls are kept for the page.
+// maxSlowCalls is how many slow calls are kept for the page, and how many transactions.
 const maxSlowCalls = 50
 
 // slowCall is a call that the slow log has. Its text has no literals, its event no
@@ -17,8 +17,8 @@ type slowCall struct {
 	Event
 }
 
-// recently are the last slow calls that an Observer has seen. Its lock is taken by calls
-// that the slow log has, and by the page.
+// recently are the last slow calls that an Observer has seen, or transactions of which an
+// operator wants to know. Its lock is taken by those, and by the page.
 type recently struct {
 	mu   sync.Mutex
 	slow []slowCall // a ring, once it is full
@@ -53,6 +53,17 @@ func (r *recently) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.slow, r.next = nil, 0
+}
+
+// isRemarkable reports whether an operator wants to know of a transaction that has ended:
+// its COMMIT had no answer, the server refused something in it, it was a further attempt,
+// or it was open for as long as a call takes that the slow log has.
+func (o *Observer) isRemarkable(e *Event) bool {
+	long := defaultThreshold
+	if o.slow != nil {
+		long = o.slow.Threshold
+	}
+	return e.Outcome != OK || e.Tries > 1 || e.Server+e.Held >= long
 }
 
 // redact returns a text for the page: without literals, and not too long. Texts that are

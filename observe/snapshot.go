@@ -83,6 +83,7 @@ func (o *Observer) Reset() {
 	o.spots.reset()
 	o.txs.reset()
 	o.recent.forget()
+	o.lately.forget()
 }
 
 // snapshot copies a shape. Batches have one, and no text.

@@ -92,6 +92,17 @@ func (t *transactions) reset() {
 // How a transaction ends.
 const commit, rollback = "commit", "rollback"
 
+// ending says how one has ended, in words for people.
+func (e *Event) ending() string {
+	switch {
+	case !e.Name.is(commit):
+		return "rolled back"
+	case e.Outcome != OK:
+		return "in doubt"
+	}
+	return "committed"
+}
+
 // transaction is the one that is open on a connection.
 type transaction struct {
 	open  bool
@@ -211,6 +222,9 @@ func (s *state) ended(ctx context.Context, how string, err error, now time.Durat
 		f.event.Outcome, f.event.SQLState = Failed, tx.state
 	}
 	o.txs.ended(&f.event)
+	if o.isRemarkable(&f.event) {
+		o.lately.add(&f.event, Frame{})
+	}
 	if len(o.hooks) > 0 {
 		o.after(ctx, f)
 	}

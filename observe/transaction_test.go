@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +211,7 @@ func TestTransactionsAreCounted(t *testing.T) {
 		}
 		check.Equal(t, c.what, got, c.ends)
 	}
+	checkPageOf(t, o, &sums)
 	now := o.Snapshot().Transactions
 	times := now.Times.Count()
 	now.Times = observe.Histogram{}
@@ -218,6 +220,34 @@ func TestTransactionsAreCounted(t *testing.T) {
 	check.Same(t, "tried again", sums.Retried["40001"], 2)
 	o.Reset()
 	check.Same(t, "after Reset", o.Snapshot().Transactions.Begun, 0)
+}
+
+// checkPageOf looks at what the page shows of transactions that have ended: the sums, and
+// those of which somebody wants to know.
+func checkPageOf(t *testing.T, o *observe.Observer, sums *observe.Transactions) {
+	t.Helper()
+	h := handler(t, o, observe.PageConfig{})
+	held := read(t, h, "/").Transactions
+	check.Same(t, "page: begun", held.Begun, sums.Begun)
+	check.Same(t, "page: open", held.Open, 0)
+	check.Same(t, "page: in doubt", held.InDoubt, sums.InDoubt)
+	check.Equal(t, "page: retried", held.Retried, sums.Retried)
+	var got []string
+	for _, r := range held.Recent {
+		if r.Ending != "committed" || r.Attempt > 1 { // else it was slow
+			got = append(got, strings.TrimSpace(fmt.Sprint(r.Ending, " ", r.Outcome, " ", r.SQLState, " ", r.Attempt, " ", r.Cause)))
+		}
+	}
+	for _, want := range []string{
+		"in doubt failed  1", "rolled back failed 57P01 1", "committed ok  2 40001", "rolled back failed 40001 1", "rolled back failed 23505 1",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("the page does not have %q among %q", want, got)
+		}
+	}
+	if body := get(h, local("/")).Body.String(); !strings.Contains(body, `<span class="tag bad">in doubt</span>`) || !strings.Contains(body, "2 after 40001") {
+		t.Error("the page in HTML does not show a commit in doubt, or a further attempt")
+	}
 }
 
 // add adds the event of a transaction to the sums that a snapshot should have.

@@ -11,12 +11,15 @@ import (
 // Report is what a page shows. It does not change once it is made, as several requests
 // may show it.
 type Report struct {
-	Title    string    `json:"title,omitempty"`
-	Since    time.Time `json:"since"`
-	At       time.Time `json:"at"`
-	Total    Entry     `json:"total"`
-	Texts    int       `json:"texts"` // how many entries there are, shown or not
-	Slow     SlowLog   `json:"slow"`
+	Title string    `json:"title,omitempty"`
+	Since time.Time `json:"since"`
+	At    time.Time `json:"at"`
+	Total Entry     `json:"total"`
+	Texts int       `json:"texts"` // how many entries there are, shown or not
+	Slow  SlowLog   `json:"slow"`
+
+	Transactions Transactions `json:"transactions"`
+
 	Findings []Finding `json:"findings,omitempty"`
 	Pools    []Pool    `json:"pools,omitempty"`
 	Routers  []Router  `json:"routers,omitempty"`
@@ -92,6 +95,36 @@ type SlowCall struct {
 	Site     string    `json:"site,omitempty"` // where the program made it
 }
 
+// Transactions are the sums of all transactions, and the last of those that failed, were in
+// doubt, were tried again or were open for long.
+type Transactions struct {
+	Begun      uint64            `json:"begun"`
+	Pending    uint64            `json:"open"` // or lost: the program has closed their connection
+	Committed  uint64            `json:"committed"`
+	RolledBack uint64            `json:"rolled_back"`
+	InDoubt    uint64            `json:"in_doubt"`
+	Retried    map[string]uint64 `json:"retried,omitempty"` // by the SQLSTATE that the attempt before ended with
+	Open       Seconds           `json:"time_open"`         // of those that have ended
+	Idle       Seconds           `json:"time_idle"`         // of that, without a call
+	P50        Seconds           `json:"p50"`
+	P95        Seconds           `json:"p95"`
+	P99        Seconds           `json:"p99"`
+	Recent     []Transaction     `json:"recent,omitempty"` // the newest first
+}
+
+// Transaction is one that has ended.
+type Transaction struct {
+	At       time.Time `json:"at"`
+	Ending   string    `json:"ending"` // committed, rolled back, or in doubt
+	Outcome  string    `json:"outcome"`
+	SQLState string    `json:"sqlstate,omitempty"`
+	Attempt  int       `json:"attempt"`         // from 1
+	Cause    string    `json:"cause,omitempty"` // the SQLSTATE that the attempt before ended with
+	Open     Seconds   `json:"time_open"`
+	Idle     Seconds   `json:"time_idle"`
+	Node     string    `json:"node"`
+}
+
 // Finding is a place in the program where something was found.
 type Finding struct {
 	At      time.Time `json:"at"`    // the last time
@@ -113,6 +146,7 @@ type Pool struct {
 	InUse     int32   `json:"in_use"`
 	Idle      int32   `json:"idle"`
 	Opening   int32   `json:"opening"`
+	Waiting   int64   `json:"waiting"` // calls; 0 of a pool of pgx, which does not say
 	Acquires  int64   `json:"acquires"`
 	Waits     int64   `json:"waits"`
 	WaitTime  Seconds `json:"wait_time"`
