@@ -168,6 +168,8 @@ func TestVerify(t *testing.T) {
 	expect(0, "2 tables, 1 findings", "verify", "--level", "fault", "--write")
 	check.Value(pool.Exec(t.Context(), "CREATE INDEX ON lines (note_id)"))(t)
 	expect(0, "2 tables, 0 findings", "verify", "--running", "smrt.contract")
+	expect(1, "D16: warning: statement_timeout is not set", "verify", "--production")
+	expect(1, `"Check": "D17"`, "verify", "--production", "--json")
 	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes ADD more text; ALTER TABLE lines DROP CONSTRAINT lines_note_id_fkey"))(t)
 	expect(1, "- foreign key lines (note_id) references notes (id)", "verify")
 	check.Value(pool.Exec(t.Context(), "ALTER TABLE notes ALTER text DROP NOT NULL"))(t)

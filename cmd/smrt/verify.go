@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/smrt-go/smrt/cmd/smrt/internal/production"
 	"github.com/smrt-go/smrt/cmd/smrt/internal/program"
 )
 
@@ -24,12 +25,17 @@ type verifyCommand struct {
 	Contract string   `help:"File with the contract, which must be there without --write. Default: smrt.contract, if it is there." placeholder:"FILE"`
 	Write    bool     `help:"Write the contract."`
 	Running  []string `help:"Contracts of releases that still run, which the database must meet too." placeholder:"FILE" type:"existingfile"`
+
+	Production bool `help:"Check the settings of the server and of the role, too."`
 }
 
 // Help explains the command where its flags are listed.
 func (verifyCommand) Help() string {
 	return `Exported package variables that are tables are compared with the database. To compare
-conflicts and orders of pages too, call schema.Verify in a test.`
+conflicts and orders of pages too, call schema.Verify in a test.
+
+With --production it says what should be different before users come: name the database of
+production, as the role that the program connects as. Nothing is changed.`
 }
 
 // verifyProgram is what runs in the user's module.
@@ -80,6 +86,13 @@ func (c *verifyCommand) Run(ctx context.Context, r *report) error {
 		return err
 	}
 	report := verifyReport{Tables: tables.Count(), Findings: v.Findings}
+	if c.Production {
+		state, err := production.Read(ctx, c.DSN)
+		if err != nil {
+			return err
+		}
+		report.Findings = append(report.Findings, ofProduction(state)...)
+	}
 	if err := c.compare(&report, v.Contract); err != nil {
 		return err
 	}
@@ -117,6 +130,18 @@ func verifyTables(ctx context.Context, tables *program.Tables, dsn string, queri
 		return v, errors.New(v.Error)
 	}
 	return v, nil
+}
+
+// ofProduction returns what should be different in production, in the form of other findings.
+func ofProduction(state *production.State) (found []finding) {
+	for _, f := range production.Judge(state) {
+		text := fmt.Sprintf("%s: %s: %s", f.Check, f.Level, f.Problem)
+		if f.SQL != "" {
+			text += "\n\t" + f.SQL
+		}
+		found = append(found, finding{Level: f.Level, Check: f.Check, Problem: f.Problem, SQL: f.SQL, Text: text})
+	}
+	return found
 }
 
 // compare compares the contract with the file, or writes it.
