@@ -73,7 +73,7 @@ func fieldsOf(v reflect.Value) (fields []field) {
 		case f.Anonymous && value.Kind() == reflect.Struct || inside[f.Name]:
 			fields = append(fields, fieldsOf(value)...)
 		case f.IsExported():
-			fields = append(fields, field{f.Name, value})
+			fields = append(fields, field{strings.ToUpper(f.Name), value}) // ID or Id, SKU or Sku
 		}
 	}
 	return fields
