@@ -21,6 +21,9 @@ type Bucket struct {
 
 	// Burst is how many points there are at most.
 	Burst int64
+
+	// Local is set for Give, if [State] said so when the points were taken.
+	Local bool
 }
 
 // State is what a [Store] says of a bucket.
@@ -28,6 +31,10 @@ type State struct {
 	Taken      bool          // the points were taken
 	Available  int64         // points that there were before; below zero: owed
 	RetryAfter time.Duration // until there are enough of them; 0: they were taken, or never are
+
+	// Local says that the process answered by itself, without what it shares with
+	// others. The points are given back to where they were taken.
+	Local bool
 }
 
 // Store keeps buckets: [Buckets] in the process, contrib/redis for several of them. It

@@ -121,6 +121,7 @@ func (r *Rate) take(ctx context.Context, points, debt int64) limit.Taken {
 		t.Key = r.config.Key(ctx)
 	}
 	s := r.config.Store.Take(ctx, r.bucket(t.Key), points, debt)
+	t.Local = s.Local
 	if t.Owing = s.Taken && s.Available < points; t.Owing || !s.Taken {
 		t.Err = &smrt.RateError{
 			Rate: r.config.Name, Cost: points, Available: s.Available, Burst: r.config.Burst,
@@ -130,6 +131,8 @@ func (r *Rate) take(ctx context.Context, points, debt int64) limit.Taken {
 	return t
 }
 
-func (r *Rate) give(ctx context.Context, key string, points int64) {
-	r.config.Store.Give(ctx, r.bucket(key), points)
+func (r *Rate) give(ctx context.Context, from limit.Taken, points int64) {
+	b := r.bucket(from.Key)
+	b.Local = from.Local
+	r.config.Store.Give(ctx, b, points)
 }

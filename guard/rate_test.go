@@ -323,3 +323,37 @@ func TestHTTPStatus(t *testing.T) {
 		check.Same(t, fmt.Sprint(c.err), header.Get("Retry-After"), c.after)
 	}
 }
+
+// alone is a store that answers by itself.
+type alone struct{ givesBack }
+
+func (a alone) Take(ctx context.Context, b guard.Bucket, points, debt int64) guard.State {
+	s := a.watched.Take(ctx, b, points, debt)
+	s.Local = true
+	return s
+}
+
+// TestPointsGoBackToWhereTheyWere: a store learns of points that it took by itself.
+func TestPointsGoBackToWhereTheyWere(t *testing.T) {
+	pool, _ := newShop(t)
+	for _, local := range []bool{false, true} {
+		w := &watched{Buckets: guard.NewBuckets(10)}
+		var store guard.Store = givesBack{w}
+		if local {
+			store = alone{givesBack{w}}
+		}
+		rate := guard.NewRate(guard.RateConfig{Points: 1_000, Per: slow, Key: user, Store: store})
+		customers := repo.New(guard.On(pool, guard.Limits{Rate: rate, Logger: quiet}), shop.Customers)
+		check.Value(customers.Find(as(t.Context(), "a"), everyCustomer))(t) // asks for 10,000 rows
+		check.Same(t, "given back", w.gave.Load(), 1)
+		check.Same(t, "local", w.last.Load().Local, local)
+	}
+}
+
+// givesBack notes the bucket that points are given back to.
+type givesBack struct{ *watched }
+
+func (g givesBack) Give(ctx context.Context, b guard.Bucket, points int64) {
+	g.last.Store(&b)
+	g.watched.Give(ctx, b, points)
+}

@@ -30,8 +30,9 @@
 // asks the store again. What happens is logged when it begins and when it ends, and
 // counted, see [Store.Stats].
 //
-// rueidis.NewClient returns an error while the store is away: a program that has to start
-// then has to call it again.
+// rueidis.NewClient returns an error while the store is away. A program that has to start
+// then sets Config.Connect in place of Client: the store calls it until there is a client.
+// Points that a process took by itself do not go to the store when they are given back.
 //
 // A call that asks for more than the part of one process is told to try again when the
 // store is asked the next time.

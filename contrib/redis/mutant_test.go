@@ -84,5 +84,15 @@ func TestRulesAreGuarded(t *testing.T) {
 			"err == nil && n <= limit {", "err == nil && n > 0 {",
 			"TestCacheValues",
 		},
+		{
+			"points of the process do not go to the store", "store.go",
+			"if !b.Local {", "if true {",
+			"TestStartWithoutStore",
+		},
+		{
+			"a store that is away at the start is asked later", "store.go",
+			"		s.connectLater()\n", "		_ = s.connectLater\n",
+			"TestStartWithoutStore",
+		},
 	})
 }

@@ -2,10 +2,12 @@ package smrtredis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +21,11 @@ import (
 type Config struct {
 	// Client leads to the store. It stays the caller's, who closes it.
 	Client rueidis.Client
+
+	// Connect makes a client, if Client is nil. New calls it and waits for it. If it
+	// fails, the store is away, and it is called again, on a goroutine, at most once in
+	// Retry until there is a client. The store closes that, see Close.
+	Connect func() (rueidis.Client, error)
 
 	// Processes is how many processes share the rates, at least 1: each has that part
 	// of the points while the store is away.
@@ -55,6 +62,11 @@ type Store struct {
 	config Config
 	local  *guard.Buckets // while the store is away
 	began  time.Time
+	client atomic.Pointer[rueidis.Client] // nil: there is none yet, or no longer
+
+	mu         sync.Mutex
+	connecting bool
+	closed     bool
 
 	away  atomic.Int64 // until when the store is not asked, in nanoseconds since the start; 0: it is there
 	since atomic.Uint64
@@ -70,8 +82,10 @@ func New(c Config) (*Store, error) {
 		return nil, &smrt.OptionsError{Option: "Config." + option, Reason: reason}
 	}
 	switch {
-	case c.Client == nil:
-		return bad("Client", "must not be nil: make one with rueidis.NewClient")
+	case c.Client == nil && c.Connect == nil:
+		return bad("Client", "must not be nil unless Connect is set: make one with rueidis.NewClient")
+	case c.Client != nil && c.Connect != nil:
+		return bad("Connect", "must be nil, as Client is set")
 	case c.Processes < 1:
 		return bad("Processes", fmt.Sprintf("must be at least 1, is %d", c.Processes))
 	case c.Timeout < 0 || c.Retry < 0:
@@ -94,7 +108,64 @@ func New(c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Store{config: c, local: guard.NewBuckets(c.MaxKeys), began: time.Now()}, nil
+	s := &Store{config: c, local: guard.NewBuckets(c.MaxKeys), began: time.Now()}
+	if c.Client != nil {
+		s.client.Store(&c.Client)
+	} else {
+		s.connecting = true
+		s.connect()
+	}
+	return s, nil
+}
+
+var errNoClient = errors.New("Config.Connect returned no client")
+
+// connect makes a client.
+func (s *Store) connect() {
+	client, err := s.config.Connect()
+	if err == nil && client == nil {
+		err = errNoClient
+	}
+	s.mu.Lock()
+	s.connecting = false
+	keep := err == nil && !s.closed
+	if keep {
+		s.client.Store(&client)
+	}
+	s.mu.Unlock()
+	switch {
+	case err != nil:
+		s.gone(context.Background(), err)
+	case !keep:
+		client.Close()
+	case s.away.Load() != 0:
+		s.away.Store(1) // it may be asked at once
+	}
+}
+
+// connectLater makes a client beside the caller, unless somebody does.
+func (s *Store) connectLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connecting && !s.closed {
+		s.connecting = true
+		go s.connect()
+	}
+}
+
+// Close closes the client that Connect made. Calls that come later are answered as while
+// the store is away. A client of Config.Client stays open.
+func (s *Store) Close() {
+	if s.config.Client != nil {
+		return
+	}
+	s.mu.Lock()
+	s.closed = true
+	client := s.client.Swap(nil)
+	s.mu.Unlock()
+	if client != nil {
+		(*client).Close()
+	}
 }
 
 // Stats says what became of questions since the store was made.
@@ -122,6 +193,7 @@ func (s *Store) Take(ctx context.Context, b guard.Bucket, points, debt int64) gu
 	s.locally.Add(1)
 	part := s.part(b)
 	state := s.local.Take(ctx, part, points, debt)
+	state.Local = true
 	if !state.Taken && state.RetryAfter == 0 { // more than this process may give
 		state.RetryAfter = s.config.Retry
 	}
@@ -130,8 +202,10 @@ func (s *Store) Take(ctx context.Context, b guard.Bucket, points, debt int64) gu
 
 // Give implements [guard.Store].
 func (s *Store) Give(ctx context.Context, b guard.Bucket, points int64) {
-	if _, ok := s.ask(ctx, b, "give", -max(points, -math.MaxInt64), 0); ok {
-		return
+	if !b.Local { // points of this process are none of the store
+		if _, ok := s.ask(ctx, b, "give", -max(points, -math.MaxInt64), 0); ok {
+			return
+		}
 	}
 	s.locally.Add(1)
 	s.local.Give(ctx, s.part(b), points)
@@ -186,12 +260,17 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 	if !s.mayAsk() {
 		return guard.State{}, false
 	}
+	client := s.client.Load()
+	if client == nil {
+		s.connectLater()
+		return guard.State{}, false
+	}
 	s.asked.Add(1)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 	defer cancel()
 	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
 	interval := float64(max(b.Interval, 1)) / float64(time.Microsecond)
-	answer, err := s.run(ctx, s.config.key(b),
+	answer, err := s.run(ctx, *client, s.config.key(b),
 		what, strconv.FormatFloat(interval, 'f', -1, 64), decimal(b.Burst), decimal(points), decimal(debt), decimal(maxOwed.Microseconds()))
 	var room, wait float64
 	if err == nil {
@@ -214,9 +293,9 @@ func (s *Store) ask(ctx context.Context, b guard.Bucket, what string, points, de
 // and after a restart of that each of them may fail once.
 const tries = 5
 
-func (s *Store) run(ctx context.Context, key string, args ...string) (answer []string, err error) {
+func (s *Store) run(ctx context.Context, client rueidis.Client, key string, args ...string) (answer []string, err error) {
 	for range tries {
-		answer, err = script.Exec(ctx, s.config.Client, []string{key}, args).AsStrSlice()
+		answer, err = script.Exec(ctx, client, []string{key}, args).AsStrSlice()
 		if err == nil || ctx.Err() != nil {
 			break
 		}

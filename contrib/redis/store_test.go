@@ -239,6 +239,56 @@ func TestStoreIsAway(t *testing.T) {
 	}
 }
 
+// TestStartWithoutStore: a process can begin while its store is away, and asks it when it is
+// there. Points that the process took by itself do not go to the store.
+func TestStartWithoutStore(t *testing.T) {
+	server := startServer(t)
+	server.kill()
+	var client rueidis.Client
+	tries := 0
+	store := newStore(t, smrtredis.Config{Processes: 4, Retry: time.Millisecond, Connect: func() (c rueidis.Client, err error) {
+		if tries++; tries == 2 {
+			return nil, nil
+		}
+		c, err = newClient(server.socket)
+		if err == nil {
+			client = c
+		}
+		return c, err
+	}})
+	b := guard.Bucket{Rate: "a", Key: "a", Interval: slow, Burst: 100}
+	before := store.Take(t.Context(), b, 20, 0)
+	if stats := store.Stats(); !before.Taken || !before.Local || !stats.Away || stats.Locally != 1 || stats.Asked != 0 {
+		t.Errorf("%+v, %+v", before, stats)
+	}
+	server.start(findServer())
+	for end := time.Now().Add(time.Minute); store.Stats().Away; time.Sleep(time.Millisecond) {
+		if store.Take(t.Context(), b, 0, 0); time.Now().After(end) {
+			t.Fatalf("the store is not asked: %+v", store.Stats())
+		}
+	}
+	if s := store.Take(t.Context(), b, 30, 0); !s.Taken || s.Local || s.Available != 100 {
+		t.Errorf("of a store that is there: %+v", s)
+	}
+	local := b
+	local.Local = before.Local
+	store.Give(t.Context(), local, 20)
+	if s := store.Take(t.Context(), b, 0, 0); s.Available != 70 {
+		t.Errorf("with what the process gave back to itself: %+v", s)
+	}
+	store.Give(t.Context(), b, 20)
+	if s := store.Take(t.Context(), b, 0, 0); s.Available != 90 {
+		t.Errorf("with what was given back: %+v", s)
+	}
+	store.Close()
+	if err := client.Do(t.Context(), client.B().Ping().Build()).Error(); !errors.Is(err, rueidis.ErrClosing) {
+		t.Errorf("the client of a store that was closed: %v", err)
+	}
+	if s := store.Take(t.Context(), b, 1, 0); !s.Taken || !s.Local {
+		t.Errorf("of a store that was closed: %+v", s)
+	}
+}
+
 // TestStoreIsNotAsked: a store that is away is asked by one call in each Retry.
 func TestStoreIsNotAsked(t *testing.T) {
 	server := startServer(t)
@@ -259,6 +309,7 @@ func TestConfig(t *testing.T) {
 	for _, c := range []smrtredis.Config{
 		{Processes: 1},
 		{Client: client},
+		{Client: client, Processes: 1, Connect: func() (rueidis.Client, error) { return client, nil }},
 		{Client: client, Processes: -1},
 		{Client: client, Processes: 1, Timeout: -1},
 		{Client: client, Processes: 1, Retry: -1},

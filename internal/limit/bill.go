@@ -15,12 +15,13 @@ type Rate struct {
 	Take func(ctx context.Context, points, debt int64) Taken
 
 	// Give puts points back, or takes more if they are negative. It does not fail.
-	Give func(ctx context.Context, key string, points int64)
+	Give func(ctx context.Context, from Taken, points int64)
 }
 
 // Taken is what became of points that were to be taken.
 type Taken struct {
 	Key   string
+	Local bool            // the process has them by itself, whoever else shares the rate
 	Owing bool            // there were less, and they were taken all the same
 	Err   *smrt.RateError // what there was, if that was less
 }
@@ -45,7 +46,7 @@ type bill struct {
 
 type payment struct {
 	rate *Rate
-	key  string
+	from Taken
 }
 
 // Priced reports whether somebody wants to know what the operation asks for.
@@ -88,7 +89,7 @@ func (c *Call) charge(p Price) {
 		var taken Taken
 		c.calls(func() { taken = r.Take(&b.under, asked, debt) })
 		if taken.Err == nil || taken.Owing {
-			b.paid = append(b.paid, payment{r.Rate, taken.Key})
+			b.paid = append(b.paid, payment{r.Rate, taken})
 		}
 		if taken.Err == nil {
 			continue
@@ -162,7 +163,7 @@ func (c *Call) settle() {
 		return
 	}
 	for _, p := range b.paid {
-		p.rate.Give(&b.under, p.key, b.asked-used)
+		p.rate.Give(&b.under, p.from, b.asked-used)
 	}
 }
 

@@ -73,14 +73,14 @@ func TestCallsThatAreLeft(t *testing.T) {
 						under, taken = ctx, taken+points
 						return limit.Taken{}
 					},
-					Give: func(_ context.Context, _ string, points int64) { taken -= points },
+					Give: func(_ context.Context, _ limit.Taken, points int64) { taken -= points },
 				}
 				second := &limit.Rate{
 					Take: func(context.Context, int64, int64) limit.Taken {
 						leaveAt("rate")
 						return limit.Taken{Err: &smrt.RateError{}}
 					},
-					Give: func(context.Context, string, int64) { t.Error("what was not taken came back") },
+					Give: func(context.Context, limit.Taken, int64) { t.Error("what was not taken came back") },
 				}
 				mode := limit.Enforce
 				if where == "statement" {
