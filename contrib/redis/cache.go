@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -142,15 +141,13 @@ func (s *CacheStore) keys(to []string, kind string, names []string) []string {
 	return to
 }
 
-// randoms adds a random number for each of n keys, by the functions that write them.
-func randoms(to []string, n int, text func(uint64) string) []string {
+// randoms adds a random number for each of n keys.
+func randoms(to []string, n int) []string {
 	for range n {
-		to = append(to, text(number()))
+		to = append(to, hex(number()))
 	}
 	return to
 }
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // run runs a script, again if the connection was lost: each that a client has may be,
 // after a restart of the server.
@@ -175,9 +172,7 @@ func (s *CacheStore) Get(ctx context.Context, ask cache.Ask) (cache.Answer, erro
 	n, nf, ng := len(ask.Keys), len(ask.Tables), len(ask.Generations)
 	keys := make([]string, 0, n+nf+ng)
 	keys = s.keys(s.keys(s.keys(keys, "e:", ask.Keys), "f:", ask.Tables), "g:", ask.Generations)
-	args := make([]string, 0, 4+n+nf+ng)
-	args = append(args, strconv.Itoa(n), strconv.Itoa(nf), strconv.Itoa(ng), strconv.FormatInt(ask.Lease.Milliseconds(), 10))
-	args = randoms(randoms(randoms(args, n, hex), nf, hex), ng, decimal)
+	args := []string{strconv.Itoa(n), strconv.Itoa(nf), strconv.Itoa(ng), strconv.FormatInt(ask.Lease.Milliseconds(), 10), hex(number())[:13]}
 	texts, err := s.run(ctx, getScript, keys, args).AsStrSlice()
 	if err == nil && (len(texts) != 3+n || len(texts[2]) != nf*floorLength) {
 		err = errValue
@@ -189,17 +184,18 @@ func (s *CacheStore) Get(ctx context.Context, ask cache.Ask) (cache.Answer, erro
 	var p parser
 	if ng > 0 {
 		for text := range strings.SplitSeq(texts[1], ",") {
-			a.Generations = append(a.Generations, p.number(text, 10, 64))
+			a.Generations = append(a.Generations, p.number(text, 16, 64))
 		}
 	}
-	for text := range slices.Chunk([]byte(texts[2]), floorLength) {
-		a.Floors = append(a.Floors, p.floor(string(text)))
+	for text := texts[2]; text != ""; text = text[floorLength:] {
+		a.Floors = append(a.Floors, p.floor(text[:floorLength]))
 	}
 	for i, text := range texts[3:] {
-		a.Entries[i] = s.entry(text)
-		if a.Entries[i].State == cache.Leased {
-			a.Entries[i].Token = p.number(args[4+i], 16, 64)
+		if len(text) == tokenLength {
+			a.Entries[i] = cache.Entry{State: cache.Leased, Token: p.number(text, 16, 64)}
+			continue
 		}
+		a.Entries[i] = s.entry(text)
 	}
 	return a, p.err
 }
@@ -209,8 +205,6 @@ func (s *CacheStore) entry(text string) cache.Entry {
 	switch text {
 	case "a":
 		return cache.Entry{State: cache.Absent}
-	case "l":
-		return cache.Entry{State: cache.Leased}
 	case "h":
 		return cache.Entry{State: cache.Held}
 	case "b":
@@ -279,7 +273,7 @@ func (s *CacheStore) Invalidate(ctx context.Context, c cache.Change) error {
 	args := []string{
 		s.channel, message, strconv.Itoa(len(c.Tables)), strconv.Itoa(len(c.Generations)), hex(number()), position(c.Position), hex(c.Lift),
 	}
-	args = randoms(randoms(args, len(c.Tables), hex), len(c.Generations), decimal)
+	args = randoms(args, len(c.Tables)+len(c.Generations))
 	if err := s.run(ctx, invalidateScript, keys, args).Error(); err != nil {
 		return fmt.Errorf("smrt: invalidating in the store of the cache: %w", err)
 	}

@@ -60,7 +60,14 @@ func decode(entry string, limit int) ([]byte, error) {
 }
 
 // hex writes a number with as many digits as it can have.
-func hex(n uint64) string { return fmt.Sprintf("%016x", n) }
+func hex(n uint64) string {
+	var b [tokenLength]byte
+	for i := range b {
+		b[len(b)-1-i] = "0123456789abcdef"[n&15]
+		n >>= 4
+	}
+	return string(b[:])
+}
 
 // number returns a random number that is not 0.
 func number() uint64 { return rand.Uint64() | 1 }
@@ -71,7 +78,10 @@ func position(p smrt.Position) string {
 }
 
 // floorLength is that of a floor in the answer of a script.
-const floorLength = 16 + 1 + 40
+const floorLength = tokenLength + 1 + 40
+
+// tokenLength is that of a random number. An entry is longer, and another state shorter.
+const tokenLength = 16
 
 // parser reads numbers, and keeps the first error.
 type parser struct{ err error }
@@ -99,7 +109,7 @@ func generationsText(generations []uint64) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendUint(b, g, 10)
+		b = append(b, hex(g)...)
 	}
 	return string(b)
 }

@@ -18,15 +18,21 @@ import "github.com/redis/rueidis"
 
 // shared are functions of all scripts.
 const shared = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local info = redis.call('INFO', 'server')
+local at = string.find(info, 'run_id:', 1, true) + 7
+local run = string.sub(info, at, at + 39)
 local zero = string.rep('0', 40)
 
 -- a floor, or what stands for one that is not there
 local function floor(f, id)
   if f and string.sub(f, 1, #run) == run then
-    return string.sub(f, #run + 1, #run + 16), string.sub(f, #run + 17, #run + 17), string.sub(f, #run + 18)
+    return f
   end
-  return id, '0', f and string.sub(f, -40) or zero
+  return run .. id .. '0' .. (f and #f >= 97 and string.sub(f, -40) or zero)
+end
+
+local function parts(f)
+  return string.sub(f, #run + 1, #run + 16), string.sub(f, #run + 17, #run + 17), string.sub(f, #run + 18)
 end
 
 local function now()
@@ -72,11 +78,12 @@ end
 
 var (
 	// KEYS: entries, floors, generations. ARGV: how many of each, the time of a lease, and
-	// a random number for each key. Returns the run, generations, floors, and the entries or
-	// the letter of their state.
+	// 13 digits of random numbers, which the places of keys make 16. Returns the run,
+	// generations, floors, and the entries or the letter of their state.
 	getScript = rueidis.NewLuaScript(shared + `
 local n, nf, ng, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local v = redis.call('MGET', unpack(KEYS))
+local function new(i) return ARGV[5] .. string.format('%03x', i) end
 local blocked, generations, floors = false, {}, {}
 for i = n + nf + 1, #KEYS do
   local g = v[i]
@@ -85,18 +92,17 @@ for i = n + nf + 1, #KEYS do
     blocked = blocked or g
   end
   if not g then
-    g = 'V' .. ARGV[4 + i]
+    g = 'V' .. new(i)
     redis.call('SET', KEYS[i], g)
   end
   generations[#generations + 1] = string.sub(g, 1, 1) == 'V' and string.sub(g, 2) or '0'
 end
 for i = n + 1, n + nf do
-  local id, known, position = floor(v[i], ARGV[4 + i])
-  local f = id .. known .. position
-  if run .. f ~= v[i] then
-    redis.call('SET', KEYS[i], run .. f)
+  local f = floor(v[i], new(i))
+  if f ~= v[i] then
+    redis.call('SET', KEYS[i], f)
   end
-  floors[#floors + 1] = f
+  floors[#floors + 1] = string.sub(f, #run + 1)
 end
 generations = table.concat(generations, ',')
 local header = 'E' .. run .. generations .. '|'
@@ -117,8 +123,9 @@ for i = 1, n do
   elseif lease == '0' then
     state = 'a'
   else
-    redis.call('SET', KEYS[i], held .. ARGV[4 + i], 'PX', lease)
-    state = 'l'
+    local token = new(i)
+    redis.call('SET', KEYS[i], held .. token, 'PX', lease)
+    state = token
   end
   answer[3 + i] = state
 end
@@ -145,7 +152,7 @@ return put
 
 	// KEYS: the floor. ARGV: its id and a position.
 	floorScript = rueidis.NewLuaScript(shared + `
-local id, known, position = floor(redis.call('MGET', KEYS[1])[1], '')
+local id, known, position = parts(floor(redis.call('MGET', KEYS[1])[1], string.rep('0', 16)))
 local to = ARGV[2]
 if id ~= ARGV[1] or known ~= '0' then
   return 0
@@ -169,7 +176,7 @@ return 1
 local nf, ng, random, to, lift = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 for i = 1, nf do
   local key, new = KEYS[1 + i], ARGV[7 + i]
-  local id, known, position = floor(redis.call('MGET', key)[1], new)
+  local id, known, position = parts(floor(redis.call('MGET', key)[1], new))
   if to == zero then
     id, known = new, '0'
   elseif position == zero then

@@ -285,25 +285,14 @@ func BenchmarkCacheHit(b *testing.B) {
 	value := make([]byte, 500)
 	check.Value(s.Put(b.Context(), []cache.Fill{{Key: "a", Token: a.Entries[0].Token, Generations: a.Generations, Value: value, TTL: time.Hour}}))(b)
 	check.NoError(b, client.Do(b.Context(), client.B().Set().Key("bare").Value(string(value)).Build()).Error())
-	get := func() { check.Value(client.Do(b.Context(), client.B().Get().Key("bare").Build()).AsBytes())(b) }
-	hit := func() {
-		if a := check.Value(s.Get(b.Context(), ask))(b); a.Entries[0].State != cache.Found {
-			b.Fatal(a)
+	check.Compare(b, func() error {
+		a, err := s.Get(b.Context(), ask)
+		if err == nil && a.Entries[0].State != cache.Found {
+			err = errors.New("no hit")
 		}
-	}
-	for name, what := range map[string]func(){"GET": get, "hit": hit} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				what()
-			}
-		})
-		b.Run(name+"Parallel", func(b *testing.B) {
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					what()
-				}
-			})
-		})
-	}
+		return err
+	}, check.Twin{Name: "get", Run: func() error {
+		_, err := client.Do(b.Context(), client.B().Get().Key("bare").Build()).AsBytes()
+		return err
+	}})
 }

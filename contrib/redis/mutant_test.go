@@ -56,12 +56,12 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"a floor that is not there is not known", "cache_scripts.go",
-			"return id, '0', f and", "return id, '1', f and",
+			"return run .. id .. '0' .. (", "return run .. id .. '1' .. (",
 			"TestCacheStore",
 		},
 		{
 			"a generation that is not there is a random one", "cache_scripts.go",
-			"g = 'V' .. ARGV[4 + i]", "g = 'V1'",
+			"g = 'V' .. new(i)", "g = 'V0000000000000001'",
 			"TestCacheStore",
 		},
 		{
