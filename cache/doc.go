@@ -1,6 +1,20 @@
 // Package cache has what keeps rows and results near to a program without their being
 // stale for good.
 //
+// # Rows in memory
+//
+// [New] makes a cache of declared tables, and [Cache.Attach] lets it serve reads by key on
+// a pool:
+//
+//	rows, err := cache.New(cache.Config{MaxBytes: 64 << 20}, cache.Of(shop.Products))
+//	err = rows.Attach(ctx, pool)
+//	product, err := repo.New(pool, shop.Products).Get(ctx, id) // sends nothing, if it is there
+//
+// A read never returns a row that is older than the last write of this process that had
+// returned before the read began, whatever handle the write was made on. A write by
+// SQL of the program's own has to be told, with [Wrote]. Writes by other processes are
+// not seen: the TTL of [Options] bounds how long.
+//
 // # A store that processes share
 //
 // [Store] is what a shared level has to be: it gives the lease of an entry that it does

@@ -34,5 +34,60 @@ func TestRulesAreGuarded(t *testing.T) {
 			"f.until.Store(int64(f.asked[0].at + f.config.Silence))", "f.until.Store(int64(time.Since(f.began) + f.config.Silence))",
 			"TestFeedIsLate",
 		},
+		{
+			"a row that was read before a write of it is void", "attach.go",
+			"e.token.Key == now.Key && ", "",
+			"TestFillThatAWriteOvertakes",
+		},
+		{
+			"a row that was read before a write of its table is void", "attach.go",
+			"e.token.All == now.All && ", "",
+			"TestFillThatAWriteOvertakes",
+		},
+		{
+			"that there is no row is void once rows are created", "attach.go",
+			"(e.row != nil || e.token.Made == now.Made)", "true",
+			"TestMissingRowsAreFoundOnceCreated",
+		},
+		{
+			"what may yet take effect is not kept", "attach.go",
+			"token.Key.Blocked() || token.All.Blocked() || token.Made.Blocked()", "false",
+			"TestEveryWriteIsSeen",
+		},
+		{
+			"a transaction begun by hand blocks what it writes", "../internal/cached/tell.go",
+			"block(all, *xid, true)", "changed(all)",
+			"TestEveryWriteIsSeen",
+		},
+		{
+			"a rollback leaves the cache as it was", "../internal/cached/tell.go",
+			"case w.undone:", "case false:",
+			"TestEveryWriteIsSeen",
+		},
+		{
+			"a commit that nobody answers blocks what it writes", "../internal/cached/tell.go",
+			"case w.doubt:", "case false:",
+			"TestCommitThatNobodyAnswers",
+		},
+		{
+			"foreign keys pass writes on", "reach.go",
+			"far = append(far, k)", "_ = k",
+			"TestEveryWriteIsSeen",
+		},
+		{
+			"tenants have entries of their own", "../internal/table/change.go",
+			"k.Owner = of.ID", "_ = of",
+			"TestTenantsShareNothing",
+		},
+		{
+			"only whole rows are served", "../internal/crud/fromcache.go",
+			"b.Rows != b.Table.Self || ", "",
+			"TestReadsThatPass",
+		},
+		{
+			"reads that miss one row are one statement", "flight.go",
+			"if !under {\n			f =", "if true {\n			under = false\n			f =",
+			"TestOneReadForAll",
+		},
 	})
 }

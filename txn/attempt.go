@@ -43,6 +43,8 @@ type attempt struct {
 
 	mu    sync.Mutex
 	hooks []hook
+	told  bool // how it ended: it takes no hooks any more
+	loose bool // the closure has ended it: nobody knows how
 
 	// The outermost level, here so that an attempt is one piece of memory.
 	outer managedTx
@@ -50,6 +52,12 @@ type attempt struct {
 
 	identity identity // for CommitUnknownError
 	notes    *commitNotes
+}
+
+// endedByClosure is for a transaction that ended before COMMIT was sent.
+func (a *attempt) endedByClosure() error {
+	a.loose = true
+	return pgerr.ErrTxEnded
 }
 
 // doom is an error after which no statement is sent.

@@ -75,11 +75,20 @@ func (h *managedTx) OnUndo(u handle.Undo) bool {
 	}
 	h.a.mu.Lock()
 	defer h.a.mu.Unlock()
+	if h.a.told {
+		return false
+	}
 	h.a.hooks = append(h.a.hooks, hook{undo: u})
 	return true
 }
 
-var _ handle.Undoer = (*managedTx)(nil)
+// Knows implements handle.Knower.
+func (h *managedTx) Knows() bool { return !h.a.foreign }
+
+var (
+	_ handle.Undoer = (*managedTx)(nil)
+	_ handle.Knower = (*managedTx)(nil)
+)
 
 // current returns the innermost transaction of ctx.
 func current(ctx context.Context) *managedTx {
@@ -102,7 +111,7 @@ func (a *attempt) marked() int {
 func (a *attempt) undone(mark int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	takeBack(a.hooks[mark:], true)
+	takeBack(a.hooks[mark:], NotCommitted, false)
 	for i := mark; i < len(a.hooks); i++ {
 		a.hooks[i].undone = true
 	}
@@ -110,13 +119,16 @@ func (a *attempt) undone(mark int) {
 
 // takeBack ends what is kept of what calls wrote to the caller's values, and takes
 // it back if it was undone.
-func takeBack(hooks []hook, undone bool) {
+func takeBack(hooks []hook, o Outcome, loose bool) {
 	for i := len(hooks) - 1; i >= 0; i-- {
 		k := &hooks[i]
 		if k.undo == nil {
 			continue
 		}
-		if undone {
+		if d, ok := k.undo.(handle.Doubter); ok && (o == Unknown || loose) {
+			d.Doubt()
+		}
+		if o == NotCommitted {
 			k.undo.Undo()
 		}
 		k.undo.Forget()
@@ -137,9 +149,9 @@ func (a *attempt) inherit(lost *attempt) {
 func (a *attempt) after(ctx context.Context, o Outcome) {
 	a.mu.Lock()
 	hooks := a.hooks
-	a.hooks = nil
+	a.hooks, a.told = nil, true
 	a.mu.Unlock()
-	takeBack(hooks, o == NotCommitted)
+	takeBack(hooks, o, a.loose)
 	if len(hooks) > 0 {
 		runHooks(ctx, hooks, o)
 	}

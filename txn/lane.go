@@ -97,8 +97,16 @@ func (l *laneDB) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 }
 
 // OnUndo implements handle.Undoer: a step's statement is undone with its round
-// trip, and with the transaction that the pipeline is in.
+// trip, and with the transaction that the pipeline is in. Who must know how it ends is
+// told by that, or after the round trip: it may be of an earlier one.
 func (l *laneDB) OnUndo(u handle.Undo) bool {
+	if d, ok := u.(handle.Doubter); ok {
+		if l.within != nil {
+			return l.within.OnUndo(u)
+		}
+		l.ends = append(l.ends, d)
+		return true
+	}
 	l.undos = append(l.undos, u)
 	if l.within != nil {
 		l.within.OnUndo(u)
@@ -106,7 +114,32 @@ func (l *laneDB) OnUndo(u handle.Undo) bool {
 	return true
 }
 
-var _ handle.Undoer = (*laneDB)(nil)
+// Knows implements handle.Knower.
+func (l *laneDB) Knows() bool {
+	if l.within == nil {
+		return !l.inTx
+	}
+	knows, ok := l.within.(handle.Knower)
+	return !ok || knows.Knows()
+}
+
+var (
+	_ handle.Undoer = (*laneDB)(nil)
+	_ handle.Knower = (*laneDB)(nil)
+)
+
+// settle tells those who must know that a round trip has ended. What was sent in one
+// that has failed was undone, unless the connection was lost; what was sent in one
+// before was not. So they are not told that it was undone.
+func (l *lane) settle(lost bool) {
+	for _, d := range l.ends {
+		if lost {
+			d.Doubt()
+		}
+		d.Forget()
+	}
+	l.ends = nil
+}
 
 // takeBack takes back what calls wrote to the step's values since the round trip
 // began, which has failed.

@@ -42,12 +42,12 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what a call wrote is taken back with its savepoint", "hooks.go",
-			"	takeBack(a.hooks[mark:], true)\n", "",
+			"	takeBack(a.hooks[mark:], NotCommitted, false)\n", "",
 			"TestUndoFollowsTheTransaction: after the savepoint",
 		},
 		{
 			"what a call wrote is taken back before another attempt", "hooks.go",
-			"	takeBack(hooks, o == NotCommitted)\n", "",
+			"	takeBack(hooks, o, a.loose)\n", "",
 			"TestUndoBeforeAnotherAttempt: known",
 		},
 		{

@@ -12,6 +12,7 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/limit"
+	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
 // Step is one of the things that a [Pipeline] does. It may use any code that
@@ -124,6 +125,7 @@ type lane struct {
 	undone   error      // of a round trip it took part in
 	within   handle.Undoer
 	undos    []handle.Undo // of the round trip
+	ends     []handle.Doubter
 	panicked any
 	exited   bool // by runtime.Goexit
 }
@@ -200,6 +202,7 @@ func abandon(lanes []*lane) {
 		for l.wants != nil {
 			l.resume(answer{err: smrt.ErrNotRun})
 		}
+		l.settle(true) // nothing is left, unless something has panicked
 	}
 }
 
@@ -232,6 +235,9 @@ func roundTrip(ctx context.Context, db smrt.DB, waiting []*lane, start func(*lan
 	}
 	if err := results.Close(); err != nil && failed == nil {
 		failed = err
+	}
+	for _, l := range waiting {
+		l.settle(failed != nil && pgerr.IsCommitUnknown(failed))
 	}
 	if failed == nil {
 		return

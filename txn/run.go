@@ -347,7 +347,7 @@ func (r *run) verdict(h *managedTx, err error, inUse bool) error {
 	case a.conn != nil && a.conn.IsClosed():
 		return pgconn.ErrConnClosed
 	case !a.inside():
-		return pgerr.ErrTxEnded
+		return a.endedByClosure()
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package unit
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -41,13 +43,17 @@ func (u *work) run(ctx context.Context, db smrt.DB, join func(context.Context, p
 //   - The error is one that an outdated catalog or a prepared statement can cause.
 //     Both are forgotten. The tables may be altered again meanwhile, so there are
 //     two such tries, unless the same error comes again.
-func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (Summary, error) {
+func (u *work) alone(ctx context.Context, db smrt.DB, o txn.Options) (sum Summary, err error) {
+	if cached.Any() {
+		ops := slices.Clone(u.ops)
+		defer func() { tellAlone(ctx, db, ops, err) }()
+	}
 	r := &runner{u: u, db: db}
 	attempt := func() (err error) {
 		r.result, err = txn.RunResult(ctx, r, func(ctx context.Context, _ pgx.Tx) error { return r.tx.ready(ctx) }, o)
 		return err
 	}
-	err := attempt()
+	err = attempt()
 	if err != nil && r.unasked() {
 		r.silent = true
 		err = attempt()

@@ -115,7 +115,8 @@ func checkCall(ctx context.Context, db smrt.DB, options []txn.Options) error {
 // join makes the statements a part of a transaction. The entities are changed
 // when all statements have succeeded, before the transaction ends, because the
 // caller goes on with them. So what they were is remembered for a rollback.
-func (u *work) join(ctx context.Context, tx pgx.Tx) (Summary, error) {
+func (u *work) join(ctx context.Context, tx pgx.Tx) (_ Summary, err error) {
+	defer u.telling(ctx, tx, &err)()
 	p, err := u.send(ctx, tx)
 	if err != nil {
 		return Summary{}, err

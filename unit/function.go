@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/pgerr"
@@ -119,7 +120,7 @@ func (u *work) segments(ctx context.Context, tx pgx.Tx, sum *Summary) error {
 }
 
 // segment writes the ops from first to last.
-func (u *work) segment(ctx context.Context, tx pgx.Tx, sum *Summary, first, last int) error {
+func (u *work) segment(ctx context.Context, tx pgx.Tx, sum *Summary, first, last int) (err error) {
 	s := &work{ops: u.ops[first:last], base: first}
 	if s.idle() {
 		return nil
@@ -128,6 +129,9 @@ func (u *work) segment(ctx context.Context, tx pgx.Tx, sum *Summary, first, last
 		if err := s.checkRules(); err != nil {
 			return err
 		}
+	}
+	if cached.Any() {
+		defer func() { tellIn(ctx, tx, u.ops[first:last], err) }()
 	}
 	p, err := s.send(ctx, tx)
 	if err != nil {

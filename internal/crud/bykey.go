@@ -10,12 +10,104 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
 )
+
+// Get reads the row with the key at key into a new struct, with joined columns
+// unless joined is nil.
+func (b *Bound) Get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (p unsafe.Pointer, err error) {
+	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: 1}).End(&err)
+	if t := b.kept(ctx); t != nil && joined == nil {
+		if p, ok, err := b.getKept(ctx, t, key); ok {
+			return p, b.fail(ctx, "get", err)
+		}
+	}
+	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
+		p, err = on.get(ctx, key, joined)
+		return on.fail(ctx, "get", err)
+	})
+	return p, err
+}
+
+func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (unsafe.Pointer, error) {
+	if joined != nil {
+		return b.getJoined(ctx, key, joined)
+	}
+	found, gate, err := b.readBatched(ctx, b.Table.Keys(key, 1), b.viewed(), true)
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		defer leave(gate)
+		return b.getAlone(ctx, key)
+	case found[0] == nil:
+		return nil, smrt.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// GetMany reads the rows with the n keys at keys. It returns the address of
+// each key's struct, in the order of the keys.
+func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
+	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
+	if t := b.kept(ctx); t != nil {
+		if found, ok, err := b.getManyKept(ctx, t, b.Table.Keys(keys, n)); ok {
+			return found, b.fail(ctx, "get", err)
+		}
+	}
+	read := func(on *Bound) (err error) {
+		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
+		return on.fail(ctx, "get", err)
+	}
+	if n == 0 { // nothing is sent, so that no node is needed
+		err = read(b)
+	} else {
+		err = b.Read(ctx, "get", nil, read)
+	}
+	return found, err
+}
+
+func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
+	if err := limit.Of(ctx).Keys(keys.N); err != nil {
+		return nil, err
+	}
+	if keys.N > 0 {
+		found, gate, err := b.readBatched(ctx, keys, b.viewed(), false)
+		if err != nil || found != nil {
+			return found, err
+		}
+		defer leave(gate)
+	}
+	return b.getManyAlone(ctx, keys, "")
+}
+
+// LockMany is GetMany that locks the rows, in the order of their keys.
+func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
+	defer b.Begin(&ctx, "lock", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
+	found, err = b.lockMany(ctx, b.Table.Keys(keys, n))
+	return found, b.fail(ctx, "lock", err)
+}
+
+func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
+	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
+		return nil, err
+	}
+	if err := limit.Of(ctx).Keys(keys.N); err != nil {
+		return nil, err
+	}
+	if err := handle.RefuseWrite(b.DB); err != nil {
+		return nil, err
+	}
+	if handle.IsPool(b.DB) {
+		return nil, &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
+	}
+	return b.getManyAlone(ctx, keys, b.forUpdate())
+}
 
 // keyList is the condition that the key is one of n, and its arguments.
 func (b *Bound) keyList(ctx context.Context, keys table.Rows) (string, []any, error) {
@@ -78,7 +170,7 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	}
 	found := table.Slab{Of: &b.Rows.Structs, Expect: keys.N}
 	view := b.viewed()
-	if view != nil || !exact(b.Table) {
+	if view != nil || !b.Table.ExactKey() {
 		w := combined{table: b.Table, as: b.Rows, reads: []*read{{db: b.DB, keys: keys, view: view, of: of}}, suffix: suffix, rows: &found}
 		if err := w.byPosition(ctx); err == nil {
 			return w.reads[0].found, nil
@@ -89,12 +181,7 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 	if view != nil {
 		return nil, errNoArrayFor(b.Table)
 	}
-	where, args, err := b.keyList(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	sql := "SELECT " + b.Table.Self.List + " FROM " + b.Table.Quoted + " WHERE " + where + b.Table.AndSeen(b.Table.OfOwner(table.Inputs{}, of, len(args))) + suffix
-	rows, err := b.DB.Query(ctx, traced.Pass(sql, b.Table.Name, "get"), of.AppendArg(args)...)
+	rows, err := b.queryKeys(ctx, keys, of, suffix)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +189,16 @@ func (b *Bound) getManyOnce(ctx context.Context, keys table.Rows, suffix string)
 		return nil, err
 	}
 	return b.match(keys, found.All), nil
+}
+
+// queryKeys sends the statement that reads rows by a list of keys.
+func (b *Bound) queryKeys(ctx context.Context, keys table.Rows, of plan.Owner, suffix string) (pgx.Rows, error) {
+	where, args, err := b.keyList(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	sql := "SELECT " + b.Table.Self.List + " FROM " + b.Table.Quoted + " WHERE " + where + b.Table.AndSeen(b.Table.OfOwner(table.Inputs{}, of, len(args))) + suffix
+	return b.DB.Query(ctx, traced.Pass(sql, b.Table.Name, "get"), of.AppendArg(args)...)
 }
 
 // viewed returns what reads the rows of a view by rows of keys, or nil if whole

@@ -44,17 +44,6 @@ func (w *combined) fetch(ctx context.Context) error {
 	return w.byPosition(ctx)
 }
 
-// exact reports whether the values of a key are equal to the server if and only
-// if they are to Go.
-func exact(t *table.Table) bool {
-	for _, part := range t.KeyParts {
-		if !part.IsInteger() && part.Encode != meta.KindUUID {
-			return false
-		}
-	}
-	return true
-}
-
 // db is the handle: all reads of a batch have the same.
 func (w *combined) db() smrt.DB { return w.reads[0].db }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -23,6 +24,7 @@ import (
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, base, n, &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.updateMany(ctx, base, n)
@@ -110,6 +112,7 @@ func (w *bulk) updates() ([]part, error) {
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(false), base, n, &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.deleteMany(ctx, base, n)
@@ -139,27 +142,10 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 	return tag.RowsAffected(), err
 }
 
-// Restore undoes the soft delete of the row with the key at key.
-func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
-	defer b.wrap(ctx, "restore", &err)
-	defer b.Begin(&ctx, "restore", table.Work{Does: table.WritesRows, N: 1}).End(&err)
-	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
-		return err
-	}
-	if b.Table.SoftDelete == nil {
-		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
-	}
-	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
-	if err != nil {
-		return err
-	}
-	st := b.Table.Statement(of.AppendKey([]byte{'r'}), func() *table.Statement { return b.Table.RestoreStatement(of) })
-	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
-}
-
 // Patch assigns columns of the row with the key at key.
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
+	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, key, 1, &err)
 	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
@@ -184,6 +170,7 @@ func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) 
 // UpdateWhere assigns columns of the rows that match.
 func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) (n int64, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Table.WroteWhere(ctx, b.DB, cached.Update, &n, &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(sets), Spec: s}).End(&err)
 	return b.assign(ctx, s, sets)
 }
@@ -214,6 +201,7 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Table.WroteWhere(ctx, b.DB, b.Table.Deletes(hard), &n, &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: 1, Spec: s}).End(&err)
 	return b.write(ctx, b.Table.DeleteWhere(s, hard))
 }
@@ -265,6 +253,7 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 // they are then.
 func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.Set) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Table.WroteAll(ctx, b.DB, cached.Update, &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	r, err := b.assigning(ctx, s, sets)
 	if err != nil {
@@ -277,6 +266,7 @@ func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.S
 // returns them.
 func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Table.WroteAll(ctx, b.DB, b.Table.Deletes(false), &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	return b.returning(ctx, b.Table.DeleteWhere(s, false))
 }
@@ -304,6 +294,7 @@ func (b *Bound) returning(ctx context.Context, r *plan.Request) (table.Slice, er
 // entity's version, and reads the row back.
 func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, p, 1, &err)
 	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
@@ -349,6 +340,7 @@ const maxObtains = 3
 // entity. If there is none, it creates the entity's. It reports whether it did.
 func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
 	defer b.wrap(ctx, "get or create", &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, p, 1, &err)
 	defer b.Begin(&ctx, "get or create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if conflict != nil && conflict.Shape != "" {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Set and UpdateIf, or use Upsert"}

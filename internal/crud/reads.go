@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -18,87 +17,6 @@ import (
 
 // The declared reads of a Bound. What each passes to Read starts from nothing,
 // because it may run again on another node.
-
-// Get reads the row with the key at key into a new struct, with joined columns
-// unless joined is nil.
-func (b *Bound) Get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (p unsafe.Pointer, err error) {
-	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: 1}).End(&err)
-	err = b.Read(ctx, "get", nil, func(on *Bound) (err error) {
-		p, err = on.get(ctx, key, joined)
-		return on.fail(ctx, "get", err)
-	})
-	return p, err
-}
-
-func (b *Bound) get(ctx context.Context, key unsafe.Pointer, joined JoinedColumns) (unsafe.Pointer, error) {
-	if joined != nil {
-		return b.getJoined(ctx, key, joined)
-	}
-	found, gate, err := b.readBatched(ctx, b.Table.Keys(key, 1), b.viewed(), true)
-	switch {
-	case err != nil:
-		return nil, err
-	case found == nil:
-		defer leave(gate)
-		return b.getAlone(ctx, key)
-	case found[0] == nil:
-		return nil, smrt.ErrNotFound
-	}
-	return found[0], nil
-}
-
-// GetMany reads the rows with the n keys at keys. It returns the address of
-// each key's struct, in the order of the keys.
-func (b *Bound) GetMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
-	defer b.Begin(&ctx, "get", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
-	read := func(on *Bound) (err error) {
-		found, err = on.getMany(ctx, b.Table.Keys(keys, n))
-		return on.fail(ctx, "get", err)
-	}
-	if n == 0 { // nothing is sent, so that no node is needed
-		err = read(b)
-	} else {
-		err = b.Read(ctx, "get", nil, read)
-	}
-	return found, err
-}
-
-func (b *Bound) getMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
-	if err := limit.Of(ctx).Keys(keys.N); err != nil {
-		return nil, err
-	}
-	if keys.N > 0 {
-		found, gate, err := b.readBatched(ctx, keys, b.viewed(), false)
-		if err != nil || found != nil {
-			return found, err
-		}
-		defer leave(gate)
-	}
-	return b.getManyAlone(ctx, keys, "")
-}
-
-// LockMany is GetMany that locks the rows, in the order of their keys.
-func (b *Bound) LockMany(ctx context.Context, keys unsafe.Pointer, n int) (found []unsafe.Pointer, err error) {
-	defer b.Begin(&ctx, "lock", table.Work{Does: table.ReadsKeys, N: n}).End(&err)
-	found, err = b.lockMany(ctx, b.Table.Keys(keys, n))
-	return found, b.fail(ctx, "lock", err)
-}
-
-func (b *Bound) lockMany(ctx context.Context, keys table.Rows) ([]unsafe.Pointer, error) {
-	if err := b.Table.NeedKey(ctx, b.DB); err != nil {
-		return nil, err
-	}
-	if err := limit.Of(ctx).Keys(keys.N); err != nil {
-		return nil, err
-	}
-	if err := handle.RefuseWrite(b.DB); err != nil {
-		return nil, err
-	}
-	if handle.IsPool(b.DB) {
-		return nil, &smrt.QueryError{Reason: "locks end with their transaction, and a pool has none: call With(tx)"}
-	}
-	return b.getManyAlone(ctx, keys, b.forUpdate())
-}
 
 // Find reads the rows that match, with joined columns unless joined is nil.
 func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (vs table.Slice, err error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
 	"github.com/smrt-go/smrt/internal/table"
@@ -17,6 +18,7 @@ import (
 // decided.
 func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "create", &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, p, 1, &err)
 	defer b.Begin(&ctx, "create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
 }
@@ -128,6 +130,7 @@ func outcomeOf(inserted bool) Outcome {
 // Upsert creates or updates the row of the entity at p.
 func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
+	defer b.Table.WroteConflict(ctx, b.DB, p, 1, conflict, &err)
 	defer b.Begin(&ctx, "upsert", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		o, err = on.upsert(ctx, p, conflict)
@@ -188,6 +191,7 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 // Update writes the whole row of the entity at p.
 func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "update", &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, p, 1, &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.update(ctx, p) })
 }
@@ -294,6 +298,7 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, of plan.Owner
 // Delete deletes the row with the key at key.
 func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
 	defer b.wrap(ctx, "delete", &err)
+	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(hard), key, 1, &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
 	if err != nil {
@@ -304,5 +309,24 @@ func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err 
 		shape[1] = 'h'
 	}
 	st := b.Table.Statement(of.AppendKey(shape[:2]), func() *table.Statement { return b.Table.DeleteStatement(of, shape[1] == 'h') })
+	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
+}
+
+// Restore undoes the soft delete of the row with the key at key.
+func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
+	defer b.wrap(ctx, "restore", &err)
+	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, key, 1, &err)
+	defer b.Begin(&ctx, "restore", table.Work{Does: table.WritesRows, N: 1}).End(&err)
+	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
+		return err
+	}
+	if b.Table.SoftDelete == nil {
+		return &smrt.QueryError{Reason: "Restore needs a table declared with SoftDelete"}
+	}
+	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
+	if err != nil {
+		return err
+	}
+	st := b.Table.Statement(of.AppendKey([]byte{'r'}), func() *table.Statement { return b.Table.RestoreStatement(of) })
 	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
 }

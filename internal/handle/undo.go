@@ -15,6 +15,21 @@ type Undo interface {
 	Forget()
 }
 
+// Doubter is an Undo that must know whether what was sent took effect.
+type Doubter interface {
+	Undo
+
+	// Doubt is called before Forget, and before Undo, if nobody knows.
+	Doubt()
+}
+
+// Knower is an Undoer that may not be told of the end: its transaction was begun by
+// somebody else.
+type Knower interface {
+	// Knows reports whether it is.
+	Knows() bool
+}
+
 // Undoer is a transaction that knows how it ends.
 type Undoer interface {
 	// OnUndo lets u run if what was sent last is rolled back, with its savepoint

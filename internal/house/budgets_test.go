@@ -32,7 +32,7 @@ const (
 // over says how many places may exceed a budget. Lower a figure when fewer do,
 // never raise one without a reason beside it; what is not here is 0.
 var over = map[string]int{
-	"arrows":          34, // inside internal/crud
+	"arrows":          37, // inside internal/crud, where reads by key may come from a cache
 	"exported names":  1,  // observe has events, statistics, loops and their page
 	"type parameters": 1,  // a reader is of an entity and its key, and reads rows as a third type
 }
@@ -44,7 +44,7 @@ var over = map[string]int{
 var allowed = map[string]string{
 	"panics": `Gate.Join Single Composite Load.refuse Declare Recursive Relation.By Relation.ByParts Relation.keyTable shapeOf columnAt NewCompositeTable offsetIn declare declaredTable
 		Ref.Get Pool.Warm parallel.run MustResolve mustColumn mustResult bind View Select Limits.mustSet NewBuckets NewRate finish bindAll bindFields`,
-	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed keepers ofRequests planCosts`,
+	"mutable variables":     `textMaps declared structs tables cursors arrayTypes foreignKeys databases places operandColumns texts names observed keepers ofRequests planCosts registered`,
 	"functions called init": ``,
 }
 

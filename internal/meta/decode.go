@@ -80,6 +80,17 @@ func (d *Decoder) Apart() {
 	d.arena, d.values = arena{}, slab{}
 }
 
+// Scans reports whether a value goes to a type that scans itself, and may keep what it
+// is given.
+func (d *Decoder) Scans() bool {
+	for i := range d.steps() {
+		if d.steps()[i].op == opScan {
+			return true
+		}
+	}
+	return false
+}
+
 // steps returns the steps. They are no field of their own: a decoder that
 // pointed into itself would live on the heap, 1 KB for each result.
 func (d *Decoder) steps() []step {

@@ -73,8 +73,8 @@ func (t *Structs) Copy(rows Rows) Rows {
 	return t.Rows(to)
 }
 
-// copyOne copies the struct at src to dst.
-func (t *Structs) copyOne(dst, src unsafe.Pointer) {
+// CopyOne copies the struct at src to dst.
+func (t *Structs) CopyOne(dst, src unsafe.Pointer) {
 	reflect.NewAt(t.Type, dst).Elem().Set(reflect.NewAt(t.Type, src).Elem())
 }
 

@@ -329,7 +329,7 @@ func (t *Table) NewEntity() unsafe.Pointer { return reflect.New(t.Struct.Type).U
 
 // CopyEntity copies the struct at src to dst.
 func (t *Table) CopyEntity(dst, src unsafe.Pointer) {
-	t.Self.copyOne(dst, src)
+	t.Self.CopyOne(dst, src)
 }
 
 // Copies returns room for n entities.

@@ -66,7 +66,7 @@ func (t *Structs) copied(to Rows, of Entities) Rows {
 		to = Rows{Base: t.Room(n), Size: t.Size, N: n}
 	}
 	for i := range n {
-		t.copyOne(to.At(i), of.At(i))
+		t.CopyOne(to.At(i), of.At(i))
 	}
 	return to
 }

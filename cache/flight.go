@@ -1,0 +1,80 @@
+package cache
+
+import (
+	"context"
+	"errors"
+
+	"github.com/smrt-go/smrt/internal/cached"
+)
+
+// Reads that miss the same row at the same time are one statement. A read that began
+// after a write does not join one that began before: their tokens differ.
+
+type flightKey struct {
+	entryKey
+	token cached.Token
+}
+
+// flight is a statement that others wait for.
+type flight struct {
+	done chan struct{}
+	row  *cached.Row
+	err  error
+}
+
+var errLeft = errors.New("the read that others waited for was left")
+
+// Load implements cached.Table.
+func (t *tableAt) Load(ctx context.Context, k cached.Key, token cached.Token, read func(context.Context) (*cached.Row, error)) (*cached.Row, error) {
+	c, key := t.place.cache, flightKey{t.keyOf(k), token}
+	for {
+		c.mu.Lock()
+		f, under := c.flights[key]
+		if !under {
+			f = &flight{done: make(chan struct{}), err: errLeft}
+			c.flights[key] = f
+		}
+		c.mu.Unlock()
+		if !under {
+			return t.lead(ctx, f, key, read)
+		}
+		t.kind.counts.joined.Add(1)
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if f.err == nil {
+			return f.row, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !ofOneCall(f.err) {
+			return nil, f.err
+		}
+	}
+}
+
+// ofOneCall reports whether an error may be due to the caller whose statement it was,
+// so that another tries for himself.
+func ofOneCall(err error) bool {
+	return err == errLeft || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) //nolint:errorlint // this very value is the sign
+}
+
+// lead reads for all. It ends the flight also if the read panics.
+func (t *tableAt) lead(ctx context.Context, f *flight, key flightKey, read func(context.Context) (*cached.Row, error)) (*cached.Row, error) {
+	c := t.place.cache
+	defer func() {
+		c.mu.Lock()
+		delete(c.flights, key)
+		c.mu.Unlock()
+		close(f.done)
+	}()
+	row, err := read(ctx)
+	if err == nil {
+		t.Keep(key.key, key.token, row)
+	}
+	f.row, f.err = row, err
+	return row, err
+}
