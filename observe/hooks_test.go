@@ -22,6 +22,7 @@ import (
 	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
+	"github.com/smrt-go/smrt/txn"
 )
 
 // notes is a log that may be written to by several.
@@ -222,6 +223,33 @@ func TestObservingAllocatesNothing(t *testing.T) {
 		}
 	}
 	if n == 0 {
+		t.Error("the hook was not called")
+	}
+}
+
+// TestObservedTransactionsAllocateNothing more than those that nobody observes.
+func TestObservedTransactionsAllocateNothing(t *testing.T) {
+	check.Plain(t)
+	plain := unobserved(t)
+	ends := 0
+	hook := observe.HookFuncs{OnAfter: func(_ context.Context, e *observe.Event) {
+		if e.Kind == observe.Transaction {
+			ends++
+		}
+	}}
+	o := newObserver(t, observe.Config{Hooks: []observe.Hook{hook}})
+	run := func(db smrt.DB) func() error {
+		return func() error { return txn.Run(t.Context(), db.(txn.Beginner), statement("SELECT 1")) }
+	}
+	for name, open := range opens {
+		before := check.Allocations(run(open(t, plain.Config(), nil)))
+		after := check.Allocations(run(open(t, plain.Config(), o)))
+		t.Logf("%s: %v allocations, %v observed", name, before, after)
+		if after > before {
+			t.Errorf("%s: %v allocations, %v observed", name, before, after)
+		}
+	}
+	if ends == 0 {
 		t.Error("the hook was not called")
 	}
 }

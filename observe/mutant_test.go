@@ -10,6 +10,11 @@ import (
 func TestRulesAreGuarded(t *testing.T) {
 	check.Guarded(t, []check.Mutant{
 		{
+			"a look at a value in COMMIT allocates nothing", "../txn/attempt.go",
+			"		ctx = lasting{ctx}\n", "		ctx = context.WithoutCancel(ctx)\n",
+			"TestObservedTransactionsAllocateNothing",
+		},
+		{
 			"the page has transactions that failed or were tried again", "transaction.go",
 			"	if o.isRemarkable(&f.event) {", "	if false {",
 			"TestTransactionsAreCounted",

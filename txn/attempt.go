@@ -260,13 +260,23 @@ func (a *attempt) cut() {
 // is switched off.
 func (a *attempt) limit(ctx context.Context) (context.Context, alarm.Stop) {
 	if ctx.Done() != nil {
-		ctx = context.WithoutCancel(ctx)
+		ctx = lasting{ctx}
 	}
 	if a.conn == nil {
 		return ctx, alarm.Stop{}
 	}
 	return ctx, alarm.Of(a.conn).Set(a.options.commitTimeout())
 }
+
+// lasting is a context that does not end with the one that it has the values of. Each look at
+// a value of one that is made by context.WithoutCancel allocates, which an observed COMMIT
+// did twice. Only context.Cause tells that it is not: it is that of the other one.
+type lasting struct{ context.Context }
+
+// Deadline, Done and Err implement context.Context.
+func (lasting) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (lasting) Done() <-chan struct{}       { return nil }
+func (lasting) Err() error                  { return nil }
 
 // rollback undoes the transaction. The caller's context may have ended; pgx
 // would then not tell the server but drop the connection.
