@@ -53,7 +53,7 @@ func (b *Bound) readJoined(ctx context.Context, s *plan.Spec, joined JoinedColum
 func (b *Bound) readJoinedOnce(ctx context.Context, s *plan.Spec, joined JoinedColumns) (table.Slice, error) {
 	s = s.OrEmpty()
 	found := table.List{Of: &b.Rows.Structs}
-	found.Start(capacity(s))
+	start(&found, s)
 	r := b.request(s)
 	r.Joined = joined.Columns()
 	rows, err := b.open(ctx, r)

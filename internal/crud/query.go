@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt/internal/limit"
 	"github.com/smrt-go/smrt/internal/meta"
 	"github.com/smrt-go/smrt/internal/plan"
+	"github.com/smrt-go/smrt/internal/table"
 	"github.com/smrt-go/smrt/internal/traced"
 )
 
@@ -77,12 +78,12 @@ func (b *Bound) readOne(rows pgx.Rows) (unsafe.Pointer, error) {
 // maxPrealloc bounds what is allocated before a row has been seen.
 const maxPrealloc = 128
 
-// capacity guesses the number of rows of a query.
-func capacity(s *plan.Spec) int {
+// start makes room for some of the rows of a query, as far as its limit tells.
+func start(l *table.List, s *plan.Spec) {
 	if s = s.OrEmpty(); s.HasLimit && s.Limit >= 0 {
-		return int(min(s.Limit, maxPrealloc))
+		l.Most = int(min(s.Limit, math.MaxInt32))
 	}
-	return 0
+	l.Start(min(l.Most, maxPrealloc))
 }
 
 // theOnly returns the result of a read of one row, of which n were found.

@@ -38,7 +38,7 @@ func (b *Bound) Find(ctx context.Context, s *plan.Spec, joined JoinedColumns) (v
 // collect reads the rows that match into a slice.
 func (b *Bound) collect(ctx context.Context, s *plan.Spec) (table.Slice, error) {
 	found := table.List{Of: &b.Rows.Structs} // not made by a function, so that it is on the stack
-	found.Start(capacity(s))
+	start(&found, s)
 	if err := b.query(ctx, s, found.Next); err != nil {
 		return table.Slice{}, err
 	}
@@ -240,7 +240,7 @@ func (b *Bound) readPage(ctx context.Context, w *keyset.Window) (items table.Sli
 
 func (b *Bound) readPageOnce(ctx context.Context, w *keyset.Window) (items table.Slice, e keyset.Edge, err error) {
 	found := table.List{Of: &b.Rows.Structs}
-	found.Start(capacity(w.Spec))
+	start(&found, w.Spec)
 	r := b.request(w.Spec)
 	r.Exprs = slices.Concat(r.Exprs, w.Hidden)
 	if r.Ranges = w.Ranges(); r.Ranges == nil {

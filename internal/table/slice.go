@@ -98,9 +98,15 @@ func (t *Structs) Rows(s Slice) Rows { return Rows{Base: s.data, Size: t.Size, N
 
 // List collects structs in a slice.
 type List struct {
-	Of *Structs
+	Of   *Structs
+	Most int // how many there can be, 0 if that is not known
 	Slice
 }
+
+// growth is how much larger a list of at most so many becomes when it is full: one that
+// has filled its first room has most of the rest to come. Doubling took half of the
+// client's time of reading 1,000 rows, and 560 KB in place of 180 KB.
+const growth = 8
 
 // Start makes room for n structs, and l a slice that is not nil.
 func (l *List) Start(n int) {
@@ -128,7 +134,9 @@ func (l *List) Reserve(n int) {
 
 // Next returns room for one more. What was returned before may have moved.
 func (l *List) Next() unsafe.Pointer {
-	l.Reserve(1)
+	if l.len == l.cap {
+		l.Of.Grow(&l.Slice, max(1, min(l.Most, l.len*growth)-l.len))
+	}
 	p := unsafe.Add(l.data, uintptr(l.len)*l.Of.Size)
 	l.len++
 	return p
