@@ -44,7 +44,7 @@ func TestEveryRuleHasItsTest(t *testing.T) {
 func declaredTests(t *testing.T) map[string]bool {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"../*/*_test.go", "../internal/*/*_test.go", "../contrib/*/*_test.go", "../cmd/smrt/*_test.go", "../cmd/smrt/internal/*/*_test.go"} {
+	for _, pattern := range []string{"../*/*_test.go", "../cache/*/*_test.go", "../internal/*/*_test.go", "../contrib/*/*_test.go", "../cmd/smrt/*_test.go", "../cmd/smrt/internal/*/*_test.go"} {
 		files = append(files, check.Value(filepath.Glob(pattern))(t)...)
 	}
 	tests := map[string]bool{}

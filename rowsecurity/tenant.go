@@ -16,10 +16,11 @@ import (
 	"github.com/smrt-go/smrt/internal/pgerr"
 )
 
-// tenant is whom the server is told.
+// tenant is whom the server is told. Its text is a value of a user, so that no error may
+// show it; what errors say of a tenant is its type in the program.
 type tenant struct {
 	text string
-	of   reflect.Type // in the program
+	of   reflect.Type
 }
 
 // tenantOf returns the tenant of ctx.
@@ -43,7 +44,10 @@ func tenantOf(ctx context.Context) (tenant, error) {
 }
 
 // typed gives an error of the server its type if it is about policies, or about the tenant,
-// whose value it does not show.
+// whose value it does not show. The server casts the setting where a policy reads it,
+// which is in the statement of the caller: so the SQLSTATE alone does not tell whether the
+// tenant was refused or one of the caller's arguments, and the message, which repeats the
+// value, is looked at too.
 func (t tenant) typed(err error) error {
 	if code := pgerr.RefusedValue(err, t.text); code != "" {
 		return &smrt.OptionsError{Option: "tenant", Reason: fmt.Sprintf("is a %v, whose text the server does not take for the type that policies cast it to (SQLSTATE %s): "+

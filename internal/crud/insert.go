@@ -32,7 +32,7 @@ type insertion struct {
 // server decided.
 func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err error) {
 	defer b.wrap(ctx, "create", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, base, n, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, b.Table.Entities(base, n), &err)
 	defer b.Begin(&ctx, "create", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}}
 	if err := w.insertOn(ctx, b); err != nil || len(w.missing) == 0 {
@@ -45,7 +45,7 @@ func (b *Bound) InsertMany(ctx context.Context, base unsafe.Pointer, n int) (err
 // UpsertMany creates or updates the rows of the n entities at base.
 func (b *Bound) UpsertMany(ctx context.Context, base unsafe.Pointer, n int, x *plan.Conflict) (outcomes []Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
-	defer b.Table.WroteConflict(ctx, b.DB, base, n, x, &err)
+	defer b.Table.WroteConflict(ctx, b.DB, b.Table.Entities(base, n), x, &err)
 	defer b.Begin(&ctx, "upsert", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	outcomes = make([]Outcome, n)
 	w := insertion{bulk: bulk{rows: b.Table.Entities(base, n)}, conflict: (*table.Conflict)(x.OrEmpty())}

@@ -24,7 +24,7 @@ import (
 // It returns how many were written. If some were not, the error names them.
 func (b *Bound) UpdateMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, base, n, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, b.Table.Entities(base, n), &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.updateMany(ctx, base, n)
@@ -112,7 +112,7 @@ func (w *bulk) updates() ([]part, error) {
 // declared, and returns how many there were.
 func (b *Bound) DeleteMany(ctx context.Context, base unsafe.Pointer, n int) (count int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(false), base, n, &err)
+	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(false), b.Table.Keys(base, n), &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: n}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		count, err = on.deleteMany(ctx, base, n)
@@ -145,7 +145,7 @@ func (b *Bound) deleteMany(ctx context.Context, base unsafe.Pointer, n int) (int
 // Patch assigns columns of the row with the key at key.
 func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
-	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, key, 1, &err)
+	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, b.Table.Keys(key, 1), &err)
 	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err
@@ -294,7 +294,7 @@ func (b *Bound) returning(ctx context.Context, r *plan.Request) (table.Slice, er
 // entity's version, and reads the row back.
 func (b *Bound) PatchEntity(ctx context.Context, p unsafe.Pointer, sets []plan.Set) (err error) {
 	defer b.wrap(ctx, "patch", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, p, 1, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, b.Table.Entities(p, 1), &err)
 	defer b.Begin(&ctx, "patch", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.writableEntity(ctx, p); err != nil {
 		return err
@@ -340,7 +340,7 @@ const maxObtains = 3
 // entity. If there is none, it creates the entity's. It reports whether it did.
 func (b *Bound) GetOrCreate(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (created bool, err error) {
 	defer b.wrap(ctx, "get or create", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, p, 1, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, b.Table.Entities(p, 1), &err)
 	defer b.Begin(&ctx, "get or create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if conflict != nil && conflict.Shape != "" {
 		return false, &smrt.QueryError{Reason: "a row that exists is read and not changed: leave out Set and UpdateIf, or use Upsert"}

@@ -18,7 +18,7 @@ import (
 // decided.
 func (b *Bound) Insert(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "create", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, p, 1, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Create, b.Table.Entities(p, 1), &err)
 	defer b.Begin(&ctx, "create", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.insert(ctx, p) })
 }
@@ -130,7 +130,7 @@ func outcomeOf(inserted bool) Outcome {
 // Upsert creates or updates the row of the entity at p.
 func (b *Bound) Upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Conflict) (o Outcome, err error) {
 	defer b.wrap(ctx, "upsert", &err)
-	defer b.Table.WroteConflict(ctx, b.DB, p, 1, conflict, &err)
+	defer b.Table.WroteConflict(ctx, b.DB, b.Table.Entities(p, 1), conflict, &err)
 	defer b.Begin(&ctx, "upsert", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	err = b.again(func(on *Bound) (err error) {
 		o, err = on.upsert(ctx, p, conflict)
@@ -191,7 +191,7 @@ func (b *Bound) upsert(ctx context.Context, p unsafe.Pointer, conflict *plan.Con
 // Update writes the whole row of the entity at p.
 func (b *Bound) Update(ctx context.Context, p unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, p, 1, &err)
+	defer b.Table.WroteEntities(ctx, b.DB, cached.Update, b.Table.Entities(p, 1), &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	return b.again(func(on *Bound) error { return on.update(ctx, p) })
 }
@@ -298,7 +298,7 @@ func (b *Bound) execByKey(ctx context.Context, key unsafe.Pointer, of plan.Owner
 // Delete deletes the row with the key at key.
 func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(hard), key, 1, &err)
+	defer b.Table.WroteKeys(ctx, b.DB, b.Table.Deletes(hard), b.Table.Keys(key, 1), &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	of, err := b.Table.OwnKeys(ctx, b.Table.Keys(key, 1), true)
 	if err != nil {
@@ -315,7 +315,7 @@ func (b *Bound) Delete(ctx context.Context, key unsafe.Pointer, hard bool) (err 
 // Restore undoes the soft delete of the row with the key at key.
 func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	defer b.wrap(ctx, "restore", &err)
-	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, key, 1, &err)
+	defer b.Table.WroteKeys(ctx, b.DB, cached.Update, b.Table.Keys(key, 1), &err)
 	defer b.Begin(&ctx, "restore", table.Work{Does: table.WritesRows, N: 1}).End(&err)
 	if err := b.Table.NeedWritableKey(ctx, b.DB); err != nil {
 		return err

@@ -15,61 +15,58 @@ import (
 // writes says which rows it means, with one of these, deferred before anything that
 // could fail:
 //
-//	defer t.WroteEntities(ctx, db, cached.Update, base, n, &err)
+//	defer t.WroteEntities(ctx, db, cached.Update, t.Entities(base, n), &err)
 
 // WroteEntities tells of the entities at base. Their keys are those that they have
 // when the call ends: those of rows that were created are known then.
-func (t *Table) WroteEntities(ctx context.Context, db smrt.DB, does cached.Event, base unsafe.Pointer, n int, err *error) {
-	if !cached.Any() || n == 0 {
+func (t *Table) WroteEntities(ctx context.Context, db smrt.DB, does cached.Event, rows Rows, err *error) {
+	if rows.N == 0 || !t.cared(ctx, does) {
 		return
 	}
-	rows := t.Entities(base, n)
-	if does&cached.Create != 0 && *err != nil || base == nil {
+	if does&cached.Create != 0 && *err != nil || rows.Base == nil {
 		rows.N = 0 // whose keys may have been taken back
 	}
-	t.tell(ctx, db, does, t.KeyColumns(), rows, *err)
+	cached.Tell(ctx, db, *err, t.Change(does, t.KeyColumns(), rows))
 }
 
-// WroteKeys tells of the rows with the keys at base.
-func (t *Table) WroteKeys(ctx context.Context, db smrt.DB, does cached.Event, base unsafe.Pointer, n int, err *error) {
-	if cached.Any() && n > 0 {
-		t.tell(ctx, db, does, t.KeyParts, t.Keys(base, n), *err)
+// WroteKeys tells of the rows with some keys.
+func (t *Table) WroteKeys(ctx context.Context, db smrt.DB, does cached.Event, keys Rows, err *error) {
+	if keys.N > 0 && t.cared(ctx, does) {
+		cached.Tell(ctx, db, *err, t.Change(does, t.KeyParts, keys))
 	}
 }
 
 // WroteWhere tells of rows that are not known, of which there were n.
 func (t *Table) WroteWhere(ctx context.Context, db smrt.DB, does cached.Event, n *int64, err *error) {
-	if cached.Any() && (*n > 0 || *err != nil) {
+	if *n > 0 || *err != nil {
 		t.WroteAll(ctx, db, does, err)
 	}
 }
 
 // WroteAll tells of rows that are not known.
 func (t *Table) WroteAll(ctx context.Context, db smrt.DB, does cached.Event, err *error) {
-	if cached.Any() {
-		t.tell(ctx, db, does, nil, Rows{}, *err)
+	if t.cared(ctx, does) {
+		cached.Tell(ctx, db, *err, t.Change(does, nil, Rows{}))
 	}
 }
 
 // WroteConflict tells of rows that were created, or updated where they conflict. If
 // that is by other columns than the key, the row that was updated has another key than
 // the entity, perhaps.
-func (t *Table) WroteConflict(ctx context.Context, db smrt.DB, base unsafe.Pointer, n int, x *plan.Conflict, err *error) {
-	if !cached.Any() || n == 0 {
+func (t *Table) WroteConflict(ctx context.Context, db smrt.DB, rows Rows, x *plan.Conflict, err *error) {
+	if rows.N == 0 || !cached.Any() {
 		return
 	}
 	if key := t.KeyColumns(); x == nil || len(x.Target) != len(key) || slices.ContainsFunc(x.Target, func(c *meta.Column) bool { return !slices.Contains(key, c) }) {
 		t.WroteAll(ctx, db, cached.Create|cached.Update, err)
 		return
 	}
-	t.WroteEntities(ctx, db, cached.Create|cached.Update, base, n, err)
+	t.WroteEntities(ctx, db, cached.Create|cached.Update, rows, err)
 }
 
-func (t *Table) tell(ctx context.Context, db smrt.DB, does cached.Event, columns []*meta.Column, rows Rows, err error) {
-	if ctx == nil || !cached.Cares(t.Name, does) {
-		return
-	}
-	cached.Tell(ctx, db, err, t.Change(does, columns, rows))
+// cared reports whether a cache wants to know what is done to the table.
+func (t *Table) cared(ctx context.Context, does cached.Event) bool {
+	return cached.Any() && ctx != nil && cached.Cares(t.Name, does)
 }
 
 // Deletes is what a delete does to rows.
