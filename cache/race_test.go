@@ -106,7 +106,11 @@ func TestFillThatAWriteOvertakes(t *testing.T) {
 			g.hold()
 			done := make(chan error, 1)
 			go func() { done <- r.read() }()
-			<-g.held
+			select {
+			case <-g.held:
+			case err := <-done:
+				t.Fatalf("%s overtaken by %s: it came from the cache, with %v", r.name, o.name, err)
+			}
 			check.NoError(t, o.write(n))
 			g.open()
 			check.NoError(t, <-done)
