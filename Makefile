@@ -8,7 +8,7 @@ NESTED = $(MODULES:%=./%/...)
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(NESTED)
 # Packages with tests that have a full size.
 SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query ./cmd/smrt/internal/gen ./cmd/smrt/internal/lint ./cmd/smrt/internal/script ./slots ./internal/slot ./smrttest ./contrib/prometheus ./contrib/redis ./observe ./analyze
-MODAL = ./query/... ./schema/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/... ./slots/... ./smrttest ./contrib/otel ./contrib/prometheus
+MODAL = ./cache ./query/... ./schema/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/... ./slots/... ./smrttest ./contrib/otel ./contrib/prometheus
 MODES = cache_describe exec
 # The versions of PostgreSQL that are supported, and the packages that are tested on each.
 VERSIONS = 14 15 16 17 18
