@@ -15,7 +15,7 @@
 //	}
 //
 // The first such test of a package starts a server, which takes about a second. The schema is applied once, to a
-// template, and each test gets a copy of that, which costs 20 to 40 ms whatever the migrations cost, more on a slow disk. From
+// template, and each test gets a copy of that, which costs 15 to 40 ms whatever the migrations cost, more on a slow disk. From
 // the third test of a schema on, up to two copies are made ahead while tests run, so that a test finds its own ready.
 // So tests run in parallel, commit, retry, notify and leave their rows where they are; nothing is rolled back behind
 // their back, and none sees another's rows.
