@@ -12,8 +12,8 @@ import (
 	"github.com/smrt-go/smrt/internal/traced"
 )
 
-// blocks are the writes of which nobody tells whether, or when, they take effect. What
-// they concern is read from the server meanwhile, and not kept.
+// blocks are the writes that may or may not take effect, at a time that nobody reports.
+// What they concern is read from the server meanwhile, and not kept.
 //
 //	the transaction has an id     until the server says that it has ended
 //	its COMMIT may be under way   for DoubtTime

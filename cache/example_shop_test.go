@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/cache"
-	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -18,8 +18,11 @@ import (
 // Rows are read once, and again when they were written.
 func ExampleNew() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(market)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	rows, err := cache.New(cache.Config{MaxBytes: 1 << 20}, cache.Of(stalls, cache.Options{TTL: time.Minute}))
 	if err != nil {
 		panic(err)
@@ -51,8 +54,11 @@ func ExampleNew() {
 // The cache is told of SQL by hand, which counts when its transaction is committed.
 func ExampleWrote() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(market)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	rows, err := cache.New(cache.Config{}, cache.Of(stalls))
 	if err != nil {
 		panic(err)
@@ -82,8 +88,11 @@ func ExampleWrote() {
 // A row that somebody has changed elsewhere is forgotten by hand.
 func ExampleForget() {
 	ctx := context.Background()
-	pool, done := testdb.ExamplePool(market)
-	defer done()
+	pool, err := pgxpool.New(ctx, dsn())
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
 	rows, err := cache.New(cache.Config{}, cache.Of(stalls))
 	if err != nil {
 		panic(err)

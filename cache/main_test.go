@@ -39,6 +39,8 @@ CREATE TRIGGER tally AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION tally()
 
 var market = testdb.SQL("market", marketSQL)
 
+func dsn() string { return testdb.ExampleDSN(market) }
+
 type (
 	stall struct {
 		ID        int64

@@ -11,7 +11,7 @@ import (
 	"github.com/smrt-go/smrt/guard"
 )
 
-// StatusOf returns the status that an HTTP API answers an error with. What is refused for a time
+// StatusOf returns the HTTP status of an answer to a call that failed. What is refused for a time
 // gets a Retry-After header.
 func StatusOf(header http.Header, err error) int {
 	if status := guard.HTTPStatus(header, err); status != 0 {

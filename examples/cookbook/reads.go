@@ -188,7 +188,7 @@ func (s *Shop) Export(ctx context.Context, w io.Writer) error {
 	return out.Error()
 }
 
-// Palindromes shows a condition that has no operator here: SQL of one's own, with arguments.
+// Palindromes shows a condition that has no operator here: a fragment of SQL, with arguments.
 func (s *Shop) Palindromes(ctx context.Context, longer int) ([]Product, error) {
 	return s.Products.Find(ctx, query.Where(
 		query.Raw[Product]("reverse(lower($1)) = lower($1) AND length($1) > $2", Name, longer)))

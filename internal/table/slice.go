@@ -105,7 +105,7 @@ type List struct {
 
 // growth is how much larger a list of at most so many becomes when it is full: one that
 // has filled its first room has most of the rest to come. Doubling took half of the
-// client's time of reading 1,000 rows, and 560 KB in place of 180 KB.
+// client's time of reading 1,000 rows, and 560 KB in place of 257 KB.
 const growth = 8
 
 // Start makes room for n structs, and l a slice that is not nil.
