@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/smrt-go/smrt/internal/check"
+	"github.com/smrt-go/smrt/internal/testdb"
 	"github.com/smrt-go/smrt/smrttest"
 )
 
@@ -45,9 +46,16 @@ func TestNothingIsLeftOfATest(t *testing.T) {
 	if r.Failed() {
 		t.Fatal(r.errors)
 	}
-	left := one[int](t, smrttest.Pool(t, items), "select count(*) from pg_database where datname in ('"+name+"', '"+own+"')")
-	if left != 0 {
-		t.Errorf("%d databases are left", left)
+	// They are dropped beside the next test.
+	other := smrttest.Pool(t, items)
+	for deadline := time.Now().Add(testdb.Patience(10 * time.Second)); ; time.Sleep(time.Millisecond) {
+		left := one[int](t, other, "select count(*) from pg_database where datname in ('"+name+"', '"+own+"')")
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d databases are left", left)
+		}
 	}
 }
 
