@@ -70,7 +70,7 @@
 //	MaxBytes            yes     yes     -        rows as they come
 //	MaxStatements       yes     yes     yes      yes, of a request
 //	MaxComplexity       yes     yes     yes      -
-//	MaxPlanCost         queries yes     -        yes
+//	MaxPlanCost         queries yes     queries  yes
 //	Rate                yes     yes     yes      statements, and rows as they come
 //	MaxAffected         -       -       yes      -
 //	BoundedWrites       -       -       yes      -

@@ -74,14 +74,15 @@ type Limits struct {
 	// the package has.
 	MaxComplexity int
 
-	// MaxPlanCost is what the server may estimate a statement of a read, a load or SQL by
-	// hand to cost, as EXPLAIN says it: smrt.ErrPlanLimit. It is asked once for each text
-	// and database, in a transaction of its own before the call takes its connection, or
-	// below a savepoint of that which the call is in, and again after ten minutes. The
-	// estimate is for whatever arguments: they may make the statement cheaper or dearer.
-	// A LIMIT that is an argument counts as a tenth of the rows. What the server does not
-	// say in a second, or cannot, as of statements that have no plan, is not refused;
-	// neither are reads by key, and what is sent on handles that begin no transactions.
+	// MaxPlanCost is what the server may estimate a statement to cost, as EXPLAIN says it:
+	// smrt.ErrPlanLimit. It holds for reads, loads, writes by query, patches and SQL by
+	// hand. The server is asked once for each text and database, in a transaction of its
+	// own before the call takes its connection, or below a savepoint of that which the
+	// call is in, and again after ten minutes. The estimate is for whatever arguments: they
+	// may make the statement cheaper or dearer. A LIMIT that is an argument counts as a
+	// tenth of the rows. What the server does not say in a second, or cannot, as of
+	// statements that have no plan, is not refused; neither are reads and writes of
+	// entities by key, units, and what is sent on handles that begin no transactions.
 	MaxPlanCost int
 
 	// Rate is how many points the calls of a key may cost in some time, nil for any:

@@ -54,6 +54,15 @@ func plannedCalls() map[string]func(context.Context, service) error {
 			}
 			return err
 		},
+		"UpdateWhere": func(ctx context.Context, s service) error {
+			return found(s.customers.UpdateWhere(ctx, query.Where(shop.CustomerEmail.Eq("nobody@example.com")), shop.CustomerName.Set("x")))
+		},
+		"DeleteWhere": func(ctx context.Context, s service) error {
+			return found(s.customers.DeleteWhere(ctx, query.Where(shop.CustomerEmail.Eq("nobody@example.com"))))
+		},
+		"Patch": func(ctx context.Context, s service) error {
+			return s.customers.Patch(ctx, 1, shop.CustomerName.Set("x"))
+		},
 		"Fill": func(ctx context.Context, s service) error {
 			return preload.Fill(ctx, s.db, []orderView{{Order: shop.Order{ID: 1}}}, withLines)
 		},

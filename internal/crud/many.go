@@ -234,6 +234,11 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 	if err := b.Table.Limit(call, r, &st); err != nil {
 		return 0, err
 	}
+	if r.Verb != plan.Select {
+		if err := call.Planned(b.DB, st.SQL); err != nil {
+			return 0, err
+		}
+	}
 	n, err := b.sendWrite(ctx, st.SQL, withMode(r.Spec, st.Args), read)
 	if literals := b.Table.BuildLiterals(ctx, b.DB, err, r); literals != nil {
 		_ = b.Table.Limit(call, r, literals)
