@@ -23,19 +23,31 @@ import (
 //	COPY                        the same (3): no batch has it
 
 // Exec runs a statement and reports what it affected.
+//
+// Exec, Query and QueryRow run a statement again if its plan had become stale: nothing
+// has happened then.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	text := newText(sql)
 	if err := d.refuse(&text, false); err != nil {
 		return tag, err
 	}
+	tag, err = d.exec(ctx, &text, args)
+	for n := 0; n < staleRuns && isStale(ctx, err); n++ {
+		tag, err = d.exec(ctx, &text, handle.Described(args))
+	}
+	return tag, err
+}
+
+// exec is Exec of a text that was looked at.
+func (d *DB) exec(ctx context.Context, text *text, args []any) (tag pgconn.CommandTag, err error) {
 	if !text.fits(args) {
 		err = d.inTx(ctx, func(t *tx) error {
-			tag, err = t.exec(ctx, sql, text.alone(args))
+			tag, err = t.exec(ctx, text.sql, text.alone(args))
 			return err
 		})
 		return tag, err
 	}
-	results, tenant, err := d.send(ctx, sql, args)
+	results, tenant, err := d.send(ctx, text.sql, args)
 	if err != nil {
 		return tag, err
 	}
@@ -52,10 +64,19 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if err := d.refuse(&text, false); err != nil {
 		return handle.FailedRows(err), err
 	}
-	if !text.fits(args) {
-		return d.queryInTx(ctx, sql, text.alone(args))
+	rows, err := d.query(ctx, &text, args)
+	for n := 0; n < staleRuns && isStale(ctx, err); n++ {
+		rows, err = d.query(ctx, &text, handle.Described(args))
 	}
-	results, tenant, err := d.send(ctx, sql, args)
+	return rows, err
+}
+
+// query is Query of a text that was looked at.
+func (d *DB) query(ctx context.Context, text *text, args []any) (pgx.Rows, error) {
+	if !text.fits(args) {
+		return d.queryInTx(ctx, text.sql, text.alone(args))
+	}
+	results, tenant, err := d.send(ctx, text.sql, args)
 	if err != nil {
 		return handle.FailedRows(err), err
 	}
@@ -66,6 +87,18 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 		return handle.FailedRows(err), err
 	}
 	return &rows{Rows: inner, tenant: tenant, ctx: ctx, end: func(error) error { return results.Close() }}, nil
+}
+
+// staleRuns is how often a statement is run again because of a stale plan, as on a
+// pool.Pool: its table may be altered once more meanwhile.
+const staleRuns = 3
+
+// isStale reports whether a statement failed because its own plan had become stale. That
+// of a statement in a function has a context (PL/pgSQL function ...), and something else
+// may have run before it.
+func isStale(ctx context.Context, err error) bool {
+	var pg *pgconn.PgError
+	return ctx.Err() == nil && pgerr.FaultOf(err) == pgerr.StalePlan && errors.As(err, &pg) && pg.Where == ""
 }
 
 // QueryRow runs a statement whose first row is wanted. Its Scan must be called.

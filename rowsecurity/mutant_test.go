@@ -159,5 +159,15 @@ func TestRulesAreGuarded(t *testing.T) {
 			"if unicode.IsPunct(before) &&", "if true || unicode.IsPunct(before) &&",
 			"TestTenantsOfAnotherType",
 		},
+		{
+			"a stale plan is no error", "handle.go",
+			"n < staleRuns && isStale(ctx, err); n++ {\n		tag", "n < 0 && isStale(ctx, err); n++ {\n		tag",
+			"TestStalePlansOnABoundHandle",
+		},
+		{
+			"what has had an effect is not run again", "handle.go",
+			`&& pg.Where == ""`, `&& pg.Code != ""`,
+			"TestStalePlansOnABoundHandle",
+		},
 	})
 }

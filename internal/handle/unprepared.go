@@ -21,17 +21,17 @@ func (u Unprepared) Unwrap() smrt.DB { return u.DB }
 
 // Query implements smrt.DB.
 func (u Unprepared) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return u.DB.Query(ctx, sql, described(args)...)
+	return u.DB.Query(ctx, sql, Described(args)...)
 }
 
 // QueryRow implements smrt.DB.
 func (u Unprepared) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return u.DB.QueryRow(ctx, sql, described(args)...)
+	return u.DB.QueryRow(ctx, sql, Described(args)...)
 }
 
 // Exec implements smrt.DB.
 func (u Unprepared) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return u.DB.Exec(ctx, sql, described(args)...)
+	return u.DB.Exec(ctx, sql, Described(args)...)
 }
 
 // SendBatch implements smrt.DB.
@@ -43,7 +43,9 @@ func (u Unprepared) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResult
 	return u.DB.SendBatch(ctx, b)
 }
 
-func described(args []any) []any {
+// Described returns the arguments of a statement that is to use nothing prepared, unless
+// they say how it is sent.
+func Described(args []any) []any {
 	if len(args) > 0 {
 		if _, ok := args[0].(pgx.QueryExecMode); ok {
 			return args
