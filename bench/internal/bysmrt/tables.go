@@ -21,7 +21,7 @@ var (
 	items     = query.NewCompositeTable("order_items", query.Key[model.OrderItem, itemKey]{
 		query.Part(func(i *model.OrderItem) *int64 { return &i.OrderID }, func(k *itemKey) *int64 { return &k.OrderID }),
 		query.Part(func(i *model.OrderItem) *int32 { return &i.LineNo }, func(k *itemKey) *int32 { return &k.LineNo }),
-	}, query.DefaultOrder(query.Col(func(i *model.OrderItem) *int32 { return &i.LineNo }).Asc()))
+	})
 )
 
 var (
@@ -36,13 +36,15 @@ var (
 	orderID     = query.Col(func(o *model.Order) *int64 { return &o.ID })
 	orderPlaced = query.Col(func(o *model.Order) *time.Time { return &o.PlacedAt })
 	itemOrder   = query.Col(func(i *model.OrderItem) *int64 { return &i.OrderID })
+	itemLine    = query.Col(func(i *model.OrderItem) *int32 { return &i.LineNo })
 )
 
 // What is loaded with orders.
 var (
 	buyer = preload.One(preload.BelongsTo(orders, customers, func(o *model.Order) *int64 { return &o.CustomerID }),
 		func(o *model.Order) **model.Customer { return &o.Customer })
-	lines = preload.Many(preload.HasMany(orders, items, func(i *model.OrderItem) *int64 { return &i.OrderID }),
+	lines = preload.Many(preload.HasMany(orders, items, func(i *model.OrderItem) *int64 { return &i.OrderID }).
+		OrderBy(itemLine.Asc()),
 		func(o *model.Order) *[]model.OrderItem { return &o.Items },
 		preload.One(preload.BelongsTo(items, products, func(i *model.OrderItem) *int64 { return &i.ProductID }),
 			func(i *model.OrderItem) **model.Product { return &i.Product }))

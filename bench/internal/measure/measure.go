@@ -55,14 +55,8 @@ func (s *Stage) Measure(ctx context.Context, t task.Task, turns Turns) (r Result
 	}
 	for i, side := range sides {
 		r.Sides[i] = Side{Name: side.name, Cannot: side.ops.Cannot[t.Name], Wire: counts[i]}
-		if side.op == nil {
-			continue
-		}
-		if _, err := side.turn(ctx, t, Warm); err != nil { // prepares statements
-			return r, err
-		}
 	}
-	calls, err := sides[0].enough(ctx, t, turns.Least)
+	calls, err := enough(ctx, sides, t, turns.Least)
 	if err != nil {
 		return r, err
 	}
@@ -85,83 +79,90 @@ func (s *Stage) Measure(ctx context.Context, t task.Task, turns Turns) (r Result
 	return r, nil
 }
 
-// A turn has no more calls than these.
 const (
-	maxCalls  = 2000
-	maxResets = 3
+	minCalls = 3 // in a turn
+	maxCalls = 2000
+	settling = 2 // turns of each side before those that count
 )
 
-// enough returns how many calls a turn of this side needs to last as long as wanted. All sides make as many: the first
-// calls of a turn are slower than others.
-func (s *side) enough(ctx context.Context, t task.Task, least time.Duration) (int, error) {
+// enough lets each side do the task as often as the others, so that statements are prepared and tables have reached the
+// state in which updates find room beside the rows that they replace. It returns how many calls the first side needs for
+// a turn that lasts as long as wanted. All sides make as many.
+func enough(ctx context.Context, sides []*side, t task.Task, least time.Duration) (int, error) {
 	quickest := float64(least)
-	for range 3 {
-		sample, err := s.turn(ctx, t, Warm)
-		if err != nil {
-			return 0, err
+	for i, s := range sides {
+		if s.op == nil {
+			continue
 		}
-		quickest = min(quickest, sample.Time)
+		for range settling {
+			sample, err := s.turn(ctx, t, minCalls)
+			if err != nil {
+				return 0, err
+			}
+			if i == 0 {
+				quickest = min(quickest, sample.Time)
+			}
+		}
 	}
-	most := maxCalls
-	if t.Reset != "" {
-		most = maxResets
-	}
-	return max(1, min(int(float64(least)/quickest), most)), nil
+	return max(minCalls, min(int(float64(least)/quickest), maxCalls)), nil
 }
 
 // turn measures calls of one side. It begins without garbage, so that a side collects its own and no other's, and with
-// some calls that are not measured: the processor and the server have done other things meanwhile.
-func (s *side) turn(ctx context.Context, t task.Task, calls int) (sample Sample, err error) {
-	if t.Reset == "" {
-		before := calls / 10
-		prepared := make([]task.Call, before+calls)
-		for i := range prepared {
-			if prepared[i], err = s.call(ctx, t); err != nil {
-				return sample, err
-			}
-		}
-		runtime.GC()
-		for _, call := range prepared[:before] {
-			if _, err := call(ctx); err != nil {
-				return sample, err
-			}
-		}
-		return timed(ctx, prepared[before:])
+// calls that are not measured: the processor and the server have done other things meanwhile, and what a side keeps for
+// its next call, as a service does that works without a pause, was collected with the garbage.
+func (s *side) turn(ctx context.Context, t task.Task, calls int) (sum Sample, err error) {
+	before := max(1, calls/10)
+	prepared := make([]task.Call, before+calls)
+	for i := range prepared {
+		s.calls++
+		prepared[i] = s.op(s.calls)
 	}
-	for range calls {
-		call, err := s.call(ctx, t)
-		if err != nil {
-			return sample, err
-		}
-		runtime.GC()
-		one, err := timed(ctx, []task.Call{call})
-		if err != nil {
-			return sample, err
-		}
-		sample.Time += one.Time / float64(calls)
-		sample.CPU += one.CPU / float64(calls)
-		sample.Allocs += one.Allocs / float64(calls)
-		sample.Bytes += one.Bytes / float64(calls)
+	runtime.GC()
+	if err := s.run(ctx, t, prepared[:before], nil); err != nil {
+		return sum, err
 	}
-	return sample, nil
+	if err := s.run(ctx, t, prepared[before:], &sum); err != nil {
+		return sum, err
+	}
+	n := float64(calls)
+	return Sample{Time: sum.Time / n, CPU: sum.CPU / n, Allocs: sum.Allocs / n, Bytes: sum.Bytes / n}, nil
 }
 
-func timed(ctx context.Context, calls []task.Call) (Sample, error) {
+// run makes calls and adds what they took to a sum, which is nil if that does not matter. What a task resets before a call
+// is not in it.
+func (s *side) run(ctx context.Context, t task.Task, calls []task.Call, sum *Sample) error {
+	if t.Reset == "" {
+		return timed(ctx, calls, sum)
+	}
+	for i := range calls {
+		if err := s.reset(ctx, t); err != nil {
+			return err
+		}
+		if err := timed(ctx, calls[i:i+1], sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func timed(ctx context.Context, calls []task.Call, sum *Sample) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, start := cpuTime(), time.Now()
 	for _, call := range calls {
 		if _, err := call(ctx); err != nil {
-			return Sample{}, err
+			return err
 		}
 	}
 	took, cpu := time.Since(start), cpuTime()-cpu
 	runtime.ReadMemStats(&after)
-	n := float64(len(calls))
-	return Sample{
-		Time: float64(took) / n, CPU: float64(cpu) / n,
-		Allocs: float64(after.Mallocs-before.Mallocs) / n, Bytes: float64(after.TotalAlloc-before.TotalAlloc) / n,
-	}, nil
+	if sum != nil {
+		sum.Time += float64(took)
+		sum.CPU += float64(cpu)
+		sum.Allocs += float64(after.Mallocs - before.Mallocs)
+		sum.Bytes += float64(after.TotalAlloc - before.TotalAlloc)
+	}
+	return nil
 }
 
 // count counts what one call of each side sends and gets, and checks that their answers are the same.

@@ -140,12 +140,18 @@ func (s *Stage) drop(ctx context.Context, sides []*side) error {
 // call makes the next call of a side, after what the task resets.
 func (s *side) call(ctx context.Context, t task.Task) (task.Call, error) {
 	s.calls++
-	if t.Reset != "" {
-		if _, err := s.admin.Exec(ctx, t.Reset, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return nil, fmt.Errorf("reset: %w", err)
-		}
+	return s.op(s.calls), s.reset(ctx, t)
+}
+
+// reset makes what a call needs.
+func (s *side) reset(ctx context.Context, t task.Task) error {
+	if t.Reset == "" {
+		return nil
 	}
-	return s.op(s.calls), nil
+	if _, err := s.admin.Exec(ctx, t.Reset, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	return nil
 }
 
 // Settings are those of the server: what is measured is not stopped by what the server does in the background.
