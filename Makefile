@@ -2,7 +2,7 @@ GO ?= go
 # go.work ties the library to the modules that build on it; the tools are modules outside of it.
 GOLANGCI = GOWORK=off $(GO) tool -modfile=tools/lint/go.mod
 SUITE = $(GO) run ./internal/suite
-MODULES = bench cmd/smrt $(wildcard contrib/*)
+MODULES = bench cmd/smrt examples/shop $(wildcard contrib/*)
 NESTED = $(MODULES:%=./%/...)
 # The longest packages first, so that none is left alone at the end.
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(NESTED)
@@ -79,14 +79,16 @@ bench-twins: servers ## Run the benchmarks of packages, each beside its hand-wri
 	$(GO) test -run '^$$' -bench . -benchmem ./repo ./preload ./txn ./unit ./readreplica ./pool
 
 .PHONY: generate
-generate: postgres ## Compile queries/ and those of the example module with sqlc, against a server of its own; declare the shop's tables
+generate: postgres ## Compile queries/ and those of the examples with sqlc, against a server of its own; declare their tables
 	$(GO) run ./internal/shop/generate
 	DATABASE_URL= $(GO) run ./cmd/smrt gen
+	cd examples/shop && DATABASE_URL= $(GO) run ../../cmd/smrt gen
 
 .PHONY: verify
 verify: servers ## Fail if generated code is stale, go.mod is untidy, another system cannot build it, or tests miss a broken rule
 	$(GO) run ./internal/shop/generate -check
 	DATABASE_URL= $(GO) run ./cmd/smrt gen --check
+	cd examples/shop && DATABASE_URL= $(GO) run ../../cmd/smrt gen --check
 	SMRT_TEST_SQLC=1 $(GO) test -run OfSqlc$$ ./internal/house
 	$(GO) mod tidy -diff
 	sh tools/tidy-modules.sh -diff

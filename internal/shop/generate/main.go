@@ -1,5 +1,5 @@
 // Command generate compiles SQL with sqlc: queries/ into internal/shop/shopdb, the queries of the example module into
-// three packages there, and those of the benchmark. Run it in the root of the repository.
+// three packages there, those of the example service, and those of the benchmark. Run it in the root of the repository.
 //
 //	go run ./internal/shop/generate          # write what sqlc makes
 //	go run ./internal/shop/generate -check   # compare only; exit 1 if the checked-in files are not what sqlc makes
@@ -38,13 +38,14 @@ type project struct {
 
 // projects returns what is generated here.
 func projects() []project {
-	const example, bench = "examples/sqlc-module", "bench/internal/bysqlc"
+	const example, service, bench = "examples/sqlc-module", "examples/shop", "bench/internal/bysqlc"
 	inputs := []string{example + "/migrations", example + "/queries"}
 	return []project{
 		{"sqlc.yaml", []string{"queries"}, "internal/shop/shopdb"},
 		{example + "/sqlc.yaml", inputs, example + "/internal/billingdb"},
 		{example + "/pgtypes/sqlc.yaml", inputs, example + "/pgtypes/db"},
 		{example + "/injected/sqlc.yaml", inputs, example + "/injected/db"},
+		{service + "/sqlc.yaml", []string{service + "/migrations", service + "/queries"}, service + "/db"},
 		{bench + "/sqlc.yaml", []string{"queries/schema", bench + "/queries"}, bench + "/db"},
 	}
 }
