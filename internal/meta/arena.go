@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// arena holds the bytes of the strings of one result. Strings share chunks, so
-// that a thousand rows with two strings each cost about ten allocations and
-// not two thousand. The price: a string that is kept keeps its chunk, at most
-// maxChunk bytes; longer strings are allocated alone.
+// arena holds the bytes of the strings and documents of one result. They share
+// chunks, so that a thousand rows with two strings each cost about ten
+// allocations and not two thousand. The price: a string that is kept keeps its
+// chunk, at most maxChunk bytes; longer strings are allocated alone.
 type arena struct {
 	free []byte
 	next int // size of the next chunk
@@ -28,21 +28,25 @@ func (a *arena) reserve(n int) {
 	}
 }
 
-func (a *arena) string(b []byte) string {
+func (a *arena) string(b []byte) string { return unsafe.String(unsafe.SliceData(a.bytes(b)), len(b)) }
+
+// bytes returns a copy of b. What is appended to it goes elsewhere, not over the
+// next value of the chunk. It is not nil, also if it is empty.
+func (a *arena) bytes(b []byte) []byte {
 	if len(b) == 0 {
-		return ""
+		return []byte{}
 	}
 	if len(b) > len(a.free) {
 		if len(b) > maxChunk/8 {
-			return string(b)
+			return append(make([]byte, 0, len(b)), b...)
 		}
 		a.next = min(max(2*a.next, minChunk, 2*len(b)), maxChunk)
 		a.free = make([]byte, a.next)
 	}
 	n := copy(a.free, b)
-	s := unsafe.String(&a.free[0], n)
+	c := a.free[:n:n]
 	a.free = a.free[n:]
-	return s
+	return c
 }
 
 // slab allocates what pointer fields point to, several at a time once a result

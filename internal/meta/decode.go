@@ -154,7 +154,7 @@ func (d *Decoder) Values(values [][]byte, p unsafe.Pointer) error {
 func (d *Decoder) reserve(values [][]byte) {
 	n := 0
 	for i, s := range d.steps() {
-		if s.op == opText {
+		if s.op == opText || s.op == opDocument {
 			n += len(values[i])
 		}
 	}
@@ -186,11 +186,13 @@ func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
 		*(*string)(dst) = d.arena.string(src)
 	case opBytes:
 		*(*[]byte)(dst) = append(make([]byte, 0, len(src)), src...)
+	case opDocument:
+		*(*[]byte)(dst) = d.arena.bytes(src)
 	case opJSONB:
 		if src[0] != 1 {
 			return false
 		}
-		*(*[]byte)(dst) = append(make([]byte, 0, len(src)-1), src[1:]...)
+		*(*[]byte)(dst) = d.arena.bytes(src[1:])
 	case opTimestamp:
 		return readTime(src, s.loc, (*time.Time)(dst))
 	case opDate:

@@ -21,6 +21,7 @@ const (
 	opFloat32
 	opFloat64
 	opText
+	opDocument
 	opJSONB
 	opBytes
 	opTimestamp
@@ -126,10 +127,15 @@ func (s *step) resolveOther(types *pgtype.Map, f *pgconn.FieldDescription) bool 
 			}
 			return true
 		}
-	case KindBytes:
-		if s.text && oid == pgtype.ByteaOID {
+	case KindJSON, KindBytes:
+		switch {
+		case s.text && oid == pgtype.ByteaOID && s.column.Kind == KindBytes:
 			s.op = opByteaText
 			return true
+		case s.text: // as pgx asks for documents, to parse them twice before it copies them
+			if s.resolveJSON(oid); s.op != opScan {
+				return true
+			}
 		}
 	case KindOther:
 		if t := s.column.value(); oid == pgtype.ByteaOID && isByteArray(t) && !implementsScan(t) {
@@ -172,11 +178,13 @@ func (s *step) resolveInt(oid uint32) {
 	}
 }
 
+// resolveJSON reads a document as the text it is. The binary form of a jsonb has a
+// version in front of that.
 func (s *step) resolveJSON(oid uint32) {
-	switch oid {
-	case pgtype.JSONOID:
-		s.op = opBytes
-	case pgtype.JSONBOID:
+	switch {
+	case oid == pgtype.JSONOID, oid == pgtype.JSONBOID && s.text:
+		s.op = opDocument
+	case oid == pgtype.JSONBOID:
 		s.op = opJSONB
 	}
 }
