@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,10 +36,28 @@ const (
 	maxCursor = 16_000
 )
 
-// encode names the position of the current row, whose values of the order are at
+// seal is what the cursors of one page have in common, made once for all of them.
+type seal struct {
+	sums []byte
+	code hash.Hash // with the secret that cursors are made with
+}
+
+// sealed returns the seal of a page.
+func (w *Window) sealed() *seal {
+	if w.seal.sums == nil {
+		w.seal = seal{sums: w.pager.sums(w.query, w.Order), code: hmac.New(sha256.New, w.pager.signing())}
+	}
+	return &w.seal
+}
+
+// typical is the length of a cursor of a time and a number, in bytes.
+const typical = 128
+
+// Cursor names the position of the current row, whose values of the order are at
 // these places of the result.
-func (p *Pager) encode(s *plan.Spec, order []meta.Order, rows pgx.Rows, at []int) (string, error) {
-	body := append([]byte{cursorVersion}, p.sums(s, order)...)
+func (w *Window) Cursor(rows pgx.Rows, at []int) (string, error) {
+	order, seal := w.Order, w.sealed()
+	body := append(append(make([]byte, 0, typical), cursorVersion), seal.sums...)
 	fields, values := rows.FieldDescriptions(), rows.RawValues()
 	for k, i := range at {
 		if values[i] == nil {
@@ -54,7 +73,7 @@ func (p *Pager) encode(s *plan.Spec, order []meta.Order, rows pgx.Rows, at []int
 	if base64.RawURLEncoding.EncodedLen(len(body)+macSize) > maxCursor {
 		return "", &smrt.QueryError{Reason: fmt.Sprintf("the values that the rows are ordered by are too long for a cursor of %d characters", maxCursor)}
 	}
-	return base64.RawURLEncoding.EncodeToString(append(body, mac(p.signing(), body)...)), nil
+	return base64.RawURLEncoding.EncodeToString(appendMAC(seal.code, body, body)), nil
 }
 
 // hidden returns the expressions of an order.
@@ -77,12 +96,13 @@ func (p *Pager) signing() []byte {
 
 // authentic reports whether the code of a cursor was made with one of the
 // secrets, of which the older ones are accepted only.
-func (p *Pager) authentic(body, code []byte) bool {
-	if len(p.Secrets) == 0 {
-		return hmac.Equal(code, mac(nil, body))
+func (w *Window) authentic(body, code []byte) bool {
+	var own [sha256.Size]byte
+	if hmac.Equal(code, appendMAC(w.sealed().code, own[:0], body)) {
+		return true
 	}
-	for _, secret := range p.Secrets {
-		if hmac.Equal(code, mac(secret, body)) {
+	for _, older := range w.pager.Secrets[min(1, len(w.pager.Secrets)):] {
+		if hmac.Equal(code, appendMAC(hmac.New(sha256.New, older), own[:0], body)) {
 			return true
 		}
 	}
@@ -91,7 +111,7 @@ func (p *Pager) authentic(body, code []byte) bool {
 
 // decode returns the position that a cursor names, after making sure that
 // it was made by this query in this order.
-func (p *Pager) decode(s *plan.Spec, order []meta.Order, cursor string) ([]any, error) {
+func (w *Window) decode(cursor string) ([]any, error) {
 	if len(cursor) > maxCursor {
 		return nil, &smrt.CursorError{Reason: "malformed"}
 	}
@@ -100,17 +120,17 @@ func (p *Pager) decode(s *plan.Spec, order []meta.Order, cursor string) ([]any, 
 		return nil, &smrt.CursorError{Reason: "malformed"}
 	}
 	body, code := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
-	if !p.authentic(body, code) {
+	if !w.authentic(body, code) {
 		return nil, &smrt.CursorError{Reason: "tampered"}
 	}
-	sums := p.sums(s, order)
+	sums := w.sealed().sums
 	switch {
 	case !bytes.Equal(body[1:1+sumSize], sums[:sumSize]):
 		return nil, &smrt.CursorError{Reason: "other query"}
 	case !bytes.Equal(body[1+sumSize:1+2*sumSize], sums[sumSize:]):
 		return nil, &smrt.CursorError{Reason: "other order"}
 	}
-	return p.decodePosition(order, body[1+2*sumSize:])
+	return w.pager.decodePosition(w.Order, body[1+2*sumSize:])
 }
 
 // decodePosition reads as many values as the order has columns, each a string or
@@ -145,11 +165,12 @@ func (p *Pager) decodePosition(order []meta.Order, raw []byte) ([]any, error) {
 // has none, whatever its type could hold.
 func (p *Pager) canBeNull(o meta.Order) bool { return o.Column.Nullable && !p.Table.IsKey(o.Column) }
 
-// mac authenticates a cursor. Without a secret it is a checksum.
-func mac(secret, body []byte) []byte {
-	h := hmac.New(sha256.New, secret)
+// appendMAC appends the code that authenticates a cursor. Without a secret it is a
+// checksum.
+func appendMAC(h hash.Hash, to, body []byte) []byte {
+	h.Reset()
 	h.Write(body)
-	return h.Sum(nil)[:macSize]
+	return h.Sum(to)[:len(to)+macSize]
 }
 
 // sums identify the query, values included, and the order. They are short,
@@ -164,13 +185,13 @@ func (p *Pager) sums(s *plan.Spec, order []meta.Order) []byte {
 	if p.Within != nil {
 		p.Within(h)
 	}
-	query := h.Sum(nil)[:sumSize]
-	h = sha256.New()
+	sums := h.Sum(make([]byte, 0, sumSize+sha256.Size))[:sumSize]
+	h.Reset()
 	for _, o := range order {
 		fmt.Fprintf(h, "%s\x00%t\x00%t\x00", o.Column.Name, o.Desc, o.First())
 		if n, ok := o.Column.Expr.(*plan.Node); ok {
 			n.Fingerprint(h)
 		}
 	}
-	return append(query, h.Sum(nil)[:sumSize]...)
+	return h.Sum(sums)[:2*sumSize]
 }

@@ -88,6 +88,7 @@ type Window struct {
 	request  Request
 	query    *plan.Spec
 	position []any // nil: the page begins at the start
+	seal     seal  // of its cursors, once there is one
 }
 
 // Request says which page is wanted.
@@ -112,7 +113,7 @@ func (p *Pager) Window(ctx context.Context, s *plan.Spec, r Request) (*Window, e
 	w := &Window{pager: p, request: r, query: s, Order: order, Hidden: hidden(order), Backwards: r.Before != ""}
 	w.Spec = pageSpec(s, w.direction(), r.Size)
 	if w.Resumed() {
-		w.position, err = p.decode(s, order, r.After+r.Before)
+		w.position, err = w.decode(r.After + r.Before)
 	}
 	if err != nil {
 		return nil, err
@@ -151,12 +152,6 @@ func (w *Window) Ranges() []plan.Node {
 		return nil
 	}
 	return w.pager.rangesAfter(w.direction(), w.position)
-}
-
-// Cursor names the position of the current row, whose values of the order are at
-// these places of the result.
-func (w *Window) Cursor(rows pgx.Rows, at []int) (string, error) {
-	return w.pager.encode(w.query, w.Order, rows, at)
 }
 
 // Edge holds the cursors of a page, made while its rows are read: near is that
