@@ -49,6 +49,9 @@ func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 		if err := k.checkIn(ctx, db); err != nil {
 			return err
 		}
+		if err := k.learnKey(ctx, db); err != nil {
+			return err
+		}
 	}
 	edges, err := edgesOf(ctx, db)
 	if err != nil {

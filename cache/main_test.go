@@ -74,9 +74,10 @@ var (
 	tallies = query.NewTable("tallies", func(t *tally) *int64 { return &t.Stall }, query.KeyByClient[tally]())
 	prices  = query.NewTable("prices", func(p *price) *int64 { return &p.ID }, query.KeyByClient[price](), query.Tenant(func(p *price) *int64 { return &p.Shop }))
 
-	stallID   = query.Col(func(s *stall) *int64 { return &s.ID })
-	stallName = query.TextCol(func(s *stall) *string { return &s.Name })
-	stallN    = query.Col(func(s *stall) *int64 { return &s.N })
+	stallID        = query.Col(func(s *stall) *int64 { return &s.ID })
+	stallName      = query.TextCol(func(s *stall) *string { return &s.Name })
+	stallDeletedAt = query.NullCol(func(s *stall) **time.Time { return &s.DeletedAt })
+	stallN         = query.Col(func(s *stall) *int64 { return &s.N })
 )
 
 // fixture is a database with a pool whose reads a cache serves, and another pool that

@@ -80,6 +80,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestTenantsShareNothing",
 		},
 		{
+			"texts that have forms make void their table", "../internal/table/change.go",
+			"return typ.IsEnum || typ.Exact && (typ.Base", "return typ.IsEnum || true || (typ.Base",
+			"TestKeysThatHaveForms",
+		},
+		{
+			"a write that assigns keys makes void its table", "../internal/table/change.go",
+			" || t.AssignsKey(sets) {", " {",
+			"TestWritesOfManyRowsByQuery",
+		},
+		{
+			"keys are told if they are those of all rows", "../internal/crud/write.go",
+			"if n != int64(len(w.keys)) {", "if n < 0 {",
+			"TestWritesOfManyRowsByQuery",
+		},
+		{
 			"only whole rows are served", "../internal/crud/fromcache.go",
 			"b.Rows != b.Table.Self || ", "",
 			"TestReadsThatPass",

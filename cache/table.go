@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,7 @@ type kind struct {
 	number  uint32
 	options Options
 	counts  counts
+	inexact atomic.Bool // a write of a row says nothing of which entries may have it, see keys.go
 
 	all  cached.Word // of all rows
 	made cached.Word // of those that do not exist
@@ -142,6 +144,16 @@ func (c *Cache) Cares(name string, does cached.Event) bool {
 	return r.anything(base(name), does)
 }
 
+// ByKey implements cached.Cache.
+func (c *Cache) ByKey(decl any, does cached.Event) bool {
+	for _, k := range c.kinds {
+		if any(k.of) == decl {
+			return !k.inexact.Load() && Writes(does)&^k.options.StaleUntilTTL != 0 && !slices.Contains(c.reach.Load().of(k.name, does), k)
+		}
+	}
+	return false
+}
+
 // Touched implements cached.Cache.
 func (c *Cache) Touched(words []*cached.Word, w cached.Change) []*cached.Word {
 	name := base(w.Table)
@@ -159,9 +171,12 @@ func (c *Cache) Touched(words []*cached.Word, w cached.Change) []*cached.Word {
 // there is none may be.
 func (c *Cache) rowsOf(words []*cached.Word, k *kind, w cached.Change) []*cached.Word {
 	switch {
-	case w.Decl == any(k.of) && w.Keys != nil:
+	case w.Decl == any(k.of) && w.Keys != nil && !k.inexact.Load():
 		for _, key := range w.Keys {
 			words = append(words, c.word(k, key))
+		}
+		if w.Does&cached.Create != 0 && !k.table.ExactKey() {
+			words = append(words, &k.made) // a trigger may have made another text of a key
 		}
 		return words
 	case w.Does == cached.Create:

@@ -39,6 +39,10 @@ type Cache interface {
 	// Cares reports whether a write of a table touches anything that may be kept.
 	Cares(table string, does Event) bool
 
+	// ByKey reports whether, of a write of a declared table, less is void if the keys of
+	// its rows are known.
+	ByKey(decl any, does Event) bool
+
 	// Touched appends the words of what a change touches.
 	Touched(to []*Word, c Change) []*Word
 

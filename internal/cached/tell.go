@@ -31,6 +31,13 @@ func Cares(table string, does Event) bool {
 	return false
 }
 
+// ByKey reports whether a cache makes void less of a declared table if it is told which
+// rows a write has changed.
+func ByKey(decl any, does Event) bool {
+	r := registered.now.Load()
+	return r != nil && slices.ContainsFunc(r.told, func(c Cache) bool { return c.ByKey(decl, does) })
+}
+
 // touched is what a write touches in one cache.
 type touched struct {
 	cache Cache

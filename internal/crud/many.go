@@ -170,9 +170,14 @@ func (b *Bound) Patch(ctx context.Context, key unsafe.Pointer, sets []plan.Set) 
 // UpdateWhere assigns columns of the rows that match.
 func (b *Bound) UpdateWhere(ctx context.Context, s *plan.Spec, sets []plan.Set) (n int64, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Table.WroteWhere(ctx, b.DB, cached.Update, &n, &err)
+	w := writtenWhere{Bound: b, does: cached.Update}
+	defer w.tell(ctx, &n, &err)
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(sets), Spec: s}).End(&err)
-	return b.assign(ctx, s, sets)
+	r, err := b.assigning(ctx, s, sets)
+	if err != nil {
+		return 0, err
+	}
+	return b.write(ctx, r, w.returns(ctx, r))
 }
 
 // assign runs an update by query, which also sets what the table sets by
@@ -182,7 +187,7 @@ func (b *Bound) assign(ctx context.Context, s *plan.Spec, sets []plan.Set) (int6
 	if err != nil {
 		return 0, err
 	}
-	return b.write(ctx, r)
+	return b.write(ctx, r, nil)
 }
 
 // assigning makes an update by query.
@@ -201,15 +206,17 @@ func (b *Bound) assigning(ctx context.Context, s *plan.Spec, sets []plan.Set) (*
 // hard is set.
 func (b *Bound) DeleteWhere(ctx context.Context, s *plan.Spec, hard bool) (n int64, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Table.WroteWhere(ctx, b.DB, b.Table.Deletes(hard), &n, &err)
+	w := writtenWhere{Bound: b, does: b.Table.Deletes(hard)}
+	defer w.tell(ctx, &n, &err)
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: 1, Spec: s}).End(&err)
-	return b.write(ctx, b.Table.DeleteWhere(s, hard))
+	r := b.Table.DeleteWhere(s, hard)
+	return b.write(ctx, r, w.returns(ctx, r))
 }
 
-// write runs an update or a delete by query.
-func (b *Bound) write(ctx context.Context, r *plan.Request) (n int64, err error) {
+// write runs an update or a delete by query. What comes back goes to read.
+func (b *Bound) write(ctx context.Context, r *plan.Request, read func(pgx.Rows) (int, error)) (n int64, err error) {
 	err = b.again(func(on *Bound) (err error) {
-		n, err = on.writeOnce(ctx, r, nil)
+		n, err = on.writeOnce(ctx, r, read)
 		return err
 	})
 	return n, err
@@ -258,7 +265,7 @@ func (b *Bound) writeOnce(ctx context.Context, r *plan.Request, read func(pgx.Ro
 // they are then.
 func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.Set) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "update", &err)
-	defer b.Table.WroteAll(ctx, b.DB, cached.Update, &err)
+	defer func() { b.wroteReturned(ctx, cached.Update, sets, vs, &err) }()
 	defer b.Begin(&ctx, "update", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	r, err := b.assigning(ctx, s, sets)
 	if err != nil {
@@ -271,7 +278,7 @@ func (b *Bound) UpdateReturning(ctx context.Context, s *plan.Spec, sets []plan.S
 // returns them.
 func (b *Bound) DeleteReturning(ctx context.Context, s *plan.Spec) (vs table.Slice, err error) {
 	defer b.wrap(ctx, "delete", &err)
-	defer b.Table.WroteAll(ctx, b.DB, b.Table.Deletes(false), &err)
+	defer func() { b.wroteReturned(ctx, b.Table.Deletes(false), nil, vs, &err) }()
 	defer b.Begin(&ctx, "delete", table.Work{Does: table.WritesWhere, N: len(b.Rows.Targets), Spec: s}).End(&err)
 	return b.returning(ctx, b.Table.DeleteWhere(s, false))
 }

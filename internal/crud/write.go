@@ -330,3 +330,64 @@ func (b *Bound) Restore(ctx context.Context, key unsafe.Pointer) (err error) {
 	st := b.Table.Statement(of.AppendKey([]byte{'r'}), func() *table.Statement { return b.Table.RestoreStatement(of) })
 	return b.again(func(on *Bound) error { return on.execByKey(ctx, key, of, st.SQL) })
 }
+
+// writtenWhere is an update or a delete by query, and the keys of its rows if a cache
+// wants them. Its statement returns them then; that of a table that no cache keeps is
+// the same as without caches.
+type writtenWhere struct {
+	*Bound
+	does cached.Event
+	keys []cached.Key // of all rows; nil if they are not known
+}
+
+// returns lets the statement return the keys, if a cache wants them, and returns what
+// reads them, which is nil if none does.
+func (w *writtenWhere) returns(ctx context.Context, r *plan.Request) func(pgx.Rows) (int, error) {
+	if !w.Table.ReturnsKeys(ctx, w.DB, w.does, r.Sets) {
+		return nil
+	}
+	r.List = meta.List(w.Table.KeyColumns())
+	return w.read
+}
+
+// read reads as many keys as caches are told one by one. The statement has run, whatever
+// comes of that: a key that does not fit its field is no error of the caller's.
+func (w *writtenWhere) read(rows pgx.Rows) (int, error) {
+	defer rows.Close()
+	w.keys = nil
+	columns, p := w.Table.KeyColumns(), w.Table.Self.One()
+	var d meta.Decoder
+	known := true
+	for n := 0; known && rows.Next(); n++ {
+		if n == 0 {
+			d.Init(w.Table.Name, meta.TargetsOf(columns, 0), rows, false)
+		}
+		if known = n < cached.MaxKeys && d.Row(rows, p) == nil; known {
+			w.keys = append(w.keys, table.CacheKey(columns, p))
+		}
+	}
+	rows.Close() // of more rows than that nothing is read
+	n := rows.CommandTag().RowsAffected()
+	if n != int64(len(w.keys)) {
+		w.keys = nil
+	}
+	return int(n), rows.Err()
+}
+
+// tell tells caches what was written.
+func (w *writtenWhere) tell(ctx context.Context, n *int64, err *error) {
+	if w.keys == nil || *err != nil {
+		w.Table.WroteWhere(ctx, w.DB, w.does, n, err)
+		return
+	}
+	cached.Tell(ctx, w.DB, nil, cached.Change{Table: w.Table.Name, Decl: w.Table.Table, Does: w.does, Keys: w.keys})
+}
+
+// wroteReturned tells caches of an update or a delete by query that returned its rows.
+func (b *Bound) wroteReturned(ctx context.Context, does cached.Event, sets []plan.Set, vs table.Slice, err *error) {
+	if *err != nil || b.Table.AssignsKey(sets) {
+		b.Table.WroteAll(ctx, b.DB, does, err)
+		return
+	}
+	b.Table.WroteEntities(ctx, b.DB, does, b.Table.Self.Structs.Rows(vs), err)
+}

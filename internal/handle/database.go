@@ -11,8 +11,8 @@ import (
 	"github.com/smrt-go/smrt/internal/kept"
 )
 
-// Database names the database that db is of, and what an unqualified name means
-// in it, as far as the settings of the connections say. What was learnt of the
+// Database names the database that db is of, who asks it, and what an unqualified name
+// means in it, as far as the settings of the connections say. What was learnt of the
 // catalog under one name must not be taken for true under another. Handles with
 // one name are of one database; a database may have several names.
 //
@@ -73,5 +73,5 @@ func databaseOf(conn *pgx.Conn) string {
 }
 
 func nameOf(c *pgx.ConnConfig) string {
-	return fmt.Sprintf("%s:%d/%s %s %q %q", c.Host, c.Port, c.Database, c.User, c.RuntimeParams["search_path"], c.RuntimeParams["options"])
+	return fmt.Sprintf("%s:%d/%s %s %q %q %q", c.Host, c.Port, c.Database, c.User, c.RuntimeParams["role"], c.RuntimeParams["search_path"], c.RuntimeParams["options"])
 }

@@ -25,6 +25,7 @@ type Catalog struct {
 	NoXmax    bool // rows do not show which transaction locked them: partitions, views
 	Copyable  bool // COPY does to the table what INSERT does
 	Guardable bool // an INSERT can leave out rows, and can be part of a WITH statement
+	Returning bool // a write finds the same rows, and is not refused, if it returns columns that may be read
 
 	at time.Time // when it was asked for
 }
@@ -36,12 +37,13 @@ type ColumnType struct {
 	Name   string // qualified and quoted
 	isText bool   // of the family that text casts to by itself
 	isJSON bool   // json or jsonb
-	isEnum bool
 
 	texts  bool // an empty text is a value of it
 	Exact  bool // two values are equal for the server if, and only if, they are equal here
 	Rising bool // without a value it gets one from a sequence that rises
 	Always bool // GENERATED ALWAYS AS IDENTITY
+	Reads  bool // the user may read it
+	IsEnum bool
 
 	Expression bool // GENERATED ALWAYS AS (...)
 }
@@ -53,7 +55,7 @@ func (c ColumnType) Plain(oid uint32) (uint32, bool) {
 	switch {
 	case c.OID != oid || oid == 0:
 		return 0, false
-	case c.isEnum:
+	case c.IsEnum:
 		return pgtype.TextOID, true
 	}
 	return c.Base, true
@@ -67,6 +69,8 @@ func (c ColumnType) Plain(oid uint32) (uint32, bool) {
 //     views, which have rules; it ignores other rules, writes identity columns
 //     that are always generated, and what row triggers leave out is not known
 //     before it is committed.
+//   - whether a write may return columns, and does the same then: policies for reads
+//     hold for a write that returns, and rules may have nothing to return.
 //   - whether INSERT may leave out rows, and the server can count them: because of
 //     row triggers of the table or of a partition, or because it is a view or a
 //     foreign table, which have them elsewhere. A statement on a table with
@@ -94,7 +98,8 @@ SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' ||
 	c.relkind <> 'r',
 	NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.row_triggers AND NOT EXISTS (
 		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped),
-	(c.row_triggers OR c.relkind IN ('v', 'f')) AND NOT c.insert_rules
+	(c.row_triggers OR c.relkind IN ('v', 'f')) AND NOT c.insert_rules,
+	c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules, pg_catalog.has_column_privilege(c.oid, t.attnum, 'SELECT')
 FROM c CROSS JOIN t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'`
 
 // AsksCatalog reports whether a statement is the one by which the catalog is asked.
@@ -214,7 +219,7 @@ func (t *Table) ask(ctx context.Context, db smrt.DB) (*Catalog, error) {
 	for rows.Next() {
 		var name string
 		var typ ColumnType
-		if err := rows.Scan(&name, &typ.OID, &typ.Base, &typ.Name, &typ.Always, &typ.Expression, &typ.texts, &typ.isEnum, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable); err != nil {
+		if err := rows.Scan(&name, &typ.OID, &typ.Base, &typ.Name, &typ.Always, &typ.Expression, &typ.texts, &typ.IsEnum, &typ.Exact, &typ.Rising, &c.NoXmax, &c.Copyable, &c.Guardable, &c.Returning, &typ.Reads); err != nil {
 			return nil, err
 		}
 		switch typ.Base {

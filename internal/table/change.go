@@ -5,6 +5,8 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/meta"
@@ -41,6 +43,27 @@ func (t *Table) WroteWhere(ctx context.Context, db smrt.DB, does cached.Event, n
 	if *n > 0 || *err != nil {
 		t.WroteAll(ctx, db, does, err)
 	}
+}
+
+// ReturnsKeys reports whether an update or a delete by query should return the keys of
+// its rows, because a cache then lets go of these alone. It must be as if they were not
+// asked for: the user may read them, and reading them changes neither which rows are
+// found nor what is allowed. Where a column of the key is assigned, rows have other keys
+// than those under which they are kept.
+func (t *Table) ReturnsKeys(ctx context.Context, db smrt.DB, does cached.Event, sets []plan.Set) bool {
+	if ctx == nil || !cached.ByKey(t.Table, does) || t.AssignsKey(sets) {
+		return false
+	}
+	c, err := t.Catalog(ctx, db)
+	if err != nil || !c.Returning { // the write says what is wrong
+		return false
+	}
+	return !slices.ContainsFunc(t.KeyColumns(), func(col *meta.Column) bool { return !c.Columns[col.Name].Reads })
+}
+
+// AssignsKey reports whether columns of the key are assigned.
+func (t *Table) AssignsKey(sets []plan.Set) bool {
+	return slices.ContainsFunc(sets, func(s plan.Set) bool { return t.IsKey(s.Column) })
 }
 
 // WroteAll tells of rows that are not known.
@@ -81,7 +104,7 @@ func (t *Table) Deletes(hard bool) cached.Event {
 // are rows that are not known.
 func (t *Table) Change(does cached.Event, columns []*meta.Column, rows Rows) cached.Change {
 	c := cached.Change{Table: t.Name, Decl: t.Table, Does: does}
-	if rows.N == 0 || rows.N > cached.MaxKeys || len(columns) == 0 || !t.ExactKey() {
+	if rows.N == 0 || rows.N > cached.MaxKeys || len(columns) == 0 {
 		return c
 	}
 	c.Keys = make([]cached.Key, rows.N)
@@ -111,8 +134,47 @@ func CacheKey(columns []*meta.Column, p unsafe.Pointer) cached.Key {
 	return cached.Key{S: TargetKey(columns, p)}
 }
 
+// KeyIsKeptAs reports whether a cache may know a row by its key alone: whether no two
+// keys of the type in Go find one row in a database, so that a write of the row, which
+// tells of one of them, need not reach the entry of another. The server's equality may be
+// coarser than Go's, and a value may reach the server as another one:
+//
+//	integers         of int2, int4, int8 and numeric, whose scale Go does not see; a
+//	                 float8 rounds large ones
+//	texts            of text and varchar: a deterministic collation compares bytes, so
+//	                 that only a nondeterministic one, citext, and char(n), which ignores
+//	                 spaces at the end, find 'a' by 'A' or 'a '. An encoding that is not
+//	                 Unicode may have one character for two. A text that stands for a
+//	                 uuid, a number or a time has several forms; a label of an enum has one
+//	UUIDs            of uuid, for their bytes
+//	everything else  never: times have nanoseconds that the server drops, for example
+//
+// The rows of a key that is not so are kept all the same, and every write lets go of the
+// whole table.
+func (t *Table) KeyIsKeptAs(c *Catalog, unicode bool) bool {
+	for _, k := range t.KeyColumns() {
+		typ := c.Columns[k.Name]
+		if k.Ptr || !keptAs(k.Encode, typ) || k.Encode == meta.KindString && !unicode {
+			return false
+		}
+	}
+	return len(t.Key) > 0
+}
+
+func keptAs(kind meta.Kind, typ ColumnType) bool {
+	switch kind {
+	case meta.KindInt16, meta.KindInt32, meta.KindInt64:
+		return slices.Contains([]uint32{pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.NumericOID}, typ.Base)
+	case meta.KindString:
+		return typ.IsEnum || typ.Exact && (typ.Base == pgtype.TextOID || typ.Base == pgtype.VarcharOID)
+	case meta.KindUUID:
+		return typ.Base == pgtype.UUIDOID
+	}
+	return false
+}
+
 // ExactKey reports whether the values of the key are equal to the server if and only if
-// they are to Go.
+// they are to Go, whatever the types of their columns.
 func (t *Table) ExactKey() bool {
 	for _, part := range t.KeyParts {
 		if !part.IsInteger() && part.Encode != meta.KindUUID {
