@@ -56,7 +56,7 @@ func serverDir(t *testing.T) string {
 func usersEnv() []string {
 	return append(slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		return strings.HasPrefix(entry, "SMRT_TEST_") || strings.HasPrefix(entry, "GOFLAGS=")
-	}), "GOWORK=off", "GOPROXY=off", "GOFLAGS=-trimpath")
+	}), "GOWORK=off", "GOPROXY=off")
 }
 
 // command runs in the module.
