@@ -183,7 +183,9 @@ func (d *Decoder) decode(s *step, src []byte, dst unsafe.Pointer) bool {
 			*(*float64)(dst) = math.Float64frombits(binary.BigEndian.Uint64(src))
 		}
 	case opText:
-		*(*string)(dst) = d.arena.string(src)
+		if field := (*string)(dst); *field != string(src) { // mostly equal where what was written comes back
+			*field = d.arena.string(src)
+		}
 	case opBytes:
 		*(*[]byte)(dst) = append(make([]byte, 0, len(src)), src...)
 	case opDocument:

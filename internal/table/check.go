@@ -159,10 +159,16 @@ func (t *Table) CheckColumn(col *meta.Column) error {
 
 // Distinct refuses two rows with equal values in columns.
 func (t *Table) Distinct(rows Rows, columns []*meta.Column) error {
-	if len(columns) == 1 && columns[0].Kind == meta.KindInt64 && columns[0].Encode == meta.KindInt64 && !columns[0].Ptr {
-		return t.distinctInts(rows, columns[0])
+	find := t.twice
+	if len(columns) == 1 && !columns[0].Ptr && columns[0].Kind == columns[0].Encode {
+		switch columns[0].Kind {
+		case meta.KindInt64:
+			find = twiceBy[int64](t)
+		case meta.KindString:
+			find = twiceBy[string](t)
+		}
 	}
-	if twice := t.twice(rows, columns); twice != nil {
+	if twice := find(rows, columns); twice != nil {
 		return &smrt.DuplicateError{Table: t.Name, Rows: [2]int(twice)}
 	}
 	return nil
@@ -188,22 +194,22 @@ func (t *Table) twice(rows Rows, columns []*meta.Column) []int {
 	return nil
 }
 
-// distinctInts is Distinct for the most common key. Numbers need no encoding:
+// twiceBy is twice for a single column whose field is a V. It needs no encoding:
 // 3 allocations instead of 3 for each row.
-func (t *Table) distinctInts(rows Rows, col *meta.Column) error {
-	zeroes := t.MadeByServer(col) // the server will make them differ
-	seen := make(map[int64]int, rows.N)
-	for i := range rows.N {
-		n := col.Int(rows.At(i))
-		if n == 0 && zeroes {
-			continue
+func twiceBy[V comparable](t *Table) func(rows Rows, columns []*meta.Column) []int {
+	return func(rows Rows, columns []*meta.Column) []int {
+		var none V
+		leaves := columns[0].Nullable || t.MadeByServer(columns[0])
+		seen := make(map[V]int, rows.N)
+		for i := range rows.N {
+			v := *(*V)(unsafe.Add(rows.At(i), columns[0].Offset))
+			if first, ok := seen[v]; ok && !(leaves && v == none) {
+				return []int{first, i}
+			}
+			seen[v] = i
 		}
-		if first, ok := seen[n]; ok {
-			return &smrt.DuplicateError{Table: t.Name, Rows: [2]int{first, i}}
-		}
-		seen[n] = i
+		return nil
 	}
-	return nil
 }
 
 // DistinctOnServer refuses two rows with keys that are equal for the server but
