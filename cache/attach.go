@@ -17,12 +17,16 @@ import (
 	"github.com/smrt-go/smrt/internal/traced"
 )
 
-// Attach lets the cache serve reads by key of repositories on db, which is a pool: those
-// that there are, and those that are made later. It asks the database which tables a
-// write of another one touches, so that a foreign key which a migration adds needs a
-// new start of the program. Handles share no entries.
+// Attach lets the cache serve reads by key of repositories on db, which is a pool or a
+// router: those that there are, and those that are made later. It asks the database
+// which tables a write of another one touches, so that a foreign key which a migration
+// adds needs a new start of the program. Handles share no entries.
 //
-// A handle that is no pool, one whose hooks look at the contexts of callers, and one
+// Rows of a router are read from its primary to be kept, within Config.PrimaryShare, and
+// all are void when it has another one. What a context demands of reads holds for what
+// is served.
+//
+// A handle that is neither, one whose hooks look at the contexts of callers, and one
 // that has a cache, are smrt.ErrBadOptions, as is a table that is none, or not there.
 func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 	if ctx == nil {
@@ -33,14 +37,21 @@ func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 	}
 	db, _ = limit.Below(db)
 	switch {
-	case !handle.IsPool(db) || handle.RouterOf(db) != nil || handle.Root(db) != any(db):
-		return bad("db", "must be a pool: a connection or a transaction shows rows of a moment, and a router those of several servers")
-	case !handle.SharedByAll(db):
+	case !handle.IsPool(db) || handle.Root(db) != any(db):
+		return bad("db", "must be a pool or a router: a connection or a transaction shows rows of a moment")
+	case handle.RouterOf(db) == nil && !handle.SharedByAll(db):
 		return bad("db", "must do the same for all callers: hooks of this pool look at contexts, so that each may see other rows")
 	case handle.ScopeOf(ctx) != nil:
 		return smrt.ErrTxBypass
 	case c.closed.Load():
 		return bad("cache", "is closed")
+	}
+	led, err := handle.LedOf(db)
+	switch {
+	case err != nil:
+		return err
+	case led == nil && handle.RouterOf(db) != nil:
+		return bad("db", "must be the router itself: what only reads may not know the primary")
 	}
 	if err := c.checkCluster(ctx, db); err != nil {
 		return err
@@ -61,9 +72,14 @@ func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 	c.edges = append(c.edges, edges...)
 	c.update()
 	c.mu.Unlock()
-	if !cached.Attach(db, newPlace(c, db)) {
+	p := newPlace(c, db, led)
+	if !cached.Attach(db, p) {
+		p.stop()
 		return bad("db", "has a cache already")
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stops = append(c.stops, p.stop)
 	return nil
 }
 
@@ -101,11 +117,16 @@ func weakly(db smrt.DB) func() smrt.DB {
 type place struct {
 	cache  *Cache
 	db     func() smrt.DB // nil once it is gone
+	led    handle.Led     // of a handle that routes
+	stop   func()
 	tables map[any]*tableAt
 }
 
-func newPlace(c *Cache, db smrt.DB) *place {
-	p := &place{cache: c, db: weakly(db), tables: map[any]*tableAt{}}
+func newPlace(c *Cache, db smrt.DB, led handle.Led) *place {
+	p := &place{cache: c, db: weakly(db), led: led, stop: func() {}, tables: map[any]*tableAt{}}
+	if led != nil { // rows of the old primary may never have been written to the new one
+		p.stop = led.OnPrimary(c.Flush)
+	}
 	number := c.number.Add(1)
 	for _, k := range c.kinds {
 		p.tables[k.of] = &tableAt{place: p, kind: k, number: number}
@@ -119,6 +140,19 @@ func (p *place) Table(decl any) cached.Table {
 		return t
 	}
 	return nil
+}
+
+// serves reports whether what was read at a moment can be the answer to a read under ctx.
+func (p *place) serves(ctx context.Context, at *handle.Moment) bool {
+	return p.led == nil || p.led.Serves(ctx, at)
+}
+
+// filling returns the context of a read that goes to the primary.
+func (p *place) filling(ctx context.Context) context.Context {
+	if p.led == nil {
+		return ctx
+	}
+	return p.led.Fill(ctx)
 }
 
 // tableAt is a table on one handle.
@@ -139,7 +173,8 @@ type entryKey struct {
 type entry struct {
 	row   *cached.Row
 	token cached.Token
-	until int64 // Unix time in nanoseconds
+	until int64          // Unix time in nanoseconds
+	at    *handle.Moment // when it was read, of a handle that routes
 }
 
 // entryBytes is about what an entry takes beside its row: itself, and its place among
@@ -162,7 +197,7 @@ func (t *tableAt) Look(ctx context.Context, k cached.Key) (*cached.Row, cached.T
 		return nil, cached.Token{}, cached.Pass
 	}
 	token := cached.Token{Key: c.word(t.kind, k).Load(), All: t.kind.all.Load(), Made: t.kind.made.Load()}
-	if e, ok := c.rows.GetIfPresent(t.keyOf(k)); ok && e.holds(token) && time.Now().UnixNano() < e.until {
+	if e, ok := c.rows.GetIfPresent(t.keyOf(k)); ok && e.holds(token) && time.Now().UnixNano() < e.until && t.place.serves(ctx, e.at) {
 		if e.row == nil {
 			of.missing.Add(1)
 		} else {
@@ -175,6 +210,10 @@ func (t *tableAt) Look(ctx context.Context, k cached.Key) (*cached.Row, cached.T
 		c.resolve(ctx, t.place)
 		return nil, token, cached.Unkept
 	}
+	if t.place.led != nil && !t.place.led.Fills(ctx) {
+		of.passed.Add(1)
+		return nil, cached.Token{}, cached.Pass
+	}
 	of.misses.Add(1)
 	return nil, token, cached.Miss
 }
@@ -186,7 +225,29 @@ func (e *entry) holds(now cached.Token) bool {
 
 // Keep implements cached.Table. What was read with a token that does not hold any more
 // is never found, so it need not be looked at here.
-func (t *tableAt) Keep(k cached.Key, token cached.Token, row *cached.Row) {
+func (t *tableAt) Keep(k cached.Key, token cached.Token, row *cached.Row, began handle.Moment) {
+	t.keep(k, token, row, t.ended(began))
+}
+
+// Began implements cached.Table.
+func (t *tableAt) Began() (m handle.Moment) {
+	if t.place.led != nil {
+		m = t.place.led.Began()
+	}
+	return m
+}
+
+func (t *tableAt) ended(m handle.Moment) handle.Moment {
+	if t.place.led != nil {
+		m = t.place.led.Ended(m)
+	}
+	return m
+}
+
+// Filling implements cached.Table.
+func (t *tableAt) Filling(ctx context.Context) context.Context { return t.place.filling(ctx) }
+
+func (t *tableAt) keep(k cached.Key, token cached.Token, row *cached.Row, at handle.Moment) {
 	ttl := t.kind.options.TTL
 	if row == nil {
 		if ttl = t.kind.options.MissingTTL; ttl < 0 {
@@ -196,7 +257,12 @@ func (t *tableAt) Keep(k cached.Key, token cached.Token, row *cached.Row) {
 		t.shape.Store(shape)
 	}
 	ttl -= time.Duration(rand.Int64N(int64(ttl)*jitterPercent/100 + 1))
-	t.place.cache.rows.Set(t.keyOf(k), &entry{row: row, token: token, until: time.Now().Add(ttl).UnixNano()})
+	e := &entry{row: row, token: token, until: time.Now().Add(ttl).UnixNano()}
+	if t.place.led != nil {
+		read := at // a handle that does not route needs no memory for it
+		e.at = &read
+	}
+	t.place.cache.rows.Set(t.keyOf(k), e)
 }
 
 const jitterPercent = 15

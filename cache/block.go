@@ -8,6 +8,7 @@ import (
 
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/internal/cached"
+	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/pgerr"
 	"github.com/smrt-go/smrt/internal/traced"
 )
@@ -74,8 +75,10 @@ func (c *Cache) resolve(ctx context.Context, p *place) {
 	if db == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(p.filling(handle.Shared(ctx)), askTime)
 	defer cancel()
+	defer context.AfterFunc(caller, cancel)()
 	asked, going := 0, 0
 	for _, w := range b.copied() {
 		over := w.xid == "" && now.After(w.until)
@@ -125,7 +128,9 @@ func (b *blocks) end(w *pending) {
 // whose rows are not kept here.
 func hasEnded(ctx context.Context, db smrt.DB, xid string) bool {
 	var status *string
-	err := db.QueryRow(ctx, traced.Pass(statusSQL, "", "resolve"), xid).Scan(&status)
+	err := handle.Read(ctx, db, func(on smrt.DB, _ int) (bool, error) {
+		return false, on.QueryRow(ctx, traced.Pass(statusSQL, "", "resolve"), xid).Scan(&status)
+	})
 	if err != nil {
 		return pgerr.IsInvalidParameter(err)
 	}

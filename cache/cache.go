@@ -52,6 +52,7 @@ type Cache struct {
 	mu      sync.Mutex
 	system  string // the cluster
 	edges   []edge
+	stops   []func()
 	flights map[flightKey]*flight
 
 	blocks blocks
@@ -143,6 +144,13 @@ func (c *Cache) Close() {
 		at, ok := p.(*place)
 		return ok && at.cache == c
 	})
+	c.mu.Lock()
+	stops := c.stops
+	c.stops = nil
+	c.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
 	c.Flush()
 	c.rows.InvalidateAll()
 	c.rows.StopAllGoroutines()

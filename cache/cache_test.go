@@ -14,6 +14,7 @@ import (
 	"github.com/smrt-go/smrt/cache"
 	"github.com/smrt-go/smrt/internal/check"
 	"github.com/smrt-go/smrt/internal/testdb"
+	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/txn"
 )
@@ -228,6 +229,9 @@ func TestRefused(t *testing.T) {
 	bound := check.Value(pgxpool.NewWithConfig(f.ctx, hooked))(t)
 	defer bound.Close()
 	bad("a pool that looks at contexts", c.Attach(f.ctx, bound))
+	router := check.Value(readreplica.New(f.other))(t)
+	defer router.Close()
+	bad("the reader of a router", c.Attach(f.ctx, router.Reader()))
 	c.Close()
 	bad("a closed cache", c.Attach(f.ctx, f.other))
 	view := check.Value(cache.New(cache.Config{}, cache.Of(views)))(t)

@@ -4,16 +4,16 @@
 // # Rows in memory
 //
 // [New] makes a cache of declared tables, and [Cache.Attach] lets it serve reads by key on
-// a pool:
+// a pool or a router:
 //
 //	rows, err := cache.New(cache.Config{MaxBytes: 64 << 20}, cache.Of(shop.Products))
 //	err = rows.Attach(ctx, pool)
 //	product, err := repo.New(pool, shop.Products).Get(ctx, id) // sends nothing, if it is there
 //
-// A read never returns a row that is older than the last write of this process that had
-// returned before the read began, whatever handle the write was made on. A write by
-// SQL of the program's own has to be told, with [Wrote]. Writes by other processes are
-// not seen: the TTL of [Options] bounds how long.
+// What is served is never older than the last write of this process that had returned
+// before the read began, whatever handle the write was made on, and on a router never
+// older than the read demands. A write by SQL of the program's own has to be told, with
+// [Wrote]. Writes by other processes are not seen: the TTL of [Options] bounds how long.
 //
 // # A store that processes share
 //

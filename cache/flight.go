@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/smrt-go/smrt/internal/cached"
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Reads that miss the same row at the same time are one statement. A read that began
@@ -19,8 +20,12 @@ type flightKey struct {
 type flight struct {
 	done chan struct{}
 	row  *cached.Row
+	at   handle.Moment
 	err  error
 }
+
+// errEarlier is for nobody to see: a handle that routes reads again then.
+var errEarlier = errors.New("the read that others waited for began before what this one has to see")
 
 var errLeft = errors.New("the read that others waited for was left")
 
@@ -43,6 +48,9 @@ func (t *tableAt) Load(ctx context.Context, k cached.Key, token cached.Token, re
 		case <-f.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+		if f.err == nil && !t.place.serves(ctx, &f.at) {
+			return nil, errEarlier
 		}
 		if f.err == nil {
 			return f.row, nil
@@ -71,9 +79,11 @@ func (t *tableAt) lead(ctx context.Context, f *flight, key flightKey, read func(
 		c.mu.Unlock()
 		close(f.done)
 	}()
+	began := t.Began()
 	row, err := read(ctx)
+	f.at = t.ended(began)
 	if err == nil {
-		t.Keep(key.key, key.token, row)
+		t.keep(key.key, key.token, row, f.at)
 	}
 	f.row, f.err = row, err
 	return row, err

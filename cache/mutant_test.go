@@ -100,6 +100,21 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestReadsThatPass",
 		},
 		{
+			"what is kept of a router is read from the primary", "../internal/crud/fromcache.go",
+			"ctx = t.Filling(ctx)", "_ = t",
+			"TestRouters",
+		},
+		{
+			"a session is served what it has written elsewhere", "../readreplica/led.go",
+			"if !d.session.allows(r, m) {", "if false {",
+			"TestSessionsOfOtherProcesses",
+		},
+		{
+			"what another primary may not have is void", "attach.go",
+			"led.OnPrimary(c.Flush)", "led.OnPrimary(func() {})",
+			"TestPromotionLosesCommits",
+		},
+		{
 			"reads that miss one row are one statement", "flight.go",
 			"if !under {\n			f =", "if true {\n			under = false\n			f =",
 			"TestOneReadForAll",

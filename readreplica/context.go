@@ -12,8 +12,10 @@ import (
 type demand struct {
 	session *session
 	primary bool
+	fills   bool          // what is read is kept
 	within  time.Duration // 0: not asked for
 	least   smrt.Position
+	leastAt instant // when least was known
 }
 
 type demandKey struct{}
@@ -62,7 +64,7 @@ func WithMaxStale(ctx context.Context, d time.Duration) context.Context {
 // of the future, or of a timeline that has not begun makes reads fail with
 // smrt.ErrBadToken.
 func WithPosition(ctx context.Context, p smrt.Position) context.Context {
-	return demanding(ctx, func(d *demand) { d.least = p })
+	return demanding(ctx, func(d *demand) { d.least, d.leastAt = p, now() })
 }
 
 // WithSession returns a context with a new session. Under it, on every router,

@@ -114,6 +114,7 @@ func (r *Router) arrange() {
 		}
 	}
 	r.table.Store(t)
+	r.lead(t.primary)
 	if t.primary != before.primary || len(t.all) != len(before.all) {
 		close(r.changed)
 		r.changed = make(chan struct{})

@@ -43,6 +43,8 @@ func (r *Router) next(ctx context.Context, last handle.Try) (handle.Try, error) 
 // choose finds a node that serves a read with demands.
 func (r *Router) choose(ctx context.Context, d *demand, last handle.Try) (handle.Try, error) {
 	switch {
+	case d.fills:
+		return r.toFill(ctx, last)
 	case d.primary:
 		return r.onPrimary(ctx, last)
 	case !r.kind().positions():

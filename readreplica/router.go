@@ -42,6 +42,8 @@ type Router struct {
 	timeline uint32        // newest that a primary was seen on
 	samples  []sample      // of the primary's position, oldest first
 	changed  chan struct{} // closed when the table changes
+	led      leader
+	leads    map[*func()]struct{} // what to call when there is another one
 
 	asking *asking // for the primary's position, under way
 	askMu  sync.Mutex

@@ -24,6 +24,7 @@ type session struct {
 type history struct {
 	router   *Router
 	position smrt.Position // reads must see it
+	raised   instant       // when position was known
 	wrote    instant       // time of a write that position does not cover, 0 for none
 	reads    []lastRead    // reads that position does not cover: the last on each node
 	written  bool          // something was written
@@ -86,7 +87,7 @@ func (s *session) noteCommit(r *Router, p smrt.Position, began instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.on(r)
-	h.position, h.written = later(h.position, p), true
+	h.position, h.raised, h.written = later(h.position, p), now(), true
 	if h.wrote < began {
 		h.wrote = 0
 	}
@@ -99,14 +100,36 @@ func (s *session) noteRead(n *Node) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.read(n, now())
+}
+
+// allows reports whether a session lets a read be served by a row that was read from
+// the primary at a moment.
+func (s *session) allows(r *Router, m *handle.Moment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.on(r)
+	return (h.wrote == 0 || instant(m.Began) > h.wrote) && covers(m, h.position, h.raised)
+}
+
+// noteKept notes that the session was served a row that a cache had read from a node
+// at a time.
+func (s *session) noteKept(n *Node, at instant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read(n, at)
+}
+
+// read notes a read. s.mu is held.
+func (s *session) read(n *Node, at instant) {
 	h := s.on(n.router)
 	for i := range h.reads {
 		if h.reads[i].node == n {
-			h.reads[i].at = now()
+			h.reads[i].at = max(h.reads[i].at, at)
 			return
 		}
 	}
-	h.reads = append(h.reads, lastRead{n, now()})
+	h.reads = append(h.reads, lastRead{n, at})
 }
 
 // raise makes reads see a position that covers the write of a time, 0 for none.
@@ -114,7 +137,7 @@ func (s *session) raise(r *Router, p smrt.Position, wrote instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.on(r)
-	h.position = later(h.position, p)
+	h.position, h.raised = later(h.position, p), now()
 	if h.wrote == wrote {
 		h.wrote = 0
 	}
@@ -126,7 +149,7 @@ func (s *session) coverRead(r *Router, read lastRead, p smrt.Position) smrt.Posi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.on(r)
-	h.position = later(h.position, p)
+	h.position, h.raised = later(h.position, p), now()
 	h.reads = slices.DeleteFunc(h.reads, func(other lastRead) bool { return other == read })
 	return h.position
 }

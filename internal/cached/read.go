@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/smrt-go/smrt/internal/handle"
 )
 
 // Table is what is kept of the rows of one table for the reads of one handle.
@@ -20,12 +22,18 @@ type Table interface {
 	Shape() *Shape
 
 	// Load calls read, once for all that miss the key with the same token at the same
-	// time, and keeps its row under the token. A nil row is one that does not exist.
+	// time, and keeps its row under the token. A nil row is one that does not exist. It
+	// returns an error too if what another has read does not do for ctx.
 	Load(ctx context.Context, k Key, t Token, read func(context.Context) (*Row, error)) (*Row, error)
 
 	// Keep keeps a row, unless something it depends on has changed since the token was
-	// made.
-	Keep(k Key, t Token, r *Row)
+	// made. Its statement was sent after the moment that Began returned.
+	Keep(k Key, t Token, r *Row, began handle.Moment)
+	Began() handle.Moment
+
+	// Filling returns the context under which a handle that routes is asked for what
+	// will be kept.
+	Filling(ctx context.Context) context.Context
 }
 
 // Answer is what is known of a key.

@@ -20,7 +20,8 @@ import (
 //	the cache says   the read
 //	Hit              decodes the row, as if the server had just sent it
 //	Miss             sends its statement and gives the row to the cache, with the token
-//	                 that it got before: what has changed since is void
+//	                 that it got before: what has changed since is void. Where the handle
+//	                 routes it goes to the primary; if that fails, on as without a cache
 //	Unkept           goes on as without a cache, because a write may yet take effect
 //	Pass             likewise, because the caller wants that
 //
@@ -58,7 +59,7 @@ func (b *Bound) getKept(ctx context.Context, t cached.Table, key unsafe.Pointer)
 	case cached.Hit:
 	case cached.Miss:
 		if row, err = b.load(ctx, t, k, token, key); err != nil {
-			return nil, true, err
+			return nil, !b.elsewhere(ctx), err
 		}
 	default:
 		return nil, false, nil
@@ -84,7 +85,7 @@ func fits(ctx context.Context, n int64) error {
 // load is apart from getKept, so that a hit needs no memory for what it would read.
 func (b *Bound) load(ctx context.Context, t cached.Table, k cached.Key, token cached.Token, key unsafe.Pointer) (*cached.Row, error) {
 	return t.Load(ctx, k, token, func(ctx context.Context) (row *cached.Row, err error) {
-		err = b.onPrimary().again(func(on *Bound) (err error) {
+		err = b.fill(ctx, t, func(ctx context.Context, on *Bound) (err error) {
 			row, err = on.readKept(ctx, t, key)
 			return err
 		})
@@ -92,16 +93,21 @@ func (b *Bound) load(ctx context.Context, t cached.Table, k cached.Key, token ca
 	})
 }
 
-// onPrimary is b that reads where writes go: a standby may not have what a cache was
-// told of.
-func (b *Bound) onPrimary() *Bound {
-	if b.nodes == nil {
-		return b
+// fill reads what will be kept. If the handle routes that is where the cache says,
+// because a standby may not have what the cache was told of.
+func (b *Bound) fill(ctx context.Context, t cached.Table, read func(ctx context.Context, on *Bound) error) error {
+	if b.nodes != nil {
+		ctx = t.Filling(ctx)
 	}
-	on := *b
-	on.nodes, on.batcher = nil, nil
-	return &on
+	return b.Read(ctx, "get", nil, func(on *Bound) error {
+		return on.again(func(on *Bound) error { return read(ctx, on) })
+	})
 }
+
+// elsewhere reports whether a read that has failed where its row would have been kept may
+// have an answer elsewhere: a primary that is away, or has no room, is no reason for it
+// to fail.
+func (b *Bound) elsewhere(ctx context.Context) bool { return b.nodes != nil && ctx.Err() == nil }
 
 // readKept reads a row as the server sends it, nil if there is none.
 func (b *Bound) readKept(ctx context.Context, t cached.Table, key unsafe.Pointer) (*cached.Row, error) {
@@ -164,9 +170,9 @@ func (b *Bound) getManyKept(ctx context.Context, t cached.Table, keys table.Rows
 		}
 	}
 	if len(w.at) > 0 {
-		err := b.onPrimary().again(func(on *Bound) error { return w.read(ctx, on, keys) })
+		err := b.fill(ctx, t, func(ctx context.Context, on *Bound) error { return w.read(ctx, on, keys) })
 		if err != nil {
-			return nil, true, err
+			return nil, !b.elsewhere(ctx), err
 		}
 	}
 	if err := fits(ctx, w.bytes); err != nil {
@@ -227,6 +233,7 @@ func (w *keptRows) read(ctx context.Context, on *Bound, keys table.Rows) error {
 	for i, at := range w.at {
 		of.CopyOne(chosen.At(i), keys.At(at))
 	}
+	began := w.table.Began()
 	rows, err := on.queryKeys(ctx, chosen, w.of, "")
 	if err != nil {
 		return err
@@ -237,18 +244,18 @@ func (w *keptRows) read(ctx context.Context, on *Bound, keys table.Rows) error {
 	for k, token := range w.missed {
 		none[k] = token
 	}
-	if err := w.receive(rows, none); err != nil {
+	if err := w.receive(rows, none, began); err != nil {
 		return err
 	}
 	for k, token := range none {
-		w.table.Keep(k, token, nil)
+		w.table.Keep(k, token, nil, began)
 	}
 	return nil
 }
 
 // receive reads the rows of a statement, and takes those that came out of none. A row
 // is decoded before it is kept: one that does not fit its struct is an error each time.
-func (w *keptRows) receive(rows pgx.Rows, none map[cached.Key]cached.Token) error {
+func (w *keptRows) receive(rows pgx.Rows, none map[cached.Key]cached.Token, began handle.Moment) error {
 	like := w.table.Shape()
 	for rows.Next() {
 		row := cached.NewRow(rows, like)
@@ -261,7 +268,7 @@ func (w *keptRows) receive(rows pgx.Rows, none map[cached.Key]cached.Token) erro
 		k := w.keyOfEntity(p)
 		w.found[k] = p
 		if token, ok := w.missed[k]; ok {
-			w.table.Keep(k, token, row)
+			w.table.Keep(k, token, row, began)
 			delete(none, k)
 		}
 	}

@@ -52,6 +52,7 @@ var keepsIn = map[string]string{
 	"pool.class.waiting":                 "calls that wait",
 	"pool.queue.waiting":                 "calls that wait",
 	"pool.refusals.at":                   "addresses of one server",
+	"readreplica.Router.leads":           "caches of the router",
 	"readreplica.wires.set":              "connections that are open",
 	"schema.Expectation.met":             "what is declared",
 	"slots.textsKept.of":                 "kept: texts",
