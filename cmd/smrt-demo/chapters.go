@@ -43,6 +43,11 @@ var chapters = []chapter{
 		{"Reports leave room for requests", "Each class of work has connections of its own number, until its transactions end.", classes},
 		{"An overloaded pool refuses", "Where calls have waited for too long, for too long, waiting is of no use to anybody.", overload},
 	}},
+	{"Rows in memory", []step{
+		{"Read a row a thousand times", "The tables are named once. Reads by key on the pool are served from memory, and nothing else changes.", readFromMemory},
+		{"A write lets go of its row", "Before it returns, whichever method made it. In a transaction nothing is served from memory.", readAfterWrite},
+		{"SQL by hand is told of", "Nobody looks at SQL texts, so what they write has to be said.", tellOfSQL},
+	}},
 	{"SQL by hand and transactions", []step{
 		{"Full-text search, compiled by sqlc", "Queries that deserve SQL are written in queries/ and run on the same pool.", search},
 		{"A tree and a ranking, compiled by sqlc", "A recursive query, and the best-selling product of each category in the last month.", treeAndTopSellers},
