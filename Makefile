@@ -7,7 +7,7 @@ NESTED = $(MODULES:%=./%/...)
 # The longest packages first, so that none is left alone at the end.
 PACKAGES = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./... $(NESTED)
 # Packages with tests that have a full size.
-SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query ./cmd/smrt/internal/gen ./cmd/smrt/internal/lint ./cmd/smrt/internal/script ./slots ./internal/slot ./smrttest ./contrib/prometheus ./contrib/redis ./observe ./analyze
+SIZED = ./internal/testdb ./unit ./repo ./readreplica ./pool ./txn ./preload ./query ./cmd/smrt/internal/gen ./cmd/smrt/internal/lint ./cmd/smrt/internal/script ./slots ./internal/slot ./smrttest ./contrib/prometheus ./contrib/redis ./observe ./analyze ./cmd/smrt-postgres
 MODAL = ./cache ./query/... ./schema/... ./repo/... ./preload/... ./loader/... ./observe/... ./unit/... ./txn/... ./internal/crud/... ./internal/plan/... ./slots/... ./smrttest ./contrib/otel ./contrib/prometheus
 MODES = cache_describe exec
 # The versions of PostgreSQL that are supported, and the packages that are tested on each.
@@ -33,6 +33,10 @@ servers:
 .PHONY: demo
 demo: postgres ## Start a private server, load a shop and walk through the library
 	$(GO) run ./cmd/smrt-demo
+
+.PHONY: example
+example: postgres ## Start a private server with a standby and examples/shop on it; prints the addresses, Ctrl-C ends all
+	$(GO) run ./cmd/smrt-postgres -standbys 1 sh examples/shop/start.sh
 
 .PHONY: test
 test: servers ## Run the tests of every rule, under the race detector

@@ -42,10 +42,12 @@ const tenant, otherTenant = 1, 2
 // opened opens the service on a database of its own.
 func opened(t *testing.T, change ...func(*Config)) *fixture {
 	t.Helper()
-	f := startOn(t, append([]func(*Config){func(c *Config) { c.DatabaseURL = smrttest.DSN(t, migrations) }}, change...)...)
+	f := startOn(t, append([]func(*Config){func(c *Config) { c.DatabaseURL = dsn(t) }}, change...)...)
 	f.seed()
 	return f
 }
+
+func dsn(t *testing.T) string { return smrttest.DSN(t, migrations) }
 
 // startOn opens the service as a configuration says.
 func startOn(t *testing.T, change ...func(*Config)) *fixture {

@@ -148,7 +148,7 @@ func TestShutdown(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{
-		"DATABASE_URL": smrttest.DSN(t, migrations), "TOKEN_SECRET": "0123456789abcdef",
+		"DATABASE_URL": dsn(t), "TOKEN_SECRET": "0123456789abcdef",
 		"ADDR": "127.0.0.1:0", "OPS_ADDR": "127.0.0.1:0", "MAX_CONNS": "2",
 	}
 	getenv := func(name string) string { return env[name] }
