@@ -12,8 +12,9 @@
 //
 // What is served is never older than the last write of this process that had returned
 // before the read began, whatever handle the write was made on, and on a router never
-// older than the read demands. A write by SQL of the program's own has to be told, with
-// [Wrote]. Writes by other processes are not seen: the TTL of [Options] bounds how long.
+// older than the read demands. A write by SQL of the program's own has to be told, by a
+// comment that [On] reads or with [Wrote]. Writes by other processes are not seen: the
+// TTL of [Options] bounds how long.
 //
 // # A store that processes share
 //

@@ -95,6 +95,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestWritesOfManyRowsByQuery",
 		},
 		{
+			"what a statement says is told when its rows are closed", "on.go",
+			"r.ends.tell(r.Err())", "_ = r.Err()",
+			"TestStatementsSayWhatTheyWrite",
+		},
+		{
 			"only whole rows are served", "../internal/crud/fromcache.go",
 			"b.Rows != b.Table.Self || ", "",
 			"TestReadsThatPass",

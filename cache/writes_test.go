@@ -96,6 +96,20 @@ func everyWrite() []oneWrite {
 		{"a unit's hard delete", flush(func(u *unit.Unit) { unit.HardDelete(u, stalls, 1) })},
 		{"a unit's update by query", flush(func(u *unit.Unit) { unit.UpdateWhere(u, stalls, query.Where(stallID.Eq(1)), stallN.Set(15)) })},
 		{"a unit's delete by query", flush(func(u *unit.Unit) { unit.HardDeleteWhere(u, stalls, query.Where(stallID.Eq(1))) })},
+		{"SQL with a comment", func(ctx context.Context, db smrt.DB) error {
+			_, err := cache.On(db).Exec(ctx, "-- name: Raise :exec\nUPDATE stalls /* smrt:writes stalls */ SET n = $1 WHERE id = 1", 17)
+			return err
+		}},
+		{"a row of SQL with a comment", func(ctx context.Context, db smrt.DB) error {
+			var id int64
+			return cache.On(db).QueryRow(ctx, "-- smrt:writes stalls, nothing\nUPDATE stalls SET n = 18 WHERE id = 1 RETURNING id").Scan(&id)
+		}},
+		{"a batch of SQL with a comment", func(ctx context.Context, db smrt.DB) error {
+			b := &pgx.Batch{}
+			b.Queue("SELECT 1")
+			b.Queue("DELETE FROM stalls /* smrt:writes stalls */ WHERE id = 1")
+			return cache.On(db).SendBatch(ctx, b).Close()
+		}},
 		{"SQL that is declared", func(ctx context.Context, db smrt.DB) error {
 			_, err := db.Exec(ctx, "UPDATE stalls SET n = 16 WHERE id = 1")
 			cache.Wrote(ctx, db, stalls)

@@ -106,11 +106,18 @@ func (p *parser) comment(t sqltext.Token) {
 		return
 	}
 	switch {
+	case isWrites(t.Text):
 	case isLine && strings.HasPrefix(strings.TrimSpace(line), prefix):
 		p.fail("a marker is a block comment inside of a line of code: sqlc removes others")
 	case !isLine && strings.HasPrefix(strings.TrimSpace(t.Text[2:]), prefix):
 		p.markers = append(p.markers, marker{t, len(p.tokens)})
 	}
+}
+
+// isWrites reports whether a comment is for caches, which read it themselves.
+func isWrites(comment string) bool {
+	kind, _, _ := strings.Cut(strings.TrimSpace(strings.TrimSuffix(comment[2:], "*/")), " ")
+	return kind == prefix+"writes"
 }
 
 // before returns the nth token before a marker, from 1; a zero token if there is

@@ -1,0 +1,207 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
+	"github.com/smrt-go/smrt/internal/handle"
+	"github.com/smrt-go/smrt/internal/sqltext"
+)
+
+// On returns a handle for statements of sqlc's and SQL by hand. A comment in a
+// statement says which tables it writes:
+//
+//	UPDATE products /* smrt:writes products */ SET price_cents = price_cents + 1;
+//
+// All rows of these tables are void when the statement has ended, as after [Wrote], and
+// in a transaction when that is committed. So are the rows that CopyFrom may create.
+// sqlc keeps a comment that stands inside of a line, and removes a line of its own,
+// which SQL by hand may have: -- smrt:writes products, inventory.
+//
+//	queries := shopdb.New(cache.On(pool))
+//
+// A comment that does not name tables is a *smrt.QueryError before anything is sent. A
+// name that is no table of a cache says nothing. Repositories need no such handle, and
+// are not served on one.
+func On(db smrt.DB) smrt.DB { return &onDB{db} }
+
+// Tx is [On] for a transaction, and returns one, for the WithTx of sqlc. What is sent on
+// its Conn is not looked at.
+func Tx(tx pgx.Tx) pgx.Tx { return &onTx{tx, onDB{tx}} }
+
+// onDB is a handle that tells caches what statements say that they write.
+type onDB struct{ db smrt.DB }
+
+// declared returns what a statement says.
+func declared(changes []cached.Change, sql string) ([]cached.Change, error) {
+	names, err := sqltext.Declared(sql)
+	if err != nil {
+		return nil, &smrt.QueryError{Reason: err.Error()}
+	}
+	for _, name := range names {
+		changes = append(changes, cached.Change{Table: name, Does: anyEvent})
+	}
+	return changes, nil
+}
+
+func (h *onDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	changes, err := declared(nil, sql)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	tag, err := h.db.Exec(ctx, sql, args...)
+	h.tell(ctx, err, changes)
+	return tag, err
+}
+
+// tell tells caches. Without changes it costs nothing.
+func (h *onDB) tell(ctx context.Context, err error, changes []cached.Change) {
+	if len(changes) > 0 && ctx != nil {
+		cached.Tell(ctx, h.db, err, changes...)
+	}
+}
+
+func (h *onDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	changes, err := declared(nil, sql)
+	if err != nil {
+		return handle.FailedRows(err), err // pgx returns rows beside an error too
+	}
+	rows, err := h.db.Query(ctx, sql, args...)
+	if len(changes) == 0 {
+		return rows, err
+	}
+	if err != nil {
+		h.tell(ctx, err, changes)
+		return rows, err
+	}
+	return &onRows{rows, ends{h, ctx, changes}}, nil
+}
+
+func (h *onDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if changes, err := declared(nil, sql); err == nil && len(changes) == 0 {
+		return h.db.QueryRow(ctx, sql, args...)
+	}
+	return handle.FirstRow(h.Query(ctx, sql, args...))
+}
+
+// SendBatch sends all of the batch, or nothing if a comment in it is refused.
+func (h *onDB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	var changes []cached.Change
+	for i, q := range b.QueuedQueries {
+		var err error
+		if changes, err = declared(changes, q.SQL); err != nil {
+			return pgx.FailedBatchResults(b, fmt.Errorf("statement %d of a batch: %w", i+1, err))
+		}
+	}
+	results := h.db.SendBatch(ctx, b)
+	if len(changes) == 0 {
+		return results
+	}
+	return &onResults{results, ends{h, ctx, changes}}
+}
+
+func (h *onDB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+	n, err := h.db.CopyFrom(ctx, table, columns, source)
+	if len(table) > 0 {
+		h.tell(ctx, err, []cached.Change{{Table: table[len(table)-1], Does: cached.Create}})
+	}
+	return n, err
+}
+
+// Traits lets transactions know whose handle it is.
+func (h *onDB) Traits() any { return onTraits{h.db} }
+
+type onTraits struct{ db smrt.DB }
+
+func (t onTraits) Unwrap() smrt.DB { return t.db }
+
+// RefuseBegin returns errOnBegin: statements of the transaction would not be looked at.
+func (t onTraits) RefuseBegin() error { return errOnBegin }
+
+var errOnBegin = bad("db", "looks at statements for a cache, which transactions of package txn and units do not: pass the handle that cache.On was given, and use cache.Tx on the transaction")
+
+// ends is the end of statements, which caches are told of once.
+type ends struct {
+	on      *onDB
+	ctx     context.Context
+	changes []cached.Change
+}
+
+func (e *ends) tell(err error) {
+	changes := e.changes
+	e.changes = nil
+	e.on.tell(e.ctx, err, changes)
+}
+
+// onRows is the result of a statement that writes. It has ended, and is committed outside
+// of transactions, when its rows are closed.
+type onRows struct {
+	pgx.Rows
+	ends ends
+}
+
+func (r *onRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r *onRows) Close() {
+	r.Rows.Close()
+	r.ends.tell(r.Err())
+}
+
+// onResults is the results of a batch that writes, likewise.
+type onResults struct {
+	pgx.BatchResults
+	ends ends
+}
+
+func (r *onResults) Close() error {
+	err := r.BatchResults.Close()
+	r.ends.tell(err)
+	return err
+}
+
+// onTx is a transaction that is looked at.
+type onTx struct {
+	pgx.Tx
+	on onDB
+}
+
+func (t *onTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return t.on.Exec(ctx, sql, args...)
+}
+
+func (t *onTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return t.on.Query(ctx, sql, args...)
+}
+
+func (t *onTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return t.on.QueryRow(ctx, sql, args...)
+}
+
+func (t *onTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return t.on.SendBatch(ctx, b)
+}
+
+func (t *onTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+	return t.on.CopyFrom(ctx, table, columns, source)
+}
+
+func (t *onTx) Traits() any { return onTraits{t.Tx} }
+
+func (t *onTx) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := t.Tx.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Tx(tx), nil
+}
