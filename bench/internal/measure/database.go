@@ -19,14 +19,23 @@ type Database struct {
 	wire  *Wire // nil: nothing is counted
 }
 
-// Pool opens a pool of pgx.
-func (d Database) Pool(ctx context.Context) (*pgxpool.Pool, error) {
+// Config is of a pool of pgx, for a library that opens it by itself.
+func (d Database) Config() (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(d.dsn)
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = int32(d.conns)
 	d.count(config.ConnConfig)
+	return config, nil
+}
+
+// Pool opens a pool of pgx.
+func (d Database) Pool(ctx context.Context) (*pgxpool.Pool, error) {
+	config, err := d.Config()
+	if err != nil {
+		return nil, err
+	}
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
