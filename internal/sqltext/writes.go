@@ -31,13 +31,16 @@ func Declared(text string) (names []string, err error) {
 	}
 }
 
-// declaredBy returns what follows the marker in a comment.
+// declaredBy returns what follows the marker in a comment. A word that only begins like
+// it is another one; a colon behind it is a typing error that must not be passed over.
 func declaredBy(comment string) (list string, ok bool) {
 	inner := strings.TrimSuffix(comment[2:], "*/")
 	list, ok = strings.CutPrefix(strings.TrimSpace(inner), marker)
 	return list, ok && (list == "" || list[0] == ':' || classes[list[0]]&(letter|digit) == 0)
 }
 
+// appendNames reads a list of names to its end: of one that is half understood, a table
+// would be left out.
 func appendNames(names []string, list string) ([]string, error) {
 	tokens := Append(nil, list)
 	for i := 0; ; i++ {
@@ -119,7 +122,8 @@ func writes(tokens []Token, i int) (at int, list bool) {
 	return 0, false
 }
 
-// mayWrite reports whether a text has a word that begins a write, be it in a literal.
+// mayWrite reports whether a text has a word that begins a write, be it in a literal. A
+// text without one, as most are, is not split into tokens.
 func mayWrite(text string) bool {
 	for _, word := range [...]string{"insert", "update", "delete", "merge", "truncate", "copy"} {
 		if containsFold(text, word) {
