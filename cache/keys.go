@@ -15,7 +15,9 @@ import (
 
 const encodingSQL = "SELECT pg_catalog.getdatabaseencoding()::text"
 
-// learnKey finds out whether writes in a database tell of rows by their keys.
+// learnKey finds out whether writes in a database tell of rows by their keys. Once they do
+// not, on one of the databases that the cache is attached to, they never do: words are of
+// tables, whatever the database.
 func (k *kind) learnKey(ctx context.Context, db smrt.DB) error {
 	types, err := k.table.FreshCatalog(ctx, db)
 	if err != nil {

@@ -53,6 +53,8 @@ func declared(changes []cached.Change, sql string) ([]cached.Change, error) {
 	return changes, nil
 }
 
+// Exec tells caches when the statement has ended. One that was refused is told too,
+// because an error does not always say that nothing was written.
 func (h *onDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	changes, err := declared(nil, sql)
 	if err != nil {
@@ -70,6 +72,8 @@ func (h *onDB) tell(ctx context.Context, err error, changes []cached.Change) {
 	}
 }
 
+// Query tells caches when its rows are closed, of which nothing is committed before,
+// and at once if there are none.
 func (h *onDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	changes, err := declared(nil, sql)
 	if err != nil {
@@ -179,7 +183,9 @@ func (r *onResults) Close() error {
 	return err
 }
 
-// onTx is a transaction that is looked at.
+// onTx is a transaction that is looked at. What is told of a statement on it waits for
+// the commit if package txn began the transaction, and if it was begun by hand, rows of
+// the tables are not kept until it has ended.
 type onTx struct {
 	pgx.Tx
 	on onDB
@@ -207,6 +213,7 @@ func (t *onTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 
 func (t *onTx) Traits() any { return onTraits{t.Tx} }
 
+// Begin begins a savepoint that is looked at too: sqlc's users nest transactions so.
 func (t *onTx) Begin(ctx context.Context) (pgx.Tx, error) {
 	tx, err := t.Tx.Begin(ctx)
 	if err != nil {

@@ -30,6 +30,11 @@ const (
 	// RuleOrder: the statement's own order, behind a slot for one, does not name the key,
 	// so that rows which the caller's order leaves equal come in any order.
 	RuleOrder Rule = "order"
+	// RuleWrites: the comment smrt:writes, by which a cache knows what a statement writes,
+	// does not say it: it names no tables, or one that is not in the database, leaves one
+	// out that the statement writes by its words, or has a line of its own, so that sqlc
+	// took it out of the text.
+	RuleWrites Rule = "writes"
 )
 
 // Finding is what [Lint] has found of a query.
@@ -49,8 +54,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: query %s: %s; %s", f.Site, f.Query, f.Problem, f.Remedy)
 }
 
-// Lint is [Check] with two rules more, which are about what a statement returns: see
-// [Rule]. It reads the text for them, and a column that the text names is taken for one
+// Lint is [Check] with three rules more, which are about what a statement returns and what
+// it says that it writes: see [Rule]. It reads the text for them, and a column that the text names is taken for one
 // that it uses: a statement that shows deleted rows on purpose says so by naming it.
 //
 //	found, err := slots.Lint(ctx, pool, os.DirFS("internal/shopdb"), Orders, Customers)
@@ -65,11 +70,16 @@ func Lint(ctx context.Context, db txn.Beginner, folder fs.FS, tables ...Table) (
 	}
 	var found []Finding
 	for _, q := range queries {
+		said, err := lintWrites(ctx, db, q)
+		if err != nil {
+			return nil, fmt.Errorf("%s: query %s: %w", q.Site, q.Name, err)
+		}
+		found = append(found, said...)
 		text := slot.Parse(q.SQL)
 		if text.Err == nil && len(text.Places) == 0 {
 			continue
 		}
-		err := checkText(ctx, db, text, tables)
+		err = checkText(ctx, db, text, tables)
 		f := Finding{Rule: RuleSlot, Site: q.Site, Query: q.Name, SQL: q.SQL, Err: err, Remedy: "mend the query and run sqlc generate"}
 		refused := (*pgconn.PgError)(nil)
 		switch {

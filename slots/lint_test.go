@@ -45,6 +45,13 @@ func TestLintOfQueries(t *testing.T) {
 		{slots.RuleSlot, "SELECT 1 FROM products p WHERE true /* smrt:where reviews p */"},
 		{slots.RuleSlot, "SELECT p.category_id FROM products p GROUP BY p.category_id ORDER BY /* smrt:order products p */ p.category_id"},
 		{slots.RuleSlot, "SELECT 1 FROM products p WHERE p.stock > 1 /* smrt:where products p */"},
+		{"", "UPDATE products /* smrt:writes products */ SET stock = 1"},
+		{"", "WITH d AS (DELETE FROM orders /* smrt:writes orders, customers */ RETURNING id) UPDATE customers SET name = ''"},
+		{"", "DELETE FROM orders"},
+		{slots.RuleWrites, "UPDATE products /* smrt:writes product */ SET stock = 1 WHERE false -- smrt:writes products"},
+		{slots.RuleWrites, "UPDATE products /* smrt:writes orders */ SET stock = 1"},
+		{slots.RuleWrites, "UPDATE products /* smrt:writes */ SET stock = 1"},
+		{slots.RuleWrites, "UPDATE products SET stock = 1`\n\n// smrt:writes products\nfunc (*x) Q() {}\n\nconst other = `"},
 	} {
 		folder := fstest.MapFS{"q.go": {Data: []byte("package p\n\nconst q = `-- name: Q :many\n" + planted.sql + "`\n")}}
 		found := check.Value(slots.Lint(t.Context(), pool, folder, tables...))(t)

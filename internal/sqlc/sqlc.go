@@ -25,6 +25,7 @@ type Query struct {
 	Name string
 	SQL  string
 	Site string // "file.go:line"
+	Doc  string // the comments that sqlc took out of the text, a line each
 }
 
 // Read returns the queries in the Go files of a folder, in the order of files and lines:
@@ -41,10 +42,11 @@ func Read(folder fs.FS) ([]Query, error) {
 			return nil, err
 		}
 		positions := token.NewFileSet()
-		parsed, err := parser.ParseFile(positions, file, source, parser.SkipObjectResolution)
+		parsed, err := parser.ParseFile(positions, file, source, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return nil, err
 		}
+		docs := docsIn(parsed)
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			if _, ok := n.(*ast.BinaryExpr); ok {
 				return false // a text in pieces, as sqlc writes none
@@ -57,12 +59,27 @@ func Read(folder fs.FS) ([]Query, error) {
 			if text, ok := strings.CutPrefix(sql, "-- name:"); ok {
 				name, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 				at := positions.Position(literal.Pos())
-				queries = append(queries, Query{name, sql, path.Base(at.Filename) + ":" + strconv.Itoa(at.Line)})
+				site := path.Base(at.Filename) + ":" + strconv.Itoa(at.Line)
+				queries = append(queries, Query{Name: name, SQL: sql, Site: site, Doc: docs[name]})
 			}
 			return true
 		})
 	}
 	return queries, nil
+}
+
+// docsIn returns the comments of methods, by their names. sqlc writes there what a line
+// of its own said above a query, or in it.
+func docsIn(file *ast.File) map[string]string {
+	docs := map[string]string{}
+	for _, decl := range file.Decls {
+		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Doc != nil {
+			for _, line := range fn.Doc.List {
+				docs[fn.Name.Name] += line.Text + "\n"
+			}
+		}
+	}
+	return docs
 }
 
 // Refused says that a server refuses a statement, why, and where in its text.

@@ -27,6 +27,7 @@ const (
 	Slot     = "S1"    // a slot of a query cannot be filled
 	Deleted  = "S2"    // a query with a slot shows deleted rows
 	Order    = "S3"    // an order of a query does not end with the key
+	Writes   = "S4"    // a query does not say what it writes
 )
 
 // names are the rules' names, by which people remember them.
@@ -34,7 +35,7 @@ var names = map[string]string{
 	Rewrite: "rewrite", Scan: "scan under a lock", Build: "index under a lock", Timeout: "no lock timeout", Tables: "several tables locked",
 	Rows: "rows under a lock", Contract: "needed by a release", Repeat: "not repeatable", Catalog: "catalog",
 	Whole: "all rows at once", Replaced: "replaced", Unseen: "not seen", Together: "in a transaction", Declared: "needed by a declared table", Allowing: "allowance",
-	Slot: "slot", Deleted: "deleted rows", Order: "order without key",
+	Slot: "slot", Deleted: "deleted rows", Order: "order without key", Writes: "writes",
 }
 
 // Finding is one statement that breaks one rule.

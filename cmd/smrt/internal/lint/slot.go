@@ -22,6 +22,8 @@ func (s SlotFinding) In(dir string) Finding {
 		f.Rule = Deleted
 	case "order":
 		f.Rule = Order
+	case "writes":
+		f.Rule = Writes
 	}
 	f.Name = names[f.Rule]
 	_, f.Statement, _ = strings.Cut(s.SQL, "\n") // without the line with its name
