@@ -13,7 +13,14 @@ import (
 
 const knownSQL = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = $1 AND relkind IN ('r', 'p', 'v', 'f'))"
 
-// lintWrites returns what is wrong with what a statement says that it writes.
+// A cache takes the word of a statement for what it writes. A typing error is no error at
+// run time, because a table that no cache keeps may be named too: rows are old until
+// their time is over, and nobody is told. So the comment is compared with the tables of
+// the database, and with the words of the text, which is not parsed: what a function or
+// a trigger writes is for the comment to say.
+
+// lintWrites returns what is wrong with what a statement says that it writes. A statement
+// without such a comment is not looked at, because most write nothing that is kept.
 func lintWrites(ctx context.Context, db txn.Beginner, q sqlc.Query) (found []Finding, err error) {
 	add := func(table, problem, remedy string) {
 		found = append(found, Finding{Rule: RuleWrites, Site: q.Site, Query: q.Name, SQL: q.SQL, Table: table, Problem: problem, Remedy: remedy})
