@@ -46,6 +46,8 @@ func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 	case c.closed.Load():
 		return bad("cache", "is closed")
 	}
+	// A router must know its primary for sure, or a row could be kept that another server
+	// has replaced.
 	led, err := handle.LedOf(db)
 	switch {
 	case err != nil:
@@ -113,12 +115,21 @@ func weakly(db smrt.DB) func() smrt.DB {
 	}
 }
 
-// place is the cache on one handle.
+// place is the cache on one handle. On one that routes, rows are kept with the moment at
+// which they were read from the primary, so that its router can say whether they are
+// the answer to a read:
+//
+//	an entry that holds   is served if the read lets it be, else it is as if there was none
+//	no entry              the read goes to the primary, and its row is kept; not if the read
+//	                      asks for the primary anyway, or for a position, which may be wrong
+//	a statement of        others wait for it if it began after what they have to see
+//	another caller
+//	another primary       makes all rows void
 type place struct {
 	cache  *Cache
 	db     func() smrt.DB // nil once it is gone
-	led    handle.Led     // of a handle that routes
-	stop   func()
+	led    handle.Led     // of a handle that routes, nil of others
+	stop   func()         // ends what led tells
 	tables map[any]*tableAt
 }
 
@@ -229,7 +240,8 @@ func (t *tableAt) Keep(k cached.Key, token cached.Token, row *cached.Row, began 
 	t.keep(k, token, row, t.ended(began))
 }
 
-// Began implements cached.Table.
+// Began implements cached.Table. It is called before the statement is sent: a commit that
+// it does not see has a later moment.
 func (t *tableAt) Began() (m handle.Moment) {
 	if t.place.led != nil {
 		m = t.place.led.Began()
@@ -237,6 +249,7 @@ func (t *tableAt) Began() (m handle.Moment) {
 	return m
 }
 
+// ended adds when the row had arrived, which a session that is served it remembers.
 func (t *tableAt) ended(m handle.Moment) handle.Moment {
 	if t.place.led != nil {
 		m = t.place.led.Ended(m)
@@ -247,6 +260,7 @@ func (t *tableAt) ended(m handle.Moment) handle.Moment {
 // Filling implements cached.Table.
 func (t *tableAt) Filling(ctx context.Context) context.Context { return t.place.filling(ctx) }
 
+// keep keeps a row, or that there is none, for its TTL at most.
 func (t *tableAt) keep(k cached.Key, token cached.Token, row *cached.Row, at handle.Moment) {
 	ttl := t.kind.options.TTL
 	if row == nil {

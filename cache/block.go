@@ -75,6 +75,8 @@ func (c *Cache) resolve(ctx context.Context, p *place) {
 	if db == nil {
 		return
 	}
+	// The question is not the caller's: his session has read nothing by it, and his
+	// transaction is not asked. It ends with his patience all the same.
 	caller := ctx
 	ctx, cancel := context.WithTimeout(p.filling(handle.Shared(ctx)), askTime)
 	defer cancel()
@@ -103,6 +105,7 @@ func (b *blocks) rotate(n int) {
 	b.all = append(b.all[n:len(b.all):len(b.all)], b.all[:n]...)
 }
 
+// copied returns those of now. The server is asked for them without the lock.
 func (b *blocks) copied() []*pending {
 	b.mu.Lock()
 	defer b.mu.Unlock()

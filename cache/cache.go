@@ -52,7 +52,7 @@ type Cache struct {
 	mu      sync.Mutex
 	system  string // the cluster
 	edges   []edge
-	stops   []func()
+	stops   []func() // end what routers tell
 	flights map[flightKey]*flight
 
 	blocks blocks
@@ -144,6 +144,7 @@ func (c *Cache) Close() {
 		at, ok := p.(*place)
 		return ok && at.cache == c
 	})
+	// A router calls under a lock of its own, which stop takes.
 	c.mu.Lock()
 	stops := c.stops
 	c.stops = nil

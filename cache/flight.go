@@ -70,7 +70,9 @@ func ofOneCall(err error) bool {
 	return err == errLeft || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) //nolint:errorlint // this very value is the sign
 }
 
-// lead reads for all. It ends the flight also if the read panics.
+// lead reads for all. It ends the flight also if the read panics. Who waited looks at the
+// moment of the read, which is set before the flight ends; the leader need not, because
+// its own read began after its call.
 func (t *tableAt) lead(ctx context.Context, f *flight, key flightKey, read func(context.Context) (*cached.Row, error)) (*cached.Row, error) {
 	c := t.place.cache
 	defer func() {

@@ -152,11 +152,13 @@ func (s *state) hasEnded(w *writer, primary bool) bool {
 	return w.record > 0 && w.record <= s.replayed
 }
 
-// A step is what one party may do next.
-type step struct {
+// A stepTo is what one party may do next.
+type stepTo[S any] struct {
 	name string
-	to   state
+	to   S
 }
+
+type step = stepTo[state]
 
 // next returns every step that is possible.
 func (r *rules) next(s *state) (steps []step) {
@@ -399,13 +401,37 @@ func (r *rules) forget(s *state) {
 	}
 }
 
-// explore tries every order of the steps of so many writers and readers. It returns how
-// many states there are, and the steps to one that is stale for good, if there is one.
-func (r *rules) explore(writers, readers int) (states int, stale []string) {
+// search tries every order of steps. It returns how many states there are, and the steps
+// to one that is wrong and after which nothing can happen, if there is one.
+func search[S comparable](first S, next func(s *S) []stepTo[S], wrong func(s *S) bool) (states int, steps []string) {
 	type came struct {
 		from int // where it is in all
 		by   string
 	}
+	all, cames := []S{first}, []came{{}}
+	seen := map[S]struct{}{first: {}}
+	for at := 0; at < len(all); at++ {
+		s := all[at]
+		can := next(&s)
+		if len(can) == 0 && wrong(&s) {
+			for ; at > 0; at = cames[at].from {
+				steps = append(steps, cames[at].by)
+			}
+			slices.Reverse(steps)
+			return len(all), steps
+		}
+		for _, st := range can {
+			if _, known := seen[st.to]; !known {
+				seen[st.to] = struct{}{}
+				all, cames = append(all, st.to), append(cames, came{at, st.name})
+			}
+		}
+	}
+	return len(all), nil
+}
+
+// explore tries every order of the steps of so many writers and readers.
+func (r *rules) explore(writers, readers int) (states int, stale []string) {
 	first := state{others: 1}
 	if !r.positions() {
 		first.others = 0
@@ -416,27 +442,14 @@ func (r *rules) explore(writers, readers int) (states int, stale []string) {
 	for i := readers; i < len(first.readers); i++ {
 		first.readers[i].stage = ended
 	}
-	all, cames := []state{first}, []came{{}}
-	seen := map[state]struct{}{first: {}}
-	for at := 0; at < len(all); at++ {
-		s := all[at]
-		steps := r.next(&s)
-		if len(steps) == 0 && s.filled && s.version != s.seen(true) {
-			for ; at > 0; at = cames[at].from {
-				stale = append(stale, cames[at].by)
-			}
-			slices.Reverse(stale)
-			return len(all), stale
+	next := func(s *state) []step {
+		steps := r.next(s)
+		for i := range steps {
+			r.forget(&steps[i].to)
 		}
-		for _, st := range steps {
-			r.forget(&st.to)
-			if _, known := seen[st.to]; !known {
-				seen[st.to] = struct{}{}
-				all, cames = append(all, st.to), append(cames, came{at, st.name})
-			}
-		}
+		return steps
 	}
-	return len(all), nil
+	return search(first, next, func(s *state) bool { return s.filled && s.version != s.seen(true) })
 }
 
 func TestModel(t *testing.T) {

@@ -105,7 +105,7 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestReadsThatPass",
 		},
 		{
-			"what is kept of a router is read from the primary", "../internal/crud/fromcache.go",
+			"what is kept of a router is read from the primary", "../internal/crud/bound.go",
 			"ctx = t.Filling(ctx)", "_ = t",
 			"TestRouters",
 		},

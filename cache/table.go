@@ -70,6 +70,7 @@ func Of[T any, K comparable](t *query.Table[T, K], options ...Options) Table {
 	return of(t.Plan(), options)
 }
 
+// of is apart from Of, so that it exists once.
 func of(t *plan.Table, options []Options) Table {
 	declared := Table{of: t}
 	if len(options) > 0 {

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/smrt-go/smrt"
+	"github.com/smrt-go/smrt/internal/cached"
 	"github.com/smrt-go/smrt/internal/handle"
 	"github.com/smrt-go/smrt/internal/keyset"
 	"github.com/smrt-go/smrt/internal/limit"
@@ -256,6 +257,17 @@ func (b *Bound) again(run func(on *Bound) error) error {
 		err, on = better(err, next), on.anew(next, 0)
 	}
 	return err
+}
+
+// fill reads what will be kept. If the handle routes that is where the cache says,
+// because a standby may not have what the cache was told of.
+func (b *Bound) fill(ctx context.Context, t cached.Table, read func(ctx context.Context, on *Bound) error) error {
+	if b.nodes != nil {
+		ctx = t.Filling(ctx)
+	}
+	return b.Read(ctx, "get", nil, func(on *Bound) error {
+		return on.again(func(on *Bound) error { return read(ctx, on) })
+	})
 }
 
 // better returns the error of the second run, if that ran at all.

@@ -93,17 +93,6 @@ func (b *Bound) load(ctx context.Context, t cached.Table, k cached.Key, token ca
 	})
 }
 
-// fill reads what will be kept. If the handle routes that is where the cache says,
-// because a standby may not have what the cache was told of.
-func (b *Bound) fill(ctx context.Context, t cached.Table, read func(ctx context.Context, on *Bound) error) error {
-	if b.nodes != nil {
-		ctx = t.Filling(ctx)
-	}
-	return b.Read(ctx, "get", nil, func(on *Bound) error {
-		return on.again(func(on *Bound) error { return read(ctx, on) })
-	})
-}
-
 // elsewhere reports whether a read that has failed where its row would have been kept may
 // have an answer elsewhere: a primary that is away, or has no room, is no reason for it
 // to fail.
