@@ -42,6 +42,26 @@ func TestOthersAnswersAreFound(t *testing.T) {
 	check.Same(t, "read is found", strings.Contains(err.Error(), "read: liar"), false)
 }
 
+// A server that is far away takes its time for each round trip, and a row that is kept needs none.
+func TestDistantAndKept(t *testing.T) {
+	t.Parallel()
+	stage := newStage(t, contestants()[:2])
+	for _, tk := range choose(stage.Tasks(), "far-place,cached-get") {
+		r := check.Value(stage.Measure(t.Context(), tk, measure.Turns{Count: 2}))(t)
+		for _, side := range r.Sides {
+			if tk.Delay == 0 && side.Name == "smrt" {
+				check.Same(t, "what is sent for a row that is kept", side.Wire, measure.Count{})
+			}
+			least := float64(tk.Delay) * float64(side.Wire.RoundTrips)
+			for _, s := range side.Samples {
+				if s.Time < least {
+					t.Errorf("%s: %s took %v, less than %d round trips of %v", side.Name, tk.Name, s.Time, side.Wire.RoundTrips, tk.Delay)
+				}
+			}
+		}
+	}
+}
+
 // What is counted is what goes over the wire: one statement in one round trip for a key, three for a transaction.
 func TestMeasuredFigures(t *testing.T) {
 	t.Parallel()

@@ -71,8 +71,9 @@ func run(ctx context.Context, only string, turns measure.Turns, out string) (err
 		return err
 	}
 	var results []measure.Result
-	for _, t := range choose(stage.Tasks(), only) {
-		fmt.Fprintln(os.Stderr, "measuring", t.Name)
+	start, tasks := time.Now(), choose(stage.Tasks(), only)
+	for i, t := range tasks {
+		fmt.Fprintf(os.Stderr, "%4.0f s: measuring %s, %d of %d\n", time.Since(start).Seconds(), t.Name, i+1, len(tasks))
 		r, err := stage.Measure(ctx, t, turns)
 		if err != nil {
 			return err

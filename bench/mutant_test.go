@@ -20,6 +20,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestOthersAnswersAreFound",
 		},
 		{
+			"a server far away takes its time", "internal/measure/distant.go",
+			"time.Sleep(left)", "time.Sleep(min(left, 0))",
+			"TestDistantAndKept",
+		},
+		{
 			"round trips are counted", "internal/measure/wire.go",
 			"if c.answered {", "if false {",
 			"TestMeasuredFigures",

@@ -24,7 +24,7 @@ func Open(ctx context.Context, db measure.Database) (*task.Ops, error) {
 	}
 	s := shop{pool}
 	return &task.Ops{
-		Get: s.get, Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, UpsertMany: s.upsertMany,
+		Get: s.get, GetCached: s.get, Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, UpsertMany: s.upsertMany,
 		Patch: s.patch, UpdateMany: s.updateMany, DeleteMany: s.deleteMany, WithCustomer: s.withCustomer, Graph: s.graph,
 		Place: s.place, Page: s.page, Offset: s.offset, Stream: s.stream, Report: s.report, Close: pool.Close,
 	}, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/smrt-go/smrt/bench/internal/measure"
 	"github.com/smrt-go/smrt/bench/internal/model"
 	"github.com/smrt-go/smrt/bench/internal/task"
+	"github.com/smrt-go/smrt/cache"
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/repo"
 )
@@ -21,6 +22,9 @@ type shop struct {
 	items     *repo.Repository[model.OrderItem, itemKey]
 
 	cursors map[model.Position]string // of pages, each from the page before
+
+	cachedPool *pgxpool.Pool // of getCached, once it is used
+	rows       *cache.Cache
 }
 
 // Open returns how it is done on a database.
@@ -34,13 +38,44 @@ func Open(ctx context.Context, db measure.Database) (*task.Ops, error) {
 		cursors: map[model.Position]string{},
 	}
 	return &task.Ops{
-		Get: s.get, Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, UpsertMany: s.upsertMany,
+		Get: s.get, GetCached: s.getCached(db), Find: s.find, Read: s.read, Create: s.create, CreateMany: s.createMany, UpsertMany: s.upsertMany,
 		Patch: s.patch, UpdateMany: s.updateMany, DeleteMany: s.deleteMany, WithCustomer: s.withCustomer, Graph: s.graph,
-		Place: s.place, Page: s.page, Offset: s.offset, Stream: s.stream, Report: s.report, Close: pool.Close,
+		Place: s.place, Page: s.page, Offset: s.offset, Stream: s.stream, Report: s.report, Close: s.close,
 	}, nil
 }
 
 func (s *shop) get(ctx context.Context, id int64) (any, error) { return s.customers.Get(ctx, id) }
+
+// getCached gets from a pool of its own, whose rows are kept. Both are made when they are used.
+func (s *shop) getCached(db measure.Database) func(context.Context, int64) (any, error) {
+	var kept *repo.Repository[model.Customer, int64]
+	return func(ctx context.Context, id int64) (any, error) {
+		if kept == nil {
+			var err error
+			if s.cachedPool, err = db.Pool(ctx); err != nil {
+				return nil, err
+			}
+			if s.rows, err = cache.New(cache.Config{MaxBytes: 64 << 20}, cache.Of(customers)); err != nil {
+				return nil, err
+			}
+			if err := s.rows.Attach(ctx, s.cachedPool); err != nil {
+				return nil, err
+			}
+			kept = repo.New(s.cachedPool, customers)
+		}
+		return kept.Get(ctx, id)
+	}
+}
+
+func (s *shop) close() {
+	if s.rows != nil {
+		s.rows.Close()
+	}
+	if s.cachedPool != nil {
+		s.cachedPool.Close()
+	}
+	s.pool.Close()
+}
 
 func (s *shop) find(ctx context.Context, f model.Filter) (any, error) {
 	q := query.All[model.Customer]().OrderBy(customerCreated.Desc(), customerID.Desc()).Limit(model.PageSize)

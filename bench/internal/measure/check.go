@@ -20,7 +20,7 @@ func check(ctx context.Context, sides []*side, t task.Task, times int) error {
 	var want []string
 	for i, s := range sides {
 		if s.op == nil {
-			if i == 0 || s.ops.Cannot[t.Name] == "" {
+			if i == 0 || s.ops.Why(t) == "" {
 				errs = append(errs, fmt.Errorf("%s: %s does not say why it cannot", t.Name, s.name))
 			}
 			continue

@@ -5,6 +5,7 @@ package measure
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,6 +18,7 @@ type Database struct {
 	dsn   string
 	conns int
 	wire  *Wire // nil: nothing is counted
+	delay time.Duration
 }
 
 // Config is of a pool of pgx, for a library that opens it by itself.
@@ -61,6 +63,9 @@ func (d Database) sql(mode pgx.QueryExecMode) (*sql.DB, error) {
 
 func (d Database) count(config *pgx.ConnConfig) {
 	config.RuntimeParams["timezone"] = "UTC"
+	if d.delay > 0 {
+		config.DialFunc = distant(config.DialFunc, d.delay)
+	}
 	if d.wire != nil {
 		config.DialFunc = d.wire.dial(config.DialFunc)
 	}

@@ -23,6 +23,7 @@ type Side struct {
 	Cannot  string // why it has no figures
 	Samples []Sample
 	Wire    Count // of one call, once everything is prepared
+	Held    int   // bytes of memory that an answer holds, if that is measured
 }
 
 // Result is a task that was measured.
@@ -54,7 +55,10 @@ func (s *Stage) Measure(ctx context.Context, t task.Task, turns Turns) (r Result
 		return r, err
 	}
 	for i, side := range sides {
-		r.Sides[i] = Side{Name: side.name, Cannot: side.ops.Cannot[t.Name], Wire: counts[i]}
+		r.Sides[i] = Side{Name: side.name, Wire: counts[i]}
+		if side.op == nil {
+			r.Sides[i].Cannot = side.ops.Why(t)
+		}
 	}
 	calls, err := enough(ctx, sides, t, turns.Least)
 	if err != nil {
@@ -75,6 +79,9 @@ func (s *Stage) Measure(ctx context.Context, t task.Task, turns Turns) (r Result
 			}
 			r.Sides[i].Samples = append(r.Sides[i].Samples, sample)
 		}
+	}
+	if t.Holds {
+		return r, hold(ctx, sides, t, r.Sides)
 	}
 	return r, nil
 }
@@ -143,6 +150,39 @@ func (s *side) run(ctx context.Context, t task.Task, calls []task.Call, sum *Sam
 		}
 	}
 	return nil
+}
+
+// hold measures the memory that answers hold.
+func hold(ctx context.Context, sides []*side, t task.Task, to []Side) error {
+	const answers = 16
+	for i, s := range sides {
+		if s.op == nil {
+			continue
+		}
+		held, before := make([]any, answers), live()
+		for n := range held {
+			call, err := s.call(ctx, t)
+			if err != nil {
+				return err
+			}
+			if held[n], err = call(ctx); err != nil {
+				return err
+			}
+		}
+		to[i].Held = (live() - before) / answers
+		runtime.KeepAlive(held)
+	}
+	return nil
+}
+
+// live returns how many bytes of the heap are in use, without what pools would give back.
+func live() int {
+	var m runtime.MemStats
+	for range 2 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 func timed(ctx context.Context, calls []task.Call, sum *Sample) error {

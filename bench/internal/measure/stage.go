@@ -95,7 +95,7 @@ func (s *Stage) sides(ctx context.Context) ([]*side, error) {
 func (s *Stage) open(ctx context.Context, sides []*side, t task.Task, wires []*Wire) error {
 	s.opened++
 	for i, c := range s.contestants {
-		db := Database{dsn: sides[i].dsn, conns: t.Conns}
+		db := Database{dsn: sides[i].dsn, conns: t.Conns, delay: t.Delay}
 		if wires != nil {
 			db.wire = wires[i]
 		}

@@ -59,6 +59,13 @@ func section(b *strings.Builder, r measure.Result) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %.0f | %.0f | %d | %d | %d | %d |\n", l.Name, duration(l.Time.Median), spread(l.Ratio),
 			spread(l.CPURatio), l.Allocs, l.Mem, l.Wire.Statements, l.Wire.RoundTrips, l.Wire.Sent, l.Wire.Received)
 	}
+	if r.Task.Holds {
+		var held []string
+		for _, l := range linesOf(r) {
+			held = append(held, fmt.Sprintf("%s %d", l.Name, l.Held))
+		}
+		fmt.Fprintf(b, "\nBytes of memory that an answer holds: %s.\n", strings.Join(held, ", "))
+	}
 	for _, s := range r.Sides {
 		if s.Cannot != "" {
 			fmt.Fprintf(b, "\n%s: %s.\n", s.Name, s.Cannot)
@@ -79,7 +86,8 @@ pools what its last call left there. The client's CPU is the processor time of t
 another process. Statements are those that the server said it had completed, round trips are counted on the connection,
 below the driver.
 
-The server runs on the same machine, reached by a Unix socket, without fsync and autovacuum.
+The server runs on the same machine, reached by a Unix socket, without fsync and autovacuum. Where it is said to be away,
+each round trip takes as much longer, and what is sent without waiting for an answer is under way together.
 `
 
 // method writes where and how it was measured.

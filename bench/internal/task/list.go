@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/smrt-go/smrt/bench/internal/model"
 )
@@ -21,7 +22,7 @@ const (
 
 // All returns the tasks, the simple ones first. The position is that of a page in the depth of Deep orders.
 func All(s Size, deep model.Position) []Task {
-	all := slicesOf(reads(s), writes(s), graphs(s), lists(s, deep), crowds(s))
+	all := slicesOf(reads(s), writes(s), graphs(s), distant(graphs(s)), lists(s, deep), crowds(s))
 	for i := range all {
 		if all[i].Conns == 0 {
 			all[i].Conns = conns
@@ -37,6 +38,9 @@ func slicesOf(parts ...[]Task) (all []Task) {
 	return all
 }
 
+// kept is how many rows are asked for again and again where a cache keeps them. Each was asked for when measuring begins.
+const kept = 8
+
 func reads(s Size) []Task {
 	return []Task{
 		{
@@ -44,11 +48,15 @@ func reads(s Size) []Task {
 			Op: func(o *Ops) Op { return op(o.Get, func(n int) int64 { return key(n, s.Customers) }) },
 		},
 		{
+			Name: "cached-get", Title: "get by key, from memory", Time: Target{0.05, 0.02}, Lacks: "it comes without a cache of rows",
+			Op: func(o *Ops) Op { return op(o.GetCached, func(n int) int64 { return key(n, kept) }) },
+		},
+		{
 			Name: "find", Title: "find 20, filter chosen at run time", Time: Target{1.05, 1.00},
 			Op: func(o *Ops) Op { return op(o.Find, model.Filters) },
 		},
 		{
-			Name: "read", Title: "read 1,000", Time: Target{1.00, 0.80}, CPU: Target{0.80, 0.50}, Allocs: Target{0.50, 0.01},
+			Name: "read", Title: "read 1,000", Holds: true, Time: Target{1.00, 0.80}, CPU: Target{0.80, 0.50}, Allocs: Target{0.50, 0.01},
 			Op: func(o *Ops) Op { return op(o.Read, func(int) int { return s.Rows }) },
 		},
 	}
@@ -122,6 +130,15 @@ func graphs(s Size) []Task {
 	}
 }
 
+// distant makes tasks whose server is 1 ms away.
+func distant(tasks []Task) []Task {
+	for i := range tasks {
+		t := &tasks[i]
+		t.Name, t.Title, t.Delay, t.Time = far+t.Name, t.Title+", 1 ms away", time.Millisecond, Target{}
+	}
+	return tasks
+}
+
 func lists(s Size, deep model.Position) []Task {
 	return []Task{
 		{
@@ -152,7 +169,7 @@ func crowds(s Size) (tasks []Task) {
 		each := max(1, s.Rows/c.goroutines)
 		title := strconv.Itoa(each*c.goroutines) + " gets of " + strconv.Itoa(c.goroutines) + " goroutines"
 		tasks = append(tasks, Task{
-			Name: "concurrent-" + strconv.Itoa(c.goroutines), Title: title, Time: c.time, Conns: 16,
+			Name: "concurrent-" + strconv.Itoa(c.goroutines), Title: title, Time: c.time, Conns: max(conns, min(16, s.Rows/10)),
 			Op: func(o *Ops) Op { return crowd(o, c.goroutines, each, s.Customers) },
 		})
 	}

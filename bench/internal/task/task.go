@@ -3,7 +3,10 @@
 package task
 
 import (
+	"cmp"
 	"context"
+	"strings"
+	"time"
 
 	"github.com/smrt-go/smrt/bench/internal/model"
 )
@@ -14,6 +17,10 @@ import (
 type Ops struct {
 	// Get returns a customer by key.
 	Get func(ctx context.Context, id int64) (any, error)
+
+	// GetCached does what Get does, by a cache in the memory of the process. Hand-written pgx, with which it is
+	// compared, has none and asks the server.
+	GetCached func(ctx context.Context, id int64) (any, error)
 
 	// Find returns the [model.PageSize] newest customers that match, in the order of created_at and id.
 	Find func(ctx context.Context, f model.Filter) (any, error)
@@ -69,6 +76,12 @@ type Ops struct {
 	Cannot map[string]string
 }
 
+// Why says why a contestant cannot do a task, "" if it does not say so.
+func (o *Ops) Why(t Task) string { return cmp.Or(o.Cannot[strings.TrimPrefix(t.Name, far)], t.Lacks) }
+
+// far begins the names of tasks whose server is far away.
+const far = "far-"
+
 // Size says how large the tasks are. Rows is what "1,000" in their names stands for.
 type Size struct {
 	Customers, Products, Orders int
@@ -93,8 +106,17 @@ type Task struct {
 	// Conns is the size of the pool.
 	Conns int
 
+	// Delay is added to each round trip, as a network does.
+	Delay time.Duration
+
+	// Holds says that the memory which answers hold is measured, too.
+	Holds bool
+
 	// Op returns how a contestant does it, nil if it cannot.
 	Op func(o *Ops) Op
+
+	// Lacks says why a contestant cannot that does not say it by itself.
+	Lacks string
 
 	// Setup are statements that make what all calls need, if it is not there.
 	Setup string
