@@ -33,7 +33,7 @@ func full() task.Size {
 
 func main() {
 	only := flag.String("only", "", "tasks whose names begin with one of these, with commas between")
-	count := flag.Int("count", 20, "turns of each contestant in each task")
+	count := flag.Int("count", 10, "turns of each contestant in each task")
 	least := flag.Duration("turn", 20*time.Millisecond, "how long a turn lasts at least, unless it is a single call")
 	out := flag.String("out", "", "directory for RESULTS.md and plots; none if empty")
 	flag.Parse()
