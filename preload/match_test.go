@@ -42,6 +42,18 @@ func TestKeysBeyondTheForeignKey(t *testing.T) {
 			down := preload.HasMany(parents, children, func(c *child) *int64 { return &c.ParentID })
 			across := preload.ManyToMany(parents, links, children, func(l *link) *int64 { return &l.ParentID }, func(l *link) *int64 { return &l.ChildID })
 			up := preload.BelongsTo(parents, query.NewTable("narrow", func(v *parent) *int64 { return &v.ID }), func(v *parent) *int64 { return &v.ID })
+			for _, alone := range []parent{{1}, {40000}, {5000000000}} { // each is sent by itself
+				want := "0 0 false"
+				if alone.ID == 1 {
+					want = "1 1 true"
+				}
+				for i, r := range []preload.ToMany[parent, child]{down, across, down.Limit(1), across.Limit(1)} {
+					rows := check.Value(r.Load(ctx, pool, []parent{alone}))(t)
+					counts := check.Value(r.LoadCounts(ctx, pool, []parent{alone}))(t)
+					above := check.Value(up.Load(ctx, pool, []parent{alone}))(t)
+					check.Same(t, fmt.Sprintf("%d alone, relation %d", alone.ID, i), fmt.Sprint(len(rows[0]), counts[0], above[0] != nil), want)
+				}
+			}
 			for name, ids := range map[string][]parent{"one": {{1}, {40000}}, "two": {{1}, {40000}, {5000000000}}} {
 				for _, r := range []preload.ToMany[parent, child]{down, across, down.Limit(1), across.Limit(1)} {
 					got := check.Value(r.Load(ctx, pool, ids))(t)

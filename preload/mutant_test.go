@@ -26,6 +26,11 @@ func TestRulesAreGuarded(t *testing.T) {
 			"TestRelationsTieTenants",
 		},
 		{
+			"a load for one parent is not planned each time", "../internal/load/request.go",
+			"if g.n == 1 && f.beforeOne", "if false && f.beforeOne",
+			"TestPlansOfOneKey",
+		},
+		{
 			"keys are sent once", "../internal/load/key.go",
 			"	g, ok := x.ints[k]\n", "	g, ok := int32(0), false\n",
 			"TestKeysAreSentOnce",

@@ -52,7 +52,7 @@ const formBytes = 512
 func (l *learnt) report() kept.Report {
 	r := kept.Report{Capacity: 1}
 	if f := l.Load(); f != nil {
-		r.Entries, r.Bytes = 1, int64(formBytes+len(f.list)+len(f.before)+len(f.after))
+		r.Entries, r.Bytes = 1, int64(formBytes+len(f.list)+len(f.before)+len(f.beforeOne)+len(f.after))
 	}
 	return r
 }
