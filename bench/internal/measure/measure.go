@@ -87,7 +87,7 @@ func (s *Stage) Measure(ctx context.Context, t task.Task, turns Turns) (r Result
 }
 
 const (
-	minCalls = 3 // in a turn
+	minCalls = 3 // in a turn, of what writes
 	maxCalls = 2000
 	settling = 2 // turns of each side before those that count
 )
@@ -96,7 +96,10 @@ const (
 // state in which updates find room beside the rows that they replace. It returns how many calls the first side needs for
 // a turn that lasts as long as wanted. All sides make as many.
 func enough(ctx context.Context, sides []*side, t task.Task, least time.Duration) (int, error) {
-	quickest := float64(least)
+	quickest, fewest := float64(least), minCalls
+	if t.State == "" { // what is read for long is not read again
+		fewest = 1
+	}
 	for i, s := range sides {
 		if s.op == nil {
 			continue
@@ -111,7 +114,7 @@ func enough(ctx context.Context, sides []*side, t task.Task, least time.Duration
 			}
 		}
 	}
-	return max(minCalls, min(int(float64(least)/quickest), maxCalls)), nil
+	return max(fewest, min(int(float64(least)/quickest), maxCalls)), nil
 }
 
 // turn measures calls of one side. It begins without garbage, so that a side collects its own and no other's, and with

@@ -78,7 +78,7 @@ Every contestant has a database of its own, a copy of one with the same rows, an
 their driver, those of database/sql through its package stdlib. Before it is measured, each does the task %[1]d times; the
 answers must be the same, and so must be what the databases hold afterwards.
 
-Then they take turns, %[2]d each of at least %[3]v and of at least three calls, in an order that changes from round to round.
+Then they take turns, %[2]d each of at least %[3]v and of at least three calls if they write, in an order that changes from round to round.
 By then each has done the task as often as the others, so that its statements are prepared and its tables have been updated
 as often. A turn begins with a collected heap, so that each pays for its own garbage, and with calls that are not measured:
 a service works without the pause that the turns of others are, and finds in the caches of its processor and in its own
