@@ -41,7 +41,7 @@ type pending struct {
 const maxPending = 10_000
 
 // Watch implements cached.Cache.
-func (c *Cache) Watch(words []*cached.Word, xid string, open bool) {
+func (c told) Watch(words []*cached.Word, xid string, open bool) {
 	b := &c.blocks
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -58,7 +58,7 @@ type Cache struct {
 	blocks blocks
 }
 
-var _ cached.Cache = (*Cache)(nil)
+var _ cached.Cache = told{}
 
 // New returns a cache of tables. It serves no reads until it is attached to a handle,
 // see [Cache.Attach]. From now on every write of the process to these tables makes void
@@ -102,7 +102,7 @@ func New(cfg Config, tables ...Table) (*Cache, error) {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
 	c.update()
-	cached.Add(c)
+	cached.Add(told{c})
 	kept.Add("rows", c, (*Cache).report, (*Cache).shrink)
 	return c, nil
 }
@@ -140,7 +140,7 @@ func (c *Cache) Close() {
 	if c.closed.Swap(true) {
 		return
 	}
-	cached.Remove(c, func(p cached.Place) bool {
+	cached.Remove(told{c}, func(p cached.Place) bool {
 		at, ok := p.(*place)
 		return ok && at.cache == c
 	})

@@ -139,14 +139,17 @@ func (t Table) kind() (*kind, error) {
 // means one table, and if it means two, a write costs one of them a few reads.
 func base(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
+// told is a cache as the rest of the library sees it.
+type told struct{ *Cache }
+
 // Cares implements cached.Cache.
-func (c *Cache) Cares(name string, does cached.Event) bool {
+func (c told) Cares(name string, does cached.Event) bool {
 	r := c.reach.Load()
 	return r.anything(base(name), does)
 }
 
 // ByKey implements cached.Cache.
-func (c *Cache) ByKey(decl any, does cached.Event) bool {
+func (c told) ByKey(decl any, does cached.Event) bool {
 	for _, k := range c.kinds {
 		if any(k.of) == decl {
 			return !k.inexact.Load() && Writes(does)&^k.options.StaleUntilTTL != 0 && !slices.Contains(c.reach.Load().of(k.name, does), k)
@@ -156,7 +159,7 @@ func (c *Cache) ByKey(decl any, does cached.Event) bool {
 }
 
 // Touched implements cached.Cache.
-func (c *Cache) Touched(words []*cached.Word, w cached.Change) []*cached.Word {
+func (c told) Touched(words []*cached.Word, w cached.Change) []*cached.Word {
 	name := base(w.Table)
 	if k := c.tables[name]; k != nil && Writes(w.Does)&^k.options.StaleUntilTTL != 0 {
 		words = c.rowsOf(words, k, w)
@@ -191,7 +194,7 @@ func (c *Cache) rowsOf(words []*cached.Word, k *kind, w cached.Change) []*cached
 func Forget[T any, K comparable](c *Cache, t *query.Table[T, K], keys ...K) {
 	of := table.Of(t.Plan())
 	rows := of.Keys(unsafe.Pointer(unsafe.SliceData(keys)), len(keys))
-	for _, w := range c.Touched(nil, of.Change(cached.Create|cached.Update|cached.Delete, of.KeyParts, rows)) {
+	for _, w := range (told{c}).Touched(nil, of.Change(cached.Create|cached.Update|cached.Delete, of.KeyParts, rows)) {
 		w.Change()
 	}
 }
