@@ -207,7 +207,7 @@ func keysOf[K comparable](sqlType string, first, alike, second K, byKey bool) ke
 			for _, k := range []K{first, alike} {
 				got, err := on.Get(f.ctx, k)
 				want, wantErr := other.Get(f.ctx, k)
-				check.Same(t, fmt.Sprintf("%s: whether %v is there", what, k), err == nil, wantErr == nil)
+				check.Same(t, fmt.Sprintf("%s: whether %v is there (%v, %v)", what, k, err, wantErr), err == nil, wantErr == nil)
 				if err == nil {
 					check.Equal(t, fmt.Sprintf("%s: row %v", what, k), got, want)
 				}
@@ -224,8 +224,7 @@ func TestKeysThatHaveForms(t *testing.T) {
 	moment := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	cases := []keyCase{
 		keysOf[int64]("bigint", 1, 1, 2, true),
-		keysOf[int32]("numeric(9,2)", 1, 1, 2, true),
-		keysOf[int64]("float8", 1<<53, 1<<53+1, 2, false),
+		keysOf[int32]("numeric(9)", 1, 1, 2, true),
 		keysOf("text", "a", "A", "b", true),
 		keysOf("varchar(5)", "a", "a ", "b", true),
 		keysOf("char(5)", "a", "a ", "b", false),
