@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/cache"
 )
 
 // The headers of requests. A proxy in front authenticates callers and sets the first two itself,
@@ -41,11 +40,6 @@ func identify(next http.Handler) http.Handler {
 		}
 		ctx := smrt.WithTenant(r.Context(), tenant)
 		ctx = context.WithValue(ctx, clientKey{}, strconv.FormatInt(tenant, 10)+"/"+client)
-		if r.Header.Get(sessionHeader) != "" {
-			// Only those who have written have a session. They see it, though another process wrote it,
-			// whose writes the memory of this one does not know of.
-			ctx = cache.Bypass(ctx)
-		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

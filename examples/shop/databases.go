@@ -20,8 +20,7 @@ import (
 type databases struct {
 	observer *observe.Observer
 	router   *readreplica.Router // reads on standbys, writes on the primary
-	keys     *pool.Pool          // of the primary, for reads by key
-	rows     *cache.Cache        // has many of the rows that keys reads
+	rows     *cache.Cache        // has many of the rows that are read by key
 	limits   guard.Limits
 }
 
@@ -40,18 +39,14 @@ func open(ctx context.Context, cfg Config) (d *databases, err error) {
 	if err != nil {
 		return d, err
 	}
-	settings.URL = cfg.DatabaseURL
-	if d.keys, err = pool.Open(ctx, settings); err != nil {
-		return d, err
-	}
-	// What other processes write is seen after a TTL at the latest, and at once by who has written: see identify.
+	// What other processes write is seen after a TTL at the latest, and at once in the session of who has written.
 	d.rows, err = cache.New(cache.Config{MaxBytes: 64 << 20},
 		cache.Of(tables.Products.Table, cache.Options{TTL: 10 * time.Second}),
 		cache.Of(tables.Categories.Table, cache.Options{TTL: time.Minute}))
 	if err != nil {
 		return d, err
 	}
-	return d, d.rows.Attach(ctx, d.keys)
+	return d, d.rows.Attach(ctx, d.router)
 }
 
 // drain closes the handles when the calls that run have ended, or ctx has.
@@ -59,9 +54,6 @@ func (d *databases) drain(ctx context.Context) error {
 	var errs []error
 	if d.router != nil {
 		errs = append(errs, d.router.Drain(ctx))
-	}
-	if d.keys != nil {
-		errs = append(errs, d.keys.Drain(ctx))
 	}
 	if d.rows != nil {
 		d.rows.Close()

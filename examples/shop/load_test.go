@@ -19,7 +19,7 @@ import (
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	f := startOn(t, func(c *Config) { c.DatabaseURL = dsn(t) })
-	f.must(fill.Tenants(t.Context(), f.db.keys, 1000))
+	f.must(fill.Tenants(t.Context(), f.db.router, 1000))
 	var out strings.Builder
 	options := load.Options{URL: "http://" + f.addr, Connections: 4, Duration: 300 * time.Millisecond, Out: &out}
 	f.must(load.Run(options))

@@ -25,11 +25,11 @@ func listedSKU(p ListedProduct) string { return p.SKU }
 func TestDeclarations(t *testing.T) {
 	t.Parallel()
 	f := opened(t)
-	found, err := schema.Verify(t.Context(), f.db.keys, tables.Categories.Table, tables.Products.Table,
+	found, err := schema.Verify(t.Context(), f.db.router, tables.Categories.Table, tables.Products.Table,
 		tables.Reviews.Table, tables.Orders.Table, tables.OrderLines.Table)
 	f.must(err)
 	f.must(found.Err())
-	f.must(slots.Check(t.Context(), f.db.keys, os.DirFS("db"), tables.Products.Table))
+	f.must(slots.Check(t.Context(), f.db.router, os.DirFS("db"), tables.Products.Table))
 }
 
 func TestProducts(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 	"github.com/smrt-go/smrt"
 	"github.com/smrt-go/smrt/contrib/prometheus"
 	"github.com/smrt-go/smrt/observe"
-	"github.com/smrt-go/smrt/pool"
 	"github.com/smrt-go/smrt/readreplica"
 )
 
@@ -82,14 +81,13 @@ func (s *service) listen(ctx context.Context, addr string, handler http.Handler)
 // operators returns what only those on call reach: metrics, the live page and profiles.
 func (s *service) operators() (http.Handler, error) {
 	page, err := observe.Handler(s.db.observer, observe.PageConfig{
-		Title: "shop", Handles: map[string]smrt.DB{"router": s.db.router, "keys": s.db.keys}, Server: s.db.keys,
+		Title: "shop", Handles: map[string]smrt.DB{"router": s.db.router}, Server: s.db.router,
 	})
 	if err != nil {
 		return nil, err
 	}
 	collector, err := smrtprom.New(smrtprom.Config{
 		Observers: map[string]*observe.Observer{"main": s.db.observer},
-		Pools:     map[string]*pool.Pool{"keys": s.db.keys},
 		Routers:   map[string]*readreplica.Router{"main": s.db.router},
 	})
 	if err != nil {

@@ -103,8 +103,8 @@ func TestOperators(t *testing.T) {
 	f.expect("metrics for clients", f.get("/metrics", tenantHeader, ""), 401)
 	clients := f.addr
 	f.addr = f.opsAddr
-	f.expect("metrics", f.get("/metrics"), 200, `smrt_statements_total`, `table="products"`, `smrt_pool_connections`, `smrt_replica_up`)
-	f.expect("the live page", f.get("/debug/database"), 200, "products.find", "router", "keys")
+	f.expect("metrics", f.get("/metrics"), 200, `smrt_statements_total`, `table="products"`, `smrt_replica_up`)
+	f.expect("the live page", f.get("/debug/database"), 200, "products.find", "router")
 	f.expect("the page as JSON", f.get("/debug/database?format=json"), 200, `"products.find"`)
 	f.addr = clients
 }
@@ -126,7 +126,7 @@ func TestShutdown(t *testing.T) {
 	}()
 	f.eventually("the order waits", func() bool {
 		var n int
-		f.must(f.db.keys.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n))
+		f.must(f.db.router.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n))
 		return n > 0
 	})
 	go func() { ended <- f.stop(nil) }()

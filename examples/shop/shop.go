@@ -5,10 +5,10 @@ import (
 	"net/url"
 
 	"github.com/smrt-go/smrt"
-	"github.com/smrt-go/smrt/cache"
 	"github.com/smrt-go/smrt/guard"
 	"github.com/smrt-go/smrt/preload"
 	"github.com/smrt-go/smrt/query"
+	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/slots"
 
@@ -18,31 +18,27 @@ import (
 
 // Shop is what the service does, whoever asks for it: it knows nothing of HTTP.
 type Shop struct {
-	all      *guard.DB // the router
-	reader   *guard.DB // its standbys, for sqlc's queries
-	products *repo.Repository[db.Product, int64]
-	reviews  *repo.Repository[db.Review, int64]
-	orders   *repo.Reader[db.Order, int64, OrderView]
-	listed   *repo.Reader[db.Product, int64, ListedProduct]
-
-	// By key, from memory or the primary.
-	productByKey  *repo.Repository[db.Product, int64]
-	categoryByKey *repo.Repository[db.Category, int64]
+	all        *guard.DB // the router
+	reader     *guard.DB // its standbys, for sqlc's queries
+	products   *repo.Repository[db.Product, int64]
+	categories *repo.Repository[db.Category, int64]
+	reviews    *repo.Repository[db.Review, int64]
+	orders     *repo.Reader[db.Order, int64, OrderView]
+	listed     *repo.Reader[db.Product, int64, ListedProduct]
 }
 
 // newShop makes the repositories, once.
 func newShop(d *databases, cursorSecret []byte) *Shop {
-	all, keys := guard.On(d.router, d.limits), guard.On(d.keys, d.limits)
+	all := guard.On(d.router, d.limits)
 	products := repo.New(all, tables.Products.Table, repo.Options{CursorSecrets: [][]byte{cursorSecret}})
 	return &Shop{
-		all:           all,
-		reader:        guard.On(d.router.Reader(), d.limits),
-		products:      products,
-		reviews:       repo.New(all, tables.Reviews.Table),
-		orders:        repo.View(repo.New(all, tables.Orders.Table), func(v *OrderView) *db.Order { return &v.Order }),
-		listed:        repo.View(products, func(v *ListedProduct) *db.Product { return &v.Product }),
-		productByKey:  repo.New(keys, tables.Products.Table),
-		categoryByKey: repo.New(keys, tables.Categories.Table),
+		all:        all,
+		reader:     guard.On(d.router.Reader(), d.limits),
+		products:   products,
+		categories: repo.New(all, tables.Categories.Table),
+		reviews:    repo.New(all, tables.Reviews.Table),
+		orders:     repo.View(repo.New(all, tables.Orders.Table), func(v *OrderView) *db.Order { return &v.Order }),
+		listed:     repo.View(products, func(v *ListedProduct) *db.Product { return &v.Product }),
 	}
 }
 
@@ -103,11 +99,11 @@ var withReviews = preload.Many(tables.Products.Reviews.OrderBy(tables.Reviews.ID
 
 // Product returns a product. It and its category are mostly in memory; the reviews are one statement.
 func (s *Shop) Product(ctx context.Context, id int64) (*ProductView, error) {
-	product, err := s.productByKey.Get(ctx, id)
+	product, err := s.products.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	category, err := s.categoryByKey.Get(ctx, product.CategoryID)
+	category, err := s.categories.Get(ctx, product.CategoryID)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +116,7 @@ func (s *Shop) Product(ctx context.Context, id int64) (*ProductView, error) {
 
 // Reprice changes a price, unless the product is no longer as it was when the caller read it.
 func (s *Shop) Reprice(ctx context.Context, id, version, cents int64) (*db.Product, error) {
-	product, err := s.productByKey.Get(cache.Bypass(ctx), id)
+	product, err := s.products.Get(readreplica.WithPrimary(ctx), id)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +129,7 @@ func (s *Shop) Reprice(ctx context.Context, id, version, cents int64) (*db.Produ
 
 // Review adds a review. The foreign key alone would let one tenant review the products of another.
 func (s *Shop) Review(ctx context.Context, review *db.Review) error {
-	if _, err := s.productByKey.Get(ctx, review.ProductID); err != nil {
+	if _, err := s.products.Get(ctx, review.ProductID); err != nil {
 		return err
 	}
 	return s.reviews.Create(ctx, review)
