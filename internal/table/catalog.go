@@ -99,7 +99,7 @@ SELECT t.attname, t.declared, t.oid, pg_catalog.quote_ident(n.nspname) || '.' ||
 	NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.row_triggers AND NOT EXISTS (
 		SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped),
 	(c.row_triggers OR c.relkind IN ('v', 'f')) AND NOT c.insert_rules,
-	c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules, pg_catalog.has_column_privilege(c.oid, t.attnum, 'SELECT')
+	c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules, coalesce(pg_catalog.has_column_privilege(c.oid, t.attnum, 'SELECT'), false)
 FROM c CROSS JOIN t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'`
 
 // AsksCatalog reports whether a statement is the one by which the catalog is asked.
