@@ -68,10 +68,10 @@ func (b *Bound) getKept(ctx context.Context, t cached.Table, key unsafe.Pointer)
 		return nil, true, smrt.ErrNotFound
 	}
 	p, err := b.decode(row)
-	if err == nil {
-		err = fits(ctx, int64(row.Len()))
+	if err != nil { // the read may get it in a form that fits, see anew
+		return nil, false, nil
 	}
-	return p, true, err
+	return p, true, fits(ctx, int64(row.Len()))
 }
 
 // fits refuses rows that have more bytes than the call may have.
@@ -161,7 +161,7 @@ func (b *Bound) getManyKept(ctx context.Context, t cached.Table, keys table.Rows
 	if len(w.at) > 0 {
 		err := b.fill(ctx, t, func(ctx context.Context, on *Bound) error { return w.read(ctx, on, keys) })
 		if err != nil {
-			return nil, !b.elsewhere(ctx), err
+			return nil, !w.unfit && !b.elsewhere(ctx), err
 		}
 	}
 	if err := fits(ctx, w.bytes); err != nil {
@@ -184,6 +184,7 @@ type keptRows struct {
 	missed map[cached.Key]cached.Token // to keep; those that must not be are missing
 	at     []int                       // places of the keys to read
 	bytes  int64
+	unfit  bool // a row cannot be decoded as it came
 }
 
 // look asks the cache for a key, unless that was asked for already. The row is decoded,
@@ -203,7 +204,7 @@ func (w *keptRows) look(ctx context.Context, k cached.Key, i int) (pass bool, er
 			w.found[k], err = w.decode(row)
 			w.bytes += int64(row.Len())
 		}
-		return false, err
+		return err != nil, nil
 	case cached.Miss:
 		w.missed[k] = token
 	}
@@ -243,7 +244,8 @@ func (w *keptRows) read(ctx context.Context, on *Bound, keys table.Rows) error {
 }
 
 // receive reads the rows of a statement, and takes those that came out of none. A row
-// is decoded before it is kept: one that does not fit its struct is an error each time.
+// is decoded before it is kept: one that does not fit its struct is read without a cache,
+// each time.
 func (w *keptRows) receive(rows pgx.Rows, none map[cached.Key]cached.Token, began handle.Moment) error {
 	like := w.table.Shape()
 	for rows.Next() {
@@ -251,6 +253,7 @@ func (w *keptRows) receive(rows pgx.Rows, none map[cached.Key]cached.Token, bega
 		like = row.Shape()
 		p, err := w.decode(row)
 		if err != nil {
+			w.unfit = true
 			return err
 		}
 		w.bytes += int64(row.Len())
