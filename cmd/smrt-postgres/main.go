@@ -4,8 +4,10 @@
 //	smrt-postgres -standbys 1 sh examples/shop/start.sh
 //
 // The program finds the server in DATABASE_URL and the standbys in REPLICA_URLS, separated by commas.
-// When it ends the servers end too, and nothing is left behind. An interrupt is passed on to it as SIGTERM.
-// The exit status is that of the program; 1 if it could not be run, and 2 for a wrong call.
+// It has the output of this one, and no input. When it ends the servers end too, and nothing is left of them;
+// what it has started itself and left running is its own. An interrupt is passed on to it as SIGTERM, and ten
+// seconds later it is killed. The exit status is that of the program; 1 if it could not be run, 2 for a wrong
+// call, and 130 if it was interrupted before or did not end by itself.
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/smrt-go/smrt/internal/testdb"
 )
@@ -41,22 +44,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else if err != nil {
 		return 2
 	}
-	if flags.NArg() == 0 || *standbys < 0 {
-		fmt.Fprintln(stderr, "smrt-postgres: name a program to run, and no negative number of standbys")
+	if flags.NArg() == 0 {
+		fmt.Fprintln(stderr, "smrt-postgres: no program to run: smrt-postgres [-standbys n] program [arguments]")
 		return 2
+	}
+	if *standbys < 0 {
+		fmt.Fprintln(stderr, "smrt-postgres: -standbys must not be negative")
+		return 2
+	}
+	if _, err := exec.LookPath(flags.Arg(0)); err != nil { // before servers are started for it
+		fmt.Fprintln(stderr, "smrt-postgres:", err)
+		return 1
 	}
 	cmd := exec.CommandContext(ctx, flags.Arg(0), flags.Args()[1:]...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = 10 * time.Second
 	err := beside(ctx, *standbys, cmd)
 	var ended *exec.ExitError
 	switch {
 	case errors.As(err, &ended) && ended.ExitCode() > 0:
 		return ended.ExitCode()
-	case err != nil && ctx.Err() == nil:
-		fmt.Fprintln(stderr, "smrt-postgres:", err)
-		return 1
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		return 130
 	}
-	return 0
+	fmt.Fprintln(stderr, "smrt-postgres:", err)
+	return 1
 }
 
 // beside runs cmd while servers run that are there for it alone.

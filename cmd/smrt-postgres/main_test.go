@@ -37,7 +37,7 @@ func TestStatus(t *testing.T) {
 		status int
 		out    string
 	}{
-		{"", 2, "name a program"},
+		{"", 2, "no program to run"},
 		{"-standbys -1 true", 2, "negative"},
 		{"-h", 0, "-standbys"},
 		{"no-such-program", 1, "not found"},
@@ -110,7 +110,7 @@ func TestExample(t *testing.T) {
 			interrupt()
 		}
 	}
-	if s := <-status; s != 0 || !asked {
+	if s := <-status; s != 0 || !asked { // the service ends in order
 		t.Errorf("status %d\n%s", s, all.String())
 	}
 }

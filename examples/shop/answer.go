@@ -23,7 +23,7 @@ func (e *InputError) Error() string { return e.Field + " " + e.Reason }
 
 func (e *InputError) Unwrap() error { return e.Err }
 
-// errNoTenant means that the proxy in front has not said whose request it is.
+// errNoTenant means that a request has no valid X-Tenant.
 var errNoTenant = errors.New("a request without a tenant")
 
 // statuses are looked through in this order.
@@ -70,7 +70,7 @@ type Field struct {
 	Reason string `json:"reason"`
 }
 
-// statusOf returns the status of an answer, and sets Retry-After where another try may help.
+// statusOf returns the status for err, and sets Retry-After where trying again may help.
 func statusOf(header http.Header, err error) int {
 	if status := guard.HTTPStatus(header, err); status != 0 {
 		return status // limits, rates, full pools
@@ -101,6 +101,8 @@ func problemOf(header http.Header, err error) (int, Problem) {
 		status = http.StatusRequestEntityTooLarge
 	case errors.As(err, &input):
 		status, fields = http.StatusUnprocessableEntity, []Field{{input.Field, input.Reason}}
+	case errors.Is(err, smrt.ErrBadCursor):
+		status, fields = http.StatusBadRequest, []Field{{"after", "must be the next of a page of the same list"}}
 	case errors.As(err, &soldOut):
 		status, fields = http.StatusConflict, []Field{{"lines", soldOut.Error()}}
 	default:
@@ -122,7 +124,10 @@ func problemOf(header http.Header, err error) (int, Problem) {
 // fail answers a request that failed.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the client has gone
+		// The client has gone, or was too slow to send its request. If it still reads, it must not take
+		// silence for success: without a status net/http would answer 200.
+		w.WriteHeader(http.StatusRequestTimeout)
+		return
 	}
 	status, problem := problemOf(w.Header(), err)
 	if status >= http.StatusInternalServerError {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/smrt-go/smrt/query"
 	"github.com/smrt-go/smrt/readreplica"
@@ -13,7 +17,10 @@ import (
 	"github.com/smrt-go/smrt/examples/shop/db"
 )
 
-const maxBody = 64 << 10 // bytes of a request
+const (
+	maxBody  = 64 << 10      // bytes of a request
+	maxPrice = 1_000_000_000 // cents, of which an order can be the sum
+)
 
 // api is the shop by HTTP.
 type api struct {
@@ -32,7 +39,7 @@ func (a *api) handler() (http.Handler, error) {
 	calls.Handle("GET /search", handle(a.search))
 	calls.Handle("POST /orders", handle(a.place))
 	calls.Handle("GET /orders/{id}", handle(a.order))
-	// Only answers to writes have a session: all others can be kept by proxies and browsers.
+	// Only answers to writes have a session, so that browsers can keep the others.
 	sessions, err := a.db.router.Middleware(readreplica.HTTP{Header: sessionHeader, WritesOnly: true}, calls)
 	if err != nil {
 		return nil, err
@@ -55,6 +62,8 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 func handle(fn func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		w.Header().Set("Cache-Control", "private") // one URL has an answer for each tenant
+		w.Header().Set("Vary", tenantHeader+", "+sessionHeader)
 		if err := fn(w, r); err != nil {
 			fail(w, r, err)
 		}
@@ -63,8 +72,7 @@ func handle(fn func(w http.ResponseWriter, r *http.Request) error) http.Handler 
 
 // GET /products?category=&min_price=&max_price=&min_stock=&sort=-price,name&size=&after=
 func (a *api) products(w http.ResponseWriter, r *http.Request) error {
-	form := r.URL.Query()
-	size, err := sizeOf(form.Get("size"))
+	form, size, err := formOf(r)
 	if err != nil {
 		return err
 	}
@@ -95,13 +103,19 @@ func (a *api) reprice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var change struct {
-		Version    int64 `json:"version"`
-		PriceCents int64 `json:"price_cents"`
+		Version    *int64 `json:"version"` // pointers, so that one that is missing is no zero
+		PriceCents *int64 `json:"price_cents"`
 	}
 	if err := decode(r, &change); err != nil {
 		return err
 	}
-	product, err := a.shop.Reprice(r.Context(), id, change.Version, change.PriceCents)
+	switch {
+	case change.Version == nil:
+		return &InputError{Field: "version", Reason: "must be given"}
+	case change.PriceCents == nil || *change.PriceCents < 0 || *change.PriceCents > maxPrice:
+		return &InputError{Field: "price_cents", Reason: fmt.Sprintf("must be from 0 to %d", maxPrice)}
+	}
+	product, err := a.shop.Reprice(r.Context(), id, *change.Version, *change.PriceCents)
 	if err != nil {
 		return err
 	}
@@ -130,8 +144,7 @@ func (a *api) review(w http.ResponseWriter, r *http.Request) error {
 
 // GET /search?words=&size=, and what filters products
 func (a *api) search(w http.ResponseWriter, r *http.Request) error {
-	form := r.URL.Query()
-	size, err := sizeOf(form.Get("size"))
+	form, size, err := formOf(r)
 	if err != nil {
 		return err
 	}
@@ -145,8 +158,8 @@ func (a *api) search(w http.ResponseWriter, r *http.Request) error {
 // POST /orders {"customer": "", "lines": [{"product_id": 1, "quantity": 2}]}
 func (a *api) place(w http.ResponseWriter, r *http.Request) error {
 	key := r.Header.Get(keyHeader)
-	if len(key) < 8 || len(key) > 100 {
-		return &InputError{Field: keyHeader, Reason: "must have 8 to 100 bytes"}
+	if len(key) < 8 || len(key) > 100 || !utf8.ValidString(key) {
+		return &InputError{Field: keyHeader, Reason: "must have 8 to 100 bytes, which are UTF-8"}
 	}
 	var wanted Wanted
 	if err := decode(r, &wanted); err != nil {
@@ -185,23 +198,35 @@ func idOf(r *http.Request) (int64, error) {
 	return id, nil
 }
 
-func sizeOf(text string) (int, error) {
-	if text == "" {
-		return 20, nil
+const (
+	defaultSize = 20  // of a page
+	maxSize     = 100 // and the most
+)
+
+// formOf returns the parameters of a request, and the size among them. What cannot be parsed is no
+// parameter that was left out.
+func formOf(r *http.Request) (form url.Values, size int, err error) {
+	if form, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return nil, 0, &InputError{Field: "query", Reason: "must be parameters that are escaped as in a URL", Err: err}
 	}
-	size, err := strconv.Atoi(text)
-	if err != nil || size < 1 {
-		return 0, &InputError{Field: "size", Reason: "must be a number above zero"}
+	size = defaultSize
+	if text := form.Get("size"); text != "" {
+		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > maxSize {
+			return nil, 0, &InputError{Field: "size", Reason: fmt.Sprintf("must be a number from 1 to %d", maxSize)}
+		}
 	}
-	return size, nil
+	return form, size, nil
 }
 
-// decode reads the body of a request.
+// decode reads the body of a request, which is one JSON object.
 func decode(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return &InputError{Field: "body", Reason: "must be JSON of this request", Err: err}
+		return &InputError{Field: "body", Reason: "must be valid JSON with the fields of this request", Err: err}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return &InputError{Field: "body", Reason: "must end with the object", Err: err}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,12 +42,15 @@ func configFrom(getenv func(string) string) (Config, error) {
 		OpsAddr:     r.address("OPS_ADDR", "127.0.0.1:8081"),
 		MaxConns:    int32(r.number("MAX_CONNS", 8, 1, 1000)),
 		Rate:        r.number("RATE", 6_000, 1, 10_000_000),
-		CallTimeout: r.duration("CALL_TIMEOUT", 2*time.Second),
-		ReadyDelay:  r.duration("READY_DELAY", 0),
-		DrainTime:   r.duration("DRAIN_TIME", 10*time.Second),
+		CallTimeout: r.duration("CALL_TIMEOUT", 2*time.Second, 10*time.Millisecond),
+		ReadyDelay:  r.duration("READY_DELAY", 0, 0),
+		DrainTime:   r.duration("DRAIN_TIME", 10*time.Second, 0),
 	}
 	if urls := getenv("REPLICA_URLS"); urls != "" {
 		cfg.ReplicaURLs = strings.Split(urls, ",")
+		if slices.Contains(cfg.ReplicaURLs, "") {
+			r.refuse("REPLICA_URLS", "must be URLs separated by commas, without an empty one")
+		}
 	}
 	if len(cfg.TokenSecret) < 16 {
 		r.refuse("TOKEN_SECRET", "must have at least 16 bytes")
@@ -92,10 +96,10 @@ func (r *reader) number(name string, fallback, least, most int64) int64 {
 	return v
 }
 
-func (r *reader) duration(name string, fallback time.Duration) time.Duration {
+func (r *reader) duration(name string, fallback, least time.Duration) time.Duration {
 	v, err := time.ParseDuration(r.text(name, fallback.String()))
-	if err != nil || v < 0 {
-		r.refuse(name, "must be a duration, such as 2s")
+	if err != nil || v < least {
+		r.refuse(name, fmt.Sprintf("must be a duration from %v, such as 2s", least))
 	}
 	return v
 }

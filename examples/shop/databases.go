@@ -35,7 +35,11 @@ func open(ctx context.Context, cfg Config) (d *databases, err error) {
 	for i, url := range cfg.ReplicaURLs {
 		servers = append(servers, readreplica.Server{Name: fmt.Sprint("standby", i+1), URL: url})
 	}
-	d.router, err = readreplica.Open(ctx, readreplica.Config{Servers: servers, Pool: settings, TokenSecret: cfg.TokenSecret})
+	d.router, err = readreplica.Open(ctx, readreplica.Config{
+		Servers: servers, Pool: settings, TokenSecret: cfg.TokenSecret,
+		PrimaryShare: 0.5,                 // of its connections are for reads if no standby is left
+		Failover:     cfg.CallTimeout / 2, // so that a call is told that there is no primary before its time is over
+	})
 	if err != nil {
 		return d, err
 	}
@@ -69,7 +73,8 @@ func (d *databases) ready(ctx context.Context) error {
 	return err
 }
 
-// limitsOf are the limits of every call. What one client asks for in a second is bound too.
+// limitsOf are the limits of every call, as far as they apply: rows and time to sqlc's queries too, texts
+// only to those of repositories. What one client asks for in a minute is bound as well.
 func limitsOf(cfg Config) guard.Limits {
 	return guard.Limits{
 		MaxLimit:    100,

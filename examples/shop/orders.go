@@ -40,13 +40,13 @@ type Wanted struct {
 	Lines    []WantedLine `json:"lines"`
 }
 
-// WantedLine is so many of a product.
+// WantedLine is a product and how many of it are wanted.
 type WantedLine struct {
 	ProductID int64 `json:"product_id"`
 	Quantity  int32 `json:"quantity"`
 }
 
-// check reports what of an order needs no database to be seen to be wrong.
+// check reports what is wrong with an order, as far as that shows without the database.
 func (w *Wanted) check() error {
 	if len(w.Lines) == 0 || len(w.Lines) > 50 {
 		return &InputError{Field: "lines", Reason: "must be 1 to 50"}
@@ -57,7 +57,7 @@ func (w *Wanted) check() error {
 		case line.Quantity < 1 || line.Quantity > 1000:
 			return &InputError{Field: fmt.Sprintf("lines[%d].quantity", i), Reason: "must be 1 to 1000"}
 		case seen[line.ProductID]:
-			return &InputError{Field: fmt.Sprintf("lines[%d].product_id", i), Reason: "is there twice"}
+			return &InputError{Field: fmt.Sprintf("lines[%d].product_id", i), Reason: "is listed twice"}
 		}
 		seen[line.ProductID] = true
 	}
@@ -71,7 +71,7 @@ type SoldOutError struct {
 }
 
 func (e *SoldOutError) Error() string {
-	return fmt.Sprintf("of product %d there are only %d left", e.ProductID, e.Left)
+	return fmt.Sprintf("only %d left of product %d", e.Left, e.ProductID)
 }
 
 // errKeyReused means that one key came with two different orders.
@@ -88,11 +88,20 @@ func (s *Shop) Place(ctx context.Context, key string, wanted *Wanted) (view *Ord
 		*view = OrderView{Order: db.Order{Customer: wanted.Customer, RequestKey: key}}
 		return s.write(ctx, tx, view, wanted.Lines)
 	}, txn.Options{Key: fmt.Sprintf("order/%v/%s", smrt.TenantOf(ctx), key)})
-	if errors.Is(err, smrt.ErrAlreadyApplied) {
-		view, err = s.placedBefore(ctx, key, wanted)
-		return view, false, err
+	if err == nil {
+		view, err = s.Order(ctx, view.ID) // with the products as the order has left them
+		return view, true, err
 	}
-	return view, err == nil, err
+	// The key of a transaction is forgotten after a day. That of the order is not, so that a refusal may
+	// be that of an order which was placed long ago.
+	var soldOut *SoldOutError
+	if errors.Is(err, smrt.ErrAlreadyApplied) || errors.Is(err, smrt.ErrConflict) || errors.As(err, &soldOut) {
+		before, failed := s.placedBefore(ctx, key, wanted)
+		if !errors.Is(failed, smrt.ErrNotFound) {
+			return before, false, failed
+		}
+	}
+	return nil, false, err
 }
 
 // write takes the stock and writes the order and its lines in one round trip. The products are
@@ -112,7 +121,7 @@ func (s *Shop) write(ctx context.Context, tx pgx.Tx, view *OrderView, wanted []W
 		p := products[i]
 		switch {
 		case p == nil:
-			return &InputError{Field: fmt.Sprintf("lines[%d].product_id", i), Reason: "is no product"}
+			return &InputError{Field: fmt.Sprintf("lines[%d].product_id", i), Reason: "does not exist"}
 		case p.Stock < line.Quantity:
 			return &SoldOutError{ProductID: p.ID, Left: p.Stock}
 		}
@@ -122,22 +131,18 @@ func (s *Shop) write(ctx context.Context, tx pgx.Tx, view *OrderView, wanted []W
 	}
 	order := unit.Create(u, tables.Orders.Table, &view.Order)
 	unit.CreateMany(u, tables.OrderLines.Table, lines, unit.Refer(tables.OrderLines.OrderID, order))
-	if _, err := u.Flush(ctx, tx); err != nil {
-		return err
-	}
-	for i := range lines {
-		view.Lines = append(view.Lines, LineView{OrderLine: lines[i], Product: products[i]})
-	}
-	return nil
+	_, err = u.Flush(ctx, tx)
+	return err
 }
 
 // placedBefore returns the order that came with a key. It is asked of the primary: the process that
-// wrote it may have been another one.
+// wrote it may have been another one. The client did not get its session then, so that it gets one now.
 func (s *Shop) placedBefore(ctx context.Context, key string, wanted *Wanted) (*OrderView, error) {
 	view, err := s.orders.One(readreplica.WithPrimary(ctx), query.Where(tables.Orders.RequestKey.Eq(key)), withLines)
 	if err != nil {
 		return nil, err
 	}
+	readreplica.MarkWritten(ctx)
 	bought := map[int64]int32{}
 	for _, line := range view.Lines {
 		bought[line.ProductID] = line.Quantity

@@ -37,7 +37,19 @@ func TestOrders(t *testing.T) {
 		t.Error("the stock is", a, k)
 	}
 
-	f.expect("the same again", f.send("POST", "/orders", wanted, keyHeader, "the first"), 200, fmt.Sprintf(`{"id":%d,`, order.ID))
+	if p := order.Lines[0].Product; p.Stock != 1 || p.Version != 2 {
+		t.Errorf("the product is shown as it was before the order: %+v", p)
+	}
+
+	again := func(what string) {
+		t.Helper()
+		a := f.send("POST", "/orders", wanted, keyHeader, "the first")
+		f.expect(what, a, 200, fmt.Sprintf(`{"id":%d,`, order.ID))
+		if a.header.Get(sessionHeader) == "" {
+			t.Error(what, "has no session")
+		}
+	}
+	again("the same again")
 	f.expect("another with its key", f.send("POST", "/orders", Wanted{Customer: "ada", Lines: wanted.Lines[:1]}, keyHeader, "the first"), 422, "was used for another order")
 	f.expect("sold out", f.send("POST", "/orders", wanted, keyHeader, "the second"), 409, "only 1 left")
 	if a, k := f.stock(f.assam.ID), f.stock(f.kettle.ID); a != 1 || k != 4 {
@@ -53,6 +65,10 @@ func TestOrders(t *testing.T) {
 	}
 	f.expect("nobody", f.send("POST", "/orders", Wanted{"", one}, keyHeader, "the third"), 422, `"name":"customer"`)
 	f.expect("no key", f.send("POST", "/orders", Wanted{"ada", one}), 422, keyHeader)
+	f.expect("no text", f.send("POST", "/orders", Wanted{"ada", one}, keyHeader, "key \xff\xfe\xfd"), 422, keyHeader)
+	_, err := f.db.router.Exec(t.Context(), "DELETE FROM smrt_txn_markers") // as a job does after a day
+	f.must(err)
+	again("the same again, long after")
 	f.expect("none", f.get("/orders/4711"), 404)
 	f.expect("of another tenant", f.get(first.header.Get("Location"), tenantHeader, "2"), 404)
 }

@@ -56,7 +56,7 @@ func TestProducts(t *testing.T) {
 		}
 	}
 	for query, status := range map[string]int{
-		"sort=secret": 400, "max_price=cheap": 400, "after=made-up": 400, "size=none": 422, "size=0": 422, "size=101": 422,
+		"sort=secret": 422, "max_price=cheap": 422, "category=%zz": 422, "after=made-up": 400, "size=none": 422, "size=0": 422, "size=101": 422,
 	} {
 		f.expect(query, f.get("/products?"+query), status)
 	}
@@ -168,7 +168,8 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %s, not %s", query, got, want)
 		}
 	}
-	f.expect("too many", f.get("/search?words=tea&size=101"), 400)
+	f.expect("too many", f.get("/search?words=tea&size=101"), 422, `"name":"size"`)
+	f.expect("no text", f.get("/search?words=a%00b"), 422)
 }
 
 func TestTenants(t *testing.T) {
@@ -186,7 +187,7 @@ func TestTenants(t *testing.T) {
 	f.expect("all products", f.get("/products", tenantHeader, "2"), 200, `{"items":[]}`)
 	f.expect("a search", f.get("/search?words=tea", tenantHeader, "2"), 200, `{"products":[],"facets":[]}`)
 	wanted := Wanted{Customer: "eve", Lines: []WantedLine{{f.assam.ID, 1}}}
-	f.expect("an order", f.send("POST", "/orders", wanted, tenantHeader, "2", keyHeader, "key of two"), 422, "is no product")
+	f.expect("an order", f.send("POST", "/orders", wanted, tenantHeader, "2", keyHeader, "key of two"), 422, "does not exist")
 	for _, header := range []string{"", "0", "-1", "acme"} {
 		f.expect("no tenant", f.get(path, tenantHeader, header), 401)
 	}

@@ -67,6 +67,7 @@ func (s *service) listen(ctx context.Context, addr string, handler http.Handler)
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second, // a client that does not read
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}

@@ -31,7 +31,8 @@ func TestConfig(t *testing.T) {
 		"OPS_ADDR":     {"localhost"},
 		"MAX_CONNS":    {"0", "many", "1001"},
 		"RATE":         {"-1"},
-		"CALL_TIMEOUT": {"2", "-1s"},
+		"CALL_TIMEOUT": {"2", "-1s", "0s"},
+		"REPLICA_URLS": {"postgres://a,"},
 	} {
 		for _, value := range values {
 			_, err := configFrom(func(n string) string {

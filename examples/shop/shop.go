@@ -11,6 +11,7 @@ import (
 	"github.com/smrt-go/smrt/readreplica"
 	"github.com/smrt-go/smrt/repo"
 	"github.com/smrt-go/smrt/slots"
+	"github.com/smrt-go/smrt/txn"
 
 	"github.com/smrt-go/smrt/examples/shop/db"
 	"github.com/smrt-go/smrt/examples/shop/tables"
@@ -68,7 +69,7 @@ func filter(form url.Values) (query.Query[db.Product], error) {
 		if v := form.Get(f.parameter); v != "" {
 			p, err := filterable.Filter(f.field, f.op, v)
 			if err != nil {
-				return q, err
+				return q, &InputError{Field: f.parameter, Reason: "must be a number", Err: err}
 			}
 			q = q.Where(p)
 		}
@@ -83,7 +84,7 @@ func (s *Shop) Products(ctx context.Context, form url.Values, page query.Page) (
 		return nil, err
 	}
 	if q, err = sortable.OrderBy(q, form.Get("sort")); err != nil {
-		return nil, err
+		return nil, &InputError{Field: "sort", Reason: "must be names out of price and name, with a - for the other direction", Err: err}
 	}
 	return s.listed.Page(ctx, q, page, withCategory)
 }
@@ -148,10 +149,10 @@ func (s *Shop) Search(ctx context.Context, words string, form url.Values, most i
 		return found, err
 	}
 	if found.Products, err = s.queries(q.Limit(most)).SearchProducts(ctx, words); err != nil {
-		return found, err
+		return found, txn.Translate(err) // sqlc returns the errors of pgx
 	}
 	found.Facets, err = s.queries(q).SearchFacets(ctx, words)
-	return found, err
+	return found, txn.Translate(err)
 }
 
 // queries returns sqlc's queries with their slots filled.
