@@ -18,8 +18,9 @@ func (p *Pool) Close() {
 
 // Drain closes the pool as Close does, but waits only until ctx ends. Calls made
 // meanwhile and afterwards return [smrt.ErrPoolClosed]. If connections are still
-// lent when ctx ends, the error says how many and wraps that of ctx; they can be
-// used to the end, and are closed when they are given back.
+// lent, or being opened, when ctx ends, the error says how many and wraps that of ctx;
+// they can be used to the end, and are closed when they are given back. A pool of
+// which none are lent is closed whatever ctx says.
 func (p *Pool) Drain(ctx context.Context) error {
 	if ctx == nil {
 		return smrt.ErrNilContext
@@ -28,14 +29,14 @@ func (p *Pool) Drain(ctx context.Context) error {
 	select {
 	case <-p.closed:
 		return nil
-	default:
-	}
-	select {
-	case <-p.closed:
-		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("drain the pool: %d connections are still lent: %w", p.pool.Stat().AcquiredConns(), ctx.Err())
 	}
+	s := p.pool.Stat()
+	if n := s.AcquiredConns() + s.ConstructingConns(); n > 0 {
+		return fmt.Errorf("drain the pool: %d connections are still lent: %w", n, ctx.Err())
+	}
+	<-p.closed // which takes no longer than to close those that are idle
+	return nil
 }
 
 // stop stops lending. The goroutine ends when the last connection comes back.

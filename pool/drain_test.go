@@ -52,6 +52,14 @@ func TestDrain(t *testing.T) {
 	var name string
 	check.NoError(t, conn.QueryRow(ctx, "SELECT name FROM items WHERE id = 1").Scan(&name))
 	check.Same(t, "what was lent has done", name, "x")
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	idle := open(t, pool.Config{URL: url(t)})
+	check.NoError(t, idle.Ping(ctx))
+	for s := idle.Pgx().Stat(); s.AcquiredConns()+s.ConstructingConns() > 0; s = idle.Pgx().Stat() { // given back beside the caller
+		time.Sleep(time.Millisecond)
+	}
+	check.NoError(t, idle.Drain(ended))
 	check.Error(t, "nil context", p.Drain(nil), smrt.ErrNilContext) //nolint:staticcheck // a mistake of the caller
 }
 
