@@ -80,8 +80,12 @@ func (c *Cache) Attach(ctx context.Context, db smrt.DB) error {
 		return bad("db", "has a cache already")
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.stops = append(c.stops, p.stop)
+	c.mu.Unlock()
+	if c.closed.Load() { // meanwhile: whoever closed it may not have seen the place
+		c.detach()
+		return bad("cache", "is closed")
+	}
 	return nil
 }
 
@@ -216,10 +220,13 @@ func (t *tableAt) Look(ctx context.Context, k cached.Key) (*cached.Row, cached.T
 		}
 		return e.row, token, cached.Hit
 	}
-	if token.Key.Blocked() || token.All.Blocked() || token.Made.Blocked() {
+	if token.Key.Blocked() || token.All.Blocked() {
 		of.unkept.Add(1)
 		c.resolve(ctx, t.place)
 		return nil, token, cached.Unkept
+	}
+	if token.Made.Blocked() { // only that there is no row is not kept, see keep
+		c.resolve(ctx, t.place)
 	}
 	if t.place.led != nil && !t.place.led.Fills(ctx) {
 		of.passed.Add(1)
@@ -264,7 +271,7 @@ func (t *tableAt) Filling(ctx context.Context) context.Context { return t.place.
 func (t *tableAt) keep(k cached.Key, token cached.Token, row *cached.Row, at handle.Moment) {
 	ttl := t.kind.options.TTL
 	if row == nil {
-		if ttl = t.kind.options.MissingTTL; ttl < 0 {
+		if ttl = t.kind.options.MissingTTL; ttl < 0 || token.Made.Blocked() {
 			return
 		}
 	} else if shape := row.Shape(); shape != t.shape.Load() {

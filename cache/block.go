@@ -35,9 +35,8 @@ type pending struct {
 	until time.Time
 }
 
-// maxPending bounds how many are remembered one by one. Beyond, they are for good: that
-// many transactions begun by hand are never open at a time, unless a program does not
-// end them.
+// maxPending bounds how many are remembered one by one. Each write of a transaction begun
+// by hand is one. Beyond, they are for good.
 const maxPending = 10_000
 
 // Watch implements cached.Cache.

@@ -29,8 +29,8 @@ type Config struct {
 	// to 64 GiB. What is used least goes first. Default: 64 MiB.
 	MaxBytes int64
 
-	// DoubtTime is for how long rows are not kept after a write whose connection was
-	// lost: the server may be about to commit it, and nobody is told when. It is longer
+	// DoubtTime is for how long rows are not kept after a write of which nobody knows
+	// whether it was committed, because its connection was lost or its context ended: the server may be about to commit it, and nobody is told when. It is longer
 	// than the longest time that a COMMIT may wait for a synchronous standby. At most a
 	// day. Default: 10 minutes.
 	DoubtTime time.Duration
@@ -140,6 +140,14 @@ func (c *Cache) Close() {
 	if c.closed.Swap(true) {
 		return
 	}
+	c.detach()
+	c.Flush()
+	c.rows.InvalidateAll()
+	c.rows.StopAllGoroutines()
+}
+
+// detach takes the cache from all handles.
+func (c *Cache) detach() {
 	cached.Remove(told{c}, func(p cached.Place) bool {
 		at, ok := p.(*place)
 		return ok && at.cache == c
@@ -152,9 +160,6 @@ func (c *Cache) Close() {
 	for _, stop := range stops {
 		stop()
 	}
-	c.Flush()
-	c.rows.InvalidateAll()
-	c.rows.StopAllGoroutines()
 }
 
 // Flush makes void all entries, and what is being read. It is for what the cache cannot

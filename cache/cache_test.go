@@ -72,6 +72,7 @@ func TestReadsThatPass(t *testing.T) {
 	passes("a read on a connection", func() { get(f.ctx, conn) })
 	conn.Release()
 	check.Same(t, "reads that were counted as passed", f.cache.Stats().Tables["stalls"].Passed, 1)
+	check.Same(t, "reads that were served", f.cache.Stats().Tables["stalls"].Hits, 0)
 	check.Same(t, "entries", f.cache.Stats().Entries, 1)
 }
 

@@ -49,14 +49,13 @@ func (t *tableAt) Load(ctx context.Context, k cached.Key, token cached.Token, re
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if f.err == nil && !t.place.serves(ctx, &f.at) {
-			return nil, errEarlier
-		}
-		if f.err == nil {
-			return f.row, nil
-		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case f.err == nil && !t.place.serves(ctx, &f.at):
+			return nil, errEarlier
+		case f.err == nil:
+			return f.row, nil
 		}
 		if !ofOneCall(f.err) {
 			return nil, f.err

@@ -51,7 +51,7 @@ func TestRulesAreGuarded(t *testing.T) {
 		},
 		{
 			"what may yet take effect is not kept", "attach.go",
-			"token.Key.Blocked() || token.All.Blocked() || token.Made.Blocked()", "false",
+			"token.Key.Blocked() || token.All.Blocked() {", "false {",
 			"TestEveryWriteIsSeen",
 		},
 		{
@@ -123,6 +123,16 @@ func TestRulesAreGuarded(t *testing.T) {
 			"reads that miss one row are one statement", "flight.go",
 			"if !under {\n			f =", "if true {\n			under = false\n			f =",
 			"TestOneReadForAll",
+		},
+		{
+			"that there is no row is not kept while one may be created", "attach.go",
+			"ttl < 0 || token.Made.Blocked()", "ttl < 0",
+			"TestCreateInDoubt",
+		},
+		{
+			"rows with keys that are computed are not known by them", "../internal/table/change.go",
+			"typ.Expression || ", "",
+			"TestKeysThatAreComputed",
 		},
 	})
 }

@@ -170,6 +170,24 @@ func (r *onRows) Close() {
 	r.ends.tell(r.Err())
 }
 
+// Scan reads the row. An error closes the rows.
+func (r *onRows) Scan(dst ...any) error {
+	err := r.Rows.Scan(dst...)
+	if err != nil {
+		r.Close()
+	}
+	return err
+}
+
+// Values decodes the row. An error closes the rows.
+func (r *onRows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		r.Close()
+	}
+	return values, err
+}
+
 // onResults is the results of a batch that writes. Outside of transactions all of its
 // statements are committed together, at its end, so that no row is void before that.
 type onResults struct {

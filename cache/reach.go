@@ -72,6 +72,7 @@ func (k *kind) checkIn(ctx context.Context, db smrt.DB) error {
 type reach struct {
 	tables map[string]bool
 	far    map[step][]*kind
+	by     map[string]bool // tables of which WrittenBy says that their writes write others
 }
 
 // step is one event of a table.
@@ -98,19 +99,29 @@ func (r *reach) of(name string, does cached.Event) (all []*kind) {
 	return all
 }
 
+// declared returns what of returns, if WrittenBy says that triggers of the table write: they
+// may do so though a statement has affected no row.
+func (r *reach) declared(name string, does cached.Event) []*kind {
+	if !r.by[name] {
+		return nil
+	}
+	return r.of(name, does)
+}
+
 // update finds all paths anew. The caller holds c.mu, or is New.
 func (c *Cache) update() {
-	next := map[string][]edge{}
+	next, r := map[string][]edge{}, &reach{by: map[string]bool{}}
 	for _, e := range c.edges {
 		next[e.from] = append(next[e.from], e)
 	}
 	for _, k := range c.kinds {
 		for _, by := range k.options.WrittenBy {
 			from := base(by.Plan().Name)
+			r.by[from] = true
 			next[from] = append(next[from], edge{from: from, to: k.name, when: anyEvent, causes: anyEvent})
 		}
 	}
-	r := &reach{tables: map[string]bool{}, far: map[step][]*kind{}}
+	r.tables, r.far = map[string]bool{}, map[step][]*kind{}
 	for name := range c.tables {
 		r.tables[name] = true
 	}

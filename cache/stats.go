@@ -33,7 +33,7 @@ type TableStats struct {
 	Misses  uint64 // rows that had to be read
 	Joined  uint64 // of the misses, those that waited for the statement of another
 	Unkept  uint64 // reads whose rows were not kept, because a write may yet take effect
-	Passed  uint64 // reads under [Bypass]
+	Passed  uint64 // reads that asked to go past the cache, for the primary or for a position
 }
 
 // Stats returns what the cache has done.

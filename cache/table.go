@@ -161,6 +161,12 @@ func (c told) ByKey(decl any, does cached.Event) bool {
 // Touched implements cached.Cache.
 func (c told) Touched(words []*cached.Word, w cached.Change) []*cached.Word {
 	name := base(w.Table)
+	if w.None {
+		for _, k := range c.reach.Load().declared(name, w.Does) {
+			words = append(words, &k.all)
+		}
+		return words
+	}
 	if k := c.tables[name]; k != nil && Writes(w.Does)&^k.options.StaleUntilTTL != 0 {
 		words = c.rowsOf(words, k, w)
 	}

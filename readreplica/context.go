@@ -69,7 +69,8 @@ func WithPosition(ctx context.Context, p smrt.Position) context.Context {
 
 // WithSession returns a context with a new session. Under it, on every router,
 // reads see what was written before (read-your-writes) and
-// never less than earlier reads did (monotonic reads). A session is for what
+// never less than earlier reads did (monotonic reads), but for rows that a cache
+// serves, which other processes may have changed since. A session is for what
 // one user does one after the other, such as a request; it is safe for
 // concurrent use, but then "before" means: answered before the read began.
 //

@@ -162,7 +162,7 @@ func (r *Router) newest() (p smrt.Position) {
 }
 
 // toFill sends a read to the primary whose row will be kept. Who wants it can do
-// without, so that nothing is waited for.
+// without, so that no room and no primary is waited for.
 func (r *Router) toFill(ctx context.Context, last handle.Try) (handle.Try, error) {
 	n := r.table.Load().primary
 	switch {
@@ -173,7 +173,7 @@ func (r *Router) toFill(ctx context.Context, last handle.Try) (handle.Try, error
 	case r.slots == nil:
 		return tryOn(n, last), nil
 	case !r.takeSlot(ctx, false):
-		return handle.Try{}, &smrt.FreshnessError{Reason: fmt.Sprintf("the primary has no room: %d reads are on it already (Config.PrimaryShare)", cap(r.slots))}
+		return handle.Try{}, &smrt.FreshnessError{Reason: fmt.Sprintf("the primary has no room: as many reads are on it as Config.PrimaryShare lets be, which is %d", cap(r.slots))}
 	}
 	last.Slot = true
 	return tryOn(n, last), nil

@@ -202,7 +202,7 @@ func (r *Router) fallback(ctx context.Context, d *demand, need smrt.Position, wa
 		if ctx.Err() != nil {
 			return handle.Try{}, ctx.Err()
 		}
-		fail.Reason = fmt.Sprintf("the primary has no room: %d reads are on it already (Config.PrimaryShare)", cap(r.slots))
+		fail.Reason = fmt.Sprintf("the primary has no room: as many reads are on it as Config.PrimaryShare lets be, which is %d", cap(r.slots))
 	}
 	if n := r.stale(d, last); n != nil {
 		return tryOn(n, last), nil

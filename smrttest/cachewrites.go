@@ -23,7 +23,7 @@ import (
 //	pool := smrttest.Pool(t, schema, smrttest.CacheWrites(t))
 //
 // What a statement writes is said by its words: INSERT INTO, UPDATE, DELETE FROM, MERGE INTO, TRUNCATE, COPY. What a
-// function or a trigger writes is not seen. Statements that were sent before there is a cache are not looked at, and
+// function, a trigger or CopyFrom writes is not seen. Statements that were sent before there is a cache are not looked at, and
 // what a test writes by hand to prepare itself goes to another pool. A test in parallel whose caches keep tables of
 // the same names counts as this one.
 func CacheWrites(t testing.TB) Option {

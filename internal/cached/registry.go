@@ -28,6 +28,7 @@ type Change struct {
 	Decl  any    // its declaration, which says what a key looks like
 	Does  Event
 	Keys  []Key // of the rows, without their tenants; nil if they are not known, or are many
+	None  bool  // there were no rows, so that only what triggers may have done is left
 }
 
 // MaxKeys is how many keys of rows are told one by one. Of more, all rows of the table

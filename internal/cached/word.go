@@ -21,8 +21,18 @@ func (v Value) Blocked() bool { return v >= blocked }
 // Change makes void what was read before.
 func (w *Word) Change() { w.v.Add(1) }
 
+// mostBlocked is beyond what a cache watches at a time. A word with so many blocks has some
+// that nobody ends, so that more need not be counted; the count would begin again at 0.
+const mostBlocked = blocked << 15
+
 // block makes void what was read before, and lets nothing be kept until unblock.
-func (w *Word) block() { w.v.Add(blocked + 1) }
+func (w *Word) block() {
+	if w.v.Load() >= mostBlocked {
+		w.Change()
+		return
+	}
+	w.v.Add(blocked + 1)
+}
 
 // unblock ends block, and makes void what was read before.
 func (w *Word) unblock() { w.v.Add(^uint64(blocked - 2)) }

@@ -385,9 +385,10 @@ func (w *writtenWhere) tell(ctx context.Context, n *int64, err *error) {
 
 // wroteReturned tells caches of an update or a delete by query that returned its rows.
 func (b *Bound) wroteReturned(ctx context.Context, does cached.Event, sets []plan.Set, vs table.Slice, err *error) {
-	if *err != nil || b.Table.AssignsKey(sets) {
-		b.Table.WroteAll(ctx, b.DB, does, err)
+	rows := b.Table.Self.Structs.Rows(vs)
+	if n := int64(rows.N); *err != nil || n == 0 || b.Table.AssignsKey(sets) {
+		b.Table.WroteWhere(ctx, b.DB, does, &n, err)
 		return
 	}
-	b.Table.WroteEntities(ctx, b.DB, does, b.Table.Self.Structs.Rows(vs), err)
+	b.Table.WroteEntities(ctx, b.DB, does, rows, err)
 }

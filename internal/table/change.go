@@ -38,10 +38,14 @@ func (t *Table) WroteKeys(ctx context.Context, db smrt.DB, does cached.Event, ke
 	}
 }
 
-// WroteWhere tells of rows that are not known, of which there were n.
+// WroteWhere tells of rows that are not known, of which there were n. A trigger may have
+// written although there were none, which is said of the table when it is declared.
 func (t *Table) WroteWhere(ctx context.Context, db smrt.DB, does cached.Event, n *int64, err *error) {
-	if *n > 0 || *err != nil {
+	switch {
+	case *n > 0 || *err != nil:
 		t.WroteAll(ctx, db, does, err)
+	case t.cared(ctx, does):
+		cached.Tell(ctx, db, nil, cached.Change{Table: t.Name, Decl: t.Table, Does: does, None: true})
 	}
 }
 
@@ -149,12 +153,15 @@ func CacheKey(columns []*meta.Column, p unsafe.Pointer) cached.Key {
 //	UUIDs            of uuid, for their bytes
 //	everything else  never: times have nanoseconds that the server drops, for example
 //
+// Nor may it where the key is computed of other columns: a write of these gives the row
+// another key, and tells of one of the two.
+//
 // The rows of a key that is not so are kept all the same, and every write lets go of the
 // whole table.
 func (t *Table) KeyIsKeptAs(c *Catalog, unicode bool) bool {
 	for _, k := range t.KeyColumns() {
 		typ := c.Columns[k.Name]
-		if k.Ptr || !keptAs(k.Encode, typ) || k.Encode == meta.KindString && !unicode {
+		if k.Ptr || typ.Expression || !keptAs(k.Encode, typ) || k.Encode == meta.KindString && !unicode {
 			return false
 		}
 	}
