@@ -19,8 +19,10 @@ type InputError struct {
 	Err    error  // nil, or what was found
 }
 
+// Error returns the part and what it must be.
 func (e *InputError) Error() string { return e.Field + " " + e.Reason }
 
+// Unwrap returns what was found.
 func (e *InputError) Unwrap() error { return e.Err }
 
 // errNoTenant means that a request has no valid X-Tenant.

@@ -30,6 +30,7 @@ type ConfigError struct {
 	Reason   string // what it must be
 }
 
+// Error returns the variable and what it must be, without its value.
 func (e *ConfigError) Error() string { return e.Variable + " " + e.Reason }
 
 // configFrom reads the environment. The error joins a *ConfigError for each variable that is wrong.

@@ -70,6 +70,7 @@ type SoldOutError struct {
 	Left      int32
 }
 
+// Error returns how much is left.
 func (e *SoldOutError) Error() string {
 	return fmt.Sprintf("only %d left of product %d", e.Left, e.ProductID)
 }
